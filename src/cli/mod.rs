@@ -1,0 +1,65 @@
+//! The only room that prints, exits and reads argv and the environment: one
+//! file per command.
+
+pub mod error;
+pub mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::error::{Outcome, exit};
+
+/// Splits big servers into right-sized, pinned VMs, proves the split, and runs
+/// clusters on them.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Args {
+    /// Show what happens inside: -v steps, -vv details. `HOSTSPLIT_LOG` takes a filter.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Runs the command line.
+#[must_use]
+pub fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            // The terminal is gone if this fails; there is nobody left to tell.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    trace(args.verbose);
+    ExitCode::from(dispatch(args.command).unwrap_or_else(|error| {
+        ui::fail(&error);
+        error.code
+    }))
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {}
+}
+
+/// Sends traces to stderr, as `-v` or `HOSTSPLIT_LOG` ask.
+fn trace(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let level = match verbose {
+        0 => "warn",
+        1 => "hostsplit=info",
+        _ => "hostsplit=debug",
+    };
+    let filter = EnvFilter::try_from_env("HOSTSPLIT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}

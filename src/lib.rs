@@ -1,0 +1,70 @@
+//! Splits big servers into right-sized, pinned virtual machines, proves the
+//! split, builds it through libvirt and shows that it stands.
+//!
+//! One direction, from what the user wrote to what runs:
+//!
+//! ```text
+//! spec ──┬──────────────► topology ─┐
+//!        └─(+ profile)─► sizing ────┴► model ─► solve ─► plan ─► graph ─► deploy ─► state ─► report
+//!                                                        └─► audit         ▲
+//!                                          observed hosts, read once ──────┘
+//! ```
+//!
+//! Everything left of `deploy` is arithmetic: no clock, no network, no libvirt.
+//! The two halves are joined by one file, [`plan::Plan`], which leaves no
+//! choice to the deployer.
+//!
+//! | room | turns | into |
+//! | --- | --- | --- |
+//! | [`spec`] | YAML files | [`spec::Spec`], every value with its place |
+//! | [`topology`] | the spec's hosts | [`topology::Topology`] |
+//! | [`profile`] | `profiles/*.toml` | [`profile::Profile`], every number with its evidence |
+//! | [`sizing`] | demand × profile | [`sizing::Layout`]s |
+//! | [`model`] | layouts × topology | integer counts, constraints, tiers |
+//! | [`solve`] | a model | counts with bound and gap, or what falls short |
+//! | [`plan`] | counts | the artefact: every VM down to its CPUs and MAC |
+//! | [`audit`] | a plan | findings, derived again in integers |
+//! | [`graph`] | a plan and what was observed | resources in order, each with action and reason |
+//! | [`render`] | a planned VM | domain XML, seed, engine configuration |
+//! | [`deploy`] | a graph | events, a journal, running VMs |
+//! | [`hypervisor`] | calls | libvirt, or a simulation of it |
+//! | [`engine`] | a planned cluster | a formed and checked one |
+//! | [`state`] | journal and lock | what was done, what is seen |
+//! | [`report`] | any of these values | text and JSON |
+//! | [`cli`] | argv | all of the above |
+
+pub mod units;
+
+pub mod ids;
+
+pub mod spec;
+
+pub mod topology;
+
+pub mod profile;
+
+pub mod sizing;
+
+pub mod model;
+
+pub mod solve;
+
+pub mod plan;
+
+pub mod audit;
+
+pub mod graph;
+
+pub mod render;
+
+pub mod hypervisor;
+
+pub mod engine;
+
+pub mod state;
+
+pub mod deploy;
+
+pub mod report;
+
+pub mod cli;
