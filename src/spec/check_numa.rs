@@ -17,8 +17,8 @@ const MAX_CPU: u32 = 65_535;
 const KIB_PER_2MIB: u64 = 2 << 10;
 const KIB_PER_1GIB: u64 = 1 << 20;
 
-/// The NUMA nodes, nothing reserved yet; `None` if there are none to go on
-/// with.
+/// The NUMA nodes, nothing reserved yet; `None` if they are not all there to
+/// go on with.
 pub(super) fn nodes(
     scope: &mut Scope<'_>,
     owner: Mark,
@@ -30,13 +30,20 @@ pub(super) fn nodes(
     };
     let mut nodes: BTreeMap<u32, NumaNode> = BTreeMap::new();
     let mut seen = BTreeSet::new();
+    let mut complete = true;
     for spanned in wire {
         let mark = mark_or(&spanned.value.id, mark_of(spanned));
-        let Some(node) = node(scope, spanned, &mut seen) else { continue };
+        let Some(node) = node(scope, spanned, &mut seen) else {
+            complete = false;
+            continue;
+        };
         let id = node.id;
         if nodes.insert(id, node).is_some() {
             scope.wrong(mark, format!("id: the NUMA node {id} stands a second time"));
         }
+    }
+    if !complete {
+        return None;
     }
     if seen.is_empty() {
         scope.wrong(owner, "numa: the host has no cores");

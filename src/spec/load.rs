@@ -92,7 +92,7 @@ fn matches(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Ve
     let found = match glob::glob(&full.to_string_lossy()) {
         Ok(found) => found,
         Err(error) => {
-            scope.wrong(include.mark, format!("include: {pattern:?} is no pattern: {error}"));
+            scope.wrong(include.mark, format!("include: {pattern:?} is no pattern: {}", error.msg));
             return Vec::new();
         }
     };

@@ -15,6 +15,8 @@ mod parse;
 mod problem;
 mod scalar;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod wire_reserve;
 

@@ -25,7 +25,6 @@ fn options() -> Options {
             max_depth: 32,
             max_nodes: 100_000,
             max_aliases: 1_000,
-            max_documents: 1,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 100_000,
@@ -59,7 +58,8 @@ fn words(error: &Error) -> (String, Option<String>) {
         | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             (format!("found {unexpected}; expected {expected}"), None)
         }
-        Error::Unexpected { expected, .. } => (format!("expected {expected}"), None),
+        Error::Unexpected { expected, .. } => (format!("expected {}", node_kind(expected)), None),
+        Error::AliasError { error, .. } => words(error),
         Error::NullIntoString { .. } => ("is empty; expected a value".to_owned(), None),
         Error::MultipleDocuments { .. } => (
             "a second YAML document begins; a file holds one".to_owned(),
@@ -72,6 +72,16 @@ fn words(error: &Error) -> (String, Option<String>) {
             (format!("the file is too large or too deeply nested ({})", plain(error)), None)
         }
         _ => (plain(error), None),
+    }
+}
+
+/// The parser's names for kinds of YAML nodes, as users know them.
+fn node_kind(expected: &str) -> &str {
+    match expected {
+        "string scalar" | "scalar" => "a single value",
+        "mapping start" => "a map such as { field: value }",
+        "sequence start" => "a list such as [a, b]",
+        other => other,
     }
 }
 
