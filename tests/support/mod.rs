@@ -1,6 +1,8 @@
 //! A good plan, built by hand: three hosts, a cluster of three groups with one
 //! replica each, two fixed machines.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
