@@ -4,3 +4,4 @@
 mod columns;
 pub mod plan;
 mod plan_text;
+pub mod spec;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::audit::{Finding, Loss, losses};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use crate::plan::{Binding, Capacity, Group, Instance, Layout, Plan, Role, Tier};
+use crate::plan::{Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, Tier};
 use crate::spec::{Demand, FixedVm};
 use crate::topology::{Host, Level, NumaNode};
 use crate::units::Mebibytes;
@@ -66,6 +66,8 @@ pub struct InstanceSummary {
     pub role: Role,
     /// Its group.
     pub group: Option<u32>,
+    /// The master of its group at first.
+    pub master: Option<InstanceName>,
     /// First and last hash slot of its group.
     pub slots: Option<(u16, u16)>,
     /// The rule that asks for it.
@@ -128,7 +130,7 @@ impl Summary {
     }
 }
 
-fn service(service: &crate::plan::ServicePlan) -> ServiceSummary {
+fn service(service: &ServicePlan) -> ServiceSummary {
     ServiceSummary {
         name: service.name.clone(),
         engine: match service.demand {
@@ -144,7 +146,6 @@ fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
     let group = service.and_then(|service| {
         service.groups.iter().find(|group| Some(group.index) == instance.group)
     });
-    let binding = service.map(|service| service.capacity.binding);
     InstanceSummary {
         name: instance.name.clone(),
         host: instance.host.clone(),
@@ -153,8 +154,9 @@ fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
         memory_mib: instance.memory_mib,
         role: instance.role,
         group: instance.group,
+        master: group.map(|group| group.master.clone()),
         slots: group.map(|group| (group.first_slot, group.last_slot)),
-        because: because(plan, instance, group, binding),
+        because: because(plan, instance, service, group),
     }
 }
 
@@ -163,17 +165,17 @@ fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
 fn because(
     plan: &Plan,
     instance: &Instance,
+    service: Option<&ServicePlan>,
     group: Option<&Group>,
-    binding: Option<Binding>,
 ) -> String {
+    let binding = service.map(|service| service.capacity.binding);
     match (instance.role, group, binding) {
-        (Role::Master, _, Some(Binding::Throughput)) => {
-            "demand exceeds what one instance can do".to_owned()
+        (Role::Master, _, Some(Binding::Throughput)) => "demand exceeds one instance".to_owned(),
+        (Role::Master, _, Some(Binding::DataPerProcess)) => "data exceeds one process".to_owned(),
+        (Role::Master, _, Some(Binding::Quorum)) => {
+            let masters = service.map_or(0, |service| service.layout.groups);
+            format!("a quorum needs {masters} masters")
         }
-        (Role::Master, _, Some(Binding::DataPerProcess)) => {
-            "the data exceeds what one process should hold".to_owned()
-        }
-        (Role::Master, _, Some(Binding::Quorum)) => "a quorum needs this many masters".to_owned(),
         (Role::Replica, Some(group), _) => {
             let master = plan.instance(&group.master).map(|master| master.host.as_str());
             match (plan.policy.survive, master) {

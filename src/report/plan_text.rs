@@ -45,7 +45,7 @@ impl fmt::Display for Summary {
         for tier in tiers {
             f.write_str(&self::tier(tier))?;
         }
-        self.audit(f)
+        f.write_str(&self.audit())
     }
 }
 
@@ -60,15 +60,15 @@ impl Summary {
         )
     }
 
-    fn audit(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What the audit says, a line for each finding.
+    #[must_use]
+    pub fn audit(&self) -> String {
         if self.findings.is_empty() {
-            return f.write_str("audit: no findings\n");
+            return "audit: no findings\n".to_owned();
         }
-        writeln!(f, "audit: {}", counted(self.findings.len(), "finding"))?;
-        for finding in &self.findings {
-            writeln!(f, "  {finding}")?;
-        }
-        Ok(())
+        let lines = self.findings.iter().map(|finding| format!("  {finding}\n"));
+        let count = counted(self.findings.len(), "finding");
+        format!("audit: {count}\n{}", lines.collect::<String>())
     }
 
     fn survival(&self) -> String {
@@ -84,12 +84,12 @@ fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// A size to one decimal of GiB, or in MiB below.
+/// A size to one decimal of GiB, rounded down, or in MiB below.
 fn size(size: Mebibytes) -> String {
     let mib = size.get();
     match (mib / 1024, mib % 1024) {
         (0, _) => format!("{mib} MiB"),
-        (gib, 0) => format!("{gib} GiB"),
+        (gib, rest) if rest < 103 => format!("{gib} GiB"),
         (gib, rest) => format!("{gib}.{} GiB", rest * 10 / 1024),
     }
 }
@@ -142,10 +142,21 @@ fn fixed(vm: &FixedVm) -> String {
 }
 
 fn instance(instance: &InstanceSummary) -> Vec<String> {
-    let InstanceSummary { name, host, numa, cpus, memory_mib, role, group, slots, because } =
-        instance;
-    let part = match (role, group) {
-        (Role::Master | Role::Replica, Some(group)) => format!("{} of {group}", role.as_str()),
+    let InstanceSummary {
+        name,
+        host,
+        numa,
+        cpus,
+        memory_mib,
+        role,
+        group: _,
+        master,
+        slots,
+        because,
+    } = instance;
+    let part = match (role, slots, master) {
+        (Role::Master, Some((first, last)), _) => format!("master {first}-{last}"),
+        (Role::Replica, _, Some(master)) => format!("replica of {master}"),
         _ => role.as_str().to_owned(),
     };
     vec![
@@ -154,7 +165,6 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
         format!("cpus {}", ranges(cpus)),
         size(*memory_mib),
         part,
-        slots.map(|(first, last)| format!("slots {first}-{last}")).unwrap_or_default(),
         format!("because {because}"),
     ]
 }
