@@ -1,7 +1,9 @@
 //! The only room that prints, exits and reads argv and the environment: one
 //! file per command.
 
+pub mod check;
 pub mod error;
+pub mod show;
 pub mod ui;
 
 use std::process::ExitCode;
@@ -23,7 +25,10 @@ struct Args {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Check(check::Args),
+    Show(show::Args),
+}
 
 /// Runs the command line.
 #[must_use]
@@ -45,7 +50,10 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(command: Command) -> Outcome {
-    match command {}
+    match command {
+        Command::Check(args) => check::run(&args),
+        Command::Show(args) => show::run(&args),
+    }
 }
 
 /// Sends traces to stderr, as `-v` or `HOSTSPLIT_LOG` ask.

@@ -1,1 +1,7 @@
-//! (in the making)
+//! Values to text and JSON. A report is computed first and printed second, so
+//! that both forms say the same; nothing here reads, decides or prints.
+
+mod columns;
+pub mod plan;
+mod plan_text;
+pub mod spec;
