@@ -206,3 +206,13 @@ fn a_plan_with_findings_fails_its_check() {
     ---
     ");
 }
+
+#[test]
+fn the_examples_are_sound() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    for example in ["one-server", "infeasible"] {
+        let spec = format!("{root}/examples/{example}/spec.yaml");
+        let said = Bench::new().run(&["check", &spec]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+    }
+}
