@@ -8,14 +8,19 @@ mod support;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use hostsplit::audit::{Kind, audit_structure, is_fit, losses};
+use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Plan, Role};
+use hostsplit::profile::Profiles;
 use hostsplit::spec::Demand;
 use hostsplit::topology::Level;
 use hostsplit::units::{Mebibytes, PerSecond};
 
 use crate::support::{cores, good_plan, instance};
+
+fn audited(plan: &Plan) -> Vec<Finding> {
+    audit(plan, &Profiles::builtin().unwrap())
+}
 
 /// Breaks the good plan so that it breaks one rule and no other.
 fn break_rule(kind: Kind, plan: &mut Plan) {
@@ -51,6 +56,8 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::Layout
         | Kind::Configuration
         | Kind::Data
+        | Kind::Ceiling
+        | Kind::ProcessMemory
         | Kind::Capacity => break_service(kind, plan),
         Kind::GroupSpread | Kind::LostGroup | Kind::Majority => break_survival(kind, plan),
         Kind::FixedCount => plan.vms[0].count = 3,
@@ -123,7 +130,11 @@ fn break_service(kind: Kind, plan: &mut Plan) {
     let service = &mut plan.services[0];
     match kind {
         Kind::Slots => service.groups[0].last_slot -= 1,
-        Kind::Copies => service.layout.copies = 3,
+        Kind::Copies => {
+            service.layout.copies = 3;
+            // A further replica makes writes dearer.
+            service.capacity.demand_per_s = PerSecond::new(154_000);
+        }
         Kind::Role => plan.instances[1].role = Role::Master,
         Kind::Masters => {
             // Two masters cannot survive anything; nothing is promised here.
@@ -131,7 +142,10 @@ fn break_service(kind: Kind, plan: &mut Plan) {
             service.groups.pop();
             service.groups[1].last_slot = 16_383;
             service.layout.groups = 2;
-            service.capacity.total_per_s = PerSecond::new(240_000);
+            service.capacity.total_per_s = PerSecond::new(104_000);
+            service.capacity.demand_per_s = PerSecond::new(74_000);
+            let Demand::Redis(demand) = &mut service.demand;
+            demand.reads_per_s = PerSecond::new(10_000);
             plan.instances.retain(|instance| instance.group != Some(2));
         }
         Kind::Layout => plan.instances[0].memory_mib = Mebibytes::new(1_025),
@@ -141,9 +155,13 @@ fn break_service(kind: Kind, plan: &mut Plan) {
         }
         Kind::Data => {
             let Demand::Redis(demand) = &mut service.demand;
-            demand.data_mib = Mebibytes::new(1_537);
+            demand.data_mib = Mebibytes::new(1_201);
         }
-        Kind::Capacity => service.capacity.demand_per_s = PerSecond::new(360_001),
+        Kind::Ceiling => service.capacity.ceiling_per_s = PerSecond::new(152_100),
+        Kind::ProcessMemory => {
+            plan.instances[0].config.insert("maxmemory".to_owned(), "427mb".to_owned());
+        }
+        Kind::Capacity => service.capacity.demand_per_s = PerSecond::new(156_001),
         other => panic!("{other}"),
     }
 }
@@ -183,7 +201,7 @@ fn readdress(plan: &mut Plan, place: usize, address: Ipv4Addr) {
 
 #[test]
 fn a_good_plan_has_no_findings() {
-    assert_eq!(audit_structure(&good_plan()), []);
+    assert_eq!(audited(&good_plan()), []);
 }
 
 #[test]
@@ -191,7 +209,7 @@ fn each_rule_is_broken_alone() {
     for kind in Kind::ALL {
         let mut plan = good_plan();
         break_rule(*kind, &mut plan);
-        let findings = audit_structure(&plan);
+        let findings = audited(&plan);
         let kinds: BTreeSet<Kind> = findings.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, BTreeSet::from([*kind]), "{kind}: {findings:#?}");
         assert_eq!(is_fit(&findings), *kind == Kind::L3Straddled);
@@ -204,7 +222,7 @@ fn findings_name_the_thing_the_place_and_the_numbers() {
     for kind in [Kind::CpuTwice, Kind::Memory, Kind::Majority, Kind::L3Straddled, Kind::Slots] {
         let mut plan = good_plan();
         break_rule(kind, &mut plan);
-        said += &format!("{}\n", audit_structure(&plan)[0]);
+        said += &format!("{}\n", audited(&plan)[0]);
     }
     insta::assert_snapshot!(said, @r#"
     error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)
@@ -232,7 +250,7 @@ fn a_lost_host_is_replayed() {
     assert_eq!((loss.masters, loss.masters_lost), (3, 1));
     assert_eq!(loss.promoted, [InstanceName::new("cache-1").unwrap()]);
     assert_eq!((&loss.lost_groups[..], &loss.single_groups[..]), (&[][..], &[0, 2][..]));
-    assert_eq!(loss.remaining_per_s, PerSecond::new(360_000));
+    assert_eq!(loss.remaining_per_s, PerSecond::new(156_000));
 }
 
 #[test]
@@ -248,7 +266,7 @@ fn one_host_may_hold_everything_where_nothing_is_promised() {
             _ => cores(&[8 + 2 * (place - 6), 9 + 2 * (place - 6)]),
         };
     }
-    assert_eq!(audit_structure(&plan), []);
+    assert_eq!(audited(&plan), []);
 }
 
 #[test]
@@ -264,5 +282,5 @@ fn nonsense_in_a_plan_file_is_found_and_never_panics() {
     plan.instances[2].root.size_mib = Mebibytes::new(u64::MAX);
     plan.instances[3].service = ServiceName::new("gone").unwrap();
     plan.instances[4].cpus.clear();
-    assert!(audit_structure(&plan).len() >= 8);
+    assert!(audited(&plan).len() >= 8);
 }

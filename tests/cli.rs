@@ -154,8 +154,8 @@ fn a_plan_is_shown() {
     exit 0
     cache  redis: 6 instances of 2 vCPU, 1 GiB, 2 GiB data
       split     3 groups, 2 copies each: the quorum binds
-      capacity  360k/s for 240k/s asked, 67 % used
-      instance  120k/s usable of a ceiling of 160k/s
+      capacity  156k/s for 144k/s asked, 92 % used
+      instance  52k/s usable of a ceiling of 152k/s
     builder  fixed: 2 machines of 4 vCPU, 1 GiB, 4 GiB disk, at most one per host
 
       + cache-0    h1 numa 0  cpus 2,14       1 GiB  master 0-5460       because a quorum needs 3 masters
@@ -173,9 +173,9 @@ fn a_plan_is_shown() {
     h3    numa 0  ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  #......... 12 GiB of 70 GiB in default
 
     survives the loss of any one host:
-      h1  cache  1 of 3 masters lost  cache-1 takes over  360k/s left, 67 % used
-      h2  cache  1 of 3 masters lost  cache-3 takes over  360k/s left, 67 % used
-      h3  cache  1 of 3 masters lost  cache-5 takes over  360k/s left, 67 % used
+      h1  cache  1 of 3 masters lost  cache-1 takes over  156k/s left, 92 % used
+      h2  cache  1 of 3 masters lost  cache-3 takes over  156k/s left, 92 % used
+      h3  cache  1 of 3 masters lost  cache-5 takes over  156k/s left, 92 % used
     cost  3 cost  (optimal, proved)
     audit: no findings
     8 instances on 3 hosts
@@ -205,4 +205,14 @@ fn a_plan_with_findings_fails_its_check() {
       error: cache-5: CPU 2 of h1 is pinned by cache-0 too (cpu_twice)
     ---
     ");
+}
+
+#[test]
+fn the_examples_are_sound() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    for example in ["one-server", "infeasible"] {
+        let spec = format!("{root}/examples/{example}/spec.yaml");
+        let said = Bench::new().run(&["check", &spec]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+    }
 }

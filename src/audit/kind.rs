@@ -113,6 +113,12 @@ kinds! {
     Data = "data",
     /// A service can do what was asked, and its sums are right.
     Capacity = "capacity",
+    /// Ceiling, usable rate and demand are what the profile and the pinned cores
+    /// give.
+    Ceiling = "ceiling",
+    /// A process full of data fits into its instance, and holds no more data
+    /// than one should.
+    ProcessMemory = "process_memory",
     /// Copies of a group are in different failure domains.
     GroupSpread = "group_spread",
     /// After the loss of a failure domain every group has a copy left.

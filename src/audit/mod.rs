@@ -1,9 +1,10 @@
 //! The stranger's check: a finished plan is judged again from itself alone, in
 //! integers, by code that knows nothing of model, solve and sizing.
 //!
-//! [`audit_structure`] needs only the plan; [`losses`] replays the loss of each
-//! failure domain. One file per family of rules.
+//! [`audit`] judges, [`losses`] replays the loss of each failure domain. One file
+//! per family of rules.
 
+mod capacity;
 mod cpus;
 mod fixed;
 mod groups;
@@ -23,6 +24,7 @@ use self::index::Index;
 pub use self::kind::{Kind, Severity};
 pub use self::loss::{Loss, losses};
 use crate::plan::{FORMAT, Plan};
+use crate::profile::Profiles;
 
 /// Something that is wrong with a plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -59,9 +61,9 @@ impl Findings {
     }
 }
 
-/// Every rule that can be judged without the profiles, in order of kinds.
+/// Judges a plan by every rule; findings come in the order of [`Kind`].
 #[must_use]
-pub fn audit_structure(plan: &Plan) -> Vec<Finding> {
+pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     let mut findings = Findings::default();
     if plan.format != FORMAT {
         let message = format!("format {}, this program reads {FORMAT}", plan.format);
@@ -74,6 +76,7 @@ pub fn audit_structure(plan: &Plan) -> Vec<Finding> {
     identity::check(plan, &mut findings);
     service::check(plan, &mut findings);
     groups::check(plan, &mut findings);
+    capacity::check(plan, profiles, &index, &mut findings);
     fixed::check(plan, &mut findings);
     findings.0.sort();
     findings.0.dedup();

@@ -83,7 +83,7 @@ fn redis_config(instance: &Instance, findings: &mut Findings) {
 
 /// A memory size as `redis.conf` writes it: `512mb` is 512 MiB, `512m` half a
 /// billion bytes.
-fn redis_bytes(text: &str) -> Option<u64> {
+pub(super) fn redis_bytes(text: &str) -> Option<u64> {
     let lower = text.to_ascii_lowercase();
     let split = lower.find(|c: char| !c.is_ascii_digit()).unwrap_or(lower.len());
     let (digits, unit) = lower.split_at(split);

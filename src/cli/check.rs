@@ -8,6 +8,7 @@ use super::error::{CliError, Outcome, exit};
 use super::ui::{self, Format};
 use crate::audit;
 use crate::plan::store;
+use crate::profile::Profiles;
 use crate::report::plan::Summary;
 use crate::report::spec;
 use crate::spec::{Spec, SpecErrors, load};
@@ -54,7 +55,7 @@ fn check_spec(args: &Args) -> Outcome {
 
 fn check_plan(args: &Args) -> Outcome {
     let plan = store::read(&args.file)?;
-    let findings = audit::audit_structure(&plan);
+    let findings = audit::audit(&plan, &Profiles::builtin()?);
     let code = if audit::is_fit(&findings) { exit::DONE } else { exit::FAILED_CHECK };
     match args.format {
         Format::Text => {

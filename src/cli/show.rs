@@ -6,6 +6,7 @@ use super::error::{CliError, Outcome, exit};
 use super::ui::{self, Format};
 use crate::audit;
 use crate::plan::store;
+use crate::profile::Profiles;
 use crate::report::plan::Summary;
 
 /// Show a plan: services, instances, hosts, and what it survives.
@@ -25,7 +26,7 @@ pub struct Args {
 /// The plan is unreadable.
 pub fn run(args: &Args) -> Outcome {
     let plan = store::read(&args.plan)?;
-    let findings = audit::audit_structure(&plan);
+    let findings = audit::audit(&plan, &Profiles::builtin()?);
     let summary = Summary::new(&plan, findings);
     ui::data(&shown(&summary, args.format)?)?;
     Ok(exit::DONE)

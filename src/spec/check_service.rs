@@ -8,7 +8,7 @@ use super::problem::Mark;
 use super::scalar::{EngineName, mark_of};
 use super::scope::{Scope, mark_or};
 use super::wire;
-use crate::ids::ServiceName;
+use crate::ids::{InstanceName, MAX_NAME, ServiceName};
 use crate::spec::{Demand, FixedVm, Persistence, RedisDemand, Service};
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
@@ -61,6 +61,15 @@ fn unique(
     mark: Mark,
 ) {
     let Some(name) = name else { return };
+    if InstanceName::of(&name, MAX_COUNT).is_err() {
+        let longest = MAX_NAME - format!("-{MAX_COUNT}").len();
+        let message = format!(
+            "name: {:?} is too long: instances are named {name}-0 and so on, expected at most \
+             {longest} characters",
+            name.as_str()
+        );
+        scope.wrong(mark, message);
+    }
     if let Some(first) = names.get(&name) {
         let first = scope.place(*first);
         scope.wrong(mark, format!("name: {:?} stands already at {first}", name.as_str()));

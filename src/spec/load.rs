@@ -143,8 +143,14 @@ fn absolute(file: &str, directory: &Path, problems: &mut Vec<Problem>) -> Option
     note(found, problems)
 }
 
+/// An included file. Unlike the spec itself it must be a regular one: a pattern
+/// that happens to match a pipe must not wait for it.
 fn parsed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<(String, Spanned<T>), Problem> {
     let file = path.display().to_string();
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        let message = "is not a regular file".to_owned();
+        return Err(Problem { place: Place::whole(&file), message, hint: None });
+    }
     let text = read(path)?;
     let wire = parse(&file, &text)?;
     Ok((file, wire))

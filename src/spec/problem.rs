@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// Mistakes that are shown; whoever has more repeats one.
+const MAX_SHOWN: usize = 40;
+/// Characters of a message.
+const MAX_MESSAGE: usize = 400;
+
 /// A place in a file that the user wrote.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -65,6 +70,9 @@ pub struct SpecErrors {
 impl SpecErrors {
     /// The mistakes in the order in which they are shown.
     pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+        for problem in &mut problems {
+            problem.message = printable(&problem.message);
+        }
         problems.sort();
         problems.dedup();
         Self { problems }
@@ -72,20 +80,38 @@ impl SpecErrors {
 }
 
 impl fmt::Display for SpecErrors {
-    /// One line for each mistake, its hint on a line of its own.
+    /// One line for each mistake, its hint on a line of its own; of very many
+    /// only the first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
+        for (index, problem) in self.problems.iter().take(MAX_SHOWN).enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
             write!(f, "{separator}{problem}")?;
             if let Some(hint) = &problem.hint {
                 write!(f, "\nhint: {hint}")?;
             }
         }
-        Ok(())
+        match self.problems.len().saturating_sub(MAX_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
     }
 }
 
 impl std::error::Error for SpecErrors {}
+
+/// A message that quotes a hostile file must neither flood nor steer a
+/// terminal.
+fn printable(message: &str) -> String {
+    let mut text: String = message
+        .chars()
+        .take(MAX_MESSAGE)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if message.chars().nth(MAX_MESSAGE).is_some() {
+        text.push('…');
+    }
+    text
+}
 
 /// The known word that was probably meant.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {

@@ -101,7 +101,7 @@ fn redis(ordinal: u32, host: &str, core: u32, role: Role) -> Instance {
     redis.group = Some(ordinal / 2);
     redis.data = Some(volume(redis.name.as_str(), "data", 2_048));
     redis.config = [
-        ("maxmemory", "512mb"),
+        ("maxmemory", "400mb"),
         ("cluster-enabled", "yes"),
         ("cluster-allow-replica-migration", "no"),
     ]
@@ -124,10 +124,10 @@ fn service() -> ServicePlan {
     ServicePlan {
         name: ServiceName::new("cache").unwrap(),
         demand: Demand::Redis(RedisDemand {
-            reads_per_s: PerSecond::new(200_000),
+            reads_per_s: PerSecond::new(80_000),
             writes_per_s: PerSecond::new(40_000),
             value_bytes: Bytes::new(512),
-            data_mib: Mebibytes::new(1_000),
+            data_mib: Mebibytes::new(700),
             persistence: Persistence::Aof,
         }),
         layout: Layout {
@@ -138,10 +138,10 @@ fn service() -> ServicePlan {
             data_mib: Mebibytes::new(2_048),
         },
         capacity: Capacity {
-            ceiling_per_s: PerSecond::new(160_000),
-            usable_per_s: PerSecond::new(120_000),
-            total_per_s: PerSecond::new(360_000),
-            demand_per_s: PerSecond::new(240_000),
+            ceiling_per_s: PerSecond::new(152_000),
+            usable_per_s: PerSecond::new(52_000),
+            total_per_s: PerSecond::new(156_000),
+            demand_per_s: PerSecond::new(144_000),
             binding: Binding::Quorum,
             extrapolated: false,
         },
