@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use handlebars::Handlebars;
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, JsonTruthy, Output, RenderContext,
+    RenderErrorReason, Renderable,
+};
 use serde::Serialize;
 
 use super::{RenderError, Result};
@@ -19,8 +22,11 @@ pub(super) struct Template {
 }
 
 /// Domain XML.
-pub(super) const DOMAIN: Template =
-    Template { name: "domain.xml.hbs", text: include_str!("../../templates/domain.xml.hbs"), escape: xml };
+pub(super) const DOMAIN: Template = Template {
+    name: "domain.xml.hbs",
+    text: include_str!("../../templates/domain.xml.hbs"),
+    escape: xml,
+};
 
 /// Who the guest is, for cloud-init.
 pub(super) const META_DATA: Template = Template {
@@ -62,9 +68,37 @@ impl Template {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(self.escape);
-        registry
-            .render_template(self.text, values)
-            .map_err(|source| RenderError::Template { template: self.name, source: Box::new(source) })
+        registry.register_helper("if", Box::new(Condition { wanted: true }));
+        registry.register_helper("unless", Box::new(Condition { wanted: false }));
+        registry.render_template(self.text, values).map_err(|source| RenderError::Template {
+            template: self.name,
+            source: Box::new(source),
+        })
+    }
+}
+
+/// `if` and `unless` for which an unknown variable is an error too: handlebars'
+/// own take it for false even in strict mode.
+struct Condition {
+    wanted: bool,
+}
+
+impl HelperDef for Condition {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        registry: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        state: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let value = helper.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("if", 0))?;
+        if value.is_value_missing() {
+            return Err(RenderErrorReason::MissingVariable(value.relative_path().cloned()).into());
+        }
+        let holds = value.value().is_truthy(false) == self.wanted;
+        let branch = if holds { helper.template() } else { helper.inverse() };
+        branch.map_or(Ok(()), |branch| branch.render(registry, context, state, out))
     }
 }
 
@@ -131,8 +165,14 @@ mod tests {
 
     #[test]
     fn an_unknown_condition_is_an_error() {
-        let template = Template { name: "probe", text: "{{#if missing}}x{{/if}}", escape: yaml };
-        assert!(template.render(&BTreeMap::from([("here", "x")])).is_err());
+        for text in [
+            "{{#if missing}}x{{/if}}",
+            "{{#unless missing}}x{{/unless}}",
+            "{{#each missing}}x{{/each}}",
+        ] {
+            let template = Template { name: "probe", text, escape: yaml };
+            assert!(template.render(&BTreeMap::from([("here", "x")])).is_err(), "{text}");
+        }
     }
 
     proptest::proptest! {
