@@ -28,6 +28,13 @@ pub(super) const DOMAIN: Template = Template {
     escape: xml,
 };
 
+/// A volume to be made.
+pub(super) const VOLUME: Template = Template {
+    name: "volume.xml.hbs",
+    text: include_str!("../../templates/volume.xml.hbs"),
+    escape: xml,
+};
+
 /// Who the guest is, for cloud-init.
 pub(super) const META_DATA: Template = Template {
     name: "seed/meta-data.hbs",
@@ -57,7 +64,7 @@ pub(super) const REDIS: Template = Template {
 };
 
 /// All templates: together they are part of what a VM is.
-pub(super) const ALL: [Template; 5] = [DOMAIN, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
+pub(super) const ALL: [Template; 6] = [DOMAIN, VOLUME, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
 
 impl Template {
     /// Fills the template in.
