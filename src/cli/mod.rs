@@ -1,6 +1,7 @@
 //! The only room that prints, exits and reads argv and the environment: one
 //! file per command.
 
+mod discover;
 pub mod error;
 pub mod ui;
 
@@ -23,7 +24,9 @@ struct Args {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Discover(discover::Args),
+}
 
 /// Runs the command line.
 #[must_use]
@@ -45,7 +48,9 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(command: Command) -> Outcome {
-    match command {}
+    match command {
+        Command::Discover(args) => discover::run(&args),
+    }
 }
 
 /// Sends traces to stderr, as `-v` or `HOSTSPLIT_LOG` ask.
