@@ -23,11 +23,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("solve", &["ids", "model", "plan", "profile", "sizing", "spec", "topology", "units"]),
     ("plan", &["ids", "model", "profile", "sizing", "solve", "spec", "topology", "units"]),
     ("audit", &["ids", "plan", "profile", "spec", "topology", "units"]),
-    ("hypervisor", &["ids", "topology", "units"]),
-    ("graph", &["hypervisor", "ids", "plan", "render", "spec", "topology", "units"]),
+    ("hypervisor", &["ids", "render", "topology", "units"]),
+    (
+        "graph",
+        &["engine", "hypervisor", "ids", "plan", "render", "spec", "state", "topology", "units"],
+    ),
     ("render", &["hypervisor", "ids", "plan", "spec", "topology", "units"]),
     ("engine", &["hypervisor", "ids", "plan", "spec", "units"]),
-    ("state", &["ids", "plan"]),
+    ("state", &["engine", "hypervisor", "ids", "plan"]),
     (
         "deploy",
         &[
@@ -55,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "model",
             "plan",
             "profile",
+            "render",
             "sizing",
             "solve",
             "spec",
