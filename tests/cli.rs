@@ -168,9 +168,9 @@ fn a_plan_is_shown() {
       + builder-1  h2 numa 0  cpus 6,7,18,19  1 GiB  fixed               because the spec asks for it
 
     host          cores used          memory used                   disk used
-    h1    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 16 GiB of 70 GiB in default
-    h2    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 16 GiB of 70 GiB in default
-    h3    numa 0  ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  #......... 12 GiB of 70 GiB in default
+    h1    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
+    h2    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
+    h3    numa 0  ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  ##........ 15 GiB of 70 GiB in default
 
     survives the loss of any one host:
       h1  cache  1 of 3 masters lost  cache-1 takes over  156k/s left, 92 % used

@@ -85,6 +85,8 @@ kinds! {
     PoolCapacity = "pool_capacity",
     /// A root volume is at least as large as the image below it.
     RootSize = "root_size",
+    /// The traffic of a host's instances fits through its NIC, if that is known.
+    Bandwidth = "bandwidth",
     /// A host that carries instances has the network's bridge.
     Bridge = "bridge",
     /// The network's range lies in its subnet and is free of its gateway.

@@ -16,7 +16,7 @@ use hostsplit::spec::{
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
 };
-use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 use uuid::Uuid;
 
 /// Cores of a host; core `i` has the CPUs `i` and `i + CORES`.
@@ -52,7 +52,7 @@ fn host(name: &str) -> Host {
             iops_per_s: None,
         }],
         bridges: vec!["br0".to_owned()],
-        network_bits_per_s: None,
+        network_bits_per_s: Some(BitsPerSecond::new(10_000_000_000)),
         cost: 1,
     }
 }
