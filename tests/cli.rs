@@ -177,14 +177,12 @@ fn a_plan_is_shown() {
       h2  cache  1 of 3 masters lost  cache-3 takes over  156k/s left, 92 % used
       h3  cache  1 of 3 masters lost  cache-5 takes over  156k/s left, 92 % used
     cost  3 cost  (optimal, proved)
-    audit: no findings
-    8 instances on 3 hosts
+    8 instances on 3 hosts. audit: no findings.
     ---
     ");
     insta::assert_snapshot!(bench.run(&["check", "plan.json"]), @"
     exit 0
-    plan.json: 8 instances on 3 hosts
-    audit: no findings
+    8 instances on 3 hosts. audit: no findings.
     ---
     ");
     let json = bench.run(&["show", "--format", "json"]);
@@ -199,10 +197,9 @@ fn a_plan_with_findings_fails_its_check() {
     bench.put("plan.json", &store::text(&plan).unwrap());
     insta::assert_snapshot!(bench.run(&["check", "plan.json"]), @"
     exit 5
-    plan.json: 8 instances on 3 hosts
-    audit: 2 findings
-      error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)
-      error: cache-5: CPU 2 of h1 is pinned by cache-0 too (cpu_twice)
+    error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)
+    error: cache-5: CPU 2 of h1 is pinned by cache-0 too (cpu_twice)
+    8 instances on 3 hosts. audit: 2 findings.
     ---
     ");
 }

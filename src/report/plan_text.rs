@@ -13,8 +13,7 @@ use crate::units::{Mebibytes, percent};
 const BAR: u64 = 10;
 
 impl fmt::Display for Summary {
-    /// The whole screen, up to the audit; where it was written to is the
-    /// command's to say.
+    /// The screen up to the audit, which [`Summary::closing`] tells.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             name: _,
@@ -45,30 +44,26 @@ impl fmt::Display for Summary {
         for tier in tiers {
             f.write_str(&self::tier(tier))?;
         }
-        f.write_str(&self.audit())
+        Ok(())
     }
 }
 
 impl Summary {
-    /// `8 instances on 3 hosts`.
+    /// The findings, a line each, and a last line that counts:
+    /// `8 instances on 3 hosts. audit: no findings.`
     #[must_use]
-    pub fn counts(&self) -> String {
+    pub fn closing(&self) -> String {
+        let lines = self.findings.iter().map(|finding| format!("{finding}\n"));
+        let findings = match self.findings.len() {
+            0 => "no findings".to_owned(),
+            count => counted(count, "finding"),
+        };
         format!(
-            "{} on {}",
+            "{}{} on {}. audit: {findings}.",
+            lines.collect::<String>(),
             counted(self.instances.len(), "instance"),
             counted(self.hosts_used(), "host")
         )
-    }
-
-    /// What the audit says, a line for each finding.
-    #[must_use]
-    pub fn audit(&self) -> String {
-        if self.findings.is_empty() {
-            return "audit: no findings\n".to_owned();
-        }
-        let lines = self.findings.iter().map(|finding| format!("  {finding}\n"));
-        let count = counted(self.findings.len(), "finding");
-        format!("audit: {count}\n{}", lines.collect::<String>())
     }
 
     fn survival(&self) -> String {
