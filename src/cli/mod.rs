@@ -2,6 +2,7 @@
 //! file per command.
 
 pub mod check;
+pub mod discover;
 pub mod error;
 pub mod show;
 pub mod ui;
@@ -28,6 +29,7 @@ struct Args {
 enum Command {
     Check(check::Args),
     Show(show::Args),
+    Discover(discover::Args),
 }
 
 /// Runs the command line.
@@ -53,6 +55,7 @@ fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Check(args) => check::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Discover(args) => discover::run(&args),
     }
 }
 

@@ -1,1 +1,226 @@
-//! (in the making)
+//! A plan and what was seen, turned into resources in the order they need each
+//! other, each with an action and its reason.
+//!
+//! [`Graph`] is data: vertices of one closed enum and edges that say *needs*.
+//! [`decide`] compares it with a [`World`](crate::state::world::World) and
+//! touches nothing; [`crate::deploy`] carries the answer out.
+
+mod action;
+mod build;
+mod decide;
+mod dot;
+pub mod image;
+mod text;
+mod unwanted;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::ids::{HostName, InstanceName, ServiceName};
+
+pub use self::action::{Action, Actions, Counts, Reason, Step};
+pub use self::decide::{decide, owned_domain};
+pub use self::dot::dot;
+pub use self::text::text;
+pub use self::unwanted::{Unwanted, decide_removal, may_be_ours};
+
+/// A file of the image, kept once per host and pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImagePart {
+    /// The read-only disk below all roots.
+    Disk,
+    /// The kernel of a direct boot.
+    Kernel,
+    /// Its initial RAM disk.
+    Initrd,
+}
+
+impl ImagePart {
+    /// The word in listings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Kernel => "kernel",
+            Self::Initrd => "initrd",
+        }
+    }
+}
+
+/// One thing that must be so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vertex {
+    /// Something of ours that the plan does not hold is gone.
+    Unwanted {
+        /// Where it is.
+        host: HostName,
+        /// What it is.
+        what: Object,
+    },
+    /// A file of the image lies complete in a pool.
+    ImageFile {
+        /// The host.
+        host: HostName,
+        /// The pool.
+        pool: String,
+        /// Which file.
+        part: ImagePart,
+    },
+    /// A fresh overlay on the image.
+    Root(InstanceName),
+    /// The data volume, empty at first, then never touched.
+    Data(InstanceName),
+    /// The NoCloud seed.
+    Seed(InstanceName),
+    /// The domain is defined as planned.
+    Domain(InstanceName),
+    /// The domain runs.
+    Running(InstanceName),
+    /// The guest's agent answers and its first boot is over.
+    Ready(InstanceName),
+    /// The engine runs with the planned configuration.
+    Configured(InstanceName),
+    /// The instances of a service form the planned cluster.
+    Cluster(ServiceName),
+}
+
+/// A domain or a volume by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object {
+    /// A domain, with the volumes that go with it.
+    Domain(String),
+    /// A volume.
+    Volume {
+        /// Its pool.
+        pool: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(name) => write!(f, "domain {name}"),
+            Self::Volume { pool, name } => write!(f, "volume {pool}/{name}"),
+        }
+    }
+}
+
+impl Vertex {
+    /// The kind, one word, stable in JSON and journals.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unwanted { .. } => "unwanted",
+            Self::ImageFile { .. } => "image",
+            Self::Root(_) => "root",
+            Self::Data(_) => "data",
+            Self::Seed(_) => "seed",
+            Self::Domain(_) => "domain",
+            Self::Running(_) => "running",
+            Self::Ready(_) => "ready",
+            Self::Configured(_) => "configured",
+            Self::Cluster(_) => "cluster",
+        }
+    }
+
+    /// The instance that it is about, if it is about one.
+    #[must_use]
+    pub const fn instance(&self) -> Option<&InstanceName> {
+        match self {
+            Self::Root(name)
+            | Self::Data(name)
+            | Self::Seed(name)
+            | Self::Domain(name)
+            | Self::Running(name)
+            | Self::Ready(name)
+            | Self::Configured(name) => Some(name),
+            Self::Unwanted { .. } | Self::ImageFile { .. } | Self::Cluster(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Vertex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unwanted { what, .. } => what.fmt(f),
+            Self::ImageFile { pool, part, .. } => write!(f, "image {} in {pool}", part.as_str()),
+            Self::Root(name)
+            | Self::Data(name)
+            | Self::Seed(name)
+            | Self::Domain(name)
+            | Self::Running(name)
+            | Self::Ready(name)
+            | Self::Configured(name) => write!(f, "{} {name}", self.kind()),
+            Self::Cluster(name) => write!(f, "cluster {name}"),
+        }
+    }
+}
+
+/// Resources and what each needs.
+///
+/// Vertices are added after everything they need, so their order of insertion is
+/// both canonical (it follows the plan) and topological, and no cycle can be
+/// built.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    inner: DiGraph<Node, ()>,
+    index: BTreeMap<Vertex, NodeIndex>,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    vertex: Vertex,
+    host: Option<HostName>,
+}
+
+impl Graph {
+    /// Adds a vertex that needs others. Needs that are not in the graph need
+    /// nothing done and are passed over; a vertex that is there already stays.
+    fn add(&mut self, vertex: Vertex, host: Option<&HostName>, needs: &[Vertex]) {
+        if self.index.contains_key(&vertex) {
+            return;
+        }
+        let node = Node { vertex: vertex.clone(), host: host.cloned() };
+        let new = self.inner.add_node(node);
+        for need in needs.iter().filter_map(|need| self.index.get(need)) {
+            self.inner.add_edge(*need, new, ());
+        }
+        self.index.insert(vertex, new);
+    }
+
+    /// All vertices, each after everything it needs.
+    pub fn vertices(&self) -> impl Iterator<Item = &Vertex> {
+        self.inner.node_weights().map(|node| &node.vertex)
+    }
+
+    /// The host that a vertex is worked on at; `None` for clusters.
+    #[must_use]
+    pub fn host(&self, vertex: &Vertex) -> Option<&HostName> {
+        self.inner.node_weight(*self.index.get(vertex)?)?.host.as_ref()
+    }
+
+    /// What a vertex needs, in the graph's order.
+    #[must_use]
+    pub fn needs(&self, vertex: &Vertex) -> Vec<&Vertex> {
+        self.around(vertex, Direction::Incoming)
+    }
+
+    /// What needs a vertex, in the graph's order.
+    #[must_use]
+    pub fn dependants(&self, vertex: &Vertex) -> Vec<&Vertex> {
+        self.around(vertex, Direction::Outgoing)
+    }
+
+    fn around(&self, vertex: &Vertex, direction: Direction) -> Vec<&Vertex> {
+        let Some(index) = self.index.get(vertex) else { return Vec::new() };
+        let mut found: Vec<NodeIndex> = self.inner.neighbors_directed(*index, direction).collect();
+        found.sort_unstable();
+        let weights = found.into_iter().filter_map(|index| self.inner.node_weight(index));
+        weights.map(|node| &node.vertex).collect()
+    }
+}

@@ -1,1 +1,9 @@
-//! (in the making)
+//! What was done and what is seen: the journal and lock of a deployment
+//! ([`store`], [`journal`]), the hosts as they were found ([`world`]).
+//!
+//! Nothing is decided from the journal. Whoever loses the state directory loses
+//! its history and nothing else.
+
+pub mod journal;
+pub mod store;
+pub mod world;

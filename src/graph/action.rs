@@ -1,0 +1,215 @@
+//! What is to be done with a vertex, and why.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Graph, Unwanted, Vertex};
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It is as planned.
+    NoOp,
+    /// It is made.
+    Create,
+    /// It is brought to the planned state in place.
+    Update,
+    /// It is deleted and made again.
+    Replace,
+    /// It is removed.
+    Delete,
+    /// Its host did not answer.
+    Unknown,
+}
+
+impl Action {
+    /// Its sign in listings.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::NoOp => "=",
+            Self::Create => "+",
+            Self::Update => "~",
+            Self::Replace => "-/+",
+            Self::Delete => "-",
+            Self::Unknown => "?",
+        }
+    }
+
+    /// Its word, stable in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoOp => "no-op",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why an action was chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Found as planned.
+    AsPlanned,
+    /// Not there.
+    Missing,
+    /// An upload was begun and not finished.
+    UploadIncomplete,
+    /// A volume without its domain: an earlier run was interrupted, and what it
+    /// holds cannot be known.
+    LeftByInterruptedRun,
+    /// The domain was made from another plan of the instance.
+    DigestDiffers,
+    /// A volume of the domain is missing.
+    VolumeMissing(String),
+    /// The domain is off.
+    NotRunning,
+    /// The agent does not answer, or the first boot is not over.
+    NotReady,
+    /// The engine does not run as planned.
+    NotConfigured,
+    /// The cluster is not as planned: the first difference.
+    ClusterDiffers(String),
+    /// Something that it needs is made or changed.
+    UpstreamChanged,
+    /// Can only be seen when what it needs is there.
+    ToBeChecked,
+    /// Carries our tag and is not in the plan.
+    NotInPlan,
+    /// Its removal was asked for.
+    Removal,
+    /// The host did not answer.
+    HostUnreachable,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AsPlanned => f.write_str("as planned"),
+            Self::Missing => f.write_str("missing"),
+            Self::UploadIncomplete => f.write_str("its upload was interrupted"),
+            Self::LeftByInterruptedRun => f.write_str("left without its domain"),
+            Self::DigestDiffers => f.write_str("made from another plan"),
+            Self::VolumeMissing(name) => write!(f, "volume {name} is missing"),
+            Self::NotRunning => f.write_str("not running"),
+            Self::NotReady => f.write_str("not ready yet"),
+            Self::NotConfigured => f.write_str("its engine is not set up as planned"),
+            Self::ClusterDiffers(what) => f.write_str(what),
+            Self::UpstreamChanged => f.write_str("what it needs is changed"),
+            Self::ToBeChecked => f.write_str("to be checked when it runs"),
+            Self::NotInPlan => f.write_str("not in the plan"),
+            Self::Removal => f.write_str("to be removed"),
+            Self::HostUnreachable => f.write_str("host unreachable"),
+        }
+    }
+}
+
+/// An action with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What is to be done.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The answer of a decision: the graph with a step for every vertex.
+#[derive(Clone, Debug, Default)]
+pub struct Actions {
+    graph: Graph,
+    steps: BTreeMap<Vertex, Step>,
+    unwanted: BTreeMap<Vertex, Unwanted>,
+}
+
+/// How many vertices get each action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// As planned.
+    pub no_op: usize,
+    /// To be made.
+    pub create: usize,
+    /// To be brought to the plan in place.
+    pub update: usize,
+    /// To be made again.
+    pub replace: usize,
+    /// To be removed.
+    pub delete: usize,
+    /// On hosts that did not answer.
+    pub unknown: usize,
+}
+
+impl Counts {
+    /// Everything that changes something.
+    #[must_use]
+    pub const fn changes(&self) -> usize {
+        self.create + self.update + self.replace + self.delete
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { no_op: _, create, update, replace, delete, unknown } = self;
+        write!(
+            f,
+            "{create} to create, {update} to update, {replace} to replace, {delete} to delete"
+        )?;
+        if *unknown > 0 {
+            write!(f, ", {unknown} unknown")?;
+        }
+        Ok(())
+    }
+}
+
+impl Actions {
+    pub(super) const fn new(
+        graph: Graph,
+        steps: BTreeMap<Vertex, Step>,
+        unwanted: BTreeMap<Vertex, Unwanted>,
+    ) -> Self {
+        Self { graph, steps, unwanted }
+    }
+
+    /// The graph that the steps belong to.
+    #[must_use]
+    pub const fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Every vertex with its step, each after everything it needs.
+    pub fn steps(&self) -> impl Iterator<Item = (&Vertex, &Step)> {
+        self.graph.vertices().filter_map(|vertex| Some((vertex, self.steps.get(vertex)?)))
+    }
+
+    /// The step of a vertex.
+    #[must_use]
+    pub fn step(&self, vertex: &Vertex) -> Option<&Step> {
+        self.steps.get(vertex)
+    }
+
+    /// What goes with an unwanted vertex.
+    #[must_use]
+    pub fn unwanted(&self, vertex: &Vertex) -> Option<&Unwanted> {
+        self.unwanted.get(vertex)
+    }
+
+    /// The steps, counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (_, step) in self.steps() {
+            match step.action {
+                Action::NoOp => counts.no_op += 1,
+                Action::Create => counts.create += 1,
+                Action::Update => counts.update += 1,
+                Action::Replace => counts.replace += 1,
+                Action::Delete => counts.delete += 1,
+                Action::Unknown => counts.unknown += 1,
+            }
+        }
+        counts
+    }
+}

@@ -1,0 +1,86 @@
+//! From a plan to its graph.
+
+use std::collections::BTreeSet;
+
+use super::unwanted::Unwanted;
+use super::{Graph, ImagePart, Vertex};
+use crate::plan::{Instance, Plan, Role};
+
+impl Graph {
+    /// The resources of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        Self::with_unwanted(plan, &[])
+    }
+
+    /// The resources of a plan, after the removal of what it does not hold.
+    pub(super) fn with_unwanted(plan: &Plan, unwanted: &[Unwanted]) -> Self {
+        let mut graph = Self::default();
+        for one in unwanted {
+            graph.add(one.vertex(), Some(&one.host), &[]);
+        }
+        graph.add_images(plan);
+        for instance in &plan.instances {
+            graph.add_instance(plan, instance, unwanted);
+        }
+        for service in &plan.services {
+            let members = plan.instances.iter().filter(|one| one.service == service.name);
+            let needs: Vec<Vertex> =
+                members.map(|one| Vertex::Configured(one.name.clone())).collect();
+            graph.add(Vertex::Cluster(service.name.clone()), None, &needs);
+        }
+        graph
+    }
+
+    fn add_images(&mut self, plan: &Plan) {
+        let places: BTreeSet<_> =
+            plan.instances.iter().map(|one| (&one.host, &one.root.pool)).collect();
+        for (host, pool) in places {
+            for part in parts(plan) {
+                let vertex = Vertex::ImageFile { host: host.clone(), pool: pool.clone(), part };
+                self.add(vertex, Some(host), &[]);
+            }
+        }
+    }
+
+    fn add_instance(&mut self, plan: &Plan, instance: &Instance, unwanted: &[Unwanted]) {
+        let name = || instance.name.clone();
+        let host = Some(&instance.host);
+        let image = |part| Vertex::ImageFile {
+            host: instance.host.clone(),
+            pool: instance.root.pool.clone(),
+            part,
+        };
+        self.add(Vertex::Root(name()), host, &[image(ImagePart::Disk)]);
+        if instance.data.is_some() {
+            self.add(Vertex::Data(name()), host, &[]);
+        }
+        // Making a root anew takes the old domain away first, and that one holds
+        // the old seed.
+        self.add(Vertex::Seed(name()), host, &[Vertex::Root(name())]);
+        let mut needs = vec![Vertex::Root(name()), Vertex::Data(name()), Vertex::Seed(name())];
+        needs.extend(parts(plan).filter(|part| *part != ImagePart::Disk).map(image));
+        self.add(Vertex::Domain(name()), host, &needs);
+        // An old copy elsewhere has the same address; others on the host may hold
+        // its CPUs.
+        let in_the_way = unwanted.iter().filter(|one| {
+            one.host == instance.host || one.instance.as_deref() == Some(instance.name.as_str())
+        });
+        let mut needs = vec![Vertex::Domain(name())];
+        needs.extend(in_the_way.map(Unwanted::vertex));
+        self.add(Vertex::Running(name()), host, &needs);
+        self.add(Vertex::Ready(name()), host, &[Vertex::Running(name())]);
+        if instance.role != Role::Fixed {
+            self.add(Vertex::Configured(name()), host, &[Vertex::Ready(name())]);
+        }
+    }
+}
+
+/// The files of the plan's image.
+fn parts(plan: &Plan) -> impl Iterator<Item = ImagePart> {
+    let image = plan.image.as_ref();
+    let disk = image.map(|_| ImagePart::Disk);
+    let kernel = image.and_then(|image| image.kernel.as_ref()).map(|_| ImagePart::Kernel);
+    let initrd = image.and_then(|image| image.initrd.as_ref()).map(|_| ImagePart::Initrd);
+    disk.into_iter().chain(kernel).chain(initrd)
+}

@@ -1,0 +1,178 @@
+//! Compares a plan with what was seen. Pure; looks at nothing else.
+//!
+//! Everything hangs on the fate of an instance's domain. A domain that is
+//! defined with the planned digest proves that its root and seed were finished,
+//! because it is defined after them. Without it, a root or a seed of our name
+//! is what an interrupted run left: what it holds cannot be known, so it is
+//! made anew. Only data is never made anew.
+
+use std::collections::BTreeMap;
+
+use super::action::{Action, Actions, Reason, Step};
+use super::image::marker;
+use super::unwanted::{Unwanted, not_in_plan};
+use super::{Graph, ImagePart, Vertex};
+use crate::hypervisor::Domain;
+use crate::ids::{HostName, ServiceName};
+use crate::plan::{Instance, Plan, Volume};
+use crate::render;
+use crate::state::world::{HostView, World, is_ours};
+
+/// What becomes of an instance's domain.
+enum Fate {
+    Unknown,
+    Make,
+    Replace(Reason),
+    Keep { active: bool },
+}
+
+/// Decides what is to be done so that the hosts hold what is planned.
+#[must_use]
+pub fn decide(plan: &Plan, world: &World) -> Actions {
+    let unwanted = not_in_plan(plan, world);
+    let graph = Graph::with_unwanted(plan, &unwanted);
+    let fates: BTreeMap<_, _> =
+        plan.instances.iter().map(|one| (&one.name, (one, fate(plan, world, one)))).collect();
+    let mut steps = BTreeMap::new();
+    for vertex in graph.vertices() {
+        let (action, reason) = match vertex {
+            Vertex::Unwanted { .. } => (Action::Delete, Reason::NotInPlan),
+            Vertex::ImageFile { host, pool, part } => image(plan, world, host, pool, *part),
+            Vertex::Cluster(service) => cluster(world, service, &graph, vertex, &steps),
+            _ => match vertex.instance().and_then(|name| fates.get(name)) {
+                Some((instance, fate)) => of_instance(world, vertex, instance, fate),
+                None => (Action::Unknown, Reason::ToBeChecked),
+            },
+        };
+        steps.insert(vertex.clone(), Step { action, reason });
+    }
+    let unwanted = unwanted.into_iter().map(|one: Unwanted| (one.vertex(), one)).collect();
+    Actions::new(graph, steps, unwanted)
+}
+
+/// The domain of an instance, if it is there and ours: our tag, our UUID.
+#[must_use]
+pub fn owned_domain<'a>(
+    plan: &Plan,
+    view: &'a HostView,
+    instance: &Instance,
+) -> Option<&'a Domain> {
+    view.domains.iter().find(|domain| {
+        domain.uuid == instance.uuid
+            && domain.name == instance.domain
+            && is_ours(domain, &plan.name)
+    })
+}
+
+fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
+    let Some(view) = world.view(&instance.host) else { return Fate::Unknown };
+    let Some(domain) = owned_domain(plan, view, instance) else { return Fate::Make };
+    let digest = render::instance_digest(plan, instance);
+    if domain.owner.as_ref().is_none_or(|owner| owner.digest != digest) {
+        return Fate::Replace(Reason::DigestDiffers);
+    }
+    let volumes = [Some(&instance.root), instance.data.as_ref(), Some(&instance.seed)];
+    match volumes.into_iter().flatten().find(|volume| !is_there(view, volume)) {
+        Some(missing) => Fate::Replace(Reason::VolumeMissing(missing.name.clone())),
+        None => Fate::Keep { active: domain.active },
+    }
+}
+
+fn is_there(view: &HostView, volume: &Volume) -> bool {
+    view.volume(&volume.pool, &volume.name).is_some()
+}
+
+fn image(
+    plan: &Plan,
+    world: &World,
+    host: &HostName,
+    pool: &str,
+    part: ImagePart,
+) -> (Action, Reason) {
+    let Some(view) = world.view(host) else {
+        return (Action::Unknown, Reason::HostUnreachable);
+    };
+    let Some(file) = plan.image.as_ref().and_then(|image| part.file(image)) else {
+        return (Action::NoOp, Reason::AsPlanned);
+    };
+    let name = part.volume(file);
+    match view.volume(pool, &name) {
+        None => (Action::Create, Reason::Missing),
+        // An overlay is only made on a whole image: with one on it, the marker was
+        // lost, and writing the image again would break the overlay.
+        Some(seen)
+            if view.volume(pool, &marker(&name)).is_some() || view.is_backing(&seen.path) =>
+        {
+            (Action::NoOp, Reason::AsPlanned)
+        }
+        Some(_) => (Action::Replace, Reason::UploadIncomplete),
+    }
+}
+
+fn of_instance(
+    world: &World,
+    vertex: &Vertex,
+    instance: &Instance,
+    fate: &Fate,
+) -> (Action, Reason) {
+    let there =
+        |volume: &Volume| world.view(&instance.host).is_some_and(|view| is_there(view, volume));
+    let guest = world.guests.get(&instance.name).copied().unwrap_or_default();
+    match (fate, vertex) {
+        (Fate::Unknown, _) => (Action::Unknown, Reason::HostUnreachable),
+        (_, Vertex::Data(_)) => match &instance.data {
+            Some(volume) if !there(volume) => (Action::Create, Reason::Missing),
+            _ => (Action::NoOp, Reason::AsPlanned),
+        },
+        (Fate::Make, Vertex::Root(_)) if there(&instance.root) => {
+            (Action::Replace, Reason::LeftByInterruptedRun)
+        }
+        (Fate::Make, Vertex::Seed(_)) if there(&instance.seed) => {
+            (Action::Replace, Reason::LeftByInterruptedRun)
+        }
+        (Fate::Make, _) => (Action::Create, Reason::Missing),
+        (Fate::Replace(reason), Vertex::Root(_) | Vertex::Seed(_) | Vertex::Domain(_)) => {
+            (Action::Replace, reason.clone())
+        }
+        (Fate::Replace(_), _) => (Action::Update, Reason::UpstreamChanged),
+        (Fate::Keep { active: false }, Vertex::Running(_)) => (Action::Update, Reason::NotRunning),
+        (Fate::Keep { active: false }, Vertex::Ready(_) | Vertex::Configured(_)) => {
+            (Action::Update, Reason::ToBeChecked)
+        }
+        (Fate::Keep { active: true }, Vertex::Ready(_)) if !guest.ready => {
+            (Action::Update, Reason::NotReady)
+        }
+        (Fate::Keep { active: true }, Vertex::Configured(_)) if !guest.configured => {
+            let reason = if guest.ready { Reason::NotConfigured } else { Reason::ToBeChecked };
+            (Action::Update, reason)
+        }
+        (Fate::Keep { .. }, _) => (Action::NoOp, Reason::AsPlanned),
+    }
+}
+
+/// A cluster is looked at last: its members' steps are decided already.
+fn cluster(
+    world: &World,
+    service: &ServiceName,
+    graph: &Graph,
+    vertex: &Vertex,
+    steps: &BTreeMap<Vertex, Step>,
+) -> (Action, Reason) {
+    let needs = graph.needs(vertex);
+    let members: Vec<Action> =
+        needs.into_iter().filter_map(|need| steps.get(need)).map(|step| step.action).collect();
+    if members.contains(&Action::Unknown) {
+        return (Action::Unknown, Reason::HostUnreachable);
+    }
+    if members.iter().all(|action| *action == Action::Create) {
+        return (Action::Create, Reason::Missing);
+    }
+    if members.iter().any(|action| *action != Action::NoOp) {
+        return (Action::Update, Reason::UpstreamChanged);
+    }
+    match world.clusters.get(service).map(|differences| differences.first()) {
+        Some(None) => (Action::NoOp, Reason::AsPlanned),
+        Some(Some(first)) => (Action::Update, Reason::ClusterDiffers(first.clone())),
+        None => (Action::Update, Reason::ToBeChecked),
+    }
+}

@@ -1,0 +1,201 @@
+//! What is ours and shall go: domains that the plan does not hold (any more), or,
+//! for a removal, everything of the deployment.
+//!
+//! Ours is what carries the deployment's tag under the name we give it: a clone
+//! that somebody made of our domain has another name and is theirs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::action::{Action, Actions, Reason, Step};
+use super::image::{is_image_volume, marker};
+use super::{Graph, ImagePart, Object, Vertex};
+use crate::hypervisor::{Domain, VolumeInfo};
+use crate::ids::HostName;
+use crate::plan::{Instance, Plan};
+use crate::state::world::{HostView, Sources, World, is_ours};
+
+/// Something that shall go, with what goes along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwanted {
+    /// Where it is.
+    pub host: HostName,
+    /// What it is.
+    pub what: Object,
+    /// The instance it was.
+    pub instance: Option<String>,
+    /// Volumes that are deleted with a domain, as pool and name.
+    pub volumes: Vec<(String, String)>,
+    /// Data volumes that are left, as pool and name.
+    pub kept: Vec<(String, String)>,
+}
+
+impl Unwanted {
+    /// Its vertex.
+    #[must_use]
+    pub fn vertex(&self) -> Vertex {
+        Vertex::Unwanted { host: self.host.clone(), what: self.what.clone() }
+    }
+}
+
+/// Domains of the deployment that the plan does not put on their host. Their
+/// data volumes are kept.
+pub(super) fn not_in_plan(plan: &Plan, world: &World) -> Vec<Unwanted> {
+    let mut found = Vec::new();
+    for host in world.hosts.keys() {
+        let Some(view) = world.view(host) else { continue };
+        for domain in view.domains.iter().filter(|domain| is_made_by(plan, domain)) {
+            let planned = plan.on_host(host).any(|one| one.domain == domain.name);
+            if !planned {
+                found.push(of_domain(host, view, domain, false));
+            }
+        }
+    }
+    found
+}
+
+/// Decides the removal of a deployment: its domains with their volumes, volumes
+/// that an interrupted run left, and files of the image that nobody else uses.
+/// Data volumes only with `data`. Hosts that did not answer have no vertices.
+#[must_use]
+pub fn decide_removal(plan: &Plan, world: &World, data: bool) -> Actions {
+    let mut graph = Graph::default();
+    let mut unwanted = BTreeMap::new();
+    for host in world.hosts.keys() {
+        let Some(view) = world.view(host) else { continue };
+        let ours = view.domains.iter().filter(|domain| is_made_by(plan, domain));
+        let mut first: Vec<Unwanted> =
+            ours.map(|domain| of_domain(host, view, domain, data)).collect();
+        first.extend(orphans(plan, host, view, data));
+        let needs: Vec<Vertex> = first.iter().map(Unwanted::vertex).collect();
+        for (one, vertex) in first.iter().zip(&needs) {
+            graph.add(vertex.clone(), Some(host), &[]);
+            unwanted.insert(vertex.clone(), one.clone());
+        }
+        for one in images(plan, host, view, &first) {
+            let vertex = one.vertex();
+            graph.add(vertex.clone(), Some(host), &needs);
+            unwanted.insert(vertex, one);
+        }
+    }
+    let steps = graph
+        .vertices()
+        .map(|vertex| (vertex.clone(), Step { action: Action::Delete, reason: Reason::Removal }))
+        .collect();
+    Actions::new(graph, steps, unwanted)
+}
+
+/// Whether a domain carries the deployment's tag under the name and, where it is
+/// planned, the UUID that we give it.
+fn is_made_by(plan: &Plan, domain: &Domain) -> bool {
+    let Some(owner) = domain.owner.as_ref().filter(|_| is_ours(domain, &plan.name)) else {
+        return false;
+    };
+    match plan.instances.iter().find(|one| one.name.as_str() == owner.instance) {
+        Some(instance) => instance.uuid == domain.uuid && instance.domain == domain.name,
+        None => domain.name == format!("{}-{}", plan.name, owner.instance),
+    }
+}
+
+fn of_domain(host: &HostName, view: &HostView, domain: &Domain, data: bool) -> Unwanted {
+    let shared = Sources::of(view.domains.iter().filter(|other| other.name != domain.name));
+    let holds_data = Sources::of_data(domain);
+    let all = view.volumes_of(domain).into_iter();
+    let own =
+        all.filter(|(pool, volume)| !is_image_volume(&volume.name) && !shared.hold(pool, volume));
+    let (kept, gone): (Vec<_>, Vec<_>) =
+        own.partition(|(pool, volume)| !data && holds_data.hold(pool, volume));
+    let names = |volumes: Vec<(&str, &VolumeInfo)>| {
+        volumes.into_iter().map(|(pool, one)| (pool.to_owned(), one.name.clone())).collect()
+    };
+    Unwanted {
+        host: host.clone(),
+        what: Object::Domain(domain.name.clone()),
+        instance: domain.owner.as_ref().map(|owner| owner.instance.clone()),
+        volumes: names(gone),
+        kept: names(kept),
+    }
+}
+
+/// Volumes under planned names that no domain uses: left by an interrupted run,
+/// or data that a removal kept.
+fn orphans(plan: &Plan, host: &HostName, view: &HostView, data: bool) -> Vec<Unwanted> {
+    let used = Sources::of(&view.domains);
+    let volumes = plan.on_host(host).flat_map(|instance| {
+        let data = instance.data.as_ref().filter(|_| data);
+        [Some(&instance.root), data, Some(&instance.seed)]
+            .into_iter()
+            .flatten()
+            .map(move |volume| (instance, &volume.pool, &volume.name))
+    });
+    volumes
+        .filter(|(instance, pool, name)| {
+            view.volume(pool, name)
+                .is_some_and(|seen| !used.hold(pool, seen) && may_be_ours(instance, seen))
+        })
+        .map(|(instance, pool, name)| Unwanted {
+            host: host.clone(),
+            what: Object::Volume { pool: pool.clone(), name: name.clone() },
+            instance: Some(instance.name.to_string()),
+            volumes: Vec::new(),
+            kept: Vec::new(),
+        })
+        .collect()
+}
+
+/// Whether a volume under a planned name looks like one that we made: a root is
+/// an overlay on an image of ours, everything else on nothing.
+pub fn may_be_ours(instance: &Instance, seen: &VolumeInfo) -> bool {
+    match &seen.backing {
+        Some(path) => {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            seen.name == instance.root.name && is_image_volume(file)
+        }
+        None => seen.name != instance.root.name,
+    }
+}
+
+/// Files of the plan's image, and their markers, that nobody uses once `first`
+/// is gone.
+fn images(plan: &Plan, host: &HostName, view: &HostView, first: &[Unwanted]) -> Vec<Unwanted> {
+    let Some(image) = &plan.image else { return Vec::new() };
+    let gone = |pool: &str, name: &str| {
+        first.iter().any(|one| {
+            one.volumes.iter().any(|(p, n)| p == pool && n == name)
+                || matches!(&one.what, Object::Volume { pool: p, name: n } if p == pool && n == name)
+        })
+    };
+    let domain_stays = |domain: &&Domain| {
+        !first.iter().any(|one| matches!(&one.what, Object::Domain(name) if *name == domain.name))
+    };
+    let in_use = Sources::of(view.domains.iter().filter(domain_stays));
+    let mut backing = BTreeSet::new();
+    for (pool, volumes) in &view.volumes {
+        let staying = volumes.iter().filter(|volume| !gone(pool, &volume.name));
+        backing.extend(staying.filter_map(|volume| volume.backing.as_ref()));
+    }
+    let pools: BTreeSet<&String> = plan.on_host(host).map(|one| &one.root.pool).collect();
+    let mut found = Vec::new();
+    for pool in pools {
+        for part in ImagePart::ALL {
+            let Some(name) = part.file(image).map(|file| part.volume(file)) else { continue };
+            let is_used =
+                |seen: &VolumeInfo| in_use.hold(pool, seen) || backing.contains(&seen.path);
+            if view.volume(pool, &name).is_some_and(is_used) {
+                continue;
+            }
+            // The marker goes first: a file without it is never taken for whole.
+            for name in [marker(&name), name] {
+                if view.volume(pool, &name).is_some() {
+                    found.push(Unwanted {
+                        host: host.clone(),
+                        what: Object::Volume { pool: pool.clone(), name },
+                        instance: None,
+                        volumes: Vec::new(),
+                        kept: Vec::new(),
+                    });
+                }
+            }
+        }
+    }
+    found
+}
