@@ -33,12 +33,10 @@ mod spread;
 mod symmetry;
 mod variables;
 
-use crate::topology::Level;
-
 pub use objective::{Goal, TIERS, bound_row, goal};
-pub use problem::{Kind, Part, Problem, Room, Shape, Site};
+pub use problem::{Kind, Part, Problem, ROOT_WITHOUT_IMAGE, Room, SEED, Shape, Site};
 pub use program::{Program, Row, Sense, Sum, Var, Variable};
-pub use variables::Variables;
+pub use variables::{Count, Variables};
 
 /// What a program may exceed, at a price: one family at a time, or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +58,6 @@ pub struct Relaxed {
 /// What a slack variable counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Short {
-    /// Failure domains of a level.
-    Domains(Level),
     /// Cores of the host with that index.
     Cores(usize),
     /// MiB of memory of the host with that index.

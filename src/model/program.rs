@@ -3,7 +3,15 @@
 
 /// Index of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Var(pub(crate) usize);
+pub struct Var(usize);
+
+impl Var {
+    /// The index.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// An integer variable from 0 to `most`.
 #[derive(Clone, Debug, PartialEq, Eq)]
