@@ -110,7 +110,10 @@ impl<'a> Problem<'a> {
         // Each pool that holds roots also holds the image they are overlays on.
         let sites = sites(spec, &sizes, image.unwrap_or(Mebibytes::ZERO));
         let (first, last) = (u32::from(spec.network.first), u32::from(spec.network.last));
-        let addresses = u64::from(last).saturating_add(1).saturating_sub(first.into());
+        let all = u64::from(last).saturating_add(1).saturating_sub(first.into());
+        let gateway = spec.network.gateway.map(u32::from);
+        let taken = gateway.is_some_and(|gateway| (first..=last).contains(&gateway));
+        let addresses = all.saturating_sub(taken.into());
         Self { parts, sites, level: spec.policy.survive, addresses }
     }
 

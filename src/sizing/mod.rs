@@ -106,6 +106,7 @@ pub fn cores_on(host: &Host, vcpus: u32) -> u32 {
 }
 
 /// The most threads per core of any host: the worst case for a virtual CPU.
-fn threads(topology: &Topology) -> u32 {
+#[must_use]
+pub fn threads(topology: &Topology) -> u32 {
     topology.hosts.iter().map(Host::threads_per_core).max().unwrap_or(1)
 }
