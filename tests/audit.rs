@@ -49,6 +49,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::Address
         | Kind::AddressTwice
         | Kind::Identity
+        | Kind::Derivation
         | Kind::IdentityTwice => break_identity(kind, plan),
         Kind::Slots
         | Kind::Copies
@@ -124,6 +125,7 @@ fn break_identity(kind: Kind, plan: &mut Plan) {
         Kind::Address => readdress(plan, 0, Ipv4Addr::new(10, 20, 0, 200)),
         Kind::AddressTwice => readdress(plan, 0, plan.instances[1].address),
         Kind::Identity => plan.instances[0].mac = "52:54:00:00:00:0G".to_owned(),
+        Kind::Derivation => plan.instances[0].mac = "52:54:00:00:00:01".to_owned(),
         Kind::IdentityTwice => plan.instances[0].mac = plan.instances[1].mac.clone(),
         other => panic!("{other}"),
     }

@@ -11,8 +11,6 @@ mod support;
 use std::fs;
 use std::process::Command;
 
-use hostsplit::plan::store;
-
 use crate::support::good_plan;
 
 const SPEC: &str = include_str!("../examples/quickstart/spec.yaml");
@@ -149,7 +147,7 @@ fn what_is_not_there_is_said() {
 #[test]
 fn a_plan_is_shown() {
     let bench = Bench::new();
-    bench.put("plan.json", &store::text(&good_plan()).unwrap());
+    bench.put("plan.json", &good_plan().to_text().unwrap());
     insta::assert_snapshot!(bench.run(&["show"]), @"
     exit 0
     cache  redis: 6 instances of 2 vCPU, 1 GiB, 2 GiB data
@@ -194,7 +192,7 @@ fn a_plan_with_findings_fails_its_check() {
     let bench = Bench::new();
     let mut plan = good_plan();
     plan.instances[5].cpus = plan.instances[0].cpus.clone();
-    bench.put("plan.json", &store::text(&plan).unwrap());
+    bench.put("plan.json", &plan.to_text().unwrap());
     insta::assert_snapshot!(bench.run(&["check", "plan.json"]), @"
     exit 5
     error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)

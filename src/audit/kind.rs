@@ -99,6 +99,9 @@ kinds! {
     Identity = "identity",
     /// MACs, UUIDs, names of domains and volumes stand once.
     IdentityTwice = "identity_twice",
+    /// MACs, UUIDs and names of domains are those that follow from the names of
+    /// deployment and instance.
+    Derivation = "derivation",
     /// Groups cover every hash slot once.
     Slots = "slots",
     /// The groups and their copies are as many as the layout says.
