@@ -4,6 +4,7 @@
 pub mod check;
 pub mod discover;
 pub mod error;
+pub mod plan;
 pub mod show;
 pub mod ui;
 
@@ -28,6 +29,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Plan(plan::Args),
     Show(show::Args),
     Discover(discover::Args),
 }
@@ -54,6 +56,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Discover(args) => discover::run(&args),
     }

@@ -4,6 +4,14 @@
 //! what it was computed from (demand, policy, the hosts as they were), so that
 //! [`crate::audit`] can judge it and a deploy can see whether a host changed.
 
+mod build;
+mod config;
+mod cpus;
+mod file;
+mod make;
+mod names;
+mod pages;
+mod place;
 pub mod store;
 
 use std::collections::BTreeMap;
@@ -16,6 +24,10 @@ use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::spec::{Demand, FixedVm, Image, Network, Policy};
 use crate::topology::Topology;
 use crate::units::{Mebibytes, PerSecond};
+
+pub use file::FileError;
+pub use make::{PlanError, PlanReport, make};
+pub use names::{mac, uuid};
 
 /// Version of the plan file that this program writes and the only one it reads.
 pub const FORMAT: u32 = 1;

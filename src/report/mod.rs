@@ -2,6 +2,7 @@
 //! that both forms say the same; nothing here reads, decides or prints.
 
 mod columns;
+pub mod infeasible;
 pub mod host;
 pub mod plan;
 mod plan_text;
