@@ -5,6 +5,7 @@
 //! on this side of it.
 
 pub mod clock;
+pub mod simulated;
 
 use std::io::Read;
 use std::time::Duration;
