@@ -13,6 +13,8 @@ mod names;
 mod pages;
 mod place;
 pub mod store;
+#[doc(hidden)]
+pub mod sample;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
