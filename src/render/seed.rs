@@ -1,0 +1,157 @@
+//! The NoCloud seed: what cloud-init reads at a guest's first boot.
+
+use serde::Serialize;
+
+use super::{RenderError, Result, image_of, instance_digest, text, vfat};
+use crate::plan::{Instance, Plan};
+use crate::spec::Demand;
+
+/// The label by which cloud-init finds a seed, padded as FAT wants it.
+const LABEL: [u8; 11] = *b"CIDATA     ";
+
+/// Largest seed in MiB; a few KiB of text need no more, and it is built in memory.
+const MAX_SEED_MIB: u64 = 64;
+
+/// Where a guest finds its data volume, by the serial that the domain gives it.
+const DATA_DEVICE: &str = "/dev/disk/by-id/virtio-data";
+
+/// The texts of a seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedFiles {
+    /// Who the guest is.
+    pub meta_data: String,
+    /// What it does at first boot.
+    pub user_data: String,
+    /// Its address.
+    pub network_config: String,
+}
+
+#[derive(Serialize)]
+struct MetaData<'a> {
+    instance_id: String,
+    hostname: &'a str,
+}
+
+#[derive(Serialize)]
+struct NetworkConfig<'a> {
+    mac: &'a str,
+    address: String,
+    gateway: Option<String>,
+}
+
+#[derive(Serialize)]
+struct UserData<'a> {
+    instance_comment: String,
+    hostname: &'a str,
+    grow_root: bool,
+    data: Option<DataDisk>,
+    engine: Option<EngineSetup>,
+}
+
+#[derive(Serialize)]
+struct DataDisk {
+    device: &'static str,
+    directory: &'static str,
+}
+
+/// What an engine wants of its guest, apart from its own configuration.
+#[derive(Serialize)]
+struct EngineSetup {
+    /// systemd unit, without `.service`.
+    unit: &'static str,
+    /// Where it keeps its data.
+    directory: &'static str,
+    /// User and group that own the directory.
+    owner: &'static str,
+    /// Lines for sysctl.d.
+    sysctls: &'static [&'static str],
+    /// Lines for tmpfiles.d.
+    tmpfiles: &'static [&'static str],
+}
+
+/// Redis' administration guide: fork for a snapshot must not fail for want of free memory, the
+/// listen backlog must hold Redis' 511, and huge pages make copy-on-write after the fork slow.
+/// <https://redis.io/docs/latest/operate/oss_and_stack/management/admin/>
+const REDIS: EngineSetup = EngineSetup {
+    unit: "redis-server",
+    directory: "/var/lib/redis",
+    owner: "redis:redis",
+    sysctls: &["vm.overcommit_memory = 1", "net.core.somaxconn = 65535"],
+    tmpfiles: &["w /sys/kernel/mm/transparent_hugepage/enabled - - - - never"],
+};
+
+/// The texts of an instance's seed.
+///
+/// # Errors
+/// The plan has no image.
+pub fn seed_files(plan: &Plan, instance: &Instance) -> Result<SeedFiles> {
+    let digest = instance_digest(plan, instance);
+    let meta = MetaData {
+        // Another digest is another instance: cloud-init then sets the guest up anew.
+        instance_id: format!("{}-{}", instance.uuid, digest.get(..12).unwrap_or(&digest)),
+        hostname: instance.name.as_str(),
+    };
+    let network = NetworkConfig {
+        mac: &instance.mac,
+        address: format!("{}/{}", instance.address, plan.network.prefix),
+        gateway: plan.network.gateway.map(|gateway| gateway.to_string()),
+    };
+    let engine = engine(plan, instance);
+    let user = UserData {
+        instance_comment: format!("{} of {}", instance.name, plan.name),
+        hostname: instance.name.as_str(),
+        grow_root: instance.root.size_mib > image_of(plan, instance)?.virtual_size_mib,
+        data: instance.data.as_ref().map(|_| DataDisk {
+            device: DATA_DEVICE,
+            directory: engine.as_ref().map_or("/srv", |engine| engine.directory),
+        }),
+        engine,
+    };
+    Ok(SeedFiles {
+        meta_data: text::META_DATA.render(&meta)?,
+        user_data: text::USER_DATA.render(&user)?,
+        network_config: text::NETWORK_CONFIG.render(&network)?,
+    })
+}
+
+/// The seed of an instance as the bytes of its volume: a FAT file system of
+/// `instance.seed.size_mib`, the same bytes for the same plan.
+///
+/// # Errors
+/// As [`seed_files`]; or the planned size is none for a seed.
+pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
+    let files = seed_files(plan, instance)?;
+    let mib = instance.seed.size_mib.get();
+    let size = usize::try_from(instance.seed.size_mib.bytes())
+        .ok()
+        .filter(|_| (1..=MAX_SEED_MIB).contains(&mib))
+        .ok_or_else(|| RenderError::SeedSize {
+            instance: instance.name.clone(),
+            volume: instance.seed.name.clone(),
+            mib,
+            most: MAX_SEED_MIB,
+        })?;
+    let files = [
+        ("meta-data", files.meta_data.as_str()),
+        ("user-data", files.user_data.as_str()),
+        ("network-config", files.network_config.as_str()),
+    ];
+    vfat::image(size, LABEL, volume_id(instance), &files).map_err(|source| RenderError::Seed {
+        instance: instance.name.clone(),
+        volume: instance.seed.name.clone(),
+        source,
+    })
+}
+
+/// What the instance's engine wants; `None` for fixed machines.
+fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
+    let service = plan.services.iter().find(|service| service.name == instance.service)?;
+    match service.demand {
+        Demand::Redis(_) => Some(REDIS),
+    }
+}
+
+/// A serial number for the file system, from the instance's UUID.
+fn volume_id(instance: &Instance) -> u32 {
+    instance.uuid.as_fields().0
+}

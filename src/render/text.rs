@@ -1,0 +1,155 @@
+//! Templates and the quoting that each kind of text needs.
+
+use std::fmt::Write as _;
+
+use handlebars::Handlebars;
+use serde::Serialize;
+
+use super::{RenderError, Result};
+
+/// A text of `templates/`, embedded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Template {
+    /// Path below `templates/`.
+    pub name: &'static str,
+    /// The text.
+    pub text: &'static str,
+    /// How each `{{value}}` is quoted; `{{{value}}}` never is.
+    pub escape: fn(&str) -> String,
+}
+
+/// Domain XML.
+pub(super) const DOMAIN: Template =
+    Template { name: "domain.xml.hbs", text: include_str!("../../templates/domain.xml.hbs"), escape: xml };
+
+/// Who the guest is, for cloud-init.
+pub(super) const META_DATA: Template = Template {
+    name: "seed/meta-data.hbs",
+    text: include_str!("../../templates/seed/meta-data.hbs"),
+    escape: yaml,
+};
+
+/// What the guest does at first boot, for cloud-init.
+pub(super) const USER_DATA: Template = Template {
+    name: "seed/user-data.hbs",
+    text: include_str!("../../templates/seed/user-data.hbs"),
+    escape: yaml,
+};
+
+/// The guest's address, for cloud-init.
+pub(super) const NETWORK_CONFIG: Template = Template {
+    name: "seed/network-config.hbs",
+    text: include_str!("../../templates/seed/network-config.hbs"),
+    escape: yaml,
+};
+
+/// Redis' configuration file.
+pub(super) const REDIS: Template = Template {
+    name: "redis/redis.conf.hbs",
+    text: include_str!("../../templates/redis/redis.conf.hbs"),
+    escape: handlebars::no_escape,
+};
+
+/// All templates: together they are part of what a VM is.
+pub(super) const ALL: [Template; 5] = [DOMAIN, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
+
+impl Template {
+    /// Fills the template in.
+    ///
+    /// # Errors
+    /// [`RenderError::Template`] when it names something that `values` lacks.
+    pub(super) fn render(&self, values: &impl Serialize) -> Result<String> {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        registry.register_escape_fn(self.escape);
+        registry
+            .render_template(self.text, values)
+            .map_err(|source| RenderError::Template { template: self.name, source: Box::new(source) })
+    }
+}
+
+/// Quotes a text for an XML element or attribute.
+fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            // Literal ones would be normalised to spaces in attributes.
+            '\t' | '\n' | '\r' => push(&mut out, format_args!("&#{};", u32::from(c))),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Turns a text into a double-quoted YAML scalar, quotes included.
+pub(super) fn yaml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            // Characters that YAML readers refuse, fold as line ends or take for a byte-order mark.
+            c if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
+            {
+                push(&mut out, format_args!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = out.write_fmt(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_variable_is_an_error() {
+        let template = Template { name: "probe", text: "{{here}} {{missing}}", escape: yaml };
+        let values = BTreeMap::from([("here", "x")]);
+        let error = template.render(&values).unwrap_err().to_string();
+        assert!(error.starts_with("template probe: "), "{error}");
+        assert!(error.contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_condition_is_an_error() {
+        let template = Template { name: "probe", text: "{{#if missing}}x{{/if}}", escape: yaml };
+        assert!(template.render(&BTreeMap::from([("here", "x")])).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn yaml_readers_get_the_text_back(text in "\\PC*|[\\x00-\\xff\\u{2028}\\u{feff}: #&*!|>'\"%@`{}\\[\\],\\\\-]*") {
+            let document = format!("value: {}\n", yaml(&text));
+            let read: BTreeMap<String, String> = serde_saphyr::from_str(&document).unwrap();
+            proptest::prop_assert_eq!(read.get("value"), Some(&text));
+        }
+
+        #[test]
+        fn xml_readers_get_the_text_back(text in "[\\t\\n\\r\\x20-\\u{d7ff}]*") {
+            let document = format!("<a b=\"{0}\">{0}</a>", xml(&text));
+            let read = roxmltree::Document::parse(&document).unwrap();
+            let root = read.root_element();
+            proptest::prop_assert_eq!(root.attribute("b"), Some(text.as_str()));
+            proptest::prop_assert_eq!(root.text().unwrap_or(""), text);
+        }
+    }
+}
