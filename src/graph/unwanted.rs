@@ -100,9 +100,8 @@ fn of_domain(host: &HostName, view: &HostView, domain: &Domain, data: bool) -> U
     let shared = Sources::of(view.domains.iter().filter(|other| other.name != domain.name));
     let holds_data = Sources::of_data(domain);
     let all = view.volumes_of(domain).into_iter();
-    let own = all.filter(|(pool, volume)| {
-        !is_image_volume(&volume.name) && !shared.hold(pool, volume)
-    });
+    let own =
+        all.filter(|(pool, volume)| !is_image_volume(&volume.name) && !shared.hold(pool, volume));
     let (kept, gone): (Vec<_>, Vec<_>) =
         own.partition(|(pool, volume)| !data && holds_data.hold(pool, volume));
     let names = |volumes: Vec<(&str, &VolumeInfo)>| {

@@ -122,7 +122,11 @@ fn cores(instance: &Instance) -> Result<usize> {
 }
 
 /// Kernel and initial RAM disk, where the image has them.
-fn boot<'a>(instance: &Instance, image: &'a Image, paths: &'a DiskPaths) -> Result<Option<Boot<'a>>> {
+fn boot<'a>(
+    instance: &Instance,
+    image: &'a Image,
+    paths: &'a DiskPaths,
+) -> Result<Option<Boot<'a>>> {
     let path = |path: &'a Option<String>, file| {
         path.as_deref().ok_or_else(|| RenderError::NoPath {
             instance: instance.name.clone(),

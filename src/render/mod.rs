@@ -56,7 +56,9 @@ pub enum RenderError {
         host: HostName,
     },
     /// The virtual CPUs do not make whole cores.
-    #[error("instance {instance}: {vcpus} virtual CPUs do not make whole cores of {threads} threads")]
+    #[error(
+        "instance {instance}: {vcpus} virtual CPUs do not make whole cores of {threads} threads"
+    )]
     Cpus {
         /// The instance.
         instance: InstanceName,

@@ -45,7 +45,9 @@ pub fn redis_conf(instance: &Instance) -> Result<String> {
 
 fn directive(instance: &Instance, name: &str, value: &str) -> Result<String> {
     let good = name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'));
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'));
     if !good {
         return Err(RenderError::Directive {
             instance: instance.name.clone(),

@@ -19,8 +19,11 @@ pub(super) struct Template {
 }
 
 /// Domain XML.
-pub(super) const DOMAIN: Template =
-    Template { name: "domain.xml.hbs", text: include_str!("../../templates/domain.xml.hbs"), escape: xml };
+pub(super) const DOMAIN: Template = Template {
+    name: "domain.xml.hbs",
+    text: include_str!("../../templates/domain.xml.hbs"),
+    escape: xml,
+};
 
 /// Who the guest is, for cloud-init.
 pub(super) const META_DATA: Template = Template {
@@ -62,9 +65,10 @@ impl Template {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(self.escape);
-        registry
-            .render_template(self.text, values)
-            .map_err(|source| RenderError::Template { template: self.name, source: Box::new(source) })
+        registry.render_template(self.text, values).map_err(|source| RenderError::Template {
+            template: self.name,
+            source: Box::new(source),
+        })
     }
 }
 

@@ -1,0 +1,6 @@
+//! (next)
+/// P
+#[derive(Debug)]
+pub struct Problem;
+/// P
+pub fn preflight() {}
