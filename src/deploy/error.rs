@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ImageError;
 use crate::engine::EngineError;
 use crate::hypervisor::{ErrorKind, HypervisorError};
-use crate::ids::{HostName, InstanceName};
+use crate::ids::HostName;
 use crate::render::RenderError;
 use crate::state::store::StoreError;
 
@@ -44,16 +44,16 @@ pub enum StepError {
         name: String,
     },
     /// The domain did not go off.
-    #[error("{instance}: domain still runs {} s after its power was cut", waited.as_secs())]
+    #[error("{domain}: domain still runs {} s after its power was cut", waited.as_secs())]
     StillRunning {
         /// The domain.
-        instance: String,
+        domain: String,
         /// How long it was waited for.
         waited: Duration,
     },
-    /// The guest's first boot is not over.
-    #[error("{0}: guest is not ready")]
-    NotReady(InstanceName),
+    /// The thread that did the work broke: a mistake of this program.
+    #[error("work on it broke; this is a mistake in hostsplit")]
+    Broken,
 }
 
 impl StepError {

@@ -142,7 +142,7 @@ fn power_down(site: &Site<'_>, host: &dyn Hypervisor, domain: &str) -> Result<()
     if goes_off(site, host, domain, POWER_OFF)? {
         return Ok(());
     }
-    Err(StepError::StillRunning { instance: domain.to_owned(), waited: POWER_OFF })
+    Err(StepError::StillRunning { domain: domain.to_owned(), waited: POWER_OFF })
 }
 
 fn goes_off(

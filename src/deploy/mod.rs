@@ -19,6 +19,6 @@ pub use self::event::{Event, Happening, Observer};
 pub use self::execute::execute;
 pub use self::images::{ImageError, ImageStore, LocalImages};
 pub use self::observe::{connect, observe};
-pub use self::preflight::{Problem, preflight};
+pub use self::preflight::{Obstacle, Problem, preflight};
 pub use self::site::{Patience, Site};
 pub use self::walk::{Failure, Outcome, walk};

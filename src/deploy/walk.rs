@@ -3,6 +3,7 @@
 //! silently; the rest goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc;
 use std::thread::{self, Scope};
 
@@ -78,7 +79,10 @@ fn begin<'scope, 'env: 'scope>(
     host: Option<&'env HostName>,
 ) {
     scope.spawn(move || {
-        let result = journaled(work, journal, vertex, step, host);
+        // A walk that waited for a broken thread would never end.
+        let result =
+            panic::catch_unwind(AssertUnwindSafe(|| journaled(work, journal, vertex, step, host)));
+        let result = result.unwrap_or(Err(StepError::Broken));
         // Nobody waits any more only if the walk has ended.
         let _ = sender.send((vertex, result));
     });

@@ -1,6 +1,0 @@
-//! (next)
-/// P
-#[derive(Debug)]
-pub struct Problem;
-/// P
-pub fn preflight() {}
