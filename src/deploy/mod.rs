@@ -11,6 +11,7 @@ mod images;
 mod observe;
 mod preflight;
 mod site;
+mod verify;
 mod volumes;
 mod walk;
 
@@ -21,4 +22,5 @@ pub use self::images::{ImageError, ImageStore, LocalImages};
 pub use self::observe::{connect, observe};
 pub use self::preflight::{Obstacle, Problem, preflight};
 pub use self::site::{Patience, Site};
+pub use self::verify::{Verification, verify};
 pub use self::walk::{Failure, Outcome, walk};

@@ -56,7 +56,7 @@ fn unreachable(host: &HostName, message: &str) -> HypervisorError {
 }
 
 /// Looks at every connected host, then asks the guests of ours that run as
-/// planned, then the clusters whose guests are all ready.
+/// planned, then the clusters whose running guests are all ready.
 pub fn observe(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
     let mut world = World::default();
     for (name, error) in unreachable {
@@ -113,12 +113,13 @@ fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {
     (instance.name.clone(), GuestView { ready, configured })
 }
 
-/// Asks each cluster whose guests are all ready. An instance counts as configured
-/// where nothing differs.
+/// Asks each cluster whose running guests are all ready. An instance counts as
+/// configured where nothing differs.
 fn ask_clusters(site: &Site<'_>, world: &mut World) {
     for service in &site.plan.services {
         let members = || site.plan.instances.iter().filter(|one| one.service == service.name);
-        if !members().all(|one| world.guests.get(&one.name).is_some_and(|guest| guest.ready)) {
+        let mut guests = members().filter_map(|one| world.guests.get(&one.name)).peekable();
+        if guests.peek().is_none() || !guests.all(|guest| guest.ready) {
             continue;
         }
         let Ok(differences) = engine_for(&service.demand).check(site, service, site.plan) else {
@@ -130,9 +131,6 @@ fn ask_clusters(site: &Site<'_>, world: &mut World) {
                 guest.configured = !differs;
             }
         }
-        let texts = differences.iter().map(|one| {
-            format!("{}: {} is {}, planned {}", one.instance, one.what, one.found, one.planned)
-        });
-        world.clusters.insert(service.name.clone(), texts.collect());
+        world.clusters.insert(service.name.clone(), differences);
     }
 }

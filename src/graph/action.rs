@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Graph, Unwanted, Vertex};
+use crate::engine::Mismatch;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +74,7 @@ pub enum Reason {
     /// The engine does not run as planned.
     NotConfigured,
     /// The cluster is not as planned: the first difference.
-    ClusterDiffers(String),
+    ClusterDiffers(Mismatch),
     /// Something that it needs is made or changed.
     UpstreamChanged,
     /// Can only be seen when what it needs is there.
@@ -98,7 +99,9 @@ impl fmt::Display for Reason {
             Self::NotRunning => f.write_str("not running"),
             Self::NotReady => f.write_str("not ready yet"),
             Self::NotConfigured => f.write_str("its engine is not set up as planned"),
-            Self::ClusterDiffers(what) => f.write_str(what),
+            Self::ClusterDiffers(Mismatch { instance, what, planned, found }) => {
+                write!(f, "{what} of {instance} is {found}, planned {planned}")
+            }
             Self::UpstreamChanged => f.write_str("what it needs is changed"),
             Self::ToBeChecked => f.write_str("to be checked when it runs"),
             Self::NotInPlan => f.write_str("not in the plan"),

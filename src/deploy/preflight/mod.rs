@@ -53,12 +53,12 @@ pub fn preflight(
                 }
                 foreign::find(&visit, &mut problems);
             }
-            Some(Seen::Unreachable(error)) => problems.push(Problem {
-                host: Some(host.name.clone()),
-                obstacle: Obstacle::Unreachable { message: error.message.clone() },
-            }),
-            // Never looked at: the plan puts nothing there.
-            None => {}
+            Some(Seen::Unreachable(error)) if plan.on_host(&host.name).next().is_some() => {
+                let obstacle = Obstacle::Unreachable { message: error.message.clone() };
+                problems.push(Problem { host: Some(host.name.clone()), obstacle });
+            }
+            // The plan needs nothing of it.
+            Some(Seen::Unreachable(_)) | None => {}
         }
     }
     check_images(plan, actions, images, &mut problems);
