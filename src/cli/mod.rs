@@ -1,8 +1,16 @@
 //! The only room that prints, exits and reads argv and the environment: one
 //! file per command.
 
+mod deploy;
+mod destroy;
 pub mod error;
+mod graph;
+mod progress;
+mod run;
+mod session;
+mod status;
 pub mod ui;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -23,7 +31,13 @@ struct Args {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Graph(graph::Args),
+    Deploy(deploy::Args),
+    Status(status::Args),
+    Verify(verify::Args),
+    Destroy(destroy::Args),
+}
 
 /// Runs the command line.
 #[must_use]
@@ -45,7 +59,13 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(command: Command) -> Outcome {
-    match command {}
+    match command {
+        Command::Graph(args) => graph::run(args),
+        Command::Deploy(args) => deploy::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Destroy(args) => destroy::run(args),
+    }
 }
 
 /// Sends traces to stderr, as `-v` or `HOSTSPLIT_LOG` ask.

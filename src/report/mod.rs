@@ -1,1 +1,5 @@
 //! (in the making)
+
+pub mod deploy;
+pub mod graph;
+pub mod status;
