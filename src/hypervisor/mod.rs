@@ -5,6 +5,8 @@
 //! on this side of it.
 
 pub mod clock;
+#[cfg(feature = "libvirt")]
+pub mod libvirt;
 
 use std::io::Read;
 use std::time::Duration;

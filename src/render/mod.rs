@@ -10,6 +10,7 @@ mod redis;
 mod seed;
 mod text;
 mod vfat;
+mod volume;
 
 use crate::ids::{HostName, InstanceName};
 use crate::topology::{Host, Hypervisor};
@@ -19,6 +20,7 @@ pub use self::digest::instance_digest;
 pub use self::domain::{DiskPaths, domain_xml};
 pub use self::redis::redis_conf;
 pub use self::seed::{SeedFiles, seed_files, seed_image};
+pub use self::volume::volume_xml;
 
 /// Why an instance cannot be rendered.
 #[derive(Debug, thiserror::Error)]

@@ -41,7 +41,8 @@ struct NetworkConfig<'a> {
 
 #[derive(Serialize)]
 struct UserData<'a> {
-    instance_comment: String,
+    deployment: &'a str,
+    instance: &'a str,
     hostname: &'a str,
     grow_root: bool,
     data: Option<DataDisk>,
@@ -98,7 +99,8 @@ pub fn seed_files(plan: &Plan, instance: &Instance) -> Result<SeedFiles> {
     };
     let engine = engine(plan, instance);
     let user = UserData {
-        instance_comment: format!("{} of {}", instance.name, plan.name),
+        deployment: plan.name.as_str(),
+        instance: instance.name.as_str(),
         hostname: instance.name.as_str(),
         grow_root: instance.root.size_mib > image_of(plan, instance)?.virtual_size_mib,
         data: instance.data.as_ref().map(|_| DataDisk {

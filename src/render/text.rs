@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use handlebars::Handlebars;
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, JsonTruthy, Output, RenderContext,
+    RenderErrorReason, Renderable,
+};
 use serde::Serialize;
 
 use super::{RenderError, Result};
@@ -22,6 +25,13 @@ pub(super) struct Template {
 pub(super) const DOMAIN: Template = Template {
     name: "domain.xml.hbs",
     text: include_str!("../../templates/domain.xml.hbs"),
+    escape: xml,
+};
+
+/// A volume to be made.
+pub(super) const VOLUME: Template = Template {
+    name: "volume.xml.hbs",
+    text: include_str!("../../templates/volume.xml.hbs"),
     escape: xml,
 };
 
@@ -54,7 +64,7 @@ pub(super) const REDIS: Template = Template {
 };
 
 /// All templates: together they are part of what a VM is.
-pub(super) const ALL: [Template; 5] = [DOMAIN, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
+pub(super) const ALL: [Template; 6] = [DOMAIN, VOLUME, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
 
 impl Template {
     /// Fills the template in.
@@ -65,10 +75,37 @@ impl Template {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(self.escape);
+        registry.register_helper("if", Box::new(Condition { wanted: true }));
+        registry.register_helper("unless", Box::new(Condition { wanted: false }));
         registry.render_template(self.text, values).map_err(|source| RenderError::Template {
             template: self.name,
             source: Box::new(source),
         })
+    }
+}
+
+/// `if` and `unless` for which an unknown variable is an error too: handlebars'
+/// own take it for false even in strict mode.
+struct Condition {
+    wanted: bool,
+}
+
+impl HelperDef for Condition {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        registry: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        state: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let value = helper.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("if", 0))?;
+        if value.is_value_missing() {
+            return Err(RenderErrorReason::MissingVariable(value.relative_path().cloned()).into());
+        }
+        let holds = value.value().is_truthy(false) == self.wanted;
+        let branch = if holds { helper.template() } else { helper.inverse() };
+        branch.map_or(Ok(()), |branch| branch.render(registry, context, state, out))
     }
 }
 
@@ -135,8 +172,14 @@ mod tests {
 
     #[test]
     fn an_unknown_condition_is_an_error() {
-        let template = Template { name: "probe", text: "{{#if missing}}x{{/if}}", escape: yaml };
-        assert!(template.render(&BTreeMap::from([("here", "x")])).is_err());
+        for text in [
+            "{{#if missing}}x{{/if}}",
+            "{{#unless missing}}x{{/unless}}",
+            "{{#each missing}}x{{/each}}",
+        ] {
+            let template = Template { name: "probe", text, escape: yaml };
+            assert!(template.render(&BTreeMap::from([("here", "x")])).is_err(), "{text}");
+        }
     }
 
     proptest::proptest! {

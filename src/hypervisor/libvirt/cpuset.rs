@@ -1,0 +1,41 @@
+//! libvirt's notation for sets of numbers: `0-3,^2,8`.
+
+use std::collections::BTreeSet;
+
+/// Most numbers in one range: no host has more CPUs, and a malformed text must
+/// not fill the memory.
+const LONGEST: u32 = 1 << 16;
+
+/// Reads a set of CPU or NUMA node numbers, ascending. What is not understood
+/// is left out: the text comes from libvirt, which has checked it.
+pub(super) fn parse(text: &str) -> Vec<u32> {
+    let mut numbers = BTreeSet::new();
+    for part in text.split(',').map(str::trim) {
+        if let Some(number) = part.strip_prefix('^') {
+            if let Ok(number) = number.parse() {
+                numbers.remove(&number);
+            }
+        } else if let Some((first, last)) = part.split_once('-') {
+            if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
+                numbers.extend(first..=last.min(first.saturating_add(LONGEST)));
+            }
+        } else if let Ok(number) = part.parse() {
+            numbers.insert(number);
+        }
+    }
+    numbers.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn ranges_lists_and_exceptions() {
+        assert_eq!(parse("0-3,^2,8"), [0, 1, 3, 8]);
+        assert_eq!(parse("5"), [5]);
+        assert_eq!(parse(""), [0; 0]);
+        assert_eq!(parse("nonsense"), [0; 0]);
+        assert_eq!(parse("0-4294967295").len(), (1 << 16) + 1);
+    }
+}

@@ -1,0 +1,162 @@
+//! Real hosts: [`Hypervisor`] on libvirt. The only room that knows `virt`.
+//!
+//! One connection per host serves all threads. Calls block until libvirt
+//! answers; a keep-alive ends those whose host has gone.
+
+mod capabilities;
+mod cpuset;
+mod describe;
+mod domains;
+mod error;
+mod storage;
+mod xml;
+
+use std::io::Read;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use virt::connect::Connect;
+use virt::event;
+
+use self::error::Site;
+use super::{
+    Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Result, VolumeInfo,
+    VolumeRequest,
+};
+use crate::ids::HostName;
+
+/// Seconds between keep-alive messages, and how many may stay unanswered: a
+/// host that is cut off is given up after half a minute.
+const KEEP_ALIVE: (i32, u32) = (5, 5);
+
+/// Connects to real hosts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LibvirtConnector;
+
+impl Connector for LibvirtConnector {
+    fn connect(&self, host: &HostName, uri: &str) -> Result<Box<dyn Hypervisor>> {
+        Ok(Box::new(LibvirtHost::open(host.as_str(), uri)?))
+    }
+}
+
+/// A connection to the libvirt of one host.
+#[derive(Debug)]
+pub struct LibvirtHost {
+    connection: Connect,
+    host: String,
+}
+
+impl LibvirtHost {
+    /// Connects to the libvirt at `uri`; errors call the host `host`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreachable`], with libvirt's message.
+    pub fn open(host: &str, uri: &str) -> Result<Self> {
+        start_events();
+        let connection = Connect::open(Some(uri)).map_err(|source| HypervisorError {
+            kind: ErrorKind::Unreachable,
+            ..error::of(host, format!("connect to {uri}"), &source)
+        })?;
+        // Drivers inside this process have no connection to keep alive and say so.
+        if let Err(refusal) = connection.set_keep_alive(KEEP_ALIVE.0, KEEP_ALIVE.1) {
+            tracing::debug!(host, uri, %refusal, "no keep-alive");
+        }
+        Ok(Self { connection, host: host.to_owned() })
+    }
+
+    /// Where errors of a call are put down to.
+    fn site(&self, what: impl Into<String>) -> Site<'_> {
+        Site { connection: &self.connection, host: &self.host, what: what.into() }
+    }
+}
+
+impl Hypervisor for LibvirtHost {
+    fn describe(&self) -> Result<HostReport> {
+        describe::host(&self.connection, &self.site("describe the host"))
+    }
+
+    fn domains(&self) -> Result<Vec<Domain>> {
+        domains::list(&self.connection, &self.site("list domains"))
+    }
+
+    fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>> {
+        storage::volumes(&self.connection, &self.site(format!("list volumes of pool {pool}")), pool)
+    }
+
+    fn create_volume(&self, request: &VolumeRequest) -> Result<()> {
+        let site = self.site(format!("create volume {} in pool {}", request.name, request.pool));
+        storage::create(&self.connection, &site, request)
+    }
+
+    fn upload(&self, pool: &str, name: &str, source: &mut dyn Read, length: u64) -> Result<()> {
+        let site = self.site(format!("write volume {name} in pool {pool}"));
+        storage::upload(&self.connection, &site, (pool, name), source, length)
+    }
+
+    fn delete_volume(&self, pool: &str, name: &str) -> Result<()> {
+        let site = self.site(format!("delete volume {name} in pool {pool}"));
+        storage::delete(&self.connection, &site, pool, name)
+    }
+
+    fn define(&self, xml: &str) -> Result<()> {
+        let name = xml::domain_name(xml).unwrap_or_else(|| "without a name".to_owned());
+        let site = self.site(format!("define domain {name}"));
+        site.named(self.connection.define_domain_xml(xml)).map(drop)
+    }
+
+    fn start(&self, domain: &str) -> Result<()> {
+        let site = self.site(format!("start domain {domain}"));
+        domains::with(&self.connection, &site, domain, |domain| domain.create())
+    }
+
+    fn shutdown(&self, domain: &str) -> Result<()> {
+        let site = self.site(format!("shut down domain {domain}"));
+        domains::with(&self.connection, &site, domain, |domain| domain.shutdown())
+    }
+
+    fn power_off(&self, domain: &str) -> Result<()> {
+        let site = self.site(format!("power off domain {domain}"));
+        domains::with(&self.connection, &site, domain, |domain| domain.destroy())
+    }
+
+    fn undefine(&self, domain: &str) -> Result<()> {
+        let site = self.site(format!("undefine domain {domain}"));
+        domains::undefine(&self.connection, &site, domain)
+    }
+
+    fn agent(
+        &self,
+        domain: &str,
+        request: &serde_json::Value,
+        timeout: Duration,
+    ) -> Result<serde_json::Value> {
+        let site = self.site(format!("ask the guest agent of domain {domain}"));
+        domains::agent(&self.connection, &site, domain, request, timeout)
+    }
+}
+
+/// Makes libvirt silent and able to keep connections alive: its errors are
+/// returned, not printed, and its event loop runs on a thread of its own. Once
+/// per process, before the first connection.
+fn start_events() {
+    static STARTED: OnceLock<()> = OnceLock::new();
+    STARTED.get_or_init(|| {
+        virt::error::clear_error_callback();
+        if let Err(error) = event::event_register_default_impl() {
+            tracing::warn!(%error, "libvirt has no event loop; a host that is cut off may block");
+            return;
+        }
+        std::thread::spawn(run_events);
+    });
+}
+
+/// Runs libvirt's event loop for as long as the process lives. It fails only
+/// without an implementation, and then each turn would: so it ends.
+fn run_events() {
+    loop {
+        if let Err(error) = event::event_run_default_impl() {
+            tracing::warn!(%error, "libvirt's event loop has ended");
+            return;
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is rendered for the plans in `tests/golden/<case>/plan.json`, compared
+//! byte for byte with the files beside them. After a wanted change:
+//! `HOSTSPLIT_BLESS=1 cargo test --test golden`, then read the diff.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "edge: reads and writes golden files, runs a validator"
+)]
+
+use std::fs;
+use std::io::Cursor;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hostsplit::plan::{Instance, Plan};
+use hostsplit::render::{self, DiskPaths};
+use hostsplit::units::Mebibytes;
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut cases: Vec<PathBuf> = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("plan.json").exists())
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty(), "no golden cases");
+    cases
+}
+
+fn plan(case: &Path) -> Plan {
+    serde_json::from_str(&fs::read_to_string(case.join("plan.json")).unwrap()).unwrap()
+}
+
+fn paths() -> DiskPaths {
+    let path = |name: &str| Some(format!("/var/lib/libvirt/images/{name}"));
+    DiskPaths { kernel: path("vmlinuz"), initrd: path("initrd.img") }
+}
+
+fn texts(plan: &Plan, instance: &Instance) -> Vec<(String, String)> {
+    let name = &instance.name;
+    let seed = render::seed_files(plan, instance).unwrap();
+    let mut texts = vec![
+        (format!("domain-{name}.xml"), render::domain_xml(plan, instance, &paths()).unwrap()),
+        ("meta-data".to_owned(), seed.meta_data),
+        ("user-data".to_owned(), seed.user_data),
+        ("network-config".to_owned(), seed.network_config),
+    ];
+    if !instance.config.is_empty() {
+        texts.push((format!("{name}.conf"), render::redis_conf(instance).unwrap()));
+    }
+    texts
+}
+
+#[test]
+fn rendered_texts_are_the_golden_ones() {
+    let bless = std::env::var_os("HOSTSPLIT_BLESS").is_some();
+    let mut differing = Vec::new();
+    for case in cases() {
+        let plan = plan(&case);
+        for (file, text) in plan.instances.iter().flat_map(|instance| texts(&plan, instance)) {
+            let path = case.join(file);
+            if bless {
+                fs::write(&path, &text).unwrap();
+            } else if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+                differing.push(format!("{}:\n{text}", path.display()));
+            }
+        }
+    }
+    assert!(differing.is_empty(), "not as in the golden files:\n{}", differing.join("\n"));
+}
+
+#[test]
+fn domain_xml_follows_libvirts_schema() {
+    for program in ["virt-xml-validate", "xmllint"] {
+        if Command::new(program).arg("--version").output().is_err() {
+            println!("skipped: {program} is not installed, so libvirt's schema was not asked");
+            return;
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for case in cases() {
+        let plan = plan(&case);
+        for instance in &plan.instances {
+            let path = dir.path().join("domain.xml");
+            fs::write(&path, render::domain_xml(&plan, instance, &paths()).unwrap()).unwrap();
+            let output =
+                Command::new("virt-xml-validate").arg(&path).arg("domain").output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{}: {}: {said}", case.display(), instance.name);
+        }
+    }
+}
+
+#[test]
+fn the_seed_is_a_file_system_with_the_three_files() {
+    for case in cases() {
+        let plan = plan(&case);
+        for instance in &plan.instances {
+            let mut bytes = render::seed_image(&plan, instance).unwrap();
+            assert_eq!(bytes, render::seed_image(&plan, instance).unwrap());
+            assert_eq!(bytes.len() as u64, instance.seed.size_mib.bytes());
+            let system =
+                fatfs::FileSystem::new(Cursor::new(&mut bytes), fatfs::FsOptions::new()).unwrap();
+            assert_eq!(
+                system.read_volume_label_from_root_dir().unwrap().as_deref(),
+                Some("CIDATA")
+            );
+            let mut user_data = String::new();
+            system
+                .root_dir()
+                .open_file("user-data")
+                .unwrap()
+                .read_to_string(&mut user_data)
+                .unwrap();
+            assert_eq!(user_data, render::seed_files(&plan, instance).unwrap().user_data);
+        }
+    }
+}
+
+#[test]
+fn every_part_of_a_vm_is_in_its_digest() {
+    let plan = plan(&cases()[0]);
+    let digest = |plan: &Plan| render::instance_digest(plan, &plan.instances[0]);
+    let changed = |change: &dyn Fn(&mut Plan)| {
+        let mut other = plan.clone();
+        change(&mut other);
+        digest(&other)
+    };
+    let mut seen = vec![digest(&plan)];
+    seen.push(changed(&|plan| plan.instances[0].cpus.reverse()));
+    seen.push(changed(&|plan| plan.instances[0].memory_mib = Mebibytes::new(1)));
+    seen.push(changed(&|plan| drop(plan.instances[0].config.insert("a".into(), "b".into()))));
+    seen.push(changed(&|plan| plan.network.gateway = None));
+    seen.push(changed(&|plan| plan.network.prefix = 25));
+    seen.push(changed(&|plan| plan.network.bridge = "br1".into()));
+    seen.push(changed(&|plan| plan.image.as_mut().unwrap().disk.sha256 = "e".repeat(64)));
+    seen.push(changed(&|plan| {
+        plan.topology.hosts[0].hypervisor = hostsplit::topology::Hypervisor::Qemu;
+    }));
+    let total = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), total, "two different VMs have one digest");
+    let moved = changed(&|plan| plan.image.as_mut().unwrap().disk.file = "elsewhere".into());
+    assert_eq!(moved, digest(&plan), "where the image's file lies changes no VM");
+}
+
+#[test]
+fn what_cannot_be_rendered_is_named() {
+    let mut plan = plan(&cases()[0]);
+    let error = |plan: &Plan| {
+        render::domain_xml(plan, &plan.instances[0], &DiskPaths::default()).unwrap_err().to_string()
+    };
+    plan.instances[0].threads = 3;
+    assert_eq!(
+        error(&plan),
+        "instance builder-0: 10 virtual CPUs do not make whole cores of 3 threads"
+    );
+    plan.instances[0].threads = 2;
+    plan.instances[0].root.name = "a\u{1}b".into();
+    assert!(error(&plan).starts_with("instance builder-0: not well-formed domain XML: "));
+    plan.instances[0].seed.size_mib = Mebibytes::new(1 << 40);
+    assert_eq!(
+        render::seed_image(&plan, &plan.instances[0]).unwrap_err().to_string(),
+        "instance builder-0: seed shop-builder-0-seed.img of 1099511627776 MiB; expected 1 to 64 MiB"
+    );
+    plan.image = None;
+    assert_eq!(error(&plan), "instance builder-0: the plan has no image to boot from");
+    plan.topology.hosts.clear();
+    assert_eq!(error(&plan), "instance builder-0: host h1 is not in the plan's topology");
+}
+
+#[test]
+fn nasty_values_reach_redis_and_xml_as_they_are() {
+    let mut plan = plan(&cases()[0]);
+    let image = plan.image.as_mut().unwrap();
+    image.kernel = Some(image.disk.clone());
+    image.cmdline = "a=\"<&>'\" b".into();
+    let xml = render::domain_xml(&plan, &plan.instances[0], &paths()).unwrap();
+    let document = roxmltree::Document::parse(&xml).unwrap();
+    let cmdline = document.descendants().find(|node| node.has_tag_name("cmdline")).unwrap();
+    assert_eq!(cmdline.text(), Some("a=\"<&>'\" b"));
+
+    plan.instances[0].config =
+        [("requirepass".into(), "a b\nport 1".into()), ("save".into(), "60 1".into())].into();
+    let conf = render::redis_conf(&plan.instances[0]).unwrap();
+    assert!(conf.ends_with("\nrequirepass \"a b\\x0aport 1\"\nsave 60 1\n"), "{conf}");
+    plan.instances[0].config = [("save\nport".into(), String::new())].into();
+    assert!(render::redis_conf(&plan.instances[0]).is_err());
+}

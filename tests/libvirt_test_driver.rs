@@ -1,0 +1,128 @@
+//! The libvirt side against libvirt's own test driver: in this process, no
+//! daemon, no root.
+#![cfg(feature = "libvirt")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use hostsplit::hypervisor::libvirt::LibvirtConnector;
+use hostsplit::hypervisor::{
+    Connector, ErrorKind, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest,
+};
+use hostsplit::ids::HostName;
+
+/// The driver's built-in host. The tests share its state, so no two use the same names.
+fn host() -> Box<dyn Hypervisor> {
+    LibvirtConnector.connect(&HostName::new("h1").unwrap(), "test:///default").unwrap()
+}
+
+fn domain_xml(name: &str, uuid: &str) -> String {
+    format!(
+        "<domain type='test'>
+           <name>{name}</name><uuid>{uuid}</uuid>
+           <metadata><h:instance xmlns:h='{METADATA_NAMESPACE}' deployment='shop' instance='a' digest='d1'/></metadata>
+           <memory unit='KiB'>65536</memory><vcpu>2</vcpu>
+           <cputune><vcpupin vcpu='0' cpuset='2'/><vcpupin vcpu='1' cpuset='3'/><emulatorpin cpuset='0'/></cputune>
+           <numatune><memory mode='strict' nodeset='1'/></numatune>
+           <os><type>hvm</type></os>
+         </domain>"
+    )
+}
+
+#[test]
+fn a_host_describes_itself() {
+    let report = host().describe().unwrap();
+    assert_eq!(report.numa.iter().map(|node| node.id).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(report.numa[1].cpus.len(), 8);
+    assert_eq!(report.numa[1].memory_kib, 4_194_304);
+    assert!(report.numa[0].pages.contains(&(4, 524_288)), "{report:?}");
+    assert!(report.libvirt_version > 1_000_000);
+    assert_eq!(
+        report.pools.iter().map(|pool| pool.name.as_str()).collect::<Vec<_>>(),
+        ["default-pool"]
+    );
+    assert_eq!(report.bridges, ["virbr0"]);
+}
+
+#[test]
+fn a_domain_from_its_definition_to_its_end() {
+    let host = host();
+    let name = "shop-a";
+    host.define(&domain_xml(name, "5f6c3c0a-6d5e-5b6f-9c39-1f2a3b4c5d6e")).unwrap();
+    let find = || host.domains().unwrap().into_iter().find(|domain| domain.name == name);
+
+    let defined = find().unwrap();
+    assert!(!defined.active);
+    assert_eq!(defined.vcpu_pins, [[2], [3]]);
+    assert_eq!(defined.emulator_pins, [0]);
+    assert_eq!((defined.memory_nodes.as_slice(), defined.memory_strict), (&[1][..], true));
+    assert_eq!(defined.memory_kib, 65536);
+    assert_eq!(defined.owner.unwrap().digest, "d1");
+
+    host.start(name).unwrap();
+    assert!(find().unwrap().active);
+    assert_eq!(host.undefine(name).unwrap_err().message, "the domain is running");
+    host.power_off(name).unwrap();
+    assert!(!find().unwrap().active);
+    host.undefine(name).unwrap();
+    assert_eq!(find(), None);
+}
+
+#[test]
+fn a_second_domain_of_the_same_name_is_refused() {
+    let host = host();
+    host.define(&domain_xml("shop-twin", "5f6c3c0a-6d5e-5b6f-9c39-000000000001")).unwrap();
+    let error = host.define(&domain_xml("shop-twin", "5f6c3c0a-6d5e-5b6f-9c39-000000000002"));
+    let error = error.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Exists, "{error}");
+    assert_eq!(error.what, "define domain shop-twin");
+    host.undefine("shop-twin").unwrap();
+}
+
+#[test]
+fn volumes_come_and_go() {
+    let host = host();
+    let request = VolumeRequest {
+        pool: "default-pool".to_owned(),
+        name: "shop-a-data".to_owned(),
+        capacity: 64 << 20,
+        format: VolumeFormat::Raw,
+        backing: None,
+    };
+    host.create_volume(&request).unwrap();
+    assert_eq!(host.create_volume(&request).unwrap_err().kind, ErrorKind::Exists);
+    let volumes = host.volumes("default-pool").unwrap();
+    let made = volumes.iter().find(|volume| volume.name == "shop-a-data").unwrap();
+    assert_eq!((made.capacity, made.path.as_str()), (64 << 20, "/default-pool/shop-a-data"));
+    host.delete_volume("default-pool", "shop-a-data").unwrap();
+    let error = host.delete_volume("default-pool", "shop-a-data").unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
+    assert!(error.code.is_some());
+    let over_nothing = VolumeRequest { backing: Some("no-base".to_owned()), ..request };
+    assert_eq!(host.create_volume(&over_nothing).unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let host = host();
+    let error = host.start("nobody").unwrap_err();
+    assert_eq!((error.kind, error.what.as_str()), (ErrorKind::NotFound, "start domain nobody"));
+    assert_eq!(host.volumes("no-pool").unwrap_err().kind, ErrorKind::NotFound);
+    let ping = serde_json::json!({ "execute": "guest-ping" });
+    let error = host.agent("nobody", &ping, Duration::from_secs(1)).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    let error = host.upload("default-pool", "none", &mut [0u8].as_slice(), 1).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_says_so() {
+    let name = HostName::new("far").unwrap();
+    for uri in ["qemu+unix:///system?socket=/nonexistent/libvirt-sock", "nonsense://", ""] {
+        let Err(error) = LibvirtConnector.connect(&name, uri) else {
+            panic!("connected to {uri:?}")
+        };
+        assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
+        assert_eq!((error.host.as_str(), error.what), ("far", format!("connect to {uri}")));
+    }
+}
