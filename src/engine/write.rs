@@ -30,12 +30,11 @@ impl Guest<'_> {
     /// # Errors
     /// The agent, or a command on the file, with what it said.
     pub fn write_file(&self, file: &ConfigFile) -> Result<Change, EngineError> {
-        let path = file.path.as_str();
-        let mode = format!("{:o}", file.mode);
-        let content = self.has_content(path, file.text.as_bytes())?;
-        if content && self.has_rights(path, &mode, &file.owner)? {
+        if self.has_file(file)? {
             return Ok(Change::NotNeeded);
         }
+        let path = file.path.as_str();
+        let mode = format!("{:o}", file.mode);
         let new = format!("{path}.new");
         // The agent makes files world-writable (QEMU's CVE-2013-2007 and the
         // default that followed it), so the file is made before it is opened.
@@ -46,6 +45,16 @@ impl Guest<'_> {
         self.run_ok(&["sync", &new], SMALL)?;
         self.run_ok(&["mv", "-f", &new, path], SMALL)?;
         Ok(Change::Made(format!("wrote {path}")))
+    }
+
+    /// Whether a file is there as it should be.
+    ///
+    /// # Errors
+    /// The agent.
+    pub fn has_file(&self, file: &ConfigFile) -> Result<bool, EngineError> {
+        let mode = format!("{:o}", file.mode);
+        Ok(self.has_content(&file.path, file.text.as_bytes())?
+            && self.has_rights(&file.path, &mode, &file.owner)?)
     }
 
     /// Whether the file is there with these bytes.

@@ -1,9 +1,28 @@
 //! Redis Cluster: a planned service to a formed, checked and proved one, all
-//! through `redis-cli` inside the guests.
+//! through `redis-cli` (7 or later) inside the guests.
+//!
+//! [`target`] is what is wanted and [`observe`] what is seen; [`picture`] lays
+//! one over the other, [`steps`] and [`differences`] are pure functions of it.
+//! Nothing here ever flushes or resets an instance.
 
+mod check;
+mod cli;
+mod configure;
+pub mod differences;
+mod form;
 pub mod nodes;
+pub mod observe;
+pub mod picture;
+mod probe;
+mod refusal;
 pub mod slots;
+pub mod steps;
+pub mod target;
 
+#[cfg(test)]
+mod tests;
+
+use self::target::Target;
 use crate::engine::{Change, ConfigFile, Engine, EngineError, Guest, Guests, Mismatch, Probe};
 use crate::plan::{Instance, Plan, ServicePlan};
 
@@ -15,42 +34,36 @@ impl Engine for Redis {
     fn configure(
         &self,
         guest: &Guest<'_>,
-        _instance: &Instance,
+        instance: &Instance,
         files: &[ConfigFile],
     ) -> Result<Change, EngineError> {
-        let mut change = Change::NotNeeded;
-        for file in files {
-            if let made @ Change::Made(_) = guest.write_file(file)? {
-                change = made;
-            }
-        }
-        Ok(change)
+        configure::configure(guest, instance, files)
     }
 
     fn form(
         &self,
-        _guests: &dyn Guests,
-        _service: &ServicePlan,
-        _plan: &Plan,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
     ) -> Result<Change, EngineError> {
-        Ok(Change::NotNeeded)
+        form::form(guests, &service.name, &Target::of(service, plan)?)
     }
 
     fn check(
         &self,
-        _guests: &dyn Guests,
-        _service: &ServicePlan,
-        _plan: &Plan,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
     ) -> Result<Vec<Mismatch>, EngineError> {
-        Ok(Vec::new())
+        check::check(guests, &Target::of(service, plan)?, plan)
     }
 
     fn probe(
         &self,
-        _guests: &dyn Guests,
-        _service: &ServicePlan,
-        _plan: &Plan,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
     ) -> Result<Vec<Probe>, EngineError> {
-        Ok(Vec::new())
+        Ok(probe::probe(guests, &Target::of(service, plan)?))
     }
 }

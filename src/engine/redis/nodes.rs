@@ -29,7 +29,6 @@ impl fmt::Display for MemberId {
 
 /// A line of `CLUSTER NODES`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "Redis's own flags, which are independent")]
 pub struct Member {
     /// Its id; drawn at random while it is in handshake.
     pub id: MemberId,

@@ -33,6 +33,9 @@ fn crc16(bytes: &[u8]) -> u16 {
 pub struct Slots(Vec<(u16, u16)>);
 
 impl Slots {
+    /// No slot.
+    pub const EMPTY: Self = Self(Vec::new());
+
     /// The slots from `first` to `last`, inclusive; empty if `last` is less.
     #[must_use]
     pub fn range(first: u16, last: u16) -> Self {
@@ -49,7 +52,7 @@ impl Slots {
         for (first, last) in sorted {
             match merged.last_mut() {
                 Some(before) if first <= before.1.saturating_add(1) => {
-                    before.1 = before.1.max(last)
+                    before.1 = before.1.max(last);
                 }
                 _ => merged.push((first, last)),
             }
