@@ -1,0 +1,119 @@
+# Shared by the scripts of the lab: its names, its addresses, its state, and how to start and end a host.
+# Sourced, not run; sourcing it changes nothing.
+# shellcheck shell=bash disable=SC2034  # its constants are used where it is sourced
+
+lab_dir=${HOSTSPLIT_LAB:-/var/tmp/hostsplit-lab}
+# The scripts of the lab, wherever they are called from.
+lab_bin=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+fabric_ns=hostsplit-lab
+fabric_bridge=fabric
+prefix=10.77.0
+fabric_address=$prefix.1
+max_hosts=20
+ready_seconds=60
+
+say() { printf 'lab: %s\n' "$*" >&2; }
+fail() {
+  printf 'lab: error: %s\n' "$1" >&2
+  shift
+  for hint in "$@"; do printf '     %s\n' "$hint" >&2; done
+  exit 1
+}
+
+# The state directory must be an absolute path that leaves room for a socket's name (107 bytes at most).
+check_lab_dir() {
+  [[ $lab_dir == /?* && ! $lab_dir =~ [[:space:]] ]] \
+    || fail "HOSTSPLIT_LAB must be an absolute path without blanks, not '$lab_dir'"
+  [[ $lab_dir != /run/* && $lab_dir != /var/run/* ]] || fail "HOSTSPLIT_LAB cannot lie below /run, which each host has for itself"
+  [ "${#lab_dir}" -le 70 ] || fail "HOSTSPLIT_LAB is too long for a unix socket below it: '$lab_dir' (70 characters at most)"
+}
+
+need_root() {
+  [ "$(id -u)" = 0 ] || fail "the lab makes network namespaces and mounts: run this as root" "sudo $0 $*"
+}
+
+need_commands() {
+  local command missing=()
+  for command in "$@"; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "$command" > /dev/null || missing+=("$command")
+  done
+  [ ${#missing[@]} = 0 ] || fail "not installed: ${missing[*]}" "$lab_bin/install installs what the lab needs"
+}
+
+# One command at a time changes the lab. The lock is on the directory of the scripts, so it leaves no file.
+take_lock() {
+  exec 9< "$lab_bin"
+  flock --wait 90 9 || fail "another command of the lab has been at work for 90 s; wait for it, then try again"
+}
+
+host_ns() { printf '%s-%s\n' "$fabric_ns" "$1"; }
+host_number() { printf '%s\n' "${1#h}"; }
+host_address() { printf '%s.%s\n' "$prefix" "$((10 + $(host_number "$1")))"; }
+host_uri() { printf 'qemu+unix:///system?socket=%s/%s/sock/libvirt-sock\n' "$lab_dir" "$1"; }
+has_ns() { [ -e "/run/netns/$1" ]; }
+
+# The namespaces of the lab that exist, one a line, hosts first.
+lab_namespaces() {
+  local path
+  for path in "/run/netns/$fabric_ns"-h* "/run/netns/$fabric_ns"; do
+    [ ! -e "$path" ] || basename "$path"
+  done
+}
+
+# Where the lab that is up keeps its state: its bridge remembers it. Empty if there is none.
+lab_state() {
+  has_ns "$fabric_ns" || return 0
+  ip -n "$fabric_ns" -o link show "$fabric_bridge" 2> /dev/null | sed -n 's/.*alias //p'
+}
+# Refuses to work on a lab whose state lies elsewhere.
+same_state() {
+  local state
+  state=$(lab_state)
+  [ -z "$state" ] || [ "$state" = "$lab_dir" ] \
+    || fail "the lab that is up keeps its state in $state, not in $lab_dir" "export HOSTSPLIT_LAB=$state"
+}
+
+# A host is named on the command line: refuse what is none of ours.
+need_host() {
+  [[ ${1:-} =~ ^h[1-9][0-9]?$ ]] || fail "which host? name one like h1" "usage: $0 hN"
+  same_state
+  { has_ns "$(host_ns "$1")" && [ -d "$lab_dir/$1" ]; } \
+    || fail "there is no host $1 in this lab" "the hosts: $(known_hosts)" "$lab_bin/up N brings a lab up"
+}
+known_hosts() {
+  if [ -s "$lab_dir/hosts" ]; then cut -d ' ' -f 1 "$lab_dir/hosts" | paste -sd ' '; else echo none; fi
+}
+
+# Ends every process of a namespace, by pid, until none is left. Nothing else runs in there but the host.
+kill_ns() {
+  local ns=$1 try pids
+  for try in $(seq 100); do
+    mapfile -t pids < <(ip netns pids "$ns" 2> /dev/null || true)
+    [ ${#pids[@]} -gt 0 ] || return 0
+    kill -KILL "${pids[@]}" 2> /dev/null || true
+    sleep 0.05
+  done
+  fail "after $try tries processes still run in $ns: ${pids[*]}"
+}
+
+# Starts libvirt in a host's namespaces and waits until it answers.
+start_host() {
+  local host=$1 ns
+  ns=$(host_ns "$host")
+  # Neither the lock nor our terminal is passed on to the daemons.
+  setsid ip netns exec "$ns" unshare --mount --uts --propagation private \
+    "$lab_bin/host-init" "$host" 9<&- < /dev/null > "$lab_dir/$host/log/boot.log" 2>&1 &
+}
+wait_host() {
+  local host=$1 uri until
+  uri=$(host_uri "$host")
+  until=$((SECONDS + ready_seconds))
+  until virsh --quiet --connect "$uri" version > /dev/null 2>&1 9<&-; do
+    if [ "$SECONDS" -ge "$until" ]; then
+      tail -n 5 "$lab_dir/$host"/log/{boot,libvirtd}.log >&2 || true
+      fail "libvirt on $host did not answer within $ready_seconds s; its last lines are above" "$lab_bin/down cleans up"
+    fi
+    sleep 0.1
+  done
+}
+host_answers() { timeout 10 virsh --quiet --connect "$(host_uri "$1")" version > /dev/null 2>&1 9<&-; }
