@@ -24,10 +24,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["ids", "model", "profile", "sizing", "solve", "spec", "topology", "units"]),
     ("audit", &["ids", "plan", "profile", "spec", "topology", "units"]),
     ("hypervisor", &["ids", "topology", "units"]),
-    ("graph", &["hypervisor", "ids", "plan", "render", "spec", "topology", "units"]),
+    ("graph", &["hypervisor", "ids", "plan", "render", "spec", "state", "topology", "units"]),
     ("render", &["hypervisor", "ids", "plan", "spec", "topology", "units"]),
     ("engine", &["hypervisor", "ids", "plan", "spec", "units"]),
-    ("state", &["ids", "plan"]),
+    ("state", &["engine", "hypervisor", "ids", "plan"]),
     (
         "deploy",
         &[

@@ -70,7 +70,7 @@ pub fn run(args: Args) -> Outcome {
     refuse(&problems)?;
     if actions.counts().changes() == 0 {
         match format {
-            Format::Text => ui::data("Nothing to do: everything is as planned.\n")?,
+            Format::Text => ui::data("nothing to do: everything is as planned\n")?,
             Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
         }
         return Ok(exit::DONE);

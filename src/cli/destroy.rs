@@ -47,7 +47,7 @@ pub fn run(args: Args) -> Outcome {
     let actions = decide_removal(&session.plan, &world, data);
     if actions.counts().changes() == 0 {
         match format {
-            Format::Text => ui::data("Nothing to remove.\n")?,
+            Format::Text => ui::data("nothing to remove\n")?,
             Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
         }
     } else {

@@ -160,8 +160,9 @@ fn read_plan(file: &Path) -> Result<(Plan, Vec<u8>), CliError> {
 
 /// The backend for real hosts.
 #[cfg(feature = "libvirt")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
 fn connector() -> Result<Box<dyn Connector>, CliError> {
-    Err(CliError::new("libvirt connector is not merged yet"))
+    Ok(Box::new(crate::hypervisor::libvirt::LibvirtConnector))
 }
 
 #[cfg(not(feature = "libvirt"))]

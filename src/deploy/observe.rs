@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use super::Site;
 use crate::engine::{Guests, engine_for};
-use crate::graph::owned_domain;
+use crate::graph::{is_as_planned, owned_domain};
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role};
-use crate::render;
 use crate::state::world::{GuestView, HostView, Seen, World};
 
 /// How long a guest that should have finished its first boot may take to say so.
@@ -97,10 +96,7 @@ fn look(host: &dyn Hypervisor) -> Result<HostView, HypervisorError> {
 
 fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {
     let domain = world.view(&instance.host).and_then(|view| owned_domain(plan, view, instance));
-    domain
-        .filter(|domain| domain.active)
-        .and_then(|domain| domain.owner.as_ref())
-        .is_some_and(|owner| owner.digest == render::instance_digest(plan, instance))
+    domain.is_some_and(|domain| domain.active && is_as_planned(plan, instance, domain))
 }
 
 fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {

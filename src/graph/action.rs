@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Graph, Unwanted, Vertex};
-use crate::engine::Mismatch;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +73,7 @@ pub enum Reason {
     /// The engine does not run as planned.
     NotConfigured,
     /// The cluster is not as planned: the first difference.
-    ClusterDiffers(Mismatch),
+    ClusterDiffers(String),
     /// Something that it needs is made or changed.
     UpstreamChanged,
     /// Can only be seen when what it needs is there.
@@ -99,9 +98,7 @@ impl fmt::Display for Reason {
             Self::NotRunning => f.write_str("not running"),
             Self::NotReady => f.write_str("not ready yet"),
             Self::NotConfigured => f.write_str("its engine is not set up as planned"),
-            Self::ClusterDiffers(Mismatch { instance, what, planned, found }) => {
-                write!(f, "{what} of {instance} is {found}, planned {planned}")
-            }
+            Self::ClusterDiffers(what) => f.write_str(what),
             Self::UpstreamChanged => f.write_str("what it needs is changed"),
             Self::ToBeChecked => f.write_str("to be checked when it runs"),
             Self::NotInPlan => f.write_str("not in the plan"),

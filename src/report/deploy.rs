@@ -38,7 +38,7 @@ pub fn event_json(event: &Event) -> Value {
             ("progress", json!({ "bytes": done, "of_bytes": total }))
         }
         Happening::Note(text) => ("note", json!({ "text": text })),
-        Happening::Finished => ("finished", Value::Null),
+        Happening::Finished => ("done", Value::Null),
         Happening::Failed { cause } => ("failed", json!({ "cause": cause })),
         Happening::Skipped => ("skipped", Value::Null),
     };

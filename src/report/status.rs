@@ -5,9 +5,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::deploy::Verification;
-use crate::graph::owned_domain;
+use crate::graph::{is_as_planned, owned_domain};
 use crate::plan::{Instance, Plan};
-use crate::render;
 use crate::state::journal::LastRun;
 use crate::state::world::{Seen, World};
 
@@ -36,8 +35,7 @@ fn status<'a>(plan: &Plan, world: &World, instance: &'a Instance) -> InstanceSta
     let (defined, state) = match world.hosts.get(&instance.host) {
         Some(Seen::Reached(view)) => match owned_domain(plan, view, instance) {
             Some(domain) => {
-                let digest = render::instance_digest(plan, instance);
-                let same = domain.owner.as_ref().is_some_and(|owner| owner.digest == digest);
+                let same = is_as_planned(plan, instance, domain);
                 let defined = if same { "as planned" } else { "another plan" };
                 (defined, if domain.active { "running" } else { "off" })
             }
@@ -154,11 +152,7 @@ pub fn verification_text(found: &Verification) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
     for one in mismatches {
-        let _ = writeln!(
-            out,
-            "  {}: {} is {}, planned {}",
-            one.instance, one.what, one.found, one.planned
-        );
+        let _ = writeln!(out, "  {one}");
     }
     for (service, reason) in unjudged {
         let _ = writeln!(out, "  {service}: {reason}");
