@@ -4,6 +4,9 @@
 //! what it was computed from (demand, policy, the hosts as they were), so that
 //! [`crate::audit`] can judge it and a deploy can see whether a host changed.
 
+#[doc(hidden)]
+pub mod sample;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 

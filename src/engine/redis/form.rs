@@ -41,14 +41,14 @@ pub(super) fn form(
     let clock = guests.guest(&first.name)?.clock;
     let mut work = Work { guests, service, target, clock, done: Vec::new(), refused: 0 };
     for _ in 0..most_rounds(target) {
-        let (observed, steps) = work.settle()?;
+        let steps = work.settle()?;
         if steps.is_empty() {
             return Ok(work.change());
         }
-        for step in steps {
-            work.command(&step)?;
+        for step in &steps {
+            work.command(step)?;
         }
-        work.wait_for_effect(&observed);
+        work.wait_for_effect(&steps);
     }
     let observed = observe(guests, target);
     Err(work.unformed(Duration::ZERO, &differences(&Picture::new(target, &observed))))
@@ -66,7 +66,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Waits until there is something to do, or nothing is left to do.
-    fn settle(&self) -> Result<(Observed, Vec<Step>), EngineError> {
+    fn settle(&self) -> Result<Vec<Step>, EngineError> {
         let mut changed = self.clock.elapsed();
         let mut last = None;
         loop {
@@ -81,7 +81,7 @@ impl Work<'_> {
             // Somebody else's member is for the check to tell, not for us.
             let ours = missing.iter().any(|mismatch| mismatch.what != "member");
             if !steps.is_empty() || !ours {
-                return Ok((observed, steps));
+                return Ok(steps);
             }
             let now = self.clock.elapsed();
             if last.as_ref() != Some(&observed) {
@@ -154,16 +154,16 @@ impl Work<'_> {
         words
     }
 
-    /// Gives commands time to show before they would be repeated.
-    fn wait_for_effect(&self, before: &Observed) {
-        let next = |observed: &Observed| steps(&Picture::new(self.target, observed));
-        let given = next(before);
+    /// Gives commands time to show before any of their kind would be repeated.
+    fn wait_for_effect(&self, given: &[Step]) {
+        let kind = |step: &Step| std::mem::discriminant(&step.order);
         for _ in 0..SETTLING {
             self.clock.wait(PAUSE);
-            let now = next(&observe(self.guests, self.target));
-            // Empty means that something has to settle: that is waited for in
-            // `settle`, with more patience.
-            if now != given {
+            let observed = observe(self.guests, self.target);
+            let next = steps(&Picture::new(self.target, &observed)).unwrap_or_default();
+            // None may mean that something has to settle: `settle` has more
+            // patience with that.
+            if !next.iter().any(|step| given.iter().any(|given| kind(given) == kind(step))) {
                 return;
             }
         }
