@@ -1,1 +1,0 @@
-//! Whole clusters on simulated hosts.
