@@ -21,7 +21,7 @@ pub struct InstanceStatus<'a> {
     pub state: &'static str,
     /// `ready`, `not ready`, or `-`.
     pub guest: &'static str,
-    /// The role it has, or what is wrong with its engine, or `-`.
+    /// The role it plays with the number of differences, or `-`.
     pub engine: String,
 }
 
@@ -51,18 +51,19 @@ fn status<'a>(plan: &Plan, world: &World, instance: &'a Instance) -> InstanceSta
     InstanceStatus { instance, defined, state, guest, engine: engine(world, instance) }
 }
 
+/// The role that it plays, and whether more differs; `verify` tells all.
 fn engine(world: &World, instance: &Instance) -> String {
-    let Some(differences) = world.clusters.get(&instance.service) else { return "-".to_owned() };
-    let own: Vec<_> = differences.iter().filter(|one| one.instance == instance.name).collect();
-    match own.split_first() {
-        None => instance.role.as_str().to_owned(),
-        Some((one, _)) if one.what == "role" => {
-            format!("{}, planned {}", one.found, one.planned)
-        }
-        Some((one, more)) => {
-            let rest = if more.is_empty() { "" } else { ", ..." };
-            format!("{}: {}, planned {}{rest}", one.what, one.found, one.planned)
-        }
+    let is_asked = world.guests.get(&instance.name).is_some_and(|guest| guest.ready);
+    let Some(differences) = world.clusters.get(&instance.service).filter(|_| is_asked) else {
+        return "-".to_owned();
+    };
+    let own = || differences.iter().filter(|one| one.instance == instance.name);
+    let role = own().find(|one| one.what == "role");
+    let role = role.map_or(instance.role.as_str(), |role| role.found.as_str());
+    match own().count() {
+        0 => role.to_owned(),
+        1 => format!("{role} (1 difference)"),
+        count => format!("{role} ({count} differences)"),
     }
 }
 

@@ -184,6 +184,15 @@ pub fn plan() -> Plan {
     }
 }
 
+/// The plan's first group, and the fixed machine.
+pub fn small() -> Plan {
+    let mut plan = plan();
+    plan.instances.retain(|one| one.group.is_none_or(|group| group == 0));
+    plan.services[0].groups.truncate(1);
+    plan.services[0].groups[0].last_slot = 16383;
+    plan
+}
+
 /// Keeps what it is told, and lets something happen.
 struct Events<'a> {
     kept: Mutex<Vec<Event>>,

@@ -55,7 +55,8 @@ fn an_image_that_another_deployment_uses_stays() {
     assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
     let h1 = open(&plan, &world, "h1");
     let names = h1.volumes("default").unwrap();
-    let disk = names.iter().find(|one| one.name.starts_with("hostsplit-") && one.name.ends_with("qcow2"));
+    let disk =
+        names.iter().find(|one| one.name.starts_with("hostsplit-") && one.name.ends_with("qcow2"));
     let disk = disk.unwrap().name.clone();
     let overlay = VolumeRequest { backing: Some(disk.clone()), ..volume("other-a-0-root.qcow2") };
     h1.create_volume(&VolumeRequest { format: VolumeFormat::Qcow2, ..overlay }).unwrap();
@@ -78,7 +79,13 @@ fn all_clashes_are_told_at_once_and_nothing_is_changed() {
     h1.create_volume(&volume(&own.root.name)).unwrap();
     let before = inventory(&plan, &world);
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
-    insta::assert_snapshot!(texts(&refused).join("\n"), @"");
+    insta::assert_snapshot!(texts(&refused).join("\n"), @r"
+    h1: foreign domain shop-cache-0 has the name of cache-0, shop-cache-0
+    h1: foreign domain theirs has the UUID of cache-0, 41e45465-a998-5f1c-ac8f-bf8741eb7cde
+    h1: volume default/shop-cache-0-root.qcow2 has the name of one of cache-0, and is not ours: it lies over no image of ours
+    h3: foreign domain mac has the MAC address of cache-0, 52:54:00:00:00:0a
+    h3: foreign domain mac is pinned to CPUs 1 of cache-4
+    ");
     assert_eq!(inventory(&plan, &world), before);
 }
 
@@ -92,6 +99,11 @@ fn a_host_that_is_not_as_planned_is_refused_by_name() {
     other.hosts[2].pools[0].name = "ssd".to_owned();
     let world = SimulatedWorld::new(&other);
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
-    insta::assert_snapshot!(texts(&refused).join("\n"), @"");
+    insta::assert_snapshot!(texts(&refused).join("\n"), @r"
+    h2: CPUs of NUMA node 0: found 0-3, planned with 0-4
+    h2: memory of NUMA node 0: found 4GiB, planned with 8GiB
+    h3: no bridge br0; there are: virbr0
+    h3: no active pool default
+    ");
     assert!(refused.outcome.is_none());
 }

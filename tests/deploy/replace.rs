@@ -62,7 +62,8 @@ fn an_instance_that_moves_leaves_its_old_host_first() {
     new.instances[last].host = new.instances[2].host.clone();
     let moved = run(&new, &world, state.path(), Purpose::Deploy);
     assert!(moved.is_complete(), "{}", moved.story());
-    let calls: Vec<String> = world.log().into_iter().map(|call| format!("{} {}", call.name, call.object)).collect();
+    let calls: Vec<String> =
+        world.log().into_iter().map(|call| format!("{} {}", call.name, call.object)).collect();
     let domain = &new.instances[last].domain;
     let at = |call: &str| calls.iter().rposition(|one| *one == format!("{call} {domain}")).unwrap();
     assert!(at("undefine") < at("start"), "{calls:?}");

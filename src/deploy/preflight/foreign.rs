@@ -105,7 +105,10 @@ fn volumes(visit: &Visit<'_>, instance: &Instance, used: &Sources, problems: &mu
         let why = if used.hold(&volume.pool, seen) {
             "a foreign domain uses it".to_owned()
         } else if !may_be_ours(instance, seen) {
-            "it is laid over another volume than ours".to_owned()
+            let is_root = volume.name == instance.root.name;
+            let why =
+                if is_root { "it lies over no image of ours" } else { "it lies over a volume" };
+            why.to_owned()
         } else if is_data && seen.capacity != planned.bytes() {
             let found = Mebibytes::new(seen.capacity >> 20);
             format!("it has {found}, and data of {planned} is planned")

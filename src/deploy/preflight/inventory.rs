@@ -16,7 +16,7 @@ pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
     let planned: BTreeSet<u32> = visit.host.numa.iter().map(|node| node.id).collect();
     let found: BTreeSet<u32> = report.numa.iter().map(|node| node.id).collect();
     if planned != found {
-        problems.push(visit.problem(differs("its NUMA nodes", &planned, &found)));
+        problems.push(visit.problem(differs("NUMA nodes", &planned, &found)));
     }
     for node in &visit.host.numa {
         if let Some(seen) = report.numa.iter().find(|seen| seen.id == node.id) {
@@ -47,13 +47,13 @@ fn compare_node(
     if planned == found {
         compare_cores(visit, node, seen, problems);
     } else {
-        let what = format!("the CPUs of NUMA node {}", node.id);
+        let what = format!("CPUs of NUMA node {}", node.id);
         problems.push(visit.problem(differs(&what, &planned, &found)));
     }
     let least = node.memory_mib.kib() / 100 * (100 - MEMORY_TOLERANCE);
     if seen.memory_kib < least {
         problems.push(visit.problem(Obstacle::Differs {
-            what: format!("the memory of NUMA node {}", node.id),
+            what: format!("memory of NUMA node {}", node.id),
             planned: node.memory_mib.to_string(),
             found: Mebibytes::new(seen.memory_kib / 1024).to_string(),
         }));
@@ -73,7 +73,7 @@ fn compare_cores(
         let planned: BTreeSet<u32> = core.cpus.iter().copied().collect();
         let found: BTreeSet<u32> = siblings.into_iter().flatten().copied().collect();
         if planned != found {
-            let what = format!("the core of CPU {first}");
+            let what = format!("core of CPU {first}");
             problems.push(visit.problem(differs(&what, &planned, &found)));
         }
     }

@@ -24,7 +24,7 @@ pub enum Obstacle {
         message: String,
     },
     /// Something of the host is not as planned with.
-    #[error("{what} is {found}, planned with {planned}")]
+    #[error("{what}: found {found}, planned with {planned}")]
     Differs {
         /// What: `CPUs of NUMA node 0`.
         what: String,
