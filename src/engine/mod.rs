@@ -57,6 +57,13 @@ pub struct Mismatch {
     pub found: String,
 }
 
+impl std::fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { instance, what, planned, found } = self;
+        write!(f, "{what} of {instance} is {found}, planned {planned}")
+    }
+}
+
 /// A write and a read through one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {

@@ -12,9 +12,9 @@ mod make;
 mod names;
 mod pages;
 mod place;
-pub mod store;
 #[doc(hidden)]
 pub mod sample;
+pub mod store;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
