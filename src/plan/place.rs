@@ -129,7 +129,7 @@ fn interleaved(slots: Vec<Slot>) -> Vec<Slot> {
 /// `g - 1` replicas.
 fn pair(mut domains: Vec<Domain>) -> Vec<(Slot, Slot)> {
     let mut pairs = Vec::new();
-    let mut last = 0;
+    let mut last = domains.len().saturating_sub(1);
     loop {
         let Some(from) = fullest(&domains, last, |_, domain| !domain.masters.is_empty()) else {
             return pairs;
