@@ -7,9 +7,7 @@ use hostsplit::plan::{Binding, Plan, PlanError, Role, make};
 use hostsplit::profile::Profiles;
 use hostsplit::sizing;
 use hostsplit::solve::{Limits, Shortage};
-use hostsplit::spec::{
-    Demand, FixedVm, Network, Persistence, Policy, RedisDemand, Service, Spec,
-};
+use hostsplit::spec::{Demand, FixedVm, Network, Persistence, Policy, RedisDemand, Service, Spec};
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
 };

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub use load::ProfileError;
-pub use number::{Number, ceil, floor, real};
 use number::section;
+pub use number::{Number, ceil, floor, real};
 
 /// The profiles of all engines.
 #[derive(Clone, Debug, PartialEq)]
