@@ -127,7 +127,8 @@ fn sources() -> Vec<(PathBuf, String, String)> {
             let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
             let room = first.trim_end_matches(".rs").to_owned();
             let text = fs::read_to_string(&path).unwrap();
-            let is_test = inside.file_stem().is_some_and(|stem| stem == "tests");
+            let is_test =
+                inside.with_extension("").components().any(|part| part.as_os_str() == "tests");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             let code: String = code
                 .lines()
