@@ -84,6 +84,18 @@ fn a_machine_made_anew_is_met_and_its_former_self_forgotten() {
 }
 
 #[test]
+fn a_replica_inherits_from_a_master_that_was_made_anew_before_anybody_noticed() {
+    let stage = Stage::formed_and_patient();
+    stage.cli(1, &["SET", "foo", "bar"]).unwrap();
+    stage.wait(2);
+    stage.reinstall(2, 0);
+    let Change::Made(done) = stage.form().unwrap() else { panic!("nothing was done") };
+    assert!(done.contains("cache-5 takes over from a master that is gone"), "{done}");
+    assert_as_planned(&stage);
+    assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
+}
+
+#[test]
 fn a_group_that_lost_all_its_copies_is_left_to_a_person() {
     let stage = Stage::formed();
     stage.reinstall(3, 0);
