@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("ids", &[]),
+    ("slots", &[]),
     ("quote", &[]),
     ("topology", &["ids", "units"]),
     ("spec", &["ids", "topology", "units"]),
@@ -24,13 +25,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("solve", &["ids", "model", "plan", "profile", "sizing", "spec", "topology", "units"]),
     ("plan", &["ids", "model", "profile", "sizing", "solve", "spec", "topology", "units"]),
     ("audit", &["ids", "plan", "profile", "spec", "topology", "units"]),
-    ("hypervisor", &["ids", "quote", "topology", "units"]),
+    ("hypervisor", &["ids", "quote", "slots", "topology", "units"]),
     (
         "graph",
         &["engine", "hypervisor", "ids", "plan", "render", "spec", "state", "topology", "units"],
     ),
     ("render", &["hypervisor", "ids", "plan", "quote", "spec", "topology", "units"]),
-    ("engine", &["hypervisor", "ids", "plan", "spec", "units"]),
+    ("engine", &["hypervisor", "ids", "plan", "slots", "spec", "units"]),
     ("state", &["engine", "hypervisor", "ids", "plan"]),
     (
         "deploy",

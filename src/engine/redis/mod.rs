@@ -15,7 +15,6 @@ pub mod observe;
 pub mod picture;
 mod probe;
 mod refusal;
-pub mod slots;
 pub mod steps;
 pub mod target;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::engine::redis::slots::Slots;
+use crate::slots::Slots;
 
 /// A member's id: 40 hexadecimal digits that Redis drew.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

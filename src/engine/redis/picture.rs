@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::nodes::{Member, MemberId};
 use super::observe::{Observed, View};
-use super::slots::Slots;
 use super::target::{Seat, Target};
+use crate::slots::Slots;
 
 /// Plan and observation of one moment.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 //! instance of another group, as a client would.
 
 use super::cli::redis_cli;
-use super::slots::{Slots, slot_of};
 use super::target::{Seat, Target};
 use crate::engine::{EngineError, Guests, Probe};
+use crate::slots::{Slots, slot_of};
 
 /// Seconds after which a probe's key is gone, should we die in between.
 const LIFE: &str = "60";

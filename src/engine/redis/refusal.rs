@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::nodes::Member;
 use super::picture::Picture;
-use super::slots::Slots;
 use super::target::Seat;
+use crate::slots::Slots;
 
 /// Why a cluster is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,8 @@ use std::fmt;
 use super::nodes::MemberId;
 use super::picture::Picture;
 use super::refusal::refuse;
-use super::slots::Slots;
 use crate::ids::InstanceName;
+use crate::slots::Slots;
 
 pub use super::refusal::Refusal;
 

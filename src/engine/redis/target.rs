@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use crate::engine::EngineError;
-use crate::engine::redis::slots::Slots;
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};
+use crate::slots::Slots;
 
 /// Redis's own port for clients.
 const PORT: u16 = 6379;

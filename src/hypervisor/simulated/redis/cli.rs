@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::exec::Outcome;
 use super::{Endpoint, Network, Peer, Server, Uid, id};
-use crate::engine::redis::slots::{SLOTS, Slots, slot_of};
+use crate::slots::{SLOTS, Slots, slot_of};
 
 /// How long a forgotten member stays forgotten.
 const BAN: Duration = Duration::from_secs(60);

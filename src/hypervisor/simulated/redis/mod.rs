@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::engine::redis::slots::Slots;
+use crate::slots::Slots;
 
 /// A server's identity; lives as long as its volume.
 pub(super) type Uid = u32;
