@@ -8,16 +8,16 @@
 //!
 //! | file | rule |
 //! | --- | --- |
-//! | [`choice`] | each service has at most one layout, fixed machines have theirs |
-//! | [`cores`] | whole cores per NUMA node |
-//! | [`memory`] | memory per NUMA node |
-//! | [`disk`] | space per pool |
-//! | [`network`] | addresses of the deployment, bandwidth per host |
-//! | [`apart`] | copies of a group in different failure domains |
-//! | [`quorum`] | no failure domain holds half of the masters |
-//! | [`spread`] | fixed machines over failure domains |
-//! | [`symmetry`] | equal hosts in one order |
-//! | [`objective`] | the tiers |
+//! | `choice.rs` | each service has at most one layout, fixed machines have theirs |
+//! | `cores.rs` | whole cores per NUMA node |
+//! | `memory.rs` | memory per NUMA node |
+//! | `disk.rs` | space per pool |
+//! | `network.rs` | addresses of the deployment, bandwidth per host |
+//! | `apart.rs` | copies of a group in different failure domains |
+//! | `quorum.rs` | no failure domain holds half of the masters |
+//! | `spread.rs` | fixed machines over failure domains |
+//! | `symmetry.rs` | equal hosts in one order |
+//! | `objective.rs` | the tiers |
 
 mod apart;
 mod choice;

@@ -1,7 +1,9 @@
 //! Counts -> one slot per instance, and masters paired with their replicas.
 //!
-//! Slots are taken in the canonical order of hosts, NUMA nodes and shapes; on a
-//! host with several pools, the pool with the most space first, then by name.
+//! Slots are taken in the canonical order of shapes, hosts and NUMA nodes. On a
+//! host with several pools each instance takes the pool with the most space that
+//! still fits (of equals the first by name); if that leaves one without a place,
+//! the host's pools are filled as the solver did.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,10 +27,13 @@ pub(super) fn place(
     problem: &Problem,
     solution: &Solution,
 ) -> BTreeMap<usize, Vec<(Slot, Option<Slot>)>> {
-    let mut pools: BTreeMap<(usize, usize, usize), VecDeque<(usize, u64)>> = BTreeMap::new();
+    let mut pools = Pools::new();
     for placed in &solution.pools {
         let key = (placed.part, placed.shape, placed.site);
         pools.entry(key).or_default().push_back((placed.at, placed.count));
+    }
+    for site in 0..problem.sites.len() {
+        pools.extend(largest_first(problem, solution, site).into_iter().flatten());
     }
     let mut slots: BTreeMap<usize, Vec<Slot>> = BTreeMap::new();
     for placed in &solution.rooms {
@@ -40,6 +45,25 @@ pub(super) fn place(
         }
     }
     slots.into_iter().map(|(part, slots)| (part, paired(problem, solution, part, slots))).collect()
+}
+
+/// Instances per pool, by part, shape and host.
+type Pools = BTreeMap<(usize, usize, usize), VecDeque<(usize, u64)>>;
+
+/// Each instance on a host in the largest pool that still fits, if all do.
+fn largest_first(problem: &Problem, solution: &Solution, site: usize) -> Option<Pools> {
+    let mut free: Vec<u64> = problem.sites.get(site)?.pools.iter().map(|(_, mib)| *mib).collect();
+    let mut found = Pools::new();
+    for placed in solution.rooms.iter().filter(|placed| placed.site == site) {
+        let disk = problem.parts.get(placed.part)?.shapes.get(placed.shape)?.disk_mib;
+        for _ in 0..placed.count {
+            let (pool, space) = free.iter_mut().enumerate().find(|(_, space)| **space >= disk)?;
+            *space -= disk;
+            let key = (placed.part, placed.shape, site);
+            found.entry(key).or_default().push_back((pool, 1));
+        }
+    }
+    Some(found)
 }
 
 fn take(queue: &mut VecDeque<(usize, u64)>) -> usize {

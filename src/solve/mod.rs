@@ -1,7 +1,7 @@
 //! A problem -> counts with bound and gap, tier by tier; or, where there is no
 //! plan, what falls short and by how much.
 //!
-//! [`highs`] is the only door to good_lp and the HiGHS solver. What comes back
+//! `highs.rs` is the only door to good_lp and the HiGHS solver. What comes back
 //! is rounded and every row is checked again in integers.
 
 mod explain;
