@@ -1,12 +1,20 @@
 //! The only room that prints, exits and reads argv and the environment: one
 //! file per command.
 
-pub mod check;
-pub mod discover;
+mod check;
+mod deploy;
+mod destroy;
+mod discover;
 pub mod error;
-pub mod plan;
-pub mod show;
+mod graph;
+mod plan;
+mod progress;
+mod run;
+mod session;
+mod show;
+mod status;
 pub mod ui;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -28,10 +36,15 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Discover(discover::Args),
     Check(check::Args),
     Plan(plan::Args),
     Show(show::Args),
-    Discover(discover::Args),
+    Graph(graph::Args),
+    Deploy(deploy::Args),
+    Status(status::Args),
+    Verify(verify::Args),
+    Destroy(destroy::Args),
 }
 
 /// Runs the command line.
@@ -55,10 +68,15 @@ pub fn run() -> ExitCode {
 
 fn dispatch(command: Command) -> Outcome {
     match command {
+        Command::Discover(args) => discover::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
-        Command::Discover(args) => discover::run(&args),
+        Command::Graph(args) => graph::run(args),
+        Command::Deploy(args) => deploy::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Destroy(args) => destroy::run(args),
     }
 }
 

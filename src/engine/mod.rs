@@ -1,2 +1,143 @@
-//! Engines: configure an instance, form the cluster, check it. One file per
-//! engine; everything in a guest goes through its agent ([`guest`]).
+//! Engines: configure an instance, form the cluster, check it. One folder per
+//! engine; everything in a guest goes through its agent ([`guest`]), so the
+//! operator's machine needs no way into the instances' network.
+
+mod error;
+pub mod guest;
+pub mod redis;
+mod write;
+
+pub use self::error::EngineError;
+pub use self::guest::Guest;
+
+use crate::ids::InstanceName;
+use crate::plan::{Instance, Plan, ServicePlan};
+use crate::spec::Demand;
+
+/// What an idempotent step did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It changed something; in words.
+    Made(String),
+    /// Everything was as it should be.
+    NotNeeded,
+}
+
+/// A file that an instance needs, rendered.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// Absolute path in the guest.
+    pub path: String,
+    /// Content.
+    pub text: String,
+    /// Permission bits, such as `0o640`.
+    pub mode: u32,
+    /// Owner and group as `user:group`.
+    pub owner: String,
+}
+
+impl std::fmt::Debug for ConfigFile {
+    /// Leaves the content out: it may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, text, mode, owner } = self;
+        write!(f, "ConfigFile({path}, {} bytes, {mode:o}, {owner})", text.len())
+    }
+}
+
+/// A difference between plan and world.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mismatch {
+    /// The instance that it was seen at.
+    pub instance: InstanceName,
+    /// What differs: `role`, `slots`, `maxmemory`.
+    pub what: String,
+    /// As planned.
+    pub planned: String,
+    /// As found.
+    pub found: String,
+}
+
+impl std::fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { instance, what, planned, found } = self;
+        write!(f, "{what} of {instance} is {found}, planned {planned}")
+    }
+}
+
+/// A write and a read through one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The group.
+    pub group: u32,
+    /// The instance that it was sent from.
+    pub via: InstanceName,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// Finds the guest of an instance.
+pub trait Guests: Sync {
+    /// The guest of that instance.
+    ///
+    /// # Errors
+    /// Its host is not connected, or the name is not in the plan.
+    fn guest(&self, instance: &InstanceName) -> Result<Guest<'_>, EngineError>;
+}
+
+/// What a kind of service needs after its machines stand.
+pub trait Engine: Send + Sync {
+    /// Writes the configuration, enables the service, (re)starts it only where
+    /// something changed, and waits until it answers.
+    ///
+    /// # Errors
+    /// The guest, with the command and what it said.
+    fn configure(
+        &self,
+        guest: &Guest<'_>,
+        instance: &Instance,
+        files: &[ConfigFile],
+    ) -> Result<Change, EngineError>;
+
+    /// Forms the cluster as planned, or repairs it; idempotent.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] where going on could lose data,
+    /// [`EngineError::Unformed`] with what is missing.
+    fn form(
+        &self,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
+    ) -> Result<Change, EngineError>;
+
+    /// What differs from the plan, instance by instance; empty if nothing does.
+    /// An instance that does not answer is a difference, not an error.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn check(
+        &self,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
+    ) -> Result<Vec<Mismatch>, EngineError>;
+
+    /// Writes and reads back a value through every group, and removes it.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn probe(
+        &self,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
+    ) -> Result<Vec<Probe>, EngineError>;
+}
+
+/// The engine that serves a demand.
+#[must_use]
+pub fn engine_for(demand: &Demand) -> &'static dyn Engine {
+    match demand {
+        Demand::Redis(_) => &redis::Redis,
+    }
+}

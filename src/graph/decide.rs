@@ -64,11 +64,17 @@ pub fn owned_domain<'a>(
     })
 }
 
+/// Whether a domain was made from this plan of its instance.
+#[must_use]
+pub fn is_as_planned(plan: &Plan, instance: &Instance, domain: &Domain) -> bool {
+    let digest = domain.owner.as_ref().map(|owner| owner.digest.as_str());
+    digest == Some(render::instance_digest(plan, instance).as_str())
+}
+
 fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
     let Some(view) = world.view(&instance.host) else { return Fate::Unknown };
     let Some(domain) = owned_domain(plan, view, instance) else { return Fate::Make };
-    let digest = render::instance_digest(plan, instance);
-    if domain.owner.as_ref().is_none_or(|owner| owner.digest != digest) {
+    if !is_as_planned(plan, instance, domain) {
         return Fate::Replace(Reason::DigestDiffers);
     }
     let volumes = [Some(&instance.root), instance.data.as_ref(), Some(&instance.seed)];
@@ -172,7 +178,7 @@ fn cluster(
     }
     match world.clusters.get(service).map(|differences| differences.first()) {
         Some(None) => (Action::NoOp, Reason::AsPlanned),
-        Some(Some(first)) => (Action::Update, Reason::ClusterDiffers(first.clone())),
+        Some(Some(first)) => (Action::Update, Reason::ClusterDiffers(first.to_string())),
         None => (Action::Update, Reason::ToBeChecked),
     }
 }

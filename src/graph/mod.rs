@@ -22,7 +22,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use crate::ids::{HostName, InstanceName, ServiceName};
 
 pub use self::action::{Action, Actions, Counts, Reason, Step};
-pub use self::decide::{decide, owned_domain};
+pub use self::decide::{decide, is_as_planned, owned_domain};
 pub use self::dot::dot;
 pub use self::text::text;
 pub use self::unwanted::{Unwanted, decide_removal, may_be_ours};

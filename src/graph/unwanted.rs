@@ -35,6 +35,12 @@ impl Unwanted {
     pub fn vertex(&self) -> Vertex {
         Vertex::Unwanted { host: self.host.clone(), what: self.what.clone() }
     }
+
+    /// Whether it is the domain of that name.
+    #[must_use]
+    pub fn is_domain(&self, name: &str) -> bool {
+        matches!(&self.what, Object::Domain(domain) if domain == name)
+    }
 }
 
 /// Domains of the deployment that the plan does not put on their host. Their
@@ -164,9 +170,7 @@ fn images(plan: &Plan, host: &HostName, view: &HostView, first: &[Unwanted]) -> 
                 || matches!(&one.what, Object::Volume { pool: p, name: n } if p == pool && n == name)
         })
     };
-    let domain_stays = |domain: &&Domain| {
-        !first.iter().any(|one| matches!(&one.what, Object::Domain(name) if *name == domain.name))
-    };
+    let domain_stays = |domain: &&Domain| !first.iter().any(|one| one.is_domain(&domain.name));
     let in_use = Sources::of(view.domains.iter().filter(domain_stays));
     let mut backing = BTreeSet::new();
     for (pool, volumes) in &view.volumes {

@@ -7,6 +7,7 @@
 pub mod clock;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
+pub mod simulated;
 
 use std::io::Read;
 use std::time::Duration;

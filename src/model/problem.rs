@@ -185,9 +185,8 @@ impl Shape {
 /// Hosts in canonical order. A host that lists its bridges but lacks the
 /// network's cannot take an instance and is left out.
 fn sites<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<Site<'a>> {
-    let carries = |host: &&Host| {
-        host.bridges.is_empty() || host.bridges.contains(&spec.network.bridge)
-    };
+    let carries =
+        |host: &&Host| host.bridges.is_empty() || host.bridges.contains(&spec.network.bridge);
     let mut classes: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
     for host in spec.topology.hosts.iter().filter(carries) {
         classes.entry(signature(host)).or_default().push(host);
@@ -202,8 +201,17 @@ fn sites<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<Site<'a>> {
 
 /// Everything about a host but how it is called and reached.
 fn signature(host: &Host) -> String {
-    let Host { name: _, uri: _, hypervisor, labels, numa, pools, bridges: _, network_bits_per_s, cost } =
-        host;
+    let Host {
+        name: _,
+        uri: _,
+        hypervisor,
+        labels,
+        numa,
+        pools,
+        bridges: _,
+        network_bits_per_s,
+        cost,
+    } = host;
     format!("{cost:020} {hypervisor:?} {numa:?} {pools:?} {network_bits_per_s:?} {labels:?}")
 }
 

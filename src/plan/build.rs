@@ -146,10 +146,8 @@ fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanErr
     let pages = pages::choose(draft.problem, members);
     let mut macs = BTreeSet::new();
     let mut addresses = addresses(draft.spec);
-    let missing = |what, member: &Member| PlanError::Inconsistent {
-        what,
-        instance: member.name.to_string(),
-    };
+    let missing =
+        |what, member: &Member| PlanError::Inconsistent { what, instance: member.name.to_string() };
     let mut found = Vec::new();
     for (index, member) in members.iter().enumerate() {
         let slot = member.slot;

@@ -22,8 +22,7 @@ pub(super) fn redis(
     let memory = max_memory_bytes(profile, layout.memory_mib, layout.copies, persistence);
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };
     // The intervals of the shipped redis.conf; an empty text turns snapshots off.
-    let save =
-        if persistence == Persistence::Rdb { "3600 1 300 100 60 10000" } else { "\"\"" };
+    let save = if persistence == Persistence::Rdb { "3600 1 300 100 60 10000" } else { "\"\"" };
     let mut config: BTreeMap<String, String> = [
         ("bind", "0.0.0.0"),
         ("port", "6379"),

@@ -12,6 +12,8 @@ mod make;
 mod names;
 mod pages;
 mod place;
+#[doc(hidden)]
+pub mod sample;
 pub mod store;
 
 use std::collections::BTreeMap;

@@ -2,8 +2,11 @@
 //! that both forms say the same; nothing here reads, decides or prints.
 
 mod columns;
-pub mod infeasible;
+pub mod deploy;
+pub mod graph;
 pub mod host;
+pub mod infeasible;
 pub mod plan;
 mod plan_text;
 pub mod spec;
+pub mod status;

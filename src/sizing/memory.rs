@@ -78,10 +78,7 @@ mod tests {
         let size = memory(&profile, Mebibytes::new(50), 2, Persistence::Aof);
         assert_eq!(size, Mebibytes::new(512));
         assert_eq!(volume(&profile, Mebibytes::new(50), Persistence::None), Mebibytes::ZERO);
-        assert_eq!(
-            volume(&profile, Mebibytes::new(1000), Persistence::Aof),
-            Mebibytes::new(3008)
-        );
+        assert_eq!(volume(&profile, Mebibytes::new(1000), Persistence::Aof), Mebibytes::new(3008));
     }
 
     proptest::proptest! {

@@ -222,7 +222,8 @@ mod tests {
             persistence: Persistence::Aof,
         };
         let policy = Policy { survive: Some(Level::Host) };
-        let range = Range { room: 400, ..Range::new(&demand, &profile, policy, &Topology::default()) };
+        let range =
+            Range { room: 400, ..Range::new(&demand, &profile, policy, &Topology::default()) };
         range.whole()
     }
 

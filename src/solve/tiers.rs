@@ -135,7 +135,10 @@ fn natural(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a tier took is reported, never planned with")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a tier took is reported, never planned with"
+)]
 fn now() -> Instant {
     Instant::now()
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::engine::Mismatch;
 use crate::hypervisor::{Domain, HostReport, HypervisorError, VolumeInfo};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 
@@ -13,9 +14,9 @@ pub struct World {
     pub hosts: BTreeMap<HostName, Seen>,
     /// Guests of ours that run as planned; others were not asked.
     pub guests: BTreeMap<InstanceName, GuestView>,
-    /// What differs from the plan in each cluster; services whose guests are
-    /// not all configured were not asked.
-    pub clusters: BTreeMap<ServiceName, Vec<String>>,
+    /// What differs from the plan in each cluster; those whose running guests are
+    /// not all ready were not asked.
+    pub clusters: BTreeMap<ServiceName, Vec<Mismatch>>,
 }
 
 /// A host as it was found.

@@ -1,0 +1,104 @@
+//! `hostsplit destroy`: removes what a deployment made.
+
+use std::path::PathBuf;
+
+use crate::cli::error::{CliError, Outcome, exit};
+use crate::cli::run::{self, Manner};
+use crate::cli::session::{Hosts, Session};
+use crate::cli::ui::{self, Format};
+use crate::graph::{Actions, decide_removal};
+use crate::plan::Plan;
+use crate::report::graph::{actions_json, actions_text, closing_line};
+use crate::state::world::World;
+
+/// Removes the deployment's VMs, their volumes, and image files nobody else uses.
+///
+/// Only what carries the deployment's tag or its volumes' names is touched. Data
+/// volumes are kept unless --data is given. Ends with 6 when a host could not be
+/// reached; the same command again goes on.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The plan file
+    plan: PathBuf,
+    /// Remove the data volumes too
+    #[arg(long)]
+    data: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Where lock and journal are kept [default: .hostsplit/NAME beside the plan]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// How the outcome is shown
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The plan, a host that did not answer, or what could not be removed.
+pub fn run(args: Args) -> Outcome {
+    let Args { plan, data, yes, state, format } = args;
+    let session = Session::open(&plan, state, None)?;
+    let lock = session.lock("destroy")?;
+    let hosts = session.connect()?;
+    let world = session.observe(&hosts);
+    let actions = decide_removal(&session.plan, &world, data);
+    if actions.counts().changes() == 0 {
+        match format {
+            Format::Text => ui::data("nothing to remove\n")?,
+            Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
+        }
+    } else {
+        remove(&session, &hosts, &actions, data, yes, &lock, format)?;
+    }
+    if !data {
+        say_kept(&session.plan, &world);
+    }
+    say_unreachable(&hosts)
+}
+
+fn remove(
+    session: &Session,
+    hosts: &Hosts,
+    actions: &Actions,
+    data: bool,
+    yes: bool,
+    lock: &crate::state::store::Lock,
+    format: Format,
+) -> Result<(), CliError> {
+    ui::say(&if yes { closing_line(actions) } else { actions_text(actions) });
+    let what = if data { "data included" } else { "data volumes are kept" };
+    run::confirm(&format!("Remove all this ({what})?"), yes)?;
+    let manner = Manner { command: "destroy", parallel: 4, format };
+    run::run(session, hosts, actions, lock, manner)?;
+    Ok(())
+}
+
+fn say_kept(plan: &Plan, world: &World) {
+    let kept = plan.instances.iter().filter_map(|instance| {
+        let data = instance.data.as_ref()?;
+        let seen = world.view(&instance.host)?.volume(&data.pool, &data.name)?;
+        Some(format!("{} on {}", seen.name, instance.host))
+    });
+    let kept: Vec<String> = kept.collect();
+    if !kept.is_empty() {
+        ui::say(&format!("kept {} data volumes: {}", kept.len(), kept.join(", ")));
+        ui::say("remove them with --data");
+    }
+}
+
+fn say_unreachable(hosts: &Hosts) -> Outcome {
+    if hosts.unreachable.is_empty() {
+        return Ok(exit::DONE);
+    }
+    let lines: Vec<String> = hosts
+        .unreachable
+        .iter()
+        .map(|(host, error)| format!("  {host}: {}", error.message))
+        .collect();
+    Err(CliError::new(format!("not everywhere: hosts did not answer\n{}", lines.join("\n")))
+        .code(exit::PARTLY_DONE)
+        .hint("bring them back and run the same command again"))
+}

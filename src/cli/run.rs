@@ -1,0 +1,90 @@
+//! From decided actions to a finished walk: asks, writes the journal, shows
+//! progress, sums up. Shared by `deploy` and `destroy`.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use crate::cli::error::{CliError, Outcome, exit};
+use crate::cli::progress;
+use crate::cli::session::{Hosts, Session};
+use crate::cli::ui::{self, Format};
+use crate::deploy::{execute, walk};
+use crate::graph::Actions;
+use crate::report::deploy::{failures_text, summary_json, summary_line};
+use crate::state::journal::Entry;
+use crate::state::store::Lock;
+
+/// How a run is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// The command, for the journal and the lock.
+    pub command: &'static str,
+    /// Actions at a time on one host.
+    pub parallel: usize,
+    /// How progress and summary are shown.
+    pub format: Format,
+}
+
+/// Asks whether to go on, where somebody can answer.
+///
+/// # Errors
+/// Nobody can, and `yes` was not said; or the answer is no.
+pub fn confirm(question: &str, yes: bool) -> Result<(), CliError> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() || !ui::is_watched() {
+        let message = "nobody is there to confirm: stdin is no terminal";
+        return Err(CliError::new(message).code(exit::USAGE).hint("say it with --yes"));
+    }
+    ui::say(&format!("{question} Only `yes` goes on:"));
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| CliError::new(format!("cannot read the answer: {error}")))?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::new("not confirmed, nothing done")) }
+}
+
+/// Walks the actions. Returns the exit code: all done, or partly.
+///
+/// # Errors
+/// The journal cannot be begun; a failed action is no error but exit code 6.
+pub fn run(
+    session: &Session,
+    hosts: &Hosts,
+    actions: &Actions,
+    lock: &Lock,
+    manner: Manner,
+) -> Outcome {
+    let journal = session.store.journal(lock)?;
+    journal.write(Entry::Started {
+        command: manner.command.to_owned(),
+        plan: session.digest(),
+        hostsplit: env!("CARGO_PKG_VERSION").to_owned(),
+        actions: actions.counts().changes(),
+    })?;
+    let site = session.site(hosts);
+    let observer = progress::observer(manner.format, actions);
+    let outcome = walk(
+        actions,
+        manner.parallel,
+        &|vertex| execute(&site, actions, vertex, observer.as_ref()),
+        Some(&journal),
+        observer.as_ref(),
+    );
+    drop(observer);
+    let (done, failed, skipped) = (outcome.done, outcome.failures.len(), outcome.skipped);
+    let written = journal.write(Entry::Finished { done, failed, skipped });
+    match manner.format {
+        Format::Text => ui::data(&format!("{}\n", summary_line(&outcome, session.took())))?,
+        Format::Json => ui::data(&format!("{}\n", summary_json(&outcome, session.took())))?,
+    }
+    written?;
+    if failed == 0 && skipped == 0 {
+        return Ok(exit::DONE);
+    }
+    let causes = failures_text(&outcome.failures);
+    Err(CliError::new(format!("{} is not complete:\n{causes}", manner.command))
+        .code(exit::PARTLY_DONE)
+        .hint("run the same command again to resume"))
+}

@@ -1,0 +1,212 @@
+//! What every command that goes to the hosts begins with: the plan, its state
+//! directory, the connections, what was seen.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::cli::error::CliError;
+use crate::cli::ui;
+use crate::deploy::{LocalImages, Patience, Site, connect, observe};
+use crate::hypervisor::clock::SystemClock;
+use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
+use crate::ids::HostName;
+use crate::plan::{FORMAT, Plan};
+use crate::state::journal::History;
+use crate::state::store::{self, Lock, Store};
+use crate::state::world::World;
+
+/// A plan and where its state lies.
+pub struct Session {
+    /// The plan.
+    pub plan: Plan,
+    /// Its file, byte for byte.
+    pub bytes: Vec<u8>,
+    /// The state directory.
+    pub store: Store,
+    images: LocalImages,
+    clock: SystemClock,
+    patience: Patience,
+}
+
+/// The hosts, connected.
+pub struct Hosts {
+    connected: BTreeMap<HostName, Box<dyn Hypervisor>>,
+    /// Those that did not answer.
+    pub unreachable: BTreeMap<HostName, HypervisorError>,
+}
+
+impl Session {
+    /// Reads a plan. `state` and `images` replace the directories beside it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no plan that this version reads.
+    pub fn open(
+        file: &Path,
+        state: Option<PathBuf>,
+        images: Option<PathBuf>,
+    ) -> Result<Self, CliError> {
+        let (plan, bytes) = read_plan(file)?;
+        let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
+        let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        Ok(Self {
+            plan,
+            bytes,
+            store: Store::new(directory),
+            images: LocalImages { directory: images.unwrap_or(beside) },
+            clock: SystemClock::default(),
+            patience: Patience::default(),
+        })
+    }
+
+    /// The same, with another patience for guests that boot.
+    #[must_use]
+    pub fn patience(mut self, boot: Option<Duration>) -> Self {
+        if let Some(boot) = boot {
+            self.patience.boot = boot;
+        }
+        self
+    }
+
+    /// The image's files on this machine.
+    #[must_use]
+    pub const fn images(&self) -> &LocalImages {
+        &self.images
+    }
+
+    /// SHA-256 of the plan file, in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Takes the deployment's lock.
+    ///
+    /// # Errors
+    /// Another run holds it, or the state directory cannot be written.
+    pub fn lock(&self, command: &str) -> Result<Lock, CliError> {
+        let holder = format!("{command} by {}, pid {}", who(), std::process::id());
+        self.store.lock(&holder).map_err(|error| {
+            let hint = "wait for it to end; a lock of a process that died is no obstacle";
+            let locked = matches!(error, store::StoreError::Locked { .. });
+            let error = CliError::from(error);
+            if locked { error.hint(hint) } else { error }
+        })
+    }
+
+    /// What the journal tells; one that cannot be read tells nothing, since
+    /// nothing hangs on it.
+    #[must_use]
+    pub fn history(&self) -> History {
+        self.store.history().unwrap_or_else(|error| {
+            ui::say(&format!("note: {error}"));
+            History::default()
+        })
+    }
+
+    /// Connects to the plan's hosts.
+    ///
+    /// # Errors
+    /// This binary was built without libvirt.
+    pub fn connect(&self) -> Result<Hosts, CliError> {
+        let connector = connector()?;
+        let (connected, unreachable) = connect(&self.plan, connector.as_ref());
+        Ok(Hosts { connected, unreachable })
+    }
+
+    /// The plan with its hosts, ready to be worked on.
+    #[must_use]
+    pub fn site<'a>(&'a self, hosts: &'a Hosts) -> Site<'a> {
+        Site {
+            plan: &self.plan,
+            hosts: &hosts.connected,
+            clock: &self.clock,
+            images: &self.images,
+            patience: self.patience,
+        }
+    }
+
+    /// Looks at the hosts, the guests and the clusters.
+    #[must_use]
+    pub fn observe(&self, hosts: &Hosts) -> World {
+        observe(&self.site(hosts), &hosts.unreachable)
+    }
+
+    /// Time since the session began.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        use crate::hypervisor::clock::Clock;
+        self.clock.elapsed()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "edge: reads the plan file")]
+fn read_plan(file: &Path) -> Result<(Plan, Vec<u8>), CliError> {
+    let name = file.display();
+    let bytes = std::fs::read(file)
+        .map_err(|error| CliError::new(format!("cannot read plan {name}: {error}")))?;
+    let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| {
+        CliError::new(format!("{name} is no plan: {error}")).hint("write one with hostsplit plan")
+    })?;
+    if plan.format != FORMAT {
+        let message =
+            format!("{name} has plan format {}, this program reads {FORMAT}", plan.format);
+        return Err(CliError::new(message).hint("write it anew with hostsplit plan"));
+    }
+    Ok((plan, bytes))
+}
+
+/// The backend for real hosts.
+#[cfg(feature = "libvirt")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn connector() -> Result<Box<dyn Connector>, CliError> {
+    Ok(Box::new(crate::hypervisor::libvirt::LibvirtConnector))
+}
+
+#[cfg(not(feature = "libvirt"))]
+fn connector() -> Result<Box<dyn Connector>, CliError> {
+    Err(CliError::new("this hostsplit was built without libvirt and reaches no hosts")
+        .hint("build it with: cargo install hostsplit --features libvirt (needs libvirt-dev)"))
+}
+
+/// User and host, as well as the environment knows them.
+#[expect(clippy::disallowed_methods, reason = "edge: the only room that reads the environment")]
+fn who() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let user = user.unwrap_or_else(|_| "someone".to_owned());
+    let host = host.map_or_else(|_| "this machine".to_owned(), |host| host.trim().to_owned());
+    format!("{user}@{host}")
+}
+
+/// Reads `90s`, `15m` or `1h`.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no duration; expected one such as 90s, 15m or 1h");
+    let (number, factor) = match text.trim() {
+        text if text.ends_with('s') => (text.strip_suffix('s'), 1),
+        text if text.ends_with('m') => (text.strip_suffix('m'), 60),
+        text => (text.strip_suffix('h'), 3600),
+    };
+    let number: u64 = number.and_then(|number| number.trim().parse().ok()).ok_or_else(wrong)?;
+    let seconds = number.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(parse_duration("15m"), Ok(Duration::from_secs(900)));
+        for bad in ["", "15", "0s", "-1s", "1.5h", "99999999999999999999s", "5184000000000000000h"]
+        {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

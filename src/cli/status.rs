@@ -1,0 +1,41 @@
+//! `hostsplit status`: planned against seen, instance by instance.
+
+use std::path::PathBuf;
+
+use crate::cli::error::{Outcome, exit};
+use crate::cli::session::Session;
+use crate::cli::ui::{self, Format};
+use crate::report::status::{status_json, status_text};
+
+/// Shows each instance as planned and as seen: domain, guest, engine.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The plan file
+    plan: PathBuf,
+    /// Where lock and journal are kept [default: .hostsplit/NAME beside the plan]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// How it is shown
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The plan cannot be read.
+pub fn run(args: Args) -> Outcome {
+    let Args { plan, state, format } = args;
+    let session = Session::open(&plan, state, None)?;
+    let hosts = session.connect()?;
+    let world = session.observe(&hosts);
+    let history = session.history();
+    let last = history.last.as_ref();
+    match format {
+        Format::Text => ui::data(&status_text(&session.plan, &world, last))?,
+        Format::Json => {
+            ui::data(&format!("{:#}\n", status_json(&session.plan, &world, last)))?;
+        }
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,58 @@
+//! `hostsplit verify`: whether what runs is what was planned.
+
+use std::path::PathBuf;
+
+use crate::cli::error::{Outcome, exit};
+use crate::cli::session::Session;
+use crate::cli::ui::{self, Format};
+use crate::deploy::verify;
+use crate::plan::Plan;
+use crate::report::status::{verification_json, verification_text};
+use crate::topology::Hypervisor;
+
+/// Compares what runs with the plan, and writes and reads through every group.
+///
+/// Pins, memory and NUMA binding as libvirt says, CPUs and memory as the guest
+/// says, roles, slots and replicas as the cluster says. Ends with 5 when
+/// something differs.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The plan file
+    plan: PathBuf,
+    /// How it is shown
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The plan cannot be read.
+pub fn run(args: Args) -> Outcome {
+    let Args { plan, format } = args;
+    let session = Session::open(&plan, None, None)?;
+    let hosts = session.connect()?;
+    let world = session.observe(&hosts);
+    let found = verify(&session.site(&hosts), &world);
+    match format {
+        Format::Text => ui::data(&verification_text(&found))?,
+        Format::Json => ui::data(&format!("{:#}\n", verification_json(&found)))?,
+    }
+    if let Some(hosts) = emulated(&session.plan) {
+        ui::say(&format!(
+            "note: {hosts} emulate their guests: everything works, speeds mean nothing"
+        ));
+    }
+    Ok(if found.is_ok() { exit::DONE } else { exit::FAILED_CHECK })
+}
+
+/// Hosts of the plan without hardware virtualisation.
+fn emulated(plan: &Plan) -> Option<String> {
+    let hosts = plan.topology.hosts.iter();
+    let names: Vec<&str> = hosts
+        .filter(|host| host.hypervisor == Hypervisor::Qemu)
+        .filter(|host| plan.on_host(&host.name).next().is_some())
+        .map(|host| host.name.as_str())
+        .collect();
+    if names.is_empty() { None } else { Some(names.join(", ")) }
+}

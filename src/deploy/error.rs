@@ -1,0 +1,85 @@
+//! Why work on a vertex failed.
+
+use std::time::Duration;
+
+use super::ImageError;
+use crate::engine::EngineError;
+use crate::hypervisor::{ErrorKind, HypervisorError};
+use crate::ids::HostName;
+use crate::render::RenderError;
+use crate::state::store::StoreError;
+
+/// Work on a vertex failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The host, in libvirt's words.
+    #[error(transparent)]
+    Hypervisor(#[from] HypervisorError),
+    /// The guest, or the service in it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The plan cannot be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A file of the image, on the operator's machine.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The journal; without it nothing is done.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    /// No connection to the host.
+    #[error("host {0} is not connected")]
+    NotConnected(HostName),
+    /// The plan does not hold what the graph names.
+    #[error("{0} is not in the plan")]
+    NotInPlan(String),
+    /// An upload is complete and its volume cannot be found.
+    #[error("host {host}: volume {pool}/{name} vanished after its upload")]
+    Vanished {
+        /// Host.
+        host: HostName,
+        /// Pool.
+        pool: String,
+        /// Volume.
+        name: String,
+    },
+    /// The domain did not go off.
+    #[error("{domain}: domain still runs {} s after its power was cut", waited.as_secs())]
+    StillRunning {
+        /// The domain.
+        domain: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The thread that did the work broke: a mistake of this program.
+    #[error("work on it broke; this is a mistake in hostsplit")]
+    Broken,
+}
+
+impl StepError {
+    /// Whether the host itself is gone, so that trying more there is useless.
+    #[must_use]
+    pub fn is_host_lost(&self) -> bool {
+        let error = match self {
+            Self::Hypervisor(error) | Self::Engine(EngineError::Hypervisor(error)) => error,
+            _ => return false,
+        };
+        error.kind == ErrorKind::Unreachable
+    }
+
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            _ if self.is_host_lost() => "bring the host and its libvirtd back",
+            Self::Engine(EngineError::Silent { .. }) => {
+                "look at the guest's serial console (virsh console); the image must start qemu-guest-agent"
+            }
+            Self::Engine(EngineError::FirstBootUnfinished { .. }) => {
+                "give slow hosts more time with --timeout"
+            }
+            Self::Image(_) => "check the files of the image, or write the spec's digests anew",
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,225 @@
+//! Carries out one vertex. Every function may run again after a lost answer or a
+//! killed run: what is there already is fine, what cannot be trusted is made
+//! anew.
+
+use std::time::Duration;
+
+use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
+use super::{Event, Happening, Observer, Site, StepError};
+use crate::engine::{Change, ConfigFile, Guests, engine_for};
+use crate::graph::{Action, Actions, Object, Unwanted, Vertex};
+use crate::hypervisor::{ErrorKind, Hypervisor};
+use crate::ids::ServiceName;
+use crate::plan::{Instance, ServicePlan};
+use crate::render::{self, DiskPaths};
+use crate::spec::Demand;
+use crate::state::world::is_ours;
+
+/// How long a domain may take to go off after its power was cut.
+const POWER_OFF: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(500);
+
+/// Does what a vertex's step says.
+///
+/// # Errors
+/// The first thing that failed, with its host and object.
+pub fn execute(
+    site: &Site<'_>,
+    actions: &Actions,
+    vertex: &Vertex,
+    observer: &dyn Observer,
+) -> Result<(), StepError> {
+    let host = actions.graph().host(vertex).cloned();
+    let note = |text: String| {
+        let (vertex, host) = (vertex.clone(), host.clone());
+        observer.on(&Event { vertex, host, what: Happening::Note(text) });
+    };
+    let replace = actions.step(vertex).is_some_and(|step| step.action == Action::Replace);
+    match vertex {
+        Vertex::Unwanted { host, .. } => match actions.unwanted(vertex) {
+            Some(unwanted) => remove(site, site.host(host)?, unwanted, &note),
+            None => Err(StepError::NotInPlan(vertex.to_string())),
+        },
+        Vertex::ImageFile { host, pool, part } => {
+            upload_image(site, vertex, (host, pool), *part, observer)
+        }
+        Vertex::Root(name) => {
+            let instance = site.instance(name)?;
+            if replace {
+                retire(site, instance)?;
+            }
+            make_root(site, instance)
+        }
+        Vertex::Data(name) => make_data(site, site.instance(name)?),
+        Vertex::Seed(name) => make_seed(site, site.instance(name)?),
+        Vertex::Domain(name) => define(site, site.instance(name)?),
+        Vertex::Running(name) => start(site, site.instance(name)?),
+        Vertex::Ready(name) => {
+            let guest = site.guest(name)?;
+            guest.wait_until_answering(site.patience.boot)?;
+            let warnings = guest.wait_for_first_boot(site.patience.boot)?;
+            warnings.into_iter().for_each(note);
+            Ok(())
+        }
+        Vertex::Configured(name) => configure(site, site.instance(name)?, &note),
+        Vertex::Cluster(name) => {
+            let service = service(site, name)?;
+            let change = engine_for(&service.demand).form(site, service, site.plan)?;
+            tell(change, &note);
+            Ok(())
+        }
+    }
+}
+
+fn tell(change: Change, note: &dyn Fn(String)) {
+    match change {
+        Change::Made(what) => note(what),
+        Change::NotNeeded => {}
+    }
+}
+
+fn service<'a>(site: &Site<'a>, name: &ServiceName) -> Result<&'a ServicePlan, StepError> {
+    let service = site.plan.services.iter().find(|service| &service.name == name);
+    service.ok_or_else(|| StepError::NotInPlan(format!("service {name}")))
+}
+
+/// Takes something away. A domain is forgotten last: until then its tag says
+/// whose the volumes are.
+fn remove(
+    site: &Site<'_>,
+    host: &dyn Hypervisor,
+    unwanted: &Unwanted,
+    note: &dyn Fn(String),
+) -> Result<(), StepError> {
+    match &unwanted.what {
+        Object::Volume { pool, name } => delete(host, pool, name),
+        Object::Domain(domain) => {
+            power_down(site, host, domain)?;
+            for (pool, name) in &unwanted.volumes {
+                delete(host, pool, name)?;
+            }
+            for (pool, name) in &unwanted.kept {
+                note(format!("data volume {pool}/{name} is kept"));
+            }
+            undefine(host, domain)
+        }
+    }
+}
+
+/// Takes the domain of an older plan away; its data stays.
+fn retire(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
+    let host = site.host(&instance.host)?;
+    let domains = host.domains()?;
+    let old = domains
+        .iter()
+        .find(|domain| domain.uuid == instance.uuid && is_ours(domain, &site.plan.name));
+    let Some(old) = old else { return Ok(()) };
+    power_down(site, host, &old.name)?;
+    undefine(host, &old.name)
+}
+
+fn undefine(host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
+    match host.undefine(domain) {
+        Err(error) if error.kind != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Shuts a domain down, politely for a while, then by its power.
+fn power_down(site: &Site<'_>, host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
+    if !is_active(host, domain)? {
+        return Ok(());
+    }
+    // A guest without ACPI or agent refuses; then only the power is left.
+    if host.shutdown(domain).is_ok() && goes_off(site, host, domain, site.patience.shutdown)? {
+        return Ok(());
+    }
+    if let Err(error) = host.power_off(domain)
+        && is_active(host, domain)?
+    {
+        return Err(error.into());
+    }
+    if goes_off(site, host, domain, POWER_OFF)? {
+        return Ok(());
+    }
+    Err(StepError::StillRunning { domain: domain.to_owned(), waited: POWER_OFF })
+}
+
+fn goes_off(
+    site: &Site<'_>,
+    host: &dyn Hypervisor,
+    domain: &str,
+    patience: Duration,
+) -> Result<bool, StepError> {
+    let begin = site.clock.elapsed();
+    while is_active(host, domain)? {
+        if site.clock.elapsed().saturating_sub(begin) >= patience {
+            return Ok(false);
+        }
+        site.clock.wait(POLL);
+    }
+    Ok(true)
+}
+
+fn is_active(host: &dyn Hypervisor, domain: &str) -> Result<bool, StepError> {
+    Ok(host.domains()?.iter().any(|one| one.name == domain && one.active))
+}
+
+fn define(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
+    let host = site.host(&instance.host)?;
+    let paths = boot_paths(site, host, instance)?;
+    Ok(host.define(&render::domain_xml(site.plan, instance, &paths)?)?)
+}
+
+/// Where the host keeps kernel and initial RAM disk.
+fn boot_paths(
+    site: &Site<'_>,
+    host: &dyn Hypervisor,
+    instance: &Instance,
+) -> Result<DiskPaths, StepError> {
+    use crate::graph::ImagePart;
+    let Some(image) = site.plan.image.as_ref().filter(|image| image.kernel.is_some()) else {
+        return Ok(DiskPaths::default());
+    };
+    let pool = &instance.root.pool;
+    let volumes = host.volumes(pool)?;
+    let path = |part: ImagePart| match part.file(image).map(|file| part.volume(file)) {
+        None => Ok(None),
+        Some(name) => match volumes.iter().find(|volume| volume.name == name) {
+            Some(volume) => Ok(Some(volume.path.clone())),
+            None => {
+                Err(StepError::Vanished { host: instance.host.clone(), pool: pool.clone(), name })
+            }
+        },
+    };
+    Ok(DiskPaths { kernel: path(ImagePart::Kernel)?, initrd: path(ImagePart::Initrd)? })
+}
+
+fn start(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
+    let host = site.host(&instance.host)?;
+    match host.start(&instance.domain) {
+        Err(error) if !is_active(host, &instance.domain)? => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn configure(site: &Site<'_>, instance: &Instance, note: &dyn Fn(String)) -> Result<(), StepError> {
+    let service = service(site, &instance.service)?;
+    let guest = site.guest(&instance.name)?;
+    let files = files(service, instance)?;
+    let change = engine_for(&service.demand).configure(&guest, instance, &files)?;
+    tell(change, note);
+    Ok(())
+}
+
+/// The files that an engine reads, rendered.
+fn files(service: &ServicePlan, instance: &Instance) -> Result<Vec<ConfigFile>, StepError> {
+    match &service.demand {
+        Demand::Redis(_) => Ok(vec![ConfigFile {
+            path: "/etc/redis/redis.conf".to_owned(),
+            text: render::redis_conf(instance)?,
+            mode: 0o640,
+            owner: "redis:redis".to_owned(),
+        }]),
+    }
+}

@@ -1,0 +1,109 @@
+//! The image's files on the operator's machine.
+#![expect(clippy::disallowed_methods, reason = "edge: reads the image's files")]
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use crate::spec::ImageFile;
+
+/// A file of the image cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// It cannot be read.
+    #[error("cannot read image file {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its bytes are not those that were planned with.
+    #[error("image file {path} has the digest {found}, the plan was made with {planned}")]
+    Digest {
+        /// The file.
+        path: String,
+        /// As planned.
+        planned: String,
+        /// As found.
+        found: String,
+    },
+}
+
+/// Finds the bytes of an image's files.
+pub trait ImageStore: Sync {
+    /// Opens a file and says how long it is.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    fn open(&self, file: &ImageFile) -> Result<(Box<dyn Read>, u64), ImageError>;
+}
+
+/// Files of this machine; relative paths are taken from a directory.
+#[derive(Clone, Debug)]
+pub struct LocalImages {
+    /// That directory.
+    pub directory: PathBuf,
+}
+
+impl ImageStore for LocalImages {
+    fn open(&self, file: &ImageFile) -> Result<(Box<dyn Read>, u64), ImageError> {
+        let path = self.directory.join(&file.file);
+        let unreadable =
+            |source| ImageError::Unreadable { path: path.display().to_string(), source };
+        let opened = File::open(&path).map_err(unreadable)?;
+        let metadata = opened.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(unreadable(io::Error::other("it is no regular file")));
+        }
+        Ok((Box::new(opened), metadata.len()))
+    }
+}
+
+/// Reads a file whole and compares its digest.
+///
+/// # Errors
+/// The file cannot be read, or is another one.
+pub(super) fn check(store: &dyn ImageStore, file: &ImageFile) -> Result<(), ImageError> {
+    let (source, _) = store.open(file)?;
+    let mut source = Digesting::new(source);
+    io::copy(&mut source, &mut io::sink())
+        .map_err(|source| ImageError::Unreadable { path: file.file.clone(), source })?;
+    source.finish(file)
+}
+
+/// Computes the digest of what passes through.
+pub(super) struct Digesting<R> {
+    inner: R,
+    digest: Sha256,
+}
+
+impl<R: Read> Digesting<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, digest: Sha256::new() }
+    }
+
+    /// Compares the digest of everything read with the planned one.
+    pub(super) fn finish(self, file: &ImageFile) -> Result<(), ImageError> {
+        let found = hex(&self.digest.finalize());
+        if found == file.sha256 {
+            return Ok(());
+        }
+        let (path, planned) = (file.file.clone(), file.sha256.clone());
+        Err(ImageError::Digest { path, planned, found })
+    }
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.digest.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,132 @@
+//! Looks at the hosts once, in parallel, and makes a [`World`] of it.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use super::Site;
+use crate::engine::{Guests, engine_for};
+use crate::graph::{is_as_planned, owned_domain};
+use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
+use crate::ids::{HostName, InstanceName};
+use crate::plan::{Instance, Plan, Role};
+use crate::state::world::{GuestView, HostView, Seen, World};
+
+/// How long a guest that should have finished its first boot may take to say so.
+const GLANCE: Duration = Duration::from_secs(2);
+
+/// Connections, and the hosts that gave none.
+pub type Connected = (BTreeMap<HostName, Box<dyn Hypervisor>>, BTreeMap<HostName, HypervisorError>);
+
+/// Connects to all hosts that carry instances, at the same time.
+pub fn connect(plan: &Plan, connector: &dyn Connector) -> Connected {
+    let hosts = plan.topology.hosts.iter();
+    let used = hosts.filter(|host| plan.on_host(&host.name).next().is_some() || host.uri.is_some());
+    let mut connected = Connected::default();
+    thread::scope(|scope| {
+        let attempts: Vec<_> = used
+            .map(|host| {
+                let attempt = scope.spawn(|| match &host.uri {
+                    Some(uri) => connector.connect(&host.name, uri),
+                    None => Err(unreachable(&host.name, "the plan has no libvirt URI for it")),
+                });
+                (&host.name, attempt)
+            })
+            .collect();
+        for (name, attempt) in attempts {
+            let result = attempt.join();
+            match result.unwrap_or_else(|_| Err(unreachable(name, "connecting to it broke"))) {
+                Ok(host) => drop(connected.0.insert(name.clone(), host)),
+                Err(error) => drop(connected.1.insert(name.clone(), error)),
+            }
+        }
+    });
+    connected
+}
+
+fn unreachable(host: &HostName, message: &str) -> HypervisorError {
+    HypervisorError {
+        host: host.to_string(),
+        what: "connect".to_owned(),
+        kind: ErrorKind::Unreachable,
+        message: message.to_owned(),
+        code: None,
+    }
+}
+
+/// Looks at every connected host, then asks the guests of ours that run as
+/// planned, then the clusters whose running guests are all ready.
+pub fn observe(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
+    let mut world = World::default();
+    for (name, error) in unreachable {
+        world.hosts.insert(name.clone(), Seen::Unreachable(error.clone()));
+    }
+    let seen = in_parallel(site.hosts.iter().collect(), |(name, host)| {
+        let seen = match look(host.as_ref()) {
+            Ok(view) => Seen::Reached(Box::new(view)),
+            Err(error) => Seen::Unreachable(error),
+        };
+        ((*name).clone(), seen)
+    });
+    world.hosts.extend(seen);
+    let running: Vec<&Instance> =
+        site.plan.instances.iter().filter(|one| runs_as_planned(site.plan, &world, one)).collect();
+    world.guests.extend(in_parallel(running, |instance| glance(site, instance)));
+    ask_clusters(site, &mut world);
+    world
+}
+
+fn in_parallel<T: Sync, R: Send>(items: Vec<T>, look: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| look(item))).collect();
+        // A look that broke has seen nothing.
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    })
+}
+
+fn look(host: &dyn Hypervisor) -> Result<HostView, HypervisorError> {
+    let report = host.describe()?;
+    let domains = host.domains()?;
+    let mut volumes = BTreeMap::new();
+    for pool in &report.pools {
+        volumes.insert(pool.name.clone(), host.volumes(&pool.name)?);
+    }
+    Ok(HostView { report, domains, volumes })
+}
+
+fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {
+    let domain = world.view(&instance.host).and_then(|view| owned_domain(plan, view, instance));
+    domain.is_some_and(|domain| domain.active && is_as_planned(plan, instance, domain))
+}
+
+fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {
+    let ready = site.guest(&instance.name).is_ok_and(|guest| {
+        guest.wait_until_answering(Duration::ZERO).is_ok()
+            && guest.wait_for_first_boot(GLANCE).is_ok()
+    });
+    // A fixed machine has no engine to wait for.
+    let configured = ready && instance.role == Role::Fixed;
+    (instance.name.clone(), GuestView { ready, configured })
+}
+
+/// Asks each cluster whose running guests are all ready. An instance counts as
+/// configured where nothing differs.
+fn ask_clusters(site: &Site<'_>, world: &mut World) {
+    for service in &site.plan.services {
+        let members = || site.plan.instances.iter().filter(|one| one.service == service.name);
+        let mut guests = members().filter_map(|one| world.guests.get(&one.name)).peekable();
+        if guests.peek().is_none() || !guests.all(|guest| guest.ready) {
+            continue;
+        }
+        let Ok(differences) = engine_for(&service.demand).check(site, service, site.plan) else {
+            continue;
+        };
+        for instance in members() {
+            let differs = differences.iter().any(|one| one.instance == instance.name);
+            if let Some(guest) = world.guests.get_mut(&instance.name) {
+                guest.configured = !differs;
+            }
+        }
+        world.clusters.insert(service.name.clone(), differences);
+    }
+}

@@ -1,0 +1,122 @@
+//! Domains and volumes that are not ours and have what the plan needs.
+
+use std::collections::BTreeSet;
+
+use super::inventory::set;
+use super::{Obstacle, Problem, Visit};
+use crate::graph::{Unwanted, may_be_ours, owned_domain};
+use crate::hypervisor::Domain;
+use crate::plan::Instance;
+use crate::state::world::Sources;
+use crate::topology::NumaNode;
+use crate::units::Mebibytes;
+
+pub(super) fn find(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+    let foreign: Vec<&Domain> =
+        visit.view.domains.iter().filter(|domain| is_foreign(visit, domain)).collect();
+    for domain in &foreign {
+        taken(visit, domain, problems);
+        if domain.active {
+            pins(visit, domain, problems);
+        }
+    }
+    memory(visit, &foreign, problems);
+    let used = Sources::of(foreign);
+    for instance in visit.plan.on_host(&visit.host.name) {
+        volumes(visit, instance, &used, problems);
+    }
+}
+
+/// Neither an instance of the plan nor about to be removed.
+fn is_foreign(visit: &Visit<'_>, domain: &Domain) -> bool {
+    let planned = visit.plan.on_host(&visit.host.name).any(|instance| {
+        owned_domain(visit.plan, visit.view, instance).is_some_and(|own| own.name == domain.name)
+    });
+    let removed = visit.actions.steps().any(|(vertex, _)| {
+        let unwanted: Option<&Unwanted> = visit.actions.unwanted(vertex);
+        unwanted.is_some_and(|one| one.host == visit.host.name && one.is_domain(&domain.name))
+    });
+    !planned && !removed
+}
+
+/// Names and UUIDs are unique on a host, MAC addresses on the network.
+fn taken(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
+    let macs = macs(&domain.xml);
+    for instance in &visit.plan.instances {
+        let here = instance.host == visit.host.name;
+        let clash = if here && domain.name == instance.domain {
+            Some(("name", instance.domain.clone()))
+        } else if here && domain.uuid == instance.uuid {
+            Some(("UUID", instance.uuid.to_string()))
+        } else if macs.contains(&instance.mac.to_ascii_lowercase()) {
+            Some(("MAC address", instance.mac.clone()))
+        } else {
+            None
+        };
+        if let Some((what, value)) = clash {
+            let (domain, instance) = (domain.name.clone(), instance.name.clone());
+            problems.push(visit.problem(Obstacle::Taken { domain, what, instance, value }));
+        }
+    }
+}
+
+fn macs(xml: &str) -> BTreeSet<String> {
+    let Ok(document) = roxmltree::Document::parse(xml) else { return BTreeSet::new() };
+    let macs = document.descendants().filter(|element| element.has_tag_name("mac"));
+    macs.filter_map(|mac| mac.attribute("address")).map(str::to_ascii_lowercase).collect()
+}
+
+fn pins(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
+    let pinned: BTreeSet<u32> = domain.vcpu_pins.iter().flatten().copied().collect();
+    for instance in visit.plan.on_host(&visit.host.name) {
+        let own: BTreeSet<u32> = instance.cpus.iter().copied().collect();
+        let both: BTreeSet<u32> = own.intersection(&pinned).copied().collect();
+        if !both.is_empty() {
+            problems.push(visit.problem(Obstacle::Cpus {
+                domain: domain.name.clone(),
+                instance: instance.name.clone(),
+                cpus: set(&both),
+            }));
+        }
+    }
+}
+
+fn memory(visit: &Visit<'_>, foreign: &[&Domain], problems: &mut Vec<Problem>) {
+    let running = foreign.iter().filter(|domain| domain.active);
+    let foreign: u64 = running.map(|domain| domain.memory_kib.div_ceil(1024)).sum();
+    let foreign = Mebibytes::new(foreign);
+    let planned: Mebibytes =
+        visit.plan.on_host(&visit.host.name).map(|instance| instance.memory_mib).sum();
+    let allocatable: Mebibytes = visit.host.numa.iter().map(NumaNode::allocatable_memory).sum();
+    if foreign > Mebibytes::ZERO
+        && planned > Mebibytes::ZERO
+        && foreign.saturating_add(planned) > allocatable
+    {
+        problems.push(visit.problem(Obstacle::Memory { foreign, planned, allocatable }));
+    }
+}
+
+fn volumes(visit: &Visit<'_>, instance: &Instance, used: &Sources, problems: &mut Vec<Problem>) {
+    let data = instance.data.as_ref();
+    for volume in [Some(&instance.root), data, Some(&instance.seed)].into_iter().flatten() {
+        let Some(seen) = visit.view.volume(&volume.pool, &volume.name) else { continue };
+        let planned = volume.size_mib;
+        let is_data = data.is_some_and(|data| data.name == volume.name);
+        let why = if used.hold(&volume.pool, seen) {
+            "a foreign domain uses it".to_owned()
+        } else if !may_be_ours(instance, seen) {
+            let is_root = volume.name == instance.root.name;
+            let why =
+                if is_root { "it lies over no image of ours" } else { "it lies over a volume" };
+            why.to_owned()
+        } else if is_data && seen.capacity != planned.bytes() {
+            let found = Mebibytes::new(seen.capacity >> 20);
+            format!("it has {found}, and data of {planned} is planned")
+        } else {
+            continue;
+        };
+        let (pool, name) = (volume.pool.clone(), volume.name.clone());
+        let instance = instance.name.clone();
+        problems.push(visit.problem(Obstacle::Volume { pool, name, instance, why }));
+    }
+}

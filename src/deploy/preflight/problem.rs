@@ -1,0 +1,175 @@
+//! What can stand in the way, and what to do about it.
+
+use std::fmt;
+
+use crate::ids::{HostName, InstanceName};
+use crate::units::Mebibytes;
+
+/// An obstacle and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The host; `None` for the operator's own machine.
+    pub host: Option<HostName>,
+    /// What it is.
+    pub obstacle: Obstacle,
+}
+
+/// What can stand in the way.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// The host does not answer.
+    #[error("unreachable: {message}")]
+    Unreachable {
+        /// libvirt's words.
+        message: String,
+    },
+    /// Something of the host is not as planned with.
+    #[error("{what}: found {found}, planned with {planned}")]
+    Differs {
+        /// What: `CPUs of NUMA node 0`.
+        what: String,
+        /// As planned.
+        planned: String,
+        /// As found.
+        found: String,
+    },
+    /// libvirt cannot run that kind of domain.
+    #[error("offers domains of type {offered}, planned with {planned}")]
+    Hypervisor {
+        /// As planned.
+        planned: &'static str,
+        /// What it offers.
+        offered: String,
+    },
+    /// No bridge of that name.
+    #[error("no bridge {bridge}; there are: {found}")]
+    Bridge {
+        /// As planned.
+        bridge: String,
+        /// What there is.
+        found: String,
+    },
+    /// No active pool of that name.
+    #[error("no active pool {pool}")]
+    Pool {
+        /// As planned.
+        pool: String,
+    },
+    /// A pool is too full.
+    #[error("pool {pool} has {available} left, the plan needs {needed}")]
+    Space {
+        /// The pool.
+        pool: String,
+        /// What the volumes to be made may grow to.
+        needed: Mebibytes,
+        /// What is left.
+        available: Mebibytes,
+    },
+    /// Too few free huge pages.
+    #[error("NUMA node {numa} has {free} free pages of {page_kib} KiB, the plan needs {needed}")]
+    Pages {
+        /// The NUMA node.
+        numa: u32,
+        /// Size of a page.
+        page_kib: u64,
+        /// Pages of the domains that are not running yet.
+        needed: u64,
+        /// Free pages.
+        free: u64,
+    },
+    /// A foreign domain runs on CPUs of an instance.
+    #[error("foreign domain {domain} is pinned to CPUs {cpus} of {instance}")]
+    Cpus {
+        /// The foreign domain.
+        domain: String,
+        /// The instance.
+        instance: InstanceName,
+        /// The CPUs that both have.
+        cpus: String,
+    },
+    /// Foreign domains hold memory that the plan needs.
+    #[error(
+        "foreign domains hold {foreign}, with the {planned} of the plan that is more than the \
+         {allocatable} that VMs may have"
+    )]
+    Memory {
+        /// Memory of running foreign domains.
+        foreign: Mebibytes,
+        /// Memory of the instances.
+        planned: Mebibytes,
+        /// Memory that VMs may have.
+        allocatable: Mebibytes,
+    },
+    /// A foreign domain has something that must be unique.
+    #[error("foreign domain {domain} has the {what} of {instance}, {value}")]
+    Taken {
+        /// The foreign domain.
+        domain: String,
+        /// `name`, `UUID` or `MAC address`.
+        what: &'static str,
+        /// The instance.
+        instance: InstanceName,
+        /// The name, UUID or MAC address.
+        value: String,
+    },
+    /// A volume that we did not make has the name of one of ours.
+    #[error("volume {pool}/{name} has the name of one of {instance}, and is not ours: {why}")]
+    Volume {
+        /// Pool.
+        pool: String,
+        /// Volume.
+        name: String,
+        /// The instance.
+        instance: InstanceName,
+        /// What gives it away.
+        why: String,
+    },
+    /// A file of the image cannot be used.
+    #[error("{message}")]
+    Image {
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl Obstacle {
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "bring the host and its libvirtd back, or check its URI",
+            Self::Differs { .. } => "run discover again and make a new plan",
+            Self::Hypervisor { .. } => "load the KVM module, or plan the host with `qemu`",
+            Self::Bridge { .. } => "make the bridge, or name another one in the spec",
+            Self::Pool { .. } => {
+                "define and start the pool, or name another one in the host's file"
+            }
+            Self::Space { .. } => {
+                "free space, or state less capacity in the host's file and plan again"
+            }
+            Self::Pages { .. } => "reserve more pages (vm.nr_hugepages) or stop what holds them",
+            Self::Cpus { .. } | Self::Memory { .. } => {
+                "move the foreign domain away, or reserve what it has in the host's file and plan again"
+            }
+            Self::Taken { .. } => {
+                "rename or remove the foreign domain, or give the deployment another name"
+            }
+            Self::Volume { .. } => {
+                "rename or remove the volume, or give the deployment another name"
+            }
+            Self::Image { .. } => {
+                "put the planned file back (--images DIR), or state its digest and plan again"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, obstacle } = self;
+        match host {
+            Some(host) => write!(f, "{host}: {obstacle}"),
+            None => write!(f, "{obstacle}"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Everything that work on a vertex needs besides the vertex.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{ImageStore, StepError};
+use crate::engine::{EngineError, Guest, Guests};
+use crate::hypervisor::Hypervisor;
+use crate::hypervisor::clock::Clock;
+use crate::ids::{HostName, InstanceName};
+use crate::plan::{Instance, Plan};
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// From power-on until the agent answers, and again until the first boot is
+    /// over. Generous: an emulated guest on a busy machine takes minutes.
+    pub boot: Duration,
+    /// From the wish to shut down until the power is cut.
+    pub shutdown: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { boot: Duration::from_secs(900), shutdown: Duration::from_secs(60) }
+    }
+}
+
+/// A plan with its hosts connected.
+pub struct Site<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Its hosts, those that answered.
+    pub hosts: &'a BTreeMap<HostName, Box<dyn Hypervisor>>,
+    /// What waiting goes by.
+    pub clock: &'a dyn Clock,
+    /// Where the image's files are.
+    pub images: &'a dyn ImageStore,
+    /// How long things may take.
+    pub patience: Patience,
+}
+
+impl Site<'_> {
+    /// A connected host.
+    pub(super) fn host(&self, name: &HostName) -> Result<&dyn Hypervisor, StepError> {
+        let host = self.hosts.get(name).map(AsRef::as_ref);
+        host.ok_or_else(|| StepError::NotConnected(name.clone()))
+    }
+
+    /// An instance of the plan.
+    pub(super) fn instance(&self, name: &InstanceName) -> Result<&Instance, StepError> {
+        self.plan.instance(name).ok_or_else(|| StepError::NotInPlan(name.to_string()))
+    }
+}
+
+impl Guests for Site<'_> {
+    fn guest(&self, name: &InstanceName) -> Result<Guest<'_>, EngineError> {
+        let problem = |problem: &str| EngineError::Plan {
+            instance: name.clone(),
+            problem: problem.to_owned(),
+        };
+        let instance = self.plan.instance(name).ok_or_else(|| problem("not in the plan"))?;
+        let hypervisor = self
+            .hosts
+            .get(&instance.host)
+            .ok_or_else(|| problem(&format!("host {} is not connected", instance.host)))?;
+        Ok(Guest { hypervisor: hypervisor.as_ref(), domain: &instance.domain, clock: self.clock })
+    }
+}

@@ -1,0 +1,265 @@
+//! Walks a decided graph: everything whose needs are met runs, hosts in parallel
+//! and each of them a few at a time. What fails takes its dependants with it,
+//! silently; the rest goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc;
+use std::thread::{self, Scope};
+
+use super::{Event, Happening, Observer, StepError};
+use crate::graph::{Action, Actions, Step, Vertex};
+use crate::ids::HostName;
+use crate::state::journal::Entry;
+use crate::state::store::Journal;
+
+/// How a walk ended.
+#[derive(Debug, Default)]
+#[must_use = "a walk may have failed"]
+pub struct Outcome {
+    /// Vertices that were worked on with success.
+    pub done: usize,
+    /// Vertices that were as planned.
+    pub not_needed: usize,
+    /// Root causes, in the order they happened.
+    pub failures: Vec<Failure>,
+    /// Vertices that waited for a failed one, or whose host was lost.
+    pub skipped: usize,
+}
+
+/// A vertex that failed by itself.
+#[derive(Debug)]
+pub struct Failure {
+    /// The vertex.
+    pub vertex: Vertex,
+    /// Where; `None` for clusters.
+    pub host: Option<HostName>,
+    /// Why.
+    pub error: StepError,
+}
+
+/// What the work on a vertex is.
+pub type Work<'a> = dyn Fn(&Vertex) -> Result<(), StepError> + Sync + 'a;
+
+/// Walks the graph, at most `per_host` vertices of a host at a time; clusters
+/// count as a host of their own. Each action is in the journal before it begins
+/// and when it ended; when the journal fails, nothing new is begun.
+pub fn walk(
+    actions: &Actions,
+    per_host: usize,
+    work: &Work<'_>,
+    journal: Option<&Journal>,
+    observer: &dyn Observer,
+) -> Outcome {
+    let (sender, results) = mpsc::channel();
+    let mut walker = Walker::new(actions, per_host.max(1), observer);
+    thread::scope(|scope| {
+        loop {
+            while let Some((vertex, step)) = walker.next() {
+                begin(scope, sender.clone(), work, journal, (vertex, step), walker.host(vertex));
+            }
+            if walker.running == 0 {
+                break;
+            }
+            // The walker holds a sender, so this cannot fail while work is running.
+            let Ok((vertex, result)) = results.recv() else { break };
+            walker.end(vertex, result);
+        }
+    });
+    walker.finish()
+}
+
+/// Starts the work on a vertex on a thread of its own.
+fn begin<'scope, 'env: 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    sender: mpsc::Sender<(&'env Vertex, Result<(), StepError>)>,
+    work: &'env Work<'_>,
+    journal: Option<&'env Journal>,
+    (vertex, step): (&'env Vertex, &'env Step),
+    host: Option<&'env HostName>,
+) {
+    scope.spawn(move || {
+        // A walk that waited for a broken thread would never end.
+        let result =
+            panic::catch_unwind(AssertUnwindSafe(|| journaled(work, journal, vertex, step, host)));
+        let result = result.unwrap_or(Err(StepError::Broken));
+        // Nobody waits any more only if the walk has ended.
+        let _ = sender.send((vertex, result));
+    });
+}
+
+fn journaled(
+    work: &Work<'_>,
+    journal: Option<&Journal>,
+    vertex: &Vertex,
+    step: &Step,
+    host: Option<&HostName>,
+) -> Result<(), StepError> {
+    let Some(journal) = journal else { return work(vertex) };
+    let (name, host) = (vertex.to_string(), host.map(ToString::to_string));
+    journal.write(Entry::Intent {
+        vertex: name.clone(),
+        host: host.clone(),
+        action: step.action.as_str().to_owned(),
+        reason: step.reason.to_string(),
+    })?;
+    match work(vertex) {
+        Ok(()) => Ok(journal.write(Entry::Done { vertex: name, host })?),
+        Err(error) => {
+            let cause = error.to_string();
+            // The cause is what must be told, written or not.
+            let _ = journal.write(Entry::Failed { vertex: name, host, cause });
+            Err(error)
+        }
+    }
+}
+
+struct Walker<'a> {
+    actions: &'a Actions,
+    observer: &'a dyn Observer,
+    per_host: usize,
+    /// Needs that are not met yet.
+    waiting: BTreeMap<&'a Vertex, usize>,
+    /// Vertices whose needs are met, in the graph's order.
+    ready: BTreeMap<usize, &'a Vertex>,
+    order: BTreeMap<&'a Vertex, usize>,
+    busy: BTreeMap<Option<&'a HostName>, usize>,
+    running: usize,
+    lost: BTreeSet<&'a HostName>,
+    stopped: bool,
+    skipped: BTreeSet<&'a Vertex>,
+    outcome: Outcome,
+}
+
+impl<'a> Walker<'a> {
+    fn new(actions: &'a Actions, per_host: usize, observer: &'a dyn Observer) -> Self {
+        let graph = actions.graph();
+        let order: BTreeMap<_, _> =
+            graph.vertices().enumerate().map(|(number, vertex)| (vertex, number)).collect();
+        let waiting: BTreeMap<_, _> =
+            graph.vertices().map(|vertex| (vertex, graph.needs(vertex).len())).collect();
+        let ready = waiting
+            .iter()
+            .filter(|(_, needs)| **needs == 0)
+            .filter_map(|(vertex, _)| Some((*order.get(vertex)?, *vertex)))
+            .collect();
+        Self {
+            actions,
+            observer,
+            per_host,
+            waiting,
+            ready,
+            order,
+            busy: BTreeMap::new(),
+            running: 0,
+            lost: BTreeSet::new(),
+            stopped: false,
+            skipped: BTreeSet::new(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn host(&self, vertex: &Vertex) -> Option<&'a HostName> {
+        self.actions.graph().host(vertex)
+    }
+
+    fn tell(&self, vertex: &Vertex, what: Happening) {
+        let host = self.host(vertex).cloned();
+        self.observer.on(&Event { vertex: vertex.clone(), host, what });
+    }
+
+    /// The next vertex to work on, if one may begin now. Passes over those that
+    /// need no work.
+    fn next(&mut self) -> Option<(&'a Vertex, &'a Step)> {
+        while let Some((number, vertex)) = self.pick() {
+            self.ready.remove(&number);
+            let Some(step) = self.actions.step(vertex) else { continue };
+            match step.action {
+                Action::NoOp => {
+                    self.outcome.not_needed += 1;
+                    self.tell(vertex, Happening::NotNeeded);
+                    self.release(vertex);
+                }
+                Action::Unknown => self.skip(vertex),
+                _ => {
+                    *self.busy.entry(self.host(vertex)).or_default() += 1;
+                    self.running += 1;
+                    self.tell(vertex, Happening::Started(step.clone()));
+                    return Some((vertex, step));
+                }
+            }
+        }
+        None
+    }
+
+    fn pick(&self) -> Option<(usize, &'a Vertex)> {
+        if self.stopped {
+            return None;
+        }
+        let free = |host| self.busy.get(&host).copied().unwrap_or_default() < self.per_host;
+        let found = self.ready.iter().find(|(_, vertex)| {
+            let host = self.host(vertex);
+            free(host) && host.is_none_or(|host| !self.lost.contains(host))
+        });
+        found.map(|(number, vertex)| (*number, *vertex))
+    }
+
+    fn end(&mut self, vertex: &'a Vertex, result: Result<(), StepError>) {
+        self.running -= 1;
+        let host = self.host(vertex);
+        if let Some(busy) = self.busy.get_mut(&host) {
+            *busy -= 1;
+        }
+        let Err(error) = result else {
+            self.outcome.done += 1;
+            self.tell(vertex, Happening::Finished);
+            self.release(vertex);
+            return;
+        };
+        self.stopped |= matches!(error, StepError::Journal(_));
+        let already_lost = host.is_some_and(|host| self.lost.contains(host));
+        if error.is_host_lost() && already_lost {
+            // Its host is the root cause, and that has been told.
+            self.skip(vertex);
+            return;
+        }
+        if error.is_host_lost() {
+            self.lost.extend(host);
+        }
+        self.tell(vertex, Happening::Failed { cause: error.to_string() });
+        self.outcome.failures.push(Failure { vertex: vertex.clone(), host: host.cloned(), error });
+        self.skip_dependants(vertex);
+    }
+
+    /// One need less for all that need the vertex.
+    fn release(&mut self, vertex: &Vertex) {
+        for dependant in self.actions.graph().dependants(vertex) {
+            let Some(needs) = self.waiting.get_mut(dependant) else { continue };
+            *needs -= 1;
+            if let (0, Some(number)) = (*needs, self.order.get(dependant)) {
+                self.ready.insert(*number, dependant);
+            }
+        }
+    }
+
+    fn skip(&mut self, vertex: &'a Vertex) {
+        if self.skipped.insert(vertex) {
+            self.tell(vertex, Happening::Skipped);
+            self.skip_dependants(vertex);
+        }
+    }
+
+    fn skip_dependants(&mut self, vertex: &Vertex) {
+        for dependant in self.actions.graph().dependants(vertex) {
+            self.skip(dependant);
+        }
+    }
+
+    fn finish(mut self) -> Outcome {
+        for vertex in std::mem::take(&mut self.ready).into_values() {
+            self.skip(vertex);
+        }
+        self.outcome.skipped = self.skipped.len();
+        self.outcome
+    }
+}

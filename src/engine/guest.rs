@@ -1,0 +1,297 @@
+//! The QEMU guest agent, spoken through the hypervisor: JSON requests to
+//! commands that ran in a guest.
+//!
+//! The protocol is that of `qga/qapi-schema.json` in QEMU's source. The agent
+//! works without any network, from the moment that it started.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::engine::EngineError;
+use crate::hypervisor::clock::Clock;
+use crate::hypervisor::{ErrorKind, Hypervisor};
+
+/// How long the agent may take for one answer; it answers at once when it lives.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Lines of a failed command's output that an error shows.
+const SHOWN_LINES: usize = 5;
+
+/// A running domain's guest.
+#[derive(Clone, Copy)]
+pub struct Guest<'a> {
+    /// The host that runs it.
+    pub hypervisor: &'a dyn Hypervisor,
+    /// Name of its libvirt domain.
+    pub domain: &'a str,
+    /// What waiting goes by.
+    pub clock: &'a dyn Clock,
+}
+
+/// How a command in the guest ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Exit status; `None` where a signal ended it.
+    pub status: Option<i32>,
+    /// Signal that ended it, if one did.
+    pub signal: Option<i32>,
+    /// What it wrote to stdout, invalid UTF-8 replaced.
+    pub stdout: String,
+    /// What it wrote to stderr, invalid UTF-8 replaced.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Whether it ended with exit status 0.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.status == Some(0)
+    }
+
+    /// How it ended, in words.
+    #[must_use]
+    pub fn ending(&self) -> String {
+        match (self.status, self.signal) {
+            (Some(status), _) => format!("exit status {status}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => "no exit status".to_owned(),
+        }
+    }
+
+    /// The last lines of stderr, or of stdout where stderr is empty.
+    fn last_words(&self) -> String {
+        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let lines: Vec<&str> = said.trim_end().lines().collect();
+        let shown = lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
+        if shown.is_empty() { "no output".to_owned() } else { shown.join(" / ") }
+    }
+}
+
+/// Pauses that double up to a bound: short at first, gentle later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pauses {
+    next: Duration,
+    most: Duration,
+}
+
+impl Pauses {
+    /// Starts at `first` and never exceeds `most`.
+    pub(crate) const fn new(first: Duration, most: Duration) -> Self {
+        Self { next: first, most }
+    }
+
+    /// Waits once, but not beyond `left`.
+    pub(crate) fn wait(&mut self, clock: &dyn Clock, left: Duration) {
+        clock.wait(self.next.min(left).max(Duration::from_millis(1)));
+        self.next = (self.next * 2).min(self.most);
+    }
+}
+
+#[derive(Deserialize)]
+struct Started {
+    pid: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct ExecStatus {
+    exited: bool,
+    exitcode: Option<i32>,
+    signal: Option<i32>,
+    out_data: Option<String>,
+    err_data: Option<String>,
+}
+
+impl<'a> Guest<'a> {
+    /// Polls the agent until it answers, for at most `deadline`.
+    ///
+    /// # Errors
+    /// [`EngineError::Silent`] with the time waited and the last failure; at
+    /// once if the domain does not exist.
+    pub fn wait_until_answering(&self, deadline: Duration) -> Result<(), EngineError> {
+        let start = self.clock.elapsed();
+        let mut pauses = Pauses::new(Duration::from_millis(250), Duration::from_secs(2));
+        loop {
+            let Err(error) = self.request("guest-ping", json!({})) else { return Ok(()) };
+            if matches!(&error, EngineError::Hypervisor(inner) if inner.kind == ErrorKind::NotFound)
+            {
+                return Err(error);
+            }
+            let waited = self.clock.elapsed().saturating_sub(start);
+            let Some(left) = deadline.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                let domain = self.domain.to_owned();
+                let last = error.to_string();
+                return Err(EngineError::Silent { domain, waited_s: waited.as_secs(), last });
+            };
+            pauses.wait(self.clock, left);
+        }
+    }
+
+    /// Runs a command, found by the agent's `PATH`, and waits for its end.
+    /// Arguments show up in errors and in the guest's process list: they must
+    /// not carry secrets.
+    ///
+    /// # Errors
+    /// [`EngineError::Unfinished`] after `timeout`; the agent's refusal, for
+    /// example because there is no such program.
+    pub fn run(&self, command: &[&str], timeout: Duration) -> Result<Output, EngineError> {
+        let (path, args) = command.split_first().unwrap_or((&"", &[]));
+        let start = self.clock.elapsed();
+        let request = json!({ "path": path, "arg": args, "capture-output": true });
+        let Started { pid } = self.ask("guest-exec", request)?;
+        let mut pauses = Pauses::new(Duration::from_millis(20), Duration::from_millis(500));
+        loop {
+            match self.ask::<ExecStatus>("guest-exec-status", json!({ "pid": pid })) {
+                Ok(status) if status.exited => return self.output(status),
+                Ok(_) => {}
+                // A busy guest may miss one answer; the command goes on.
+                Err(EngineError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {}
+                Err(error) => return Err(error),
+            }
+            let waited = self.clock.elapsed().saturating_sub(start);
+            let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                return Err(EngineError::Unfinished {
+                    domain: self.domain.to_owned(),
+                    command: command.join(" "),
+                    waited_s: waited.as_secs(),
+                });
+            };
+            pauses.wait(self.clock, left);
+        }
+    }
+
+    /// Runs a command that must succeed and returns its stdout.
+    ///
+    /// # Errors
+    /// As [`Guest::run`]; [`EngineError::Command`] with its last words when it
+    /// ends with anything but 0.
+    pub fn run_ok(&self, command: &[&str], timeout: Duration) -> Result<String, EngineError> {
+        let output = self.run(command, timeout)?;
+        if output.is_ok() { Ok(output.stdout) } else { Err(self.failed(command, &output)) }
+    }
+
+    /// The error for a command that ended badly.
+    pub(crate) fn failed(&self, command: &[&str], output: &Output) -> EngineError {
+        EngineError::Command {
+            domain: self.domain.to_owned(),
+            command: command.join(" "),
+            status: output.ending(),
+            output: output.last_words(),
+        }
+    }
+
+    /// Waits for cloud-init's own verdict on the first boot, for at most
+    /// `timeout`; returns the warnings that it recovered from.
+    ///
+    /// # Errors
+    /// [`EngineError::FirstBoot`] with cloud-init's lines,
+    /// [`EngineError::FirstBootUnfinished`] with its last status.
+    pub fn wait_for_first_boot(&self, timeout: Duration) -> Result<Vec<String>, EngineError> {
+        let start = self.clock.elapsed();
+        let mut pauses = Pauses::new(Duration::from_millis(500), Duration::from_secs(3));
+        let command = ["cloud-init", "status", "--format", "json"];
+        loop {
+            // The exit status is 1 after errors and 2 after recovered ones; the
+            // text says which in all cases.
+            let output = self.run(&command, Duration::from_secs(60))?;
+            let said: FirstBoot = serde_json::from_str(output.stdout.trim())
+                .map_err(|_| self.failed(&command, &output))?;
+            match said.verdict() {
+                Verdict::Done => return Ok(said.warnings()),
+                Verdict::Failed(errors) => {
+                    return Err(EngineError::FirstBoot { domain: self.domain.to_owned(), errors });
+                }
+                Verdict::Running => {}
+            }
+            let waited = self.clock.elapsed().saturating_sub(start);
+            let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                return Err(EngineError::FirstBootUnfinished {
+                    domain: self.domain.to_owned(),
+                    waited_s: waited.as_secs(),
+                    status: said.status,
+                });
+            };
+            pauses.wait(self.clock, left);
+        }
+    }
+
+    /// Sends one request and returns its raw answer.
+    pub(crate) fn request(&self, execute: &str, arguments: Value) -> Result<Value, EngineError> {
+        let mut request = json!({ "execute": execute });
+        if let (Some(object), true) = (request.as_object_mut(), arguments != json!({})) {
+            object.insert("arguments".to_owned(), arguments);
+        }
+        Ok(self.hypervisor.agent(self.domain, &request, ANSWER)?)
+    }
+
+    /// Sends one request and reads its answer as a `T`.
+    pub(crate) fn ask<T: DeserializeOwned>(
+        &self,
+        execute: &str,
+        arguments: Value,
+    ) -> Result<T, EngineError> {
+        let answer = self.request(execute, arguments)?;
+        serde_json::from_value(answer).map_err(|error| self.unreadable(execute, &error))
+    }
+
+    pub(crate) fn unreadable(&self, request: &str, problem: &dyn std::fmt::Display) -> EngineError {
+        EngineError::Answer {
+            domain: self.domain.to_owned(),
+            request: request.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+
+    fn output(&self, status: ExecStatus) -> Result<Output, EngineError> {
+        let text = |data: Option<String>| match data {
+            None => Ok(String::new()),
+            Some(data) => BASE64
+                .decode(data)
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .map_err(|error| self.unreadable("guest-exec-status", &error)),
+        };
+        Ok(Output {
+            status: status.exitcode,
+            signal: status.signal,
+            stdout: text(status.out_data)?,
+            stderr: text(status.err_data)?,
+        })
+    }
+}
+
+/// cloud-init's status; other fields are of no concern here.
+#[derive(Deserialize)]
+struct FirstBoot {
+    status: String,
+    #[serde(default)]
+    errors: Vec<String>,
+    #[serde(default)]
+    recoverable_errors: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+enum Verdict {
+    Done,
+    Running,
+    Failed(Vec<String>),
+}
+
+impl FirstBoot {
+    fn verdict(&self) -> Verdict {
+        match self.status.as_str() {
+            "done" | "degraded done" => Verdict::Done,
+            "not run" | "not started" | "running" | "degraded running" => Verdict::Running,
+            other if self.errors.is_empty() => {
+                Verdict::Failed(vec![format!("cloud-init's status is {other:?}")])
+            }
+            _ => Verdict::Failed(self.errors.clone()),
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.recoverable_errors.values().flatten().cloned().collect()
+    }
+}

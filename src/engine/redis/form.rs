@@ -1,0 +1,195 @@
+//! Forms or repairs the cluster: observe, decide, command, until nothing is
+//! left to do.
+
+use std::time::Duration;
+
+use super::cli::redis_cli;
+use super::differences::differences;
+use super::observe::{Observed, observe};
+use super::picture::Picture;
+use super::steps::{Order, Step, steps};
+use super::target::Target;
+use crate::engine::{Change, EngineError, Guests, Mismatch};
+use crate::hypervisor::ErrorKind;
+use crate::hypervisor::clock::Clock;
+use crate::ids::ServiceName;
+
+/// How long nothing may change before we give up: failure detection, an
+/// election and a takeover take about 30 s with Redis's own timeouts. A copy of
+/// data that goes on is a change.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long anything may go on changing: a copy of all that a host can hold.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Looks that may show no effect of our commands before we repeat them; gossip
+/// reaches everybody within a few seconds.
+const SETTLING: u32 = 10;
+/// Commands in a row that Redis may refuse, since what we saw may have changed.
+const REFUSALS: u32 = 5;
+/// Rounds of commands; a formation takes about five, a repair of everything a
+/// few for each group.
+const fn most_rounds(target: &Target) -> usize {
+    32 + 4 * target.seats.len()
+}
+
+/// Brings the cluster to the target.
+pub(super) fn form(
+    guests: &dyn Guests,
+    service: &ServiceName,
+    target: &Target,
+) -> Result<Change, EngineError> {
+    let Some(first) = target.seats.first() else { return Ok(Change::NotNeeded) };
+    let clock = guests.guest(&first.name)?.clock;
+    let mut work = Work { guests, service, target, clock, done: Vec::new(), refused: 0 };
+    for _ in 0..most_rounds(target) {
+        let steps = work.settle()?;
+        if steps.is_empty() {
+            return Ok(work.change());
+        }
+        for step in &steps {
+            work.command(step)?;
+        }
+        work.wait_for_effect(&steps);
+    }
+    let observed = observe(guests, target);
+    Err(work.unformed(Duration::ZERO, &differences(&Picture::new(target, &observed))))
+}
+
+struct Work<'a> {
+    guests: &'a dyn Guests,
+    service: &'a ServiceName,
+    target: &'a Target,
+    clock: &'a dyn Clock,
+    done: Vec<Step>,
+    /// Commands refused since the last one that was taken.
+    refused: u32,
+}
+
+impl Work<'_> {
+    /// Waits until there is something to do, or nothing is left to do.
+    fn settle(&self) -> Result<Vec<Step>, EngineError> {
+        let start = self.clock.elapsed();
+        let mut changed = start;
+        let mut last = None;
+        loop {
+            let observed = observe(self.guests, self.target);
+            self.fail_on_lost_hosts(&observed)?;
+            let picture = Picture::new(self.target, &observed);
+            let steps = steps(&picture).map_err(|refusal| EngineError::Refused {
+                service: self.service.clone(),
+                reason: refusal.to_string(),
+            })?;
+            let missing = differences(&picture);
+            // Somebody else's member is for the check to tell, not for us.
+            let ours = missing.iter().any(|mismatch| mismatch.what != "member");
+            if !steps.is_empty() || !ours {
+                return Ok(steps);
+            }
+            let now = self.clock.elapsed();
+            let rest = observed.at_rest();
+            if last.as_ref() != Some(&rest) {
+                changed = now;
+            }
+            let still = now.saturating_sub(changed);
+            if still > PATIENCE || now.saturating_sub(start) > LONGEST {
+                return Err(self.unformed(still, &missing));
+            }
+            last = Some(rest);
+            self.clock.wait(PAUSE);
+        }
+    }
+
+    /// A silent agent may come back; a host that is gone, or a domain, will not
+    /// by waiting.
+    fn fail_on_lost_hosts(&self, observed: &Observed) -> Result<(), EngineError> {
+        let lost = observed.silent.values().find(|error| match error {
+            EngineError::Hypervisor(error) => error.kind != ErrorKind::AgentSilent,
+            EngineError::Plan { .. } => true,
+            _ => false,
+        });
+        lost.map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    fn command(&mut self, step: &Step) -> Result<(), EngineError> {
+        let Some(seat) = self.target.seats.iter().find(|seat| seat.name == step.at) else {
+            return Ok(());
+        };
+        let guest = self.guests.guest(&seat.name)?;
+        let words = self.words(&step.order);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        tracing::info!(service = %self.service, "{step}");
+        match redis_cli(&guest, seat.address, seat.port, &words) {
+            Ok(_) => {
+                self.refused = 0;
+                self.done.push(step.clone());
+                Ok(())
+            }
+            Err(EngineError::Command { .. }) if self.refused < REFUSALS => {
+                self.refused += 1;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The words after `redis-cli`.
+    fn words(&self, order: &Order) -> Vec<String> {
+        let mut words = vec!["CLUSTER".to_owned()];
+        match order {
+            Order::SetConfigEpoch(epoch) => {
+                words.extend(["SET-CONFIG-EPOCH".into(), epoch.to_string()]);
+            }
+            Order::Meet(other) => {
+                words.push("MEET".into());
+                let other = self.target.seats.iter().find(|seat| seat.name == *other);
+                words.extend(other.map(|seat| seat.address.to_string()));
+                words.extend(other.map(|seat| seat.port.to_string()));
+            }
+            Order::AddSlots(slots) => {
+                words.push("ADDSLOTSRANGE".into());
+                let bounds = slots.ranges().iter().flat_map(|(first, last)| [first, last]);
+                words.extend(bounds.map(ToString::to_string));
+            }
+            Order::Replicate(master, _) => words.extend(["REPLICATE".into(), master.to_string()]),
+            Order::Forget(member) => words.extend(["FORGET".into(), member.to_string()]),
+            Order::Failover => words.push("FAILOVER".into()),
+            Order::Inherit => words.extend(["FAILOVER".into(), "FORCE".into()]),
+        }
+        words
+    }
+
+    /// Gives commands time to show before any of their kind would be repeated.
+    fn wait_for_effect(&self, given: &[Step]) {
+        let kind = |step: &Step| std::mem::discriminant(&step.order);
+        for _ in 0..SETTLING {
+            self.clock.wait(PAUSE);
+            let observed = observe(self.guests, self.target);
+            let next = steps(&Picture::new(self.target, &observed)).unwrap_or_default();
+            // None may mean that something has to settle: `settle` has more
+            // patience with that.
+            if !next.iter().any(|step| given.iter().any(|given| kind(given) == kind(step))) {
+                return;
+            }
+        }
+    }
+
+    fn change(self) -> Change {
+        if self.done.is_empty() {
+            return Change::NotNeeded;
+        }
+        let done: Vec<String> = self.done.iter().map(ToString::to_string).collect();
+        Change::Made(done.join(", "))
+    }
+
+    fn unformed(&self, still: Duration, missing: &[Mismatch]) -> EngineError {
+        let say = |m: &Mismatch| {
+            format!("{}: {} is {:?}, planned {:?}", m.instance, m.what, m.found, m.planned)
+        };
+        EngineError::Unformed {
+            service: self.service.clone(),
+            waited_s: still.as_secs(),
+            missing: missing.iter().map(say).collect(),
+        }
+    }
+}

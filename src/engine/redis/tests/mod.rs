@@ -1,0 +1,200 @@
+//! Whole clusters on simulated hosts: formed, broken, repaired.
+
+mod stage;
+
+use proptest::prelude::*;
+
+use self::stage::Stage;
+use crate::engine::redis::Redis;
+use crate::engine::{Change, Engine, EngineError};
+use crate::hypervisor::simulated::{Fault, Mode};
+
+fn assert_as_planned(stage: &Stage) {
+    assert_eq!(stage.check(), [], "what differs from the plan");
+    assert_eq!(stage.form().unwrap(), Change::NotNeeded);
+}
+
+#[test]
+fn a_fresh_cluster_is_formed_as_planned_and_a_second_run_does_nothing() {
+    let stage = Stage::configured();
+    assert!(!stage.check().is_empty());
+    let Change::Made(done) = stage.form().unwrap() else { panic!("nothing was done") };
+    assert!(done.contains("cache-0 serves slots 0-5460"), "{done}");
+    assert!(done.contains("cache-3 follows cache-0"), "{done}");
+    assert_as_planned(&stage);
+    assert!(stage.plan.instances.iter().all(|i| stage.configure(i) == Change::NotNeeded));
+}
+
+#[test]
+fn a_value_goes_through_every_group() {
+    let stage = Stage::formed();
+    let probes = Redis.probe(&stage, stage.service(), &stage.plan).unwrap();
+    assert_eq!(probes.len(), 3);
+    for probe in &probes {
+        assert_eq!(probe.failure, None);
+        let via = stage.plan.instance(&probe.via).unwrap();
+        assert_ne!(via.group, Some(probe.group));
+    }
+    for ordinal in 0..6 {
+        assert_eq!(stage.cli(ordinal, &["DBSIZE"]).unwrap().trim(), "0", "cache-{ordinal}");
+    }
+}
+
+#[test]
+fn a_probe_of_a_dead_group_says_why() {
+    let stage = Stage::formed();
+    stage.cut("h1");
+    let probes = Redis.probe(&stage, stage.service(), &stage.plan).unwrap();
+    let failed: Vec<_> = probes.iter().filter_map(|probe| probe.failure.as_ref()).collect();
+    assert!(failed.iter().any(|failure| failure.contains("Connection refused")), "{failed:?}");
+}
+
+#[test]
+fn after_a_lost_host_the_replica_serves_and_a_repair_restores_the_plan() {
+    let stage = Stage::formed();
+    stage.cli(1, &["SET", "foo", "bar"]).unwrap();
+    stage.wait(2); // until the replica has it
+    stage.cut("h3"); // cache-2, the master of the group of foo
+    stage.wait(30);
+    assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
+    let differing = stage.check();
+    assert!(differing.iter().any(|m| m.instance.as_str() == "cache-2" && m.what == "answer"));
+    assert!(differing.iter().any(|m| m.instance.as_str() == "cache-5" && m.what == "role"));
+    assert!(matches!(stage.form(), Err(EngineError::Hypervisor(_))), "a lost host is named");
+    stage.restore("h3");
+    stage.wait(5);
+    assert_eq!(stage.cli(2, &["CLUSTER", "NODES"]).unwrap().matches("slave").count(), 3);
+    let Change::Made(done) = stage.form().unwrap() else { panic!("nothing was done") };
+    assert!(done.contains("cache-2 takes over as master"), "{done}");
+    assert_as_planned(&stage);
+    assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
+}
+
+#[test]
+fn a_machine_made_anew_is_met_and_its_former_self_forgotten() {
+    for (ordinal, pause) in [(5, 0), (5, 30), (2, 30), (2, 0)] {
+        let stage = Stage::formed();
+        stage.cli(1, &["SET", "foo", "bar"]).unwrap();
+        stage.wait(2);
+        stage.reinstall(ordinal, pause);
+        stage.form().unwrap();
+        assert_as_planned(&stage);
+        assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar", "{ordinal} {pause}");
+    }
+}
+
+#[test]
+fn a_group_that_lost_all_its_copies_is_left_to_a_person() {
+    let stage = Stage::formed();
+    stage.reinstall(3, 0);
+    stage.reinstall(0, 0);
+    let error = stage.form().unwrap_err().to_string();
+    assert!(error.contains("slots 0-5460 belong to"), "{error}");
+    assert!(error.contains("cache-0 before it was made anew"), "{error}");
+}
+
+#[test]
+fn slots_in_the_wrong_group_are_refused() {
+    let stage = Stage::configured();
+    stage.cli(1, &["CLUSTER", "ADDSLOTSRANGE", "0", "99"]).unwrap();
+    let error = stage.form().unwrap_err().to_string();
+    assert!(error.contains("slots 0-99 are with cache-1, planned for group 0"), "{error}");
+}
+
+#[test]
+fn two_clusters_with_the_same_slots_are_not_joined() {
+    let stage = Stage::configured();
+    stage.cli(0, &["CLUSTER", "ADDSLOTSRANGE", "0", "5460"]).unwrap();
+    stage.cli(3, &["CLUSTER", "ADDSLOTSRANGE", "0", "5460"]).unwrap();
+    let error = stage.form().unwrap_err().to_string();
+    assert!(error.contains("cache-0 and cache-3 both serve slots 0-5460"), "{error}");
+}
+
+#[test]
+fn a_refused_command_reaches_the_caller_with_what_redis_said() {
+    let stage = Stage::formed();
+    let error = stage.cli(0, &["CLUSTER", "REPLICATE", "nobody"]).unwrap_err();
+    insta::assert_snapshot!(
+        error,
+        @"sample-cache-0: `redis-cli -e -c -h 10.20.0.50 CLUSTER REPLICATE nobody` ended with exit status 1: ERR Unknown node nobody"
+    );
+}
+
+#[test]
+fn configuration_that_is_not_loaded_is_a_difference() {
+    let mut stage = Stage::formed();
+    stage.plan.instances[4].config.insert("maxmemory".into(), "2gb".into());
+    let found = stage.check();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].what.as_str(), found[0].found.as_str()), ("maxmemory", "1gb"));
+    assert!(matches!(stage.configure(stage.instance(4)), Change::Made(_)));
+    stage.form().unwrap();
+    assert_as_planned(&stage);
+}
+
+/// What may happen to a cluster between two runs of ours.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// We die at the n-th changing call of a formation.
+    Killed(u64, bool),
+    /// A host is without power for that many seconds.
+    Cut(u8, u64),
+    /// A machine is made anew after that many seconds.
+    Reinstalled(usize, u64),
+    /// Time passes.
+    Waited(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        (1u64..120, any::<bool>()).prop_map(|(call, after)| Event::Killed(call, after)),
+        (1u8..4, 0u64..40).prop_map(|(host, seconds)| Event::Cut(host, seconds)),
+        (0usize..6, 0u64..40).prop_map(|(ordinal, seconds)| Event::Reinstalled(ordinal, seconds)),
+        (0u64..20).prop_map(Event::Waited),
+    ]
+}
+
+fn strike(stage: &Stage, event: Event) {
+    match event {
+        Event::Killed(call, after) => {
+            let mode = if after { Mode::DieAfter } else { Mode::DieBefore };
+            let number = stage.world.log().len() as u64 + call;
+            stage.world.fail(Fault::at(number, mode));
+            // It may also come to its end before that call.
+            let _ = stage.form();
+            stage.world.revive();
+        }
+        Event::Cut(host, seconds) => {
+            stage.cut(&format!("h{host}"));
+            stage.wait(seconds);
+            stage.restore(&format!("h{host}"));
+        }
+        Event::Reinstalled(ordinal, seconds) => stage.reinstall(ordinal, seconds),
+        Event::Waited(seconds) => stage.wait(seconds),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whatever_happened_a_formation_ends_as_planned_or_says_why(
+        events in prop::collection::vec(event(), 1..5),
+    ) {
+        let stage = Stage::configured();
+        for event in events {
+            strike(&stage, event);
+        }
+        match stage.form() {
+            Ok(_) => {
+                prop_assert_eq!(stage.check(), []);
+                prop_assert_eq!(stage.form(), Ok(Change::NotNeeded));
+            }
+            // Both copies of a group may be gone; nothing else stops us.
+            Err(EngineError::Refused { reason, .. }) => {
+                prop_assert!(reason.contains("before it was made anew"), "{}", reason);
+            }
+            Err(error) => prop_assert!(false, "{}", error),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The few commands that our code runs in guests.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::guest::{Inside, endpoint};
+use super::host::File;
+
+/// How a command ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) status: i32,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Outcome {
+    pub(super) fn ok(stdout: impl Into<String>) -> Self {
+        Self { stdout: stdout.into(), ..Self::default() }
+    }
+
+    pub(super) fn failed(status: i32, stderr: impl Into<String>) -> Self {
+        Self { status, stderr: stderr.into(), ..Self::default() }
+    }
+}
+
+/// Runs a command; `None` if there is no such program.
+pub(super) fn run(guest: &mut Inside<'_>, program: &str, args: &[&str]) -> Option<Outcome> {
+    Some(match (program, args) {
+        ("true" | "sync", _) => Outcome::ok(""),
+        ("cloud-init", _) => Outcome::ok(
+            r#"{"status": "done", "extended_status": "done", "errors": [], "recoverable_errors": {}}"#,
+        ),
+        ("install", ["-m", mode, "/dev/null", path]) => install(guest, mode, path),
+        ("chmod", [mode, path]) => on_file(guest, path, |file| file.mode = octal(mode)),
+        ("chown", [owner, path]) => {
+            on_file(guest, path, |file| (*owner).clone_into(&mut file.owner))
+        }
+        ("mv", ["-f", from, to]) => rename(guest, from, to),
+        ("cat", [path]) => look(guest, path, |file| String::from_utf8_lossy(&file.bytes).into()),
+        ("sha256sum", [path]) => {
+            look(guest, path, |file| format!("{}  {path}\n", hex(&file.bytes)))
+        }
+        ("stat", ["-c", "%a %U:%G", path]) => {
+            look(guest, path, |file| format!("{:o} {}\n", file.mode, file.owner))
+        }
+        ("systemctl", [verb, unit]) if is_redis(unit) => systemctl(guest, verb),
+        ("systemctl", [_, unit]) => Outcome::failed(5, format!("Unit {unit} could not be found.")),
+        ("redis-cli", args) => redis_cli(guest, args),
+        ("chmod" | "chown" | "mv" | "install" | "stat" | "sha256sum" | "cat" | "systemctl", _) => {
+            Outcome::failed(64, format!("not simulated: {program} {}", args.join(" ")))
+        }
+        _ => return None,
+    })
+}
+
+fn is_redis(unit: &str) -> bool {
+    matches!(unit, "redis-server" | "redis-server.service")
+}
+
+fn octal(mode: &str) -> u32 {
+    u32::from_str_radix(mode, 8).unwrap_or_default()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn missing(path: &str) -> Outcome {
+    Outcome::failed(1, format!("{path}: No such file or directory"))
+}
+
+fn install(guest: &mut Inside<'_>, mode: &str, path: &str) -> Outcome {
+    let file = File { bytes: Vec::new(), mode: octal(mode), owner: "root:root".to_owned() };
+    match guest.root() {
+        Some(root) => {
+            root.files.insert(path.to_owned(), file);
+            Outcome::ok("")
+        }
+        None => missing(path),
+    }
+}
+
+fn rename(guest: &mut Inside<'_>, from: &str, to: &str) -> Outcome {
+    let Some(root) = guest.root() else { return missing(from) };
+    let Some(file) = root.files.remove(from) else { return missing(from) };
+    root.files.insert(to.to_owned(), file);
+    Outcome::ok("")
+}
+
+fn on_file(guest: &mut Inside<'_>, path: &str, change: impl FnOnce(&mut File)) -> Outcome {
+    match guest.root().and_then(|root| root.files.get_mut(path)) {
+        Some(file) => {
+            change(file);
+            Outcome::ok("")
+        }
+        None => missing(path),
+    }
+}
+
+fn look(guest: &mut Inside<'_>, path: &str, show: impl FnOnce(&File) -> String) -> Outcome {
+    let file = guest.root().and_then(|root| root.files.get(path));
+    file.map_or_else(|| missing(path), |file| Outcome::ok(show(file)))
+}
+
+fn systemctl(guest: &mut Inside<'_>, verb: &str) -> Outcome {
+    let active = guest.redis().is_some();
+    let Some(root) = guest.root() else { return Outcome::failed(1, "no root volume") };
+    match verb {
+        "enable" => {
+            root.enabled = true;
+            Outcome::ok("")
+        }
+        "is-enabled" if root.enabled => Outcome::ok("enabled\n"),
+        "is-enabled" => Outcome { status: 1, stdout: "disabled\n".into(), stderr: String::new() },
+        "is-active" if active => Outcome::ok("active\n"),
+        "is-active" => Outcome { status: 3, stdout: "inactive\n".into(), stderr: String::new() },
+        "stop" => {
+            guest.stop_redis();
+            Outcome::ok("")
+        }
+        "start" if active => Outcome::ok(""),
+        "start" | "restart" => match guest.start_redis() {
+            Ok(()) => Outcome::ok(""),
+            Err(error) => Outcome::failed(1, format!("Job for redis-server failed: {error}")),
+        },
+        other => Outcome::failed(64, format!("not simulated: systemctl {other}")),
+    }
+}
+
+fn redis_cli(guest: &mut Inside<'_>, args: &[&str]) -> Outcome {
+    let mut rest = args;
+    let (mut host, mut port, mut follow) = ("127.0.0.1", "6379", false);
+    loop {
+        match rest {
+            ["-h", value, tail @ ..] => (host, rest) = (value, tail),
+            ["-p", value, tail @ ..] => (port, rest) = (value, tail),
+            ["-c", tail @ ..] => (follow, rest) = (true, tail),
+            ["-e" | "--raw" | "--no-auth-warning", tail @ ..] => rest = tail,
+            _ => break,
+        }
+    }
+    let now = guest.now;
+    // The service may have been started a moment ago.
+    guest.state.refresh(now);
+    let own = guest.redis();
+    let network = &mut guest.state.redis;
+    let server = match host {
+        "127.0.0.1" => own,
+        _ => endpoint(host, port).and_then(|endpoint| network.at(endpoint)),
+    };
+    match server {
+        Some(server) => network.command(server, rest, follow, now),
+        None => Outcome::failed(
+            1,
+            format!("Could not connect to Redis at {host}:{port}: Connection refused"),
+        ),
+    }
+}

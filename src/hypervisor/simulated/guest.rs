@@ -1,0 +1,297 @@
+//! A simulated guest: boots after a while, answers its agent, keeps files on
+//! its root.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+
+use super::State;
+use super::exec::{self, Outcome};
+use super::host::{File, SimulatedHost, Volume};
+use super::redis::{Endpoint, Uid};
+use super::xml::Disk;
+use crate::hypervisor::ErrorKind;
+use crate::ids::HostName;
+
+/// Virtual time from power to an answering agent.
+const BOOT: Duration = Duration::from_secs(40);
+
+/// A domain that was started.
+#[derive(Clone, Debug)]
+pub(super) struct Running {
+    since: Duration,
+    booted: bool,
+    /// Whether cloud-init failed, and with what.
+    address: Option<Ipv4Addr>,
+    /// The Redis that runs in it.
+    pub(super) redis: Option<Uid>,
+    /// Open files by handle: the path.
+    files: BTreeMap<i64, String>,
+    processes: BTreeMap<i64, Outcome>,
+}
+
+impl Running {
+    pub(super) const fn starting(now: Duration) -> Self {
+        Self {
+            since: now,
+            booted: false,
+            address: None,
+            redis: None,
+            files: BTreeMap::new(),
+            processes: BTreeMap::new(),
+        }
+    }
+}
+
+/// Why an agent does not answer.
+pub(super) struct Refusal {
+    pub(super) kind: ErrorKind,
+    pub(super) message: String,
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { kind: ErrorKind::Other, message: message.into() })
+}
+
+/// A guest that is up, with what it can reach.
+pub(super) struct Inside<'a> {
+    pub(super) state: &'a mut State,
+    pub(super) host: HostName,
+    pub(super) domain: String,
+    pub(super) now: Duration,
+}
+
+/// Answers one agent request.
+pub(super) fn answer(
+    state: &mut State,
+    host: &HostName,
+    domain: &str,
+    request: &Value,
+    now: Duration,
+) -> Result<Value, Refusal> {
+    let silent =
+        |message: &str| Err(Refusal { kind: ErrorKind::AgentSilent, message: message.to_owned() });
+    if let Some(left) = state.silent.get_mut(domain).filter(|left| **left > 0) {
+        *left -= 1;
+        return silent("Guest agent is not responding: scripted silence");
+    }
+    let mut inside = Inside { state, host: host.clone(), domain: domain.to_owned(), now };
+    if !inside.running().is_some_and(|running| running.booted) {
+        return silent("Guest agent is not responding: QEMU guest agent is not connected");
+    }
+    let command = request.get("execute").and_then(Value::as_str).unwrap_or_default();
+    let argument = |name: &str| request.get("arguments").and_then(|all| all.get(name));
+    let text = |name: &str| argument(name).and_then(Value::as_str).unwrap_or_default();
+    let number = |name: &str| argument(name).and_then(Value::as_i64).unwrap_or(-1);
+    match command {
+        "guest-ping" => Ok(json!({})),
+        "guest-exec" => {
+            let words = argument("arg").and_then(Value::as_array);
+            let words = words.into_iter().flatten().filter_map(Value::as_str);
+            inside.exec(text("path"), &words.collect::<Vec<_>>())
+        }
+        "guest-exec-status" => inside.exec_status(number("pid")),
+        "guest-file-open" => inside.open(text("path"), text("mode")),
+        "guest-file-write" => inside.write(number("handle"), text("buf-b64")),
+        "guest-file-close" => inside.close(number("handle")),
+        other => refuse(format!("The command {other} has not been found")),
+    }
+}
+
+impl Inside<'_> {
+    fn running(&mut self) -> Option<&mut Running> {
+        let host = self.state.hosts.get_mut(&self.host)?;
+        host.domains.get_mut(&self.domain)?.running.as_mut()
+    }
+
+    /// The volume of the `index`-th writable disk: 0 for the root, 1 for data.
+    fn volume(&mut self, index: usize) -> Option<&mut Volume> {
+        let host = self.state.hosts.get_mut(&self.host)?;
+        let disk = writable(host, &self.domain, index)?;
+        host.pools.get_mut(&disk.pool)?.get_mut(&disk.volume)
+    }
+
+    /// The root, with the files.
+    pub(super) fn root(&mut self) -> Option<&mut Volume> {
+        self.volume(0)
+    }
+
+    /// Where Redis keeps its files: the data volume, or the root without one.
+    fn redis_volume(&mut self) -> Option<&mut Volume> {
+        let index = usize::from(self.volume(1).is_some());
+        self.volume(index)
+    }
+
+    pub(super) fn redis(&mut self) -> Option<Uid> {
+        self.running()?.redis
+    }
+
+    pub(super) fn stop_redis(&mut self) {
+        if let Some(running) = self.running() {
+            running.redis = None;
+        }
+    }
+
+    /// Starts Redis with its configuration file and what its volume remembers.
+    pub(super) fn start_redis(&mut self) -> Result<(), String> {
+        let path = "/etc/redis/redis.conf";
+        let root = self.root().ok_or("no root volume")?;
+        let file = root.files.get(path).ok_or("Fatal error, can't open config file")?;
+        let text = String::from_utf8_lossy(&file.bytes).into_owned();
+        let known = self.redis_volume().ok_or("no volume")?.redis;
+        let uid = self.state.redis.start(known, &text, self.now);
+        if let Some(volume) = self.redis_volume() {
+            volume.redis = Some(uid);
+        }
+        if let Some(running) = self.running() {
+            running.redis = Some(uid);
+        }
+        Ok(())
+    }
+
+    fn exec(&mut self, path: &str, args: &[&str]) -> Result<Value, Refusal> {
+        let Some(outcome) = exec::run(self, path, args) else {
+            return refuse(format!(
+                "Guest agent command failed, error was 'Failed to execute child process \
+                 \"{path}\" (No such file or directory)'"
+            ));
+        };
+        self.state.next_process += 1;
+        let pid = self.state.next_process;
+        if let Some(running) = self.running() {
+            running.processes.insert(pid, outcome);
+        }
+        Ok(json!({ "pid": pid }))
+    }
+
+    fn exec_status(&mut self, pid: i64) -> Result<Value, Refusal> {
+        // As the real agent: the answer can be fetched once.
+        let Some(done) = self.running().and_then(|running| running.processes.remove(&pid)) else {
+            return refuse(format!("Invalid parameter 'pid': {pid}"));
+        };
+        Ok(json!({
+            "exited": true,
+            "exitcode": done.status,
+            "out-data": BASE64.encode(done.stdout),
+            "err-data": BASE64.encode(done.stderr),
+        }))
+    }
+
+    fn open(&mut self, path: &str, mode: &str) -> Result<Value, Refusal> {
+        if !mode.starts_with('w') {
+            return refuse(format!("file mode {mode:?} is not simulated"));
+        }
+        self.state.next_process += 1;
+        let handle = self.state.next_process;
+        if let Some(root) = self.root() {
+            let file = root.files.entry(path.to_owned()).or_insert_with(|| File {
+                mode: 0o666,
+                owner: "root:root".to_owned(),
+                ..File::default()
+            });
+            file.bytes.clear();
+        }
+        if let Some(running) = self.running() {
+            running.files.insert(handle, path.to_owned());
+        }
+        Ok(json!(handle))
+    }
+
+    fn write(&mut self, handle: i64, data: &str) -> Result<Value, Refusal> {
+        let path = self.running().and_then(|running| running.files.get(&handle).cloned());
+        let Some(path) = path else {
+            return refuse(format!("handle '{handle}' has not been found"));
+        };
+        let Ok(bytes) = BASE64.decode(data) else { return refuse("invalid base64 in 'buf-b64'") };
+        if let Some(file) = self.root().and_then(|root| root.files.get_mut(&path)) {
+            file.bytes.extend_from_slice(&bytes);
+        }
+        Ok(json!({ "count": bytes.len(), "eof": false }))
+    }
+
+    fn close(&mut self, handle: i64) -> Result<Value, Refusal> {
+        match self.running().and_then(|running| running.files.remove(&handle)) {
+            Some(_) => Ok(json!({})),
+            None => refuse(format!("handle '{handle}' has not been found")),
+        }
+    }
+
+    /// Comes up: network from the seed, services that are enabled.
+    fn boot(&mut self) {
+        let address = self.state.addresses.get(&self.domain).copied().or_else(|| self.seeded());
+        if let Some(running) = self.running() {
+            running.booted = true;
+            running.address = address;
+        }
+        if self.root().is_some_and(|root| root.enabled) {
+            // A service that does not start at boot is found by whoever asks.
+            let _ = self.start_redis();
+        }
+    }
+
+    /// The address in the seed's network configuration.
+    fn seeded(&mut self) -> Option<Ipv4Addr> {
+        let host = self.state.hosts.get(&self.host)?;
+        let disks = &host.domains.get(&self.domain)?.definition.disks;
+        let seed = disks.iter().find(|disk| disk.readonly)?;
+        let volume = host.pools.get(&seed.pool)?.get(&seed.volume)?;
+        let mut image = volume.bytes.clone();
+        let options = fatfs::FsOptions::new().update_accessed_date(false);
+        let system = fatfs::FileSystem::new(Cursor::new(&mut image), options).ok()?;
+        let mut text = String::new();
+        system.root_dir().open_file("network-config").ok()?.read_to_string(&mut text).ok()?;
+        let (_, after) = text.split_once("addresses:")?;
+        let after = after.trim_start_matches(|c: char| !c.is_ascii_digit());
+        after.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?.parse().ok()
+    }
+}
+
+fn writable(host: &SimulatedHost, domain: &str, index: usize) -> Option<Disk> {
+    let disks = &host.domains.get(domain)?.definition.disks;
+    disks.iter().filter(|disk| !disk.readonly).nth(index).cloned()
+}
+
+impl State {
+    /// Lets happen what had to happen until `now`: boots, gossip, elections.
+    pub(super) fn settle(&mut self, now: Duration) {
+        self.refresh(now);
+        self.redis.advance(now);
+    }
+
+    /// Brings up guests whose time has come, and tells Redis who is there.
+    pub(super) fn refresh(&mut self, now: Duration) {
+        let ready: Vec<(HostName, String)> = self
+            .all_domains()
+            .filter(|(_, name, running)| {
+                !running.booted && now >= running.since + BOOT && !self.stuck.contains(name)
+            })
+            .map(|(host, name, _)| (host.clone(), name.clone()))
+            .collect();
+        for (host, domain) in ready {
+            Inside { state: self, host, domain, now }.boot();
+        }
+        let online: BTreeMap<Uid, Ipv4Addr> = self
+            .all_domains()
+            .filter_map(|(_, _, running)| Some((running.redis?, running.address?)))
+            .collect();
+        self.redis.set_online(&online);
+    }
+
+    fn all_domains(&self) -> impl Iterator<Item = (&HostName, &String, &Running)> {
+        self.hosts.iter().flat_map(|(host, known)| {
+            known.domains.iter().filter_map(move |(name, domain)| {
+                domain.running.as_ref().map(|running| (host, name, running))
+            })
+        })
+    }
+}
+
+/// Where a Redis in this world is reached, for those who are asked.
+pub(super) fn endpoint(host: &str, port: &str) -> Option<Endpoint> {
+    Some(Endpoint { address: host.parse().ok()?, port: port.parse().ok()? })
+}

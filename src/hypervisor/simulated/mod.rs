@@ -1,0 +1,179 @@
+//! Hosts that exist in memory only: a topology to libvirts that can be asked,
+//! filled, failed and switched off.
+//!
+//! A backend like any other, for trying a plan without machines and for tests
+//! that break every step. Time is virtual ([`clock`]), failures are scripted
+//! ([`faults`]), guests boot, answer their agent and run a small but honest
+//! model of Redis Cluster ([`redis`]). What a domain knows lies on its volumes:
+//! they outlive power cuts and redefinitions, nothing else does.
+
+pub mod clock;
+mod exec;
+pub mod faults;
+mod guest;
+mod host;
+mod redis;
+mod report;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use self::clock::SimulatedClock;
+pub use self::faults::{Call, Fault, Mode};
+
+use self::faults::Faults;
+use self::host::{Connection, SimulatedHost};
+use crate::hypervisor::clock::Clock;
+use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError, Result};
+use crate::ids::HostName;
+use crate::topology::Topology;
+
+/// A world of simulated hosts. Its copies are the same world.
+#[derive(Clone, Debug)]
+pub struct SimulatedWorld {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: SimulatedClock,
+    state: Mutex<State>,
+}
+
+/// Everything but the time.
+#[derive(Debug, Default)]
+struct State {
+    hosts: BTreeMap<HostName, SimulatedHost>,
+    faults: Faults,
+    redis: redis::Network,
+    /// Addresses given by hand, by domain.
+    addresses: BTreeMap<String, Ipv4Addr>,
+    /// Agent calls that a domain will not answer.
+    silent: BTreeMap<String, u32>,
+    /// Domains whose guest never comes up.
+    stuck: Vec<String>,
+    next_process: i64,
+}
+
+impl SimulatedWorld {
+    /// The hosts of a topology, switched on, their pools empty.
+    #[must_use]
+    pub fn new(topology: &Topology) -> Self {
+        let hosts = topology.hosts.iter();
+        let hosts = hosts.map(|host| (host.name.clone(), SimulatedHost::new(host))).collect();
+        let state = Mutex::new(State { hosts, ..State::default() });
+        Self { shared: Arc::new(Shared { clock: SimulatedClock::default(), state }) }
+    }
+
+    /// The clock that the world goes by.
+    #[must_use]
+    pub fn clock(&self) -> SimulatedClock {
+        self.shared.clock.clone()
+    }
+
+    /// Adds a failure to the script.
+    pub fn fail(&self, fault: Fault) {
+        self.state().faults.add(fault);
+    }
+
+    /// Fails the changing call of that number, counted from 1 since the world
+    /// was made.
+    pub fn fail_at(&self, number: u64, mode: Mode) {
+        self.fail(Fault::at(number, mode));
+    }
+
+    /// A new process: no scripted failure is left, calls work again.
+    pub fn revive(&self) {
+        self.state().faults.revive();
+    }
+
+    /// All calls so far that could change something, failed ones included.
+    #[must_use]
+    pub fn log(&self) -> Vec<Call> {
+        self.state().faults.log().to_vec()
+    }
+
+    /// Switches a host off as if its cable was pulled: guests are gone, volumes
+    /// and definitions stay. Nothing happens without such a host.
+    pub fn power_cut(&self, host: &HostName) {
+        let now = self.shared.clock.elapsed();
+        let mut state = self.state();
+        state.settle(now);
+        if let Some(host) = state.hosts.get_mut(host) {
+            host.lose_power();
+        }
+        state.refresh(now);
+    }
+
+    /// Switches a host on again; its domains stay off.
+    pub fn power_on(&self, host: &HostName) {
+        if let Some(host) = self.state().hosts.get_mut(host) {
+            host.powered = true;
+        }
+    }
+
+    /// Makes a host's libvirt reachable or not; its guests run on.
+    pub fn set_reachable(&self, host: &HostName, reachable: bool) {
+        if let Some(host) = self.state().hosts.get_mut(host) {
+            host.reachable = reachable;
+        }
+    }
+
+    /// Lets the guest of a domain hang whenever it is started.
+    pub fn never_boots(&self, domain: &str) {
+        self.state().stuck.push(domain.to_owned());
+    }
+
+    /// Lets a domain's agent leave the next `calls` requests unanswered.
+    pub fn silence_agent(&self, domain: &str, calls: u32) {
+        self.state().silent.insert(domain.to_owned(), calls);
+    }
+
+    /// Gives a domain's guest an address, instead of the one in its seed.
+    pub fn give_address(&self, domain: &str, address: Ipv4Addr) {
+        self.state().addresses.insert(domain.to_owned(), address);
+    }
+
+    /// Content of a file in the guest of a domain, if it is there.
+    #[must_use]
+    pub fn file(&self, domain: &str, path: &str) -> Option<String> {
+        let state = self.state();
+        let mut hosts = state.hosts.values();
+        let file = hosts.find_map(|host| host.root_of(domain)?.files.get(path))?;
+        Some(String::from_utf8_lossy(&file.bytes).into_owned())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A thread that panicked in the middle is a failed test already.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connector for SimulatedWorld {
+    fn connect(&self, host: &HostName, uri: &str) -> Result<Box<dyn Hypervisor>> {
+        let mut state = self.state();
+        let (call, _) = state.faults.enter(host, "connect", uri, false)?;
+        let found = state.hosts.values().find(|known| {
+            let known_uri = known.topology.uri.as_deref();
+            known_uri.map_or(&known.topology.name == host, |known| known == uri)
+        });
+        match found {
+            Some(found) if found.answers() => {
+                Ok(Box::new(Connection::new(self.clone(), found.topology.name.clone())))
+            }
+            Some(_) => Err(faults::failure(&call, ErrorKind::Unreachable, "no route to host")),
+            None => Err(HypervisorError {
+                host: uri.to_owned(),
+                what: "connect".to_owned(),
+                kind: ErrorKind::Unreachable,
+                message: "no simulated host has this URI".to_owned(),
+                code: None,
+            }),
+        }
+    }
+}

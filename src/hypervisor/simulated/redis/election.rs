@@ -1,0 +1,79 @@
+//! Failures and elections: a majority of the masters says who is gone and who
+//! takes over.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Network, Server, Uid};
+use crate::engine::redis::slots::Slots;
+
+impl Network {
+    /// Marks as failed whom a majority of the masters cannot reach.
+    pub(super) fn judge(&mut self, online: &[Uid], now: Duration) {
+        let mut verdicts = Vec::new();
+        for &uid in online {
+            let Some(server) = self.servers.get(&uid) else { continue };
+            let voters: Vec<Uid> = server.voters().collect();
+            for &peer in server.view.keys() {
+                let against = voters.iter().filter(|voter| self.suspects(**voter, peer, now));
+                if server.suspects(peer, now) && against.count() * 2 > voters.len() {
+                    verdicts.push((uid, peer));
+                }
+            }
+        }
+        for (uid, peer) in verdicts {
+            let view = self.servers.get_mut(&uid).and_then(|server| server.view.get_mut(&peer));
+            if let Some(peer) = view {
+                peer.failed = true;
+            }
+        }
+    }
+
+    fn suspects(&self, voter: Uid, peer: Uid, now: Duration) -> bool {
+        let voter = self.servers.get(&voter).filter(|voter| voter.online.is_some());
+        voter.is_some_and(|voter| voter.suspects(peer, now))
+    }
+
+    /// Replicas of failed masters ask for votes; each master's first wins.
+    pub(super) fn elect(&mut self, online: &[Uid]) {
+        let mut replaced = BTreeSet::new();
+        for &uid in online {
+            let Some(master) = self.candidate(uid) else { continue };
+            if replaced.insert(master) {
+                self.promote(uid, master);
+            }
+        }
+    }
+
+    /// The failed master whose place `uid` may take, by a majority's vote.
+    fn candidate(&self, uid: Uid) -> Option<Uid> {
+        let server = self.servers.get(&uid)?;
+        let master = server.follows().filter(|master| server.synced == Some(*master))?;
+        let gone = server.view.get(&master)?;
+        if !gone.failed || gone.slots.is_empty() {
+            return None;
+        }
+        let agrees = |voter: &Server| {
+            voter.online.is_some()
+                && voter.view.contains_key(&uid)
+                && voter.view.get(&master).is_some_and(|gone| gone.failed)
+        };
+        let voters: Vec<Uid> = server.voters().collect();
+        let votes = voters.iter().filter(|voter| self.servers.get(voter).is_some_and(agrees));
+        (votes.count() * 2 > voters.len()).then_some(master)
+    }
+
+    /// Makes a replica the master of what its master served, in a new epoch.
+    pub(super) fn promote(&mut self, uid: Uid, master: Uid) {
+        let newest = self.servers.values().map(|server| server.epoch).max().unwrap_or_default();
+        let Some(server) = self.servers.get_mut(&uid) else { return };
+        let taken = server.view.get_mut(&master).map(|old| std::mem::take(&mut old.slots));
+        server.epoch = newest + 1;
+        let epoch = server.epoch;
+        if let Some(me) = server.view.get_mut(&uid) {
+            me.follows = None;
+            me.slots = taken.unwrap_or(Slots::EMPTY);
+            me.epoch = epoch;
+        }
+    }
+}

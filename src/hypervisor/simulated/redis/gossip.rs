@@ -1,0 +1,174 @@
+//! Gossip: who hears what from whom, and what it changes in the mind of the
+//! hearer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Network, Peer, Server, Uid};
+
+/// Virtual time between two rounds.
+const ROUND: Duration = Duration::from_millis(500);
+/// Rounds after which nothing new can happen, however long the wait was.
+const MOST_ROUNDS: u32 = 120;
+
+impl Network {
+    /// Lets the servers talk until `now`.
+    pub(in super::super) fn advance(&mut self, now: Duration) {
+        let skipped = now.saturating_sub(ROUND * MOST_ROUNDS);
+        self.gossiped = self.gossiped.max(skipped);
+        while self.gossiped + ROUND <= now {
+            self.gossiped += ROUND;
+            self.round(self.gossiped);
+        }
+    }
+
+    fn round(&mut self, now: Duration) {
+        let online = self.online();
+        for &uid in &online {
+            self.meet(uid, now);
+        }
+        for &from in &online {
+            for &to in &online {
+                if from != to {
+                    self.exchange(from, to, now);
+                }
+            }
+        }
+        self.judge(&online, now);
+        self.elect(&online);
+        for &uid in &online {
+            self.replicate(uid);
+        }
+    }
+
+    /// Tries what `uid` was told to meet: both sides learn of each other.
+    fn meet(&mut self, uid: Uid, now: Duration) {
+        let Some(server) = self.servers.get_mut(&uid) else { return };
+        let here = server.online;
+        for (endpoint, until) in std::mem::take(&mut server.meets) {
+            match self.at(endpoint) {
+                Some(found) if found != uid => {
+                    self.learn(uid, found, now);
+                    if let Some(known) = self.peer(uid, found) {
+                        known.endpoint = Some(endpoint);
+                    }
+                    self.learn(found, uid, now);
+                    if let Some(known) = self.peer(found, uid) {
+                        known.endpoint = here;
+                    }
+                }
+                None if now < until => {
+                    if let Some(server) = self.servers.get_mut(&uid) {
+                        server.meets.push((endpoint, until));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn peer(&mut self, at: Uid, of: Uid) -> Option<&mut Peer> {
+        self.servers.get_mut(&at)?.view.get_mut(&of)
+    }
+
+    fn learn(&mut self, at: Uid, of: Uid, now: Duration) {
+        let endpoint = self.servers.get(&of).and_then(|server| server.online);
+        if let Some(server) = self.servers.get_mut(&at) {
+            server.view.entry(of).or_insert_with(|| Peer::new(endpoint, now));
+        }
+    }
+
+    /// A ping from `from` to `to` and its answer, if `from` knows where `to` is.
+    fn exchange(&mut self, from: Uid, to: Uid, now: Duration) {
+        let Some(known) = self.servers.get(&from).and_then(|server| server.view.get(&to)) else {
+            return;
+        };
+        let actual = self.servers.get(&to).and_then(|server| server.online);
+        if known.endpoint != actual {
+            // Whoever answers at the old place says that it is another one.
+            let stranger = known.endpoint.and_then(|old| self.at(old)).is_some();
+            if let (true, Some(known)) = (stranger, self.peer(from, to)) {
+                known.endpoint = None;
+            }
+            return;
+        }
+        self.hear(to, from, now);
+        self.hear(from, to, now);
+    }
+
+    /// `at` hears what `of` says of itself and of others.
+    fn hear(&mut self, at: Uid, of: Uid, now: Duration) {
+        let Some(speaker) = self.servers.get(&of) else { return };
+        let (epoch, endpoint) = (speaker.epoch, speaker.online);
+        let Some(claim) = speaker.me().cloned() else { return };
+        let rumours: BTreeMap<Uid, Peer> = speaker
+            .view
+            .iter()
+            .filter(|(uid, peer)| **uid != of && !peer.failed && peer.endpoint.is_some())
+            .map(|(uid, peer)| (*uid, Peer::new(peer.endpoint, now)))
+            .collect();
+        let Some(hearer) = self.servers.get_mut(&at) else { return };
+        if !hearer.view.contains_key(&of) {
+            return;
+        }
+        hearer.epoch = hearer.epoch.max(epoch).max(claim.epoch);
+        hearer.banned.retain(|_, until| *until > now);
+        for (uid, peer) in rumours {
+            if !hearer.banned.contains_key(&uid) {
+                hearer.view.entry(uid).or_insert(peer);
+            }
+        }
+        hearer.believe(of, &Peer { endpoint, heard: now, failed: false, ..claim });
+    }
+
+    /// A replica whose master runs has its data at the end of the round.
+    fn replicate(&mut self, uid: Uid) {
+        let Some(master) = self.servers.get(&uid).and_then(Server::follows) else { return };
+        let Some(source) = self.servers.get(&master) else { return };
+        if source.online.is_none() || source.follows().is_some() {
+            return;
+        }
+        let keys = source.keys.clone();
+        if let Some(server) = self.servers.get_mut(&uid) {
+            server.keys = keys;
+            server.synced = Some(master);
+        }
+    }
+}
+
+impl Server {
+    /// Takes in what `of` says of itself: the higher epoch wins a slot, and who
+    /// lost all slots follows the winner.
+    fn believe(&mut self, of: Uid, claim: &Peer) {
+        let mut granted = claim.slots.clone();
+        let mut losers = Vec::new();
+        for (uid, peer) in self.view.iter_mut().filter(|(uid, _)| **uid != of) {
+            let contested = peer.slots.intersection(&claim.slots);
+            if contested.is_empty() {
+                continue;
+            }
+            if peer.epoch < claim.epoch {
+                peer.slots = peer.slots.minus(&contested);
+                if peer.slots.is_empty() {
+                    losers.push(*uid);
+                }
+            } else {
+                granted = granted.minus(&contested);
+            }
+        }
+        self.view.insert(of, Peer { slots: granted, ..claim.clone() });
+        let my_master = self.follows();
+        let lost = losers.contains(&self.uid)
+            || my_master.is_some_and(|master| losers.contains(&master) && of != self.uid);
+        let collision = claim.follows.is_none() && of > self.uid;
+        let uid = self.uid;
+        if let Some(me) = self.view.get_mut(&uid) {
+            if lost {
+                me.follows = Some(of);
+            } else if collision && me.follows.is_none() && me.epoch == claim.epoch {
+                self.epoch += 1;
+                me.epoch = self.epoch;
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A small plan made by hand, for tests: three hosts, one Redis service of
+//! three groups with two copies each.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use uuid::Uuid;
+
+use super::{
+    Binding, Capacity, FORMAT, Group, Instance, Layout, Plan, Role, ServicePlan, Tier, Volume,
+};
+use crate::ids::{DeploymentName, HostName, InstanceName, NameError, ServiceName};
+use crate::spec::{Demand, Network, Persistence, Policy, RedisDemand};
+use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
+use crate::units::{Bytes, Mebibytes, PerSecond};
+
+/// Slots of the three groups.
+const SLOTS: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
+
+/// The plan: `cache-0` to `cache-2` are masters on `h1` to `h3`, `cache-3` to
+/// `cache-5` their replicas, each on the next host.
+///
+/// # Errors
+/// Never; the names are right.
+pub fn plan() -> Result<Plan, NameError> {
+    let hosts = (1..=3).map(host).collect::<Result<Vec<_>, _>>()?;
+    let instances = (0..6).map(instance).collect::<Result<Vec<_>, _>>()?;
+    Ok(Plan {
+        format: FORMAT,
+        hostsplit: "0.1.0".to_owned(),
+        name: DeploymentName::new("sample")?,
+        policy: Policy { survive: Some(Level::Host) },
+        network: Network {
+            bridge: "br0".to_owned(),
+            subnet: Ipv4Addr::new(10, 20, 0, 0),
+            prefix: 24,
+            first: Ipv4Addr::new(10, 20, 0, 50),
+            last: Ipv4Addr::new(10, 20, 0, 99),
+            gateway: None,
+        },
+        image: None,
+        topology: Topology { hosts },
+        services: vec![service()?],
+        vms: Vec::new(),
+        instances,
+        tiers: vec![Tier { name: "unmet".into(), unit: "/s".into(), value: 0, bound: 0 }],
+    })
+}
+
+fn host(ordinal: u32) -> Result<Host, NameError> {
+    let core = |cpu| Core { cpus: vec![cpu] };
+    Ok(Host {
+        name: HostName::new(format!("h{ordinal}"))?,
+        uri: Some(format!("simulated://h{ordinal}")),
+        hypervisor: Hypervisor::Qemu,
+        labels: BTreeMap::new(),
+        numa: vec![NumaNode {
+            id: 0,
+            l3: vec![L3Domain { size_kib: Some(32768), cores: (0..4).map(core).collect() }],
+            memory_mib: Mebibytes::from_gib(8),
+            reserved_memory_mib: Mebibytes::from_gib(1),
+            reserved_cores: 1,
+            pages: Vec::new(),
+        }],
+        pools: vec![Pool {
+            name: "default".to_owned(),
+            capacity_mib: Mebibytes::from_gib(100),
+            iops_per_s: None,
+        }],
+        bridges: vec!["br0".to_owned()],
+        network_bits_per_s: None,
+        cost: 1,
+    })
+}
+
+fn service() -> Result<ServicePlan, NameError> {
+    let name = ServiceName::new("cache")?;
+    let group = |(index, (first_slot, last_slot)): (u32, (u16, u16))| {
+        Ok(Group {
+            index,
+            first_slot,
+            last_slot,
+            master: InstanceName::of(&name, index)?,
+            replicas: vec![InstanceName::of(&name, index + 3)?],
+        })
+    };
+    let groups = (0..).zip(SLOTS).map(group).collect::<Result<_, _>>()?;
+    Ok(ServicePlan {
+        demand: Demand::Redis(RedisDemand {
+            reads_per_s: PerSecond::new(90_000),
+            writes_per_s: PerSecond::new(10_000),
+            value_bytes: Bytes::new(512),
+            data_mib: Mebibytes::from_gib(3),
+            persistence: Persistence::Aof,
+        }),
+        layout: Layout {
+            groups: 3,
+            copies: 2,
+            vcpus: 1,
+            memory_mib: Mebibytes::from_gib(2),
+            data_mib: Mebibytes::from_gib(4),
+        },
+        capacity: Capacity {
+            ceiling_per_s: PerSecond::new(100_000),
+            usable_per_s: PerSecond::new(50_000),
+            total_per_s: PerSecond::new(150_000),
+            demand_per_s: PerSecond::new(100_000),
+            binding: Binding::Quorum,
+            extrapolated: false,
+        },
+        groups,
+        name,
+    })
+}
+
+fn instance(ordinal: u8) -> Result<Instance, NameError> {
+    let service = ServiceName::new("cache")?;
+    let (group, replica) = (ordinal % 3, ordinal / 3);
+    let domain = format!("sample-cache-{ordinal}");
+    let volume = |part: &str, gib| Volume {
+        pool: "default".to_owned(),
+        name: format!("{domain}-{part}"),
+        size_mib: Mebibytes::from_gib(gib),
+    };
+    let config = [
+        ("cluster-enabled", "yes"),
+        ("cluster-node-timeout", "5000"),
+        ("maxmemory", "1gb"),
+        ("port", "6379"),
+        ("save", ""),
+    ];
+    Ok(Instance {
+        name: InstanceName::of(&service, u32::from(ordinal))?,
+        service,
+        role: if replica == 0 { Role::Master } else { Role::Replica },
+        group: Some(u32::from(group)),
+        host: HostName::new(format!("h{}", 1 + (group + replica) % 3))?,
+        numa: 0,
+        cpus: vec![1 + u32::from(replica)],
+        threads: 1,
+        emulator_cpus: vec![0],
+        memory_mib: Mebibytes::from_gib(2),
+        page_kib: 4,
+        uuid: Uuid::new_v5(&Uuid::NAMESPACE_URL, domain.as_bytes()),
+        mac: format!("52:54:00:00:00:{ordinal:02x}"),
+        address: Ipv4Addr::new(10, 20, 0, 50 + ordinal),
+        root: volume("root", 8),
+        data: Some(volume("data", 4)),
+        seed: Volume { size_mib: Mebibytes::new(1), ..volume("seed", 0) },
+        config: config.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        domain,
+    })
+}

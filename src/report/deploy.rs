@@ -1,0 +1,128 @@
+//! What happens during a deploy or a destroy, as lines, JSON and a summary.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::deploy::{Event, Failure, Happening, Outcome, Problem};
+
+/// An event as a line; `None` for what only a bar can show.
+#[must_use]
+pub fn event_line(event: &Event) -> Option<String> {
+    let Event { vertex, host, what } = event;
+    let place = host.as_ref().map_or_else(|| "cluster".to_owned(), ToString::to_string);
+    let said = match what {
+        Happening::NotNeeded | Happening::Progress { .. } | Happening::Skipped => return None,
+        Happening::Started(step) => {
+            format!("{} {vertex} ({})", step.action.sign(), step.reason)
+        }
+        Happening::Note(text) => format!("{vertex}: {text}"),
+        Happening::Finished => format!("{vertex}: done"),
+        Happening::Failed { .. } => format!("{vertex}: failed"),
+    };
+    Some(format!("{place}: {said}"))
+}
+
+/// An event as one JSON object.
+#[must_use]
+pub fn event_json(event: &Event) -> Value {
+    let Event { vertex, host, what } = event;
+    let (word, more) = match what {
+        Happening::NotNeeded => ("not-needed", Value::Null),
+        Happening::Started(step) => (
+            "started",
+            json!({ "action": step.action.as_str(), "reason": step.reason.to_string() }),
+        ),
+        Happening::Progress { done, total } => {
+            ("progress", json!({ "bytes": done, "of_bytes": total }))
+        }
+        Happening::Note(text) => ("note", json!({ "text": text })),
+        Happening::Finished => ("done", Value::Null),
+        Happening::Failed { cause } => ("failed", json!({ "cause": cause })),
+        Happening::Skipped => ("skipped", Value::Null),
+    };
+    let mut value =
+        json!({ "event": word, "vertex": vertex.to_string(), "kind": vertex.kind(), "host": host });
+    if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
+        all.extend(more);
+    }
+    value
+}
+
+/// The end of a walk in one line: `Done: 24 changed, 0 failed, 0 skipped in 74 s.`
+#[must_use]
+pub fn summary_line(outcome: &Outcome, took: Duration) -> String {
+    let Outcome { done, not_needed, failures, skipped } = outcome;
+    let word = if failures.is_empty() && *skipped == 0 { "Done" } else { "Partly done" };
+    format!(
+        "{word}: {done} changed, {not_needed} as planned, {} failed, {skipped} skipped in {}.",
+        failures.len(),
+        seconds(took)
+    )
+}
+
+fn seconds(took: Duration) -> String {
+    match took.as_secs() {
+        secs @ 0..60 => format!("{secs} s"),
+        secs => format!("{} min {} s", secs / 60, secs % 60),
+    }
+}
+
+/// The end of a walk as one JSON object.
+#[must_use]
+pub fn summary_json(outcome: &Outcome, took: Duration) -> Value {
+    let failures: Vec<Value> = outcome.failures.iter().map(failure_json).collect();
+    json!({
+        "event": "summary",
+        "done": outcome.done,
+        "not_needed": outcome.not_needed,
+        "skipped": outcome.skipped,
+        "failures": failures,
+        "seconds": took.as_secs(),
+    })
+}
+
+fn failure_json(failure: &Failure) -> Value {
+    json!({
+        "vertex": failure.vertex.to_string(),
+        "host": failure.host,
+        "cause": failure.error.to_string(),
+        "remedy": failure.error.remedy(),
+    })
+}
+
+/// The root causes, each once, with what to do.
+#[must_use]
+pub fn failures_text(failures: &[Failure]) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    for Failure { vertex, host, error } in failures {
+        let place = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+        let _ = writeln!(out, "  {vertex}{place}\n    {error}");
+        if let Some(remedy) = error.remedy() {
+            let _ = writeln!(out, "    {remedy}");
+        }
+    }
+    out
+}
+
+/// Obstacles, each with what to do.
+#[must_use]
+pub fn problems_text(problems: &[Problem]) -> String {
+    let lines = problems.iter().map(|one| format!("  {one}\n    {}\n", one.obstacle.remedy()));
+    lines.collect()
+}
+
+/// Obstacles as JSON.
+#[must_use]
+pub fn problems_json(problems: &[Problem]) -> Value {
+    let all = problems.iter().map(|one| {
+        json!({
+            "host": one.host,
+            "problem": one.obstacle.to_string(),
+            "remedy": one.obstacle.remedy(),
+        })
+    });
+    Value::Array(all.collect())
+}

@@ -1,0 +1,88 @@
+//! The graph and the actions on it, as text and JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::graph::{Action, Actions, Graph, Vertex};
+use crate::ids::HostName;
+
+/// The graph as JSON: every vertex with its kind, its host and its needs.
+#[must_use]
+pub fn graph_json(graph: &Graph) -> Value {
+    let vertices = graph.vertices().map(|vertex| {
+        let needs: Vec<Value> =
+            graph.needs(vertex).into_iter().map(|need| id(graph, need)).collect();
+        json!({
+            "vertex": vertex.to_string(),
+            "kind": vertex.kind(),
+            "host": graph.host(vertex),
+            "needs": needs,
+        })
+    });
+    json!({ "vertices": vertices.collect::<Vec<_>>() })
+}
+
+/// What names a vertex: image files have the same name on every host.
+fn id(graph: &Graph, vertex: &Vertex) -> Value {
+    json!({ "vertex": vertex.to_string(), "host": graph.host(vertex) })
+}
+
+/// Everything that changes something, host by host, with its sign and reason,
+/// and the closing line.
+#[must_use]
+pub fn actions_text(actions: &Actions) -> String {
+    let mut places: BTreeMap<(bool, Option<&HostName>), Vec<_>> = BTreeMap::new();
+    for (vertex, step) in actions.steps().filter(|(_, step)| step.action != Action::NoOp) {
+        let host = actions.graph().host(vertex);
+        // Clusters stand last.
+        places.entry((host.is_none(), host)).or_default().push((vertex.to_string(), step));
+    }
+    let width = places.values().flatten().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    for ((_, host), steps) in places {
+        let _ = writeln!(out, "{}", host.map_or("clusters", HostName::as_str));
+        for (name, step) in steps {
+            let _ = writeln!(out, "  {:<3} {name:<width$}  {}", step.action.sign(), step.reason);
+        }
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{}", closing_line(actions));
+    out
+}
+
+/// `Plan: 24 to create, 0 to update, 0 to replace, 0 to delete.`
+#[must_use]
+pub fn closing_line(actions: &Actions) -> String {
+    format!("Plan: {}.", actions.counts())
+}
+
+/// All steps, those that need nothing included, and their counts.
+#[must_use]
+pub fn actions_json(actions: &Actions) -> Value {
+    let steps = actions.steps().map(|(vertex, step)| {
+        json!({
+            "vertex": vertex.to_string(),
+            "kind": vertex.kind(),
+            "host": actions.graph().host(vertex),
+            "action": step.action.as_str(),
+            "reason": step.reason.to_string(),
+        })
+    });
+    let counts = actions.counts();
+    json!({
+        "actions": steps.collect::<Vec<_>>(),
+        "counts": {
+            "no_op": counts.no_op,
+            "create": counts.create,
+            "update": counts.update,
+            "replace": counts.replace,
+            "delete": counts.delete,
+            "unknown": counts.unknown,
+        },
+    })
+}

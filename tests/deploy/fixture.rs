@@ -1,0 +1,304 @@
+//! A small plan by hand, the world it is deployed to, and one run of a deploy.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::path::Path;
+use std::sync::Mutex;
+
+use hostsplit::deploy::{
+    Event, ImageError, ImageStore, Observer, Outcome, Patience, Problem, Site, connect, execute,
+    observe, preflight, walk,
+};
+use hostsplit::graph::{Actions, decide, decide_removal};
+use hostsplit::hypervisor::simulated::SimulatedWorld;
+use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
+use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
+use hostsplit::plan::{
+    Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, Volume,
+};
+use hostsplit::spec::{Demand, Image, ImageFile, Network, Persistence, Policy, RedisDemand};
+use hostsplit::state::store::Store;
+use hostsplit::state::world::World;
+use hostsplit::topology::{
+    Core, Host, Hypervisor as Kind, L3Domain, Level, NumaNode, Pool, Topology,
+};
+use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Files of the image by name.
+const FILES: [(&str, &[u8]); 3] =
+    [("disk.qcow2", b"a disk"), ("vmlinuz", b"a kernel"), ("initrd", b"a ram disk")];
+
+/// The image's files in memory.
+pub struct Files;
+
+impl ImageStore for Files {
+    fn open(&self, file: &ImageFile) -> Result<(Box<dyn Read>, u64), ImageError> {
+        let found = FILES.iter().find(|(name, _)| *name == file.file);
+        let (_, bytes) = found.ok_or_else(|| ImageError::Unreadable {
+            path: file.file.clone(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })?;
+        Ok((Box::new(Cursor::new(*bytes)), bytes.len() as u64))
+    }
+}
+
+fn file(name: &str) -> ImageFile {
+    let bytes = FILES.iter().find(|(known, _)| *known == name).unwrap().1;
+    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    ImageFile { file: name.to_owned(), sha256 }
+}
+
+fn host(number: u32) -> Host {
+    let name = format!("h{number}");
+    let cores = (0..5).map(|cpu| Core { cpus: vec![cpu] }).collect();
+    Host {
+        uri: Some(format!("test://{name}")),
+        name: HostName::new(name).unwrap(),
+        hypervisor: Kind::Qemu,
+        labels: BTreeMap::new(),
+        numa: vec![NumaNode {
+            id: 0,
+            l3: vec![L3Domain { size_kib: None, cores }],
+            memory_mib: Mebibytes::from_gib(8),
+            reserved_memory_mib: Mebibytes::from_gib(1),
+            reserved_cores: 1,
+            pages: Vec::new(),
+        }],
+        pools: vec![Pool {
+            name: "default".to_owned(),
+            capacity_mib: Mebibytes::from_gib(100),
+            iops_per_s: None,
+        }],
+        bridges: vec!["br0".to_owned()],
+        network_bits_per_s: None,
+        cost: 1,
+    }
+}
+
+fn instance(service: &str, ordinal: u32, host: u32, cpu: u32, role: Role) -> Instance {
+    let service = ServiceName::new(service).unwrap();
+    let name = InstanceName::of(&service, ordinal).unwrap();
+    let domain = format!("shop-{name}");
+    let number = ordinal + if role == Role::Fixed { 100 } else { 10 };
+    let volume = |part: &str, size_mib| Volume {
+        pool: "default".to_owned(),
+        name: format!("{domain}-{part}"),
+        size_mib: Mebibytes::new(size_mib),
+    };
+    let config = [("port", "6379"), ("cluster-enabled", "yes"), ("appendonly", "yes")];
+    Instance {
+        service,
+        role,
+        group: (role != Role::Fixed).then_some(ordinal / 2),
+        host: HostName::new(format!("h{host}")).unwrap(),
+        numa: 0,
+        cpus: vec![cpu],
+        threads: 1,
+        emulator_cpus: vec![0],
+        memory_mib: Mebibytes::new(512),
+        page_kib: 4,
+        uuid: Uuid::new_v5(&Uuid::NAMESPACE_URL, domain.as_bytes()),
+        mac: format!("52:54:00:00:00:{number:02x}"),
+        address: format!("10.20.0.{number}").parse().unwrap(),
+        root: volume("root.qcow2", 4096),
+        data: (role != Role::Fixed).then(|| volume("data.raw", 1024)),
+        seed: volume("seed.img", 1),
+        config: config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+        domain,
+        name,
+    }
+}
+
+/// Three hosts, a Redis Cluster of three masters with a replica each on another
+/// host, and one fixed machine.
+pub fn plan() -> Plan {
+    let master = |group: u32| instance("cache", 2 * group, group + 1, 1, Role::Master);
+    let replica =
+        |group: u32| instance("cache", 2 * group + 1, (group + 1) % 3 + 1, 2, Role::Replica);
+    let mut instances: Vec<Instance> =
+        (0..3).flat_map(|group| [master(group), replica(group)]).collect();
+    let groups = (0..3u16)
+        .map(|index| Group {
+            index: index.into(),
+            first_slot: index * 5461 + u16::from(index > 0),
+            last_slot: if index == 2 { 16383 } else { (index + 1) * 5461 },
+            master: master(index.into()).name,
+            replicas: vec![replica(index.into()).name],
+        })
+        .collect();
+    instances.push(instance("box", 0, 1, 3, Role::Fixed));
+    let rate = PerSecond::new(1);
+    Plan {
+        format: 1,
+        hostsplit: "test".to_owned(),
+        name: DeploymentName::new("shop").unwrap(),
+        policy: Policy { survive: Some(Level::Host) },
+        network: Network {
+            bridge: "br0".to_owned(),
+            subnet: [10, 20, 0, 0].into(),
+            prefix: 24,
+            first: [10, 20, 0, 10].into(),
+            last: [10, 20, 0, 199].into(),
+            gateway: None,
+        },
+        image: Some(Image {
+            name: "small".to_owned(),
+            disk: file("disk.qcow2"),
+            virtual_size_mib: Mebibytes::new(2048),
+            kernel: Some(file("vmlinuz")),
+            initrd: Some(file("initrd")),
+            cmdline: "root=/dev/vda".to_owned(),
+        }),
+        topology: Topology { hosts: (1..=3).map(host).collect() },
+        services: vec![ServicePlan {
+            name: ServiceName::new("cache").unwrap(),
+            demand: Demand::Redis(RedisDemand {
+                reads_per_s: rate,
+                writes_per_s: rate,
+                value_bytes: Bytes::new(512),
+                data_mib: Mebibytes::new(64),
+                persistence: Persistence::Aof,
+            }),
+            layout: Layout {
+                groups: 3,
+                copies: 2,
+                vcpus: 1,
+                memory_mib: Mebibytes::new(512),
+                data_mib: Mebibytes::new(1024),
+            },
+            capacity: Capacity {
+                ceiling_per_s: rate,
+                usable_per_s: rate,
+                total_per_s: rate,
+                demand_per_s: rate,
+                binding: Binding::Quorum,
+                extrapolated: false,
+            },
+            groups,
+        }],
+        vms: Vec::new(),
+        instances,
+        tiers: Vec::new(),
+    }
+}
+
+/// The plan's first group, and the fixed machine.
+pub fn small() -> Plan {
+    let mut plan = plan();
+    plan.instances.retain(|one| one.group.is_none_or(|group| group == 0));
+    plan.services[0].groups.truncate(1);
+    plan.services[0].groups[0].last_slot = 16383;
+    plan
+}
+
+/// Keeps what it is told, and lets something happen.
+struct Events<'a> {
+    kept: Mutex<Vec<Event>>,
+    at: &'a (dyn Fn(&Event) + Sync),
+}
+
+impl Observer for Events<'_> {
+    fn on(&self, event: &Event) {
+        (self.at)(event);
+        self.kept.lock().unwrap().push(event.clone());
+    }
+}
+
+/// What one run found and did.
+pub struct Run {
+    pub actions: Actions,
+    pub problems: Vec<Problem>,
+    /// Only without problems.
+    pub outcome: Option<Outcome>,
+    pub events: Vec<Event>,
+}
+
+impl Run {
+    pub fn is_complete(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|end| end.failures.is_empty() && end.skipped == 0)
+    }
+
+    /// Everything that went wrong, for a failed assertion.
+    pub fn story(&self) -> String {
+        let failures = self.outcome.iter().flat_map(|end| &end.failures);
+        let failures: Vec<String> =
+            failures.map(|one| format!("{}: {}", one.vertex, one.error)).collect();
+        let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        format!("problems {problems:?}, failures {failures:?}")
+    }
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Deploy,
+    Destroy { data: bool },
+}
+
+/// One process: looks, decides and walks, with a journal in `state`.
+pub fn run(plan: &Plan, world: &SimulatedWorld, state: &Path, purpose: Purpose) -> Run {
+    run_with(plan, world, state, purpose, &|_| {})
+}
+
+/// The same, with something that happens at each event.
+pub fn run_with(
+    plan: &Plan,
+    world: &SimulatedWorld,
+    state: &Path,
+    purpose: Purpose,
+    at: &(dyn Fn(&Event) + Sync),
+) -> Run {
+    let store = Store::new(state.to_owned());
+    let lock = store.lock("test").unwrap();
+    let journal = store.journal(&lock).unwrap();
+    let (hosts, unreachable) = connect(plan, world);
+    let clock = world.clock();
+    let patience = Patience::default();
+    let site = Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience };
+    let seen = observe(&site, &unreachable);
+    let (actions, problems) = match purpose {
+        Purpose::Deploy => {
+            let actions = decide(plan, &seen);
+            let problems = preflight(plan, &seen, &actions, &Files);
+            (actions, problems)
+        }
+        Purpose::Destroy { data } => (decide_removal(plan, &seen, data), Vec::new()),
+    };
+    let events = Events { kept: Mutex::default(), at };
+    let outcome = problems.is_empty().then(|| {
+        let work = |vertex: &_| execute(&site, &actions, vertex, &events);
+        walk(&actions, 4, &work, Some(&journal), &events)
+    });
+    Run { actions, problems, outcome, events: events.kept.into_inner().unwrap() }
+}
+
+/// What is to be seen on all hosts, with nothing scripted.
+pub fn look(plan: &Plan, world: &SimulatedWorld) -> World {
+    let (hosts, unreachable) = connect(plan, world);
+    let clock = world.clock();
+    let patience = Patience::default();
+    observe(&Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience }, &unreachable)
+}
+
+pub fn open(plan: &Plan, world: &SimulatedWorld, host: &str) -> Box<dyn Hypervisor> {
+    let host = HostName::new(host).unwrap();
+    let uri = plan.topology.host(&host).unwrap().uri.clone().unwrap();
+    world.connect(&host, &uri).unwrap()
+}
+
+/// Domains with their XML, state and volumes: equal worlds are listed equal.
+pub fn inventory(plan: &Plan, world: &SimulatedWorld) -> Vec<String> {
+    let mut lines = Vec::new();
+    for host in &plan.topology.hosts {
+        let open = open(plan, world, host.name.as_str());
+        for domain in open.domains().unwrap() {
+            lines.push(format!("{} {} {} {}", host.name, domain.name, domain.active, domain.xml));
+        }
+        for VolumeInfo { name, capacity, backing, .. } in open.volumes("default").unwrap() {
+            lines.push(format!("{} {name} {capacity} {backing:?}", host.name));
+        }
+    }
+    lines
+}

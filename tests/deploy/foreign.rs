@@ -1,0 +1,109 @@
+//! What is not ours: never touched, and told before it gets in the way.
+
+use hostsplit::hypervisor::simulated::SimulatedWorld;
+use hostsplit::hypervisor::{VolumeFormat, VolumeRequest};
+
+use crate::fixture::{Purpose, Run, inventory, open, plan, run};
+
+/// A domain that somebody else made, pinned to `cpu`.
+fn foreign_xml(name: &str, uuid: &str, mac: &str, cpu: u32) -> String {
+    format!(
+        "<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid>\
+         <memory unit='KiB'>524288</memory><vcpu>1</vcpu>\
+         <cputune><vcpupin vcpu='0' cpuset='{cpu}'/></cputune>\
+         <devices><interface type='bridge'><mac address='{mac}'/></interface></devices></domain>"
+    )
+}
+
+const UUID: &str = "3c5d1dbe-6f0c-4d6c-9d0f-0c6b9f4a8f11";
+const MAC: &str = "52:54:00:ff:ff:ff";
+
+fn volume(name: &str) -> VolumeRequest {
+    VolumeRequest {
+        pool: "default".to_owned(),
+        name: name.to_owned(),
+        capacity: 1 << 20,
+        format: VolumeFormat::Raw,
+        backing: None,
+    }
+}
+
+fn texts(run: &Run) -> Vec<String> {
+    run.problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn destroy_leaves_only_foreign_things() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    let h1 = open(&plan, &world, "h1");
+    h1.define(&foreign_xml("theirs", UUID, MAC, 4)).unwrap();
+    h1.start("theirs").unwrap();
+    h1.create_volume(&volume("shop-cache-9-root.qcow2")).unwrap();
+    h1.create_volume(&volume("hostsplit-cache-0-root.qcow2")).unwrap();
+    let before = inventory(&plan, &world);
+    let made = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(made.is_complete(), "{}", made.story());
+    assert!(run(&plan, &world, state.path(), Purpose::Destroy { data: true }).is_complete());
+    assert_eq!(inventory(&plan, &world), before);
+}
+
+#[test]
+fn an_image_that_another_deployment_uses_stays() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    let h1 = open(&plan, &world, "h1");
+    let names = h1.volumes("default").unwrap();
+    let disk =
+        names.iter().find(|one| one.name.starts_with("hostsplit-") && one.name.ends_with("qcow2"));
+    let disk = disk.unwrap().name.clone();
+    let overlay = VolumeRequest { backing: Some(disk.clone()), ..volume("other-a-0-root.qcow2") };
+    h1.create_volume(&VolumeRequest { format: VolumeFormat::Qcow2, ..overlay }).unwrap();
+    assert!(run(&plan, &world, state.path(), Purpose::Destroy { data: true }).is_complete());
+    let left: Vec<String> =
+        h1.volumes("default").unwrap().into_iter().map(|volume| volume.name).collect();
+    assert_eq!(left, [disk.clone(), format!("{disk}.complete"), "other-a-0-root.qcow2".to_owned()]);
+}
+
+#[test]
+fn all_clashes_are_told_at_once_and_nothing_is_changed() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    let own = &plan.instances[0];
+    let (h1, h3) = (open(&plan, &world, "h1"), open(&plan, &world, "h3"));
+    h1.define(&foreign_xml(&own.domain, UUID, MAC, 4)).unwrap();
+    h1.define(&foreign_xml("theirs", &own.uuid.to_string(), MAC, 4)).unwrap();
+    h3.define(&foreign_xml("mac", UUID, &own.mac, 1)).unwrap();
+    h3.start("mac").unwrap();
+    h1.create_volume(&volume(&own.root.name)).unwrap();
+    let before = inventory(&plan, &world);
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(texts(&refused).join("\n"), @r"
+    h1: foreign domain shop-cache-0 has the name of cache-0, shop-cache-0
+    h1: foreign domain theirs has the UUID of cache-0, 41e45465-a998-5f1c-ac8f-bf8741eb7cde
+    h1: volume default/shop-cache-0-root.qcow2 has the name of one of cache-0, and is not ours: it lies over no image of ours
+    h3: foreign domain mac has the MAC address of cache-0, 52:54:00:00:00:0a
+    h3: foreign domain mac is pinned to CPUs 1 of cache-4
+    ");
+    assert_eq!(inventory(&plan, &world), before);
+}
+
+#[test]
+fn a_host_that_is_not_as_planned_is_refused_by_name() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let mut other = plan.topology.clone();
+    other.hosts[1].numa[0].l3[0].cores.pop();
+    other.hosts[1].numa[0].memory_mib = hostsplit::units::Mebibytes::from_gib(4);
+    other.hosts[2].bridges = vec!["virbr0".to_owned()];
+    other.hosts[2].pools[0].name = "ssd".to_owned();
+    let world = SimulatedWorld::new(&other);
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(texts(&refused).join("\n"), @r"
+    h2: CPUs of NUMA node 0: found 0-3, planned with 0-4
+    h2: memory of NUMA node 0: found 4GiB, planned with 8GiB
+    h3: no bridge br0; there are: virbr0
+    h3: no active pool default
+    ");
+    assert!(refused.outcome.is_none());
+}

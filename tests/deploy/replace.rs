@@ -1,0 +1,70 @@
+//! Plans that change: a changed instance is made again on its data, one that is
+//! no longer planned goes, and its data stays.
+
+use hostsplit::graph::{Action, Vertex, decide};
+use hostsplit::hypervisor::simulated::SimulatedWorld;
+use hostsplit::plan::Role;
+use hostsplit::units::Mebibytes;
+
+use crate::fixture::{Purpose, inventory, look, open, plan, run};
+
+#[test]
+fn a_changed_instance_is_replaced_on_its_data() {
+    let (mut plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    plan.instances[1].memory_mib = Mebibytes::new(1024);
+    let name = plan.instances[1].name.clone();
+    let changed = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(changed.is_complete(), "{}", changed.story());
+    let action = |vertex: Vertex| changed.actions.step(&vertex).unwrap().action;
+    assert_eq!(action(Vertex::Root(name.clone())), Action::Replace);
+    assert_eq!(action(Vertex::Domain(name.clone())), Action::Replace);
+    assert_eq!(action(Vertex::Data(name)), Action::NoOp);
+    assert_eq!(decide(&plan, &look(&plan, &world)).counts().changes(), 0);
+}
+
+#[test]
+fn a_lost_volume_brings_its_domain_back() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    let before = inventory(&plan, &world);
+    let lost = plan.instances.iter().find(|one| one.role == Role::Replica).unwrap();
+    open(&plan, &world, lost.host.as_str()).delete_volume("default", &lost.seed.name).unwrap();
+    let repaired = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(repaired.is_complete(), "{}", repaired.story());
+    assert_eq!(inventory(&plan, &world), before);
+}
+
+#[test]
+fn what_is_no_longer_planned_goes_and_its_data_stays() {
+    let (old, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&old.topology);
+    assert!(run(&old, &world, state.path(), Purpose::Deploy).is_complete());
+    let mut new = old.clone();
+    let dropped = new.instances.pop().unwrap();
+    assert_eq!(dropped.role, Role::Fixed);
+    let smaller = run(&new, &world, state.path(), Purpose::Deploy);
+    assert!(smaller.is_complete(), "{}", smaller.story());
+    assert_eq!(smaller.actions.counts().delete, 1);
+    let left = inventory(&old, &world);
+    assert!(!left.iter().any(|line| line.contains(&dropped.domain)), "{left:?}");
+}
+
+#[test]
+fn an_instance_that_moves_leaves_its_old_host_first() {
+    let (old, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&old.topology);
+    assert!(run(&old, &world, state.path(), Purpose::Deploy).is_complete());
+    let mut new = old.clone();
+    let last = new.instances.len() - 1;
+    new.instances[last].host = new.instances[2].host.clone();
+    let moved = run(&new, &world, state.path(), Purpose::Deploy);
+    assert!(moved.is_complete(), "{}", moved.story());
+    let calls: Vec<String> =
+        world.log().into_iter().map(|call| format!("{} {}", call.name, call.object)).collect();
+    let domain = &new.instances[last].domain;
+    let at = |call: &str| calls.iter().rposition(|one| *one == format!("{call} {domain}")).unwrap();
+    assert!(at("undefine") < at("start"), "{calls:?}");
+}
