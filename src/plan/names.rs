@@ -57,7 +57,10 @@ mod tests {
             (DeploymentName::new("shop").unwrap(), InstanceName::new("cache-0").unwrap());
         let mut taken = BTreeSet::new();
         let first = mac(&shop, &one, &mut taken);
-        insta::assert_snapshot!(format!("{} {first}", uuid(&shop, &one)), @"");
+        insta::assert_snapshot!(
+            format!("{} {first}", uuid(&shop, &one)),
+            @"5ba0ac2d-7bcc-50fc-8d63-47899bfa7fc1 52:54:00:36:0e:6e"
+        );
         assert_ne!(mac(&shop, &one, &mut taken), first);
     }
 }

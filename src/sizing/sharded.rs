@@ -13,7 +13,7 @@
 //!
 //! Assumptions: keys spread evenly over the slots, and load over the keys. The
 //! enumeration is exact up to [`EXACT`] groups beyond the fewest, and as good as
-//! its steps from there on.
+//! its steps from there on, of which at most [`MOST`] are taken.
 
 use std::collections::BTreeMap;
 
@@ -135,12 +135,11 @@ impl<'a> Range<'a> {
     fn candidate(&self, vcpus: u32, groups: u64) -> Candidate {
         let RedisDemand { persistence, value_bytes, data_mib, .. } = *self.demand;
         let data = Mebibytes::new(data_mib.get().div_ceil(groups.max(1)));
-        let (fewest, binding) = self.fewest(vcpus);
+        let (_, binding) = self.fewest(vcpus);
         let ceiling = self.ceiling(vcpus);
         let work = self.work();
         let total = ceiling.usable.get().saturating_mul(groups);
         let held = groups.saturating_mul(self.profile.memory.data_per_process_mib.whole());
-        let share = groups.min(fewest);
         let operations = work.get().div_ceil(groups.max(1)).min(ceiling.usable.get());
         let bytes = real(value_bytes.get()) + self.profile.network.overhead_bytes.default;
         // What cannot be held cannot be served: the served part is the least of both.
@@ -167,8 +166,7 @@ impl<'a> Range<'a> {
                 binding,
                 extrapolated: ceiling.extrapolated,
             }),
-            unmet_per_s: if share == fewest { PerSecond::ZERO } else { work }
-                .saturating_sub(PerSecond::new(served)),
+            unmet_per_s: work.saturating_sub(PerSecond::new(served)),
             network: BitsPerSecond::new(ceil(real(operations) * bytes * 8.0)),
             root_mib: None,
         }

@@ -1,0 +1,471 @@
+//! Laws that every plan keeps, whatever the hosts and the demand.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hostsplit::ids::{DeploymentName, HostName, ServiceName};
+use hostsplit::plan::{Binding, Plan, PlanError, Role, make};
+use hostsplit::profile::Profiles;
+use hostsplit::sizing;
+use hostsplit::solve::{Limits, Shortage};
+use hostsplit::spec::{Demand, FixedVm, Network, Persistence, Policy, RedisDemand, Service, Spec};
+use hostsplit::topology::{
+    Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
+};
+use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use proptest::prelude::*;
+
+fn host(name: &str, cores: u32, threads: u32, memory_gib: u64) -> Host {
+    let core = |core: u32| Core { cpus: (0..threads).map(|t| core + t * cores).collect() };
+    let l3 = L3Domain { size_kib: None, cores: (0..cores).map(core).collect() };
+    let node = NumaNode {
+        id: 0,
+        l3: vec![l3],
+        memory_mib: Mebibytes::from_gib(memory_gib),
+        reserved_memory_mib: Mebibytes::ZERO,
+        reserved_cores: 0,
+        pages: Vec::new(),
+    };
+    let pool =
+        Pool { name: "default".into(), capacity_mib: Mebibytes::from_gib(200), iops_per_s: None };
+    Host {
+        name: HostName::new(name).unwrap(),
+        uri: None,
+        hypervisor: Hypervisor::Kvm,
+        labels: BTreeMap::new(),
+        numa: vec![node],
+        pools: vec![pool],
+        bridges: vec!["br0".into()],
+        network_bits_per_s: None,
+        cost: 1,
+    }
+}
+
+fn spec(hosts: Vec<Host>, reads: u64, data: u64, survive: Option<Level>) -> Spec {
+    let demand = Demand::Redis(RedisDemand {
+        reads_per_s: PerSecond::new(reads),
+        writes_per_s: PerSecond::new(reads / 3),
+        value_bytes: Bytes::new(512),
+        data_mib: Mebibytes::new(data),
+        persistence: Persistence::Aof,
+    });
+    Spec {
+        name: DeploymentName::new("lab").unwrap(),
+        policy: Policy { survive },
+        network: Network {
+            bridge: "br0".into(),
+            subnet: [10, 20, 0, 0].into(),
+            prefix: 16,
+            first: [10, 20, 0, 50].into(),
+            last: [10, 20, 3, 250].into(),
+            gateway: Some([10, 20, 0, 1].into()),
+        },
+        image: None,
+        topology: Topology { hosts },
+        services: vec![Service { name: ServiceName::new("cache").unwrap(), demand }],
+        vms: Vec::new(),
+    }
+}
+
+fn quickstart() -> Spec {
+    let hosts = ["h1", "h2", "h3"].map(|name| host(name, 2, 1, 2));
+    spec(hosts.into(), 3_000, 150, Some(Level::Host))
+}
+
+fn fixed(name: &str, count: u32, vcpus: u32, spread: Option<Level>) -> FixedVm {
+    FixedVm {
+        name: ServiceName::new(name).unwrap(),
+        count,
+        vcpus,
+        memory_mib: Mebibytes::new(512),
+        disk_mib: Mebibytes::from_gib(10),
+        spread,
+    }
+}
+
+/// The plan of a spec, judged.
+fn plan(spec: &Spec) -> Result<Plan, PlanError> {
+    let profiles = Profiles::builtin().unwrap();
+    let (plan, report) = make(spec, &profiles, &Limits::default())?;
+    assert!(!report.limit_hit);
+    judge(&plan, &profiles);
+    Ok(plan)
+}
+
+/// Every plan of these tests passes through here; the audit is the judge.
+fn judge(plan: &Plan, _profiles: &Profiles) {
+    for tier in &plan.tiers {
+        assert!(tier.is_optimal(), "{tier:?}");
+    }
+    let mut cpus = BTreeSet::new();
+    for one in &plan.instances {
+        assert!(one.cpus.iter().all(|cpu| cpus.insert((one.host.clone(), *cpu))), "{}", one.name);
+        let host = plan.topology.host(&one.host).unwrap();
+        let node = host.numa.iter().find(|node| node.id == one.numa).unwrap();
+        let near: BTreeSet<u32> = node.cores().flat_map(|core| core.cpus.iter().copied()).collect();
+        assert!(one.cpus.iter().all(|cpu| near.contains(cpu)), "{} leaves its NUMA node", one.name);
+    }
+    for service in &plan.services {
+        let Some(level) = plan.policy.survive else { continue };
+        let domain = |name| {
+            let host = &plan.instance(name).unwrap().host;
+            plan.topology.host(host).unwrap().failure_domain(level)
+        };
+        let mut masters: BTreeMap<String, usize> = BTreeMap::new();
+        for group in &service.groups {
+            assert_eq!(group.replicas.len(), 1);
+            assert_ne!(domain(&group.master), domain(&group.replicas[0]));
+            *masters.entry(domain(&group.master)).or_default() += 1;
+        }
+        assert!(masters.values().all(|count| 2 * count < service.groups.len()));
+    }
+    let text = plan.to_text().unwrap();
+    assert_eq!(Plan::from_text(&text).as_ref(), Ok(plan));
+}
+
+fn shortages(spec: &Spec) -> Vec<Shortage> {
+    match plan(spec) {
+        Err(PlanError::Infeasible(report)) => report.shortages,
+        other => panic!("expected shortages, got {other:?}"),
+    }
+}
+
+fn tier(plan: &Plan, name: &str) -> u64 {
+    plan.tiers.iter().find(|tier| tier.name == name).unwrap().value
+}
+
+fn objective(plan: &Plan) -> (u64, u64) {
+    (tier(plan, "cost of used hosts"), tier(plan, "cores"))
+}
+
+#[test]
+fn the_quickstart_is_three_masters_and_three_replicas() {
+    let plan = plan(&quickstart()).unwrap();
+    let cache = &plan.services[0];
+    assert_eq!((cache.layout.groups, cache.layout.copies, cache.layout.vcpus), (3, 2, 1));
+    assert!(cache.layout.memory_mib <= Mebibytes::new(640));
+    assert_eq!(cache.capacity.binding, Binding::Quorum);
+    for name in ["h1", "h2", "h3"] {
+        let name = HostName::new(name).unwrap();
+        let roles: BTreeSet<Role> = plan.on_host(&name).map(|one| one.role).collect();
+        assert_eq!(roles, [Role::Master, Role::Replica].into());
+    }
+    let first = &plan.instances[0];
+    let config: Vec<String> =
+        first.config.iter().map(|(directive, value)| format!("{directive} {value}")).collect();
+    insta::assert_snapshot!(config.join("\n"), @r#"
+    appendfsync everysec
+    appendonly yes
+    bind 0.0.0.0
+    cluster-allow-replica-migration no
+    cluster-announce-ip 10.20.0.50
+    cluster-config-file nodes.conf
+    cluster-enabled yes
+    cluster-node-timeout 15000
+    dir /var/lib/redis
+    maxmemory 136162912
+    maxmemory-policy noeviction
+    port 6379
+    protected-mode no
+    repl-backlog-size 33554432
+    repl-diskless-sync yes
+    save ""
+    "#);
+    insta::assert_snapshot!(
+        format!("{} {} {} {} {}", first.domain, first.host, first.uuid, first.mac, first.address),
+        @"lab-cache-0 h1 ad1a86f9-7201-5376-b777-37701cd68d3d 52:54:00:97:f4:f6 10.20.0.50"
+    );
+}
+
+#[test]
+fn two_hosts_cannot_keep_a_quorum() {
+    let mut spec = quickstart();
+    spec.topology.hosts.pop();
+    let all = shortages(&spec);
+    assert_eq!((all[0].needed, all[0].available, all[0].short_by), (3, 2, 1));
+    assert!(all[0].hint.contains("add a third host"), "{}", all[0].hint);
+}
+
+#[test]
+fn what_falls_short_is_named_with_its_numbers() {
+    let mut cores = quickstart();
+    cores.vms.push(fixed("builder", 1, 1, None));
+    insta::assert_snapshot!(
+        shortages(&cores)[0].to_string(),
+        @"cores of host h2: needs 3 cores, has 2, short by 1"
+    );
+
+    let mut addresses = quickstart();
+    addresses.network.last = [10, 20, 0, 53].into();
+    let short = &shortages(&addresses)[0];
+    assert_eq!((short.resource.as_str(), short.needed, short.available), ("addresses", 6, 4));
+
+    let mut memory = quickstart();
+    for one in &mut memory.topology.hosts {
+        one.numa[0].memory_mib = Mebibytes::new(700);
+    }
+    let all: Vec<String> = shortages(&memory).iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(all.join("\n"), @"
+    memory of host h1: needs 1024 MiB, has 700, short by 324
+    memory of host h2: needs 1024 MiB, has 700, short by 324
+    memory of host h3: needs 1024 MiB, has 700, short by 324
+    ");
+
+    let mut disk = quickstart();
+    disk.topology.hosts[2].pools.clear();
+    assert!(shortages(&disk)[0].resource.contains("of host h3"));
+
+    let mut huge = quickstart();
+    huge.services[0].demand = spec(Vec::new(), 900_000_000, 1, None).services[0].demand.clone();
+    assert!(shortages(&huge)[0].resource.starts_with("processes of one cluster"));
+
+    let mut spread = quickstart();
+    spread.vms.push(fixed("builder", 4, 1, Some(Level::Host)));
+    assert!(shortages(&spread)[0].resource.starts_with("failure domains (host) for builder"));
+
+    assert_eq!(shortages(&spec(Vec::new(), 1, 1, None))[0].available, 0);
+}
+
+#[test]
+fn huge_pages_pools_and_smt_are_used_as_written() {
+    let mut spec = quickstart();
+    for one in &mut spec.topology.hosts {
+        *one = host(one.name.as_str(), 4, 2, 4);
+        one.numa[0].reserved_cores = 1;
+        one.numa[0].pages = vec![PagePool { size_kib: 2048, count: 1024 }];
+        one.pools.push(Pool {
+            name: "fast".into(),
+            capacity_mib: Mebibytes::from_gib(10),
+            iops_per_s: None,
+        });
+    }
+    let plan = plan(&spec).unwrap();
+    for one in &plan.instances {
+        assert_eq!((one.page_kib, one.emulator_cpus.as_slice()), (2048, [0, 4].as_slice()));
+        assert!(!one.cpus.contains(&0) && !one.cpus.contains(&4));
+    }
+    let mut used: Vec<&str> = plan.instances.iter().map(|one| one.root.pool.as_str()).collect();
+    used.dedup();
+    assert!(!used.is_empty());
+}
+
+#[test]
+fn forty_hosts_carry_two_hundred_machines() {
+    let hosts: Vec<Host> = (0..40).map(|n| host(&format!("h{n}"), 96, 1, 512)).collect();
+    let mut spec = spec(hosts, 2_000_000, 96 * 1024, Some(Level::Host));
+    for (name, vcpus) in [("a", 4), ("b", 8), ("c", 12), ("d", 16), ("e", 24), ("f", 32)] {
+        spec.vms.push(fixed(name, 20, vcpus, None));
+    }
+    let profiles = Profiles::builtin().unwrap();
+    let (plan, report) = make(&spec, &profiles, &Limits::default()).unwrap();
+    assert!(!report.limit_hit);
+    judge(&plan, &profiles);
+    // 2,082 cores need 22 hosts of 96.
+    assert_eq!(objective(&plan), (22, 2082));
+    assert!(plan.instances.len() >= 200);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_same_input_gives_the_same_bytes(spec in any_spec()) {
+        let text = |spec: &Spec| plan(spec).map(|plan| plan.to_text().unwrap());
+        prop_assert_eq!(text(&spec), text(&spec));
+    }
+
+    #[test]
+    fn more_demand_never_needs_less(spec in any_spec(), more in 1u64..50_000) {
+        let Demand::Redis(mut demand) = spec.services[0].demand.clone();
+        demand.reads_per_s = demand.reads_per_s.saturating_add(PerSecond::new(more));
+        let mut larger = spec.clone();
+        larger.services[0].demand = Demand::Redis(demand);
+        if let Ok(larger) = plan(&larger) {
+            prop_assert!(objective(&plan(&spec).unwrap()) <= objective(&larger));
+        }
+    }
+
+    #[test]
+    fn one_more_host_never_makes_it_worse(spec in any_spec(), cores in 1u32..5) {
+        let mut wider = spec.clone();
+        wider.topology.hosts.push(host("z", cores, 1, 4));
+        if let Ok(plain) = plan(&spec) {
+            prop_assert!(objective(&plan(&wider).unwrap()) <= objective(&plain));
+        }
+    }
+
+    #[test]
+    fn names_of_hosts_change_nothing(spec in any_spec(), shift in 1usize..4) {
+        let mut renamed = spec.clone();
+        let count = renamed.topology.hosts.len();
+        for (index, host) in renamed.topology.hosts.iter_mut().enumerate() {
+            host.name = HostName::new(format!("n{}", (index + shift) % count)).unwrap();
+        }
+        renamed.topology.hosts.sort_by(|a, b| a.name.cmp(&b.name));
+        match (plan(&spec), plan(&renamed)) {
+            (Ok(one), Ok(other)) => prop_assert_eq!(shape(&one), shape(&other)),
+            (one, other) => prop_assert_eq!(one.is_ok(), other.is_ok()),
+        }
+    }
+
+    #[test]
+    fn equals_brute_force_on_tiny_cases(spec in tiny_spec()) {
+        let found = plan(&spec).ok().map(|plan| objective(&plan));
+        prop_assert_eq!(found, brute_force(&spec));
+    }
+}
+
+/// What stands together, whatever the host is called.
+fn shape(plan: &Plan) -> Vec<Vec<(Role, String, Vec<u32>)>> {
+    let names = plan.topology.hosts.iter().map(|host| &host.name);
+    let mut all: Vec<Vec<_>> = names
+        .map(|name| {
+            let of = |one: &hostsplit::plan::Instance| {
+                (one.role, one.service.to_string(), one.cpus.clone())
+            };
+            let mut here: Vec<_> = plan.on_host(name).map(of).collect();
+            here.sort();
+            here
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+fn any_hosts(count: std::ops::Range<usize>, cores: u32) -> impl Strategy<Value = Vec<Host>> {
+    let one = (1..=cores, 1u64..6, 1u64..4);
+    proptest::collection::vec(one, count).prop_map(|all| {
+        let numbered = all.into_iter().enumerate();
+        numbered
+            .map(|(index, (cores, gib, cost))| {
+                let mut host = host(&format!("h{index}"), cores, 1, gib);
+                host.cost = cost;
+                host
+            })
+            .collect()
+    })
+}
+
+/// Adds a second NUMA node, siblings, a reserve and a rack to some hosts.
+fn enrich(host: &mut Host, (threads, nodes, reserved, rack): (u32, u32, u32, u32)) {
+    let cores = u32::try_from(host.numa[0].cores().count()).unwrap();
+    let node = host.numa[0].clone();
+    let cpus = |at: u32, core: u32| (0..threads).map(move |t| (at * cores + core) + t * 2 * cores);
+    host.numa = (0..nodes)
+        .map(|id| {
+            let all: Vec<Core> =
+                (0..cores).map(|core| Core { cpus: cpus(id, core).collect() }).collect();
+            let domains = all.chunks(3).map(|part| L3Domain { size_kib: None, cores: part.into() });
+            let l3 = domains.collect();
+            NumaNode { id, l3, reserved_cores: reserved, ..node.clone() }
+        })
+        .collect();
+    if rack > 0 {
+        host.labels.insert(Level::Rack, format!("r{rack}"));
+    }
+}
+
+prop_compose! {
+    fn any_spec()(
+        mut hosts in any_hosts(3..6, 8),
+        more in proptest::collection::vec((1u32..3, 1u32..3, 0u32..2, 0u32..4), 5),
+        reads in 1u64..150_000,
+        data in 1u64..8_000,
+        survive in prop_oneof![Just(None), Just(Some(Level::Host)), Just(Some(Level::Rack))],
+        vms in 0u32..3,
+    ) -> Spec {
+        for (host, more) in hosts.iter_mut().zip(more) {
+            enrich(host, more);
+        }
+        let mut spec = spec(hosts, reads, data, survive);
+        if vms > 0 {
+            spec.vms.push(fixed("builder", vms, 2, Some(Level::Host)));
+        }
+        spec
+    }
+}
+
+prop_compose! {
+    fn tiny_spec()(
+        hosts in any_hosts(2..5, 4),
+        reads in 1u64..120_000,
+        data in 1u64..3_000,
+        survives in any::<bool>(),
+        vms in 0u32..2,
+    ) -> Spec {
+        let mut spec = spec(hosts, reads, data, survives.then_some(Level::Host));
+        if vms > 0 {
+            spec.vms.push(fixed("builder", vms, 1, None));
+        }
+        spec
+    }
+}
+
+/// The least (cost, cores) over all layouts and all ways to put their masters
+/// and replicas on hosts, counted one by one.
+fn brute_force(spec: &Spec) -> Option<(u64, u64)> {
+    let profiles = Profiles::builtin().unwrap();
+    let service = &spec.services[0];
+    let all = sizing::layouts(service, &profiles.redis, spec.policy, &spec.topology);
+    let mut best = None;
+    for candidate in all {
+        let layout = candidate.layout;
+        let machines = spec.vms.first().map_or(0, |vm| u64::from(vm.count));
+        let size = |cores: u32, mib: u64| (u64::from(cores), mib);
+        let search = Search {
+            hosts: &spec.topology.hosts,
+            sizes: [size(layout.vcpus, layout.memory_mib.get()), size(1, 512)],
+            groups: u64::from(layout.groups),
+            survives: spec.policy.survive.is_some(),
+        };
+        let replicas = u64::from(layout.groups * (layout.copies - 1));
+        search.place(0, [u64::from(layout.groups), replicas, machines], (0, 0), &mut best);
+    }
+    best
+}
+
+struct Search<'a> {
+    hosts: &'a [Host],
+    sizes: [(u64, u64); 2],
+    groups: u64,
+    survives: bool,
+}
+
+impl Search<'_> {
+    fn place(&self, at: usize, left: [u64; 3], sum: (u64, u64), best: &mut Option<(u64, u64)>) {
+        if best.is_some_and(|best| best <= sum) {
+            return;
+        }
+        let Some(host) = self.hosts.get(at) else {
+            if left == [0, 0, 0] {
+                *best = Some(sum);
+            }
+            return;
+        };
+        for masters in 0..=left[0] {
+            for replicas in 0..=left[1] {
+                for machines in 0..=left[2] {
+                    let here = [masters, replicas, machines];
+                    if let Some(cores) = self.fits(host, here) {
+                        let cost = if cores > 0 { host.cost } else { 0 };
+                        let left = [0, 1, 2].map(|kind| left[kind] - here[kind]);
+                        self.place(at + 1, left, (sum.0 + cost, sum.1 + cores), best);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Cores taken, if all rules hold on the host.
+    fn fits(&self, host: &Host, [masters, replicas, machines]: [u64; 3]) -> Option<u64> {
+        let [(cores, memory), (vm_cores, vm_memory)] = self.sizes;
+        let cores = (masters + replicas) * cores + machines * vm_cores;
+        let memory = (masters + replicas) * memory + machines * vm_memory;
+        let apart = masters + replicas <= self.groups && 2 * masters < self.groups;
+        let fits = cores <= u64::from(host.numa[0].allocatable_cores())
+            && memory <= host.numa[0].memory_mib.get()
+            && (apart || !self.survives);
+        fits.then_some(cores)
+    }
+}
