@@ -248,12 +248,12 @@ fn a_plan_is_made_shown_and_written() {
       capacity  114k/s for 4600/s asked, 4 % used
       instance  38k/s usable of a ceiling of 133k/s
 
-      + cache-0  h2 numa 0  cpus 1  512 MiB  master 0-5461       because a quorum needs 3 masters
-      + cache-1  h1 numa 0  cpus 1  512 MiB  master 5462-10922   because a quorum needs 3 masters
-      + cache-2  h3 numa 0  cpus 1  512 MiB  master 10923-16383  because a quorum needs 3 masters
-      + cache-3  h3 numa 0  cpus 2  512 MiB  replica of cache-0  because cache-0 is lost with h2
-      + cache-4  h2 numa 0  cpus 2  512 MiB  replica of cache-1  because cache-1 is lost with h1
-      + cache-5  h1 numa 0  cpus 2  512 MiB  replica of cache-2  because cache-2 is lost with h3
+      + cache-0  h1 numa 0  cpus 1  512 MiB  master 0-5461       because a quorum needs 3 masters
+      + cache-1  h3 numa 0  cpus 1  512 MiB  master 5462-10922   because a quorum needs 3 masters
+      + cache-2  h2 numa 0  cpus 1  512 MiB  master 10923-16383  because a quorum needs 3 masters
+      + cache-3  h2 numa 0  cpus 2  512 MiB  replica of cache-0  because cache-0 is lost with h1
+      + cache-4  h1 numa 0  cpus 2  512 MiB  replica of cache-1  because cache-1 is lost with h3
+      + cache-5  h3 numa 0  cpus 2  512 MiB  replica of cache-2  because cache-2 is lost with h2
 
     host          cores used         memory used                   disk used
     h1    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
@@ -261,9 +261,9 @@ fn a_plan_is_made_shown_and_written() {
     h3    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
 
     survives the loss of any one host:
-      h1  cache  1 of 3 masters lost  cache-4 takes over  114k/s left, 4 % used
-      h2  cache  1 of 3 masters lost  cache-3 takes over  114k/s left, 4 % used
-      h3  cache  1 of 3 masters lost  cache-5 takes over  114k/s left, 4 % used
+      h1  cache  1 of 3 masters lost  cache-3 takes over  114k/s left, 4 % used
+      h2  cache  1 of 3 masters lost  cache-5 takes over  114k/s left, 4 % used
+      h3  cache  1 of 3 masters lost  cache-4 takes over  114k/s left, 4 % used
     objectives, in this order:
       unmet demand                   0/s        the best there is, proved
       cost of used hosts             3 cost     the best there is, proved
