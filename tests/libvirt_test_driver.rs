@@ -126,3 +126,44 @@ fn a_host_that_cannot_be_reached_says_so() {
         assert_eq!((error.host.as_str(), error.what), ("far", format!("connect to {uri}")));
     }
 }
+
+#[test]
+fn discover_writes_a_host_file_once_and_never_over_an_edited_one() {
+    let desk = tempfile::tempdir().unwrap();
+    let discover = |more: &[&str]| {
+        #[expect(clippy::disallowed_methods, reason = "edge: runs the program under test")]
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hostsplit"));
+        command.current_dir(&desk).args(["discover", "h7=test:///default"]).args(more);
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let file = desk.path().join("hosts/h7.yaml");
+    #[expect(clippy::disallowed_methods, reason = "edge: reads what was written")]
+    let read = || std::fs::read_to_string(&file).unwrap();
+
+    let (code, stdout, stderr) = discover(&["--hypervisor", "qemu"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("16 CPUs in 2 NUMA, 6144MiB"), "{stdout}");
+    let written = read();
+    assert!(written.contains("\nname: h7\nuri: test:///default\nhypervisor: qemu "), "{written}");
+    let (code, stdout, _) = discover(&["--hypervisor", "qemu", "--format", "json"]);
+    assert_eq!(code, Some(0));
+    let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(json["hosts"][0]["result"], "kept");
+
+    let edited = written.replace("cost: 1 ", "cost: 9 ");
+    #[expect(clippy::disallowed_methods, reason = "edge: plays the user")]
+    std::fs::write(&file, &edited).unwrap();
+    let (code, _, stderr) = discover(&["--hypervisor", "qemu"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("  - cost: 9") && stderr.contains("  + cost: 1"), "{stderr}");
+    assert!(stderr.contains("hint: --force replaces the files"), "{stderr}");
+    assert_eq!(read(), edited);
+    assert_eq!(discover(&["--hypervisor", "qemu", "--force"]).0, Some(0));
+    assert_eq!(read(), written);
+
+    let (code, _, stderr) = discover(&["qemu+unix:///system?socket=/nonexistent"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(stderr.matches("error: ").count(), 1, "libvirt printed by itself:\n{stderr}");
+}

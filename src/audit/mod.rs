@@ -1,1 +1,90 @@
-//! (in the making)
+//! The stranger's check: a finished plan is judged again from itself alone, in
+//! integers, by code that knows nothing of model, solve and sizing.
+//!
+//! [`audit`] judges, [`losses`] replays the loss of each failure domain. One file
+//! per family of rules.
+
+mod capacity;
+mod cpus;
+mod fixed;
+mod groups;
+mod hosts;
+mod identity;
+mod index;
+mod kind;
+mod loss;
+mod service;
+mod topology;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use self::index::Index;
+pub use self::kind::{Kind, Severity};
+pub use self::loss::{Loss, losses};
+use crate::plan::{FORMAT, Plan};
+use crate::profile::Profiles;
+
+/// Something that is wrong with a plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// Which rule is broken.
+    pub kind: Kind,
+    /// Whether the plan can stand with it.
+    pub severity: Severity,
+    /// Which instance, host or service breaks it.
+    pub subject: String,
+    /// How, with the numbers.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, severity, subject, message } = self;
+        write!(f, "{severity}: {subject}: {message} ({kind})")
+    }
+}
+
+/// The findings so far.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, kind: Kind, subject: impl ToString, message: impl Into<String>) {
+        self.0.push(Finding {
+            kind,
+            severity: kind.severity(),
+            subject: subject.to_string(),
+            message: message.into(),
+        });
+    }
+}
+
+/// Judges a plan by every rule; findings come in the order of [`Kind`].
+#[must_use]
+pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    if plan.format != FORMAT {
+        let message = format!("format {}, this program reads {FORMAT}", plan.format);
+        findings.add(Kind::Format, &plan.name, message);
+    }
+    topology::check(plan, &mut findings);
+    let index = Index::new(&plan.topology);
+    hosts::check(plan, &index, &mut findings);
+    cpus::check(plan, &index, &mut findings);
+    identity::check(plan, &mut findings);
+    service::check(plan, &mut findings);
+    groups::check(plan, &mut findings);
+    capacity::check(plan, profiles, &index, &mut findings);
+    fixed::check(plan, &mut findings);
+    findings.0.sort();
+    findings.0.dedup();
+    findings.0
+}
+
+/// Whether a plan with these findings may be written and deployed.
+#[must_use]
+pub fn is_fit(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.severity == Severity::Warning)
+}

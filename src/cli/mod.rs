@@ -1,13 +1,16 @@
 //! The only room that prints, exits and reads argv and the environment: one
 //! file per command.
 
+pub mod check;
 mod deploy;
 mod destroy;
+pub mod discover;
 pub mod error;
 mod graph;
 mod progress;
 mod run;
 mod session;
+pub mod show;
 mod status;
 pub mod ui;
 mod verify;
@@ -32,6 +35,9 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
+    Show(show::Args),
+    Discover(discover::Args),
     Graph(graph::Args),
     Deploy(deploy::Args),
     Status(status::Args),
@@ -60,6 +66,9 @@ pub fn run() -> ExitCode {
 
 fn dispatch(command: Command) -> Outcome {
     match command {
+        Command::Check(args) => check::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Discover(args) => discover::run(&args),
         Command::Graph(args) => graph::run(args),
         Command::Deploy(args) => deploy::run(args),
         Command::Status(args) => status::run(args),

@@ -6,6 +6,7 @@
 
 #[doc(hidden)]
 pub mod sample;
+pub mod store;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

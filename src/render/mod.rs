@@ -20,6 +20,7 @@ pub use self::digest::instance_digest;
 pub use self::domain::{DiskPaths, domain_xml};
 pub use self::redis::redis_conf;
 pub use self::seed::{SeedFiles, seed_files, seed_image};
+pub(crate) use self::text::yaml;
 pub use self::volume::volume_xml;
 
 /// Why an instance cannot be rendered.

@@ -128,7 +128,7 @@ fn xml(text: &str) -> String {
 }
 
 /// Turns a text into a double-quoted YAML scalar, quotes included.
-pub(super) fn yaml(text: &str) -> String {
+pub(crate) fn yaml(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

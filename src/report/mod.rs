@@ -1,5 +1,11 @@
-//! (in the making)
+//! Values to text and JSON. A report is computed first and printed second, so
+//! that both forms say the same; nothing here reads, decides or prints.
 
+mod columns;
 pub mod deploy;
 pub mod graph;
+pub mod host;
+pub mod plan;
+mod plan_text;
+pub mod spec;
 pub mod status;

@@ -1,7 +1,27 @@
 //! What the user asked for, read from YAML and checked for sense.
 //!
-//! [`Spec`] is the checked form; the wire form, with the place of every value,
-//! stays inside this room.
+//! [`load`] reads the files into the wire form, which keeps the place of every
+//! value and stays inside this room, and checks it into a [`Spec`]. Whatever is
+//! wrong is told with file, line and column, as much of it at once as possible.
+
+mod check;
+mod check_host;
+mod check_image;
+mod check_network;
+mod check_numa;
+mod check_service;
+mod load;
+mod parse;
+mod problem;
+mod scalar;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod wire_reserve;
+
+pub use self::load::load;
+pub use self::problem::{Mark, Place, Problem, SpecErrors};
 
 use std::net::Ipv4Addr;
 

@@ -1,6 +1,8 @@
 //! The hosts: NUMA nodes, L3 domains, cores and threads; memory, pools and
 //! failure domains; what is kept back for the host itself.
 
+pub mod reserve;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -153,6 +155,13 @@ pub struct Pool {
 }
 
 impl Topology {
+    /// Orders hosts by their names; names must differ.
+    #[must_use]
+    pub fn new(mut hosts: Vec<Host>) -> Self {
+        hosts.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { hosts }
+    }
+
     /// The host of that name.
     #[must_use]
     pub fn host(&self, name: &HostName) -> Option<&Host> {

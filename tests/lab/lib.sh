@@ -2,7 +2,8 @@
 # Sourced, not run; sourcing it changes nothing.
 # shellcheck shell=bash disable=SC2034  # its constants are used where it is sourced
 
-lab_dir=${HOSTSPLIT_LAB:-/var/tmp/hostsplit-lab}
+default_lab_dir=/var/tmp/hostsplit-lab
+lab_dir=${HOSTSPLIT_LAB:-$default_lab_dir}
 # The scripts of the lab, wherever they are called from.
 lab_bin=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 fabric_ns=hostsplit-lab
@@ -27,6 +28,10 @@ check_lab_dir() {
   [[ $lab_dir != /run/* && $lab_dir != /var/run/* ]] || fail "HOSTSPLIT_LAB cannot lie below /run, which each host has for itself"
   [ "${#lab_dir}" -le 70 ] || fail "HOSTSPLIT_LAB is too long for a unix socket below it: '$lab_dir' (70 characters at most)"
 }
+
+# An `up` that was killed right after it made its directory: ours by its name, if it is empty. A directory of
+# another name is somebody's until it carries the lab's mark.
+forget_empty_lab_dir() { [ "$lab_dir" = "$default_lab_dir" ] && rmdir "$lab_dir" 2> /dev/null; }
 
 need_root() {
   [ "$(id -u)" = 0 ] || fail "the lab makes network namespaces and mounts: run this as root" "sudo $0 $*"

@@ -1,0 +1,56 @@
+//! Fixed machines: as many as asked for, of the size and spread asked for.
+
+use std::collections::BTreeMap;
+
+use super::{Findings, Kind};
+use crate::plan::{Instance, Plan, Role};
+use crate::spec::FixedVm;
+
+pub(super) fn check(plan: &Plan, findings: &mut Findings) {
+    for vm in &plan.vms {
+        let machines: Vec<&Instance> =
+            plan.instances.iter().filter(|instance| instance.service == vm.name).collect();
+        if machines.len() != vm.count as usize {
+            let message = format!("{} are planned, asked for are {}", machines.len(), vm.count);
+            findings.add(Kind::FixedCount, &vm.name, message);
+        }
+        for machine in &machines {
+            size(vm, machine, findings);
+        }
+        spread(plan, vm, &machines, findings);
+    }
+}
+
+fn size(vm: &FixedVm, machine: &Instance, findings: &mut Findings) {
+    if machine.role != Role::Fixed || machine.group.is_some() {
+        findings.add(Kind::Role, &machine.name, "it is no fixed machine, but asked for as one");
+    }
+    let same = machine.cpus.len() == vm.vcpus as usize
+        && machine.memory_mib == vm.memory_mib
+        && machine.root.size_mib == vm.disk_mib;
+    if !same {
+        let message = format!(
+            "it has {} CPUs, {} memory, {} disk; asked for are {}, {}, {}",
+            machine.cpus.len(),
+            machine.memory_mib,
+            machine.root.size_mib,
+            vm.vcpus,
+            vm.memory_mib,
+            vm.disk_mib
+        );
+        findings.add(Kind::Layout, &machine.name, message);
+    }
+}
+
+fn spread(plan: &Plan, vm: &FixedVm, machines: &[&Instance], findings: &mut Findings) {
+    let Some(level) = vm.spread else { return };
+    let mut taken = BTreeMap::new();
+    for machine in machines {
+        let Some(host) = plan.topology.host(&machine.host) else { continue };
+        let domain = host.failure_domain(level);
+        if let Some(other) = taken.insert(domain.clone(), &machine.name) {
+            let message = format!("it is in {level} {domain:?}, as {other} is");
+            findings.add(Kind::FixedSpread, &machine.name, message);
+        }
+    }
+}

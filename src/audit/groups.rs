@@ -1,0 +1,113 @@
+//! Groups: slots, copies, roles, and where the copies are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Findings, Kind, loss};
+use crate::ids::InstanceName;
+use crate::plan::{Group, Plan, Role, ServicePlan};
+
+/// Hash slots of a Redis Cluster.
+const SLOTS: u32 = 16_384;
+/// Masters below which a cluster cannot agree that one is gone.
+const MIN_MASTERS: usize = 3;
+
+pub(super) fn check(plan: &Plan, findings: &mut Findings) {
+    for service in &plan.services {
+        slots(service, findings);
+        counts(service, findings);
+        roles(plan, service, findings);
+    }
+    loss::check(plan, findings);
+}
+
+/// Master first, then the replicas.
+pub(super) fn members(group: &Group) -> impl Iterator<Item = &InstanceName> {
+    std::iter::once(&group.master).chain(&group.replicas)
+}
+
+fn slots(service: &ServicePlan, findings: &mut Findings) {
+    let mut ranges: Vec<(u32, u32)> = service
+        .groups
+        .iter()
+        .map(|group| (u32::from(group.first_slot), u32::from(group.last_slot)))
+        .collect();
+    ranges.sort_unstable();
+    let mut wrong = |message: String| findings.add(Kind::Slots, &service.name, message);
+    let mut next = 0;
+    for (first, last) in ranges {
+        if first > last || last >= SLOTS {
+            wrong(format!("{first}-{last} is no range of slots"));
+            return;
+        }
+        if first < next {
+            wrong(format!("slots {first}-{} have two groups", last.min(next - 1)));
+        }
+        if first > next {
+            wrong(format!("slots {next}-{} have no group", first - 1));
+        }
+        next = next.max(last + 1);
+    }
+    if next < SLOTS {
+        wrong(format!("slots {next}-{} have no group", SLOTS - 1));
+    }
+}
+
+fn counts(service: &ServicePlan, findings: &mut Findings) {
+    let planned = service.layout.groups as usize;
+    let groups = service.groups.len();
+    if groups != planned {
+        let message = format!("it has {groups} groups, its layout {planned}");
+        findings.add(Kind::Copies, &service.name, message);
+    }
+    let copies = service.layout.copies as usize;
+    for group in &service.groups {
+        let members: BTreeSet<&InstanceName> = members(group).collect();
+        if members.len() != copies {
+            let (index, has) = (group.index, members.len());
+            let message = format!("group {index} has {has} copies, its layout {copies}");
+            findings.add(Kind::Copies, &service.name, message);
+        }
+    }
+    if groups < MIN_MASTERS {
+        let message = format!("{groups} masters; a Redis Cluster needs {MIN_MASTERS}");
+        findings.add(Kind::Masters, &service.name, message);
+    }
+}
+
+/// What the groups say of each instance is what the instance says, and the
+/// other way round.
+fn roles(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
+    let mut stated: BTreeMap<&InstanceName, (Role, u32)> = BTreeMap::new();
+    let mut indices = BTreeSet::new();
+    for group in &service.groups {
+        if !indices.insert(group.index) {
+            let message = format!("group {} stands twice", group.index);
+            findings.add(Kind::Role, &service.name, message);
+        }
+        for (place, name) in members(group).enumerate() {
+            let role = if place == 0 { Role::Master } else { Role::Replica };
+            if stated.insert(name, (role, group.index)).is_some() {
+                findings.add(Kind::Role, name, "it stands in the groups twice");
+            }
+        }
+    }
+    for instance in plan.instances.iter().filter(|instance| instance.service == service.name) {
+        let says = (instance.role, instance.group);
+        match stated.remove(&instance.name) {
+            Some((role, group)) if says == (role, Some(group)) => {}
+            Some((role, group)) => {
+                let message = format!(
+                    "it is {} of group {:?}, the groups say {} of {group}",
+                    instance.role.as_str(),
+                    instance.group,
+                    role.as_str()
+                );
+                findings.add(Kind::Role, &instance.name, message);
+            }
+            None => findings.add(Kind::Role, &instance.name, "it is in no group"),
+        }
+    }
+    for name in stated.into_keys() {
+        findings.add(Kind::Role, name, "a group names it, but there is no such instance");
+    }
+}

@@ -1,0 +1,133 @@
+//! What instances take from hosts: memory, pages, pools, the bridge.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::index::Index;
+use super::{Findings, Kind};
+use crate::ids::HostName;
+use crate::plan::{Instance, Plan, Volume};
+use crate::topology::NumaNode;
+use crate::units::Mebibytes;
+
+/// Size of ordinary pages.
+const ORDINARY_KIB: u64 = 4;
+
+pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
+    for instance in &plan.instances {
+        match index.host(&instance.host) {
+            None => {
+                let message = format!("the topology has no host {}", instance.host);
+                findings.add(Kind::UnknownHost, &instance.name, message);
+            }
+            Some(host) if !host.numa.iter().any(|node| node.id == instance.numa) => {
+                let message = format!("{} has no NUMA node {}", host.name, instance.numa);
+                findings.add(Kind::UnknownNuma, &instance.name, message);
+            }
+            Some(_) => {}
+        }
+    }
+    memory(plan, index, findings);
+    pools(plan, index, findings);
+    bridges(plan, index, findings);
+}
+
+/// The volumes of an instance.
+pub(super) fn volumes(instance: &Instance) -> impl Iterator<Item = &Volume> {
+    [&instance.root, &instance.seed].into_iter().chain(&instance.data)
+}
+
+fn memory(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
+    let mut by_node: BTreeMap<(&HostName, u32), (&NumaNode, Vec<&Instance>)> = BTreeMap::new();
+    for instance in &plan.instances {
+        let Some(node) = index.numa(instance) else { continue };
+        let key = (&instance.host, instance.numa);
+        by_node.entry(key).or_insert_with(|| (node, Vec::new())).1.push(instance);
+    }
+    for ((host, id), (node, instances)) in by_node {
+        let subject = format!("{host} NUMA node {id}");
+        ordinary_pages(&subject, node, &instances, findings);
+        huge_pages(&subject, node, &instances, findings);
+    }
+}
+
+fn ordinary_pages(
+    subject: &str,
+    node: &NumaNode,
+    instances: &[&Instance],
+    findings: &mut Findings,
+) {
+    let needed: Mebibytes = instances
+        .iter()
+        .filter(|instance| instance.page_kib == ORDINARY_KIB)
+        .map(|instance| instance.memory_mib)
+        .sum();
+    let in_huge_pages: Mebibytes = node
+        .pages
+        .iter()
+        .map(|pool| Mebibytes::new(pool.size_kib.saturating_mul(pool.count) >> 10))
+        .sum();
+    let allocatable = node.allocatable_memory().saturating_sub(in_huge_pages);
+    if needed > allocatable {
+        let message = format!("instances need {needed}, allocatable are {allocatable}");
+        findings.add(Kind::Memory, subject, message);
+    }
+}
+
+fn huge_pages(subject: &str, node: &NumaNode, instances: &[&Instance], findings: &mut Findings) {
+    let mut needed: BTreeMap<u64, u64> = BTreeMap::new();
+    for instance in instances.iter().filter(|instance| instance.page_kib != ORDINARY_KIB) {
+        let pages = match instance.page_kib {
+            0 => u64::MAX,
+            size => instance.memory_mib.kib().div_ceil(size),
+        };
+        let sum = needed.entry(instance.page_kib).or_default();
+        *sum = sum.saturating_add(pages);
+    }
+    for (size, needed) in needed {
+        let there = node.pages.iter().find(|pool| pool.size_kib == size);
+        let there = there.map_or(0, |pool| pool.count);
+        if needed > there {
+            let message = format!("instances need {needed} pages of {size} KiB, there are {there}");
+            findings.add(Kind::HugePages, subject, message);
+        }
+    }
+}
+
+fn pools(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
+    let mut taken: BTreeMap<(&HostName, &str), Mebibytes> = BTreeMap::new();
+    for instance in &plan.instances {
+        for volume in volumes(instance) {
+            let sum = taken.entry((&instance.host, volume.pool.as_str())).or_default();
+            *sum = sum.saturating_add(volume.size_mib);
+        }
+        if let Some(image) = &plan.image
+            && instance.root.size_mib < image.virtual_size_mib
+        {
+            let (root, image) = (instance.root.size_mib, image.virtual_size_mib);
+            let message = format!("the root volume has {root}, the image below it {image}");
+            findings.add(Kind::RootSize, &instance.name, message);
+        }
+    }
+    for ((host, name), taken) in taken {
+        let Some(host) = index.host(host) else { continue };
+        let Some(pool) = host.pools.iter().find(|pool| pool.name == name) else {
+            findings.add(Kind::UnknownPool, &host.name, format!("there is no pool {name:?}"));
+            continue;
+        };
+        if taken > pool.capacity_mib {
+            let message =
+                format!("volumes in pool {name:?} take {taken}, it has {}", pool.capacity_mib);
+            findings.add(Kind::PoolCapacity, &host.name, message);
+        }
+    }
+}
+
+fn bridges(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
+    let used: BTreeSet<&HostName> = plan.instances.iter().map(|instance| &instance.host).collect();
+    for host in used.into_iter().filter_map(|name| index.host(name)) {
+        if !host.bridges.contains(&plan.network.bridge) {
+            let message = format!("there is no bridge {:?}", plan.network.bridge);
+            findings.add(Kind::Bridge, &host.name, message);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Names, addresses, MACs and UUIDs: well-formed and once each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use super::hosts::volumes;
+use super::{Findings, Kind};
+use crate::plan::Plan;
+
+/// QEMU's prefix for the MACs of guests.
+const MAC_PREFIX: &str = "52:54:00:";
+
+pub(super) fn check(plan: &Plan, findings: &mut Findings) {
+    names(plan, findings);
+    network(plan, findings);
+    addresses(plan, findings);
+    forms(plan, findings);
+    uniqueness(plan, findings);
+}
+
+fn names(plan: &Plan, findings: &mut Findings) {
+    let mut owners = BTreeSet::new();
+    let services = plan.services.iter().map(|service| &service.name);
+    for name in services.chain(plan.vms.iter().map(|vm| &vm.name)) {
+        if !owners.insert(name) {
+            findings.add(Kind::DuplicateName, name, "the name stands for two services or machines");
+        }
+    }
+    let mut instances = BTreeSet::new();
+    for instance in &plan.instances {
+        if !instances.insert(&instance.name) {
+            findings.add(Kind::DuplicateName, &instance.name, "the name stands for two instances");
+        }
+        if !owners.contains(&instance.service) {
+            let message = format!("there is no service or machine {}", instance.service);
+            findings.add(Kind::UnknownService, &instance.name, message);
+        }
+    }
+}
+
+fn network(plan: &Plan, findings: &mut Findings) {
+    let network = &plan.network;
+    let (subnet, first, last) =
+        (u32::from(network.subnet), u32::from(network.first), u32::from(network.last));
+    let bits = 32u32.checked_sub(u32::from(network.prefix)).filter(|bits| (2..32).contains(bits));
+    let Some(hosts) = bits.and_then(|bits| u32::MAX.checked_shr(32 - bits)) else {
+        findings.add(Kind::Network, &plan.name, format!("prefix length {}", network.prefix));
+        return;
+    };
+    let in_subnet = |address: u32| address > subnet && address - subnet < hosts;
+    if subnet & hosts != 0 || first > last || !in_subnet(first) || !in_subnet(last) {
+        let message = format!(
+            "the range {}-{} does not lie in {}/{}",
+            network.first, network.last, network.subnet, network.prefix
+        );
+        findings.add(Kind::Network, &plan.name, message);
+    }
+    if let Some(gateway) = network.gateway
+        && (first..=last).contains(&u32::from(gateway))
+    {
+        let message = format!("the gateway {gateway} lies in the instances' range");
+        findings.add(Kind::Network, &plan.name, message);
+    }
+}
+
+fn addresses(plan: &Plan, findings: &mut Findings) {
+    let mut owners = BTreeMap::new();
+    for instance in &plan.instances {
+        let address = instance.address;
+        let range = plan.network.first..=plan.network.last;
+        if !range.contains(&address) {
+            let message = format!("{address} is outside {}-{}", range.start(), range.end());
+            findings.add(Kind::Address, &instance.name, message);
+        }
+        if let Some(other) = owners.insert(address, &instance.name) {
+            let message = format!("{address} is the address of {other} too");
+            findings.add(Kind::AddressTwice, &instance.name, message);
+        }
+    }
+}
+
+fn forms(plan: &Plan, findings: &mut Findings) {
+    for instance in &plan.instances {
+        let mut wrong = |what: &str, text: &dyn Display| {
+            findings.add(Kind::Identity, &instance.name, format!("{text} is no {what}"));
+        };
+        if !is_mac(&instance.mac) {
+            wrong("MAC of a guest, 52:54:00:xx:xx:xx", &instance.mac);
+        }
+        if instance.uuid.get_version_num() != 5 {
+            wrong("name-based UUID", &instance.uuid);
+        }
+        if !is_label(&instance.domain) {
+            wrong("name of a domain", &instance.domain);
+        }
+        for volume in volumes(instance).filter(|volume| !is_label(&volume.name)) {
+            wrong("name of a volume", &volume.name);
+        }
+    }
+}
+
+fn is_mac(text: &str) -> bool {
+    text.strip_prefix(MAC_PREFIX).is_some_and(|rest| {
+        let mut parts = rest.split(':');
+        let good = |part: &str| {
+            part.len() == 2 && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        parts.clone().count() == 3 && parts.all(good)
+    })
+}
+
+/// Characters that are safe in names of files, domains and volumes alike.
+fn is_label(text: &str) -> bool {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=128).contains(&text.len()) && text.bytes().all(safe) && !text.starts_with(['.', '-'])
+}
+
+fn uniqueness(plan: &Plan, findings: &mut Findings) {
+    let (mut macs, mut uuids) = (BTreeSet::new(), BTreeSet::new());
+    let (mut domains, mut all_volumes) = (BTreeSet::new(), BTreeSet::new());
+    for instance in &plan.instances {
+        let mut twice = |is_new: bool, what: &str, text: &dyn Display| {
+            if !is_new {
+                let message = format!("the {what} {text} stands for another instance too");
+                findings.add(Kind::IdentityTwice, &instance.name, message);
+            }
+        };
+        twice(macs.insert(&instance.mac), "MAC", &instance.mac);
+        twice(uuids.insert(instance.uuid), "UUID", &instance.uuid);
+        twice(domains.insert(&instance.domain), "domain", &instance.domain);
+        for volume in volumes(instance) {
+            let is_new = all_volumes.insert((&instance.host, &volume.pool, &volume.name));
+            twice(is_new, "volume", &volume.name);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The rules, one variant each.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The plan must not be deployed.
+    Error,
+    /// The plan works, less well than it could.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)+) => {
+        /// A rule that a plan can break.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Kind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl Kind {
+            /// All rules.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// The rule's name in JSON and in reports.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The plan's format is one that this program reads.
+    Format = "format",
+    /// Hosts, NUMA nodes, CPUs and pools of the plan's topology stand once, and
+    /// reserves are no larger than what they are kept from.
+    Topology = "topology",
+    /// Names of services, fixed machines and instances stand once.
+    DuplicateName = "duplicate_name",
+    /// An instance is part of a service or fixed machine of the plan.
+    UnknownService = "unknown_service",
+    /// An instance is on a host of the topology.
+    UnknownHost = "unknown_host",
+    /// An instance is on a NUMA node of its host.
+    UnknownNuma = "unknown_numa",
+    /// An instance's CPUs are CPUs of its NUMA node, at least one.
+    UnknownCpu = "unknown_cpu",
+    /// Reserved cores run no instance.
+    ReservedCpu = "reserved_cpu",
+    /// A CPU is pinned once.
+    CpuTwice = "cpu_twice",
+    /// The threads of a core belong to one instance.
+    SharedCore = "shared_core",
+    /// The threads that a guest sees as one core are threads of one core.
+    GuestThreads = "guest_threads",
+    /// An instance that fits into an L3 domain does not straddle two.
+    L3Straddled = "l3_straddled",
+    /// Emulator threads run on CPUs of the host that no other instance has.
+    EmulatorCpus = "emulator_cpus",
+    /// Instances on ordinary pages fit into the allocatable memory.
+    Memory = "memory",
+    /// Instances on huge pages fit into the pages of their size.
+    HugePages = "huge_pages",
+    /// A volume is in a pool of its host.
+    UnknownPool = "unknown_pool",
+    /// The volumes of a pool fit into it.
+    PoolCapacity = "pool_capacity",
+    /// A root volume is at least as large as the image below it.
+    RootSize = "root_size",
+    /// A host that carries instances has the network's bridge.
+    Bridge = "bridge",
+    /// The network's range lies in its subnet and is free of its gateway.
+    Network = "network",
+    /// An instance's address lies in the network's range.
+    Address = "address",
+    /// An address stands once.
+    AddressTwice = "address_twice",
+    /// MACs, UUIDs, names of domains and volumes have their form.
+    Identity = "identity",
+    /// MACs, UUIDs, names of domains and volumes stand once.
+    IdentityTwice = "identity_twice",
+    /// Groups cover every hash slot once.
+    Slots = "slots",
+    /// The groups and their copies are as many as the layout says.
+    Copies = "copies",
+    /// Groups and instances agree on who is in which group, in which role.
+    Role = "role",
+    /// A Redis Cluster has at least three masters.
+    Masters = "masters",
+    /// An instance has the CPUs, memory and data volume of its layout.
+    Layout = "layout",
+    /// Configuration values agree with the instance and the rules of a cluster.
+    Configuration = "configuration",
+    /// Groups hold the data that was asked for.
+    Data = "data",
+    /// A service can do what was asked, and its sums are right.
+    Capacity = "capacity",
+    /// Ceiling, usable rate and demand are what the profile and the pinned cores
+    /// give.
+    Ceiling = "ceiling",
+    /// A process full of data fits into its instance, and holds no more data
+    /// than one should.
+    ProcessMemory = "process_memory",
+    /// Copies of a group are in different failure domains.
+    GroupSpread = "group_spread",
+    /// After the loss of a failure domain every group has a copy left.
+    LostGroup = "lost_group",
+    /// After the loss of a failure domain more than half of the masters remain.
+    Majority = "majority",
+    /// Fixed machines are as many as asked for.
+    FixedCount = "fixed_count",
+    /// Fixed machines are spread as asked for.
+    FixedSpread = "fixed_spread",
+}
+
+impl Kind {
+    /// How bad it is to break the rule.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::L3Straddled => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

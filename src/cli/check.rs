@@ -1,0 +1,87 @@
+//! `hostsplit check`: is this spec sound, does this plan hold?
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::error::{CliError, Outcome, exit};
+use super::ui::{self, Format};
+use crate::audit;
+use crate::plan::store;
+use crate::profile::Profiles;
+use crate::report::plan::Summary;
+use crate::report::spec;
+use crate::spec::{Spec, SpecErrors, load};
+
+/// Check a spec, or audit a plan: a name that ends in `.json` is a plan.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Spec (YAML) or plan (JSON).
+    file: PathBuf,
+    /// How to show what is found.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The file is unreadable, the spec has mistakes, or the plan has findings.
+pub fn run(args: &Args) -> Outcome {
+    if args.file.extension().is_some_and(|extension| extension == "json") {
+        check_plan(args)
+    } else {
+        check_spec(args)
+    }
+}
+
+fn check_spec(args: &Args) -> Outcome {
+    match (load(&args.file), args.format) {
+        (Ok(spec), Format::Text) => {
+            ui::data(&format!("{}: sound\n{}", args.file.display(), spec::text(&spec)))?;
+            Ok(exit::DONE)
+        }
+        (Ok(spec), Format::Json) => {
+            ui::data(&format!("{:#}\n", spec::json(&spec)))?;
+            Ok(exit::DONE)
+        }
+        (Err(errors), Format::Text) => Err(spec_error(&args.file, &errors)),
+        (Err(errors), Format::Json) => {
+            ui::data(&format!("{:#}\n", spec::problems_json(&errors)))?;
+            Ok(exit::ERROR)
+        }
+    }
+}
+
+fn check_plan(args: &Args) -> Outcome {
+    let plan = store::read(&args.file)?;
+    let findings = audit::audit(&plan, &Profiles::builtin()?);
+    let code = if audit::is_fit(&findings) { exit::DONE } else { exit::FAILED_CHECK };
+    match args.format {
+        Format::Text => {
+            let summary = Summary::new(&plan, findings);
+            let counts = summary.counts();
+            ui::data(&format!("{}: {counts}\n{}", args.file.display(), summary.audit()))?;
+        }
+        Format::Json => ui::data(&format!("{:#}\n", json!({ "findings": findings })))?,
+    }
+    Ok(code)
+}
+
+/// Loads a spec for a command.
+///
+/// # Errors
+/// Its mistakes, as they are shown.
+pub(super) fn load_spec(path: &Path) -> Result<Spec, CliError> {
+    load(path).map_err(|errors| spec_error(path, &errors))
+}
+
+fn spec_error(path: &Path, errors: &SpecErrors) -> CliError {
+    match errors.problems.as_slice() {
+        [only] => CliError { hint: only.hint.clone(), ..CliError::new(only) },
+        all => {
+            let count = all.len();
+            CliError::new(format!("{count} mistakes in {}\n{errors}", path.display()))
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! TOML text -> [`Profile`]: no unknown fields, intervals in order, evidence
+//! for every number.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{
+    Cluster, Disk, Evidence, Headroom, Kind, Memory, Network, Number, Placement, Profile, Profiles,
+    Shapes, Throughput, Work,
+};
+
+const REDIS: &str = include_str!("../../profiles/redis.toml");
+
+/// Why a profile cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// Not the TOML of a profile.
+    #[error("profile {profile}: {message}")]
+    Toml {
+        /// The engine.
+        profile: String,
+        /// What the parser said.
+        message: String,
+    },
+    /// An interval that is none.
+    #[error("profile {profile}: {number}: expected 0 <= low <= default <= high, all finite")]
+    Interval {
+        /// The engine.
+        profile: String,
+        /// Section and name.
+        number: String,
+    },
+    /// A number without evidence.
+    #[error("profile {profile}: {number}: there is no evidence {evidence:?}")]
+    Evidence {
+        /// The engine.
+        profile: String,
+        /// Section and name.
+        number: String,
+        /// The id that is missing.
+        evidence: String,
+    },
+    /// Two records of one id.
+    #[error("profile {profile}: evidence {evidence:?} stands twice")]
+    Twice {
+        /// The engine.
+        profile: String,
+        /// The id.
+        evidence: String,
+    },
+    /// A value that no instance can have.
+    #[error("profile {profile}: {number}: {expected}")]
+    Senseless {
+        /// The engine.
+        profile: String,
+        /// Section and name.
+        number: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    engine: String,
+    kind: Kind,
+    version: String,
+    unit: String,
+    throughput: Throughput,
+    placement: Placement,
+    headroom: Headroom,
+    work: Work,
+    memory: Memory,
+    disk: Disk,
+    network: Network,
+    cluster: Cluster,
+    shapes: Shapes,
+    evidence: Vec<Evidence>,
+}
+
+impl Profiles {
+    /// The profiles that this program brings along.
+    ///
+    /// # Errors
+    /// An embedded profile is broken; the tests see to it that none is.
+    pub fn builtin() -> Result<Self, ProfileError> {
+        Ok(Self { redis: Profile::parse("redis", REDIS)? })
+    }
+}
+
+impl Profile {
+    /// Reads and checks the text of a profile.
+    ///
+    /// # Errors
+    /// Says which number is wrong and how.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
+        let wire: Wire = toml::from_str(text).map_err(|error| ProfileError::Toml {
+            profile: name.to_owned(),
+            message: error.to_string(),
+        })?;
+        let mut evidence = BTreeMap::new();
+        for record in wire.evidence {
+            if let Some(twice) = evidence.insert(record.id.clone(), record) {
+                let profile = name.to_owned();
+                return Err(ProfileError::Twice { profile, evidence: twice.id });
+            }
+        }
+        let profile = Self {
+            engine: wire.engine,
+            kind: wire.kind,
+            version: wire.version,
+            unit: wire.unit,
+            throughput: wire.throughput,
+            placement: wire.placement,
+            headroom: wire.headroom,
+            work: wire.work,
+            memory: wire.memory,
+            disk: wire.disk,
+            network: wire.network,
+            cluster: wire.cluster,
+            shapes: wire.shapes,
+            evidence,
+        };
+        profile.check(name)?;
+        Ok(profile)
+    }
+
+    /// Every number with `section.name`, in the order of the file.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<(String, &Number)> {
+        [
+            ("throughput", self.throughput.numbers()),
+            ("placement", self.placement.numbers()),
+            ("headroom", self.headroom.numbers()),
+            ("work", self.work.numbers()),
+            ("memory", self.memory.numbers()),
+            ("disk", self.disk.numbers()),
+            ("network", self.network.numbers()),
+            ("cluster", self.cluster.numbers()),
+        ]
+        .into_iter()
+        .flat_map(|(section, numbers)| {
+            numbers.into_iter().map(move |(name, number)| (format!("{section}.{name}"), number))
+        })
+        .collect()
+    }
+
+    fn check(&self, name: &str) -> Result<(), ProfileError> {
+        let profile = || name.to_owned();
+        for (number, value) in self.numbers() {
+            let ordered = 0.0 <= value.low
+                && value.low <= value.default
+                && value.default <= value.high
+                && value.high.is_finite();
+            if !ordered {
+                return Err(ProfileError::Interval { profile: profile(), number });
+            }
+            self.check_evidence(name, &number, &value.evidence)?;
+        }
+        self.check_evidence(name, "shapes.vcpus", &self.shapes.evidence)?;
+        let ascending = self.shapes.vcpus.is_sorted_by(|a, b| a < b);
+        let positive = self.shapes.vcpus.first().is_some_and(|first| *first > 0);
+        let senseless = |number: &str, expected| {
+            Err(ProfileError::Senseless { profile: profile(), number: number.to_owned(), expected })
+        };
+        if !(ascending && positive) {
+            return senseless("shapes.vcpus", "expected counts from 1 up, ascending");
+        }
+        if self.memory.rounding_mib.whole() == 0 {
+            return senseless("memory.rounding_mib", "expected at least 1");
+        }
+        if self.cluster.slots.whole() != 16384 {
+            return senseless("cluster.slots", "expected 16384, as Redis Cluster has");
+        }
+        Ok(())
+    }
+
+    fn check_evidence(
+        &self,
+        profile: &str,
+        number: &str,
+        evidence: &str,
+    ) -> Result<(), ProfileError> {
+        if self.evidence.contains_key(evidence) {
+            return Ok(());
+        }
+        Err(ProfileError::Evidence {
+            profile: profile.to_owned(),
+            number: number.to_owned(),
+            evidence: evidence.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::Grade;
+    use super::*;
+
+    #[test]
+    fn the_embedded_profile_is_sound_and_every_evidence_is_used() {
+        let profile = Profiles::builtin().unwrap().redis;
+        let used: BTreeSet<&str> = profile
+            .numbers()
+            .iter()
+            .map(|(_, number)| number.evidence.as_str())
+            .chain([profile.shapes.evidence.as_str()])
+            .collect();
+        let kept: BTreeSet<&str> = profile.evidence.keys().map(String::as_str).collect();
+        assert_eq!(used, kept);
+        for record in profile.evidence.values() {
+            let proposed = record.grade == Grade::Proposal;
+            assert_eq!(record.source == "proposal", proposed, "{}", record.id);
+            assert!(proposed || record.source.starts_with("https://"), "{}", record.id);
+            assert!(!record.note.is_empty() && !record.setup.is_empty(), "{}", record.id);
+        }
+    }
+
+    fn broken(from: &str, to: &str) -> String {
+        assert!(REDIS.contains(from), "{from}");
+        Profile::parse("redis", &REDIS.replacen(from, to, 1)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn broken_profiles_are_refused_by_name() {
+        assert_eq!(
+            broken("low = 0.05, default = 0.125", "low = 0.5, default = 0.125"),
+            "profile redis: throughput.interrupt_share: \
+             expected 0 <= low <= default <= high, all finite"
+        );
+        assert_eq!(
+            broken("evidence = \"proposal-network\"", "evidence = \"hearsay\""),
+            "profile redis: network.overhead_bytes: there is no evidence \"hearsay\""
+        );
+        assert!(broken("[1, 2, 4, 8]", "[2, 1]").contains("ascending"));
+        assert!(broken("[throughput]", "[throughput]\nspeed = 1").contains("unknown field"));
+        assert!(broken("id = \"redis-conf\"", "id = \"azure-redis\"").contains("stands twice"));
+    }
+}

@@ -1,0 +1,269 @@
+//! The host file: what a host said of itself, in the form that a spec
+//! includes, with a word on every value that was not measured.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::hypervisor::{HostReport, ReportedCpu, ReportedNuma, ReportedPool};
+use crate::ids::{HostName, MAX_NAME};
+use crate::render;
+use crate::topology::Hypervisor;
+use crate::units::{Bytes, Mebibytes, PerSecond};
+
+/// Assumed of every disk: what a small SSD does. libvirt says nothing of speed.
+const ASSUMED_IOPS: PerSecond = PerSecond::new(20_000);
+
+/// Up to this many cores a host keeps none for itself: one of two would be
+/// half of what it has.
+const TOO_FEW_TO_SHARE: usize = 2;
+
+/// A host file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFile {
+    /// The text.
+    pub text: String,
+    /// How the host runs guests.
+    pub hypervisor: Hypervisor,
+    /// Paths of the values that nobody measured, as the file lists them.
+    pub assumed: Vec<String>,
+}
+
+/// The host file of a host. `hypervisor` is the user's word on how it runs
+/// guests; without it, what the host offers is taken, and marked.
+#[must_use]
+pub fn host_file(
+    name: &HostName,
+    uri: &str,
+    hypervisor: Option<Hypervisor>,
+    report: &HostReport,
+) -> HostFile {
+    let mut file = Writer::default();
+    file.head(uri, report);
+    file.line(&format!("name: {name}"), "");
+    file.line(&format!("uri: {}", scalar(uri)), "");
+    let hypervisor = file.hypervisor(hypervisor, report);
+    file.line("cost: 1", "assumed: all hosts cost the same");
+    file.assumed.push("cost".to_owned());
+    file.reserve(&report.numa);
+    file.bridges(&report.bridges);
+    file.numa(&report.numa);
+    file.pools(&report.pools);
+    let assumed = format!("assumed: [{}]", file.assumed.join(", "));
+    file.line(&assumed, "");
+    HostFile { text: file.text, hypervisor, assumed: file.assumed }
+}
+
+/// A host's name from its libvirt hostname: the first label, made to follow
+/// the grammar of names; `None` if nothing of it does.
+#[must_use]
+pub fn name_of(hostname: &str) -> Option<HostName> {
+    let label = hostname.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let words: Vec<&str> = label
+        .split(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit()))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let name = words.join("-");
+    let name =
+        if name.starts_with(|c: char| c.is_ascii_digit()) { format!("h{name}") } else { name };
+    let short = name.get(..MAX_NAME).unwrap_or(&name).trim_end_matches('-');
+    HostName::new(short).ok()
+}
+
+/// The file without what changes from one look to the next by itself: comments
+/// and the free space of pools. Two files that agree in this describe the same
+/// host.
+#[must_use]
+pub fn without_fleeting_values(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.fold(String::new(), |mut kept, line| {
+        match line.split_once("capacity: ").filter(|(start, _)| start.starts_with("  - { name: ")) {
+            Some((start, rest)) => {
+                kept.push_str(start);
+                kept.push_str(rest.split_once(',').map_or("", |(_, rest)| rest));
+            }
+            None => kept.push_str(line),
+        }
+        kept.push('\n');
+        kept
+    })
+}
+
+#[derive(Default)]
+struct Writer {
+    text: String,
+    assumed: Vec<String>,
+}
+
+impl Writer {
+    /// A line with a comment, if there is one.
+    fn line(&mut self, line: &str, comment: &str) {
+        // Writing to a string cannot fail.
+        let _ = match comment {
+            "" => writeln!(self.text, "{line}"),
+            _ => writeln!(self.text, "{line:<38} # {comment}"),
+        };
+    }
+
+    fn head(&mut self, uri: &str, report: &HostReport) {
+        let (libvirt, qemu) = (version(report.libvirt_version), version(report.qemu_version));
+        let shown: String = uri.chars().filter(|c| !c.is_control()).collect();
+        self.line(&format!("# Written by hostsplit discover from {shown}; edit as you like."), "");
+        self.line(
+            &format!(
+                "# libvirt {libvirt}, QEMU {qemu}. Measured, where no comment says otherwise."
+            ),
+            "",
+        );
+    }
+
+    fn hypervisor(&mut self, stated: Option<Hypervisor>, report: &HostReport) -> Hypervisor {
+        let offers =
+            |kind: Hypervisor| report.domain_types.iter().any(|offer| offer == kind.as_str());
+        let (hypervisor, comment) = match stated {
+            Some(kind) if offers(kind) => (kind, "kvm | qemu; stated by the user"),
+            Some(kind) => {
+                (kind, "kvm | qemu; stated by the user, though libvirt does not offer it")
+            }
+            None if offers(Hypervisor::Kvm) => {
+                (Hypervisor::Kvm, "kvm | qemu; assumed: offered, not proved by starting a guest")
+            }
+            None if offers(Hypervisor::Qemu) => {
+                (Hypervisor::Qemu, "kvm | qemu; kvm is not offered")
+            }
+            None => {
+                (Hypervisor::Qemu, "kvm | qemu; assumed: libvirt offers no x86_64 guests at all")
+            }
+        };
+        if comment.contains("assumed") {
+            self.assumed.push("hypervisor".to_owned());
+        }
+        self.line(&format!("hypervisor: {}", hypervisor.as_str()), comment);
+        hypervisor
+    }
+
+    fn reserve(&mut self, numa: &[ReportedNuma]) {
+        let cores: usize = numa.iter().map(|node| cores(&node.cpus).len()).sum();
+        let memory = Mebibytes::new(numa.iter().map(|node| node.memory_kib >> 10).sum());
+        // The host and each guest's QEMU: 2 GiB, on big hosts a thirty-second part, on tiny ones an eighth.
+        let gib = memory.get() >> 10;
+        let kept = Mebibytes::from_gib((gib / 32).max(2)).min(Mebibytes::new(memory.get() / 8));
+        let (kept_cores, why) = if cores <= TOO_FEW_TO_SHARE {
+            (0, "no core: there are too few to give one away")
+        } else {
+            (numa.iter().filter(|node| !node.cpus.is_empty()).count(), "one core per NUMA node")
+        };
+        let reserve = format!("reserve: {{ cores: {kept_cores}, memory: {kept} }}");
+        self.line(&reserve, &format!("assumed: for the host, emulator and I/O threads; {why}"));
+        self.assumed.push("reserve".to_owned());
+    }
+
+    fn bridges(&mut self, bridges: &[String]) {
+        let names: Vec<String> = bridges.iter().map(|bridge| scalar(bridge)).collect();
+        if names.is_empty() {
+            self.line("bridges: []", "assumed: libvirt lists none; add those that you know of");
+            self.assumed.push("bridges".to_owned());
+        } else {
+            self.line(&format!("bridges: [{}]", names.join(", ")), "");
+        }
+    }
+
+    fn numa(&mut self, numa: &[ReportedNuma]) {
+        self.line("numa:", "");
+        for node in numa {
+            self.line(&format!("  - id: {}", node.id), "");
+            self.line(&format!("    memory: {}MiB", node.memory_kib >> 10), "");
+            let count = |kib| {
+                node.pages.iter().filter(|(size, _)| *size == kib).map(|(_, n)| n).sum::<u64>()
+            };
+            self.line(
+                &format!("    pages: {{ 2MiB: {}, 1GiB: {} }}", count(2048), count(1 << 20)),
+                "",
+            );
+            self.l3(node);
+        }
+    }
+
+    /// L3 domains as libvirt lists the caches; else one for each die, which is
+    /// a guess.
+    fn l3(&mut self, node: &ReportedNuma) {
+        let mut domains: BTreeMap<u32, (Option<u64>, Vec<ReportedCpu>)> = BTreeMap::new();
+        let mut guessed = false;
+        for cpu in &node.cpus {
+            let first = match &cpu.l3 {
+                Some((sharers, _)) => sharers.iter().min().copied().unwrap_or(cpu.id),
+                None => {
+                    guessed = true;
+                    let die =
+                        |other: &&ReportedCpu| (other.socket, other.die) == (cpu.socket, cpu.die);
+                    node.cpus.iter().filter(die).map(|other| other.id).min().unwrap_or(cpu.id)
+                }
+            };
+            let (size, cpus) = domains.entry(first).or_default();
+            *size = cpu.l3.as_ref().map(|(_, kib)| *kib);
+            cpus.push(cpu.clone());
+        }
+        if guessed {
+            self.line("    l3:", "assumed: one for each die; libvirt lists no such cache");
+            self.assumed.push(format!("numa.{}.l3", node.id));
+        } else if domains.is_empty() {
+            self.line("    l3: []", "no CPU is online here");
+        } else {
+            self.line("    l3:", "");
+        }
+        for (size, cpus) in domains.values() {
+            let size =
+                size.map_or_else(String::new, |kib| format!("size: {}, ", Bytes::new(kib << 10)));
+            let cores: Vec<String> = cores(cpus).iter().map(|core| format!("{core:?}")).collect();
+            self.line(&format!("      - {{ {size}cores: [{}] }}", cores.join(", ")), "");
+        }
+    }
+
+    fn pools(&mut self, pools: &[ReportedPool]) {
+        let usable = |pool: &&ReportedPool| pool.available >= 1 << 20;
+        if !pools.iter().any(|pool| usable(&pool)) {
+            self.line("pools: []", "libvirt lists no active pool with free space");
+            return;
+        }
+        self.line("pools:", "capacity: free when discovered; iops: assumed");
+        for pool in pools.iter().filter(usable) {
+            let (name, mib) = (scalar(&pool.name), pool.available >> 20);
+            let capacity =
+                if mib < 1024 { Mebibytes::new(mib) } else { Mebibytes::from_gib(mib >> 10) };
+            let line =
+                format!("  - {{ name: {name}, capacity: {capacity}, iops: {ASSUMED_IOPS} }}");
+            self.line(&line, "");
+            self.assumed.push(scalar(&format!("pools.{}.iops", pool.name)));
+        }
+    }
+}
+
+/// CPUs core by core, in the order of their first CPU: siblings together.
+fn cores(cpus: &[ReportedCpu]) -> Vec<Vec<u32>> {
+    let mut cores: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for cpu in cpus {
+        let here = |other: &&u32| cpus.iter().any(|cpu| cpu.id == **other);
+        let first = cpu.siblings.iter().filter(here).min().copied().unwrap_or(cpu.id);
+        cores.entry(first).or_default().push(cpu.id);
+    }
+    cores.into_values().collect()
+}
+
+/// A version as libvirt packs it.
+fn version(packed: u64) -> String {
+    format!("{}.{}.{}", packed / 1_000_000, packed / 1_000 % 1_000, packed % 1_000)
+}
+
+/// A text as a YAML scalar, also inside brackets: as it is if nobody can take it
+/// for anything else, else quoted.
+fn scalar(text: &str) -> String {
+    const WORDS: [&str; 8] = ["null", "true", "false", "yes", "no", "on", "off", "y"];
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:+@?=&%".contains(c))
+        && !text.ends_with(':')
+        && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+        && text.len() > 1;
+    if plain { text.to_owned() } else { render::yaml(text) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! A plan in summary: services, instances, hosts, what it survives.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::audit::{Finding, Loss, losses};
+use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
+use crate::plan::{Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, Tier};
+use crate::spec::{Demand, FixedVm};
+use crate::topology::{Host, Level, NumaNode};
+use crate::units::Mebibytes;
+
+/// A plan in summary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The deployment.
+    pub name: DeploymentName,
+    /// Services, in the order of the spec.
+    pub services: Vec<ServiceSummary>,
+    /// Fixed machines as asked for.
+    pub vms: Vec<FixedVm>,
+    /// Every VM, in the order of the plan.
+    pub instances: Vec<InstanceSummary>,
+    /// NUMA nodes of all hosts, in the order of hosts.
+    pub numa: Vec<NumaSummary>,
+    /// Storage pools of all hosts, in the order of hosts.
+    pub pools: Vec<PoolSummary>,
+    /// What the plan promises to survive the loss of.
+    pub survive: Option<Level>,
+    /// The loss of each failure domain, replayed.
+    pub losses: Vec<Loss>,
+    /// What the solver reached and proved.
+    pub tiers: Vec<Tier>,
+    /// What the audit says.
+    pub findings: Vec<Finding>,
+}
+
+/// One service: how it is split, and what that can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceSummary {
+    /// The service.
+    pub name: ServiceName,
+    /// Its engine.
+    pub engine: &'static str,
+    /// How it is split.
+    pub layout: Layout,
+    /// What it can do.
+    pub capacity: Capacity,
+}
+
+/// One VM: where and what it is, and why it is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InstanceSummary {
+    /// The instance.
+    pub name: InstanceName,
+    /// Where it runs.
+    pub host: HostName,
+    /// NUMA node of its CPUs and memory.
+    pub numa: u32,
+    /// Host CPUs.
+    pub cpus: Vec<u32>,
+    /// Memory.
+    pub memory_mib: Mebibytes,
+    /// Its part.
+    pub role: Role,
+    /// Its group.
+    pub group: Option<u32>,
+    /// The master of its group at first.
+    pub master: Option<InstanceName>,
+    /// First and last hash slot of its group.
+    pub slots: Option<(u16, u16)>,
+    /// The rule that asks for it.
+    pub because: String,
+}
+
+/// What is used of a NUMA node, and what VMs may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NumaSummary {
+    /// The host.
+    pub host: HostName,
+    /// The NUMA node.
+    pub numa: u32,
+    /// Cores that instances have.
+    pub cores_used: u64,
+    /// Cores that instances may have.
+    pub cores_allocatable: u64,
+    /// Memory that instances have.
+    pub memory_used_mib: Mebibytes,
+    /// Memory that instances may have.
+    pub memory_allocatable_mib: Mebibytes,
+}
+
+/// What is used of a pool, and what it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PoolSummary {
+    /// The host.
+    pub host: HostName,
+    /// The pool.
+    pub pool: String,
+    /// Space that volumes may take.
+    pub used_mib: Mebibytes,
+    /// Space that there is.
+    pub capacity_mib: Mebibytes,
+}
+
+impl Summary {
+    /// Sums a plan up, with what the audit says of it.
+    #[must_use]
+    pub fn new(plan: &Plan, findings: Vec<Finding>) -> Self {
+        Self {
+            name: plan.name.clone(),
+            services: plan.services.iter().map(service).collect(),
+            vms: plan.vms.clone(),
+            instances: plan.instances.iter().map(|i| instance(plan, i)).collect(),
+            numa: numa(plan),
+            pools: pools(plan),
+            survive: plan.policy.survive,
+            losses: plan.policy.survive.map_or_else(Vec::new, |level| losses(plan, level)),
+            tiers: plan.tiers.clone(),
+            findings,
+        }
+    }
+
+    /// The hosts that carry instances.
+    #[must_use]
+    pub fn hosts_used(&self) -> usize {
+        let hosts: BTreeMap<_, _> = self.instances.iter().map(|i| (&i.host, ())).collect();
+        hosts.len()
+    }
+}
+
+fn service(service: &ServicePlan) -> ServiceSummary {
+    ServiceSummary {
+        name: service.name.clone(),
+        engine: match service.demand {
+            Demand::Redis(_) => "redis",
+        },
+        layout: service.layout.clone(),
+        capacity: service.capacity.clone(),
+    }
+}
+
+fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
+    let service = plan.services.iter().find(|service| service.name == instance.service);
+    let group = service.and_then(|service| {
+        service.groups.iter().find(|group| Some(group.index) == instance.group)
+    });
+    InstanceSummary {
+        name: instance.name.clone(),
+        host: instance.host.clone(),
+        numa: instance.numa,
+        cpus: instance.cpus.clone(),
+        memory_mib: instance.memory_mib,
+        role: instance.role,
+        group: instance.group,
+        master: group.map(|group| group.master.clone()),
+        slots: group.map(|group| (group.first_slot, group.last_slot)),
+        because: because(plan, instance, service, group),
+    }
+}
+
+/// The rule that asks for an instance: for a master what sets the number of
+/// groups, for a replica what it stands in for.
+fn because(
+    plan: &Plan,
+    instance: &Instance,
+    service: Option<&ServicePlan>,
+    group: Option<&Group>,
+) -> String {
+    let binding = service.map(|service| service.capacity.binding);
+    match (instance.role, group, binding) {
+        (Role::Master, _, Some(Binding::Throughput)) => "demand exceeds one instance".to_owned(),
+        (Role::Master, _, Some(Binding::DataPerProcess)) => "data exceeds one process".to_owned(),
+        (Role::Master, _, Some(Binding::Quorum)) => {
+            let masters = service.map_or(0, |service| service.layout.groups);
+            format!("a quorum needs {masters} masters")
+        }
+        (Role::Replica, Some(group), _) => {
+            let master = plan.instance(&group.master).map(|master| master.host.as_str());
+            match (plan.policy.survive, master) {
+                (Some(_), Some(host)) => format!("{} is lost with {host}", group.master),
+                _ => format!("group {} keeps a second copy", group.index),
+            }
+        }
+        _ => "the spec asks for it".to_owned(),
+    }
+}
+
+fn numa(plan: &Plan) -> Vec<NumaSummary> {
+    let hosts = plan.topology.hosts.iter();
+    hosts.flat_map(|host| host.numa.iter().map(|node| numa_node(plan, host, node))).collect()
+}
+
+fn numa_node(plan: &Plan, host: &Host, node: &NumaNode) -> NumaSummary {
+    let here = || plan.on_host(&host.name).filter(|instance| instance.numa == node.id);
+    let used = node
+        .cores()
+        .filter(|core| here().any(|i| core.cpus.iter().any(|cpu| i.cpus.contains(cpu))));
+    NumaSummary {
+        host: host.name.clone(),
+        numa: node.id,
+        cores_used: used.count() as u64,
+        cores_allocatable: u64::from(node.allocatable_cores()),
+        memory_used_mib: here().map(|instance| instance.memory_mib).sum(),
+        memory_allocatable_mib: node.allocatable_memory(),
+    }
+}
+
+fn pools(plan: &Plan) -> Vec<PoolSummary> {
+    let mut pools = Vec::new();
+    for host in &plan.topology.hosts {
+        for pool in &host.pools {
+            let used = plan
+                .on_host(&host.name)
+                .flat_map(|i| [&i.root, &i.seed].into_iter().chain(&i.data))
+                .filter(|volume| volume.pool == pool.name)
+                .map(|volume| volume.size_mib)
+                .sum();
+            pools.push(PoolSummary {
+                host: host.name.clone(),
+                pool: pool.name.clone(),
+                used_mib: used,
+                capacity_mib: pool.capacity_mib,
+            });
+        }
+    }
+    pools
+}

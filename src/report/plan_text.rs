@@ -1,0 +1,279 @@
+//! The summary of a plan as a person reads it, understandable without colour
+//! and at most 100 columns wide for names of ordinary length.
+
+use std::fmt;
+
+use super::columns::{bar, columns};
+use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
+use crate::audit::Loss;
+use crate::plan::{Binding, Role, Tier};
+use crate::spec::FixedVm;
+use crate::units::{Mebibytes, percent};
+
+const BAR: u64 = 10;
+
+impl fmt::Display for Summary {
+    /// The whole screen, up to the audit; where it was written to is the
+    /// command's to say.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name: _,
+            services,
+            vms,
+            instances,
+            numa,
+            pools,
+            survive: _,
+            losses: _,
+            tiers,
+            findings: _,
+        } = self;
+        for service in services {
+            f.write_str(&self::service(service))?;
+        }
+        for vm in vms {
+            f.write_str(&fixed(vm))?;
+        }
+        let rows: Vec<_> = instances.iter().map(instance).collect();
+        write!(f, "\n{}", columns(2, &rows))?;
+        let mut header = vec![
+            ["host", "", "cores used", "memory used", "disk used"].map(str::to_owned).to_vec(),
+        ];
+        header.extend(hosts(numa, pools));
+        write!(f, "\n{}\n", columns(0, &header))?;
+        f.write_str(&self.survival())?;
+        for tier in tiers {
+            f.write_str(&self::tier(tier))?;
+        }
+        f.write_str(&self.audit())
+    }
+}
+
+impl Summary {
+    /// `8 instances on 3 hosts`.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        format!(
+            "{} on {}",
+            counted(self.instances.len(), "instance"),
+            counted(self.hosts_used(), "host")
+        )
+    }
+
+    /// What the audit says, a line for each finding.
+    #[must_use]
+    pub fn audit(&self) -> String {
+        if self.findings.is_empty() {
+            return "audit: no findings\n".to_owned();
+        }
+        let lines = self.findings.iter().map(|finding| format!("  {finding}\n"));
+        let count = counted(self.findings.len(), "finding");
+        format!("audit: {count}\n{}", lines.collect::<String>())
+    }
+
+    fn survival(&self) -> String {
+        let Some(level) = self.survive else {
+            return "survives: nothing is promised (policy.survive: none)\n".to_owned();
+        };
+        let rows: Vec<_> = self.losses.iter().map(loss).collect();
+        format!("survives the loss of any one {level}:\n{}", columns(2, &rows))
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A size to one decimal of GiB, rounded down, or in MiB below.
+fn size(size: Mebibytes) -> String {
+    let mib = size.get();
+    match (mib / 1024, mib % 1024) {
+        (0, _) => format!("{mib} MiB"),
+        (gib, rest) if rest < 103 => format!("{gib} GiB"),
+        (gib, rest) => format!("{gib}.{} GiB", rest * 10 / 1024),
+    }
+}
+
+fn service(service: &ServiceSummary) -> String {
+    let ServiceSummary { name, engine, layout, capacity } = service;
+    let copies = match layout.copies {
+        1 => "one copy each".to_owned(),
+        copies => format!("{copies} copies each"),
+    };
+    let data = match layout.data_mib {
+        Mebibytes::ZERO => String::new(),
+        data => format!(", {} data", size(data)),
+    };
+    let binds = match capacity.binding {
+        Binding::Throughput => "throughput of one instance binds",
+        Binding::DataPerProcess => "data per process binds",
+        Binding::Quorum => "the quorum binds",
+        Binding::Fixed => "the spec fixes it",
+    };
+    let extrapolated =
+        if capacity.extrapolated { "  (extrapolated beyond what was measured)" } else { "" };
+    let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
+    let groups = counted(layout.groups as usize, "group");
+    format!(
+        "{name}  {engine}: {instances} of {vcpus} vCPU, {memory}{data}\n  \
+         split     {groups}, {copies}: {binds}\n  \
+         capacity  {total} for {demand} asked, {used:.0} % used{extrapolated}\n  \
+         instance  {usable} usable of a ceiling of {ceiling}\n",
+        instances = counted(layout.instances() as usize, "instance"),
+        vcpus = layout.vcpus,
+        memory = size(layout.memory_mib),
+        total = capacity.total_per_s,
+        demand = capacity.demand_per_s,
+        usable = capacity.usable_per_s,
+        ceiling = capacity.ceiling_per_s,
+    )
+}
+
+fn fixed(vm: &FixedVm) -> String {
+    let spread = vm.spread.map(|level| format!(", at most one per {level}")).unwrap_or_default();
+    format!(
+        "{}  fixed: {} of {} vCPU, {}, {} disk{spread}\n",
+        vm.name,
+        counted(vm.count as usize, "machine"),
+        vm.vcpus,
+        size(vm.memory_mib),
+        size(vm.disk_mib)
+    )
+}
+
+fn instance(instance: &InstanceSummary) -> Vec<String> {
+    let InstanceSummary {
+        name,
+        host,
+        numa,
+        cpus,
+        memory_mib,
+        role,
+        group: _,
+        master,
+        slots,
+        because,
+    } = instance;
+    let part = match (role, slots, master) {
+        (Role::Master, Some((first, last)), _) => format!("master {first}-{last}"),
+        (Role::Replica, _, Some(master)) => format!("replica of {master}"),
+        _ => role.as_str().to_owned(),
+    };
+    vec![
+        format!("+ {name}"),
+        format!("{host} numa {numa}"),
+        format!("cpus {}", ranges(cpus)),
+        size(*memory_mib),
+        part,
+        format!("because {because}"),
+    ]
+}
+
+/// CPU numbers as ranges: `2-4,14`.
+fn ranges(cpus: &[u32]) -> String {
+    let mut sorted = cpus.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut parts: Vec<(u32, u32)> = Vec::new();
+    for cpu in sorted {
+        match parts.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(cpu) => *last = cpu,
+            _ => parts.push((cpu, cpu)),
+        }
+    }
+    let text = |(first, last): (u32, u32)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first},{last}"),
+        _ => format!("{first}-{last}"),
+    };
+    parts.into_iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+/// A line for each NUMA node; the pools of a host beside its first ones.
+fn hosts(numa: &[NumaSummary], pools: &[PoolSummary]) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for (place, node) in numa.iter().enumerate() {
+        let mut disks = pools.iter().filter(|pool| pool.host == node.host);
+        let nth = numa.iter().take(place).filter(|other| other.host == node.host).count();
+        let is_last = numa.get(place + 1).is_none_or(|next| next.host != node.host);
+        rows.push(numa_row(node, disks.nth(nth)));
+        if is_last {
+            rows.extend(disks.map(|pool| {
+                vec![String::new(), String::new(), String::new(), String::new(), disk(pool)]
+            }));
+        }
+    }
+    rows
+}
+
+fn numa_row(node: &NumaSummary, pool: Option<&PoolSummary>) -> Vec<String> {
+    let (used, of) = (node.memory_used_mib, node.memory_allocatable_mib);
+    vec![
+        node.host.to_string(),
+        format!("numa {}", node.numa),
+        format!(
+            "{} {} of {}",
+            bar(node.cores_used, node.cores_allocatable, BAR),
+            node.cores_used,
+            node.cores_allocatable
+        ),
+        format!("{} {} of {}", bar(used.get(), of.get(), BAR), size(used), size(of)),
+        pool.map(disk).unwrap_or_default(),
+    ]
+}
+
+fn disk(pool: &PoolSummary) -> String {
+    let (used, of) = (pool.used_mib, pool.capacity_mib);
+    let bar = bar(used.get(), of.get(), BAR);
+    format!("{bar} {} of {} in {}", size(used), size(of), pool.pool)
+}
+
+fn loss(loss: &Loss) -> Vec<String> {
+    let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
+    let mut after = if loss.promoted.is_empty() {
+        "no master is lost".to_owned()
+    } else {
+        let names: Vec<&str> = loss.promoted.iter().map(|name| name.as_str()).collect();
+        let verb = if names.len() == 1 { "takes" } else { "take" };
+        format!("{} {verb} over", names.join(", "))
+    };
+    if !loss.lost_groups.is_empty() {
+        after.push_str(&format!(", {} lost", counted(loss.lost_groups.len(), "group")));
+    }
+    vec![
+        loss.domain.clone(),
+        loss.service.to_string(),
+        format!("{} of {} masters lost", loss.masters_lost, loss.masters),
+        after,
+        format!("{} left, {used:.0} % used", loss.remaining_per_s),
+    ]
+}
+
+fn tier(tier: &Tier) -> String {
+    let proof = if tier.is_optimal() {
+        "optimal, proved".to_owned()
+    } else {
+        format!("no plan is below {}", tier.bound)
+    };
+    format!("{}  {} {}  ({proof})\n", tier.name, tier.value, tier.unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpus_are_shown_as_ranges() {
+        assert_eq!(ranges(&[2, 14]), "2,14");
+        assert_eq!(ranges(&[6, 18, 7, 19, 8]), "6-8,18,19");
+        assert_eq!(ranges(&[]), "");
+        assert_eq!(ranges(&[u32::MAX, u32::MAX]), u32::MAX.to_string());
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(size(Mebibytes::new(512)), "512 MiB");
+        assert_eq!(size(Mebibytes::new(2_048)), "2 GiB");
+        assert_eq!(size(Mebibytes::new(21_952)), "21.4 GiB");
+    }
+}

@@ -1,0 +1,175 @@
+//! A host in wire form to a [`Host`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_saphyr::Spanned;
+
+use super::check_network::is_interface;
+use super::check_numa;
+use super::problem::{Mark, Place, nearest};
+use super::scalar::{At, mark_of};
+use super::scope::{Scope, mark_or};
+use super::wire;
+use super::wire_reserve::{Reserve, ReserveOf};
+use crate::topology::{Host, Level, NumaNode, Pool, reserve};
+use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+const MAX_POOL: Mebibytes = Mebibytes::from_gib(1 << 20);
+const MAX_IOPS: PerSecond = PerSecond::new(1_000_000_000);
+const MAX_NETWORK: BitsPerSecond = BitsPerSecond::new(1_000_000_000_000_000);
+const MAX_COST: u64 = 1_000_000_000;
+
+/// libvirt's drivers that run the guests we make.
+const SCHEMES: &[&str] = &[
+    "qemu",
+    "qemu+unix",
+    "qemu+ssh",
+    "qemu+tls",
+    "qemu+tcp",
+    "qemu+libssh",
+    "qemu+libssh2",
+    "qemu+ext",
+    "test",
+];
+
+/// A host and where its names stand.
+pub(super) struct FoundHost {
+    pub host: Host,
+    pub name_at: Place,
+    pub uri_at: Place,
+}
+
+pub(super) fn host(scope: &mut Scope<'_>, node: &Spanned<wire::Host>) -> Option<FoundHost> {
+    let (owner, wire) = (mark_of(node), &node.value);
+    if let Some(include) = &wire.include {
+        scope.wrong_with(
+            include.mark,
+            "include: stands alone in an entry of the spec's `hosts`",
+            "give the include an entry of its own".to_owned(),
+        );
+    }
+    let name = scope.required("name", &wire.name, owner);
+    let uri = uri(scope, wire);
+    let hypervisor = scope.required("hypervisor", &wire.hypervisor, owner);
+    let labels = labels(scope, wire);
+    let cost = scope.within("cost", &wire.cost, &(0..=MAX_COST));
+    let network = scope.within("network", &wire.network, &(BitsPerSecond::new(1)..=MAX_NETWORK));
+    let bridges = bridges(scope, wire);
+    let pools = pools(scope, owner, wire);
+    let numa = check_numa::nodes(scope, owner, wire.numa.as_deref());
+    let numa = numa.and_then(|numa| reserved(scope, wire, numa));
+    let host = Host {
+        name: name?,
+        uri,
+        hypervisor: hypervisor?,
+        labels,
+        numa: numa?,
+        pools,
+        bridges,
+        network_bits_per_s: network,
+        cost: cost.unwrap_or(1),
+    };
+    Some(FoundHost {
+        host,
+        name_at: scope.place(mark_or(&wire.name, owner)),
+        uri_at: scope.place(mark_or(&wire.uri, owner)),
+    })
+}
+
+fn uri(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<String> {
+    let mark = wire.uri.as_ref()?.mark;
+    let uri = scope.optional("uri", &wire.uri)?.0;
+    let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|scheme| SCHEMES.contains(&scheme)) {
+        return Some(uri);
+    }
+    let near = scheme.and_then(|scheme| nearest(scheme, SCHEMES));
+    scope.wrong_with(
+        mark,
+        format!("uri: {uri:?} is no libvirt URI such as qemu+ssh://root@h1/system"),
+        near.map(|near| format!("did you mean {near:?}?")),
+    );
+    None
+}
+
+fn labels(scope: &mut Scope<'_>, wire: &wire::Host) -> BTreeMap<Level, String> {
+    let Some(labels) = &wire.labels else { return BTreeMap::new() };
+    let mut take = |level: Level, field: &str, at: &Option<At<_>>| {
+        scope.optional(field, at).map(|text: super::scalar::Text| (level, text.0))
+    };
+    [take(Level::Rack, "labels.rack", &labels.rack), take(Level::Site, "labels.site", &labels.site)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn bridges(scope: &mut Scope<'_>, wire: &wire::Host) -> Vec<String> {
+    let mut bridges = BTreeSet::new();
+    for at in wire.bridges.iter().flatten() {
+        let Some(bridge) = scope.value("bridges", at) else { continue };
+        if !is_interface(&bridge.0) {
+            scope.wrong(at.mark, format!("bridges: {:?} is no interface name", bridge.0));
+        }
+        bridges.insert(bridge.0);
+    }
+    bridges.into_iter().collect()
+}
+
+fn pools(scope: &mut Scope<'_>, owner: Mark, wire: &wire::Host) -> Vec<Pool> {
+    let Some(nodes) = &wire.pools else {
+        scope.missing("pools", owner);
+        return Vec::new();
+    };
+    let mut pools: BTreeMap<String, Pool> = BTreeMap::new();
+    for node in nodes {
+        let (owner, wire) = (mark_of(node), &node.value);
+        let name = scope.required("name", &wire.name, owner).map(|text| text.0);
+        let sizes = Mebibytes::new(1)..=MAX_POOL;
+        let capacity = scope.required_within("capacity", &wire.capacity, owner, &sizes);
+        let iops = scope.within("iops", &wire.iops, &(PerSecond::new(1)..=MAX_IOPS));
+        let (Some(name), Some(capacity_mib)) = (name, capacity) else { continue };
+        let pool = Pool { name: name.clone(), capacity_mib, iops_per_s: iops };
+        if pools.insert(name.clone(), pool).is_some() {
+            let mark = mark_or(&wire.name, owner);
+            scope.wrong(mark, format!("name: the pool {name:?} stands a second time"));
+        }
+    }
+    pools.into_values().collect()
+}
+
+/// Keeps back what the host needs, as [`reserve::spread`] says.
+fn reserved(
+    scope: &mut Scope<'_>,
+    wire: &wire::Host,
+    mut numa: Vec<NumaNode>,
+) -> Option<Vec<NumaNode>> {
+    let (cores, memory) = (reserve::total_cores(&numa), reserve::total_memory(&numa));
+    let (default_cores, default_memory) =
+        (reserve::DEFAULT_CORES.min(cores), reserve::DEFAULT_MEMORY.min(memory));
+    let (kept_cores, kept_memory) = match wire.reserve.as_ref().map(|node| &node.value) {
+        None => (default_cores, default_memory),
+        Some(Reserve::None) => (0, Mebibytes::ZERO),
+        Some(Reserve::Of(ReserveOf { cores: c, memory: m })) => {
+            let kept_cores = scope.optional("reserve.cores", c);
+            let kept_memory = scope.optional("reserve.memory", m);
+            let has = |field: &str, kept: String, has: String| {
+                format!("reserve.{field}: {kept} is more than the host has: {has}")
+            };
+            if let (Some(kept), Some(at)) = (kept_cores, c)
+                && kept > cores
+            {
+                scope.wrong(at.mark, has("cores", kept.to_string(), cores.to_string()));
+                return None;
+            }
+            if let (Some(kept), Some(at)) = (kept_memory, m)
+                && kept > memory
+            {
+                scope.wrong(at.mark, has("memory", kept.to_string(), memory.to_string()));
+                return None;
+            }
+            (kept_cores.unwrap_or(default_cores), kept_memory.unwrap_or(default_memory))
+        }
+    };
+    reserve::spread(&mut numa, kept_cores, kept_memory);
+    Some(numa)
+}

@@ -1,0 +1,123 @@
+//! The image manifest: files, digests, and the engines that the image holds.
+
+use std::path::PathBuf;
+
+use serde_saphyr::Spanned;
+
+use super::problem::{Mark, Problem};
+use super::scalar::{At, Sha256, Text, mark_of};
+use super::scope::{Scope, mark_or};
+use super::wire;
+use crate::spec::{Image, ImageFile};
+use crate::units::Mebibytes;
+
+const SIZES: std::ops::RangeInclusive<Mebibytes> = Mebibytes::new(1)..=Mebibytes::from_gib(1 << 20);
+
+/// An image manifest, inline or included.
+pub(super) struct FoundImage {
+    /// The file that it stands in.
+    pub file: String,
+    /// Where its relative paths start; absolute.
+    pub directory: PathBuf,
+    /// The manifest.
+    pub wire: Spanned<wire::Image>,
+}
+
+pub(super) fn image(
+    found: &FoundImage,
+    engines: &[&str],
+    problems: &mut Vec<Problem>,
+) -> Option<Image> {
+    let mut scope = Scope { file: &found.file, problems };
+    let (owner, wire) = (mark_of(&found.wire), &found.wire.value);
+    if let Some(include) = &wire.include {
+        scope.wrong(include.mark, "include: only the spec includes other files");
+    }
+    let name = scope.required("name", &wire.name, owner);
+    let cmdline = scope.optional("cmdline", &wire.cmdline);
+    let disk = disk(&mut scope, found, owner);
+    let kernel = wire.kernel.as_ref().map(|node| file(&mut scope, found, "kernel", node));
+    let initrd = wire.initrd.as_ref().map(|node| file(&mut scope, found, "initrd", node));
+    if kernel.is_none() {
+        let needs_kernel = "needs a `kernel` to go with it";
+        if let Some(node) = &wire.initrd {
+            scope.wrong(mark_of(node), format!("initrd: {needs_kernel}"));
+        }
+        if cmdline.is_some() {
+            scope.wrong(mark_or(&wire.cmdline, owner), format!("cmdline: {needs_kernel}"));
+        }
+    }
+    holds_engines(&mut scope, wire, owner, engines);
+    let (disk, virtual_size_mib) = disk?;
+    Some(Image {
+        name: name?.0,
+        disk,
+        virtual_size_mib,
+        kernel: kernel.flatten(),
+        initrd: initrd.flatten(),
+        cmdline: cmdline.map(|text| text.0).unwrap_or_default(),
+    })
+}
+
+fn disk(scope: &mut Scope<'_>, found: &FoundImage, owner: Mark) -> Option<(ImageFile, Mebibytes)> {
+    let Some(node) = &found.wire.value.disk else {
+        scope.missing("disk", owner);
+        return None;
+    };
+    let (owner, wire) = (mark_of(node), &node.value);
+    let format = scope.required("disk.format", &wire.format, owner);
+    let size = scope.required_within("disk.virtual_size", &wire.virtual_size, owner, &SIZES);
+    let file = image_file(scope, found, "disk", owner, &wire.file, &wire.sha256);
+    format?;
+    Some((file?, size?))
+}
+
+fn file(
+    scope: &mut Scope<'_>,
+    found: &FoundImage,
+    field: &str,
+    node: &Spanned<wire::File>,
+) -> Option<ImageFile> {
+    image_file(scope, found, field, mark_of(node), &node.value.file, &node.value.sha256)
+}
+
+fn image_file(
+    scope: &mut Scope<'_>,
+    found: &FoundImage,
+    field: &str,
+    owner: Mark,
+    file: &Option<At<Text>>,
+    sha256: &Option<At<Sha256>>,
+) -> Option<ImageFile> {
+    let path = scope.required(&format!("{field}.file"), file, owner);
+    let digest = scope.required(&format!("{field}.sha256"), sha256, owner);
+    let path = found.directory.join(path?.0);
+    let Some(path) = path.to_str() else {
+        let message = format!("{field}.file: the path {} is not UTF-8", path.display());
+        scope.wrong(mark_or(file, owner), message);
+        return None;
+    };
+    Some(ImageFile { file: path.to_owned(), sha256: digest?.0 })
+}
+
+/// A service needs its engine in the image: it boots without a network to
+/// install from.
+fn holds_engines(scope: &mut Scope<'_>, wire: &wire::Image, owner: Mark, engines: &[&str]) {
+    let Some(held) = &wire.engines else {
+        if let Some(engine) = engines.first() {
+            scope.wrong(owner, format!("engines: the image does not say that it holds {engine:?}"));
+        }
+        return;
+    };
+    for (engine, version) in held {
+        scope.value(&format!("engines.{engine}"), version);
+    }
+    let mut missing: Vec<&&str> =
+        engines.iter().filter(|engine| !held.contains_key(**engine)).collect();
+    missing.dedup();
+    for engine in missing {
+        let names: Vec<&str> = held.keys().map(String::as_str).collect();
+        let holds = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        scope.wrong(owner, format!("engines: {engine:?} is not in the image; it holds {holds}"));
+    }
+}

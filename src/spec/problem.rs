@@ -1,0 +1,152 @@
+//! What is wrong with a spec, where it stands, and what would help.
+
+use std::fmt;
+
+/// Mistakes that are shown; whoever has more repeats one.
+const MAX_SHOWN: usize = 40;
+/// Characters of a message.
+const MAX_MESSAGE: usize = 400;
+
+/// A place in a file that the user wrote.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file, as the user named it or as an include led to it.
+    pub file: String,
+    /// Line and column, both from 1; `None` where the whole file is meant.
+    pub mark: Option<Mark>,
+}
+
+/// Line and column within a file, both from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    /// Line.
+    pub line: u64,
+    /// Column, in characters.
+    pub column: u64,
+}
+
+impl Place {
+    /// The whole of a file.
+    #[must_use]
+    pub fn whole(file: &str) -> Self {
+        Self { file: file.to_owned(), mark: None }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mark {
+            Some(Mark { line, column }) => write!(f, "{}:{line}:{column}", self.file),
+            None => f.write_str(&self.file),
+        }
+    }
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where it stands.
+    pub place: Place,
+    /// What was found and what was expected.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    /// The place and the message on one line; the hint is not part of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// Everything that is wrong with a spec; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecErrors {
+    /// The mistakes, by file and place.
+    pub problems: Vec<Problem>,
+}
+
+impl SpecErrors {
+    /// The mistakes in the order in which they are shown.
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+        for problem in &mut problems {
+            problem.message = printable(&problem.message);
+        }
+        problems.sort();
+        problems.dedup();
+        Self { problems }
+    }
+}
+
+impl fmt::Display for SpecErrors {
+    /// One line for each mistake, its hint on a line of its own; of very many
+    /// only the first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().take(MAX_SHOWN).enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{problem}")?;
+            if let Some(hint) = &problem.hint {
+                write!(f, "\nhint: {hint}")?;
+            }
+        }
+        match self.problems.len().saturating_sub(MAX_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for SpecErrors {}
+
+/// A message that quotes a hostile file must neither flood nor steer a
+/// terminal.
+fn printable(message: &str) -> String {
+    let mut text: String = message
+        .chars()
+        .take(MAX_MESSAGE)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if message.chars().nth(MAX_MESSAGE).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
+    let best = known.iter().copied().min_by_key(|candidate| distance(candidate))?;
+    // A third of the letters may differ; beyond that a suggestion only puzzles.
+    (distance(best) <= best.chars().count().div_ceil(3)).then_some(best)
+}
+
+/// `a`, `a or b`, `a, b or c`.
+pub(super) fn alternatives(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [init @ .., last] => format!("{} or {last}", init.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggestion_is_near_or_absent() {
+        assert_eq!(nearest("memroy", &["memory", "vcpus"]), Some("memory"));
+        assert_eq!(nearest("Redis", &["redis"]), Some("redis"));
+        assert_eq!(nearest("kafka", &["redis"]), None);
+        assert_eq!(nearest("x", &[]), None);
+    }
+
+    #[test]
+    fn alternatives_read_as_a_sentence() {
+        assert_eq!(alternatives(&["a"]), "a");
+        assert_eq!(alternatives(&["a", "b"]), "a or b");
+        assert_eq!(alternatives(&["a", "b", "c"]), "a, b or c");
+    }
+}

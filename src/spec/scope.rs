@@ -1,0 +1,116 @@
+//! Takes values out of wire types and notes what is wrong with them.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use super::problem::{Mark, Place, Problem};
+use super::scalar::At;
+
+/// One file under check and all mistakes found so far.
+pub(super) struct Scope<'a> {
+    pub file: &'a str,
+    pub problems: &'a mut Vec<Problem>,
+}
+
+impl Scope<'_> {
+    /// Notes a mistake.
+    pub(super) fn wrong(&mut self, mark: Mark, message: impl Into<String>) {
+        self.wrong_with(mark, message, None);
+    }
+
+    /// Notes a mistake and what to do about it.
+    pub(super) fn wrong_with(
+        &mut self,
+        mark: Mark,
+        message: impl Into<String>,
+        hint: impl Into<Option<String>>,
+    ) {
+        let place = self.place(mark);
+        self.problems.push(Problem { place, message: message.into(), hint: hint.into() });
+    }
+
+    /// A place in this file.
+    pub(super) fn place(&self, mark: Mark) -> Place {
+        Place { file: self.file.to_owned(), mark: Some(mark) }
+    }
+
+    /// The value, if it is there and right.
+    pub(super) fn optional<T: Clone>(&mut self, field: &str, at: &Option<At<T>>) -> Option<T> {
+        let at = at.as_ref()?;
+        self.value(field, at)
+    }
+
+    /// The value, if it is right.
+    pub(super) fn value<T: Clone>(&mut self, field: &str, at: &At<T>) -> Option<T> {
+        match &at.value {
+            Ok(value) => Some(value.clone()),
+            Err(fault) => {
+                self.wrong_with(at.mark, format!("{field}: {}", fault.message), fault.hint.clone());
+                None
+            }
+        }
+    }
+
+    /// The value; a mistake of `owner` if it is not there.
+    pub(super) fn required<T: Clone>(
+        &mut self,
+        field: &str,
+        at: &Option<At<T>>,
+        owner: Mark,
+    ) -> Option<T> {
+        if at.is_none() {
+            self.missing(field, owner);
+        }
+        self.optional(field, at)
+    }
+
+    /// Notes that a field is not there, or has no value.
+    pub(super) fn missing(&mut self, field: &str, owner: Mark) {
+        self.wrong(owner, format!("the field {field:?} is missing"));
+    }
+
+    /// The value if it lies in `range`; nothing noted if it is not there.
+    pub(super) fn within<T: Clone + Ord + Display>(
+        &mut self,
+        field: &str,
+        at: &Option<At<T>>,
+        range: &RangeInclusive<T>,
+    ) -> Option<T> {
+        let mark = at.as_ref()?.mark;
+        let value = self.optional(field, at)?;
+        if &value < range.start() {
+            self.wrong(
+                mark,
+                format!("{field}: {value} is too little; expected at least {}", range.start()),
+            );
+            return None;
+        }
+        if &value > range.end() {
+            self.wrong(
+                mark,
+                format!("{field}: {value} is absurd; expected at most {}", range.end()),
+            );
+            return None;
+        }
+        Some(value)
+    }
+
+    /// The value if it lies in `range`; a mistake of `owner` if it is not there.
+    pub(super) fn required_within<T: Clone + Ord + Display>(
+        &mut self,
+        field: &str,
+        at: &Option<At<T>>,
+        owner: Mark,
+        range: &RangeInclusive<T>,
+    ) -> Option<T> {
+        if at.is_none() {
+            self.missing(field, owner);
+        }
+        self.within(field, at, range)
+    }
+}
+
+/// Where a value stands, else where the map stands that should hold it.
+pub(super) fn mark_or<T>(at: &Option<At<T>>, owner: Mark) -> Mark {
+    at.as_ref().map_or(owner, |at| at.mark)
+}

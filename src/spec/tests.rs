@@ -1,0 +1,272 @@
+//! Specs right and wrong, through the door that everybody uses.
+
+use super::*;
+
+const SPEC: &str = "\
+name: quickstart
+policy: { survive: host }
+network: { bridge: br0, subnet: 10.77.0.0/24, addresses: 10.77.0.50-10.77.0.99, gateway: 10.77.0.1 }
+image: { include: image/image.yaml }
+hosts:
+  - include: hosts/*.yaml
+services:
+  - { name: cache, engine: redis, demand: { reads: 3k/s, writes: 1k/s, data: 150MiB } }
+vms:
+  - { name: builder, count: 2, vcpus: 1, memory: 1GiB, disk: 4GiB, spread: host }
+";
+
+const HOST: &str = "\
+name: h1
+uri: qemu+unix:///system?socket=/run/h1
+hypervisor: qemu
+reserve: { cores: 1, memory: 2GiB }
+bridges: [br0]
+numa:
+  - id: 0
+    memory: 24000MiB
+    l3:
+      - { size: 32MiB, cores: [[0, 4], [1, 5], [2, 6], [3, 7]] }
+pools:
+  - { name: default, capacity: 70GiB, iops: 20k/s }
+assumed: [pools.default.iops]
+";
+
+const IMAGE: &str = "\
+name: debian
+cmdline: root=/dev/vda ro
+disk:   { file: root.qcow2, format: qcow2, sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef, virtual_size: 3GiB }
+kernel: { file: vmlinuz, sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef }
+engines: { redis: \"8.0.2\" }
+";
+
+/// A directory of files: `spec.yaml`, `hosts/h1.yaml`, `image/image.yaml`.
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn good() -> Self {
+        let files = Self(tempfile::tempdir().unwrap());
+        files.put("spec.yaml", SPEC).put("hosts/h1.yaml", HOST).put("image/image.yaml", IMAGE);
+        files
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "makes the files that the test reads")]
+    fn put(&self, name: &str, text: impl AsRef<[u8]>) -> &Self {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    fn load(&self) -> Result<Spec, SpecErrors> {
+        load(&self.0.path().join("spec.yaml"))
+    }
+
+    /// What is said, less the temporary directory.
+    fn errors(&self) -> String {
+        let text = self.load().unwrap_err().to_string();
+        text.replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+/// What is said when, in one file, one text is written for another.
+fn changed(file: &str, from: &str, to: &str) -> String {
+    let good = match file {
+        "spec.yaml" => SPEC,
+        "hosts/h1.yaml" => HOST,
+        _ => IMAGE,
+    };
+    assert!(good.contains(from), "{file} has no {from:?}");
+    let files = Files::good();
+    files.put(file, good.replace(from, to)).errors()
+}
+
+#[test]
+fn a_good_spec_is_read_with_its_defaults() {
+    let files = Files::good();
+    let spec = files.load().unwrap();
+    assert_eq!(spec.name.as_str(), "quickstart");
+    assert_eq!(spec.policy.survive, Some(Level::Host));
+    assert_eq!((spec.network.prefix, spec.network.last), (24, Ipv4Addr::new(10, 77, 0, 99)));
+    let Demand::Redis(demand) = &spec.services[0].demand;
+    assert_eq!((demand.reads_per_s.get(), demand.value_bytes.get()), (3_000, 512));
+    assert_eq!(demand.persistence, Persistence::Aof);
+    assert_eq!((spec.vms[0].count, spec.vms[0].spread), (2, Some(Level::Host)));
+    let host = &spec.topology.hosts[0];
+    assert_eq!((host.cost, host.threads_per_core()), (1, 2));
+    assert_eq!(host.reserved_cpus(), [0, 4]);
+    assert_eq!(host.numa[0].l3[0].size_kib, Some(32 << 10));
+    assert_eq!(host.numa[0].allocatable_memory().get(), 24_000 - 2_048);
+    let disk = &spec.image.unwrap().disk;
+    assert_eq!(std::path::Path::new(&disk.file), files.0.path().join("image/root.qcow2"));
+}
+
+#[test]
+fn everything_is_ordered_whatever_the_order_in_the_files() {
+    let files = Files::good();
+    files.put("hosts/a.yaml", HOST.replace("h1", "h9")).put(
+        "hosts/h1.yaml",
+        HOST.replace("[[0, 4], [1, 5], [2, 6], [3, 7]]", "[[7, 3], [2, 6], [1, 5], [4, 0]]"),
+    );
+    let spec = files.load().unwrap();
+    let names: Vec<&str> = spec.topology.hosts.iter().map(|host| host.name.as_str()).collect();
+    assert_eq!(names, ["h1", "h9"]);
+    assert_eq!(spec.topology.hosts[0].numa, spec.topology.hosts[1].numa);
+}
+
+#[test]
+fn fields_are_checked_by_name() {
+    insta::assert_snapshot!(changed("spec.yaml", "name: quick", "nam: quick"), @r#"
+    spec.yaml:1:1: unknown field "nam"; expected name, policy, network, image, hosts, services or vms
+    hint: did you mean "name"?
+    "#);
+    insta::assert_snapshot!(changed("spec.yaml", "reads: 3k/s, ", ""), @r#"spec.yaml:8:43: the field "reads" is missing"#);
+    insta::assert_snapshot!(changed("spec.yaml", "policy:", "name:"), @r#"spec.yaml:2:1: the field "name" stands here a second time"#);
+}
+
+#[test]
+fn values_are_checked_by_kind() {
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "24000MiB", "24000"), @r#"hosts/h1.yaml:8:13: memory: "24000" has the unit ""; expected a size such as 64GiB or 512MiB"#);
+    insta::assert_snapshot!(changed("spec.yaml", "survive: host", "survive: hots"), @r#"
+    spec.yaml:2:20: policy.survive: "hots" is not known; expected host, rack, site or none
+    hint: did you mean "host"?
+    "#);
+    insta::assert_snapshot!(changed("spec.yaml", "engine: redis", "engine: rediss"), @r#"
+    spec.yaml:8:28: engine: "rediss" is not known; expected redis
+    hint: did you mean "redis"?
+    "#);
+    insta::assert_snapshot!(changed("spec.yaml", "count: 2", "count: 0"), @"spec.yaml:10:29: count: 0 is too little; expected at least 1");
+    insta::assert_snapshot!(changed("spec.yaml", "memory: 1GiB", "memory: 1024TiB, count: 3"), @r#"spec.yaml:10:59: the field "count" stands here a second time"#);
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "24000MiB", "24000TiB"), @"hosts/h1.yaml:8:13: memory: 24000TiB is absurd; expected at most 64TiB");
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "bridges: [br0]", "bridges: br0"), @"hosts/h1.yaml:5:10: expected a list such as [a, b]");
+    insta::assert_snapshot!(changed("spec.yaml", "policy: { survive: host }", "policy: host"), @"spec.yaml:2:9: expected a map such as { field: value }");
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "{ cores: 1, memory: 2GiB }", "nothing"), @r#"hosts/h1.yaml:4:1: found string "nothing"; expected `none` or a map such as { cores: 1, memory: 2GiB }"#);
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "uri: qemu+unix", "uri: qmeu+unix"), @r#"
+    hosts/h1.yaml:2:6: uri: "qmeu+unix:///system?socket=/run/h1" is no libvirt URI such as qemu+ssh://root@h1/system
+    hint: did you mean "qemu+unix"?
+    "#);
+    insta::assert_snapshot!(changed("image/image.yaml", "qcow2, sha256: 0123456789", "qcow2, sha256: 012345678"), @"
+    image/image.yaml:3:52: disk.sha256: is not a SHA-256 digest: expected 64 hexadecimal digits, found 63 characters
+    hint: `sha256sum FILE` prints it
+    ");
+}
+
+#[test]
+fn networks_agree_with_themselves_and_the_hosts() {
+    let range = |to: &str| changed("spec.yaml", "10.77.0.50-10.77.0.99", to);
+    insta::assert_snapshot!(range("10.77.0.99-10.77.0.50"), @r#"
+    spec.yaml:3:58: addresses: "10.77.0.99-10.77.0.50" ends before it begins
+    hint: write 10.77.0.50-10.77.0.99
+    "#);
+    insta::assert_snapshot!(range("10.77.0.50-10.77.1.99"), @"spec.yaml:3:58: addresses: 10.77.1.99 is outside the subnet 10.77.0.0/24");
+    insta::assert_snapshot!(range("10.77.0.50-10.77.0.255"), @"spec.yaml:3:58: addresses: 10.77.0.255 is the broadcast address of 10.77.0.0/24");
+    insta::assert_snapshot!(range("10.77.0.1-10.77.0.99"), @"
+    spec.yaml:3:89: gateway: 10.77.0.1 lies in the instances' range 10.77.0.1-10.77.0.99
+    hint: an instance would take the gateway's address; shorten `addresses`
+    ");
+    insta::assert_snapshot!(changed("spec.yaml", "10.77.0.0/24", "10.77.0.7/24"), @r#"
+    spec.yaml:3:33: subnet: "10.77.0.7/24" is an address in a subnet, not the subnet
+    hint: the subnet is 10.77.0.0/24
+    "#);
+    insta::assert_snapshot!(changed("spec.yaml", "10.77.0.0/24", "10.77.0.0/33"), @r#"spec.yaml:3:33: subnet: "10.77.0.0/33" has the prefix length 33; expected 1 to 30"#);
+    insta::assert_snapshot!(changed("spec.yaml", "bridge: br0", "bridge: br1"), @r#"
+    spec.yaml:3:20: bridge: no host has the bridge "br1"
+    hint: did you mean "br0"?
+    "#);
+}
+
+#[test]
+fn nothing_is_given_out_twice() {
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "[1, 5]", "[0, 5]"), @"hosts/h1.yaml:10:41: cores: CPU 0 stands a second time on this host");
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "memory: 2GiB }", "memory: 200GiB }"), @"hosts/h1.yaml:4:30: reserve.memory: 200GiB is more than the host has: 24000MiB");
+    insta::assert_snapshot!(changed("spec.yaml", "name: builder", "name: cache"), @r#"spec.yaml:10:13: name: "cache" stands already at spec.yaml:8:13"#);
+    let files = Files::good();
+    insta::assert_snapshot!(files.put("hosts/h2.yaml", HOST).errors(), @r#"hosts/h2.yaml:1:7: name: the host "h1" stands already at hosts/h1.yaml:1:7"#);
+    insta::assert_snapshot!(files.put("hosts/h2.yaml", HOST.replace("name: h1", "name: h2")).errors(), @r#"
+    hosts/h2.yaml:2:6: uri: "qemu+unix:///system?socket=/run/h1" is also the uri of the host "h1" at hosts/h1.yaml:2:6
+    hint: its cores and memory would be given out twice
+    "#);
+}
+
+#[test]
+fn includes_lead_to_files() {
+    insta::assert_snapshot!(changed("spec.yaml", "hosts/*", "host/*"), @r#"
+    spec.yaml:6:14: include: "host/*.yaml" matches no file
+    hint: `hostsplit discover URI` writes host files; paths are relative to this file
+    "#);
+    insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "hosts/[a.yaml"), @r#"spec.yaml:6:14: include: "hosts/[a.yaml" is no pattern: invalid range pattern"#);
+    insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "host*"), @"hosts: is a directory; expected a file");
+    insta::assert_snapshot!(changed("spec.yaml", "image/image.yaml", "image/img.yaml"), @"image/img.yaml: cannot read it: No such file or directory (os error 2)");
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "name: h1", "name: h1\ninclude: h1.yaml"), @"
+    hosts/h1.yaml:2:10: include: stands alone in an entry of the spec's `hosts`
+    hint: give the include an entry of its own
+    ");
+}
+
+#[test]
+fn all_mistakes_of_all_files_are_told_at_once() {
+    let files = Files::good();
+    files
+        .put("spec.yaml", SPEC.replace("150MiB", "0MiB").replace("vcpus: 1", "vcpus: many"))
+        .put("hosts/h1.yaml", HOST.replace("70GiB", "70GB").replace("qemu\n", "xen\n"))
+        .put("hosts/h2.yaml", "nmae: h2\n");
+    insta::assert_snapshot!(files.errors(), @r#"
+    hosts/h1.yaml:3:13: hypervisor: "xen" is not known; expected kvm or qemu
+    hosts/h1.yaml:12:32: capacity: "70GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
+    hosts/h2.yaml:1:1: unknown field "nmae"; expected include, name, uri, hypervisor, labels, cost, reserve, network, bridges, numa, pools or assumed
+    hint: did you mean "name"?
+    spec.yaml:8:78: data: 0MiB is too little; expected at least 1MiB
+    spec.yaml:10:39: vcpus: "many" is not a whole number such as 4
+    "#);
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let files = Files::good();
+    let said = |text: &[u8]| files.put("hosts/h1.yaml", text).errors();
+    insta::assert_snapshot!(said(b""), @"hosts/h1.yaml: the file is empty");
+    insta::assert_snapshot!(said(b"# nothing\n\n"), @"hosts/h1.yaml: the file is empty");
+    insta::assert_snapshot!(said(b"name: \xff"), @"hosts/h1.yaml: is not UTF-8 text: byte 7 is wrong");
+    insta::assert_snapshot!(said(&vec![b'#'; 2 << 20]), @"hosts/h1.yaml: is larger than 1024 KiB");
+    insta::assert_snapshot!(said("name: h1\n---\nname: h2\n".as_bytes()), @"
+    hosts/h1.yaml:3:1: a second YAML document begins; a file holds one
+    hint: remove the line `---`
+    ");
+    insta::assert_snapshot!(said(&vec![b'['; 9_999]), @"hosts/h1.yaml:1:256: recursion limit exceeded");
+    let aliases = vec!["*a"; 2_000].join(", ");
+    insta::assert_snapshot!(said(format!("bridges: [&a br0, {aliases}]").as_bytes()), @"hosts/h1.yaml:1:4019: the file is too large or too deeply nested (budget breached: Aliases { aliases: 1001 })");
+    let cores = vec!["[0]"; 500].join(", ");
+    let aliases = vec!["*a"; 900].join(", ");
+    let bomb = format!("numa: [{{ l3: [&a {{ cores: [{cores}] }}, {aliases}] }}]");
+    insta::assert_snapshot!(said(bomb.as_bytes()), @"hosts/h1.yaml:1:2795: the file is too large or too deeply nested (alias replay limit exceeded: total_replayed_events=100001 > 100000)");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}", bytes in proptest::collection::vec(0u8.., 0..200)) {
+        let files = Files::good();
+        let _ = files.put("spec.yaml", text).load();
+        let _ = files.put("spec.yaml", bytes).load();
+    }
+
+    #[test]
+    fn no_slip_of_the_pen_makes_it_panic(
+        edits in proptest::collection::vec((0usize..700, "[-a-z0-9{}\\[\\]:,&*#\"' \n\t.%|>!?]{0,3}", 0usize..4), 1..4)
+    ) {
+        let files = Files::good();
+        for (name, good) in [("spec.yaml", SPEC), ("hosts/h1.yaml", HOST), ("image/image.yaml", IMAGE)] {
+            let mut text = good.to_owned();
+            for (at, with, cut) in &edits {
+                let start = at % text.len();
+                let end = (start + cut).min(text.len());
+                if text.is_char_boundary(start) && text.is_char_boundary(end) {
+                    text.replace_range(start..end, with);
+                }
+            }
+            if let Err(errors) = files.put(name, &text).load() {
+                proptest::prop_assert!(!errors.problems.is_empty());
+                proptest::prop_assert!(errors.problems.iter().all(|problem| !problem.message.is_empty()));
+            }
+            files.put(name, good);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The audit: silent on a good plan, and for every rule one plan that breaks
+//! just that rule.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
+use hostsplit::ids::{HostName, InstanceName, ServiceName};
+use hostsplit::plan::{Plan, Role};
+use hostsplit::profile::Profiles;
+use hostsplit::spec::Demand;
+use hostsplit::topology::Level;
+use hostsplit::units::{Mebibytes, PerSecond};
+
+use crate::support::{cores, good_plan, instance};
+
+fn audited(plan: &Plan) -> Vec<Finding> {
+    audit(plan, &Profiles::builtin().unwrap())
+}
+
+/// Breaks the good plan so that it breaks one rule and no other.
+fn break_rule(kind: Kind, plan: &mut Plan) {
+    match kind {
+        Kind::Format
+        | Kind::Topology
+        | Kind::DuplicateName
+        | Kind::UnknownService
+        | Kind::UnknownHost
+        | Kind::UnknownNuma => break_names(kind, plan),
+        Kind::UnknownCpu
+        | Kind::ReservedCpu
+        | Kind::CpuTwice
+        | Kind::SharedCore
+        | Kind::GuestThreads
+        | Kind::L3Straddled
+        | Kind::EmulatorCpus => break_cpus(kind, plan),
+        Kind::Memory
+        | Kind::HugePages
+        | Kind::UnknownPool
+        | Kind::PoolCapacity
+        | Kind::RootSize
+        | Kind::Bridge => break_hosts(kind, plan),
+        Kind::Network
+        | Kind::Address
+        | Kind::AddressTwice
+        | Kind::Identity
+        | Kind::IdentityTwice => break_identity(kind, plan),
+        Kind::Slots
+        | Kind::Copies
+        | Kind::Role
+        | Kind::Masters
+        | Kind::Layout
+        | Kind::Configuration
+        | Kind::Data
+        | Kind::Ceiling
+        | Kind::ProcessMemory
+        | Kind::Capacity => break_service(kind, plan),
+        Kind::GroupSpread | Kind::LostGroup | Kind::Majority => break_survival(kind, plan),
+        Kind::FixedCount => plan.vms[0].count = 3,
+        Kind::FixedSpread => move_to(plan, "builder-1", "h1", &[8, 9]),
+    }
+}
+
+fn break_names(kind: Kind, plan: &mut Plan) {
+    match kind {
+        Kind::Format => plan.format = 99,
+        Kind::Topology => {
+            let pool = plan.topology.hosts[0].pools[0].clone();
+            plan.topology.hosts[0].pools.push(pool);
+        }
+        Kind::DuplicateName => plan.vms.push(plan.vms[0].clone()),
+        Kind::UnknownService => {
+            plan.instances.push(instance("ghost", 0, "h3", cores(&[6]), 12));
+        }
+        Kind::UnknownHost => plan.instances[0].host = HostName::new("h9").unwrap(),
+        Kind::UnknownNuma => plan.instances[0].numa = 7,
+        other => panic!("{other}"),
+    }
+}
+
+fn break_cpus(kind: Kind, plan: &mut Plan) {
+    match kind {
+        Kind::UnknownCpu => plan.instances[0].cpus = vec![2, 99],
+        Kind::ReservedCpu => plan.instances[0].cpus = cores(&[1]),
+        Kind::CpuTwice => plan.instances[5].cpus = plan.instances[0].cpus.clone(),
+        Kind::SharedCore => {
+            for (place, cpus) in [(0, vec![2, 3]), (5, vec![14, 15])] {
+                plan.instances[place].cpus = cpus;
+                plan.instances[place].threads = 1;
+            }
+        }
+        Kind::GuestThreads => plan.instances[0].cpus = vec![2, 4],
+        Kind::L3Straddled => plan.instances[6].cpus = cores(&[5, 6]),
+        Kind::EmulatorCpus => plan.instances[0].emulator_cpus = plan.instances[5].cpus.clone(),
+        other => panic!("{other}"),
+    }
+}
+
+fn break_hosts(kind: Kind, plan: &mut Plan) {
+    let host = &mut plan.topology.hosts[0];
+    match kind {
+        Kind::Memory => host.numa[0].memory_mib = Mebibytes::new(5_000),
+        Kind::HugePages => plan.instances[0].page_kib = 2_048,
+        Kind::UnknownPool => plan.instances[0].root.pool = "fast".to_owned(),
+        Kind::PoolCapacity => host.pools[0].capacity_mib = Mebibytes::from_gib(10),
+        Kind::RootSize => {
+            plan.image.as_mut().unwrap().virtual_size_mib = Mebibytes::from_gib(5);
+        }
+        Kind::Bridge => host.bridges.clear(),
+        other => panic!("{other}"),
+    }
+}
+
+fn break_identity(kind: Kind, plan: &mut Plan) {
+    match kind {
+        Kind::Network => plan.network.gateway = Some(Ipv4Addr::new(10, 20, 0, 90)),
+        Kind::Address => readdress(plan, 0, Ipv4Addr::new(10, 20, 0, 200)),
+        Kind::AddressTwice => readdress(plan, 0, plan.instances[1].address),
+        Kind::Identity => plan.instances[0].mac = "52:54:00:00:00:0G".to_owned(),
+        Kind::IdentityTwice => plan.instances[0].mac = plan.instances[1].mac.clone(),
+        other => panic!("{other}"),
+    }
+}
+
+fn break_service(kind: Kind, plan: &mut Plan) {
+    let service = &mut plan.services[0];
+    match kind {
+        Kind::Slots => service.groups[0].last_slot -= 1,
+        Kind::Copies => {
+            service.layout.copies = 3;
+            // A further replica makes writes dearer.
+            service.capacity.demand_per_s = PerSecond::new(154_000);
+        }
+        Kind::Role => plan.instances[1].role = Role::Master,
+        Kind::Masters => {
+            // Two masters cannot survive anything; nothing is promised here.
+            plan.policy.survive = None;
+            service.groups.pop();
+            service.groups[1].last_slot = 16_383;
+            service.layout.groups = 2;
+            service.capacity.total_per_s = PerSecond::new(104_000);
+            service.capacity.demand_per_s = PerSecond::new(74_000);
+            let Demand::Redis(demand) = &mut service.demand;
+            demand.reads_per_s = PerSecond::new(10_000);
+            plan.instances.retain(|instance| instance.group != Some(2));
+        }
+        Kind::Layout => plan.instances[0].memory_mib = Mebibytes::new(1_025),
+        Kind::Configuration => {
+            let key = "cluster-allow-replica-migration".to_owned();
+            plan.instances[0].config.insert(key, "yes".to_owned());
+        }
+        Kind::Data => {
+            let Demand::Redis(demand) = &mut service.demand;
+            demand.data_mib = Mebibytes::new(1_201);
+        }
+        Kind::Ceiling => service.capacity.ceiling_per_s = PerSecond::new(152_100),
+        Kind::ProcessMemory => {
+            plan.instances[0].config.insert("maxmemory".to_owned(), "427mb".to_owned());
+        }
+        Kind::Capacity => service.capacity.demand_per_s = PerSecond::new(156_001),
+        other => panic!("{other}"),
+    }
+}
+
+fn break_survival(kind: Kind, plan: &mut Plan) {
+    let service = &mut plan.services[0];
+    match kind {
+        Kind::GroupSpread => move_to(plan, "cache-1", "h1", &[4]),
+        Kind::LostGroup => {
+            service.layout.copies = 1;
+            service.groups.iter_mut().for_each(|group| group.replicas.clear());
+            plan.instances.retain(|instance| instance.role != Role::Replica);
+        }
+        Kind::Majority => {
+            // Group 1 is led from h3, which leads group 2 already.
+            let group = &mut service.groups[1];
+            std::mem::swap(&mut group.master, &mut group.replicas[0]);
+            plan.instances[2].role = Role::Replica;
+            plan.instances[3].role = Role::Master;
+        }
+        other => panic!("{other}"),
+    }
+}
+
+fn move_to(plan: &mut Plan, name: &str, host: &str, to: &[u32]) {
+    let name = InstanceName::new(name).unwrap();
+    let instance = plan.instances.iter_mut().find(|instance| instance.name == name).unwrap();
+    instance.host = HostName::new(host).unwrap();
+    instance.cpus = cores(to);
+}
+
+fn readdress(plan: &mut Plan, place: usize, address: Ipv4Addr) {
+    let instance = &mut plan.instances[place];
+    instance.address = address;
+    instance.config.insert("cluster-announce-ip".to_owned(), address.to_string());
+}
+
+#[test]
+fn a_good_plan_has_no_findings() {
+    assert_eq!(audited(&good_plan()), []);
+}
+
+#[test]
+fn each_rule_is_broken_alone() {
+    for kind in Kind::ALL {
+        let mut plan = good_plan();
+        break_rule(*kind, &mut plan);
+        let findings = audited(&plan);
+        let kinds: BTreeSet<Kind> = findings.iter().map(|finding| finding.kind).collect();
+        assert_eq!(kinds, BTreeSet::from([*kind]), "{kind}: {findings:#?}");
+        assert_eq!(is_fit(&findings), *kind == Kind::L3Straddled);
+    }
+}
+
+#[test]
+fn findings_name_the_thing_the_place_and_the_numbers() {
+    let mut said = String::new();
+    for kind in [Kind::CpuTwice, Kind::Memory, Kind::Majority, Kind::L3Straddled, Kind::Slots] {
+        let mut plan = good_plan();
+        break_rule(kind, &mut plan);
+        said += &format!("{}\n", audited(&plan)[0]);
+    }
+    insta::assert_snapshot!(said, @r#"
+    error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)
+    error: h1 NUMA node 0: instances need 3GiB, allocatable are 2440MiB (memory)
+    error: cache: host "h3" holds 2 of 3 masters, half or more (majority)
+    warning: builder-0: 2 cores lie in 2 L3 domains, one of 6 would do (l3_straddled)
+    error: cache: slots 5460-5460 have no group (slots)
+    "#);
+}
+
+#[test]
+fn every_kind_is_named_as_in_json() {
+    for kind in Kind::ALL {
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+    }
+}
+
+#[test]
+fn a_lost_host_is_replayed() {
+    let plan = good_plan();
+    let losses = losses(&plan, Level::Host);
+    assert_eq!(losses.len(), 3);
+    let loss = &losses[0];
+    assert_eq!((loss.domain.as_str(), loss.service.as_str()), ("h1", "cache"));
+    assert_eq!((loss.masters, loss.masters_lost), (3, 1));
+    assert_eq!(loss.promoted, [InstanceName::new("cache-1").unwrap()]);
+    assert_eq!((&loss.lost_groups[..], &loss.single_groups[..]), (&[][..], &[0, 2][..]));
+    assert_eq!(loss.remaining_per_s, PerSecond::new(156_000));
+}
+
+#[test]
+fn one_host_may_hold_everything_where_nothing_is_promised() {
+    let mut plan = good_plan();
+    plan.policy.survive = None;
+    plan.vms[0].spread = None;
+    for (place, instance) in plan.instances.iter_mut().enumerate() {
+        instance.host = HostName::new("h1").unwrap();
+        let place = u32::try_from(place).unwrap();
+        instance.cpus = match place {
+            0..=5 => cores(&[2 + place]),
+            _ => cores(&[8 + 2 * (place - 6), 9 + 2 * (place - 6)]),
+        };
+    }
+    assert_eq!(audited(&plan), []);
+}
+
+#[test]
+fn nonsense_in_a_plan_file_is_found_and_never_panics() {
+    let mut plan = good_plan();
+    plan.network.prefix = 0;
+    plan.services[0].layout.groups = u32::MAX;
+    plan.services[0].capacity.usable_per_s = PerSecond::new(u64::MAX);
+    plan.services[0].groups[1].first_slot = u16::MAX;
+    plan.topology.hosts[0].numa[0].reserved_cores = u32::MAX;
+    plan.instances[0].threads = 0;
+    plan.instances[1].page_kib = 0;
+    plan.instances[2].root.size_mib = Mebibytes::new(u64::MAX);
+    plan.instances[3].service = ServiceName::new("gone").unwrap();
+    plan.instances[4].cpus.clear();
+    assert!(audited(&plan).len() >= 8);
+}

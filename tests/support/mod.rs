@@ -1,0 +1,203 @@
+//! A good plan, built by hand: three hosts, a cluster of three groups with one
+//! replica each, two fixed machines.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
+use hostsplit::plan::{
+    Binding, Capacity, FORMAT, Group, Instance, Layout, Plan, Role, ServicePlan, Tier, Volume,
+};
+use hostsplit::spec::{
+    Demand, FixedVm, Image, ImageFile, Network, Persistence, Policy, RedisDemand,
+};
+use hostsplit::topology::{
+    Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
+};
+use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use uuid::Uuid;
+
+/// Cores of a host; core `i` has the CPUs `i` and `i + CORES`.
+pub const CORES: u32 = 12;
+
+/// CPUs of cores, core by core.
+pub fn cores(cores: &[u32]) -> Vec<u32> {
+    cores.iter().flat_map(|core| [*core, *core + CORES]).collect()
+}
+
+fn host(name: &str) -> Host {
+    let core = |i: u32| Core { cpus: vec![i, i + CORES] };
+    let l3 = |range: std::ops::Range<u32>| L3Domain {
+        size_kib: Some(32 << 10),
+        cores: range.map(core).collect(),
+    };
+    Host {
+        name: HostName::new(name).unwrap(),
+        uri: Some(format!("qemu+ssh://root@{name}/system")),
+        hypervisor: Hypervisor::Kvm,
+        labels: BTreeMap::new(),
+        numa: vec![NumaNode {
+            id: 0,
+            l3: vec![l3(0..6), l3(6..12)],
+            memory_mib: Mebibytes::new(24_000),
+            reserved_memory_mib: Mebibytes::new(2_048),
+            reserved_cores: 2,
+            pages: vec![PagePool { size_kib: 2_048, count: 256 }],
+        }],
+        pools: vec![Pool {
+            name: "default".to_owned(),
+            capacity_mib: Mebibytes::from_gib(70),
+            iops_per_s: None,
+        }],
+        bridges: vec!["br0".to_owned()],
+        network_bits_per_s: None,
+        cost: 1,
+    }
+}
+
+fn volume(instance: &str, part: &str, size_mib: u64) -> Volume {
+    Volume {
+        pool: "default".to_owned(),
+        name: format!("shop-{instance}-{part}"),
+        size_mib: Mebibytes::new(size_mib),
+    }
+}
+
+/// An instance that differs from all others by `number`.
+pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number: u8) -> Instance {
+    let service = ServiceName::new(service).unwrap();
+    let name = InstanceName::of(&service, ordinal).unwrap();
+    let text = name.as_str();
+    let address = Ipv4Addr::new(10, 20, 0, 50 + number);
+    Instance {
+        service,
+        role: Role::Fixed,
+        group: None,
+        host: HostName::new(host).unwrap(),
+        numa: 0,
+        cpus,
+        threads: 2,
+        emulator_cpus: cores(&[0]),
+        memory_mib: Mebibytes::new(1_024),
+        page_kib: 4,
+        domain: format!("shop-{text}"),
+        uuid: Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()),
+        mac: format!("52:54:00:00:00:{number:02x}"),
+        address,
+        root: volume(text, "root", 4_096),
+        data: None,
+        seed: volume(text, "seed", 1),
+        config: BTreeMap::new(),
+        name,
+    }
+}
+
+fn redis(ordinal: u32, host: &str, core: u32, role: Role) -> Instance {
+    let number = u8::try_from(ordinal).unwrap();
+    let mut redis = instance("cache", ordinal, host, cores(&[core]), number);
+    redis.role = role;
+    redis.group = Some(ordinal / 2);
+    redis.data = Some(volume(redis.name.as_str(), "data", 2_048));
+    redis.config = [
+        ("maxmemory", "400mb"),
+        ("cluster-enabled", "yes"),
+        ("cluster-allow-replica-migration", "no"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect();
+    redis.config.insert("cluster-announce-ip".to_owned(), redis.address.to_string());
+    redis
+}
+
+fn service() -> ServicePlan {
+    let name = |ordinal: u32| InstanceName::new(format!("cache-{ordinal}")).unwrap();
+    let group = |index: u32, first_slot: u16, last_slot: u16| Group {
+        index,
+        first_slot,
+        last_slot,
+        master: name(index * 2),
+        replicas: vec![name(index * 2 + 1)],
+    };
+    ServicePlan {
+        name: ServiceName::new("cache").unwrap(),
+        demand: Demand::Redis(RedisDemand {
+            reads_per_s: PerSecond::new(80_000),
+            writes_per_s: PerSecond::new(40_000),
+            value_bytes: Bytes::new(512),
+            data_mib: Mebibytes::new(700),
+            persistence: Persistence::Aof,
+        }),
+        layout: Layout {
+            groups: 3,
+            copies: 2,
+            vcpus: 2,
+            memory_mib: Mebibytes::new(1_024),
+            data_mib: Mebibytes::new(2_048),
+        },
+        capacity: Capacity {
+            ceiling_per_s: PerSecond::new(152_000),
+            usable_per_s: PerSecond::new(52_000),
+            total_per_s: PerSecond::new(156_000),
+            demand_per_s: PerSecond::new(144_000),
+            binding: Binding::Quorum,
+            extrapolated: false,
+        },
+        groups: vec![group(0, 0, 5_460), group(1, 5_461, 10_921), group(2, 10_922, 16_383)],
+    }
+}
+
+fn image() -> Image {
+    let file = |name: &str| ImageFile { file: format!("/images/{name}"), sha256: "0".repeat(64) };
+    Image {
+        name: "debian".to_owned(),
+        disk: file("root.qcow2"),
+        virtual_size_mib: Mebibytes::from_gib(3),
+        kernel: None,
+        initrd: None,
+        cmdline: String::new(),
+    }
+}
+
+/// A plan without a fault.
+pub fn good_plan() -> Plan {
+    let builder = ServiceName::new("builder").unwrap();
+    Plan {
+        format: FORMAT,
+        hostsplit: "0.1.0".to_owned(),
+        name: DeploymentName::new("shop").unwrap(),
+        policy: Policy { survive: Some(Level::Host) },
+        network: Network {
+            bridge: "br0".to_owned(),
+            subnet: Ipv4Addr::new(10, 20, 0, 0),
+            prefix: 24,
+            first: Ipv4Addr::new(10, 20, 0, 50),
+            last: Ipv4Addr::new(10, 20, 0, 99),
+            gateway: Some(Ipv4Addr::new(10, 20, 0, 1)),
+        },
+        image: Some(image()),
+        topology: Topology { hosts: vec![host("h1"), host("h2"), host("h3")] },
+        services: vec![service()],
+        vms: vec![FixedVm {
+            name: builder,
+            count: 2,
+            vcpus: 4,
+            memory_mib: Mebibytes::new(1_024),
+            disk_mib: Mebibytes::from_gib(4),
+            spread: Some(Level::Host),
+        }],
+        instances: vec![
+            redis(0, "h1", 2, Role::Master),
+            redis(1, "h2", 2, Role::Replica),
+            redis(2, "h2", 3, Role::Master),
+            redis(3, "h3", 2, Role::Replica),
+            redis(4, "h3", 3, Role::Master),
+            redis(5, "h1", 3, Role::Replica),
+            instance("builder", 0, "h1", cores(&[6, 7]), 10),
+            instance("builder", 1, "h2", cores(&[6, 7]), 11),
+        ],
+        tiers: vec![Tier { name: "cost".to_owned(), unit: "cost".to_owned(), value: 3, bound: 3 }],
+    }
+}
