@@ -37,6 +37,8 @@ pub mod units;
 
 pub mod ids;
 
+pub mod quote;
+
 pub mod spec;
 
 pub mod topology;

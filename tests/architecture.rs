@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("ids", &[]),
+    ("quote", &[]),
     ("topology", &["ids", "units"]),
     ("spec", &["ids", "topology", "units"]),
     ("profile", &["ids", "spec", "units"]),
@@ -23,12 +24,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("solve", &["ids", "model", "plan", "profile", "sizing", "spec", "topology", "units"]),
     ("plan", &["ids", "model", "profile", "sizing", "solve", "spec", "topology", "units"]),
     ("audit", &["ids", "plan", "profile", "spec", "topology", "units"]),
-    ("hypervisor", &["ids", "render", "topology", "units"]),
+    ("hypervisor", &["ids", "quote", "topology", "units"]),
     (
         "graph",
         &["engine", "hypervisor", "ids", "plan", "render", "spec", "state", "topology", "units"],
     ),
-    ("render", &["hypervisor", "ids", "plan", "spec", "topology", "units"]),
+    ("render", &["hypervisor", "ids", "plan", "quote", "spec", "topology", "units"]),
     ("engine", &["hypervisor", "ids", "plan", "spec", "units"]),
     ("state", &["engine", "hypervisor", "ids", "plan"]),
     (
@@ -58,7 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "model",
             "plan",
             "profile",
-            "render",
+            "quote",
             "sizing",
             "solve",
             "spec",

@@ -14,7 +14,7 @@ use hostsplit::plan::{Plan, Role};
 use hostsplit::profile::Profiles;
 use hostsplit::spec::Demand;
 use hostsplit::topology::Level;
-use hostsplit::units::{Mebibytes, PerSecond};
+use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 use crate::support::{cores, good_plan, instance};
 
@@ -43,11 +43,13 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::UnknownPool
         | Kind::PoolCapacity
         | Kind::RootSize
+        | Kind::Bandwidth
         | Kind::Bridge => break_hosts(kind, plan),
         Kind::Network
         | Kind::Address
         | Kind::AddressTwice
         | Kind::Identity
+        | Kind::Derivation
         | Kind::IdentityTwice => break_identity(kind, plan),
         Kind::Slots
         | Kind::Copies
@@ -106,7 +108,9 @@ fn break_hosts(kind: Kind, plan: &mut Plan) {
         Kind::Memory => host.numa[0].memory_mib = Mebibytes::new(5_000),
         Kind::HugePages => plan.instances[0].page_kib = 2_048,
         Kind::UnknownPool => plan.instances[0].root.pool = "fast".to_owned(),
-        Kind::PoolCapacity => host.pools[0].capacity_mib = Mebibytes::from_gib(10),
+        Kind::Bandwidth => host.network_bits_per_s = Some(BitsPerSecond::new(100_000_000)),
+        // Without the image below the roots it would do.
+        Kind::PoolCapacity => host.pools[0].capacity_mib = Mebibytes::from_gib(17),
         Kind::RootSize => {
             plan.image.as_mut().unwrap().virtual_size_mib = Mebibytes::from_gib(5);
         }
@@ -121,6 +125,7 @@ fn break_identity(kind: Kind, plan: &mut Plan) {
         Kind::Address => readdress(plan, 0, Ipv4Addr::new(10, 20, 0, 200)),
         Kind::AddressTwice => readdress(plan, 0, plan.instances[1].address),
         Kind::Identity => plan.instances[0].mac = "52:54:00:00:00:0G".to_owned(),
+        Kind::Derivation => plan.instances[0].mac = "52:54:00:00:00:01".to_owned(),
         Kind::IdentityTwice => plan.instances[0].mac = plan.instances[1].mac.clone(),
         other => panic!("{other}"),
     }

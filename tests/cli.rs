@@ -11,8 +11,6 @@ mod support;
 use std::fs;
 use std::process::Command;
 
-use hostsplit::plan::store;
-
 use crate::support::good_plan;
 
 const SPEC: &str = include_str!("../examples/quickstart/spec.yaml");
@@ -45,6 +43,19 @@ impl Bench {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
+    }
+
+    fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.0.path().join(name)).ok()
+    }
+
+    /// What lies in the directory.
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// Exit code, stdout and stderr of one run.
@@ -149,7 +160,7 @@ fn what_is_not_there_is_said() {
 #[test]
 fn a_plan_is_shown() {
     let bench = Bench::new();
-    bench.put("plan.json", &store::text(&good_plan()).unwrap());
+    bench.put("plan.json", &good_plan().to_text().unwrap());
     insta::assert_snapshot!(bench.run(&["show"]), @"
     exit 0
     cache  redis: 6 instances of 2 vCPU, 1 GiB, 2 GiB data
@@ -168,23 +179,23 @@ fn a_plan_is_shown() {
       + builder-1  h2 numa 0  cpus 6,7,18,19  1 GiB  fixed               because the spec asks for it
 
     host          cores used          memory used                   disk used
-    h1    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 16 GiB of 70 GiB in default
-    h2    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 16 GiB of 70 GiB in default
-    h3    numa 0  ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  #......... 12 GiB of 70 GiB in default
+    h1    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
+    h2    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
+    h3    numa 0  ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  ##........ 15 GiB of 70 GiB in default
 
     survives the loss of any one host:
       h1  cache  1 of 3 masters lost  cache-1 takes over  156k/s left, 92 % used
       h2  cache  1 of 3 masters lost  cache-3 takes over  156k/s left, 92 % used
       h3  cache  1 of 3 masters lost  cache-5 takes over  156k/s left, 92 % used
-    cost  3 cost  (optimal, proved)
-    audit: no findings
-    8 instances on 3 hosts
+    objectives, in this order:
+      cost  3 cost  the best there is, proved
+
+    8 instances on 3 hosts. audit: no findings.
     ---
     ");
     insta::assert_snapshot!(bench.run(&["check", "plan.json"]), @"
     exit 0
-    plan.json: 8 instances on 3 hosts
-    audit: no findings
+    8 instances on 3 hosts. audit: no findings.
     ---
     ");
     let json = bench.run(&["show", "--format", "json"]);
@@ -196,23 +207,112 @@ fn a_plan_with_findings_fails_its_check() {
     let bench = Bench::new();
     let mut plan = good_plan();
     plan.instances[5].cpus = plan.instances[0].cpus.clone();
-    bench.put("plan.json", &store::text(&plan).unwrap());
+    bench.put("plan.json", &plan.to_text().unwrap());
     insta::assert_snapshot!(bench.run(&["check", "plan.json"]), @"
     exit 5
-    plan.json: 8 instances on 3 hosts
-    audit: 2 findings
-      error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)
-      error: cache-5: CPU 2 of h1 is pinned by cache-0 too (cpu_twice)
+    error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)
+    error: cache-5: CPU 2 of h1 is pinned by cache-0 too (cpu_twice)
+    8 instances on 3 hosts. audit: 2 findings.
     ---
     ");
 }
 
 #[test]
-fn the_examples_are_sound() {
+fn the_examples_are_sound_and_end_as_they_say() {
     let root = env!("CARGO_MANIFEST_DIR");
-    for example in ["one-server", "infeasible"] {
+    for (example, code) in [("one-server", 0), ("infeasible", 4)] {
         let spec = format!("{root}/examples/{example}/spec.yaml");
         let said = Bench::new().run(&["check", &spec]);
         assert!(said.starts_with("exit 0\n"), "{said}");
+        let said = Bench::new().run(&["plan", &spec]);
+        assert!(said.starts_with(&format!("exit {code}\n")), "{said}");
     }
+}
+
+/// The quickstart's spec on three hosts of the lab's size.
+fn three_hosts() -> Bench {
+    let bench = Bench::new();
+    for host in ["h2", "h3"] {
+        bench.put(&format!("hosts/{host}.yaml"), &HOST.replace("h1", host));
+    }
+    bench
+}
+
+#[test]
+fn a_plan_is_made_shown_and_written() {
+    let bench = three_hosts();
+    insta::assert_snapshot!(bench.run(&["plan", "spec.yaml"]), @"
+    exit 0
+    cache  redis: 6 instances of 1 vCPU, 512 MiB, 1 GiB data
+      split     3 groups, 2 copies each: the quorum binds
+      capacity  114k/s for 4600/s asked, 4 % used
+      instance  38k/s usable of a ceiling of 133k/s
+
+      + cache-0  h2 numa 0  cpus 1  512 MiB  master 0-5461       because a quorum needs 3 masters
+      + cache-1  h1 numa 0  cpus 1  512 MiB  master 5462-10922   because a quorum needs 3 masters
+      + cache-2  h3 numa 0  cpus 1  512 MiB  master 10923-16383  because a quorum needs 3 masters
+      + cache-3  h3 numa 0  cpus 2  512 MiB  replica of cache-0  because cache-0 is lost with h2
+      + cache-4  h2 numa 0  cpus 2  512 MiB  replica of cache-1  because cache-1 is lost with h1
+      + cache-5  h1 numa 0  cpus 2  512 MiB  replica of cache-2  because cache-2 is lost with h3
+
+    host          cores used         memory used                   disk used
+    h1    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
+    h2    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
+    h3    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
+
+    survives the loss of any one host:
+      h1  cache  1 of 3 masters lost  cache-4 takes over  114k/s left, 4 % used
+      h2  cache  1 of 3 masters lost  cache-3 takes over  114k/s left, 4 % used
+      h3  cache  1 of 3 masters lost  cache-5 takes over  114k/s left, 4 % used
+    objectives, in this order:
+      unmet demand                   0/s        the best there is, proved
+      cost of used hosts             3 cost     the best there is, proved
+      cores                          6 cores    the best there is, proved
+      memory                         3072 MiB   the best there is, proved
+      cores on the busiest host      2 cores    the best there is, proved
+      masters in one failure domain  1 masters  the best there is, proved
+
+    6 instances on 3 hosts. audit: no findings. written to plan.json
+    ---
+    ");
+    let first = bench.read("plan.json").unwrap();
+    let again = bench.run(&["plan", "spec.yaml", "-o", "again.json", "--format", "json"]);
+    assert!(again.contains("\"findings\": []"), "{again}");
+    assert_eq!(bench.read("again.json").unwrap(), first, "the same input gives the same bytes");
+    assert!(bench.run(&["check", "plan.json"]).starts_with("exit 0\n"));
+    assert_eq!(bench.names(), ["again.json", "hosts", "plan.json", "spec.yaml"]);
+}
+
+#[test]
+fn where_there_is_no_plan_the_old_one_stays() {
+    let bench = three_hosts();
+    bench.put("plan.json", "the old plan");
+    let spec = bench.read("spec.yaml").unwrap();
+    bench.put("spec.yaml", &spec.replace("reads: 3k/s", "reads: 3M/s"));
+    let said = bench.run(&["plan", "spec.yaml"]);
+    assert!(said.starts_with("exit 4\n---\nerror: no plan satisfies the spec\n"), "{said}");
+    assert!(said.contains("short by") && said.contains("\nhint: "), "{said}");
+    let json = bench.run(&["plan", "spec.yaml", "--format", "json"]);
+    assert!(json.starts_with("exit 4\n{\n  \"infeasible\""), "{json}");
+    bench.put("spec.yaml", &spec.replace("reads: 3k/s", "reads: 3"));
+    assert!(bench.run(&["plan", "spec.yaml"]).starts_with("exit 1\n"));
+    assert_eq!(bench.read("plan.json").unwrap(), "the old plan");
+    assert_eq!(bench.names(), ["hosts", "plan.json", "spec.yaml"]);
+}
+
+#[test]
+fn a_plan_that_cannot_be_written_is_an_error() {
+    let bench = three_hosts();
+    insta::assert_snapshot!(bench.run(&["plan", "spec.yaml", "-o", "none/plan.json"]), @"
+    exit 1
+    ---
+    error: none/plan.json: cannot write: No such file or directory (os error 2)
+    ");
+    insta::assert_snapshot!(bench.run(&["plan", "spec.yaml", "-o", "hosts"]), @"
+    exit 1
+    ---
+    error: hosts: not a regular file, so it is not replaced
+    ");
+    let said = bench.run(&["plan", "spec.yaml", "--time-limit", "60"]);
+    assert!(said.starts_with("exit 2\n") && said.contains("not a time such as 60s"), "{said}");
 }

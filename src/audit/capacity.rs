@@ -20,6 +20,7 @@ const MILLION: u128 = 1_000_000;
 const SLACK: u128 = 10_000;
 
 pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, findings: &mut Findings) {
+    bandwidth(plan, profiles, findings);
     for service in &plan.services {
         let Demand::Redis(demand) = &service.demand;
         let profile = &profiles.redis;
@@ -31,6 +32,29 @@ pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, finding
                 ceiling(service, demand, instance, profile, index, findings);
             }
             memory(service, demand, instance, profile, findings);
+        }
+    }
+}
+
+/// Every instance may be the master of its group: with its share of the demand
+/// each host's traffic must fit through its NIC.
+fn bandwidth(plan: &Plan, profiles: &Profiles, findings: &mut Findings) {
+    for host in &plan.topology.hosts {
+        let Some(most) = host.network_bits_per_s else { continue };
+        let mut needed: u128 = 0;
+        for service in &plan.services {
+            let here = plan.on_host(&host.name).filter(|i| i.service == service.name).count();
+            let Demand::Redis(demand) = &service.demand;
+            let operations =
+                u128::from(demand.reads_per_s.get()) + u128::from(demand.writes_per_s.get());
+            let each = operations / u128::from(service.layout.groups.max(1));
+            let overhead = profiles.redis.network.overhead_bytes.whole();
+            let bits = u128::from(demand.value_bytes.get().saturating_add(overhead)) * 8;
+            needed = needed.saturating_add(each.saturating_mul(bits).saturating_mul(here as u128));
+        }
+        if needed > u128::from(most.get()) {
+            let message = format!("its instances need {needed} bit/s, its NIC has {most}");
+            findings.add(Kind::Bandwidth, &host.name, message);
         }
     }
 }

@@ -95,6 +95,11 @@ fn huge_pages(subject: &str, node: &NumaNode, instances: &[&Instance], findings:
 
 fn pools(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
     let mut taken: BTreeMap<(&HostName, &str), Mebibytes> = BTreeMap::new();
+    // A pool that holds roots holds the image that they are overlays on.
+    if let Some(image) = &plan.image {
+        let roots = plan.instances.iter().map(|i| (&i.host, i.root.pool.as_str()));
+        taken.extend(roots.map(|pool| (pool, image.virtual_size_mib)));
+    }
     for instance in &plan.instances {
         for volume in volumes(instance) {
             let sum = taken.entry((&instance.host, volume.pool.as_str())).or_default();
@@ -115,8 +120,10 @@ fn pools(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
             continue;
         };
         if taken > pool.capacity_mib {
-            let message =
-                format!("volumes in pool {name:?} take {taken}, it has {}", pool.capacity_mib);
+            let message = format!(
+                "image and volumes in pool {name:?} take {taken}, it has {}",
+                pool.capacity_mib
+            );
             findings.add(Kind::PoolCapacity, &host.name, message);
         }
     }

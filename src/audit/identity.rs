@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::hosts::volumes;
 use super::{Findings, Kind};
-use crate::plan::Plan;
+use crate::plan::{self, Instance, Plan};
 
 /// QEMU's prefix for the MACs of guests.
 const MAC_PREFIX: &str = "52:54:00:";
@@ -16,6 +16,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     addresses(plan, findings);
     forms(plan, findings);
     uniqueness(plan, findings);
+    derivation(plan, findings);
 }
 
 fn names(plan: &Plan, findings: &mut Findings) {
@@ -131,6 +132,35 @@ fn uniqueness(plan: &Plan, findings: &mut Findings) {
         for volume in volumes(instance) {
             let is_new = all_volumes.insert((&instance.host, &volume.pool, &volume.name));
             twice(is_new, "volume", &volume.name);
+        }
+    }
+}
+
+/// What is malformed or stands twice was told above; the rest must follow from
+/// the names, or a second run would take its own machines for strangers.
+fn derivation(plan: &Plan, findings: &mut Findings) {
+    let mut taken = BTreeSet::new();
+    for instance in &plan.instances {
+        let is_unique = |same: &dyn Fn(&Instance) -> bool| {
+            plan.instances.iter().filter(|other| same(other)).count() == 1
+        };
+        let mut differs = |what: &str, planned: &dyn Display, derived: &dyn Display| {
+            let message = format!("its {what} is {planned}, its name gives {derived}");
+            findings.add(Kind::Derivation, &instance.name, message);
+        };
+        let mac = plan::mac(&plan.name, &instance.name, &mut taken);
+        if instance.mac != mac && is_mac(&instance.mac) && is_unique(&|i| i.mac == instance.mac) {
+            differs("MAC", &instance.mac, &mac);
+        }
+        let uuid = plan::uuid(&plan.name, &instance.name);
+        let is_good = instance.uuid.get_version_num() == 5;
+        if instance.uuid != uuid && is_good && is_unique(&|i| i.uuid == instance.uuid) {
+            differs("UUID", &instance.uuid, &uuid);
+        }
+        let domain = format!("{}-{}", plan.name, instance.name);
+        let is_good = is_label(&instance.domain);
+        if instance.domain != domain && is_good && is_unique(&|i| i.domain == instance.domain) {
+            differs("domain", &instance.domain, &domain);
         }
     }
 }

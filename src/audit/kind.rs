@@ -85,6 +85,8 @@ kinds! {
     PoolCapacity = "pool_capacity",
     /// A root volume is at least as large as the image below it.
     RootSize = "root_size",
+    /// The traffic of a host's instances fits through its NIC, if that is known.
+    Bandwidth = "bandwidth",
     /// A host that carries instances has the network's bridge.
     Bridge = "bridge",
     /// The network's range lies in its subnet and is free of its gateway.
@@ -97,6 +99,9 @@ kinds! {
     Identity = "identity",
     /// MACs, UUIDs, names of domains and volumes stand once.
     IdentityTwice = "identity_twice",
+    /// MACs, UUIDs and names of domains are those that follow from the names of
+    /// deployment and instance.
+    Derivation = "derivation",
     /// Groups cover every hash slot once.
     Slots = "slots",
     /// The groups and their copies are as many as the layout says.

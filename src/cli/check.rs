@@ -59,9 +59,8 @@ fn check_plan(args: &Args) -> Outcome {
     let code = if audit::is_fit(&findings) { exit::DONE } else { exit::FAILED_CHECK };
     match args.format {
         Format::Text => {
-            let summary = Summary::new(&plan, findings);
-            let counts = summary.counts();
-            ui::data(&format!("{}: {counts}\n{}", args.file.display(), summary.audit()))?;
+            let closing = Summary::new(&plan, findings).closing();
+            ui::data(&format!("{closing}\n"))?;
         }
         Format::Json => ui::data(&format!("{:#}\n", json!({ "findings": findings })))?,
     }

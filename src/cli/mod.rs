@@ -7,6 +7,7 @@ mod destroy;
 pub mod discover;
 pub mod error;
 mod graph;
+pub mod plan;
 mod progress;
 mod run;
 mod session;
@@ -36,6 +37,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Plan(plan::Args),
     Show(show::Args),
     Discover(discover::Args),
     Graph(graph::Args),
@@ -67,6 +69,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Discover(args) => discover::run(&args),
         Command::Graph(args) => graph::run(args),

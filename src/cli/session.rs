@@ -50,7 +50,7 @@ impl Session {
     ) -> Result<Self, CliError> {
         let plan = plan::store::read(file)
             .map_err(|error| CliError::from(error).hint("write a plan with: hostsplit plan SPEC"))?;
-        let text = plan::store::text(&plan)?;
+        let text = plan.to_text()?;
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
         Ok(Self {

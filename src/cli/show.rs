@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> Outcome {
 /// A summary in the form that was asked for.
 pub(super) fn shown(summary: &Summary, format: Format) -> Result<String, CliError> {
     Ok(match format {
-        Format::Text => format!("{summary}{}\n", summary.counts()),
+        Format::Text => format!("{summary}{}\n", summary.closing()),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(summary)?),
     })
 }

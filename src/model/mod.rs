@@ -1,1 +1,103 @@
-//! (in the making)
+//! Layouts × topology -> an integer program: which layout each service gets and
+//! how many of its instances stand on each NUMA node.
+//!
+//! Instances of one size are interchangeable, so the variables are **counts**
+//! per (size, NUMA node), never a binary per VM. Which of a service's instances
+//! are masters matters to failure domains only, so masters are counted per
+//! failure domain. Every coefficient is an integer.
+//!
+//! | file | rule |
+//! | --- | --- |
+//! | [`choice`] | each service has at most one layout, fixed machines have theirs |
+//! | [`cores`] | whole cores per NUMA node |
+//! | [`memory`] | memory per NUMA node |
+//! | [`disk`] | space per pool |
+//! | [`network`] | addresses of the deployment, bandwidth per host |
+//! | [`apart`] | copies of a group in different failure domains |
+//! | [`quorum`] | no failure domain holds half of the masters |
+//! | [`spread`] | fixed machines over failure domains |
+//! | [`symmetry`] | equal hosts in one order |
+//! | [`objective`] | the tiers |
+
+mod apart;
+mod choice;
+mod cores;
+mod disk;
+mod memory;
+mod network;
+mod objective;
+mod problem;
+mod program;
+mod quorum;
+mod spread;
+mod symmetry;
+mod variables;
+
+pub use objective::{Goal, TIERS, bound_row, goal};
+pub use problem::{Kind, Part, Problem, ROOT_WITHOUT_IMAGE, Room, SEED, Shape, Site};
+pub use program::{Program, Row, Sense, Sum, Var, Variable};
+pub use variables::{Count, Variables};
+
+/// What a program may exceed, at a price: one family at a time, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relaxed {
+    /// Cores of a NUMA node.
+    pub cores: bool,
+    /// Memory of a NUMA node.
+    pub memory: bool,
+    /// Space of a pool.
+    pub disk: bool,
+    /// Bandwidth of a host.
+    pub bandwidth: bool,
+    /// Addresses of the deployment.
+    pub addresses: bool,
+    /// Failure domains: copies apart, quorum and spread are left out.
+    pub domains: bool,
+}
+
+/// What a slack variable counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Short {
+    /// Cores of the host with that index.
+    Cores(usize),
+    /// MiB of memory of the host with that index.
+    Memory(usize),
+    /// MiB of the pool: indices of host and pool.
+    Disk(usize, usize),
+    /// bit/s of the host with that index.
+    Bandwidth(usize),
+    /// Addresses.
+    Addresses,
+}
+
+/// A program with what its variables mean.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// What is solved.
+    pub program: Program,
+    /// What its variables count.
+    pub variables: Variables,
+}
+
+impl Model {
+    /// Builds the program of a problem.
+    #[must_use]
+    pub fn new(problem: &Problem, relaxed: Relaxed) -> Self {
+        let mut program = Program::default();
+        let mut variables = Variables::new(problem, &mut program, relaxed);
+        choice::add(problem, &variables, &mut program);
+        cores::add(problem, &mut variables, &mut program, relaxed);
+        memory::add(problem, &mut variables, &mut program, relaxed);
+        disk::add(problem, &mut variables, &mut program, relaxed);
+        network::add(problem, &mut variables, &mut program, relaxed);
+        if !relaxed.domains {
+            apart::add(problem, &variables, &mut program);
+            quorum::add(problem, &variables, &mut program);
+            spread::add(problem, &variables, &mut program);
+        }
+        if relaxed == Relaxed::default() {
+            symmetry::add(problem, &variables, &mut program);
+        }
+        Self { program, variables }
+    }
+}

@@ -4,9 +4,17 @@
 //! what it was computed from (demand, policy, the hosts as they were), so that
 //! [`crate::audit`] can judge it and a deploy can see whether a host changed.
 
+mod build;
+mod config;
+mod cpus;
+mod file;
+mod make;
+mod names;
+mod pages;
+mod place;
+pub mod store;
 #[doc(hidden)]
 pub mod sample;
-pub mod store;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -18,6 +26,10 @@ use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::spec::{Demand, FixedVm, Image, Network, Policy};
 use crate::topology::Topology;
 use crate::units::{Mebibytes, PerSecond};
+
+pub use file::FileError;
+pub use make::{PlanError, PlanReport, make};
+pub use names::{mac, uuid};
 
 /// Version of the plan file that this program writes and the only one it reads.
 pub const FORMAT: u32 = 1;

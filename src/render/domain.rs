@@ -11,8 +11,8 @@ use crate::spec::Image;
 /// engine's traffic fills no more.
 const MAX_QUEUES: usize = 8;
 
-/// QEMU's older machine: no PCIe root ports to enumerate, which is what a guest under software
-/// emulation spends its first seconds on.
+/// QEMU's older machine, its default: one flat PCI bus, so a guest under software emulation has no root
+/// ports to enumerate.
 const MACHINE_QEMU: &str = "pc";
 
 /// QEMU's current machine, for hardware virtualisation.

@@ -10,7 +10,6 @@ mod redis;
 mod seed;
 mod text;
 mod vfat;
-mod volume;
 
 use crate::ids::{HostName, InstanceName};
 use crate::topology::{Host, Hypervisor};
@@ -20,8 +19,6 @@ pub use self::digest::instance_digest;
 pub use self::domain::{DiskPaths, domain_xml};
 pub use self::redis::redis_conf;
 pub use self::seed::{SeedFiles, seed_files, seed_image};
-pub(crate) use self::text::yaml;
-pub use self::volume::volume_xml;
 
 /// Why an instance cannot be rendered.
 #[derive(Debug, thiserror::Error)]

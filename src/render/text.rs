@@ -1,7 +1,5 @@
 //! Templates and the quoting that each kind of text needs.
 
-use std::fmt::Write as _;
-
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, HelperResult, JsonTruthy, Output, RenderContext,
     RenderErrorReason, Renderable,
@@ -9,6 +7,7 @@ use handlebars::{
 use serde::Serialize;
 
 use super::{RenderError, Result};
+use crate::quote::{xml, yaml};
 
 /// A text of `templates/`, embedded.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +24,6 @@ pub(super) struct Template {
 pub(super) const DOMAIN: Template = Template {
     name: "domain.xml.hbs",
     text: include_str!("../../templates/domain.xml.hbs"),
-    escape: xml,
-};
-
-/// A volume to be made.
-pub(super) const VOLUME: Template = Template {
-    name: "volume.xml.hbs",
-    text: include_str!("../../templates/volume.xml.hbs"),
     escape: xml,
 };
 
@@ -64,7 +56,7 @@ pub(super) const REDIS: Template = Template {
 };
 
 /// All templates: together they are part of what a VM is.
-pub(super) const ALL: [Template; 6] = [DOMAIN, VOLUME, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
+pub(super) const ALL: [Template; 5] = [DOMAIN, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
 
 impl Template {
     /// Fills the template in.
@@ -109,52 +101,6 @@ impl HelperDef for Condition {
     }
 }
 
-/// Quotes a text for an XML element or attribute.
-fn xml(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            // Literal ones would be normalised to spaces in attributes.
-            '\t' | '\n' | '\r' => push(&mut out, format_args!("&#{};", u32::from(c))),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// Turns a text into a double-quoted YAML scalar, quotes included.
-pub(crate) fn yaml(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            // Characters that YAML readers refuse, fold as line ends or take for a byte-order mark.
-            c if c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
-            {
-                push(&mut out, format_args!("\\u{:04x}", u32::from(c)));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(text);
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -179,24 +125,6 @@ mod tests {
         ] {
             let template = Template { name: "probe", text, escape: yaml };
             assert!(template.render(&BTreeMap::from([("here", "x")])).is_err(), "{text}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn yaml_readers_get_the_text_back(text in "\\PC*|[\\x00-\\xff\\u{2028}\\u{feff}: #&*!|>'\"%@`{}\\[\\],\\\\-]*") {
-            let document = format!("value: {}\n", yaml(&text));
-            let read: BTreeMap<String, String> = serde_saphyr::from_str(&document).unwrap();
-            proptest::prop_assert_eq!(read.get("value"), Some(&text));
-        }
-
-        #[test]
-        fn xml_readers_get_the_text_back(text in "[\\t\\n\\r\\x20-\\u{d7ff}]*") {
-            let document = format!("<a b=\"{0}\">{0}</a>", xml(&text));
-            let read = roxmltree::Document::parse(&document).unwrap();
-            let root = read.root_element();
-            proptest::prop_assert_eq!(root.attribute("b"), Some(text.as_str()));
-            proptest::prop_assert_eq!(root.text().unwrap_or(""), text);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::hypervisor::{HostReport, ReportedCpu, ReportedNuma, ReportedPool};
 use crate::ids::{HostName, MAX_NAME};
-use crate::render;
+use crate::quote;
 use crate::topology::Hypervisor;
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
@@ -262,7 +262,7 @@ fn scalar(text: &str) -> String {
         && !text.ends_with(':')
         && !WORDS.contains(&text.to_ascii_lowercase().as_str())
         && text.len() > 1;
-    if plain { text.to_owned() } else { render::yaml(text) }
+    if plain { text.to_owned() } else { quote::yaml(text) }
 }
 
 #[cfg(test)]

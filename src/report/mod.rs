@@ -4,6 +4,7 @@
 mod columns;
 pub mod deploy;
 pub mod graph;
+pub mod infeasible;
 pub mod host;
 pub mod plan;
 mod plan_text;

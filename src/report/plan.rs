@@ -98,7 +98,7 @@ pub struct PoolSummary {
     pub host: HostName,
     /// The pool.
     pub pool: String,
-    /// Space that volumes may take.
+    /// Space that volumes may take, and the image below them.
     pub used_mib: Mebibytes,
     /// Space that there is.
     pub capacity_mib: Mebibytes,
@@ -211,16 +211,20 @@ fn pools(plan: &Plan) -> Vec<PoolSummary> {
     let mut pools = Vec::new();
     for host in &plan.topology.hosts {
         for pool in &host.pools {
-            let used = plan
+            let here = |name: &str| name == pool.name;
+            let has_root = plan.on_host(&host.name).any(|i| here(&i.root.pool));
+            let image = plan.image.as_ref().filter(|_| has_root);
+            let image = image.map_or(Mebibytes::ZERO, |image| image.virtual_size_mib);
+            let volumes: Mebibytes = plan
                 .on_host(&host.name)
                 .flat_map(|i| [&i.root, &i.seed].into_iter().chain(&i.data))
-                .filter(|volume| volume.pool == pool.name)
+                .filter(|volume| here(&volume.pool))
                 .map(|volume| volume.size_mib)
                 .sum();
             pools.push(PoolSummary {
                 host: host.name.clone(),
                 pool: pool.name.clone(),
-                used_mib: used,
+                used_mib: volumes.saturating_add(image),
                 capacity_mib: pool.capacity_mib,
             });
         }

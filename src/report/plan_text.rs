@@ -8,13 +8,12 @@ use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Sum
 use crate::audit::Loss;
 use crate::plan::{Binding, Role, Tier};
 use crate::spec::FixedVm;
-use crate::units::{Mebibytes, percent};
+use crate::units::{Mebibytes, PerSecond, percent};
 
 const BAR: u64 = 10;
 
 impl fmt::Display for Summary {
-    /// The whole screen, up to the audit; where it was written to is the
-    /// command's to say.
+    /// The screen up to the audit, which [`Summary::closing`] tells.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             name: _,
@@ -42,33 +41,27 @@ impl fmt::Display for Summary {
         header.extend(hosts(numa, pools));
         write!(f, "\n{}\n", columns(0, &header))?;
         f.write_str(&self.survival())?;
-        for tier in tiers {
-            f.write_str(&self::tier(tier))?;
-        }
-        f.write_str(&self.audit())
+        let rows: Vec<_> = tiers.iter().map(tier).collect();
+        write!(f, "objectives, in this order:\n{}\n", columns(2, &rows))
     }
 }
 
 impl Summary {
-    /// `8 instances on 3 hosts`.
+    /// The findings, a line each, and a last line that counts:
+    /// `8 instances on 3 hosts. audit: no findings.`
     #[must_use]
-    pub fn counts(&self) -> String {
+    pub fn closing(&self) -> String {
+        let lines = self.findings.iter().map(|finding| format!("{finding}\n"));
+        let findings = match self.findings.len() {
+            0 => "no findings".to_owned(),
+            count => counted(count, "finding"),
+        };
         format!(
-            "{} on {}",
+            "{}{} on {}. audit: {findings}.",
+            lines.collect::<String>(),
             counted(self.instances.len(), "instance"),
             counted(self.hosts_used(), "host")
         )
-    }
-
-    /// What the audit says, a line for each finding.
-    #[must_use]
-    pub fn audit(&self) -> String {
-        if self.findings.is_empty() {
-            return "audit: no findings\n".to_owned();
-        }
-        let lines = self.findings.iter().map(|finding| format!("  {finding}\n"));
-        let count = counted(self.findings.len(), "finding");
-        format!("audit: {count}\n{}", lines.collect::<String>())
     }
 
     fn survival(&self) -> String {
@@ -84,13 +77,26 @@ fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// A size to one decimal of GiB, rounded down, or in MiB below.
+/// A size to one decimal of TiB or GiB, rounded down, or in MiB below.
 fn size(size: Mebibytes) -> String {
     let mib = size.get();
-    match (mib / 1024, mib % 1024) {
-        (0, _) => format!("{mib} MiB"),
-        (gib, rest) if rest < 103 => format!("{gib} GiB"),
-        (gib, rest) => format!("{gib}.{} GiB", rest * 10 / 1024),
+    let (unit, name) = match mib {
+        0..1_024 => return format!("{mib} MiB"),
+        1_024..1_048_576 => (1_024, "GiB"),
+        _ => (1_048_576, "TiB"),
+    };
+    match (mib / unit, mib % unit * 10 / unit) {
+        (whole, 0) => format!("{whole} {name}"),
+        (whole, tenths) => format!("{whole}.{tenths} {name}"),
+    }
+}
+
+/// A rate to three digits or more, rounded down.
+fn rate(rate: PerSecond) -> String {
+    match rate.get() {
+        few @ 0..10_000 => format!("{few}/s"),
+        some @ 10_000..10_000_000 => format!("{}k/s", some / 1_000),
+        many => format!("{}M/s", many / 1_000_000),
     }
 }
 
@@ -122,10 +128,10 @@ fn service(service: &ServiceSummary) -> String {
         instances = counted(layout.instances() as usize, "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
-        total = capacity.total_per_s,
-        demand = capacity.demand_per_s,
-        usable = capacity.usable_per_s,
-        ceiling = capacity.ceiling_per_s,
+        total = rate(capacity.total_per_s),
+        demand = rate(capacity.demand_per_s),
+        usable = rate(capacity.usable_per_s),
+        ceiling = rate(capacity.ceiling_per_s),
     )
 }
 
@@ -245,17 +251,19 @@ fn loss(loss: &Loss) -> Vec<String> {
         loss.service.to_string(),
         format!("{} of {} masters lost", loss.masters_lost, loss.masters),
         after,
-        format!("{} left, {used:.0} % used", loss.remaining_per_s),
+        format!("{} left, {used:.0} % used", rate(loss.remaining_per_s)),
     ]
 }
 
-fn tier(tier: &Tier) -> String {
+fn tier(tier: &Tier) -> Vec<String> {
+    let Tier { name, unit, value, bound } = tier;
+    let space = if unit.starts_with('/') { "" } else { " " };
     let proof = if tier.is_optimal() {
-        "optimal, proved".to_owned()
+        "the best there is, proved".to_owned()
     } else {
-        format!("no plan is below {}", tier.bound)
+        format!("proved only that none is below {bound}")
     };
-    format!("{}  {} {}  ({proof})\n", tier.name, tier.value, tier.unit)
+    vec![name.clone(), format!("{value}{space}{unit}"), proof]
 }
 
 #[cfg(test)]
@@ -275,5 +283,9 @@ mod tests {
         assert_eq!(size(Mebibytes::new(512)), "512 MiB");
         assert_eq!(size(Mebibytes::new(2_048)), "2 GiB");
         assert_eq!(size(Mebibytes::new(21_952)), "21.4 GiB");
+        assert_eq!(size(Mebibytes::new(1_023)), "1023 MiB");
+        assert_eq!(size(Mebibytes::from_gib(3_584)), "3.5 TiB");
+        assert_eq!(rate(PerSecond::new(9_999)), "9999/s");
+        assert_eq!(rate(PerSecond::new(679_432)), "679k/s");
     }
 }

@@ -4,6 +4,7 @@
 
 default_lab_dir=/var/tmp/hostsplit-lab
 lab_dir=${HOSTSPLIT_LAB:-$default_lab_dir}
+image_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/hostsplit/images
 # The scripts of the lab, wherever they are called from.
 lab_bin=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 fabric_ns=hostsplit-lab
@@ -116,7 +117,7 @@ wait_host() {
   until virsh --quiet --connect "$uri" version > /dev/null 2>&1 9<&-; do
     if [ "$SECONDS" -ge "$until" ]; then
       tail -n 5 "$lab_dir/$host"/log/{boot,libvirtd}.log >&2 || true
-      fail "libvirt on $host did not answer within $ready_seconds s; its last lines are above" "$lab_bin/down cleans up"
+      fail "libvirt on $host did not answer within $ready_seconds s; its last lines are above"
     fi
     sleep 0.1
   done

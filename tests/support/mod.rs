@@ -3,12 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
-    Binding, Capacity, FORMAT, Group, Instance, Layout, Plan, Role, ServicePlan, Tier, Volume,
+    Binding, Capacity, FORMAT, Group, Instance, Layout, Plan, Role, ServicePlan, Tier, Volume, mac,
+    uuid,
 };
 use hostsplit::spec::{
     Demand, FixedVm, Image, ImageFile, Network, Persistence, Policy, RedisDemand,
@@ -16,8 +17,7 @@ use hostsplit::spec::{
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
 };
-use hostsplit::units::{Bytes, Mebibytes, PerSecond};
-use uuid::Uuid;
+use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
 /// Cores of a host; core `i` has the CPUs `i` and `i + CORES`.
 pub const CORES: u32 = 12;
@@ -52,7 +52,7 @@ fn host(name: &str) -> Host {
             iops_per_s: None,
         }],
         bridges: vec!["br0".to_owned()],
-        network_bits_per_s: None,
+        network_bits_per_s: Some(BitsPerSecond::new(10_000_000_000)),
         cost: 1,
     }
 }
@@ -69,6 +69,7 @@ fn volume(instance: &str, part: &str, size_mib: u64) -> Volume {
 pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number: u8) -> Instance {
     let service = ServiceName::new(service).unwrap();
     let name = InstanceName::of(&service, ordinal).unwrap();
+    let shop = DeploymentName::new("shop").unwrap();
     let text = name.as_str();
     let address = Ipv4Addr::new(10, 20, 0, 50 + number);
     Instance {
@@ -83,8 +84,8 @@ pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number:
         memory_mib: Mebibytes::new(1_024),
         page_kib: 4,
         domain: format!("shop-{text}"),
-        uuid: Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()),
-        mac: format!("52:54:00:00:00:{number:02x}"),
+        uuid: uuid(&shop, &name),
+        mac: mac(&shop, &name, &mut BTreeSet::new()),
         address,
         root: volume(text, "root", 4_096),
         data: None,

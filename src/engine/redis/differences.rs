@@ -58,15 +58,16 @@ fn role(picture: &Picture<'_>, me: &Member) -> String {
 
 /// Compares whom an instance knows, and in which state.
 fn members(picture: &Picture<'_>, view: &View, differs: &mut impl FnMut(&str, String, String)) {
-    for other in &picture.target.seats {
-        let Some(id) = picture.me(other).map(|me| &me.id) else { continue };
-        let seen = match view.member(id) {
-            _ if !picture.knows(view, other) => "unknown",
-            Some(member) if member.failed => "failed",
-            Some(member) if member.suspect => "perhaps failed",
-            _ => "known",
+    for (other, _, other_self) in picture.seen() {
+        let seen = match view.member(&other_self.id) {
+            _ if !picture.knows(view, other) => "unknown".to_owned(),
+            Some(member) if member.failed => "failed".to_owned(),
+            Some(member) if member.suspect => "perhaps failed".to_owned(),
+            // Clients are told this instance's opinion.
+            Some(member) if member.follows != other_self.follows => role(picture, member),
+            _ => "known".to_owned(),
         };
-        differs(&format!("sight of {}", other.name), "known".to_owned(), seen.to_owned());
+        differs(&format!("sight of {}", other.name), "known".to_owned(), seen);
     }
     let others = view.members.iter().filter(|member| !member.handshake);
     for stranger in others.filter(|member| picture.seat(&member.id).is_none()) {

@@ -18,6 +18,8 @@ use crate::ids::ServiceName;
 /// election and a takeover take about 30 s with Redis's own timeouts. A copy of
 /// data that goes on is a change.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long anything may go on changing: a copy of all that a host can hold.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Looks that may show no effect of our commands before we repeat them; gossip
@@ -67,7 +69,8 @@ struct Work<'a> {
 impl Work<'_> {
     /// Waits until there is something to do, or nothing is left to do.
     fn settle(&self) -> Result<Vec<Step>, EngineError> {
-        let mut changed = self.clock.elapsed();
+        let start = self.clock.elapsed();
+        let mut changed = start;
         let mut last = None;
         loop {
             let observed = observe(self.guests, self.target);
@@ -84,14 +87,15 @@ impl Work<'_> {
                 return Ok(steps);
             }
             let now = self.clock.elapsed();
-            if last.as_ref() != Some(&observed) {
+            let rest = observed.at_rest();
+            if last.as_ref() != Some(&rest) {
                 changed = now;
             }
             let still = now.saturating_sub(changed);
-            if still > PATIENCE {
+            if still > PATIENCE || now.saturating_sub(start) > LONGEST {
                 return Err(self.unformed(still, &missing));
             }
-            last = Some(observed);
+            last = Some(rest);
             self.clock.wait(PAUSE);
         }
     }
@@ -150,6 +154,7 @@ impl Work<'_> {
             Order::Replicate(master, _) => words.extend(["REPLICATE".into(), master.to_string()]),
             Order::Forget(member) => words.extend(["FORGET".into(), member.to_string()]),
             Order::Failover => words.push("FAILOVER".into()),
+            Order::Inherit => words.extend(["FAILOVER".into(), "FORCE".into()]),
         }
         words
     }

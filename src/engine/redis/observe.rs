@@ -38,7 +38,21 @@ pub struct Link {
     /// Whether it is in step with its master.
     pub up: bool,
     /// Bytes of a full copy that arrived, while there is one.
-    pub copied: String,
+    pub copied: u64,
+    /// How far in its master's stream it is.
+    pub offset: u64,
+}
+
+impl Observed {
+    /// The same without what moves in a cluster that is at rest.
+    #[must_use]
+    pub fn at_rest(&self) -> Self {
+        let mut rest = self.clone();
+        for link in rest.views.values_mut().filter_map(|view| view.link.as_mut()) {
+            link.offset = 0;
+        }
+        rest
+    }
 }
 
 impl View {
@@ -90,9 +104,10 @@ fn look(guests: &dyn Guests, seat: &Seat) -> Result<View, EngineError> {
 
 fn link(info: &str) -> Link {
     let info = parse_info(info);
-    let copied = ["master_sync_read_bytes", "slave_read_repl_offset"];
+    let number = |name| info.get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
     Link {
         up: info.get("master_link_status") == Some(&"up"),
-        copied: copied.iter().find_map(|name| info.get(name)).copied().unwrap_or("").to_owned(),
+        copied: number("master_sync_read_bytes"),
+        offset: number("slave_repl_offset"),
     }
 }

@@ -1,6 +1,7 @@
 //! What to do next: plan and observation to commands. Pure; the phases stand in
 //! the order in which Redis can take them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::nodes::MemberId;
@@ -35,6 +36,8 @@ pub enum Order {
     Forget(MemberId),
     /// Take over from the master that it follows, without loss.
     Failover,
+    /// Take over from a master that is gone and cannot be declared failed.
+    Inherit,
 }
 
 impl fmt::Display for Step {
@@ -47,6 +50,7 @@ impl fmt::Display for Step {
             Order::Replicate(_, master) => write!(f, "{at} follows {master}"),
             Order::Forget(id) => write!(f, "{at} forgets {id}"),
             Order::Failover => write!(f, "{at} takes over as master"),
+            Order::Inherit => write!(f, "{at} takes over from a master that is gone"),
         }
     }
 }
@@ -63,8 +67,8 @@ pub fn steps(picture: &Picture<'_>) -> Result<Vec<Step>, Refusal> {
     if picture.seen().count() < picture.target.seats.len() {
         return Ok(Vec::new());
     }
-    let phases: [fn(&Picture<'_>) -> Vec<Step>; 6] =
-        [epochs, meetings, slots, followers, remains, takeovers];
+    let phases: [fn(&Picture<'_>) -> Vec<Step>; 7] =
+        [epochs, meetings, heirs, slots, followers, remains, takeovers];
     Ok(phases
         .iter()
         .map(|phase| phase(picture))
@@ -110,6 +114,30 @@ fn meetings(picture: &Picture<'_>) -> Vec<Step> {
         Some(best) if !best.is_empty() => best.clone(),
         _ => lacking.into_iter().flatten().collect(),
     }
+}
+
+/// A master whose machine was made anew within the node timeout loses its
+/// address, and Redis never declares failed what has none: its replica waits
+/// for ever. The one that is furthest in its stream inherits; a majority of the
+/// masters still has to vote for it.
+fn heirs(picture: &Picture<'_>) -> Vec<Step> {
+    let mut heirs = BTreeMap::new();
+    for (seat, view, me) in picture.seen() {
+        let Some(master) = me.follows.as_ref().and_then(|id| view.member(id)) else { continue };
+        let lost = picture.seat(&master.id).is_none() && master.address.is_none();
+        if lost && !master.failed && !picture.believed_slots(&master.id).is_empty() {
+            let offset = view.link.as_ref().map_or(0, |link| link.offset);
+            // Of equal ones the first by group.
+            let best = heirs.entry(&master.id).or_insert((offset, seat));
+            if offset > best.0 {
+                *best = (offset, seat);
+            }
+        }
+    }
+    heirs
+        .into_values()
+        .map(|(_, seat)| Step { at: seat.name.clone(), order: Order::Inherit })
+        .collect()
 }
 
 /// Slots that nobody serves go to whoever acts as their group's master.

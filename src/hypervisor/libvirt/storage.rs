@@ -11,7 +11,6 @@ use virt_sys as sys;
 use super::error::Site;
 use super::xml;
 use crate::hypervisor::{ReportedPool, Result, VolumeInfo, VolumeRequest};
-use crate::render;
 
 /// Bytes per call: libvirt's messages carry 256 KiB less a header, and it splits what is longer.
 const CHUNK: usize = 1 << 18;
@@ -60,8 +59,7 @@ pub(super) fn create(connection: &Connect, site: &Site<'_>, request: &VolumeRequ
         }
         None => None,
     };
-    let text = render::volume_xml(request, backing.as_deref())
-        .map_err(|error| site.error(error.to_string()))?;
+    let text = xml::volume_to_make(request, backing.as_deref());
     site.named(StorageVol::create_xml(&pool, &text, 0)).map(drop)
 }
 

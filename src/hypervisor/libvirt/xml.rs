@@ -1,10 +1,14 @@
-//! Domains, pools, volumes and interfaces out of libvirt's XML.
+//! Domains, pools, volumes and interfaces out of libvirt's XML; the XML of a
+//! volume to be made.
 
 use roxmltree::{Document, Node};
 use uuid::Uuid;
 
 use super::cpuset;
-use crate::hypervisor::{Domain, METADATA_NAMESPACE, OwnerTag, ReportedPool, VolumeInfo};
+use crate::hypervisor::{
+    Domain, METADATA_NAMESPACE, OwnerTag, ReportedPool, VolumeFormat, VolumeInfo, VolumeRequest,
+};
+use crate::quote;
 
 /// The child element of that name, in no namespace.
 pub(super) fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
@@ -144,6 +148,26 @@ pub(super) fn volume(xml: &str) -> Option<VolumeInfo> {
     })
 }
 
+/// The XML of a volume to be made: sparse, over the qcow2 volume at `backing` if
+/// there is one.
+pub(super) fn volume_to_make(request: &VolumeRequest, backing: Option<&str>) -> String {
+    let format = match request.format {
+        VolumeFormat::Raw => "raw",
+        VolumeFormat::Qcow2 => "qcow2",
+    };
+    let backing = backing.map_or_else(String::new, |path| {
+        let path = quote::xml(path);
+        format!("<backingStore><path>{path}</path><format type='qcow2'/></backingStore>")
+    });
+    format!(
+        "<volume><name>{}</name><capacity unit='bytes'>{}</capacity>\
+         <allocation unit='bytes'>0</allocation>\
+         <target><format type='{format}'/></target>{backing}</volume>",
+        quote::xml(&request.name),
+        request.capacity,
+    )
+}
+
 /// The interface's name if it is a bridge.
 pub(super) fn bridge(xml: &str) -> Option<String> {
     let document = Document::parse(xml).ok()?;
@@ -214,6 +238,24 @@ mod tests {
         )
         .unwrap();
         assert_eq!((volume.capacity, volume.backing.as_deref()), (3 << 30, Some("/images/base")));
+    }
+
+    #[test]
+    fn overlays_name_what_they_lie_on() {
+        let request = VolumeRequest {
+            pool: "default".to_owned(),
+            name: "a&b".to_owned(),
+            capacity: 1 << 30,
+            format: VolumeFormat::Qcow2,
+            backing: Some("base".to_owned()),
+        };
+        assert_eq!(
+            volume_to_make(&request, Some("/images/base")),
+            "<volume><name>a&amp;b</name><capacity unit='bytes'>1073741824</capacity>\
+             <allocation unit='bytes'>0</allocation><target><format type='qcow2'/></target>\
+             <backingStore><path>/images/base</path><format type='qcow2'/></backingStore></volume>"
+        );
+        assert!(!volume_to_make(&request, None).contains("backingStore"));
     }
 
     #[test]

@@ -103,7 +103,8 @@ impl Network {
     fn cluster(&mut self, uid: Uid, verb: &str, args: &[&str], now: Duration) -> Answer {
         let newest = self.servers.get(&uid).map_or(0, |server| server.epoch);
         if verb.eq_ignore_ascii_case("FAILOVER") {
-            return self.failover(uid);
+            let forced = args.first().is_some_and(|mode| mode.eq_ignore_ascii_case("FORCE"));
+            return self.failover(uid, forced);
         }
         let Some(server) = self.servers.get_mut(&uid) else { return error("gone") };
         match (verb.to_ascii_uppercase().as_str(), args) {
@@ -125,13 +126,23 @@ impl Network {
         Ok("OK\n".to_owned())
     }
 
-    fn failover(&mut self, uid: Uid) -> Answer {
+    fn failover(&mut self, uid: Uid, forced: bool) -> Answer {
         let server = self.servers.get(&uid);
         let Some(master) = server.and_then(Server::follows) else {
             return error("You should send CLUSTER FAILOVER to a replica");
         };
         let synced = server.is_some_and(|server| server.synced == Some(master));
         let runs = self.servers.get(&master).is_some_and(|master| master.online.is_some());
+        if forced {
+            // It tries; whether a majority can vote shows later.
+            let all = server.map_or(0, |server| server.voters().count());
+            let lives = |uid: &Uid| self.servers.get(uid).is_some_and(|s| s.online.is_some());
+            let living = server.map_or(0, |server| server.voters().filter(lives).count());
+            if synced && living * 2 > all {
+                self.promote(uid, master);
+            }
+            return Ok("OK\n".to_owned());
+        }
         if !(synced && runs) {
             return error("Master is down or failed, please use CLUSTER FAILOVER FORCE");
         }

@@ -88,8 +88,12 @@ impl Server {
         self.me().and_then(|me| me.follows)
     }
 
+    /// Whether it holds a peer for perhaps failed. One without an address is
+    /// never pinged, and so never suspected.
     fn suspects(&self, peer: Uid, now: Duration) -> bool {
-        let silent = |known: &Peer| now.saturating_sub(known.heard) > self.timeout();
+        let silent = |known: &Peer| {
+            known.endpoint.is_some() && now.saturating_sub(known.heard) > self.timeout()
+        };
         peer != self.uid && self.view.get(&peer).is_some_and(silent)
     }
 

@@ -1,0 +1,114 @@
+//! `hostsplit plan`: the best split, proved, judged and written.
+
+use std::path::PathBuf;
+
+use super::check::load_spec;
+use super::error::{CliError, Outcome, exit};
+use super::show::shown;
+use super::ui::{self, Format};
+use crate::audit;
+use crate::plan::{self, Plan, PlanError, store};
+use crate::profile::Profiles;
+use crate::report::infeasible;
+use crate::report::plan::Summary;
+use crate::solve::{Infeasible, Limits};
+
+/// Find the best split of a spec's services and write it as a plan.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The spec.
+    spec: PathBuf,
+    /// Where to write the plan; it is replaced as a whole or not at all.
+    #[arg(short, long, default_value = "plan.json")]
+    output: PathBuf,
+    /// Time for each objective, such as 60s or 5m. A plan that hits it says so.
+    #[arg(long, value_parser = seconds, value_name = "TIME")]
+    time_limit: Option<f64>,
+    /// How to show the summary.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The spec has mistakes, no plan satisfies it, or the plan fails its audit or
+/// cannot be written. In none of these cases is the old plan touched.
+pub fn run(args: &Args) -> Outcome {
+    let spec = load_spec(&args.spec)?;
+    let profiles = Profiles::builtin()?;
+    let default = Limits::default();
+    let limits = Limits { seconds_per_tier: args.time_limit.unwrap_or(default.seconds_per_tier) };
+    let plan = match plan::make(&spec, &profiles, &limits) {
+        Ok((plan, report)) => {
+            for (tier, seconds) in &report.seconds {
+                tracing::info!("tier {tier}: {seconds:.2} s");
+            }
+            if report.limit_hit {
+                ui::say(
+                    "note: a time limit ended the search; a longer --time-limit may find a better plan",
+                );
+            }
+            plan
+        }
+        Err(PlanError::Infeasible(why)) => return no_plan(args, &why),
+        Err(error) => return Err(error.into()),
+    };
+    let summary = judged(&plan, &profiles)?;
+    store::write_atomically(&args.output, &plan.to_text()?)?;
+    let mut text = shown(&summary, args.format)?;
+    if args.format == Format::Text {
+        text = format!("{} written to {}\n", text.trim_end(), args.output.display());
+    }
+    ui::data(&text)?;
+    Ok(exit::DONE)
+}
+
+/// The plan's summary, if the audit lets it pass.
+fn judged(plan: &Plan, profiles: &Profiles) -> Result<Summary, CliError> {
+    let findings = audit::audit(plan, profiles);
+    let is_fit = audit::is_fit(&findings);
+    let summary = Summary::new(plan, findings);
+    if is_fit {
+        return Ok(summary);
+    }
+    Err(CliError::new(format!(
+        "the plan fails its audit and is not written\n{}",
+        summary.closing()
+    ))
+    .code(exit::FAILED_CHECK)
+    .hint("this is a fault of hostsplit, not of the spec: report it with the spec"))
+}
+
+fn no_plan(args: &Args, why: &Infeasible) -> Outcome {
+    if args.format == Format::Json {
+        ui::data(&format!("{:#}\n", infeasible::json(why)))?;
+    }
+    let error = CliError::new(infeasible::text(why)).code(exit::INFEASIBLE);
+    Err(match infeasible::hint(why) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    })
+}
+
+/// Reads a time such as `60s` or `5m`.
+fn seconds(text: &str) -> Result<f64, String> {
+    let expected = || format!("{text:?} is not a time such as 60s or 5m");
+    let time: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    let seconds = time.as_secs_f64();
+    if seconds > 0.0 { Ok(seconds) } else { Err(expected()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(seconds("60s"), Ok(60.0));
+        assert_eq!(seconds("5m"), Ok(300.0));
+        for wrong in ["60", "", "-5s", "0s", "5 parsecs"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

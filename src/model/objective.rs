@@ -1,0 +1,146 @@
+//! The objective: a table of tiers, solved in order, each fixing those before.
+
+use super::cores::taken;
+use super::problem::Problem;
+use super::program::{Program, Row, Sense, Sum, int};
+use super::variables::Variables;
+
+/// What a tier minimises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Demand that is not served.
+    Unmet,
+    /// Cost of the hosts in use.
+    Cost,
+    /// Cores that instances take.
+    Cores,
+    /// Memory that instances take.
+    Memory,
+    /// Cores taken on the host where most are.
+    BusiestHost,
+    /// Masters of each service in the failure domain where most are, summed.
+    MostMasters,
+}
+
+impl Goal {
+    /// Name in plans and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unmet => "unmet demand",
+            Self::Cost => "cost of used hosts",
+            Self::Cores => "cores",
+            Self::Memory => "memory",
+            Self::BusiestHost => "cores on the busiest host",
+            Self::MostMasters => "masters in one failure domain",
+        }
+    }
+
+    /// Unit in plans and reports.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Unmet => "/s",
+            Self::Cost => "cost",
+            Self::Cores | Self::BusiestHost => "cores",
+            Self::Memory => "MiB",
+            Self::MostMasters => "masters",
+        }
+    }
+}
+
+/// The tiers, in order. Cores and memory come after cost, so that of equally
+/// cheap plans the one with the smaller split is taken; the spread comes last.
+pub const TIERS: [Goal; 6] =
+    [Goal::Unmet, Goal::Cost, Goal::Cores, Goal::Memory, Goal::BusiestHost, Goal::MostMasters];
+
+/// The sum that a goal minimises and the constant that is added to it. Spread
+/// goals add the variable of their maximum to the program.
+pub fn goal(
+    goal: Goal,
+    problem: &Problem,
+    variables: &Variables,
+    program: &mut Program,
+) -> (Sum, i64) {
+    match goal {
+        Goal::Unmet => unmet(problem, variables),
+        Goal::Cost => {
+            let costs = problem.sites.iter().map(|site| int(site.host.cost));
+            (costs.zip(variables.used.iter().copied()).collect(), 0)
+        }
+        Goal::Cores => {
+            let mut sum = Sum::default();
+            for (index, site) in problem.sites.iter().enumerate() {
+                for at in 0..site.rooms.len() {
+                    sum.add_sum(1, &taken(problem, variables, index, at));
+                }
+            }
+            (sum, 0)
+        }
+        Goal::Memory => (memory(problem, variables), 0),
+        Goal::BusiestHost => (busiest(problem, variables, program), 0),
+        Goal::MostMasters => (most_masters(problem, variables, program), 0),
+    }
+}
+
+/// The row that keeps a tier at its value: `sum <= value`.
+#[must_use]
+pub const fn bound_row(sum: Sum, value: i64) -> Row {
+    Row { sum, sense: Sense::AtMost, right: value }
+}
+
+/// Work of each service less what its layout serves: a service without a layout
+/// leaves all of it.
+fn unmet(problem: &Problem, variables: &Variables) -> (Sum, i64) {
+    let mut sum = Sum::default();
+    let mut all: i64 = 0;
+    for (part, layouts) in problem.parts.iter().zip(&variables.layouts) {
+        let work = |candidate: &crate::sizing::Candidate| {
+            candidate.capacity.as_ref().map(|capacity| int(capacity.demand_per_s.get()).max(1))
+        };
+        let Some(whole) = part.candidates.iter().filter_map(work).max() else { continue };
+        all = all.saturating_add(whole);
+        for (candidate, var) in part.candidates.iter().zip(layouts) {
+            sum.add(int(candidate.unmet_per_s.get()).saturating_sub(whole), *var);
+        }
+    }
+    (sum, all)
+}
+
+fn memory(problem: &Problem, variables: &Variables) -> Sum {
+    let size = |(part, shape): (usize, usize)| {
+        Some(problem.parts.get(part)?.shapes.get(shape)?.memory_mib)
+    };
+    let counts = variables.counts.iter();
+    counts.filter_map(|c| Some((int(size((c.part, c.shape))?), c.var))).collect()
+}
+
+fn busiest(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+    let most = program.variable("cores on the busiest host".to_owned(), None);
+    for (index, site) in problem.sites.iter().enumerate() {
+        let mut row = Sum::default();
+        for at in 0..site.rooms.len() {
+            row.add_sum(1, &taken(problem, variables, index, at));
+        }
+        row.add(-1, most);
+        program.at_most(row, 0);
+    }
+    [(1, most)].into_iter().collect()
+}
+
+fn most_masters(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+    let mut sum = Sum::default();
+    for (index, part) in problem.parts.iter().enumerate() {
+        let mut most = None;
+        for (_, _, var) in variables.masters.iter().filter(|(part, _, _)| *part == index) {
+            let most = *most.get_or_insert_with(|| {
+                program.variable(format!("masters of {} in one domain", part.name), None)
+            });
+            program.at_most([(1, *var), (-1, most)].into_iter().collect(), 0);
+        }
+        if let Some(most) = most {
+            sum.add(1, most);
+        }
+    }
+    sum
+}

@@ -1,0 +1,240 @@
+//! What is to be decided, in the canonical order of the model.
+//!
+//! Hosts are ordered by what they are, and by name only where they are alike.
+//! So another name for a host changes nothing but that name in the plan.
+
+use std::collections::BTreeMap;
+
+use crate::sizing::{Candidate, cores_on};
+use crate::spec::{FixedVm, Spec};
+use crate::topology::{Host, Level, NumaNode, Pool};
+use crate::units::Mebibytes;
+
+/// Size of the NoCloud seed's volume.
+pub const SEED: Mebibytes = Mebibytes::new(4);
+
+/// Root disk of a service's instance where there is no image yet.
+pub const ROOT_WITHOUT_IMAGE: Mebibytes = Mebibytes::from_gib(8);
+
+/// Services and fixed machines to be placed on hosts.
+#[derive(Clone, Debug)]
+pub struct Problem<'a> {
+    /// Services, then fixed machines, in the order of the spec.
+    pub parts: Vec<Part>,
+    /// Hosts that carry the network, in canonical order.
+    pub sites: Vec<Site<'a>>,
+    /// Level of failure domain that the plan survives.
+    pub level: Option<Level>,
+    /// Addresses that instances may have.
+    pub addresses: u64,
+}
+
+/// One service, or one entry of fixed machines.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The ways to split it.
+    pub candidates: Vec<Candidate>,
+    /// The sizes of instances that these have, each once.
+    pub shapes: Vec<Shape>,
+}
+
+/// What a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A service, which has masters.
+    Service,
+    /// Fixed machines, at most one per failure domain of that level.
+    Fixed(Option<Level>),
+}
+
+/// Size of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shape {
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// Memory.
+    pub memory_mib: u64,
+    /// Data volume.
+    pub data_mib: u64,
+    /// Root, data and seed together.
+    pub disk_mib: u64,
+    /// Bandwidth.
+    pub bits_per_s: u64,
+}
+
+/// A host and the NUMA nodes that can take instances.
+#[derive(Clone, Debug)]
+pub struct Site<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// Index among hosts that are alike in everything but name.
+    pub class: usize,
+    /// Its NUMA nodes.
+    pub rooms: Vec<Room<'a>>,
+    /// Its pools with the space that plans may use, largest first, then by name.
+    pub pools: Vec<(&'a Pool, u64)>,
+}
+
+/// A NUMA node.
+#[derive(Clone, Copy, Debug)]
+pub struct Room<'a> {
+    /// The node.
+    pub node: &'a NumaNode,
+    /// Cores for VMs.
+    pub cores: u64,
+    /// Memory for VMs, all of it behind pages of one size.
+    pub memory_mib: u64,
+}
+
+impl<'a> Problem<'a> {
+    /// Makes a problem of a spec and the candidates of its services, which stand
+    /// in the order of the spec.
+    #[must_use]
+    pub fn new(spec: &'a Spec, candidates: Vec<Vec<Candidate>>) -> Self {
+        let image = spec.image.as_ref().map(|image| image.virtual_size_mib);
+        let root = image.unwrap_or(ROOT_WITHOUT_IMAGE);
+        let services = spec.services.iter().zip(candidates).map(|(service, candidates)| {
+            Part::new(service.name.to_string(), Kind::Service, candidates, root)
+        });
+        let fixed = spec.vms.iter().map(|vm: &FixedVm| {
+            let only = vec![crate::sizing::fixed(vm)];
+            Part::new(vm.name.to_string(), Kind::Fixed(vm.spread), only, root)
+        });
+        let parts: Vec<Part> = services.chain(fixed).collect();
+        let sizes: Vec<u64> =
+            parts.iter().flat_map(|part| &part.shapes).map(|shape| shape.memory_mib).collect();
+        // Each pool that holds roots also holds the image they are overlays on.
+        let sites = sites(spec, &sizes, image.unwrap_or(Mebibytes::ZERO));
+        let (first, last) = (u32::from(spec.network.first), u32::from(spec.network.last));
+        let all = u64::from(last).saturating_add(1).saturating_sub(first.into());
+        let gateway = spec.network.gateway.map(u32::from);
+        let taken = gateway.is_some_and(|gateway| (first..=last).contains(&gateway));
+        let addresses = all.saturating_sub(taken.into());
+        Self { parts, sites, level: spec.policy.survive, addresses }
+    }
+
+    /// Indices of hosts by failure domain, in the order of their first host.
+    #[must_use]
+    pub fn domains(&self, level: Level) -> Vec<(String, Vec<usize>)> {
+        let mut found: Vec<(String, Vec<usize>)> = Vec::new();
+        for (index, site) in self.sites.iter().enumerate() {
+            let name = site.host.failure_domain(level);
+            match found.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, sites)) => sites.push(index),
+                None => found.push((name, vec![index])),
+            }
+        }
+        found
+    }
+
+    /// Cores that an instance of `shape` takes on the host with that index.
+    #[must_use]
+    pub fn cores(&self, site: usize, shape: Shape) -> u64 {
+        self.sites.get(site).map_or(0, |site| cores_on(site.host, shape.vcpus).into())
+    }
+}
+
+impl Part {
+    fn new(name: String, kind: Kind, candidates: Vec<Candidate>, root: Mebibytes) -> Self {
+        let mut shapes: Vec<Shape> = Vec::new();
+        for candidate in &candidates {
+            let shape = Shape::of(candidate, root);
+            // Layouts of one size differ in groups, so in the share of traffic:
+            // the size takes the larger.
+            match shapes.iter_mut().find(|other| other.same_size(shape)) {
+                Some(other) => other.bits_per_s = other.bits_per_s.max(shape.bits_per_s),
+                None => shapes.push(shape),
+            }
+        }
+        Self { name, kind, candidates, shapes }
+    }
+
+    /// The candidates whose instances have that shape.
+    pub fn of_shape(&self, shape: Shape) -> impl Iterator<Item = (usize, &Candidate)> {
+        self.candidates.iter().enumerate().filter(move |(_, candidate)| {
+            let layout = &candidate.layout;
+            (layout.vcpus, layout.memory_mib.get(), layout.data_mib.get())
+                == (shape.vcpus, shape.memory_mib, shape.data_mib)
+        })
+    }
+}
+
+impl Shape {
+    fn of(candidate: &Candidate, root: Mebibytes) -> Self {
+        let layout = &candidate.layout;
+        let root = candidate.root_mib.unwrap_or(root);
+        let disk = root.saturating_add(layout.data_mib).saturating_add(SEED);
+        Self {
+            vcpus: layout.vcpus,
+            memory_mib: layout.memory_mib.get(),
+            data_mib: layout.data_mib.get(),
+            disk_mib: disk.get(),
+            bits_per_s: candidate.network.get(),
+        }
+    }
+
+    fn same_size(self, other: Self) -> bool {
+        Self { bits_per_s: 0, ..self } == Self { bits_per_s: 0, ..other }
+    }
+}
+
+/// Hosts in canonical order. A host that lists its bridges but lacks the
+/// network's cannot take an instance and is left out.
+fn sites<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<Site<'a>> {
+    let carries = |host: &&Host| {
+        host.bridges.is_empty() || host.bridges.contains(&spec.network.bridge)
+    };
+    let mut classes: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
+    for host in spec.topology.hosts.iter().filter(carries) {
+        classes.entry(signature(host)).or_default().push(host);
+    }
+    let mut found = Vec::new();
+    for (class, (_, mut hosts)) in classes.into_iter().enumerate() {
+        hosts.sort_by_key(|host| &host.name);
+        found.extend(hosts.into_iter().map(|host| Site::new(host, class, sizes, image)));
+    }
+    found
+}
+
+/// Everything about a host but how it is called and reached.
+fn signature(host: &Host) -> String {
+    let Host { name: _, uri: _, hypervisor, labels, numa, pools, bridges: _, network_bits_per_s, cost } =
+        host;
+    format!("{cost:020} {hypervisor:?} {numa:?} {pools:?} {network_bits_per_s:?} {labels:?}")
+}
+
+impl<'a> Site<'a> {
+    fn new(host: &'a Host, class: usize, sizes: &[u64], image: Mebibytes) -> Self {
+        let rooms = host.numa.iter().map(|node| Room {
+            node,
+            cores: node.allocatable_cores().into(),
+            memory_mib: usable_memory(node, sizes),
+        });
+        let mut pools: Vec<(&Pool, u64)> = host
+            .pools
+            .iter()
+            .map(|pool| (pool, pool.capacity_mib.saturating_sub(image).get()))
+            .collect();
+        pools.sort_by(|(a, room), (b, other)| other.cmp(room).then_with(|| a.name.cmp(&b.name)));
+        Self { host, class, rooms: rooms.collect(), pools }
+    }
+}
+
+/// Memory of a NUMA node for VMs that all have pages of one size: the largest of
+/// what is left for ordinary pages and of each pool whose pages divide all sizes.
+fn usable_memory(node: &NumaNode, sizes: &[u64]) -> u64 {
+    let most = node.allocatable_memory().get();
+    let held = node.pages.iter().map(|pool| pool.size_kib.saturating_mul(pool.count) / 1024);
+    let ordinary = most.saturating_sub(held.fold(0, u64::saturating_add));
+    let pools = node.pages.iter().filter(|pool| {
+        let divides = |size: &u64| size.saturating_mul(1024).is_multiple_of(pool.size_kib);
+        pool.size_kib > 0 && sizes.iter().all(divides)
+    });
+    pools
+        .map(|pool| (pool.size_kib.saturating_mul(pool.count) / 1024).min(most))
+        .fold(ordinary, u64::max)
+}

@@ -1,0 +1,147 @@
+//! The variables:
+//!
+//! ```text
+//! x[p,l]    1 if part p has layout l
+//! n[p,s,r]  instances of part p with shape s on NUMA node r
+//! q[p,s,k]  instances of part p with shape s whose volumes are in pool k
+//!           (on hosts with several pools only)
+//! m[p,d]    masters of service p in failure domain d (under a policy only)
+//! u[h]      1 if host h is used
+//! ```
+
+use super::problem::{Kind, Problem, Shape};
+use super::program::{Program, Sum, Var};
+use super::{Relaxed, Short};
+
+/// A count of instances of one shape at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Index of the part.
+    pub part: usize,
+    /// Index of the shape within the part.
+    pub shape: usize,
+    /// Index of the host.
+    pub site: usize,
+    /// Index of the NUMA node within the host, or of the pool.
+    pub at: usize,
+    /// The variable.
+    pub var: Var,
+}
+
+/// What the variables of a program mean.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    /// `x[p,l]`, by part and candidate.
+    pub layouts: Vec<Vec<Var>>,
+    /// `n[p,s,r]`.
+    pub counts: Vec<Count>,
+    /// `q[p,s,k]`.
+    pub pools: Vec<Count>,
+    /// `m[p,d]`: part, domain, variable.
+    pub masters: Vec<(usize, usize, Var)>,
+    /// `u[h]`, by host.
+    pub used: Vec<Var>,
+    /// What may be exceeded.
+    pub slacks: Vec<(Short, Var)>,
+}
+
+impl Variables {
+    /// Adds the variables of a problem to a program. An instance that can never
+    /// stand on a NUMA node has no variable there.
+    pub(super) fn new(problem: &Problem, program: &mut Program, relaxed: Relaxed) -> Self {
+        let mut found = Self::default();
+        for (part, entry) in problem.parts.iter().enumerate() {
+            let name = &entry.name;
+            let layout = |index| format!("x {name} {index}");
+            let choices = 0..entry.candidates.len();
+            found
+                .layouts
+                .push(choices.map(|index| program.variable(layout(index), Some(1))).collect());
+            for (shape, size) in entry.shapes.iter().enumerate() {
+                let most = most(problem, part, *size);
+                found.add_counts(problem, program, relaxed, (part, shape, *size), most);
+                found.add_pools(problem, program, (part, shape), most);
+            }
+        }
+        if let Some(level) = problem.level {
+            let domains = problem.domains(level).len();
+            for (part, entry) in problem.parts.iter().enumerate() {
+                for domain in (0..domains).filter(|_| entry.kind == Kind::Service) {
+                    let var = program.variable(format!("m {} {domain}", entry.name), None);
+                    found.masters.push((part, domain, var));
+                }
+            }
+        }
+        for site in &problem.sites {
+            found.used.push(program.variable(format!("u {}", site.host.name), Some(1)));
+        }
+        found
+    }
+
+    fn add_counts(
+        &mut self,
+        problem: &Problem,
+        program: &mut Program,
+        relaxed: Relaxed,
+        (part, shape, size): (usize, usize, Shape),
+        most: u64,
+    ) {
+        for (site, host) in problem.sites.iter().enumerate() {
+            let cores = problem.cores(site, size).max(1);
+            for (at, room) in host.rooms.iter().enumerate() {
+                let mut fit = most;
+                if !relaxed.cores {
+                    fit = fit.min(room.cores / cores);
+                }
+                if !relaxed.memory {
+                    fit = fit.min(room.memory_mib / size.memory_mib.max(1));
+                }
+                if fit > 0 {
+                    let name = format!("n {part} {shape} {} {at}", host.host.name);
+                    let var = program.variable(name, Some(fit));
+                    self.counts.push(Count { part, shape, site, at, var });
+                }
+            }
+        }
+    }
+
+    fn add_pools(
+        &mut self,
+        problem: &Problem,
+        program: &mut Program,
+        (part, shape): (usize, usize),
+        most: u64,
+    ) {
+        for (site, host) in problem.sites.iter().enumerate() {
+            for at in (0..host.pools.len()).filter(|_| host.pools.len() > 1) {
+                let name = format!("q {part} {shape} {} {at}", host.host.name);
+                let var = program.variable(name, Some(most));
+                self.pools.push(Count { part, shape, site, at, var });
+            }
+        }
+    }
+
+    /// The counts on a NUMA node.
+    pub fn in_room(&self, site: usize, at: usize) -> impl Iterator<Item = &Count> {
+        self.counts.iter().filter(move |count| (count.site, count.at) == (site, at))
+    }
+
+    /// Instances of a part on some hosts.
+    #[must_use]
+    pub fn on(&self, part: usize, sites: &[usize]) -> Sum {
+        self.counts
+            .iter()
+            .filter(|count| count.part == part && sites.contains(&count.site))
+            .map(|count| (1, count.var))
+            .collect()
+    }
+}
+
+/// The most instances of a shape that any layout asks for.
+fn most(problem: &Problem, part: usize, shape: Shape) -> u64 {
+    let part = problem.parts.get(part);
+    let counts = part.into_iter().flat_map(|part| {
+        part.of_shape(shape).map(|(_, candidate)| u64::from(candidate.layout.instances()))
+    });
+    counts.max().unwrap_or(0)
+}

@@ -1,0 +1,215 @@
+//! The door to HiGHS: an integer program in, integers and a proved bound out.
+//!
+//! The model is built through good_lp and run through its own crate, since
+//! good_lp does not hand out the dual bound. One thread, a fixed seed and no
+//! relative gap make runs repeatable; an absolute gap below 1 is none where all
+//! coefficients are integers. HiGHS prints nothing.
+
+use ::highs::{HighsModelStatus, HighsSolutionStatus, Model as HighsModel, SolvedModel};
+use good_lp::{Expression, ProblemVariables, SolverModel, Variable, constraint, variable};
+
+use crate::model::{Program, Row, Sense, Sum};
+
+/// What HiGHS made of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// No assignment keeps all rows.
+    Infeasible,
+    /// The limit came before any assignment was found.
+    Nothing,
+    /// The best assignment that was found.
+    Found {
+        /// Values by variable.
+        values: Vec<i64>,
+        /// What no assignment can go below.
+        bound: i64,
+        /// Whether the time limit ended the search.
+        limit_hit: bool,
+    },
+}
+
+/// Tolerance for values that are integers by construction.
+const TOLERANCE: f64 = 1e-4;
+
+/// Minimises `objective`, starting from an assignment if there is one.
+///
+/// HiGHS has called feasible programs infeasible in presolve
+/// (<https://github.com/ERGO-Code/HiGHS/issues/2290>), so that answer, and one
+/// that breaks a row when rounded, is asked for again without presolve.
+pub(super) fn minimise(
+    program: &Program,
+    objective: &Sum,
+    seconds: f64,
+    start: Option<&[i64]>,
+) -> Result<Answer, String> {
+    let first = run(program, objective, seconds, start, true)?;
+    match &first {
+        Answer::Found { values, .. } if keeps(program, values) => Ok(first),
+        Answer::Nothing => Ok(first),
+        Answer::Infeasible | Answer::Found { .. } => {
+            let second = run(program, objective, seconds, start, false)?;
+            match &second {
+                Answer::Found { values, .. } if !keeps(program, values) => {
+                    Err("the rounded solution breaks a rule".to_owned())
+                }
+                _ => Ok(second),
+            }
+        }
+    }
+}
+
+fn keeps(program: &Program, values: &[i64]) -> bool {
+    let within = |(value, variable): (&i64, &crate::model::Variable)| {
+        *value >= 0 && variable.most.is_none_or(|most| *value <= most)
+    };
+    values.len() == program.variables.len()
+        && values.iter().zip(&program.variables).all(within)
+        && program.rows.iter().all(|row| row.holds(values))
+}
+
+fn run(
+    program: &Program,
+    objective: &Sum,
+    seconds: f64,
+    start: Option<&[i64]>,
+    presolve: bool,
+) -> Result<Answer, String> {
+    let mut model = build(program, objective)?;
+    set(&mut model, "threads", 1)?;
+    set(&mut model, "random_seed", 0)?;
+    set(&mut model, "mip_rel_gap", 0.0)?;
+    set(&mut model, "mip_abs_gap", 0.9)?;
+    set(&mut model, "time_limit", seconds)?;
+    set(&mut model, "presolve", if presolve { "choose" } else { "off" })?;
+    if let Some(start) = start {
+        let columns: Vec<f64> = start.iter().map(|value| real(*value)).collect();
+        // A start is a help, not a need: one that HiGHS refuses is left out.
+        let _ = model.try_set_solution(Some(&columns), None, None, None);
+    }
+    let solved = model.try_solve().map_err(|error| format!("HiGHS: {error:?}"))?;
+    answer(&solved, objective)
+}
+
+fn build(program: &Program, objective: &Sum) -> Result<HighsModel, String> {
+    let mut variables = ProblemVariables::new();
+    let columns: Vec<Variable> = program
+        .variables
+        .iter()
+        .map(|entry| {
+            let column = variable().integer().min(0);
+            variables.add(match entry.most {
+                Some(most) => column.max(real(most)),
+                None => column,
+            })
+        })
+        .collect();
+    let mut model = variables.minimise(expression(objective, &columns, 1)).using(good_lp::highs);
+    for row in program.rows.iter().filter(|row| !row.sum.is_empty()) {
+        let (factor, right) = normal(row);
+        let left = expression(&row.sum, &columns, factor);
+        model.add_constraint(match row.sense {
+            Sense::AtMost => constraint!(left <= right),
+            Sense::Equal => constraint!(left == right),
+        });
+    }
+    model.try_into_inner().map_err(|error| error.to_string())
+}
+
+/// The common divisor of a row's coefficients, and its right side divided by it:
+/// smaller numbers, and for `<=` a tighter row.
+fn normal(row: &Row) -> (i64, f64) {
+    let divisor = row.sum.terms().fold(0i64, |gcd, (_, factor)| common(gcd, factor)).max(1);
+    let exact = row.sense == Sense::Equal && row.right % divisor != 0;
+    if exact { (1, real(row.right)) } else { (divisor, real(row.right.div_euclid(divisor))) }
+}
+
+fn common(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a.saturating_abs(), b.saturating_abs());
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+fn expression(sum: &Sum, columns: &[Variable], divisor: i64) -> Expression {
+    let mut found = Expression::default();
+    for (var, factor) in sum.terms() {
+        if let Some(column) = columns.get(var.index()) {
+            found.add_mul(real(factor / divisor), *column);
+        }
+    }
+    found
+}
+
+fn set<V: ::highs::HighsOptionValue>(
+    model: &mut HighsModel,
+    name: &str,
+    value: V,
+) -> Result<(), String> {
+    model.try_set_option(name, value).map_err(|_| format!("HiGHS refused the option {name}"))
+}
+
+fn answer(solved: &SolvedModel, objective: &Sum) -> Result<Answer, String> {
+    let limit_hit = match solved.status() {
+        HighsModelStatus::Infeasible | HighsModelStatus::UnboundedOrInfeasible => {
+            return Ok(Answer::Infeasible);
+        }
+        HighsModelStatus::Optimal | HighsModelStatus::ModelEmpty => false,
+        HighsModelStatus::ReachedTimeLimit | HighsModelStatus::ReachedIterationLimit => true,
+        other => return Err(format!("HiGHS ended with {other:?}")),
+    };
+    if limit_hit && solved.primal_solution_status() != HighsSolutionStatus::Feasible {
+        return Ok(Answer::Nothing);
+    }
+    let values: Vec<i64> = solved.get_solution().columns().iter().map(|v| integer(*v)).collect();
+    let value = objective.value(&values);
+    let bound = if limit_hit {
+        let proved = solved.double_info_value(c"mip_dual_bound").unwrap_or(0.0);
+        // Sums that are minimised here may be negative; nothing proved is -inf.
+        integer((proved - TOLERANCE).ceil()).min(value)
+    } else {
+        let proved = solved.double_info_value(c"mip_dual_bound").unwrap_or(f64::INFINITY);
+        if proved.is_finite() { integer((proved - TOLERANCE).ceil()).min(value) } else { value }
+    };
+    Ok(Answer::Found { values, bound, limit_hit })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "`as` saturates; the caller checks the rows")]
+fn integer(value: f64) -> i64 {
+    value.round() as i64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "coefficients are far below 2^53")]
+const fn real(value: i64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Least 3a + 2b with a + b >= 4, 2a >= 3.
+    fn small() -> (Program, Sum) {
+        let mut program = Program::default();
+        let (a, b) = (program.variable("a".into(), Some(9)), program.variable("b".into(), None));
+        program.at_most([(-1, a), (-1, b)].into_iter().collect(), -4);
+        program.at_most([(-2, a)].into_iter().collect(), -3);
+        (program, [(3, a), (2, b)].into_iter().collect())
+    }
+
+    #[test]
+    fn the_best_comes_with_its_bound() {
+        let (program, sum) = small();
+        let found = minimise(&program, &sum, 10.0, None).unwrap();
+        assert_eq!(found, Answer::Found { values: vec![2, 2], bound: 10, limit_hit: false });
+        let again = minimise(&program, &sum, 10.0, Some(&[4, 0])).unwrap();
+        assert_eq!(again, found);
+    }
+
+    #[test]
+    fn infeasible_is_said() {
+        let (mut program, sum) = small();
+        program.at_most(sum.clone(), 9);
+        assert_eq!(minimise(&program, &sum, 10.0, None), Ok(Answer::Infeasible));
+    }
+}
