@@ -48,8 +48,9 @@ impl Session {
         state: Option<PathBuf>,
         images: Option<PathBuf>,
     ) -> Result<Self, CliError> {
-        let plan = plan::store::read(file)
-            .map_err(|error| CliError::from(error).hint("write a plan with: hostsplit plan SPEC"))?;
+        let plan = plan::store::read(file).map_err(|error| {
+            CliError::from(error).hint("write a plan with: hostsplit plan SPEC")
+        })?;
         let text = plan.to_text()?;
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
