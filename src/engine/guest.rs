@@ -295,3 +295,14 @@ impl FirstBoot {
         self.recoverable_errors.values().flatten().cloned().collect()
     }
 }
+
+/// The verdict in cloud-init's own words, for tests.
+#[cfg(test)]
+pub(super) fn first_boot_verdict(text: &str) -> Option<Result<Vec<String>, Vec<String>>> {
+    let said: FirstBoot = serde_json::from_str(text).unwrap();
+    match said.verdict() {
+        Verdict::Done => Some(Ok(said.warnings())),
+        Verdict::Failed(errors) => Some(Err(errors)),
+        Verdict::Running => None,
+    }
+}

@@ -4,6 +4,8 @@
 
 mod error;
 pub mod guest;
+#[cfg(test)]
+mod guest_tests;
 pub mod redis;
 mod write;
 

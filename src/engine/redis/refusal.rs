@@ -1,5 +1,7 @@
 //! When to stop: observations in which any command of ours could lose data.
 
+use std::collections::BTreeSet;
+
 use super::nodes::Member;
 use super::picture::Picture;
 use super::slots::Slots;
@@ -9,9 +11,7 @@ use super::target::Seat;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Slots, and so data, are with a member that the plan does not know.
-    #[error(
-        "slots {slots} belong to {owner}, which is no instance of the plan (seen by {seen_by})"
-    )]
+    #[error("slots {slots} belong to {owner}: no instance of the plan (seen by {seen_by})")]
     Stranger {
         /// The slots.
         slots: Slots,
@@ -43,6 +43,18 @@ pub enum Refusal {
         /// The group that shall.
         group: u32,
     },
+    /// So many masters were made anew that none of their replicas can be
+    /// elected; to promote one without a vote is a person's decision.
+    #[error(
+        "{lost} of {all} masters are gone for good, which leaves no majority to elect their \
+         replicas; promote each by `redis-cli cluster failover takeover`"
+    )]
+    NoMajority {
+        /// Masters that are gone.
+        lost: usize,
+        /// All masters that serve slots.
+        all: usize,
+    },
     /// Two instances have the same id: one's data was copied from the other.
     #[error("{one} and {other} have the same member id; one runs on a copy of the other's data")]
     Twins {
@@ -57,6 +69,7 @@ pub enum Refusal {
 pub(super) fn refuse(picture: &Picture<'_>) -> Result<(), Refusal> {
     pairs(picture)?;
     strangers(picture)?;
+    majority(picture)?;
     misplaced(picture)
 }
 
@@ -94,6 +107,22 @@ fn strangers(picture: &Picture<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn majority(picture: &Picture<'_>) -> Result<(), Refusal> {
+    let owned = picture.seen().fold(Slots::EMPTY, |all, (.., me)| all.union(&me.slots));
+    let gone = picture.strangers().filter(|(_, stranger)| {
+        picture.is_remains(stranger)
+            && !stranger.slots.minus(&owned).is_empty()
+            && picture.is_followed(&stranger.id)
+    });
+    let lost = gone.map(|(_, stranger)| &stranger.id).collect::<BTreeSet<_>>().len();
+    let living = picture.seen().filter(|(.., me)| !me.slots.is_empty()).count();
+    let complete = picture.seen().count() == picture.target.seats.len();
+    if complete && lost > 0 && living <= lost {
+        return Err(Refusal::NoMajority { lost, all: living + lost });
+    }
+    Ok(())
+}
+
 fn describe(stranger: &Member, picture: &Picture<'_>) -> String {
     let place =
         stranger.address.map_or_else(String::new, |at| format!(" at {at}:{}", stranger.port));
@@ -101,7 +130,8 @@ fn describe(stranger: &Member, picture: &Picture<'_>) -> String {
     let former = picture.target.seats.iter().find(before);
     let former =
         former.map_or_else(String::new, |seat| format!(", {} before it was made anew", seat.name));
-    format!("{}{place}{former}", stranger.id)
+    let gone = if stranger.address.is_none() { " that is gone" } else { "" };
+    format!("{}{place}{former}{gone}", stranger.id)
 }
 
 fn misplaced(picture: &Picture<'_>) -> Result<(), Refusal> {

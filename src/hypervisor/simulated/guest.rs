@@ -26,7 +26,7 @@ const BOOT: Duration = Duration::from_secs(40);
 pub(super) struct Running {
     since: Duration,
     booted: bool,
-    /// Whether cloud-init failed, and with what.
+    /// Its address, once it is up and has one.
     address: Option<Ipv4Addr>,
     /// The Redis that runs in it.
     pub(super) redis: Option<Uid>,
@@ -45,6 +45,11 @@ impl Running {
             files: BTreeMap::new(),
             processes: BTreeMap::new(),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn address(&self) -> Option<Ipv4Addr> {
+        self.address
     }
 }
 

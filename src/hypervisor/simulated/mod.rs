@@ -8,6 +8,7 @@
 //! they outlive power cuts and redefinitions, nothing else does.
 
 pub mod clock;
+mod connection;
 mod exec;
 pub mod faults;
 mod guest;
@@ -26,8 +27,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use self::clock::SimulatedClock;
 pub use self::faults::{Call, Fault, Mode};
 
+use self::connection::Connection;
 use self::faults::Faults;
-use self::host::{Connection, SimulatedHost};
+use self::host::SimulatedHost;
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError, Result};
 use crate::ids::HostName;

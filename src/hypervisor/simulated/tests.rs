@@ -1,1 +1,135 @@
 //! Tests of the world itself.
+
+use std::io::{Cursor, Write as _};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::hypervisor::{VolumeFormat, VolumeRequest};
+use crate::plan::sample;
+
+const XML: &str = "<domain><name>d</name><uuid>00000000-0000-0000-0000-00000000000a</uuid>\
+    <memory unit='GiB'>2</memory><vcpu>2</vcpu><devices>\
+    <disk><source pool='default' volume='root'/></disk>\
+    <disk><source pool='default' volume='seed'/><readonly/></disk></devices></domain>";
+
+fn world() -> (SimulatedWorld, HostName, Box<dyn Hypervisor>) {
+    let world = SimulatedWorld::new(&sample::plan().unwrap().topology);
+    let host = HostName::new("h1").unwrap();
+    let hypervisor = world.connect(&host, "simulated://h1").unwrap();
+    (world, host, hypervisor)
+}
+
+fn volume(name: &str) -> VolumeRequest {
+    VolumeRequest {
+        pool: "default".into(),
+        name: name.into(),
+        capacity: 1 << 20,
+        format: VolumeFormat::Raw,
+        backing: None,
+    }
+}
+
+fn running(hypervisor: &dyn Hypervisor) {
+    hypervisor.create_volume(&volume("root")).unwrap();
+    hypervisor.create_volume(&volume("seed")).unwrap();
+    hypervisor.define(XML).unwrap();
+    hypervisor.start("d").unwrap();
+}
+
+fn ping(hypervisor: &dyn Hypervisor) -> Result<serde_json::Value> {
+    hypervisor.agent("d", &json!({ "execute": "guest-ping" }), Duration::from_secs(1))
+}
+
+#[test]
+fn failures_strike_on_the_side_of_the_effect_that_was_asked_for() {
+    for (mode, happened) in [
+        (Mode::Before, false),
+        (Mode::After, true),
+        (Mode::DieBefore, false),
+        (Mode::DieAfter, true),
+    ] {
+        let (world, _, hypervisor) = world();
+        world.fail_at(1, mode);
+        assert!(hypervisor.create_volume(&volume("a")).is_err(), "{mode:?}");
+        let dies = matches!(mode, Mode::DieBefore | Mode::DieAfter);
+        assert_eq!(hypervisor.volumes("default").is_err(), dies, "{mode:?}");
+        world.revive();
+        assert_eq!(hypervisor.volumes("default").unwrap().len(), usize::from(happened), "{mode:?}");
+        assert_eq!(world.log().len(), 1);
+    }
+}
+
+#[test]
+fn a_guest_boots_in_virtual_time_and_loses_its_power() {
+    let (world, host, hypervisor) = world();
+    running(hypervisor.as_ref());
+    assert_eq!(ping(hypervisor.as_ref()).unwrap_err().kind, ErrorKind::AgentSilent);
+    world.clock().wait(Duration::from_secs(40));
+    ping(hypervisor.as_ref()).unwrap();
+    world.power_cut(&host);
+    assert_eq!(ping(hypervisor.as_ref()).unwrap_err().kind, ErrorKind::Unreachable);
+    world.power_on(&host);
+    let domains = hypervisor.domains().unwrap();
+    assert!(!domains[0].active && domains[0].memory_kib == 2 << 20);
+    assert_eq!(hypervisor.volumes("default").unwrap().len(), 2);
+}
+
+#[test]
+fn a_guest_can_hang_and_an_agent_fall_silent() {
+    let (world, _, hypervisor) = world();
+    running(hypervisor.as_ref());
+    world.clock().wait(Duration::from_secs(40));
+    world.silence_agent("d", 2);
+    let answers: Vec<bool> = (0..3).map(|_| ping(hypervisor.as_ref()).is_ok()).collect();
+    assert_eq!(answers, [false, false, true]);
+    world.never_boots("d");
+    hypervisor.power_off("d").unwrap();
+    hypervisor.start("d").unwrap();
+    world.clock().wait(Duration::from_secs(4000));
+    assert!(ping(hypervisor.as_ref()).is_err());
+}
+
+#[test]
+fn a_domain_without_its_volumes_does_not_start() {
+    let (_, _, hypervisor) = world();
+    hypervisor.define(XML).unwrap();
+    let error = hypervisor.start("d").unwrap_err();
+    assert_eq!(error.message, "Storage volume not found: default/root");
+}
+
+#[test]
+fn the_address_is_the_seeds() {
+    let mut image = vec![0; 1 << 20];
+    let options = fatfs::FormatVolumeOptions::new();
+    fatfs::format_volume(Cursor::new(&mut image), options).unwrap();
+    let system = fatfs::FileSystem::new(Cursor::new(&mut image), fatfs::FsOptions::new()).unwrap();
+    let mut file = system.root_dir().create_file("network-config").unwrap();
+    file.write_all(b"ethernets:\n  p:\n    addresses:\n      - 10.20.0.7/24\n").unwrap();
+    drop(file);
+    system.unmount().unwrap();
+
+    let (world, host, hypervisor) = world();
+    running(hypervisor.as_ref());
+    hypervisor.upload("default", "seed", &mut image.as_slice(), image.len() as u64).unwrap();
+    world.clock().wait(Duration::from_secs(40));
+    ping(hypervisor.as_ref()).unwrap();
+    let state = world.state();
+    let running = state.hosts[&host].domains["d"].running.clone().unwrap();
+    assert_eq!(running.address(), Some(Ipv4Addr::new(10, 20, 0, 7)));
+}
+
+#[test]
+fn waits_of_several_threads_overlap() {
+    let clock = SimulatedClock::default();
+    clock.wait(Duration::from_secs(5));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| clock.wait(Duration::from_secs(1)));
+        }
+    });
+    // One after the other at worst, never less than one.
+    let now = clock.elapsed().as_secs();
+    assert!((6..=9).contains(&now), "{now}");
+}

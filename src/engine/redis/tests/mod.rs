@@ -84,6 +84,18 @@ fn a_machine_made_anew_is_met_and_its_former_self_forgotten() {
 }
 
 #[test]
+fn a_replica_inherits_from_a_master_that_was_made_anew_before_anybody_noticed() {
+    let stage = Stage::formed_and_patient();
+    stage.cli(1, &["SET", "foo", "bar"]).unwrap();
+    stage.wait(2);
+    stage.reinstall(2, 0);
+    let Change::Made(done) = stage.form().unwrap() else { panic!("nothing was done") };
+    assert!(done.contains("cache-5 takes over from a master that is gone"), "{done}");
+    assert_as_planned(&stage);
+    assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
+}
+
+#[test]
 fn a_group_that_lost_all_its_copies_is_left_to_a_person() {
     let stage = Stage::formed();
     stage.reinstall(3, 0);
@@ -91,6 +103,15 @@ fn a_group_that_lost_all_its_copies_is_left_to_a_person() {
     let error = stage.form().unwrap_err().to_string();
     assert!(error.contains("slots 0-5460 belong to"), "{error}");
     assert!(error.contains("cache-0 before it was made anew"), "{error}");
+}
+
+#[test]
+fn without_a_majority_of_masters_a_person_decides() {
+    let stage = Stage::formed_and_patient();
+    stage.reinstall(1, 0);
+    stage.reinstall(0, 0);
+    let error = stage.form().unwrap_err().to_string();
+    assert!(error.contains("2 of 3 masters are gone for good"), "{error}");
 }
 
 #[test]
@@ -175,13 +196,14 @@ fn strike(stage: &Stage, event: Event) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn whatever_happened_a_formation_ends_as_planned_or_says_why(
+        patient in any::<bool>(),
         events in prop::collection::vec(event(), 1..5),
     ) {
-        let stage = Stage::configured();
+        let stage = if patient { Stage::formed_and_patient() } else { Stage::configured() };
         for event in events {
             strike(&stage, event);
         }
@@ -190,10 +212,13 @@ proptest! {
                 prop_assert_eq!(stage.check(), []);
                 prop_assert_eq!(stage.form(), Ok(Change::NotNeeded));
             }
-            // Both copies of a group may be gone; nothing else stops us.
-            Err(EngineError::Refused { reason, .. }) => {
-                prop_assert!(reason.contains("before it was made anew"), "{}", reason);
-            }
+            // Both copies of a group may be gone, or most masters; nothing else
+            // stops us.
+            Err(EngineError::Refused { reason, .. }) => prop_assert!(
+                ["made anew", "that is gone", "no majority"].iter().any(|why| reason.contains(why)),
+                "{}",
+                reason
+            ),
             Err(error) => prop_assert!(false, "{}", error),
         }
     }

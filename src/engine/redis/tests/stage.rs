@@ -84,6 +84,19 @@ impl Stage {
         stage
     }
 
+    /// Formed, with a node timeout of ten minutes: longer than any boot.
+    pub(super) fn formed_and_patient() -> Self {
+        let mut stage = Self::new();
+        for instance in &mut stage.plan.instances {
+            instance.config.insert("cluster-node-timeout".into(), "600000".into());
+        }
+        for instance in &stage.plan.instances {
+            stage.configure(instance);
+        }
+        stage.form().unwrap();
+        stage
+    }
+
     /// Formed.
     pub(super) fn formed() -> Self {
         let stage = Self::configured();

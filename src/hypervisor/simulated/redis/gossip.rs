@@ -26,6 +26,7 @@ impl Network {
         let online = self.online();
         for &uid in &online {
             self.meet(uid, now);
+            self.miss(uid);
         }
         for &from in &online {
             for &to in &online {
@@ -67,6 +68,25 @@ impl Network {
         }
     }
 
+    /// Takes the address off whoever it is no longer the address of: the one who
+    /// answers there says that it is another.
+    fn miss(&mut self, uid: Uid) {
+        let Some(server) = self.servers.get(&uid) else { return };
+        let others = server.view.iter().filter(|(peer, _)| **peer != uid);
+        let moved: Vec<Uid> = others
+            .filter(|(peer, known)| {
+                let there = known.endpoint.and_then(|endpoint| self.at(endpoint));
+                there.is_some_and(|found| found != **peer)
+            })
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in moved {
+            if let Some(known) = self.peer(uid, peer) {
+                known.endpoint = None;
+            }
+        }
+    }
+
     fn peer(&mut self, at: Uid, of: Uid) -> Option<&mut Peer> {
         self.servers.get_mut(&at)?.view.get_mut(&of)
     }
@@ -85,11 +105,6 @@ impl Network {
         };
         let actual = self.servers.get(&to).and_then(|server| server.online);
         if known.endpoint != actual {
-            // Whoever answers at the old place says that it is another one.
-            let stranger = known.endpoint.and_then(|old| self.at(old)).is_some();
-            if let (true, Some(known)) = (stranger, self.peer(from, to)) {
-                known.endpoint = None;
-            }
             return;
         }
         self.hear(to, from, now);

@@ -1,0 +1,230 @@
+//! [`Hypervisor`] over a simulated host: every call through the script of
+//! failures to its effect.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::faults::{Call, Mode, failure};
+use super::host::{SimulatedDomain, SimulatedHost, Volume, pool_path};
+use super::xml;
+use super::{SimulatedWorld, State, guest, report};
+use crate::hypervisor::clock::Clock;
+use crate::hypervisor::{
+    Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Result, VolumeInfo, VolumeRequest,
+};
+use crate::ids::HostName;
+
+/// A connection to one simulated host.
+pub(super) struct Connection {
+    world: SimulatedWorld,
+    host: HostName,
+}
+
+/// What a call finds once it has come through: the world, itself and the time.
+struct Arrived<'a> {
+    state: &'a mut State,
+    call: &'a Call,
+    now: Duration,
+}
+
+impl Arrived<'_> {
+    fn fail<T>(&self, kind: ErrorKind, message: impl AsRef<str>) -> Result<T> {
+        Err(failure(self.call, kind, message.as_ref()))
+    }
+
+    fn host(&mut self) -> Result<&mut SimulatedHost> {
+        let gone = failure(self.call, ErrorKind::Unreachable, "no route to host");
+        self.state.hosts.get_mut(&self.call.host).ok_or(gone)
+    }
+
+    fn domain(&mut self) -> Result<&mut SimulatedDomain> {
+        let name = self.call.object.clone();
+        let missing = failure(self.call, ErrorKind::NotFound, "Domain not found");
+        self.host()?.domains.get_mut(&name).ok_or(missing)
+    }
+
+    fn pool(&mut self, pool: &str) -> Result<&mut BTreeMap<String, Volume>> {
+        let missing = failure(self.call, ErrorKind::NotFound, "Storage pool not found");
+        self.host()?.pools.get_mut(pool).ok_or(missing)
+    }
+}
+
+impl Connection {
+    pub(super) const fn new(world: SimulatedWorld, host: HostName) -> Self {
+        Self { world, host }
+    }
+
+    /// Brings a call to the host, through what is scripted for it.
+    fn call<T>(
+        &self,
+        name: &str,
+        object: &str,
+        changes: bool,
+        effect: impl FnOnce(&mut Arrived<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let now = self.world.shared.clock.elapsed();
+        let mut state = self.world.state();
+        let (call, mode) = state.faults.enter(&self.host, name, object, changes)?;
+        let lost = |message| Err(failure(&call, ErrorKind::Unreachable, message));
+        if matches!(mode, Some(Mode::Before | Mode::DieBefore)) {
+            return Err(failure(&call, ErrorKind::Other, "scripted failure before the effect"));
+        }
+        if !state.hosts.get(&self.host).is_some_and(SimulatedHost::answers) {
+            return lost("no route to host");
+        }
+        state.settle(now);
+        let result = effect(&mut Arrived { state: &mut state, call: &call, now });
+        state.refresh(now);
+        if mode.is_some() { lost("scripted failure after the effect") } else { result }
+    }
+}
+
+impl Hypervisor for Connection {
+    fn describe(&self) -> Result<HostReport> {
+        self.call("describe", "", false, |at| Ok(report::report(at.host()?)))
+    }
+
+    fn domains(&self) -> Result<Vec<Domain>> {
+        self.call("domains", "", false, |at| Ok(at.host()?.domains.values().map(seen).collect()))
+    }
+
+    fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>> {
+        self.call("volumes", pool, false, |at| {
+            let path = |name: &str| format!("{}/{name}", pool_path(pool));
+            let info = |(name, volume): (&String, &Volume)| VolumeInfo {
+                name: name.clone(),
+                path: path(name),
+                capacity: volume.request.capacity,
+                backing: volume.request.backing.as_deref().map(path),
+            };
+            Ok(at.pool(pool)?.iter().map(info).collect())
+        })
+    }
+
+    fn create_volume(&self, request: &VolumeRequest) -> Result<()> {
+        let object = format!("{}/{}", request.pool, request.name);
+        self.call("create_volume", &object, true, |at| {
+            let pool = at.pool(&request.pool)?;
+            if pool.contains_key(&request.name) {
+                return at.fail(ErrorKind::Exists, "storage volume already exists");
+            }
+            if request.backing.as_ref().is_some_and(|backing| !pool.contains_key(backing)) {
+                return at.fail(ErrorKind::NotFound, "backing volume not found");
+            }
+            pool.insert(request.name.clone(), Volume::empty(request));
+            Ok(())
+        })
+    }
+
+    fn upload(&self, pool: &str, name: &str, source: &mut dyn Read, length: u64) -> Result<()> {
+        self.call("upload", &format!("{pool}/{name}"), true, |at| {
+            let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
+            let mut bytes = Vec::new();
+            let read = source.take(length).read_to_end(&mut bytes);
+            let complete = read.is_ok_and(|read| read as u64 == length);
+            let volume = at.pool(pool)?.get_mut(name).ok_or(missing)?;
+            // What arrived stays, as with a real stream.
+            volume.bytes = bytes;
+            if complete { Ok(()) } else { at.fail(ErrorKind::Other, "the source ended early") }
+        })
+    }
+
+    fn delete_volume(&self, pool: &str, name: &str) -> Result<()> {
+        self.call("delete_volume", &format!("{pool}/{name}"), true, |at| {
+            let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
+            at.pool(pool)?.remove(name).map(|_| ()).ok_or(missing)
+        })
+    }
+
+    fn define(&self, xml: &str) -> Result<()> {
+        let definition = xml::read(xml).map_err(|message| HypervisorError {
+            host: self.host.to_string(),
+            what: "define domain".to_owned(),
+            kind: ErrorKind::Other,
+            message,
+            code: None,
+        })?;
+        self.call("define", &definition.name.clone(), true, |at| {
+            let domains = &mut at.host()?.domains;
+            let old = domains.get(&definition.name);
+            if old.is_some_and(|old| old.definition.uuid != definition.uuid) {
+                return at.fail(ErrorKind::Exists, "domain already exists with another uuid");
+            }
+            let running = old.and_then(|old| old.running.clone());
+            let name = definition.name.clone();
+            domains.insert(name, SimulatedDomain { definition, xml: xml.to_owned(), running });
+            Ok(())
+        })
+    }
+
+    fn start(&self, domain: &str) -> Result<()> {
+        self.call("start", domain, true, |at| {
+            let definition = at.domain()?.definition.clone();
+            if at.domain()?.running.is_some() {
+                return at.fail(ErrorKind::Other, "domain is already running");
+            }
+            if let Some(obstacle) = at.host()?.obstacle(&definition) {
+                return at.fail(ErrorKind::Other, obstacle);
+            }
+            let running = guest::Running::starting(at.now);
+            at.domain()?.running = Some(running);
+            Ok(())
+        })
+    }
+
+    fn shutdown(&self, domain: &str) -> Result<()> {
+        self.stop("shutdown", domain)
+    }
+
+    fn power_off(&self, domain: &str) -> Result<()> {
+        self.stop("power_off", domain)
+    }
+
+    fn undefine(&self, domain: &str) -> Result<()> {
+        self.call("undefine", domain, true, |at| {
+            if at.domain()?.running.is_some() {
+                return at.fail(ErrorKind::Other, "cannot undefine a running domain");
+            }
+            at.host()?.domains.remove(domain);
+            Ok(())
+        })
+    }
+
+    fn agent(&self, domain: &str, request: &Value, _timeout: Duration) -> Result<Value> {
+        let command = request.get("execute").and_then(Value::as_str).unwrap_or_default();
+        let changes = matches!(command, "guest-exec" | "guest-file-open" | "guest-file-write");
+        self.call(&format!("agent {command}"), domain, changes, |at| {
+            at.domain()?;
+            let answer = guest::answer(at.state, &at.call.host, domain, request, at.now);
+            answer.map_err(|refusal| failure(at.call, refusal.kind, &refusal.message))
+        })
+    }
+}
+
+impl Connection {
+    fn stop(&self, name: &str, domain: &str) -> Result<()> {
+        self.call(name, domain, true, |at| match at.domain()?.running.take() {
+            Some(_) => Ok(()),
+            None => at.fail(ErrorKind::Other, "domain is not running"),
+        })
+    }
+}
+
+fn seen(domain: &SimulatedDomain) -> Domain {
+    let known = &domain.definition;
+    Domain {
+        name: known.name.clone(),
+        uuid: known.uuid,
+        active: domain.running.is_some(),
+        owner: known.owner.clone(),
+        memory_kib: known.memory_kib,
+        vcpu_pins: known.vcpu_pins.clone(),
+        emulator_pins: known.emulator_pins.clone(),
+        memory_nodes: known.memory_nodes.clone(),
+        memory_strict: known.memory_strict,
+        xml: domain.xml.clone(),
+    }
+}
