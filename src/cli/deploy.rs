@@ -81,7 +81,7 @@ pub fn run(args: Args) -> Outcome {
         ui::say(&actions_text(&actions));
     }
     run::confirm("Do this?", yes)?;
-    session.store.save_plan(&session.bytes)?;
+    session.store.save_plan(session.text.as_bytes())?;
     let manner = Manner { command: "deploy", parallel: parallel.into(), format };
     let code = run::run(&session, &hosts, &actions, &lock, manner)?;
     ui::say(&format!("next: hostsplit verify {again}"));

@@ -13,7 +13,7 @@ use crate::deploy::{LocalImages, Patience, Site, connect, observe};
 use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
-use crate::plan::{FORMAT, Plan};
+use crate::plan::{self, Plan};
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
 use crate::state::world::World;
@@ -22,8 +22,8 @@ use crate::state::world::World;
 pub struct Session {
     /// The plan.
     pub plan: Plan,
-    /// Its file, byte for byte.
-    pub bytes: Vec<u8>,
+    /// The plan as its file holds it.
+    pub text: String,
     /// The state directory.
     pub store: Store,
     images: LocalImages,
@@ -48,12 +48,15 @@ impl Session {
         state: Option<PathBuf>,
         images: Option<PathBuf>,
     ) -> Result<Self, CliError> {
-        let (plan, bytes) = read_plan(file)?;
+        let plan = plan::store::read(file).map_err(|error| {
+            CliError::from(error).hint("write a plan with: hostsplit plan SPEC")
+        })?;
+        let text = plan.to_text()?;
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
         Ok(Self {
             plan,
-            bytes,
+            text,
             store: Store::new(directory),
             images: LocalImages { directory: images.unwrap_or(beside) },
             clock: SystemClock::default(),
@@ -76,10 +79,10 @@ impl Session {
         &self.images
     }
 
-    /// SHA-256 of the plan file, in hexadecimal.
+    /// SHA-256 of the plan, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> String {
-        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(&self.text).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Takes the deployment's lock.
@@ -140,22 +143,6 @@ impl Session {
         use crate::hypervisor::clock::Clock;
         self.clock.elapsed()
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "edge: reads the plan file")]
-fn read_plan(file: &Path) -> Result<(Plan, Vec<u8>), CliError> {
-    let name = file.display();
-    let bytes = std::fs::read(file)
-        .map_err(|error| CliError::new(format!("cannot read plan {name}: {error}")))?;
-    let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| {
-        CliError::new(format!("{name} is no plan: {error}")).hint("write one with hostsplit plan")
-    })?;
-    if plan.format != FORMAT {
-        let message =
-            format!("{name} has plan format {}, this program reads {FORMAT}", plan.format);
-        return Err(CliError::new(message).hint("write it anew with hostsplit plan"));
-    }
-    Ok((plan, bytes))
 }
 
 /// The backend for real hosts.

@@ -25,13 +25,13 @@ pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
     }
     let kind = visit.host.hypervisor.as_str();
     if !report.domain_types.iter().any(|offered| offered == kind) {
-        let offered = report.domain_types.join(", ");
+        let offered = list(&report.domain_types);
         problems.push(visit.problem(Obstacle::Hypervisor { planned: kind, offered }));
     }
     let bridge = &visit.plan.network.bridge;
     // Some libvirts cannot list bridges; then the start of a domain will tell.
     if !report.bridges.is_empty() && !report.bridges.contains(bridge) {
-        let found = report.bridges.join(", ");
+        let found = list(&report.bridges);
         problems.push(visit.problem(Obstacle::Bridge { bridge: bridge.clone(), found }));
     }
 }
@@ -83,6 +83,10 @@ fn differs(what: &str, planned: &BTreeSet<u32>, found: &BTreeSet<u32>) -> Obstac
     Obstacle::Differs { what: what.to_owned(), planned: set(planned), found: set(found) }
 }
 
+fn list(words: &[String]) -> String {
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
 /// Numbers as libvirt writes a set: `0-3,8`.
 pub(super) fn set(numbers: &BTreeSet<u32>) -> String {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
@@ -97,4 +101,16 @@ pub(super) fn set(numbers: &BTreeSet<u32>) -> String {
     });
     let text = texts.collect::<Vec<_>>().join(",");
     if text.is_empty() { "none".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_ranges() {
+        assert_eq!(set(&BTreeSet::from([0, 1, 2, 8, 10, 11])), "0-2,8,10-11");
+        assert_eq!(set(&BTreeSet::from([u32::MAX])), u32::MAX.to_string());
+        assert_eq!(set(&BTreeSet::new()), "none");
+    }
 }

@@ -6,9 +6,6 @@ mod inventory;
 mod problem;
 mod space;
 
-#[cfg(test)]
-mod tests;
-
 pub use self::problem::{Obstacle, Problem};
 
 use super::ImageStore;

@@ -34,7 +34,7 @@ pub enum Obstacle {
         found: String,
     },
     /// libvirt cannot run that kind of domain.
-    #[error("offers domains of type {offered}, planned with {planned}")]
+    #[error("offers domain types {offered}; planned with {planned}")]
     Hypervisor {
         /// As planned.
         planned: &'static str,

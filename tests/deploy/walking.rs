@@ -1,0 +1,67 @@
+//! The walk itself: its bound, its order, and work that breaks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use hostsplit::deploy::{Event, Observer, StepError, walk};
+use hostsplit::graph::{Actions, Vertex, decide};
+use hostsplit::hypervisor::simulated::SimulatedWorld;
+use hostsplit::ids::InstanceName;
+
+use crate::fixture::{look, plan};
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn on(&self, _event: &Event) {}
+}
+
+fn first_deploy() -> Actions {
+    let plan = plan();
+    decide(&plan, &look(&plan, &SimulatedWorld::new(&plan.topology)))
+}
+
+#[test]
+fn no_host_has_more_work_than_its_bound_and_needs_come_first() {
+    let actions = first_deploy();
+    let running: Mutex<BTreeMap<_, usize>> = Mutex::default();
+    let done: Mutex<BTreeSet<Vertex>> = Mutex::default();
+    let work = |vertex: &Vertex| {
+        let host = actions.graph().host(vertex);
+        let now = {
+            let mut running = running.lock().unwrap();
+            let count = running.entry(host).or_default();
+            *count += 1;
+            *count
+        };
+        assert!(now <= 2, "{now} at once on {host:?}");
+        let unmet = actions
+            .graph()
+            .needs(vertex)
+            .into_iter()
+            .find(|need| !done.lock().unwrap().contains(need));
+        assert_eq!(unmet, None, "of {vertex}");
+        std::thread::yield_now();
+        done.lock().unwrap().insert(vertex.clone());
+        *running.lock().unwrap().get_mut(&host).unwrap() -= 1;
+        Ok(())
+    };
+    let end = walk(&actions, 2, &work, None, &Nobody);
+    assert_eq!(end.done, actions.counts().create);
+    assert!(end.failures.is_empty(), "{:?}", end.failures);
+}
+
+#[test]
+fn work_that_breaks_is_one_failure_and_takes_only_its_dependants_along() {
+    let actions = first_deploy();
+    let broken = Vertex::Seed(InstanceName::new("cache-0").unwrap());
+    let work = |vertex: &Vertex| {
+        assert_ne!(*vertex, broken);
+        Ok(())
+    };
+    let end = walk(&actions, 4, &work, None, &Nobody);
+    assert!(matches!(end.failures[..], [ref one] if matches!(one.error, StepError::Broken)));
+    // Domain, running, ready, configured, and the cluster.
+    assert_eq!(end.skipped, 5);
+    assert_eq!(end.done, actions.counts().create - 6);
+}
