@@ -7,10 +7,6 @@ use crate::hypervisor::ReportedNuma;
 use crate::topology::NumaNode;
 use crate::units::Mebibytes;
 
-/// Share of a NUMA node's memory that may be missing, in percent: kernels differ
-/// in what they keep for themselves, and the host's reserve covers it.
-const MEMORY_TOLERANCE: u64 = 2;
-
 pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
     let report = &visit.view.report;
     let planned: BTreeSet<u32> = visit.host.numa.iter().map(|node| node.id).collect();
@@ -50,11 +46,15 @@ fn compare_node(
         let what = format!("CPUs of NUMA node {}", node.id);
         problems.push(visit.problem(differs(&what, &planned, &found)));
     }
-    let least = node.memory_mib.kib() / 100 * (100 - MEMORY_TOLERANCE);
-    if seen.memory_kib < least {
+    // What a kernel counts as a node's memory differs between its versions and,
+    // inside a VM, from minute to minute; what matters is that the plan's fits.
+    let instances = visit.plan.on_host(&visit.host.name).filter(|one| one.numa == node.id);
+    let placed: Mebibytes = instances.map(|one| one.memory_mib).sum();
+    let needed = placed.saturating_add(node.reserved_memory_mib);
+    if seen.memory_kib < needed.kib() {
         problems.push(visit.problem(Obstacle::Differs {
             what: format!("memory of NUMA node {}", node.id),
-            planned: node.memory_mib.to_string(),
+            planned: format!("{needed} for instances and the host"),
             found: Mebibytes::new(seen.memory_kib / 1024).to_string(),
         }));
     }
