@@ -40,6 +40,8 @@ pub mod ids;
 
 pub mod quote;
 
+pub mod files;
+
 pub mod slots;
 
 pub mod spec;
