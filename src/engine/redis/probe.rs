@@ -36,7 +36,9 @@ fn round_trip(guests: &dyn Guests, via: &Seat, master: &Seat) -> Result<(), Stri
     let say = |error: EngineError| error.to_string();
     let key = key_in(&master.slots).ok_or("no key hashes into the group's slots")?;
     let guest = guests.guest(&via.name).map_err(say)?;
-    // Of this moment, so that a value from before is no success.
+    // Of this moment, so that a value from before is no success, and the key of
+    // this process: two may probe at the same time. Its tag alone makes its slot.
+    let key = format!("{key}:{}", std::process::id());
     let value = format!("{}-{}", master.name, guest.clock.elapsed().as_nanos());
     let commands =
         [format!("SET {key} {value} EX {LIFE}"), format!("GET {key}"), format!("DEL {key}")];
@@ -66,6 +68,7 @@ mod tests {
         for slot in [0, 1, 5460, 5461, 16383] {
             let key = key_in(&Slots::range(slot, slot)).unwrap();
             assert_eq!(slot_of(&key), slot);
+            assert_eq!(slot_of(&format!("{key}:7")), slot, "what follows the tag is free");
         }
         assert_eq!(key_in(&Slots::range(0, 16383)).unwrap(), "hostsplit:probe:{0}");
     }
