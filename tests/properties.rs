@@ -193,7 +193,7 @@ fn what_falls_short_is_named_with_its_numbers() {
     cores.vms.push(fixed("builder", 1, 1, None));
     insta::assert_snapshot!(
         shortages(&cores)[0].to_string(),
-        @"cores of host h2: needs 3 cores, has 2, short by 1"
+        @"cores: needs 7 cores, has 6, short by 1"
     );
 
     let mut addresses = quickstart();
@@ -207,14 +207,21 @@ fn what_falls_short_is_named_with_its_numbers() {
     }
     let all: Vec<String> = shortages(&memory).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(all.join("\n"), @"
-    memory of host h1: needs 1024 MiB, has 700, short by 324
-    memory of host h2: needs 1024 MiB, has 700, short by 324
-    memory of host h3: needs 1024 MiB, has 700, short by 324
+    memory: needs 3072 MiB, has 2100, short by 972
     ");
 
     let mut disk = quickstart();
     disk.topology.hosts[2].pools.clear();
-    assert!(shortages(&disk)[0].resource.contains("of host h3"));
+    match plan(&disk) {
+        Err(PlanError::Infeasible(why)) => {
+            assert_eq!(
+                (why.rejections[0].host.as_str(), why.rejections[0].resource),
+                ("h3", "disk")
+            );
+            assert_eq!(why.rejections[0].allocatable, 0);
+        }
+        other => panic!("expected a rejection, got {other:?}"),
+    }
 
     let mut huge = quickstart();
     huge.services[0].demand = spec(Vec::new(), 900_000_000, 1, None).services[0].demand.clone();
@@ -405,7 +412,7 @@ prop_compose! {
 fn brute_force(spec: &Spec) -> Option<(u64, u64)> {
     let profiles = Profiles::builtin().unwrap();
     let service = &spec.services[0];
-    let all = sizing::layouts(service, &profiles.redis, spec.policy, &spec.topology);
+    let all = sizing::range(service, &profiles.redis, spec.policy, &spec.topology).whole();
     let mut best = None;
     for candidate in all {
         let layout = candidate.layout;

@@ -21,7 +21,7 @@ pub struct Args {
     /// Where to write the plan; it is replaced as a whole or not at all.
     #[arg(short, long, default_value = "plan.json")]
     output: PathBuf,
-    /// Time for each objective, such as 60s or 5m. A plan that hits it says so.
+    /// Time for the whole search, such as 90s or 5m; 60s if not given. A plan that hits it says so.
     #[arg(long, value_parser = seconds, value_name = "TIME")]
     time_limit: Option<f64>,
     /// How to show the summary.
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Outcome {
     let spec = load_spec(&args.spec)?;
     let profiles = Profiles::builtin()?;
     let default = Limits::default();
-    let limits = Limits { seconds_per_tier: args.time_limit.unwrap_or(default.seconds_per_tier) };
+    let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
     let plan = match plan::make(&spec, &profiles, &limits) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {

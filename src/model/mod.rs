@@ -51,8 +51,6 @@ pub struct Relaxed {
     pub bandwidth: bool,
     /// Addresses of the deployment.
     pub addresses: bool,
-    /// Failure domains: copies apart, quorum and spread are left out.
-    pub domains: bool,
 }
 
 /// What a slack variable counts.
@@ -90,11 +88,9 @@ impl Model {
         memory::add(problem, &mut variables, &mut program, relaxed);
         disk::add(problem, &mut variables, &mut program, relaxed);
         network::add(problem, &mut variables, &mut program, relaxed);
-        if !relaxed.domains {
-            apart::add(problem, &variables, &mut program);
-            quorum::add(problem, &variables, &mut program);
-            spread::add(problem, &variables, &mut program);
-        }
+        apart::add(problem, &variables, &mut program);
+        quorum::add(problem, &variables, &mut program);
+        spread::add(problem, &variables, &mut program);
         if relaxed == Relaxed::default() {
             symmetry::add(problem, &variables, &mut program);
         }

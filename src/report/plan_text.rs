@@ -78,7 +78,7 @@ fn counted(count: usize, noun: &str) -> String {
 }
 
 /// A size to one decimal of TiB or GiB, rounded down, or in MiB below.
-fn size(size: Mebibytes) -> String {
+pub(super) fn size(size: Mebibytes) -> String {
     let mib = size.get();
     let (unit, name) = match mib {
         0..1_024 => return format!("{mib} MiB"),
