@@ -9,6 +9,7 @@
 //! | file | rule |
 //! | --- | --- |
 //! | `choice.rs` | each service has at most one layout, fixed machines have theirs |
+//! | `numa.rs` | what instances take of a NUMA node, for the next two |
 //! | `cores.rs` | whole cores per NUMA node |
 //! | `memory.rs` | memory per NUMA node |
 //! | `disk.rs` | space per pool |
@@ -25,6 +26,7 @@ mod cores;
 mod disk;
 mod memory;
 mod network;
+mod numa;
 mod objective;
 mod problem;
 mod program;

@@ -89,12 +89,12 @@ impl<'a> Range<'a> {
         found
     }
 
-    /// Per count of virtual CPUs the two smallest splits and the two largest.
+    /// Per count of virtual CPUs the two smallest splits and the largest.
     fn few(&self) -> Vec<Candidate> {
         let mut found = Vec::new();
         for vcpus in &self.profile.shapes.vcpus {
             let all = self.with_vcpus(*vcpus);
-            let last = all.len().saturating_sub(2);
+            let last = all.len().saturating_sub(1);
             let ends = all.into_iter().enumerate().filter(|(at, _)| *at < 2 || *at >= last);
             found.extend(ends.map(|(_, candidate)| candidate));
         }

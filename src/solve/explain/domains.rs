@@ -2,9 +2,10 @@
 //!
 //! `g` masters need `ceil(g / floor((g - 1) / 2))` domains: 3 for an odd number.
 
-use super::{Shortage, counted};
+use super::Shortage;
 use crate::model::{Kind, Part, Problem};
 use crate::topology::Level;
+use crate::units::counted;
 
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
     let of = |part: &Part| match (part.kind, problem.level) {

@@ -6,8 +6,9 @@
 
 use super::super::highs::{Answer, minimise};
 use super::super::{Deadline, Limits};
-use super::{Shortage, counted};
+use super::Shortage;
 use crate::model::{Model, Problem, Relaxed, Short, Sum, Var, bound_row};
+use crate::units::counted;
 
 /// Families of rules, in the order in which a shortage is looked for.
 const FAMILIES: [(Relaxed, &str, &str); 5] = [

@@ -17,6 +17,9 @@ mod totals;
 use super::{Limits, solve};
 use crate::model::{Part, Problem};
 
+/// Most seconds for what could be served: an extra, worth no long wait.
+const SERVED_SECONDS: f64 = 10.0;
+
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no plan: {}", .shortages.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -142,7 +145,8 @@ pub fn totals(problem: &Problem) -> Vec<Shortage> {
 /// What could be served; empty if even that has no answer.
 #[must_use]
 pub fn served(partial: &Problem, limits: &Limits) -> Vec<Served> {
-    let Ok(solution) = solve(partial, limits) else { return Vec::new() };
+    let limits = Limits { seconds: limits.seconds.min(SERVED_SECONDS) };
+    let Ok(solution) = solve(partial, &limits) else { return Vec::new() };
     let of = |(part, chosen): (&Part, &Option<usize>)| {
         let any = part.candidates.iter().find_map(|c| c.capacity.as_ref())?;
         let demand = any.demand_per_s;
@@ -155,9 +159,4 @@ pub fn served(partial: &Problem, limits: &Limits) -> Vec<Served> {
         })
     };
     partial.parts.iter().zip(&solution.chosen).filter_map(of).collect()
-}
-
-/// `1 host`, `2 hosts`.
-fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

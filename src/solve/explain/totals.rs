@@ -1,9 +1,10 @@
 //! Resources of all hosts against the least that any layouts need of them. What
 //! falls short here falls short however instances are placed.
 
-use super::{Shortage, counted};
+use super::Shortage;
 use crate::model::{Part, Problem, Shape, Site};
 use crate::sizing::Candidate;
+use crate::units::counted;
 
 /// What is summed over all hosts.
 struct Resource {
