@@ -36,8 +36,8 @@ fn a_sound_spec_is_summed_up() {
     insta::assert_snapshot!(one_host().run(&["check", "spec.yaml"]), @"
     exit 0
     spec.yaml: sound
-      hosts     h1: 3 cores and 21952 MiB for instances
-      service   cache: redis, 3k/s reads, 1k/s writes, 150MiB data
+      hosts     h1: 3 cores and 21.4 GiB for instances
+      service   cache: redis, 3k/s reads, 1k/s writes, 150 MiB data
       survives  the loss of any one host
     ---
     ");
@@ -147,7 +147,7 @@ fn a_plan_is_shown() {
       h2  cache  1 of 3 masters lost  cache-3 takes over  156k/s left, 92 % used
       h3  cache  1 of 3 masters lost  cache-5 takes over  156k/s left, 92 % used
     objectives, in this order:
-      cost  3 cost  the best there is, proved
+      cost  3  the best there is, proved
 
     8 instances on 3 hosts. audit: no findings.
     ---
@@ -224,12 +224,12 @@ fn a_plan_is_made_shown_and_written() {
       h2  cache  1 of 3 masters lost  cache-5 takes over  114k/s left, 4 % used
       h3  cache  1 of 3 masters lost  cache-4 takes over  114k/s left, 4 % used
     objectives, in this order:
-      unmet demand                   0/s        the best there is, proved
-      cost of used hosts             3 cost     the best there is, proved
-      cores                          6 cores    the best there is, proved
-      memory                         3072 MiB   the best there is, proved
-      cores on the busiest host      2 cores    the best there is, proved
-      masters in one failure domain  1 masters  the best there is, proved
+      unmet demand                   0/s    the best there is, proved
+      cost of used hosts             3      the best there is, proved
+      cores                          6      the best there is, proved
+      memory                         3 GiB  the best there is, proved
+      cores on the busiest host      2      the best there is, proved
+      masters in one failure domain  1      the best there is, proved
 
     6 instances on 3 hosts. audit: no findings. written to plan.json
     ---
@@ -274,4 +274,27 @@ fn a_plan_that_cannot_be_written_is_an_error() {
     ");
     let said = bench.run(&["plan", "spec.yaml", "--time-limit", "60"]);
     assert!(said.starts_with("exit 2\n") && said.contains("not a time such as 60s"), "{said}");
+}
+
+/// Where a checkout lies changes no plan, unless the spec names a path of its own.
+#[test]
+fn a_plan_does_not_depend_on_where_the_spec_lies() {
+    let plan = |output: &str| {
+        let bench = three_hosts();
+        let image = format!(
+            "name: debian\nengines: {{ redis: \"7.0\" }}\ndisk: {{ file: root.qcow2, \
+             format: qcow2, sha256: {}, virtual_size: 3GiB }}\n",
+            "0".repeat(64)
+        );
+        bench.put("image/image.yaml", &image).put("other/README", "");
+        let spec = bench.read("spec.yaml").unwrap();
+        bench.put("spec.yaml", &format!("{spec}\nimage: {{ include: image/image.yaml }}\n"));
+        let said = bench.run(&["plan", "spec.yaml", "-o", output]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+        (bench.read(output).unwrap(), said.contains("deploy it with --images ."))
+    };
+    let ((one, beside), (other, elsewhere)) = (plan("plan.json"), plan("other/plan.json"));
+    assert_eq!(one, other);
+    assert!(one.contains("\"image/root.qcow2\""), "{one}");
+    assert_eq!((beside, elsewhere), (false, true));
 }
