@@ -16,6 +16,7 @@
 //!
 //! | room | turns | into |
 //! | --- | --- | --- |
+//! | [`units`], [`ids`], [`quote`], [`slots`] | texts and numbers | quantities, names, quoted text, hash slots |
 //! | [`spec`] | YAML files | [`spec::Spec`], every value with its place |
 //! | [`topology`] | the spec's hosts | [`topology::Topology`] |
 //! | [`profile`] | `profiles/*.toml` | [`profile::Profile`], every number with its evidence |
@@ -29,7 +30,7 @@
 //! | [`deploy`] | a graph | events, a journal, running VMs |
 //! | [`hypervisor`] | calls | libvirt, or a simulation of it |
 //! | [`engine`] | a planned cluster | a formed and checked one |
-//! | [`state`] | journal and lock | what was done, what is seen |
+//! | [`state`] | what was seen, what was done | [`state::world::World`], the journal, the lock |
 //! | [`report`] | any of these values | text and JSON |
 //! | [`cli`] | argv | all of the above |
 
@@ -38,6 +39,8 @@ pub mod units;
 pub mod ids;
 
 pub mod quote;
+
+pub mod files;
 
 pub mod slots;
 

@@ -17,13 +17,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("slots", &[]),
     ("quote", &[]),
+    ("files", &[]),
     ("topology", &["ids", "units"]),
     ("spec", &["ids", "topology", "units"]),
     ("profile", &["ids", "spec", "units"]),
     ("sizing", &["ids", "plan", "profile", "spec", "topology", "units"]),
     ("model", &["ids", "plan", "profile", "sizing", "spec", "topology", "units"]),
     ("solve", &["ids", "model", "plan", "profile", "sizing", "spec", "topology", "units"]),
-    ("plan", &["ids", "model", "profile", "sizing", "solve", "spec", "topology", "units"]),
+    ("plan", &["files", "ids", "model", "profile", "sizing", "solve", "spec", "topology", "units"]),
     ("audit", &["ids", "plan", "profile", "spec", "topology", "units"]),
     ("hypervisor", &["ids", "quote", "slots", "topology", "units"]),
     (
@@ -32,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("render", &["hypervisor", "ids", "plan", "quote", "spec", "topology", "units"]),
     ("engine", &["hypervisor", "ids", "plan", "slots", "spec", "units"]),
-    ("state", &["engine", "hypervisor", "ids", "plan"]),
+    ("state", &["engine", "files", "hypervisor", "ids", "plan"]),
     (
         "deploy",
         &[
@@ -75,6 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "audit",
             "deploy",
             "engine",
+            "files",
             "graph",
             "hypervisor",
             "ids",

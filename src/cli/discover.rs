@@ -11,10 +11,10 @@ use serde_json::json;
 
 use super::error::{CliError, Outcome, exit};
 use super::ui::{self, Format};
+use crate::files;
 use crate::hypervisor::{HostReport, Hypervisor};
 use crate::ids::HostName;
 use crate::report::host::{self, HostFile};
-use crate::state::store::write_atomically;
 use crate::topology;
 
 /// Ask hosts for their topology and write one file per host, for the spec to
@@ -229,7 +229,7 @@ fn write_all<'a>(
     };
     fs::create_dir_all(output).map_err(|error| cannot(output, error))?;
     for host in hosts.filter(|host| host.write != Write::Keep) {
-        write_atomically(&host.path, host.file.text.as_bytes())
+        files::replace(&host.path, host.file.text.as_bytes())
             .map_err(|error| cannot(&host.path, error))?;
     }
     Ok(())

@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Outcome {
         Err(error) => return Err(error.into()),
     };
     let summary = judged(&plan, &profiles)?;
-    store::write_atomically(&args.output, &plan.to_text()?)?;
+    store::write(&args.output, &plan.to_text()?)?;
     let mut text = shown(&summary, args.format)?;
     if args.format == Format::Text {
         text = format!("{} written to {}\n", text.trim_end(), args.output.display());

@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::Duration;
 
 use super::Site;
 use crate::engine::{Guests, engine_for};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
-use crate::plan::{Instance, Plan, Role};
+use crate::plan::{Instance, Plan, Role, ServicePlan};
 use crate::state::world::{GuestView, HostView, Seen, World};
-
-/// How long a guest that should have finished its first boot may take to say so.
-const GLANCE: Duration = Duration::from_secs(2);
 
 /// Connections, and the hosts that gave none.
 pub type Connected = (BTreeMap<HostName, Box<dyn Hypervisor>>, BTreeMap<HostName, HypervisorError>);
@@ -76,7 +72,11 @@ pub fn observe(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError
     world
 }
 
-fn in_parallel<T: Sync, R: Send>(items: Vec<T>, look: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// Does something with all items at the same time, in their order.
+pub(super) fn in_parallel<T: Sync, R: Send>(
+    items: Vec<T>,
+    look: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     thread::scope(|scope| {
         let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| look(item))).collect();
         // A look that broke has seen nothing.
@@ -100,10 +100,8 @@ fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {
 }
 
 fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {
-    let ready = site.guest(&instance.name).is_ok_and(|guest| {
-        guest.wait_until_answering(Duration::ZERO).is_ok()
-            && guest.wait_for_first_boot(GLANCE).is_ok()
-    });
+    let booted = site.guest(&instance.name).and_then(|guest| guest.has_booted());
+    let ready = booted.unwrap_or_default();
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
     (instance.name.clone(), GuestView { ready, configured })
@@ -112,16 +110,19 @@ fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {
 /// Asks each cluster whose running guests are all ready. An instance counts as
 /// configured where nothing differs.
 fn ask_clusters(site: &Site<'_>, world: &mut World) {
-    for service in &site.plan.services {
-        let members = || site.plan.instances.iter().filter(|one| one.service == service.name);
-        let mut guests = members().filter_map(|one| world.guests.get(&one.name)).peekable();
-        if guests.peek().is_none() || !guests.all(|guest| guest.ready) {
-            continue;
-        }
-        let Ok(differences) = engine_for(&service.demand).check(site, service, site.plan) else {
-            continue;
-        };
-        for instance in members() {
+    let plan = site.plan;
+    let is_ready = |service: &&ServicePlan| {
+        let mut guests =
+            members(plan, service).filter_map(|one| world.guests.get(&one.name)).peekable();
+        guests.peek().is_some() && guests.all(|guest| guest.ready)
+    };
+    let ready: Vec<&ServicePlan> = site.plan.services.iter().filter(is_ready).collect();
+    let answers = in_parallel(ready, |service| {
+        (*service, engine_for(&service.demand).check(site, service, site.plan))
+    });
+    for (service, answer) in answers {
+        let Ok(differences) = answer else { continue };
+        for instance in members(plan, service) {
             let differs = differences.iter().any(|one| one.instance == instance.name);
             if let Some(guest) = world.guests.get_mut(&instance.name) {
                 guest.configured = !differs;
@@ -129,4 +130,8 @@ fn ask_clusters(site: &Site<'_>, world: &mut World) {
         }
         world.clusters.insert(service.name.clone(), differences);
     }
+}
+
+fn members<'a>(plan: &'a Plan, service: &'a ServicePlan) -> impl Iterator<Item = &'a Instance> {
+    plan.instances.iter().filter(|one| one.service == service.name)
 }

@@ -1,20 +1,18 @@
 //! What runs against what was planned: libvirt's word, the guest's own word, the
 //! cluster's, and a value written and read through every group.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Site;
-use crate::engine::{EngineError, Guest, Guests, Mismatch, Probe, engine_for};
+use super::observe::in_parallel;
+use crate::engine::{EngineError, Facts, Guests, Mismatch, Probe, engine_for};
 use crate::graph::owned_domain;
 use crate::hypervisor::Domain;
-use crate::ids::ServiceName;
+use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::render;
 use crate::state::world::{Seen, World};
 
-/// How long a command that only reads may take in an emulated guest.
-const READ: Duration = Duration::from_secs(60);
 /// Share of its memory that a guest must see, in percent: its kernel keeps the
 /// rest for itself.
 const GUEST_MEMORY: u64 = 85;
@@ -44,36 +42,53 @@ impl Verification {
 }
 
 /// Compares all instances and clusters with the plan. Works on a world that was
-/// just observed.
+/// just observed; what it holds is not asked again.
 pub fn verify(site: &Site<'_>, world: &World) -> Verification {
     let mut found = Verification::default();
+    let mut guests = guests(site, world);
     for instance in &site.plan.instances {
-        let mut facts = Facts { instance, found: &mut found };
+        let mut compare = Comparison { instance, found: &mut found };
         match world.hosts.get(&instance.host) {
             Some(Seen::Reached(view)) => match owned_domain(site.plan, view, instance) {
                 Some(domain) => {
-                    facts.of_domain(site.plan, domain);
-                    if domain.active {
-                        facts.of_guest(site.guest(&instance.name));
+                    compare.domain(site.plan, domain);
+                    if let Some(facts) = guests.remove(&instance.name) {
+                        compare.guest(facts);
                     }
                 }
-                None => facts.same("domain", &"defined", &"missing"),
+                None => compare.same("domain", &"defined", &"missing"),
             },
-            _ => facts.same("host", &"reachable", &"unreachable"),
+            _ => compare.same("host", &"reachable", &"unreachable"),
         }
     }
     for service in &site.plan.services {
-        of_service(site, service, &mut found);
+        of_service(site, world, service, &mut found);
     }
     found
 }
 
-struct Facts<'a> {
+/// Asks all guests that run, at the same time, what they see of their machines.
+fn guests(site: &Site<'_>, world: &World) -> BTreeMap<InstanceName, Result<Facts, EngineError>> {
+    let runs = |instance: &&Instance| {
+        let view = world.view(&instance.host);
+        let domain = view.and_then(|view| owned_domain(site.plan, view, instance));
+        domain.is_some_and(|domain| domain.active)
+    };
+    let running: Vec<&Instance> = site.plan.instances.iter().filter(runs).collect();
+    let ask = |instance: &&Instance| {
+        let facts = site.guest(&instance.name).and_then(|guest| guest.facts());
+        (instance.name.clone(), facts)
+    };
+    in_parallel(running, ask).into_iter().collect()
+}
+
+/// Compares facts of one instance.
+struct Comparison<'a> {
     instance: &'a Instance,
     found: &'a mut Verification,
 }
 
-impl Facts<'_> {
+impl Comparison<'_> {
     fn same<T: ToString + ?Sized>(&mut self, what: &str, planned: &T, found: &T) {
         self.found.checks += 1;
         let (planned, found) = (planned.to_string(), found.to_string());
@@ -87,7 +102,7 @@ impl Facts<'_> {
         self.found.mismatches.push(Mismatch { instance, what: what.to_owned(), planned, found });
     }
 
-    fn of_domain(&mut self, plan: &Plan, domain: &Domain) {
+    fn domain(&mut self, plan: &Plan, domain: &Domain) {
         let instance = self.instance;
         let digest = domain.owner.as_ref().map_or("none", |owner| owner.digest.as_str());
         self.same("digest", render::instance_digest(plan, instance).as_str(), digest);
@@ -107,38 +122,23 @@ impl Facts<'_> {
     }
 
     /// What the guest itself sees of CPUs and memory.
-    fn of_guest(&mut self, guest: Result<Guest<'_>, EngineError>) {
-        let seen = guest.and_then(|guest| {
-            let cpus = guest.run_ok(&["nproc"], READ)?;
-            Ok((cpus, guest.run_ok(&["cat", "/proc/meminfo"], READ)?))
-        });
-        let (cpus, meminfo) = match seen {
-            Ok(seen) => seen,
+    fn guest(&mut self, facts: Result<Facts, EngineError>) {
+        let facts = match facts {
+            Ok(facts) => facts,
             Err(error) => {
                 self.found.checks += 1;
                 return self.differs("guest", "answering".to_owned(), error.to_string());
             }
         };
-        let planned = self.instance.cpus.len().to_string();
-        self.same("CPUs in the guest", planned.as_str(), cpus.trim());
+        self.same("CPUs in the guest", &self.instance.cpus.len(), &facts.cpus);
         self.found.checks += 1;
         let planned = self.instance.memory_mib.kib();
         let least = planned / 100 * GUEST_MEMORY;
-        match mem_total(&meminfo) {
-            Some(seen) if (least..=planned).contains(&seen) => {}
-            seen => {
-                let found = seen.map_or("unknown".to_owned(), |seen| format!("{seen} KiB"));
-                let planned = format!("{least} to {planned} KiB");
-                self.differs("memory in the guest", planned, found);
-            }
+        if !(least..=planned).contains(&facts.memory_kib) {
+            let seen = format!("{} KiB", facts.memory_kib);
+            self.differs("memory in the guest", format!("{least} to {planned} KiB"), seen);
         }
     }
-}
-
-/// `MemTotal` of `/proc/meminfo`, in KiB.
-fn mem_total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 fn pin_list(pins: &[Vec<u32>]) -> String {
@@ -152,10 +152,12 @@ fn cpu_set(cpus: &[u32]) -> String {
     if texts.is_empty() { "none".to_owned() } else { texts.join(",") }
 }
 
-fn of_service(site: &Site<'_>, service: &ServicePlan, found: &mut Verification) {
+fn of_service(site: &Site<'_>, world: &World, service: &ServicePlan, found: &mut Verification) {
     let engine = engine_for(&service.demand);
     found.checks += service.layout.instances() as usize;
-    match engine.check(site, service, site.plan) {
+    // A cluster whose guests are not all ready was not asked yet.
+    let known = world.clusters.get(&service.name).cloned();
+    match known.map_or_else(|| engine.check(site, service, site.plan), Ok) {
         Ok(mismatches) => found.mismatches.extend(mismatches),
         Err(error) => found.unjudged.push((service.name.clone(), error.to_string())),
     }
@@ -170,12 +172,6 @@ fn of_service(site: &Site<'_>, service: &ServicePlan, found: &mut Verification) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_kernel_says_how_much_memory_there_is() {
-        assert_eq!(mem_total("MemFree: 1 kB\nMemTotal:  489364 kB\n"), Some(489_364));
-        assert_eq!(mem_total("MemTotal: much"), None);
-    }
 
     #[test]
     fn pins_are_shown_by_virtual_cpu() {

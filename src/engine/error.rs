@@ -61,13 +61,13 @@ pub enum EngineError {
         errors: Vec<String>,
     },
     /// cloud-init did not come to an end.
-    #[error("{domain}: cloud-init was not done after {waited_s} s, it said {status:?}")]
+    #[error("{domain}: cloud-init was not done after {waited_s} s: {status}")]
     FirstBootUnfinished {
         /// The domain.
         domain: String,
         /// How long it was waited for, in seconds.
         waited_s: u64,
-        /// Its last status.
+        /// How far it was.
         status: String,
     },
     /// A name that the plan does not hold, or a plan that contradicts itself.

@@ -71,7 +71,7 @@ impl Output {
     }
 }
 
-/// Pauses that double up to a bound: short at first, gentle later.
+/// Pauses that grow by half up to a bound: short at first, gentle later.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pauses {
     next: Duration,
@@ -87,7 +87,7 @@ impl Pauses {
     /// Waits once, but not beyond `left`.
     pub(crate) fn wait(&mut self, clock: &dyn Clock, left: Duration) {
         clock.wait(self.next.min(left).max(Duration::from_millis(1)));
-        self.next = (self.next * 2).min(self.most);
+        self.next = (self.next * 3 / 2).min(self.most);
     }
 }
 
@@ -114,7 +114,7 @@ impl<'a> Guest<'a> {
     /// once if the domain does not exist.
     pub fn wait_until_answering(&self, deadline: Duration) -> Result<(), EngineError> {
         let start = self.clock.elapsed();
-        let mut pauses = Pauses::new(Duration::from_millis(250), Duration::from_secs(2));
+        let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
         loop {
             let Err(error) = self.request("guest-ping", json!({})) else { return Ok(()) };
             if matches!(&error, EngineError::Hypervisor(inner) if inner.kind == ErrorKind::NotFound)
@@ -139,11 +139,30 @@ impl<'a> Guest<'a> {
     /// [`EngineError::Unfinished`] after `timeout`; the agent's refusal, for
     /// example because there is no such program.
     pub fn run(&self, command: &[&str], timeout: Duration) -> Result<Output, EngineError> {
+        self.feed(command, "", timeout)
+    }
+
+    /// The same, with `input` on the command's stdin.
+    ///
+    /// # Errors
+    /// As [`Guest::run`].
+    pub fn feed(
+        &self,
+        command: &[&str],
+        input: &str,
+        timeout: Duration,
+    ) -> Result<Output, EngineError> {
         let (path, args) = command.split_first().unwrap_or((&"", &[]));
         let start = self.clock.elapsed();
-        let request = json!({ "path": path, "arg": args, "capture-output": true });
+        let mut request = json!({ "path": path, "arg": args, "capture-output": true });
+        if let (Some(object), false) = (request.as_object_mut(), input.is_empty()) {
+            object.insert("input-data".to_owned(), BASE64.encode(input).into());
+        }
         let Started { pid } = self.ask("guest-exec", request)?;
         let mut pauses = Pauses::new(Duration::from_millis(20), Duration::from_millis(500));
+        // A question that comes too early costs an emulated guest some of the
+        // time that the command needs.
+        pauses.wait(self.clock, timeout);
         loop {
             match self.ask::<ExecStatus>("guest-exec-status", json!({ "pid": pid })) {
                 Ok(status) if status.exited => return self.output(status),
@@ -181,41 +200,6 @@ impl<'a> Guest<'a> {
             command: command.join(" "),
             status: output.ending(),
             output: output.last_words(),
-        }
-    }
-
-    /// Waits for cloud-init's own verdict on the first boot, for at most
-    /// `timeout`; returns the warnings that it recovered from.
-    ///
-    /// # Errors
-    /// [`EngineError::FirstBoot`] with cloud-init's lines,
-    /// [`EngineError::FirstBootUnfinished`] with its last status.
-    pub fn wait_for_first_boot(&self, timeout: Duration) -> Result<Vec<String>, EngineError> {
-        let start = self.clock.elapsed();
-        let mut pauses = Pauses::new(Duration::from_millis(500), Duration::from_secs(3));
-        let command = ["cloud-init", "status", "--format", "json"];
-        loop {
-            // The exit status is 1 after errors and 2 after recovered ones; the
-            // text says which in all cases.
-            let output = self.run(&command, Duration::from_secs(60))?;
-            let said: FirstBoot = serde_json::from_str(output.stdout.trim())
-                .map_err(|_| self.failed(&command, &output))?;
-            match said.verdict() {
-                Verdict::Done => return Ok(said.warnings()),
-                Verdict::Failed(errors) => {
-                    return Err(EngineError::FirstBoot { domain: self.domain.to_owned(), errors });
-                }
-                Verdict::Running => {}
-            }
-            let waited = self.clock.elapsed().saturating_sub(start);
-            let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
-                return Err(EngineError::FirstBootUnfinished {
-                    domain: self.domain.to_owned(),
-                    waited_s: waited.as_secs(),
-                    status: said.status,
-                });
-            };
-            pauses.wait(self.clock, left);
         }
     }
 
@@ -260,49 +244,5 @@ impl<'a> Guest<'a> {
             stdout: text(status.out_data)?,
             stderr: text(status.err_data)?,
         })
-    }
-}
-
-/// cloud-init's status; other fields are of no concern here.
-#[derive(Deserialize)]
-struct FirstBoot {
-    status: String,
-    #[serde(default)]
-    errors: Vec<String>,
-    #[serde(default)]
-    recoverable_errors: std::collections::BTreeMap<String, Vec<String>>,
-}
-
-enum Verdict {
-    Done,
-    Running,
-    Failed(Vec<String>),
-}
-
-impl FirstBoot {
-    fn verdict(&self) -> Verdict {
-        match self.status.as_str() {
-            "done" | "degraded done" => Verdict::Done,
-            "not run" | "not started" | "running" | "degraded running" => Verdict::Running,
-            other if self.errors.is_empty() => {
-                Verdict::Failed(vec![format!("cloud-init's status is {other:?}")])
-            }
-            _ => Verdict::Failed(self.errors.clone()),
-        }
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        self.recoverable_errors.values().flatten().cloned().collect()
-    }
-}
-
-/// The verdict in cloud-init's own words, for tests.
-#[cfg(test)]
-pub(super) fn first_boot_verdict(text: &str) -> Option<Result<Vec<String>, Vec<String>>> {
-    let said: FirstBoot = serde_json::from_str(text).unwrap();
-    match said.verdict() {
-        Verdict::Done => Some(Ok(said.warnings())),
-        Verdict::Failed(errors) => Some(Err(errors)),
-        Verdict::Running => None,
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::{Change, ConfigFile, EngineError, Guest};
 use crate::hypervisor::simulated::{Fault, SimulatedClock};
 use crate::hypervisor::simulated::{Mode, SimulatedWorld};
@@ -126,17 +124,4 @@ fn a_file_whose_writing_was_cut_off_is_the_old_one() {
         assert_eq!(machine.world.file("d", "/etc/a").as_deref(), Some("old"), "call {call}");
         assert_eq!(guest.write_file(&file("new")), Ok(Change::Made("wrote /etc/a".into())));
     }
-}
-
-#[test]
-fn cloud_init_is_taken_at_its_word() {
-    let verdict = |text: serde_json::Value| super::guest::first_boot_verdict(&text.to_string());
-    assert_eq!(verdict(json!({ "status": "running", "errors": [] })), None);
-    assert_eq!(verdict(json!({ "status": "done", "errors": [] })), Some(Ok(vec![])));
-    let degraded = json!({ "status": "done", "extended_status": "degraded done", "errors": [],
-        "recoverable_errors": { "WARNING": ["no mirror"] } });
-    assert_eq!(verdict(degraded), Some(Ok(vec!["no mirror".into()])));
-    let failed = json!({ "status": "error", "errors": ["mount failed"] });
-    assert_eq!(verdict(failed), Some(Err(vec!["mount failed".into()])));
-    assert!(matches!(verdict(json!({ "status": "disabled" })), Some(Err(_))));
 }

@@ -3,14 +3,17 @@
 //! operator's machine needs no way into the instances' network.
 
 mod error;
+mod first_boot;
 pub mod guest;
 #[cfg(test)]
 mod guest_tests;
+mod read;
 pub mod redis;
 mod write;
 
 pub use self::error::EngineError;
 pub use self::guest::Guest;
+pub use self::read::Facts;
 
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};

@@ -1,11 +1,12 @@
 //! The plan's file: read with its version checked, replaced atomically.
 #![expect(clippy::disallowed_methods, reason = "edge: reads and writes the plan file")]
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{FileError, Plan};
+use crate::files;
 
 /// Largest plan file in bytes; an instance takes about 2 KiB.
 const MAX_FILE: u64 = 256 << 20;
@@ -72,70 +73,26 @@ pub fn read(path: &Path) -> Result<Plan, StoreError> {
 ///
 /// # Errors
 /// The old text is still there.
-pub fn write_atomically(path: &Path, text: &str) -> Result<(), StoreError> {
-    // A link stays a link: what it leads to is replaced.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(StoreError::NoFile { path: path.to_owned() });
-    }
-    let failed = |source| StoreError::Write { path: path.to_owned(), source };
-    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    let Some(name) = target.file_name() else {
-        return Err(StoreError::NoFile { path: path.to_owned() });
-    };
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = directory.join(temporary);
-    let replaced = fill(&temporary, text).and_then(|()| fs::rename(&temporary, &target));
-    if let Err(error) = replaced {
-        // Best effort: the error that matters is the first one.
-        let _ = fs::remove_file(&temporary);
-        return Err(failed(error));
-    }
-    // The new name must survive a power cut too.
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
-}
-
-fn fill(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+pub fn write(path: &Path, text: &str) -> Result<(), StoreError> {
+    files::replace(path, text.as_bytes()).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidInput => StoreError::NoFile { path: path.to_owned() },
+        _ => StoreError::Write { path: path.to_owned(), source },
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-
-    #[test]
-    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("plan.json");
-        write_atomically(&path, "one").unwrap();
-        write_atomically(&path, "two").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_link_stays_a_link() {
-        let directory = tempfile::tempdir().unwrap();
-        let (target, link) = (directory.path().join("real"), directory.path().join("link"));
-        fs::write(&target, "old").unwrap();
-        std::os::unix::fs::symlink(&target, &link).unwrap();
-        write_atomically(&link, "new").unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
-    }
 
     #[test]
     fn what_is_no_file_is_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
-        let error = write_atomically(directory.path(), "text").unwrap_err();
+        let error = write(directory.path(), "text").unwrap_err();
         assert!(matches!(error, StoreError::NoFile { .. }), "{error}");
         let missing = directory.path().join("none/plan.json");
-        let error = write_atomically(&missing, "text").unwrap_err();
+        let error = write(&missing, "text").unwrap_err();
         assert!(matches!(error, StoreError::Write { .. }), "{error}");
     }
 

@@ -12,8 +12,9 @@ mod text;
 mod vfat;
 
 use crate::ids::{HostName, InstanceName};
+use crate::plan::{Instance, Plan};
+use crate::spec::Image;
 use crate::topology::{Host, Hypervisor};
-use crate::{plan::Instance, plan::Plan, spec::Image};
 
 pub use self::digest::instance_digest;
 pub use self::domain::{DiskPaths, domain_xml};

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::journal::{Entry, History, Record};
+use crate::files;
 use crate::ids::DeploymentName;
 
 /// A file of the state directory cannot be used.
@@ -118,7 +119,7 @@ impl Store {
         options.read(true).append(true).create(true);
         let mut file = options.open(&path).map_err(failed("cannot open", &path))?;
         end_line(&mut file).map_err(failed("cannot write", &path))?;
-        sync_directory(&self.directory).map_err(failed("cannot sync", &self.directory))?;
+        files::sync_directory(&self.directory).map_err(failed("cannot sync", &self.directory))?;
         Ok(Journal { path, file: Mutex::new(file) })
     }
 
@@ -142,7 +143,7 @@ impl Store {
     pub fn save_plan(&self, bytes: &[u8]) -> Result<()> {
         self.make()?;
         let path = self.directory.join("plan.json");
-        write_atomically(&path, bytes).map_err(failed("cannot write", &path))
+        files::replace(&path, bytes).map_err(failed("cannot write", &path))
     }
 
     fn make(&self) -> Result<()> {
@@ -187,37 +188,6 @@ fn now() -> String {
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }
 
-/// Replaces a file: a reader, and a crash, leave the old or the new bytes, never
-/// a part.
-///
-/// # Errors
-/// The file system; the old file is then as it was.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = directory.join(temporary);
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        // The first failure is the one to tell.
-        let _ = fs::remove_file(&temporary);
-        return Err(error);
-    }
-    sync_directory(directory)
-}
-
-/// A new name is safe only when its directory is on the disk.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,17 +225,5 @@ mod tests {
         let history = store.history().unwrap();
         assert_eq!(history.unreadable, 1);
         assert!(history.last.unwrap().finished);
-    }
-
-    #[test]
-    fn files_are_replaced_whole_and_leave_nothing_beside_them() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("plan.json");
-        write_atomically(&path, b"one").unwrap();
-        write_atomically(&path, b"two").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-        let missing = directory.path().join("no/plan.json");
-        assert_eq!(write_atomically(&missing, b"x").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

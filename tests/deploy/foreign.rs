@@ -94,14 +94,14 @@ fn a_host_that_is_not_as_planned_is_refused_by_name() {
     let (plan, state) = (plan(), tempfile::tempdir().unwrap());
     let mut other = plan.topology.clone();
     other.hosts[1].numa[0].l3[0].cores.pop();
-    other.hosts[1].numa[0].memory_mib = hostsplit::units::Mebibytes::from_gib(4);
+    other.hosts[1].numa[0].memory_mib = hostsplit::units::Mebibytes::from_gib(1);
     other.hosts[2].bridges = vec!["virbr0".to_owned()];
     other.hosts[2].pools[0].name = "ssd".to_owned();
     let world = SimulatedWorld::new(&other);
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
     insta::assert_snapshot!(texts(&refused).join("\n"), @r"
     h2: CPUs of NUMA node 0: found 0-3, planned with 0-4
-    h2: memory of NUMA node 0: found 4GiB, planned with 8GiB
+    h2: memory of NUMA node 0: found 1GiB, planned with 2GiB for instances and the host
     h3: no bridge br0; there are: virbr0
     h3: no active pool default
     ");

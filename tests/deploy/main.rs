@@ -7,6 +7,7 @@ mod fixture;
 mod foreign;
 mod listings;
 mod replace;
+mod verifying;
 mod walking;
 
 use hostsplit::deploy::{Event, Happening};

@@ -90,16 +90,44 @@ known_hosts() {
   if [ -s "$lab_dir/hosts" ]; then cut -d ' ' -f 1 "$lab_dir/hosts" | paste -sd ' '; else echo none; fi
 }
 
-# Ends every process of a namespace, by pid, until none is left. Nothing else runs in there but the host.
+# Us and those who called us, one pid a line: `exec` may have put us into the lab's network ourselves.
+own_pids() {
+  local pid=$$
+  while [ "$pid" -gt 1 ]; do
+    echo "$pid"
+    pid=$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status")
+  done
+}
+# Ends every process of a namespace but us, by pid, until none is left.
 kill_ns() {
-  local ns=$1 try pids
+  local ns=$1 try pid own listed alive
+  own=$(own_pids)
   for try in $(seq 100); do
-    mapfile -t pids < <(ip netns pids "$ns" 2> /dev/null || true)
-    [ ${#pids[@]} -gt 0 ] || return 0
-    kill -KILL "${pids[@]}" 2> /dev/null || true
+    alive=()
+    # The command that lists them may be in that network itself; it is gone by the time we look.
+    listed=$(ip netns pids "$ns" 2> /dev/null || true)
+    for pid in $listed; do
+      if [[ $'\n'$own$'\n' != *$'\n'$pid$'\n'* ]] && kill -KILL "$pid" 2> /dev/null; then alive+=("$pid"); fi
+    done
+    [ ${#alive[@]} -gt 0 ] || return 0
     sleep 0.05
   done
-  fail "after $try tries processes still run in $ns: ${pids[*]}"
+  fail "after $try tries processes still run in $ns: ${alive[*]}"
+}
+
+# Ends what runs on a host whose namespace has lost its name (somebody unmounted it, or it has that name only in
+# another mount namespace): the daemons by the pids that they recorded, the rest by the network they share with them.
+kill_nameless() {
+  local file pid net process
+  for file in "$lab_dir"/h*/pid/*; do
+    pid=$(cat "$file" 2> /dev/null) || continue
+    grep -q -a -F "$lab_dir/" "/proc/${pid:-none}/cmdline" 2> /dev/null || continue
+    net=$(readlink "/proc/$pid/ns/net") || continue
+    [ "$net" != "$(readlink /proc/self/ns/net)" ] || continue
+    for process in /proc/[0-9]*; do
+      [ "$(readlink "$process/ns/net" 2> /dev/null)" != "$net" ] || kill -KILL "${process#/proc/}" 2> /dev/null || true
+    done
+  done
 }
 
 # Starts libvirt in a host's namespaces and waits until it answers.

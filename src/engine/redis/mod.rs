@@ -5,6 +5,7 @@
 //! one over the other, [`steps`] and [`differences`] are pure functions of it.
 //! Nothing here ever flushes or resets an instance.
 
+mod batch;
 mod check;
 mod cli;
 mod configure;
@@ -12,9 +13,11 @@ pub mod differences;
 mod form;
 pub mod nodes;
 pub mod observe;
+mod parallel;
 pub mod picture;
 mod probe;
 mod refusal;
+mod settings;
 pub mod steps;
 pub mod target;
 
@@ -54,7 +57,7 @@ impl Engine for Redis {
         service: &ServicePlan,
         plan: &Plan,
     ) -> Result<Vec<Mismatch>, EngineError> {
-        check::check(guests, &Target::of(service, plan)?, plan)
+        Ok(check::check(guests, &Target::of(service, plan)?, plan))
     }
 
     fn probe(

@@ -1,16 +1,14 @@
 //! Asks every planned instance what it believes: guests to an [`Observed`].
 
 use std::collections::BTreeMap;
-use std::thread;
 
-use super::cli::redis_cli;
+use super::batch::ask;
 use super::nodes::{Member, MemberId, parse_info, parse_members};
+use super::parallel::on_each;
+use super::settings::{self, Settings};
 use super::target::{Seat, Target};
 use crate::engine::{EngineError, Guests};
 use crate::ids::InstanceName;
-
-/// Instances that are asked at the same time.
-const AT_ONCE: usize = 16;
 
 /// The cluster as each instance sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +17,8 @@ pub struct Observed {
     pub views: BTreeMap<InstanceName, View>,
     /// Why the others did not answer.
     pub silent: BTreeMap<InstanceName, EngineError>,
+    /// The directives that those who answered run with, or why they do not tell.
+    pub settings: BTreeMap<InstanceName, Result<BTreeMap<String, String>, EngineError>>,
 }
 
 /// The cluster as one instance sees it.
@@ -72,34 +72,36 @@ impl View {
 /// Asks all instances of a target.
 pub(super) fn observe(guests: &dyn Guests, target: &Target) -> Observed {
     let mut observed = Observed::default();
-    for seats in target.seats.chunks(AT_ONCE) {
-        let answers = thread::scope(|scope| {
-            let asked: Vec<_> =
-                seats.iter().map(|seat| (seat, scope.spawn(|| look(guests, seat)))).collect();
-            let joined = asked.into_iter().map(|(seat, thread)| (seat, thread.join()));
-            joined.collect::<Vec<_>>()
-        });
-        for (seat, answer) in answers {
-            match answer {
-                Ok(Ok(view)) => drop(observed.views.insert(seat.name.clone(), view)),
-                Ok(Err(error)) => drop(observed.silent.insert(seat.name.clone(), error)),
-                Err(panic) => std::panic::resume_unwind(panic),
+    let answers = on_each(&target.seats, |seat| look(guests, seat));
+    for (seat, answer) in target.seats.iter().zip(answers) {
+        match answer {
+            Ok((view, settings)) => {
+                observed.views.insert(seat.name.clone(), view);
+                observed.settings.insert(seat.name.clone(), settings);
             }
+            Err(error) => drop(observed.silent.insert(seat.name.clone(), error)),
         }
     }
     observed
 }
 
-fn look(guests: &dyn Guests, seat: &Seat) -> Result<View, EngineError> {
+/// Asks one instance for everything at once: a `redis-cli` costs an emulated
+/// guest more than all the answers.
+fn look(
+    guests: &dyn Guests,
+    seat: &Seat,
+) -> Result<(View, Result<Settings, EngineError>), EngineError> {
     let guest = guests.guest(&seat.name)?;
-    let ask = |words: &[&str]| redis_cli(&guest, seat.address, seat.port, words);
-    let members = parse_members(&ask(&["CLUSTER", "NODES"])?)
-        .map_err(|error| guest.unreadable("CLUSTER NODES", &error))?;
-    let info = ask(&["CLUSTER", "INFO"])?;
+    let config = settings::question(seat);
+    let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config];
+    let [nodes, info, replication, settings] = ask(&guest, seat, questions)?;
+    let members =
+        parse_members(&nodes?).map_err(|error| guest.unreadable("CLUSTER NODES", &error))?;
+    let info = info?;
     let state = parse_info(&info).get("cluster_state").copied().unwrap_or_default().to_owned();
     let replica = members.iter().any(|member| member.myself && member.follows.is_some());
-    let link = if replica { Some(link(&ask(&["INFO", "replication"])?)) } else { None };
-    Ok(View { members, state, link })
+    let link = if replica { Some(link(&replication?)) } else { None };
+    Ok((View { members, state, link }, settings.map(|answer| settings::parse(&answer))))
 }
 
 fn link(info: &str) -> Link {

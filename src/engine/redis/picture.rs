@@ -90,6 +90,15 @@ impl<'a> Picture<'a> {
         stranger.failed || stranger.address.is_none() || self.target.seats.iter().any(|s| at(&s))
     }
 
+    /// Whether a member stands where an instance is planned that did not answer:
+    /// most likely it is that instance, and its silence is told already.
+    #[must_use]
+    pub fn is_at_silent_seat(&self, member: &Member) -> bool {
+        let mut silent = self.target.seats.iter().filter(|seat| self.me(seat).is_none());
+        let at = |seat: &Seat| member.address == Some(seat.address) && member.port == seat.port;
+        silent.any(at)
+    }
+
     /// Slots that anybody believes to be a member's.
     #[must_use]
     pub fn believed_slots(&self, id: &MemberId) -> Slots {

@@ -1,7 +1,8 @@
 //! A value through every group: written, read back and deleted, from an
 //! instance of another group, as a client would.
 
-use super::cli::redis_cli;
+use super::batch::ask_cluster;
+use super::parallel::on_each;
 use super::target::{Seat, Target};
 use crate::engine::{EngineError, Guests, Probe};
 use crate::slots::{Slots, slot_of};
@@ -12,21 +13,23 @@ const LIFE: &str = "60";
 /// much sooner.
 const TRIES: u32 = 10_000_000;
 
-/// Probes every group.
+/// Probes every group, all at the same time.
 pub(super) fn probe(guests: &dyn Guests, target: &Target) -> Vec<Probe> {
     let masters: Vec<&Seat> = target.masters().collect();
     let others = masters.iter().cycle().skip(1);
-    masters
+    let pairs: Vec<(&Seat, &Seat)> = masters
         .iter()
         .zip(others)
         .map(|(master, other)| {
             // Of a single group, the last copy is as far away as can be.
             let via = if other.group == master.group { target.seats.last() } else { Some(*other) };
-            let via = via.unwrap_or(master);
-            let failure = round_trip(guests, via, master).err();
-            Probe { group: master.group, via: via.name.clone(), failure }
+            (*master, via.unwrap_or(master))
         })
-        .collect()
+        .collect();
+    on_each(&pairs, |(master, via)| {
+        let failure = round_trip(guests, via, master).err();
+        Probe { group: master.group, via: via.name.clone(), failure }
+    })
 }
 
 fn round_trip(guests: &dyn Guests, via: &Seat, master: &Seat) -> Result<(), String> {
@@ -35,17 +38,16 @@ fn round_trip(guests: &dyn Guests, via: &Seat, master: &Seat) -> Result<(), Stri
     let guest = guests.guest(&via.name).map_err(say)?;
     // Of this moment, so that a value from before is no success.
     let value = format!("{}-{}", master.name, guest.clock.elapsed().as_nanos());
-    let ask = |words: &[&str]| {
-        let mut all = vec!["-c"];
-        all.extend_from_slice(words);
-        redis_cli(&guest, via.address, via.port, &all).map_err(say)
-    };
-    let written = ask(&["SET", &key, &value, "EX", LIFE])?;
+    let commands =
+        [format!("SET {key} {value} EX {LIFE}"), format!("GET {key}"), format!("DEL {key}")];
+    let answers = ask_cluster(&guest, via, commands.each_ref().map(String::as_str)).map_err(say)?;
+    let [written, read, deleted] = answers.map(|answer| answer.map_err(say));
+    let written = written?;
     if written.trim() != "OK" {
         return Err(format!("SET {key} answered {:?}", written.trim()));
     }
-    let read = ask(&["GET", &key])?;
-    ask(&["DEL", &key])?;
+    let read = read?;
+    deleted?;
     if read.trim() == value { Ok(()) } else { Err(format!("GET {key} answered {:?}", read.trim())) }
 }
 

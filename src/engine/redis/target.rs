@@ -1,5 +1,6 @@
 //! A planned service to the cluster that is wanted: who sits where.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::engine::EngineError;
@@ -32,6 +33,8 @@ pub struct Seat {
     pub master: bool,
     /// The group's slots.
     pub slots: Slots,
+    /// Its directives, as planned.
+    pub config: BTreeMap<String, String>,
 }
 
 impl Target {
@@ -56,6 +59,7 @@ impl Target {
                     group: group.index,
                     master: *name == group.master,
                     slots: slots.clone(),
+                    config: instance.config.clone(),
                 });
             }
         }

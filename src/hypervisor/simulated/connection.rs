@@ -195,7 +195,9 @@ impl Hypervisor for Connection {
 
     fn agent(&self, domain: &str, request: &Value, _timeout: Duration) -> Result<Value> {
         let command = request.get("execute").and_then(Value::as_str).unwrap_or_default();
-        let changes = matches!(command, "guest-exec" | "guest-file-open" | "guest-file-write");
+        let reads = request.pointer("/arguments/mode").is_some_and(|mode| mode == "r");
+        let changes =
+            matches!(command, "guest-exec" | "guest-file-open" | "guest-file-write") && !reads;
         self.call(&format!("agent {command}"), domain, changes, |at| {
             at.domain()?;
             let answer = guest::answer(at.state, &at.call.host, domain, request, at.now);

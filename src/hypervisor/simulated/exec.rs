@@ -26,12 +26,14 @@ impl Outcome {
 }
 
 /// Runs a command; `None` if there is no such program.
-pub(super) fn run(guest: &mut Inside<'_>, program: &str, args: &[&str]) -> Option<Outcome> {
+pub(super) fn run(
+    guest: &mut Inside<'_>,
+    program: &str,
+    args: &[&str],
+    input: &str,
+) -> Option<Outcome> {
     Some(match (program, args) {
         ("true" | "sync", _) => Outcome::ok(""),
-        ("cloud-init", _) => Outcome::ok(
-            r#"{"status": "done", "extended_status": "done", "errors": [], "recoverable_errors": {}}"#,
-        ),
         ("install", ["-m", mode, "/dev/null", path]) => install(guest, mode, path),
         ("chmod", [mode, path]) => on_file(guest, path, |file| file.mode = octal(mode)),
         ("chown", [owner, path]) => {
@@ -47,7 +49,7 @@ pub(super) fn run(guest: &mut Inside<'_>, program: &str, args: &[&str]) -> Optio
         }
         ("systemctl", [verb, unit]) if is_redis(unit) => systemctl(guest, verb),
         ("systemctl", [_, unit]) => Outcome::failed(5, format!("Unit {unit} could not be found.")),
-        ("redis-cli", args) => redis_cli(guest, args),
+        ("redis-cli", args) => redis_cli(guest, args, input),
         ("chmod" | "chown" | "mv" | "install" | "stat" | "sha256sum" | "cat" | "systemctl", _) => {
             Outcome::failed(64, format!("not simulated: {program} {}", args.join(" ")))
         }
@@ -133,7 +135,7 @@ fn systemctl(guest: &mut Inside<'_>, verb: &str) -> Outcome {
     }
 }
 
-fn redis_cli(guest: &mut Inside<'_>, args: &[&str]) -> Outcome {
+fn redis_cli(guest: &mut Inside<'_>, args: &[&str], input: &str) -> Outcome {
     let mut rest = args;
     let (mut host, mut port, mut follow) = ("127.0.0.1", "6379", false);
     loop {
@@ -155,7 +157,13 @@ fn redis_cli(guest: &mut Inside<'_>, args: &[&str]) -> Outcome {
         _ => endpoint(host, port).and_then(|endpoint| network.at(endpoint)),
     };
     match server {
+        Some(server) if rest.is_empty() => network.session(server, input, follow, now),
         Some(server) => network.command(server, rest, follow, now),
+        // Without a command it tries again for each line, and ends well.
+        None if rest.is_empty() => Outcome {
+            stderr: format!("Could not connect to Redis at {host}:{port}: Connection refused\n"),
+            ..Outcome::default()
+        },
         None => Outcome::failed(
             1,
             format!("Could not connect to Redis at {host}:{port}: Connection refused"),

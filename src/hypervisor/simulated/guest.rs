@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::State;
 use super::exec::{self, Outcome};
-use super::host::{File, SimulatedHost, Volume};
+use super::files::Open;
+use super::host::{SimulatedHost, Volume};
 use super::redis::{Endpoint, Uid};
 use super::xml::Disk;
 use crate::hypervisor::ErrorKind;
@@ -30,8 +31,8 @@ pub(super) struct Running {
     address: Option<Ipv4Addr>,
     /// The Redis that runs in it.
     pub(super) redis: Option<Uid>,
-    /// Open files by handle: the path.
-    files: BTreeMap<i64, String>,
+    /// Open files by handle.
+    pub(super) files: BTreeMap<i64, Open>,
     processes: BTreeMap<i64, Outcome>,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct Refusal {
     pub(super) message: String,
 }
 
-fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(message: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { kind: ErrorKind::Other, message: message.into() })
 }
 
@@ -98,10 +99,15 @@ pub(super) fn answer(
         "guest-exec" => {
             let words = argument("arg").and_then(Value::as_array);
             let words = words.into_iter().flatten().filter_map(Value::as_str);
-            inside.exec(text("path"), &words.collect::<Vec<_>>())
+            let Ok(input) = BASE64.decode(text("input-data")) else {
+                return refuse("invalid base64 in 'input-data'");
+            };
+            let input = String::from_utf8_lossy(&input);
+            inside.exec(text("path"), &words.collect::<Vec<_>>(), &input)
         }
         "guest-exec-status" => inside.exec_status(number("pid")),
         "guest-file-open" => inside.open(text("path"), text("mode")),
+        "guest-file-read" => inside.read(number("handle"), number("count")),
         "guest-file-write" => inside.write(number("handle"), text("buf-b64")),
         "guest-file-close" => inside.close(number("handle")),
         other => refuse(format!("The command {other} has not been found")),
@@ -109,7 +115,7 @@ pub(super) fn answer(
 }
 
 impl Inside<'_> {
-    fn running(&mut self) -> Option<&mut Running> {
+    pub(super) fn running(&mut self) -> Option<&mut Running> {
         let host = self.state.hosts.get_mut(&self.host)?;
         host.domains.get_mut(&self.domain)?.running.as_mut()
     }
@@ -159,8 +165,8 @@ impl Inside<'_> {
         Ok(())
     }
 
-    fn exec(&mut self, path: &str, args: &[&str]) -> Result<Value, Refusal> {
-        let Some(outcome) = exec::run(self, path, args) else {
+    fn exec(&mut self, path: &str, args: &[&str], input: &str) -> Result<Value, Refusal> {
+        let Some(outcome) = exec::run(self, path, args, input) else {
             return refuse(format!(
                 "Guest agent command failed, error was 'Failed to execute child process \
                  \"{path}\" (No such file or directory)'"
@@ -185,45 +191,6 @@ impl Inside<'_> {
             "out-data": BASE64.encode(done.stdout),
             "err-data": BASE64.encode(done.stderr),
         }))
-    }
-
-    fn open(&mut self, path: &str, mode: &str) -> Result<Value, Refusal> {
-        if !mode.starts_with('w') {
-            return refuse(format!("file mode {mode:?} is not simulated"));
-        }
-        self.state.next_process += 1;
-        let handle = self.state.next_process;
-        if let Some(root) = self.root() {
-            let file = root.files.entry(path.to_owned()).or_insert_with(|| File {
-                mode: 0o666,
-                owner: "root:root".to_owned(),
-                ..File::default()
-            });
-            file.bytes.clear();
-        }
-        if let Some(running) = self.running() {
-            running.files.insert(handle, path.to_owned());
-        }
-        Ok(json!(handle))
-    }
-
-    fn write(&mut self, handle: i64, data: &str) -> Result<Value, Refusal> {
-        let path = self.running().and_then(|running| running.files.get(&handle).cloned());
-        let Some(path) = path else {
-            return refuse(format!("handle '{handle}' has not been found"));
-        };
-        let Ok(bytes) = BASE64.decode(data) else { return refuse("invalid base64 in 'buf-b64'") };
-        if let Some(file) = self.root().and_then(|root| root.files.get_mut(&path)) {
-            file.bytes.extend_from_slice(&bytes);
-        }
-        Ok(json!({ "count": bytes.len(), "eof": false }))
-    }
-
-    fn close(&mut self, handle: i64) -> Result<Value, Refusal> {
-        match self.running().and_then(|running| running.files.remove(&handle)) {
-            Some(_) => Ok(json!({})),
-            None => refuse(format!("handle '{handle}' has not been found")),
-        }
     }
 
     /// Comes up: network from the seed, services that are enabled.

@@ -11,6 +11,7 @@ pub mod clock;
 mod connection;
 mod exec;
 pub mod faults;
+mod files;
 mod guest;
 mod host;
 mod redis;

@@ -45,10 +45,37 @@ impl Network {
         }
     }
 
+    /// Runs the commands of a session, a line each: it goes on after an error,
+    /// and ends well.
+    pub(in super::super) fn session(
+        &mut self,
+        uid: Uid,
+        lines: &str,
+        follow: bool,
+        now: Duration,
+    ) -> Outcome {
+        let mut all = Outcome::default();
+        for line in lines.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let Outcome { status, stdout, stderr } = self.command(uid, &words, follow, now);
+            all.stdout += &stdout;
+            // Where it was sent to is gone, and so are the answers that follow.
+            if stderr.starts_with("Could not connect") {
+                all.stderr += &stderr;
+                return all;
+            }
+            if status != 0 {
+                all.stdout += &format!("{stderr}\n");
+            }
+        }
+        all
+    }
+
     fn ask(&self, uid: Uid, verbs: &[&str], words: &[&str]) -> Answer {
         let Some(server) = self.servers.get(&uid) else { return error("gone") };
         match (verbs, words) {
             (["PING"], _) => Ok("PONG\n".to_owned()),
+            (["ECHO", _], [_, text]) => Ok(format!("{text}\n")),
             (["DBSIZE"], _) => Ok(format!("{}\n", server.keys.len())),
             (["INFO", ..], _) => Ok(self.info(server)),
             (["CONFIG", "GET", ..], [_, _, names @ ..]) => Ok(names

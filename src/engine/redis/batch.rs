@@ -1,0 +1,169 @@
+//! Several commands through one `redis-cli`, on its stdin: a process start for
+//! all of them instead of one each.
+//!
+//! `redis-cli` then behaves as in its interactive mode: it goes on after an
+//! error, ends with 0, and writes answers without a word on where one ends. So
+//! each command is followed by an `ECHO` of a line that no answer holds.
+
+use std::time::Duration;
+
+use super::target::Seat;
+use crate::engine::guest::Output;
+use crate::engine::{EngineError, Guest};
+
+/// How long all answers may take; see [`super::cli`].
+const ANSWERS: Duration = Duration::from_secs(30);
+/// What `-c` says, besides the answers, when it goes to another instance.
+const REDIRECTED: &str = "-> Redirected to slot [";
+
+/// What a command was answered, or why it was not.
+pub(super) type Answer = Result<String, EngineError>;
+
+/// Sends commands to an instance from within its own guest.
+///
+/// # Errors
+/// The agent. What Redis refuses, and what it leaves unanswered, is the error of
+/// that command.
+pub(super) fn ask<const N: usize>(
+    guest: &Guest<'_>,
+    seat: &Seat,
+    commands: [&str; N],
+) -> Result<[Answer; N], EngineError> {
+    run(guest, seat, &[], commands)
+}
+
+/// The same, going on at whichever instance serves a key.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) fn ask_cluster<const N: usize>(
+    guest: &Guest<'_>,
+    seat: &Seat,
+    commands: [&str; N],
+) -> Result<[Answer; N], EngineError> {
+    run(guest, seat, &["-c"], commands)
+}
+
+fn run<const N: usize>(
+    guest: &Guest<'_>,
+    seat: &Seat,
+    options: &[&str],
+    commands: [&str; N],
+) -> Result<[Answer; N], EngineError> {
+    // The address that clients use, so that an answer proves the network too.
+    let (address, port) = (seat.address.to_string(), seat.port.to_string());
+    let mut line = vec!["redis-cli", "-h", &address, "-p", &port];
+    line.extend_from_slice(options);
+    let output = guest.feed(&line, &script(&commands), ANSWERS)?;
+    let mut answers = answers(&output.stdout).into_iter();
+    Ok(commands.map(|command| {
+        let (status, said) = match answers.next() {
+            Some(answer) => match refusal(&answer) {
+                None => return Ok(answer),
+                Some(refusal) => ("an error", refusal.to_owned()),
+            },
+            None => ("no answer", complaint(&output)),
+        };
+        Err(EngineError::Command {
+            domain: guest.domain.to_owned(),
+            command: format!("{} {command}", line.join(" ")),
+            status: status.to_owned(),
+            output: said,
+        })
+    }))
+}
+
+/// The line that ends the answer to a command.
+fn end(number: usize) -> String {
+    format!("hostsplit:end-of-answer:{number}")
+}
+
+/// The text for stdin.
+fn script(commands: &[&str]) -> String {
+    let pair = |(number, command): (usize, &&str)| format!("{command}\nECHO {}\n", end(number));
+    commands.iter().enumerate().map(pair).collect()
+}
+
+/// The complete answers, in the order of the commands.
+fn answers(said: &str) -> Vec<String> {
+    let mut answers = Vec::new();
+    let mut answer = String::new();
+    for line in said.split_inclusive('\n') {
+        if line.trim_end() == end(answers.len()) {
+            answers.push(std::mem::take(&mut answer));
+        } else if !line.starts_with(REDIRECTED) {
+            answer.push_str(line);
+        }
+    }
+    answers
+}
+
+/// The error in an answer: its first line begins with a word in capitals, the
+/// error's code, and goes on. No answer to a command of ours does.
+fn refusal(answer: &str) -> Option<&str> {
+    let line = answer.lines().next()?.trim_end();
+    let (code, _) = line.split_once(' ')?;
+    let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_code.then_some(line)
+}
+
+/// Why answers are missing. `redis-cli` says the same for each command that it
+/// cannot send.
+fn complaint(output: &Output) -> String {
+    let mut lines = output.stderr.lines().chain(output.stdout.lines().rev());
+    lines.find(|line| !line.trim().is_empty()).map_or_else(|| output.ending(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_is_followed_by_its_end() {
+        insta::assert_snapshot!(script(&["PING", "GET a"]), @r"
+        PING
+        ECHO hostsplit:end-of-answer:0
+        GET a
+        ECHO hostsplit:end-of-answer:1
+        ");
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        // Told by redis-cli 8.0 through a pipe: errors and strings end with a
+        // line more.
+        let said = "-> Redirected to slot [13907] located at 10.77.0.52:6379\nOK\n\
+            hostsplit:end-of-answer:0\nport\n6379\nsave\n\nhostsplit:end-of-answer:1\n\
+            ERR unknown command 'FOO', with args beginning with: \n\n\
+            hostsplit:end-of-answer:2\ntorn";
+        let told = answers(said);
+        assert_eq!(told.len(), 3);
+        assert_eq!(told[0], "OK\n");
+        assert_eq!(told[1], "port\n6379\nsave\n\n");
+        assert_eq!(refusal(&told[2]), Some("ERR unknown command 'FOO', with args beginning with:"));
+    }
+
+    #[test]
+    fn an_error_begins_with_its_code() {
+        for error in ["LOADING Redis is loading the dataset in memory\n", "MOVED 7 10.0.0.1:1"] {
+            assert_eq!(refusal(error), Some(error.trim_end()));
+        }
+        for answer in ["OK\n", "PONG\n", "", "\n", "# Replication\r\n", "07c3 10.0.0.1:1@2"] {
+            assert_eq!(refusal(answer), None, "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_answered_is_explained_once() {
+        let output = |stdout: &str, stderr: &str| Output {
+            status: Some(0),
+            signal: None,
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+        };
+        let refused = "Could not connect to Redis at 10.0.0.1:1: Connection refused";
+        assert_eq!(complaint(&output("OK\n", &format!("{refused}\n{refused}\n"))), refused);
+        assert_eq!(complaint(&output("a\nb\n\n", "")), "b");
+        assert_eq!(complaint(&output("", "")), "exit status 0");
+    }
+}

@@ -1,0 +1,123 @@
+//! Files that are replaced whole.
+#![expect(clippy::disallowed_methods, reason = "edge: writes the files of other rooms")]
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// Names that are tried for the new file; only runs that died leave one behind.
+const NAMES: u32 = 100;
+
+/// Replaces a file: a reader, and a crash, leave the old or the new bytes, never
+/// a part, and nothing beside them. A link stays a link: what it leads to is
+/// replaced, and keeps its permissions.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] where something stands that is no regular file;
+/// or the file system. The old bytes are still there, unless it was the
+/// directory's last `fsync` that failed.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let old = fs::metadata(&target).ok();
+    let no_file = || io::Error::new(ErrorKind::InvalidInput, "not a regular file");
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        return Err(no_file());
+    }
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    let (temporary, mut file) = make_beside(directory, target.file_name().ok_or_else(no_file)?)?;
+    let replaced = old
+        .map_or(Ok(()), |old| file.set_permissions(old.permissions()))
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&temporary, &target));
+    if let Err(error) = replaced {
+        // The first failure is the one to tell.
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    sync_directory(directory)
+}
+
+/// Makes a new file of our own: never one that is there, nor what a link of that
+/// name leads to.
+fn make_beside(directory: &Path, name: &std::ffi::OsStr) -> io::Result<(PathBuf, File)> {
+    let mut taken = io::Error::from(ErrorKind::AlreadyExists);
+    for number in 0..NAMES {
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}-{number}.tmp", std::process::id()));
+        let path = directory.join(hidden);
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => taken = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(taken)
+}
+
+/// Waits until a directory's names are on the disk: a new one is safe only then.
+///
+/// # Errors
+/// The file system.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn count(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("plan.json");
+        replace(&path, b"one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(count(directory.path()), 1);
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (target, link) = (directory.path().join("real"), directory.path().join("link"));
+        fs::write(&target, "old").unwrap();
+        symlink(&target, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_lies_where_the_new_file_would_be_made_is_not_written_through() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, victim) = (directory.path().join("plan"), directory.path().join("victim"));
+        fs::write(&victim, "safe").unwrap();
+        let trap = directory.path().join(format!(".plan.{}-0.tmp", std::process::id()));
+        symlink(&victim, &trap).unwrap();
+        replace(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read(&victim).unwrap(), b"safe");
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_is_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let kind = |path: &Path| replace(path, b"x").unwrap_err().kind();
+        assert_eq!(kind(directory.path()), ErrorKind::InvalidInput);
+        assert_eq!(kind(Path::new("")), ErrorKind::InvalidInput);
+        assert_eq!(kind(&directory.path().join("none/plan")), ErrorKind::NotFound);
+        assert_eq!(count(directory.path()), 0);
+    }
+}
