@@ -331,6 +331,12 @@ pub fn percent(part: u64, whole: u64) -> f64 {
     share * 100.0
 }
 
+/// Takes a count with its noun: `1 host`, `2 hosts`.
+#[must_use]
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,16 +1,12 @@
 //! The binary as its users run it: screens and exit codes.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "runs the binary on files that it makes"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/bench.rs"]
+mod bench;
 mod support;
 
-use std::fs;
-use std::process::Command;
-
+use crate::bench::Bench;
 use crate::support::good_plan;
 
 const SPEC: &str = include_str!("../examples/quickstart/spec.yaml");
@@ -27,58 +23,21 @@ pools:
   - { name: default, capacity: 70GiB }
 ";
 
-/// A directory that the binary runs in.
-struct Bench(tempfile::TempDir);
-
-impl Bench {
-    fn new() -> Self {
-        let bench = Self(tempfile::tempdir().unwrap());
-        let spec = SPEC.lines().filter(|line| !line.starts_with("image:"));
-        bench.put("spec.yaml", &spec.collect::<Vec<_>>().join("\n")).put("hosts/h1.yaml", HOST);
-        bench
-    }
-
-    fn put(&self, name: &str, text: &str) -> &Self {
-        let path = self.0.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-        self
-    }
-
-    fn read(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.0.path().join(name)).ok()
-    }
-
-    /// What lies in the directory.
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.0.path()).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    /// Exit code, stdout and stderr of one run.
-    fn run(&self, args: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_hostsplit"))
-            .args(args)
-            .current_dir(self.0.path())
-            .env_clear()
-            .output()
-            .unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        format!("exit {}\n{stdout}---\n{stderr}", output.status.code().unwrap())
-    }
+/// The quickstart's spec with one host.
+fn one_host() -> Bench {
+    let bench = Bench::new();
+    let spec = SPEC.lines().filter(|line| !line.starts_with("image:"));
+    bench.put("spec.yaml", &spec.collect::<Vec<_>>().join("\n")).put("hosts/h1.yaml", HOST);
+    bench
 }
 
 #[test]
 fn a_sound_spec_is_summed_up() {
-    insta::assert_snapshot!(Bench::new().run(&["check", "spec.yaml"]), @"
+    insta::assert_snapshot!(one_host().run(&["check", "spec.yaml"]), @"
     exit 0
     spec.yaml: sound
-      hosts     h1: 3 cores and 21952 MiB for instances
-      service   cache: redis, 3k/s reads, 1k/s writes, 150MiB data
+      hosts     h1: 3 cores and 21.4 GiB for instances
+      service   cache: redis, 3k/s reads, 1k/s writes, 150 MiB data
       survives  the loss of any one host
     ---
     ");
@@ -86,7 +45,7 @@ fn a_sound_spec_is_summed_up() {
 
 #[test]
 fn one_mistake_is_an_error_with_its_hint() {
-    let bench = Bench::new();
+    let bench = one_host();
     bench.put("hosts/h1.yaml", &HOST.replace("hypervisor: kvm", "hypervisor: kvn"));
     insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @r#"
     exit 1
@@ -98,7 +57,7 @@ fn one_mistake_is_an_error_with_its_hint() {
 
 #[test]
 fn several_mistakes_stand_under_their_number() {
-    let bench = Bench::new();
+    let bench = one_host();
     bench.put("hosts/h1.yaml", &HOST.replace("24000MiB", "24000").replace("70GiB", "0GiB"));
     insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @r#"
     exit 1
@@ -133,7 +92,7 @@ fn several_mistakes_stand_under_their_number() {
 
 #[test]
 fn what_is_not_there_is_said() {
-    let bench = Bench::new();
+    let bench = one_host();
     insta::assert_snapshot!(bench.run(&["check", "none.yaml"]), @"
     exit 1
     ---
@@ -159,7 +118,7 @@ fn what_is_not_there_is_said() {
 
 #[test]
 fn a_plan_is_shown() {
-    let bench = Bench::new();
+    let bench = one_host();
     bench.put("plan.json", &good_plan().to_text().unwrap());
     insta::assert_snapshot!(bench.run(&["show"]), @"
     exit 0
@@ -188,7 +147,7 @@ fn a_plan_is_shown() {
       h2  cache  1 of 3 masters lost  cache-3 takes over  156k/s left, 92 % used
       h3  cache  1 of 3 masters lost  cache-5 takes over  156k/s left, 92 % used
     objectives, in this order:
-      cost  3 cost  the best there is, proved
+      cost  3  the best there is, proved
 
     8 instances on 3 hosts. audit: no findings.
     ---
@@ -204,7 +163,7 @@ fn a_plan_is_shown() {
 
 #[test]
 fn a_plan_with_findings_fails_its_check() {
-    let bench = Bench::new();
+    let bench = one_host();
     let mut plan = good_plan();
     plan.instances[5].cpus = plan.instances[0].cpus.clone();
     bench.put("plan.json", &plan.to_text().unwrap());
@@ -222,16 +181,16 @@ fn the_examples_are_sound_and_end_as_they_say() {
     let root = env!("CARGO_MANIFEST_DIR");
     for (example, code) in [("one-server", 0), ("infeasible", 4)] {
         let spec = format!("{root}/examples/{example}/spec.yaml");
-        let said = Bench::new().run(&["check", &spec]);
+        let said = one_host().run(&["check", &spec]);
         assert!(said.starts_with("exit 0\n"), "{said}");
-        let said = Bench::new().run(&["plan", &spec]);
+        let said = one_host().run(&["plan", &spec]);
         assert!(said.starts_with(&format!("exit {code}\n")), "{said}");
     }
 }
 
 /// The quickstart's spec on three hosts of the lab's size.
 fn three_hosts() -> Bench {
-    let bench = Bench::new();
+    let bench = one_host();
     for host in ["h2", "h3"] {
         bench.put(&format!("hosts/{host}.yaml"), &HOST.replace("h1", host));
     }
@@ -265,12 +224,12 @@ fn a_plan_is_made_shown_and_written() {
       h2  cache  1 of 3 masters lost  cache-5 takes over  114k/s left, 4 % used
       h3  cache  1 of 3 masters lost  cache-4 takes over  114k/s left, 4 % used
     objectives, in this order:
-      unmet demand                   0/s        the best there is, proved
-      cost of used hosts             3 cost     the best there is, proved
-      cores                          6 cores    the best there is, proved
-      memory                         3072 MiB   the best there is, proved
-      cores on the busiest host      2 cores    the best there is, proved
-      masters in one failure domain  1 masters  the best there is, proved
+      unmet demand                   0/s    the best there is, proved
+      cost of used hosts             3      the best there is, proved
+      cores                          6      the best there is, proved
+      memory                         3 GiB  the best there is, proved
+      cores on the busiest host      2      the best there is, proved
+      masters in one failure domain  1      the best there is, proved
 
     6 instances on 3 hosts. audit: no findings. written to plan.json
     ---
@@ -315,4 +274,27 @@ fn a_plan_that_cannot_be_written_is_an_error() {
     ");
     let said = bench.run(&["plan", "spec.yaml", "--time-limit", "60"]);
     assert!(said.starts_with("exit 2\n") && said.contains("not a time such as 60s"), "{said}");
+}
+
+/// Where a checkout lies changes no plan, unless the spec names a path of its own.
+#[test]
+fn a_plan_does_not_depend_on_where_the_spec_lies() {
+    let plan = |output: &str| {
+        let bench = three_hosts();
+        let image = format!(
+            "name: debian\nengines: {{ redis: \"7.0\" }}\ndisk: {{ file: root.qcow2, \
+             format: qcow2, sha256: {}, virtual_size: 3GiB }}\n",
+            "0".repeat(64)
+        );
+        bench.put("image/image.yaml", &image).put("other/README", "");
+        let spec = bench.read("spec.yaml").unwrap();
+        bench.put("spec.yaml", &format!("{spec}\nimage: {{ include: image/image.yaml }}\n"));
+        let said = bench.run(&["plan", "spec.yaml", "-o", output]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+        (bench.read(output).unwrap(), said.contains("deploy it with --images ."))
+    };
+    let ((one, beside), (other, elsewhere)) = (plan("plan.json"), plan("other/plan.json"));
+    assert_eq!(one, other);
+    assert!(one.contains("\"image/root.qcow2\""), "{one}");
+    assert_eq!((beside, elsewhere), (false, true));
 }

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hostsplit::audit::audit;
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{Binding, Plan, PlanError, Role, make};
-use hostsplit::profile::Profiles;
-use hostsplit::sizing;
+use hostsplit::profile::{Profile, Profiles, ceil, floor};
 use hostsplit::solve::{Limits, Shortage};
 use hostsplit::spec::{Demand, FixedVm, Network, Persistence, Policy, RedisDemand, Service, Spec};
 use hostsplit::topology::{
@@ -16,15 +16,17 @@ use hostsplit::topology::{
 use hostsplit::units::{Bytes, Mebibytes, PerSecond};
 use proptest::prelude::*;
 
+/// A host with that many cores for instances, and one for itself.
 fn host(name: &str, cores: u32, threads: u32, memory_gib: u64) -> Host {
-    let core = |core: u32| Core { cpus: (0..threads).map(|t| core + t * cores).collect() };
-    let l3 = L3Domain { size_kib: None, cores: (0..cores).map(core).collect() };
+    let all = cores + 1;
+    let core = |core: u32| Core { cpus: (0..threads).map(|t| core + t * all).collect() };
+    let l3 = L3Domain { size_kib: None, cores: (0..all).map(core).collect() };
     let node = NumaNode {
         id: 0,
         l3: vec![l3],
         memory_mib: Mebibytes::from_gib(memory_gib),
         reserved_memory_mib: Mebibytes::ZERO,
-        reserved_cores: 0,
+        reserved_cores: 1,
         pages: Vec::new(),
     };
     let pool =
@@ -94,31 +96,10 @@ fn plan(spec: &Spec) -> Result<Plan, PlanError> {
 }
 
 /// Every plan of these tests passes through here; the audit is the judge.
-fn judge(plan: &Plan, _profiles: &Profiles) {
+fn judge(plan: &Plan, profiles: &Profiles) {
+    assert_eq!(audit(plan, profiles), []);
     for tier in &plan.tiers {
         assert!(tier.is_optimal(), "{tier:?}");
-    }
-    let mut cpus = BTreeSet::new();
-    for one in &plan.instances {
-        assert!(one.cpus.iter().all(|cpu| cpus.insert((one.host.clone(), *cpu))), "{}", one.name);
-        let host = plan.topology.host(&one.host).unwrap();
-        let node = host.numa.iter().find(|node| node.id == one.numa).unwrap();
-        let near: BTreeSet<u32> = node.cores().flat_map(|core| core.cpus.iter().copied()).collect();
-        assert!(one.cpus.iter().all(|cpu| near.contains(cpu)), "{} leaves its NUMA node", one.name);
-    }
-    for service in &plan.services {
-        let Some(level) = plan.policy.survive else { continue };
-        let domain = |name| {
-            let host = &plan.instance(name).unwrap().host;
-            plan.topology.host(host).unwrap().failure_domain(level)
-        };
-        let mut masters: BTreeMap<String, usize> = BTreeMap::new();
-        for group in &service.groups {
-            assert_eq!(group.replicas.len(), 1);
-            assert_ne!(domain(&group.master), domain(&group.replicas[0]));
-            *masters.entry(domain(&group.master)).or_default() += 1;
-        }
-        assert!(masters.values().all(|count| 2 * count < service.groups.len()));
     }
     let text = plan.to_text().unwrap();
     assert_eq!(Plan::from_text(&text).as_ref(), Ok(plan));
@@ -193,7 +174,7 @@ fn what_falls_short_is_named_with_its_numbers() {
     cores.vms.push(fixed("builder", 1, 1, None));
     insta::assert_snapshot!(
         shortages(&cores)[0].to_string(),
-        @"cores of host h2: needs 3 cores, has 2, short by 1"
+        @"cores: needs 7 cores, has 6, short by 1"
     );
 
     let mut addresses = quickstart();
@@ -207,14 +188,21 @@ fn what_falls_short_is_named_with_its_numbers() {
     }
     let all: Vec<String> = shortages(&memory).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(all.join("\n"), @"
-    memory of host h1: needs 1024 MiB, has 700, short by 324
-    memory of host h2: needs 1024 MiB, has 700, short by 324
-    memory of host h3: needs 1024 MiB, has 700, short by 324
+    memory: needs 3072 MiB, has 2100, short by 972
     ");
 
     let mut disk = quickstart();
     disk.topology.hosts[2].pools.clear();
-    assert!(shortages(&disk)[0].resource.contains("of host h3"));
+    match plan(&disk) {
+        Err(PlanError::Infeasible(why)) => {
+            assert_eq!(
+                (why.rejections[0].host.as_str(), why.rejections[0].resource),
+                ("h3", "disk")
+            );
+            assert_eq!(why.rejections[0].allocatable, 0);
+        }
+        other => panic!("expected a rejection, got {other:?}"),
+    }
 
     let mut huge = quickstart();
     huge.services[0].demand = spec(Vec::new(), 900_000_000, 1, None).services[0].demand.clone();
@@ -231,8 +219,7 @@ fn what_falls_short_is_named_with_its_numbers() {
 fn huge_pages_pools_and_smt_are_used_as_written() {
     let mut spec = quickstart();
     for one in &mut spec.topology.hosts {
-        *one = host(one.name.as_str(), 4, 2, 4);
-        one.numa[0].reserved_cores = 1;
+        *one = host(one.name.as_str(), 3, 2, 4);
         one.numa[0].pages = vec![PagePool { size_kib: 2048, count: 1024 }];
         one.pools.push(Pool {
             name: "fast".into(),
@@ -265,7 +252,7 @@ fn forty_hosts_carry_two_hundred_machines() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn the_same_input_gives_the_same_bytes(spec in any_spec()) {
@@ -306,6 +293,10 @@ proptest! {
             (one, other) => prop_assert_eq!(one.is_ok(), other.is_ok()),
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn equals_brute_force_on_tiny_cases(spec in tiny_spec()) {
@@ -356,7 +347,7 @@ fn enrich(host: &mut Host, (threads, nodes, reserved, rack): (u32, u32, u32, u32
                 (0..cores).map(|core| Core { cpus: cpus(id, core).collect() }).collect();
             let domains = all.chunks(3).map(|part| L3Domain { size_kib: None, cores: part.into() });
             let l3 = domains.collect();
-            NumaNode { id, l3, reserved_cores: reserved, ..node.clone() }
+            NumaNode { id, l3, reserved_cores: if id == 0 { 1 } else { reserved }, ..node.clone() }
         })
         .collect();
     if rack > 0 {
@@ -400,25 +391,69 @@ prop_compose! {
     }
 }
 
-/// The least (cost, cores) over all layouts and all ways to put their masters
-/// and replicas on hosts, counted one by one.
+/// A way to split a service, as the test counts it: groups, copies, virtual CPUs
+/// and MiB of each instance.
+type Split = (u64, u64, u32, u64);
+
+/// Every split that serves the demand of a spec with as many instances as its
+/// hosts, which have no SMT, have cores; by the formulas of the profile's page,
+/// written down here a second time.
+fn splits(spec: &Spec, profile: &Profile) -> Vec<Split> {
+    let Demand::Redis(demand) = &spec.services[0].demand;
+    assert_eq!(demand.persistence, Persistence::Aof);
+    let copies: u32 = if spec.policy.survive.is_some() { 2 } else { 1 };
+    let (work, memory) = (&profile.work, &profile.memory);
+    let per_write = work.write.default
+        + f64::from(copies - 1) * work.write_per_replica.default
+        + work.write_aof.default;
+    let reads = demand.reads_per_s.get() as f64;
+    let asked = ceil(reads + per_write * demand.writes_per_s.get() as f64);
+    let grown = (1.0 + memory.fragmentation.default) * (1.0 + memory.copy_on_write_aof.default);
+    let besides = memory.guest_mib.default + f64::from(copies - 1) * memory.backlog_mib.default;
+    let nodes = spec.topology.hosts.iter().flat_map(|host| &host.numa);
+    let cores: u64 = nodes.map(|node| u64::from(node.allocatable_cores())).sum();
+    let mut found = Vec::new();
+    for vcpus in &profile.shapes.vcpus {
+        let usable = usable(profile, f64::from(*vcpus));
+        for groups in 3..=cores / u64::from(copies) {
+            let data = demand.data_mib.get().div_ceil(groups) as f64;
+            if groups * usable >= asked && data <= memory.data_per_process_mib.default {
+                let need = ceil(data * grown) as f64 + besides;
+                let mib = (need.max(memory.minimum_mib.default) / 64.0).ceil() * 64.0;
+                found.push((groups, copies.into(), *vcpus, floor(mib)));
+            }
+        }
+    }
+    found
+}
+
+/// Plain reads per second to count on of an instance on that many whole cores.
+fn usable(profile: &Profile, cores: f64) -> u64 {
+    let numbers = &profile.throughput;
+    let working = cores * (1.0 - numbers.interrupt_share.default);
+    let threads = working.floor().clamp(1.0, numbers.io_threads_max.default);
+    let ceiling = numbers.one_thread.default
+        * working.min(1.0)
+        * (1.0 + numbers.gain_per_io_thread.default * (threads - 1.0))
+        * profile.placement.virtualisation.default;
+    let free = profile.headroom.factor.default / cores.powf(profile.headroom.exponent.default);
+    floor(ceiling * (1.0 - free.min(1.0)))
+}
+
+/// The least (cost, cores) over all splits and all ways to put their masters and
+/// replicas on hosts, counted one by one.
 fn brute_force(spec: &Spec) -> Option<(u64, u64)> {
     let profiles = Profiles::builtin().unwrap();
-    let service = &spec.services[0];
-    let all = sizing::layouts(service, &profiles.redis, spec.policy, &spec.topology);
     let mut best = None;
-    for candidate in all {
-        let layout = candidate.layout;
+    for (groups, copies, vcpus, mib) in splits(spec, &profiles.redis) {
         let machines = spec.vms.first().map_or(0, |vm| u64::from(vm.count));
-        let size = |cores: u32, mib: u64| (u64::from(cores), mib);
         let search = Search {
             hosts: &spec.topology.hosts,
-            sizes: [size(layout.vcpus, layout.memory_mib.get()), size(1, 512)],
-            groups: u64::from(layout.groups),
+            sizes: [(vcpus.into(), mib), (1, 512)],
+            groups,
             survives: spec.policy.survive.is_some(),
         };
-        let replicas = u64::from(layout.groups * (layout.copies - 1));
-        search.place(0, [u64::from(layout.groups), replicas, machines], (0, 0), &mut best);
+        search.place(0, [groups, groups * (copies - 1), machines], (0, 0), &mut best);
     }
     best
 }

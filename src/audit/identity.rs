@@ -3,12 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use sha2::{Digest, Sha256};
+use uuid::{Uuid, uuid};
+
 use super::hosts::volumes;
 use super::{Findings, Kind};
-use crate::plan::{self, Instance, Plan};
+use crate::plan::{Instance, Plan};
 
 /// QEMU's prefix for the MACs of guests.
 const MAC_PREFIX: &str = "52:54:00:";
+
+/// Namespace of the UUIDs of all domains that this program makes: stated here a
+/// second time, so that a slip in the planner would be seen.
+const NAMESPACE: Uuid = uuid!("6f2d1c0e-93b4-4a57-8d1e-5b7a40c9e216");
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     names(plan, findings);
@@ -148,19 +155,52 @@ fn derivation(plan: &Plan, findings: &mut Findings) {
             let message = format!("its {what} is {planned}, its name gives {derived}");
             findings.add(Kind::Derivation, &instance.name, message);
         };
-        let mac = plan::mac(&plan.name, &instance.name, &mut taken);
+        let domain = format!("{}-{}", plan.name, instance.name);
+        let name = format!("{}/{}", plan.name, instance.name);
+        let mac = free_mac(&name, &mut taken);
         if instance.mac != mac && is_mac(&instance.mac) && is_unique(&|i| i.mac == instance.mac) {
             differs("MAC", &instance.mac, &mac);
         }
-        let uuid = plan::uuid(&plan.name, &instance.name);
+        let uuid = Uuid::new_v5(&NAMESPACE, name.as_bytes());
         let is_good = instance.uuid.get_version_num() == 5;
         if instance.uuid != uuid && is_good && is_unique(&|i| i.uuid == instance.uuid) {
             differs("UUID", &instance.uuid, &uuid);
         }
-        let domain = format!("{}-{}", plan.name, instance.name);
         let is_good = is_label(&instance.domain);
         if instance.domain != domain && is_good && is_unique(&|i| i.domain == instance.domain) {
             differs("domain", &instance.domain, &domain);
         }
+    }
+}
+
+/// The first of the MACs of `name`, `name/1`, `name/2` .. that no instance before
+/// has: the prefix and the first three bytes of the text's SHA-256.
+fn free_mac(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut text = name.to_owned();
+    for attempt in 1u32.. {
+        let digest = Sha256::digest(&text);
+        let bytes: Vec<String> = digest.iter().take(3).map(|b| format!("{b:02x}")).collect();
+        let mac = format!("{MAC_PREFIX}{}", bytes.join(":"));
+        if taken.insert(mac.clone()) {
+            return mac;
+        }
+        text = format!("{name}/{attempt}");
+    }
+    String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_are_those_of_the_published_algorithms() {
+        // printf shop/cache-0 | sha256sum; uuidgen --sha1 --namespace .. --name shop/cache-0
+        let mut taken = BTreeSet::new();
+        assert_eq!(free_mac("shop/cache-0", &mut taken), "52:54:00:36:0e:6e");
+        let second = free_mac("shop/cache-0", &mut taken);
+        assert_eq!(second, free_mac("shop/cache-0/1", &mut BTreeSet::new()));
+        let uuid = Uuid::new_v5(&NAMESPACE, b"shop/cache-0");
+        assert_eq!(uuid.to_string(), "5ba0ac2d-7bcc-50fc-8d63-47899bfa7fc1");
     }
 }

@@ -1,6 +1,6 @@
 //! `hostsplit plan`: the best split, proved, judged and written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::check::load_spec;
 use super::error::{CliError, Outcome, exit};
@@ -21,7 +21,7 @@ pub struct Args {
     /// Where to write the plan; it is replaced as a whole or not at all.
     #[arg(short, long, default_value = "plan.json")]
     output: PathBuf,
-    /// Time for each objective, such as 60s or 5m. A plan that hits it says so.
+    /// Time for the whole search, such as 90s or 5m; 60s if not given. A plan that hits it says so.
     #[arg(long, value_parser = seconds, value_name = "TIME")]
     time_limit: Option<f64>,
     /// How to show the summary.
@@ -38,16 +38,18 @@ pub fn run(args: &Args) -> Outcome {
     let spec = load_spec(&args.spec)?;
     let profiles = Profiles::builtin()?;
     let default = Limits::default();
-    let limits = Limits { seconds_per_tier: args.time_limit.unwrap_or(default.seconds_per_tier) };
+    let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
     let plan = match plan::make(&spec, &profiles, &limits) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {
                 tracing::info!("tier {tier}: {seconds:.2} s");
             }
             if report.limit_hit {
-                ui::say(
-                    "note: a time limit ended the search; a longer --time-limit may find a better plan",
-                );
+                ui::say(&format!(
+                    "note: the time limit of {} s ended the search, see the objectives; a longer \
+                     --time-limit may find a better plan",
+                    limits.seconds
+                ));
             }
             plan
         }
@@ -61,7 +63,28 @@ pub fn run(args: &Args) -> Outcome {
         text = format!("{} written to {}\n", text.trim_end(), args.output.display());
     }
     ui::data(&text)?;
+    if let Some(directory) = images_elsewhere(&plan, args) {
+        let directory = directory.display();
+        ui::say(&format!(
+            "note: the image's files are not beside the plan: deploy it with --images {directory}"
+        ));
+    }
     Ok(exit::DONE)
+}
+
+/// The spec's directory, if the image's relative paths begin there and the plan
+/// is written to another one.
+fn images_elsewhere<'a>(plan: &Plan, args: &'a Args) -> Option<&'a Path> {
+    let image = plan.image.as_ref()?;
+    let mut files = [Some(&image.disk), image.kernel.as_ref(), image.initrd.as_ref()].into_iter();
+    let is_relative =
+        files.any(|file| file.is_some_and(|file| Path::new(&file.file).is_relative()));
+    let parent = |path: &'a Path| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let (from, to) = (parent(&args.spec), parent(&args.output));
+    (is_relative && from != to).then_some(from)
 }
 
 /// The plan's summary, if the audit lets it pass.

@@ -107,3 +107,23 @@ impl<R: Read> Read for Digesting<R> {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_paths_begin_in_the_directory_and_absolute_ones_do_not() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(here.path().join("disk"), "here").unwrap();
+        std::fs::write(there.path().join("disk"), "elsewhere").unwrap();
+        let store = LocalImages { directory: here.path().to_owned() };
+        let length = |file: String| store.open(&ImageFile { file, sha256: String::new() });
+        assert_eq!(length("disk".into()).map(|(_, length)| length).ok(), Some(4));
+        let absolute = there.path().join("disk").to_str().unwrap().to_owned();
+        assert_eq!(length(absolute).map(|(_, length)| length).ok(), Some(9));
+        let Err(missing) = length("none".into()) else { panic!("there is no such file") };
+        let path = here.path().join("none");
+        assert!(missing.to_string().contains(path.to_str().unwrap()), "{missing}");
+    }
+}

@@ -4,8 +4,9 @@
 //! Σ_{p,s} memory(s) · n[p,s,r] <= memory(r) · u[h] + slack[r]
 //! ```
 
+use super::numa::{self, Resource};
 use super::problem::Problem;
-use super::program::{Program, Sum, int};
+use super::program::Program;
 use super::variables::Variables;
 use super::{Relaxed, Short};
 
@@ -15,25 +16,11 @@ pub(super) fn add(
     program: &mut Program,
     relaxed: Relaxed,
 ) {
-    for (site, host) in problem.sites.iter().enumerate() {
-        for (at, room) in host.rooms.iter().enumerate() {
-            let size = |count: &super::variables::Count| {
-                let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
-                Some((int(shape.memory_mib), count.var))
-            };
-            let mut row: Sum = variables.in_room(site, at).filter_map(size).collect();
-            if row.is_empty() {
-                continue;
-            }
-            if relaxed.memory {
-                let slack = program.variable(format!("short memory {site} {at}"), None);
-                row.add(-1, slack);
-                variables.slacks.push((Short::Memory(site), slack));
-            }
-            if let Some(used) = variables.used.get(site) {
-                row.add(-int(room.memory_mib), *used);
-            }
-            program.at_most(row, 0);
-        }
-    }
+    let memory = Resource {
+        name: "memory",
+        need: |_, _, shape| shape.memory_mib,
+        has: |room| room.memory_mib,
+        slack: relaxed.memory.then_some(Short::Memory),
+    };
+    numa::add(problem, variables, program, &memory);
 }

@@ -9,6 +9,7 @@
 //! | file | rule |
 //! | --- | --- |
 //! | `choice.rs` | each service has at most one layout, fixed machines have theirs |
+//! | `numa.rs` | what instances take of a NUMA node, for the next two |
 //! | `cores.rs` | whole cores per NUMA node |
 //! | `memory.rs` | memory per NUMA node |
 //! | `disk.rs` | space per pool |
@@ -25,6 +26,7 @@ mod cores;
 mod disk;
 mod memory;
 mod network;
+mod numa;
 mod objective;
 mod problem;
 mod program;
@@ -51,8 +53,6 @@ pub struct Relaxed {
     pub bandwidth: bool,
     /// Addresses of the deployment.
     pub addresses: bool,
-    /// Failure domains: copies apart, quorum and spread are left out.
-    pub domains: bool,
 }
 
 /// What a slack variable counts.
@@ -90,11 +90,9 @@ impl Model {
         memory::add(problem, &mut variables, &mut program, relaxed);
         disk::add(problem, &mut variables, &mut program, relaxed);
         network::add(problem, &mut variables, &mut program, relaxed);
-        if !relaxed.domains {
-            apart::add(problem, &variables, &mut program);
-            quorum::add(problem, &variables, &mut program);
-            spread::add(problem, &variables, &mut program);
-        }
+        apart::add(problem, &variables, &mut program);
+        quorum::add(problem, &variables, &mut program);
+        spread::add(problem, &variables, &mut program);
         if relaxed == Relaxed::default() {
             symmetry::add(problem, &variables, &mut program);
         }

@@ -153,13 +153,15 @@ impl Part {
         Self { name, kind, candidates, shapes }
     }
 
+    /// The shape of a candidate's instances.
+    #[must_use]
+    pub fn shape(&self, candidate: &Candidate) -> Option<Shape> {
+        self.shapes.iter().copied().find(|shape| shape.is_of(candidate))
+    }
+
     /// The candidates whose instances have that shape.
     pub fn of_shape(&self, shape: Shape) -> impl Iterator<Item = (usize, &Candidate)> {
-        self.candidates.iter().enumerate().filter(move |(_, candidate)| {
-            let layout = &candidate.layout;
-            (layout.vcpus, layout.memory_mib.get(), layout.data_mib.get())
-                == (shape.vcpus, shape.memory_mib, shape.data_mib)
-        })
+        self.candidates.iter().enumerate().filter(move |(_, candidate)| shape.is_of(candidate))
     }
 }
 
@@ -177,16 +179,21 @@ impl Shape {
         }
     }
 
+    fn is_of(self, candidate: &Candidate) -> bool {
+        let layout = &candidate.layout;
+        (layout.vcpus, layout.memory_mib.get(), layout.data_mib.get())
+            == (self.vcpus, self.memory_mib, self.data_mib)
+    }
+
     fn same_size(self, other: Self) -> bool {
         Self { bits_per_s: 0, ..self } == Self { bits_per_s: 0, ..other }
     }
 }
 
-/// Hosts in canonical order. A host that lists its bridges but lacks the
-/// network's cannot take an instance and is left out.
+/// Hosts in canonical order. A host without the network's bridge cannot take an
+/// instance and is left out.
 fn sites<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<Site<'a>> {
-    let carries =
-        |host: &&Host| host.bridges.is_empty() || host.bridges.contains(&spec.network.bridge);
+    let carries = |host: &&Host| host.bridges.contains(&spec.network.bridge);
     let mut classes: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
     for host in spec.topology.hosts.iter().filter(carries) {
         classes.entry(signature(host)).or_default().push(host);

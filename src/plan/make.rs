@@ -9,7 +9,7 @@ use crate::model::{Goal, Problem};
 use crate::profile::Profiles;
 use crate::sizing::{self, Candidate, Range};
 use crate::solve::{self, Infeasible, Limits, Shortage, Solution, SolveError};
-use crate::spec::{Demand, Service, Spec};
+use crate::spec::{Service, Spec};
 
 /// How a plan was found: what may differ between runs and so is not in it.
 #[must_use]
@@ -54,23 +54,18 @@ pub fn make(
     profiles: &Profiles,
     limits: &Limits,
 ) -> Result<(Plan, PlanReport), PlanError> {
-    let mut candidates = Vec::new();
-    for service in &spec.services {
-        let profile = sizing::profile(service, profiles);
-        let found = sizing::layouts(service, profile, spec.policy, &spec.topology);
-        if found.is_empty() {
-            return Err(too_large(spec, service, profiles).into());
-        }
-        candidates.push(found);
+    let ranges = ranges(spec, profiles);
+    let candidates: Vec<Vec<Candidate>> = ranges.iter().map(Range::whole).collect();
+    if candidates.iter().any(Vec::is_empty) {
+        return Err(infeasible(spec, &ranges, limits).into());
     }
     let layouts = spec.services.iter().zip(&candidates);
     let layouts = layouts.map(|(service, found)| (service.name.to_string(), found.len())).collect();
-    let problem = Problem::new(spec, candidates.clone());
+    let problem = Problem::new(spec, candidates);
     let solution = match solve::solve(&problem, limits) {
         Ok(solution) if unmet(&solution) == 0 => solution,
         Ok(_) | Err(SolveError::Infeasible) => {
-            let partial = Problem::new(spec, with_partial(spec, profiles, candidates));
-            return Err(solve::explain(&problem, &partial, limits)?.into());
+            return Err(infeasible(spec, &ranges, limits).into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -112,34 +107,49 @@ fn tiers(solution: &Solution) -> Vec<Tier> {
     solution.tiers.iter().map(tier).collect()
 }
 
-fn with_partial(
-    spec: &Spec,
-    profiles: &Profiles,
-    candidates: Vec<Vec<Candidate>>,
-) -> Vec<Vec<Candidate>> {
-    let add = |(service, mut all): (&Service, Vec<Candidate>)| {
+fn ranges<'a>(spec: &'a Spec, profiles: &'a Profiles) -> Vec<Range<'a>> {
+    let range = |service: &'a Service| {
         let profile = sizing::profile(service, profiles);
-        all.extend(sizing::partial_layouts(service, profile, spec.policy, &spec.topology));
-        all
+        sizing::range(service, profile, spec.policy, &spec.topology)
     };
-    spec.services.iter().zip(candidates).map(add).collect()
+    spec.services.iter().map(range).collect()
+}
+
+/// What falls short, the engines' own limits first.
+fn infeasible(spec: &Spec, ranges: &[Range], limits: &Limits) -> Infeasible {
+    let with = |more: fn(&Range) -> Vec<Candidate>| {
+        Problem::new(spec, ranges.iter().map(|range| more(range)).collect())
+    };
+    let problem = with(|range| match range.whole() {
+        none if none.is_empty() => range.beyond(),
+        whole => whole,
+    });
+    let partial = with(|range| [range.whole(), range.partial()].concat());
+    let services = spec.services.iter().zip(ranges);
+    let mut large: Vec<Shortage> =
+        services.filter_map(|(service, range)| too_large(service, range)).collect();
+    if large.is_empty() {
+        return solve::explain(&problem, &partial, limits);
+    }
+    large.extend(solve::totals(&problem));
+    Infeasible { shortages: large, rejections: Vec::new(), served: solve::served(&partial, limits) }
 }
 
 /// No layout within the engine's limits serves the demand.
-fn too_large(spec: &Spec, service: &Service, profiles: &Profiles) -> Infeasible {
-    let Demand::Redis(demand) = &service.demand;
-    let profile = sizing::profile(service, profiles);
-    let range = Range::new(demand, profile, spec.policy, &spec.topology);
+fn too_large(service: &Service, range: &Range) -> Option<Shortage> {
     let (needed, available) = range.processes();
-    Infeasible {
-        shortages: vec![Shortage {
-            resource: format!("processes of one cluster, for {}", service.name),
-            needed,
-            available,
-            short_by: needed.saturating_sub(available),
-            unit: "processes".to_owned(),
-            hint: format!("split {} into several services", service.name),
-        }],
-        served: Vec::new(),
-    }
+    let name = &service.name;
+    (needed > available).then(|| Shortage {
+        resource: format!("processes of one cluster, for {name}"),
+        of: None,
+        needed,
+        available,
+        short_by: needed - available,
+        unit: "processes".to_owned(),
+        because: format!(
+            "Because {name} needs {needed} processes and one cluster should have {available} at \
+             most, it is too large for one cluster."
+        ),
+        hint: format!("split {name} into several services"),
+    })
 }

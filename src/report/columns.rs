@@ -25,6 +25,27 @@ pub(super) fn columns(indent: usize, rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Sets a sentence in lines of at most `width` characters, `indent` spaces in
+/// front of each; a longer word stands alone.
+pub(super) fn wrapped(indent: usize, width: usize, sentence: &str) -> String {
+    let (mut text, mut line) = (String::new(), String::new());
+    for word in sentence.split_whitespace() {
+        let longer = indent + line.chars().count() + 1 + word.chars().count() > width;
+        if longer && !line.is_empty() {
+            text.push_str(&format!("{:indent$}{line}\n", ""));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        text.push_str(&format!("{:indent$}{line}\n", ""));
+    }
+    text
+}
+
 /// A bar of `width` characters, `part` of `whole` filled; anything that is not
 /// nothing shows.
 pub(super) fn bar(part: u64, whole: u64, width: u64) -> String {
@@ -42,6 +63,12 @@ mod tests {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         let text = columns(2, &[row(["a", "bb"]), row(["ccc", ""]), row(["×", "d"])]);
         assert_eq!(text, "  a    bb\n  ccc\n  ×    d\n");
+    }
+
+    #[test]
+    fn sentences_are_wrapped() {
+        assert_eq!(wrapped(2, 9, "one two three seventeen"), "  one two\n  three\n  seventeen\n");
+        assert_eq!(wrapped(2, 9, ""), "");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Sum
 use crate::audit::Loss;
 use crate::plan::{Binding, Role, Tier};
 use crate::spec::FixedVm;
-use crate::units::{Mebibytes, PerSecond, percent};
+use crate::units::{Mebibytes, PerSecond, counted, percent};
 
 const BAR: u64 = 10;
 
@@ -54,13 +54,13 @@ impl Summary {
         let lines = self.findings.iter().map(|finding| format!("{finding}\n"));
         let findings = match self.findings.len() {
             0 => "no findings".to_owned(),
-            count => counted(count, "finding"),
+            count => counted(count as u64, "finding"),
         };
         format!(
             "{}{} on {}. audit: {findings}.",
             lines.collect::<String>(),
-            counted(self.instances.len(), "instance"),
-            counted(self.hosts_used(), "host")
+            counted(self.instances.len() as u64, "instance"),
+            counted(self.hosts_used() as u64, "host")
         )
     }
 
@@ -73,12 +73,8 @@ impl Summary {
     }
 }
 
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
 /// A size to one decimal of TiB or GiB, rounded down, or in MiB below.
-fn size(size: Mebibytes) -> String {
+pub(super) fn size(size: Mebibytes) -> String {
     let mib = size.get();
     let (unit, name) = match mib {
         0..1_024 => return format!("{mib} MiB"),
@@ -119,13 +115,13 @@ fn service(service: &ServiceSummary) -> String {
     let extrapolated =
         if capacity.extrapolated { "  (extrapolated beyond what was measured)" } else { "" };
     let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
-    let groups = counted(layout.groups as usize, "group");
+    let groups = counted(layout.groups.into(), "group");
     format!(
         "{name}  {engine}: {instances} of {vcpus} vCPU, {memory}{data}\n  \
          split     {groups}, {copies}: {binds}\n  \
          capacity  {total} for {demand} asked, {used:.0} % used{extrapolated}\n  \
          instance  {usable} usable of a ceiling of {ceiling}\n",
-        instances = counted(layout.instances() as usize, "instance"),
+        instances = counted(layout.instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
         total = rate(capacity.total_per_s),
@@ -140,7 +136,7 @@ fn fixed(vm: &FixedVm) -> String {
     format!(
         "{}  fixed: {} of {} vCPU, {}, {} disk{spread}\n",
         vm.name,
-        counted(vm.count as usize, "machine"),
+        counted(vm.count.into(), "machine"),
         vm.vcpus,
         size(vm.memory_mib),
         size(vm.disk_mib)
@@ -244,7 +240,7 @@ fn loss(loss: &Loss) -> Vec<String> {
         format!("{} {verb} over", names.join(", "))
     };
     if !loss.lost_groups.is_empty() {
-        after.push_str(&format!(", {} lost", counted(loss.lost_groups.len(), "group")));
+        after.push_str(&format!(", {} lost", counted(loss.lost_groups.len() as u64, "group")));
     }
     vec![
         loss.domain.clone(),
@@ -257,13 +253,20 @@ fn loss(loss: &Loss) -> Vec<String> {
 
 fn tier(tier: &Tier) -> Vec<String> {
     let Tier { name, unit, value, bound } = tier;
-    let space = if unit.starts_with('/') { "" } else { " " };
+    let amount = |value: u64| match unit.as_str() {
+        "MiB" => size(Mebibytes::new(value)),
+        "/s" => rate(PerSecond::new(value)),
+        // The name of the objective says what is counted.
+        unit if name.contains(unit) => value.to_string(),
+        unit => format!("{value} {unit}"),
+    };
     let proof = if tier.is_optimal() {
         "the best there is, proved".to_owned()
     } else {
-        format!("proved only that none is below {bound}")
+        let gap = percent(value.saturating_sub(*bound), *value);
+        format!("the time was over: none is below {}, gap {gap:.1} %", amount(*bound))
     };
-    vec![name.clone(), format!("{value}{space}{unit}"), proof]
+    vec![name.clone(), amount(*value), proof]
 }
 
 #[cfg(test)]
@@ -276,6 +279,24 @@ mod tests {
         assert_eq!(ranges(&[6, 18, 7, 19, 8]), "6-8,18,19");
         assert_eq!(ranges(&[]), "");
         assert_eq!(ranges(&[u32::MAX, u32::MAX]), u32::MAX.to_string());
+    }
+
+    #[test]
+    fn objectives_read_well_and_tell_the_gap() {
+        let row = |name: &str, unit: &str, value, bound| {
+            tier(&Tier { name: name.into(), unit: unit.into(), value, bound }).join(" | ")
+        };
+        let best = "the best there is, proved";
+        assert_eq!(
+            row("masters in one failure domain", "masters", 1, 1),
+            format!("masters in one failure domain | 1 | {best}")
+        );
+        assert_eq!(row("memory", "MiB", 3_072, 3_072), format!("memory | 3 GiB | {best}"));
+        assert_eq!(row("unmet demand", "/s", 0, 0), format!("unmet demand | 0/s | {best}"));
+        assert_eq!(
+            row("cost of used hosts", "cost", 3, 2),
+            "cost of used hosts | 3 | the time was over: none is below 2, gap 33.3 %"
+        );
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::plan_text::size;
 use crate::spec::{Demand, Spec, SpecErrors};
 use crate::topology::NumaNode;
-use crate::units::Mebibytes;
+use crate::units::{Mebibytes, counted};
 
 /// A spec in a few lines.
 #[must_use]
@@ -17,23 +18,31 @@ pub fn text(spec: &Spec) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "  hosts     {}: {cores} cores and {} MiB for instances",
+        "  hosts     {}: {} and {} for instances",
         hosts.join(", "),
-        memory.get()
+        counted(cores, "core"),
+        size(memory)
     );
     for service in &spec.services {
         let Demand::Redis(demand) = &service.demand;
         let _ = writeln!(
             text,
             "  service   {}: redis, {} reads, {} writes, {} data",
-            service.name, demand.reads_per_s, demand.writes_per_s, demand.data_mib
+            service.name,
+            demand.reads_per_s,
+            demand.writes_per_s,
+            size(demand.data_mib)
         );
     }
     for vm in &spec.vms {
         let _ = writeln!(
             text,
             "  vms       {}: {} of {} vCPU, {}, {} disk",
-            vm.name, vm.count, vm.vcpus, vm.memory_mib, vm.disk_mib
+            vm.name,
+            counted(vm.count.into(), "machine"),
+            vm.vcpus,
+            size(vm.memory_mib),
+            size(vm.disk_mib)
         );
     }
     let _ = match spec.policy.survive {

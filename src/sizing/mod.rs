@@ -34,31 +34,18 @@ pub struct Candidate {
     pub root_mib: Option<Mebibytes>,
 }
 
-/// The layouts that serve the whole demand of `service`, fewest groups first.
-///
-/// Empty when no layout that the engine allows can serve it.
+/// The layouts of `service`: [`Range::whole`] serves the whole demand, and is
+/// empty when no layout that the engine allows can; [`Range::partial`] serves
+/// parts of it, for what would still be possible where the whole is not.
 #[must_use]
-pub fn layouts(
-    service: &Service,
-    profile: &Profile,
+pub fn range<'a>(
+    service: &'a Service,
+    profile: &'a Profile,
     policy: Policy,
     topology: &Topology,
-) -> Vec<Candidate> {
+) -> Range<'a> {
     let Demand::Redis(demand) = &service.demand;
-    Range::new(demand, profile, policy, topology).whole()
-}
-
-/// Layouts that serve a part of the demand: what would still be possible where
-/// the whole is not.
-#[must_use]
-pub fn partial_layouts(
-    service: &Service,
-    profile: &Profile,
-    policy: Policy,
-    topology: &Topology,
-) -> Vec<Candidate> {
-    let Demand::Redis(demand) = &service.demand;
-    Range::new(demand, profile, policy, topology).partial()
+    Range::new(demand, profile, policy, topology)
 }
 
 /// The profile of a service's engine.

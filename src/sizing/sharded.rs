@@ -15,7 +15,7 @@
 //! enumeration is exact up to [`EXACT`] groups beyond the fewest, and as good as
 //! its steps from there on, of which at most [`MOST`] are taken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Candidate, Ceiling, copies, memory, threads, throughput};
 use crate::plan::{Binding, Capacity, Layout};
@@ -29,6 +29,10 @@ const EXACT: u64 = 6;
 
 /// Most candidates per count of virtual CPUs.
 const MOST: usize = 16;
+
+/// Shares of the demand that partial layouts serve, in percent.
+const SHARES: [u64; 23] =
+    [95, 90, 85, 80, 75, 70, 65, 60, 55, 50, 45, 40, 35, 30, 25, 20, 15, 10, 7, 5, 3, 2, 1];
 
 /// The layouts of one service.
 #[derive(Clone, Copy, Debug)]
@@ -61,22 +65,48 @@ impl<'a> Range<'a> {
         self.profile.shapes.vcpus.iter().flat_map(|vcpus| self.with_vcpus(*vcpus)).collect()
     }
 
-    /// Those that serve a part: from the fewest groups that a cluster has up to
-    /// where the whole is served, in steps of an eighth.
+    /// Those that serve a share of the demand, load and data alike, from the
+    /// largest share of [`SHARES`] to the smallest.
     #[must_use]
     pub fn partial(&self) -> Vec<Candidate> {
+        let whole = self.work();
+        let mut seen = BTreeSet::new();
         let mut found = Vec::new();
-        for vcpus in &self.profile.shapes.vcpus {
-            let (fewest, _) = self.fewest(*vcpus);
-            let least = self.profile.cluster.masters_min.whole();
-            let last = fewest.min(self.most_groups().saturating_add(1));
-            let mut groups = least;
-            while groups < last {
-                found.push(self.candidate(*vcpus, groups));
-                groups = groups.saturating_add((groups / 8).max(1));
+        for share in SHARES {
+            let demand = share_of(self.demand, share);
+            let range = Range { demand: &demand, ..*self };
+            for mut candidate in range.few() {
+                if seen.insert(candidate.layout.clone()) {
+                    let served = PerSecond::new(proportion(whole.get(), share, 100));
+                    candidate.unmet_per_s = whole.saturating_sub(served);
+                    if let Some(capacity) = &mut candidate.capacity {
+                        capacity.demand_per_s = whole;
+                    }
+                    found.push(candidate);
+                }
             }
         }
         found
+    }
+
+    /// Per count of virtual CPUs the two smallest splits and the largest.
+    fn few(&self) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        for vcpus in &self.profile.shapes.vcpus {
+            let all = self.with_vcpus(*vcpus);
+            let last = all.len().saturating_sub(1);
+            let ends = all.into_iter().enumerate().filter(|(at, _)| *at < 2 || *at >= last);
+            found.extend(ends.map(|(_, candidate)| candidate));
+        }
+        found
+    }
+
+    /// The smallest splits that would serve the demand if the engine set no limit
+    /// to the processes of a cluster: for saying by how much the hosts fall short.
+    #[must_use]
+    pub fn beyond(&self) -> Vec<Candidate> {
+        let vcpus = self.profile.shapes.vcpus.iter();
+        vcpus.map(|vcpus| self.candidate(*vcpus, self.fewest(*vcpus).0)).collect()
     }
 
     /// Instances that the smallest sufficient layout would have, and the most
@@ -139,17 +169,8 @@ impl<'a> Range<'a> {
         let ceiling = self.ceiling(vcpus);
         let work = self.work();
         let total = ceiling.usable.get().saturating_mul(groups);
-        let held = groups.saturating_mul(self.profile.memory.data_per_process_mib.whole());
         let operations = work.get().div_ceil(groups.max(1)).min(ceiling.usable.get());
         let bytes = real(value_bytes.get()) + self.profile.network.overhead_bytes.default;
-        // What cannot be held cannot be served: the served part is the least of both.
-        let served = match data_mib.get() {
-            0 => work.get(),
-            all => proportion(work.get(), held, all),
-        }
-        .min(total)
-        .min(work.get());
-        let data = data.min(Mebibytes::new(self.profile.memory.data_per_process_mib.whole()));
         Candidate {
             layout: Layout {
                 groups: u32::try_from(groups).unwrap_or(u32::MAX),
@@ -166,7 +187,7 @@ impl<'a> Range<'a> {
                 binding,
                 extrapolated: ceiling.extrapolated,
             }),
-            unmet_per_s: work.saturating_sub(PerSecond::new(served)),
+            unmet_per_s: PerSecond::ZERO,
             network: BitsPerSecond::new(ceil(real(operations) * bytes * 8.0)),
             root_mib: None,
         }
@@ -178,6 +199,17 @@ impl<'a> Range<'a> {
 
     fn work(&self) -> PerSecond {
         throughput::work(self.demand, self.profile, self.copies)
+    }
+}
+
+/// That many percent of a demand, rounded up.
+fn share_of(demand: &RedisDemand, percent: u64) -> RedisDemand {
+    let part = |whole: u64| whole.saturating_sub(proportion(whole, 100 - percent.min(100), 100));
+    RedisDemand {
+        reads_per_s: PerSecond::new(part(demand.reads_per_s.get())),
+        writes_per_s: PerSecond::new(part(demand.writes_per_s.get())),
+        data_mib: Mebibytes::new(part(demand.data_mib.get())),
+        ..*demand
     }
 }
 
@@ -245,6 +277,32 @@ mod tests {
                     == Layout { groups: 0, ..one.layout.clone() }
             });
             assert!(same.count() <= 2);
+        }
+    }
+
+    #[test]
+    fn a_share_of_the_demand_needs_less_and_leaves_the_rest() {
+        let profile = Profiles::builtin().unwrap().redis;
+        let demand = RedisDemand {
+            reads_per_s: PerSecond::new(900_000),
+            writes_per_s: PerSecond::ZERO,
+            value_bytes: Bytes::new(512),
+            data_mib: Mebibytes::from_gib(96),
+            persistence: Persistence::None,
+        };
+        let range = Range {
+            room: 400,
+            ..Range::new(&demand, &profile, Policy { survive: None }, &Topology::default())
+        };
+        let all = range.partial();
+        let shares: BTreeSet<u64> = all.iter().map(|one| one.unmet_per_s.get() / 9_000).collect();
+        assert_eq!(shares.first(), Some(&5), "95 % is the largest share");
+        for one in all {
+            let served = 900_000 - one.unmet_per_s.get();
+            let total = one.capacity.unwrap().total_per_s.get();
+            assert!(served > 0 && served <= total, "{served} of {total}");
+            let held = u64::from(one.layout.groups) * one.layout.memory_mib.get();
+            assert!(held >= 96 * 1024 * served / 900_000);
         }
     }
 

@@ -8,20 +8,56 @@ mod explain;
 mod highs;
 mod tiers;
 
-pub use explain::{Infeasible, Served, Shortage, explain};
+use std::time::Instant;
+
+pub use explain::{Infeasible, Rejection, Served, Shortage, explain, served, totals};
 pub use tiers::{Placed, Solution, TierResult, solve};
 
 /// How long the solver may try.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Seconds for each tier. A tier that hits the limit keeps the best found,
-    /// which then may depend on the machine; the plan shows value and bound.
-    pub seconds_per_tier: f64,
+    /// Seconds for all tiers together. A tier that hits the limit keeps the best
+    /// found, which then may depend on the machine, and so do those after it; the
+    /// plan shows value and bound.
+    pub seconds: f64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { seconds_per_tier: 30.0 }
+        Self { seconds: 60.0 }
+    }
+}
+
+/// When the time of a solve is over.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    began: Instant,
+    seconds: f64,
+}
+
+impl Deadline {
+    /// The time starts now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a time limit is asked for; what it changes is shown with value and bound"
+    )]
+    fn new(limits: &Limits) -> Self {
+        Self { began: Instant::now(), seconds: limits.seconds }
+    }
+
+    /// Seconds since the start.
+    fn spent(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// Seconds that are left; 0 when the time is over.
+    fn left(&self) -> f64 {
+        (self.seconds - self.spent()).max(0.0)
+    }
+
+    /// Nothing was found before it.
+    fn hit(&self) -> SolveError {
+        SolveError::Limit { seconds: self.seconds.to_string() }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The tiers in order: each is solved with those before it fixed at what they
 //! reached, starting from the assignment that reached it.
 
-use std::time::Instant;
-
 use super::highs::{Answer, minimise};
-use super::{Limits, SolveError};
-use crate::model::{Count, Goal, Model, Problem, Relaxed, Sum, TIERS, Variables, bound_row, goal};
+use super::{Deadline, Limits, SolveError};
+use crate::model::{
+    Count, Goal, Model, Problem, Program, Relaxed, Sum, TIERS, Variables, bound_row, goal,
+};
 
 /// What a tier reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,15 +62,14 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
     let mut model = Model::new(problem, Relaxed::default());
     let mut tiers = Vec::new();
     let mut best: Option<Vec<i64>> = None;
+    let deadline = Deadline::new(limits);
     for tier in TIERS {
-        let began = now();
-        let known = model.program.variables.len();
+        let began = deadline.spent();
         let (sum, constant) = goal(tier, problem, &model.variables, &mut model.program);
-        // A start must give every variable: the tier may have added some.
-        let start = best.as_ref().filter(|_| model.program.variables.len() == known);
-        let (values, bound, limit_hit) = match (&best, sum.is_empty()) {
-            (Some(values), true) => (values.clone(), 0, false),
-            _ => improve(&model, &sum, tier, limits, start)?,
+        let start = best.map(|values| completed(&model.program, values));
+        let (values, bound, limit_hit) = match start {
+            Some(values) if sum.is_empty() => (values, 0, false),
+            start => improve(&model.program, &sum, tier, &deadline, start)?,
         };
         let value = sum.value(&values);
         model.program.rows.push(bound_row(sum, value));
@@ -78,32 +77,61 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
             goal: tier,
             value: natural(value.saturating_add(constant)),
             bound: natural(bound.saturating_add(constant)),
-            seconds: began.elapsed().as_secs_f64(),
+            seconds: deadline.spent() - began,
             limit_hit,
         });
         best = Some(values);
         if tier == Goal::Unmet && value.saturating_add(constant) > 0 {
+            // What is unmet is proved to be only if the bound says so.
+            let unproved = bound.saturating_add(constant) <= 0;
+            if unproved {
+                return Err(deadline.hit());
+            }
             break;
         }
     }
     Ok(read(&model.variables, &best.unwrap_or_default(), tiers))
 }
 
+/// The best assignment that is found in time, or the one that is known.
 fn improve(
-    model: &Model,
+    program: &Program,
     sum: &Sum,
     tier: Goal,
-    limits: &Limits,
-    start: Option<&Vec<i64>>,
+    deadline: &Deadline,
+    start: Option<Vec<i64>>,
 ) -> Result<(Vec<i64>, i64, bool), SolveError> {
-    let seconds = limits.seconds_per_tier;
-    let answer = minimise(&model.program, sum, seconds, start.map(Vec::as_slice));
-    match answer {
-        Ok(Answer::Found { values, bound, limit_hit }) => Ok((values, bound, limit_hit)),
-        Ok(Answer::Infeasible) => Err(SolveError::Infeasible),
-        Ok(Answer::Nothing) => Err(SolveError::Limit { seconds: seconds.to_string() }),
-        Err(message) => Err(SolveError::Solver { tier: tier.name().to_owned(), message }),
+    let left = deadline.left();
+    let answer = if left > 0.0 {
+        minimise(program, sum, left, start.as_deref())
+    } else {
+        Ok(Answer::Nothing)
+    };
+    match (answer, start) {
+        (Ok(Answer::Found { values, bound, limit_hit }), _) => Ok((values, bound, limit_hit)),
+        // Sums of natural numbers are never below 0.
+        (Ok(Answer::Nothing), Some(values)) => Ok((values, 0, true)),
+        (Ok(Answer::Nothing), None) => Err(deadline.hit()),
+        (Ok(Answer::Infeasible), _) => Err(SolveError::Infeasible),
+        (Err(message), _) => Err(SolveError::Solver { tier: tier.name().to_owned(), message }),
     }
+}
+
+/// An assignment with values for the variables that a tier has added: each the
+/// least that the rows ask for. Such a variable is a maximum: it stands in its
+/// rows as `sum - var <= 0`.
+fn completed(program: &Program, mut values: Vec<i64>) -> Vec<i64> {
+    let known = values.len();
+    values.resize(program.variables.len(), 0);
+    for row in &program.rows {
+        let added = row.sum.terms().find(|(var, factor)| var.index() >= known && *factor == -1);
+        let Some((var, _)) = added else { continue };
+        let missing = row.sum.value(&values).saturating_sub(row.right).max(0);
+        if let Some(value) = values.get_mut(var.index()) {
+            *value = value.saturating_add(missing);
+        }
+    }
+    values
 }
 
 fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>) -> Solution {
@@ -135,10 +163,37 @@ fn natural(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long a tier took is reported, never planned with"
-)]
-fn now() -> Instant {
-    Instant::now()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_maximum_is_completed_with_what_it_is() {
+        let mut program = Program::default();
+        let (a, b) = (program.variable("a".into(), None), program.variable("b".into(), None));
+        let most = program.variable("most".into(), None);
+        for var in [a, b] {
+            program.at_most([(2, var), (-1, most)].into_iter().collect(), 0);
+        }
+        assert_eq!(completed(&program, vec![3, 4]), [3, 4, 8]);
+    }
+
+    #[test]
+    fn when_the_time_is_over_the_known_assignment_stays() {
+        let mut program = Program::default();
+        let a = program.variable("a".into(), Some(9));
+        let sum: Sum = [(1, a)].into_iter().collect();
+        let over = Deadline::new(&Limits { seconds: 0.0 });
+        let kept = improve(&program, &sum, Goal::Cost, &over, Some(vec![4]));
+        assert_eq!(kept, Ok((vec![4], 0, true)));
+        assert!(matches!(
+            improve(&program, &sum, Goal::Unmet, &over, None),
+            Err(SolveError::Limit { .. })
+        ));
+        let in_time = Deadline::new(&Limits::default());
+        assert_eq!(
+            improve(&program, &sum, Goal::Cost, &in_time, Some(vec![4])),
+            Ok((vec![0], 0, false))
+        );
+    }
 }

@@ -17,7 +17,7 @@ const SIZES: std::ops::RangeInclusive<Mebibytes> = Mebibytes::new(1)..=Mebibytes
 pub(super) struct FoundImage {
     /// The file that it stands in.
     pub file: String,
-    /// Where its relative paths start; absolute.
+    /// Where its relative paths start, as seen from the directory of the spec.
     pub directory: PathBuf,
     /// The manifest.
     pub wire: Spanned<wire::Image>,

@@ -114,7 +114,9 @@ fn matches(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Ve
     paths
 }
 
-/// The manifest, included or inline, with absolute paths to come.
+/// The manifest, included or inline, with the directory that its relative paths
+/// start from, seen from the spec's: so a plan does not depend on where the spec
+/// lies.
 fn image(
     file: &str,
     directory: &Path,
@@ -122,25 +124,12 @@ fn image(
     problems: &mut Vec<Problem>,
 ) -> Option<FoundImage> {
     let Some(include) = &node.value.include else {
-        let directory = absolute(file, directory, problems)?;
-        return Some(FoundImage { file: file.to_owned(), directory, wire: node });
+        return Some(FoundImage { file: file.to_owned(), directory: PathBuf::new(), wire: node });
     };
     let Include(name) = Scope { file, problems }.value("image.include", include)?;
-    let path = directory.join(name);
-    let (file, wire) = note(parsed::<wire::Image>(&path), problems)?;
-    let directory = absolute(&file, path.parent().unwrap_or(Path::new("")), problems)?;
+    let (file, wire) = note(parsed::<wire::Image>(&directory.join(&name)), problems)?;
+    let directory = Path::new(&name).parent().unwrap_or(Path::new("")).to_owned();
     Some(FoundImage { file, directory, wire })
-}
-
-fn absolute(file: &str, directory: &Path, problems: &mut Vec<Problem>) -> Option<PathBuf> {
-    // `absolute` refuses an empty path.
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    let found = std::path::absolute(directory).map_err(|error| Problem {
-        place: Place::whole(file),
-        message: format!("cannot tell its directory: {error}"),
-        hint: None,
-    });
-    note(found, problems)
 }
 
 /// An included file. Unlike the spec itself it must be a regular one: a pattern

@@ -80,7 +80,9 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageFile {
-    /// Path: absolute, or relative to the directory of the spec.
+    /// Path: absolute if the spec or the manifest says so, else relative to the
+    /// directory of the spec. A deploy looks for relative paths beside the plan
+    /// file, or where `--images` says.
     pub file: String,
     /// SHA-256 of the file, 64 lower-case hexadecimal digits.
     pub sha256: String,

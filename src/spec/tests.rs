@@ -96,8 +96,20 @@ fn a_good_spec_is_read_with_its_defaults() {
     assert_eq!(host.reserved_cpus(), [0, 4]);
     assert_eq!(host.numa[0].l3[0].size_kib, Some(32 << 10));
     assert_eq!(host.numa[0].allocatable_memory().get(), 24_000 - 2_048);
-    let disk = &spec.image.unwrap().disk;
-    assert_eq!(std::path::Path::new(&disk.file), files.0.path().join("image/root.qcow2"));
+    assert_eq!(spec.image.unwrap().disk.file, "image/root.qcow2");
+}
+
+#[test]
+fn paths_of_the_image_stay_relative_to_the_spec_or_absolute() {
+    let files = Files::good();
+    let path = |files: &Files| files.load().unwrap().image.unwrap().disk.file;
+    files.put("image/image.yaml", IMAGE.replace("root.qcow2", "/srv/root.qcow2"));
+    assert_eq!(path(&files), "/srv/root.qcow2");
+    files.put("image/image.yaml", IMAGE);
+    let manifest = files.0.path().join("image/image.yaml");
+    files.put("spec.yaml", SPEC.replace("image/image.yaml", manifest.to_str().unwrap()));
+    let beside = files.0.path().join("image/root.qcow2");
+    assert_eq!(path(&files), beside.to_str().unwrap(), "an absolute include is absolute");
 }
 
 #[test]

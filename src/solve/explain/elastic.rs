@@ -1,0 +1,97 @@
+//! All totals would do, but not as hosts and NUMA nodes divide them: the same
+//! program with one family of rules made elastic at a time (one slack per place);
+//! the first family that alone makes a plan possible is what falls short. If none
+//! does alone, all are made elastic, and the least excess of each is found in the
+//! order of [`FAMILIES`].
+
+use super::super::highs::{Answer, minimise};
+use super::super::{Deadline, Limits};
+use super::Shortage;
+use crate::model::{Model, Problem, Relaxed, Short, Sum, Var, bound_row};
+use crate::units::counted;
+
+/// Families of rules, in the order in which a shortage is looked for.
+const FAMILIES: [(Relaxed, &str, &str); 5] = [
+    (Relaxed { cores: true, ..NONE }, "cores", "cores"),
+    (Relaxed { memory: true, ..NONE }, "memory", "MiB"),
+    (Relaxed { addresses: true, ..NONE }, "addresses", "addresses"),
+    (Relaxed { disk: true, ..NONE }, "disk", "MiB"),
+    (Relaxed { bandwidth: true, ..NONE }, "bandwidth", "Mbit/s"),
+];
+
+const NONE: Relaxed =
+    Relaxed { cores: false, memory: false, disk: false, bandwidth: false, addresses: false };
+
+const ALL: Relaxed =
+    Relaxed { cores: true, memory: true, disk: true, bandwidth: true, addresses: true };
+
+/// What falls short; `None` if the solver has no answer in time.
+pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>> {
+    let deadline = Deadline::new(limits);
+    for relaxed in FAMILIES.map(|(family, _, _)| family).into_iter().chain([ALL]) {
+        let found = least(problem, relaxed, &deadline)?;
+        if !found.is_empty() {
+            return Some(found);
+        }
+    }
+    Some(Vec::new())
+}
+
+/// The least excess under which the whole demand has a plan, if there is one.
+fn least(problem: &Problem, relaxed: Relaxed, deadline: &Deadline) -> Option<Vec<Shortage>> {
+    let mut model = Model::new(problem, relaxed);
+    for layouts in &model.variables.layouts {
+        model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
+    }
+    let mut found = Vec::new();
+    for (family, resource, unit) in FAMILIES {
+        let of_family = |(short, _): &&(Short, Var)| belongs(short, family);
+        let slacks = model.variables.slacks.iter().filter(of_family);
+        let sum: Sum = slacks.map(|(_, var)| (1, *var)).collect();
+        if sum.is_empty() {
+            continue;
+        }
+        match minimise(&model.program, &sum, deadline.left(), None) {
+            Ok(Answer::Found { values, .. }) => {
+                let value = sum.value(&values);
+                model.program.rows.push(bound_row(sum, value));
+                let by = u64::try_from(value).ok().filter(|by| *by > 0);
+                found.extend(by.map(|by| shortage(resource, unit, by)));
+            }
+            Ok(Answer::Infeasible) => return Some(Vec::new()),
+            Ok(Answer::Nothing) | Err(_) => return None,
+        }
+    }
+    Some(found)
+}
+
+const fn belongs(short: &Short, family: Relaxed) -> bool {
+    match short {
+        Short::Cores(_) => family.cores,
+        Short::Memory(_) => family.memory,
+        Short::Disk(..) => family.disk,
+        Short::Bandwidth(_) => family.bandwidth,
+        Short::Addresses => family.addresses,
+    }
+}
+
+fn shortage(resource: &str, unit: &str, by: u64) -> Shortage {
+    let more = match unit {
+        "cores" => counted(by, "core"),
+        unit => format!("{by} {unit}"),
+    };
+    Shortage {
+        resource: format!("{resource} in the right places"),
+        of: None,
+        needed: by,
+        available: 0,
+        short_by: by,
+        unit: unit.to_owned(),
+        because: format!(
+            "Because an instance never leaves its NUMA node and copies stand apart, what is left \
+             over in one place does not help in another; {more} more in the right places \
+             would do."
+        ),
+        hint: "add a host, or take instances away from the fullest ones".to_owned(),
+    }
+}

@@ -1,0 +1,95 @@
+//! Which hosts can take the smallest instance of each part when they are empty.
+
+use super::{Rejection, Shortage};
+use crate::model::{Part, Problem, Shape, Site};
+
+/// Parts that fit nowhere.
+pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
+    let is_homeless = |part: &&Part| {
+        let fits = |shape: &Shape| (0..problem.sites.len()).any(|at| fits(problem, at, *shape));
+        !part.shapes.is_empty() && !part.shapes.iter().any(fits)
+    };
+    problem.parts.iter().filter(is_homeless).filter_map(|part| homeless(problem, part)).collect()
+}
+
+/// The hosts that cannot take the smallest instance of a part.
+pub(super) fn rejections(problem: &Problem) -> Vec<Rejection> {
+    let mut found = Vec::new();
+    for part in &problem.parts {
+        let Some(shape) = smallest(part) else { continue };
+        for (at, site) in problem.sites.iter().enumerate() {
+            let lacks = needs(problem, at, shape).into_iter().zip(largest(site));
+            for ((resource, unit, needed), allocatable) in lacks {
+                if needed > allocatable {
+                    let (host, service) = (site.host.name.to_string(), part.name.clone());
+                    found.push(Rejection { host, service, resource, needed, allocatable, unit });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The instance with the least memory, then with the fewest virtual CPUs.
+fn smallest(part: &Part) -> Option<Shape> {
+    part.shapes.iter().copied().min_by_key(|shape| (shape.memory_mib, shape.vcpus))
+}
+
+fn fits(problem: &Problem, at: usize, shape: Shape) -> bool {
+    problem.sites.get(at).is_some_and(|site| {
+        let cores = problem.cores(at, shape);
+        let room = site
+            .rooms
+            .iter()
+            .any(|room| room.cores >= cores && room.memory_mib >= shape.memory_mib);
+        room && site.pools.iter().any(|(_, space)| *space >= shape.disk_mib)
+    })
+}
+
+/// What an instance needs of one NUMA node and one pool of a host.
+fn needs(problem: &Problem, at: usize, shape: Shape) -> [(&'static str, &'static str, u64); 3] {
+    [
+        ("cores", "cores", problem.cores(at, shape)),
+        ("memory", "MiB", shape.memory_mib),
+        ("disk", "MiB", shape.disk_mib),
+    ]
+}
+
+/// The most that one NUMA node and one pool of a host have.
+fn largest(site: &Site) -> [u64; 3] {
+    let rooms = || site.rooms.iter();
+    [
+        rooms().map(|room| room.cores).max().unwrap_or(0),
+        rooms().map(|room| room.memory_mib).max().unwrap_or(0),
+        site.pools.iter().map(|(_, space)| *space).max().unwrap_or(0),
+    ]
+}
+
+fn homeless(problem: &Problem, part: &Part) -> Option<Shortage> {
+    let shape = smallest(part)?;
+    // The host that comes nearest in the first resource that is too little there.
+    let lacks = problem.sites.iter().enumerate().filter_map(|(at, site)| {
+        let mut pairs = needs(problem, at, shape).into_iter().zip(largest(site)).enumerate();
+        pairs.find(|(_, ((_, _, needed), has))| needed > has)
+    });
+    let nearest = lacks.max_by_key(|(order, ((_, _, needed), has))| {
+        (*order, std::cmp::Reverse(needed.saturating_sub(*has)))
+    });
+    let name = &part.name;
+    let (order, ((resource, unit, needed), available)) =
+        nearest.unwrap_or((0, (("NUMA nodes", "NUMA nodes", 1), 0)));
+    let place = if order == 2 { "pool" } else { "NUMA node" };
+    Some(Shortage {
+        resource: format!("{resource} of one {place} for {name}"),
+        of: None,
+        needed,
+        available,
+        short_by: needed.saturating_sub(available),
+        unit: unit.to_owned(),
+        because: format!(
+            "Because all of an instance stands on one NUMA node and in one pool, and none is large \
+             enough for the smallest one of {name}, it cannot be placed."
+        ),
+        hint: format!("add a host with a larger {place}, or make the instances of {name} smaller"),
+    })
+}

@@ -1,0 +1,162 @@
+//! No plan: what was asked, what is there, by how much, what would help.
+//!
+//! First what can be counted without a solver, since it is proved by counting:
+//!
+//! | file | counts |
+//! | --- | --- |
+//! | `domains.rs` | failure domains that quorums and spreads need |
+//! | `totals.rs` | cores, memory, disk, addresses, bandwidth of all hosts |
+//! | `fit.rs` | places that the smallest instance of each part fits into |
+//! | `elastic.rs` | else: the least excess of one family of rules, solved |
+
+mod domains;
+mod elastic;
+mod fit;
+mod totals;
+
+use super::{Limits, solve};
+use crate::model::{Part, Problem};
+
+/// Most seconds for what could be served: an extra, worth no long wait.
+const SERVED_SECONDS: f64 = 10.0;
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no plan: {}", .shortages.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct Infeasible {
+    /// What falls short, all of it together; never empty.
+    pub shortages: Vec<Shortage>,
+    /// Hosts that cannot take an instance even if they are empty.
+    pub rejections: Vec<Rejection>,
+    /// What the hosts could serve, each service's share rounded down.
+    pub served: Vec<Served>,
+}
+
+/// One thing that there is too little of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{resource}: needs {needed} {unit}, has {available}, short by {short_by}")]
+pub struct Shortage {
+    /// What: `cores`.
+    pub resource: String,
+    /// Of whom, where the numbers do not stand in [`Shortage::because`]:
+    /// `all hosts`.
+    pub of: Option<&'static str>,
+    /// The least that would do.
+    pub needed: u64,
+    /// What there is.
+    pub available: u64,
+    /// The difference.
+    pub short_by: u64,
+    /// Unit of the three.
+    pub unit: String,
+    /// A sentence that says why.
+    pub because: String,
+    /// What would help.
+    pub hint: String,
+}
+
+/// Why an instance cannot stand on a host: the two numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The host.
+    pub host: String,
+    /// The service, or the entry of fixed machines.
+    pub service: String,
+    /// What is too little.
+    pub resource: &'static str,
+    /// What the smallest instance needs of one NUMA node or pool.
+    pub needed: u64,
+    /// The most that one NUMA node or pool of the host has for instances.
+    pub allocatable: u64,
+    /// Unit of both.
+    pub unit: &'static str,
+}
+
+/// The part of a service's demand that could be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The service.
+    pub service: String,
+    /// What could be served, in the profile's unit of work.
+    pub served_per_s: u64,
+    /// What was asked for.
+    pub demand_per_s: u64,
+}
+
+/// Says what falls short for `problem`, which has no plan. `partial` is the same
+/// problem with layouts that serve a part of the demand as well.
+#[must_use]
+pub fn explain(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasible {
+    let mut shortages = Vec::new();
+    if problem.sites.is_empty() {
+        shortages.push(no_hosts());
+    } else {
+        shortages.extend(domains::short(problem));
+        shortages.extend(fit::short(problem));
+        shortages.extend(totals(problem));
+    }
+    if shortages.is_empty() {
+        // What is left is how things are divided; a solver that gives up here
+        // takes nothing from what is already known.
+        shortages.extend(elastic::short(problem, limits).unwrap_or_default());
+    }
+    if shortages.is_empty() {
+        shortages.push(together());
+    }
+    Infeasible { shortages, rejections: fit::rejections(problem), served: served(partial, limits) }
+}
+
+fn no_hosts() -> Shortage {
+    Shortage {
+        resource: "hosts that carry the network".to_owned(),
+        of: None,
+        needed: 1,
+        available: 0,
+        short_by: 1,
+        unit: "hosts".to_owned(),
+        because: "Because no host has the bridge of the network, nothing can be placed.".to_owned(),
+        hint: "add a host that has the bridge, or list the bridge under `bridges:` of those that \
+               have it"
+            .to_owned(),
+    }
+}
+
+/// Every count would do alone, but no placement keeps all rules at once.
+fn together() -> Shortage {
+    Shortage {
+        resource: "hosts that can keep all rules at once".to_owned(),
+        of: None,
+        needed: 1,
+        available: 0,
+        short_by: 1,
+        unit: "hosts".to_owned(),
+        because: "Each resource would do alone, but no placement keeps all rules at once."
+            .to_owned(),
+        hint: "add a host in a failure domain of its own".to_owned(),
+    }
+}
+
+/// Resources of all hosts that the smallest layouts of all parts exceed.
+#[must_use]
+pub fn totals(problem: &Problem) -> Vec<Shortage> {
+    totals::short(problem)
+}
+
+/// What could be served; empty if even that has no answer.
+#[must_use]
+pub fn served(partial: &Problem, limits: &Limits) -> Vec<Served> {
+    let limits = Limits { seconds: limits.seconds.min(SERVED_SECONDS) };
+    let Ok(solution) = solve(partial, &limits) else { return Vec::new() };
+    let of = |(part, chosen): (&Part, &Option<usize>)| {
+        let any = part.candidates.iter().find_map(|c| c.capacity.as_ref())?;
+        let demand = any.demand_per_s;
+        let candidate = chosen.and_then(|index| part.candidates.get(index));
+        let served = candidate.map_or(0, |c| demand.saturating_sub(c.unmet_per_s).get());
+        Some(Served {
+            service: part.name.clone(),
+            served_per_s: served,
+            demand_per_s: demand.get(),
+        })
+    };
+    partial.parts.iter().zip(&solution.chosen).filter_map(of).collect()
+}

@@ -1,0 +1,297 @@
+//! Whole screens of `hostsplit plan` where there is no plan: what was asked, what
+//! is there, by how much, what would help. Exit code 4, and nothing is written.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use crate::bench::Bench;
+
+const SMALL: &str = "reads: 3k/s, writes: 1k/s, value: 512B, data: 150MiB, persistence: aof";
+
+/// A spec: equal hosts of one NUMA node, of whose cores and memory the host keeps
+/// one and 2 GiB, and a Redis Cluster.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    hosts: u32,
+    cores: u32,
+    memory: &'a str,
+    disk: &'a str,
+    last_address: u32,
+    survive: &'a str,
+    demand: &'a str,
+    vms: &'a str,
+}
+
+const ASKED: Asked = Asked {
+    hosts: 3,
+    cores: 4,
+    memory: "16GiB",
+    disk: "100GiB",
+    last_address: 99,
+    survive: "host",
+    demand: SMALL,
+    vms: "",
+};
+
+impl Asked<'_> {
+    fn spec(&self) -> String {
+        let Self { memory, disk, last_address, survive, demand, vms, .. } = self;
+        let cores: Vec<String> = (0..self.cores).map(|core| format!("[{core}]")).collect();
+        let cores = cores.join(", ");
+        let host = |at: u32| {
+            format!(
+                "  - name: h{at}\n    hypervisor: kvm\n    bridges: [br0]\n    \
+                 numa: [{{ id: 0, memory: {memory}, l3: [{{ cores: [{cores}] }}] }}]\n    \
+                 pools: [{{ name: default, capacity: {disk} }}]\n"
+            )
+        };
+        let hosts: String = (1..=self.hosts).map(host).collect();
+        format!(
+            "name: shop\npolicy: {{ survive: {survive} }}\n\
+             network: {{ bridge: br0, subnet: 10.30.0.0/24, \
+             addresses: 10.30.0.50-10.30.0.{last_address} }}\n\
+             hosts:\n{hosts}services:\n  \
+             - {{ name: cache, engine: redis, demand: {{ {demand} }} }}\n{vms}"
+        )
+    }
+
+    /// The screen; the old plan must stay and nothing else be there.
+    fn screen(&self) -> String {
+        let bench = Bench::new();
+        bench.put("spec.yaml", &self.spec()).put("plan.json", "the old plan");
+        let screen = bench.run(&["plan", "spec.yaml"]);
+        assert_eq!(bench.read("plan.json").unwrap(), "the old plan");
+        assert_eq!(bench.names(), ["plan.json", "spec.yaml"]);
+        screen
+    }
+}
+
+#[test]
+fn too_few_cores() {
+    let asked = Asked { demand: &SMALL.replace("3k/s", "900k/s"), ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because the smallest split that serves the demand needs more than there is:
+        all hosts  cores  needs 48, allocatable 9, short by 39
+      At least 10 % of the demand on cache could be served, data and load alike.
+    hint: for cores, add at least 13 hosts like h1, or ask for less
+    ");
+}
+
+#[test]
+fn too_little_memory() {
+    let asked = Asked { cores: 8, demand: &SMALL.replace("150MiB", "30GiB"), ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because the smallest split that serves the demand needs more than there is:
+        all hosts  memory  needs 105.3 GiB, allocatable 42 GiB, short by 63.3 GiB
+      At least 35 % of the demand on cache could be served, data and load alike.
+    hint: for memory, add at least 5 hosts like h1, or ask for less
+    ");
+}
+
+#[test]
+fn too_little_disk() {
+    let asked = Asked { disk: "12GiB", ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because the smallest split that serves the demand needs more than there is:
+        all pools  disk  needs 54 GiB, allocatable 36 GiB, short by 18 GiB
+      Nothing of the demand on cache could be served.
+    hint: for disk, enlarge the pools or add at least 2 hosts like h1
+    ");
+}
+
+#[test]
+fn too_few_addresses() {
+    let asked = Asked { last_address: 53, ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because the smallest split that serves the demand needs more than there is:
+        the network  addresses  needs 6, allocatable 4, short by 2
+      Nothing of the demand on cache could be served.
+    hint: widen network.addresses by 2 or more
+    ");
+}
+
+#[test]
+fn two_hosts_keep_no_quorum() {
+    let asked = Asked { hosts: 2, ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because cache needs 3 masters, no failure domain may hold half of them, and
+      there are only 2 hosts, the loss of either would stop it: two hosts cannot
+      keep a Redis Cluster writable after losing one.
+      Nothing of the demand on cache could be served.
+    hint: add a third host, or a small one that carries one master; or `survive: none`
+    ");
+}
+
+#[test]
+fn one_host_keeps_no_quorum() {
+    let asked = Asked { hosts: 1, cores: 8, ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because cache needs 3 masters, no failure domain may hold half of them, and
+      there is only 1 host, its loss would stop it.
+      Nothing of the demand on cache could be served.
+    hint: add 2 more hosts; a small one may carry just one master; or `survive: none`
+    ");
+}
+
+#[test]
+fn no_hosts_at_all() {
+    let asked = Asked { hosts: 0, ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 1
+    ---
+    error: spec.yaml:1:1: there are no hosts
+    hint: `hostsplit discover URI` writes host files; name them as `hosts: [{ include: hosts/*.yaml }]`
+    ");
+}
+
+#[test]
+fn one_instance_larger_than_any_numa_node() {
+    let asked = Asked {
+        cores: 6,
+        vms: "vms: [{ name: builder, count: 1, vcpus: 8, memory: 4GiB, disk: 20GiB }]",
+        ..ASKED
+    };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because all of an instance stands on one NUMA node and in one pool, and none
+      is large enough for the smallest one of builder, it cannot be placed.
+      Too small for even one instance, if they were empty:
+        h1  builder  cores  needs 8, allocatable 5
+        h2  builder  cores  needs 8, allocatable 5
+        h3  builder  cores  needs 8, allocatable 5
+    hint: add a host with a larger NUMA node, or make the instances of builder smaller
+    ");
+}
+
+#[test]
+fn data_larger_than_everything() {
+    let asked = Asked { demand: &SMALL.replace("150MiB", "100TiB"), ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because cache needs 8798 processes and one cluster should have 1000 at most,
+      it is too large for one cluster.
+      Because the smallest split that serves the demand needs more than there is:
+        all hosts    cores      needs 8798, allocatable 9, short by 8789
+        all hosts    memory     needs 347.4 TiB, allocatable 42 GiB, short by 347.3 TiB
+        all pools    disk       needs 669.1 TiB, allocatable 300 GiB, short by 668.8 TiB
+        the network  addresses  needs 8798, allocatable 50, short by 8748
+      Nothing of the demand on cache could be served.
+    hint: split cache into several services
+    hint: for cores, add at least 2930 hosts like h1, or ask for less
+    hint: for memory, add at least 25410 hosts like h1, or ask for less
+    ");
+}
+
+#[test]
+fn more_machines_than_hosts_to_spread_them_over() {
+    let asked = Asked {
+        cores: 8,
+        vms: "vms: [{ name: builder, count: 5, vcpus: 1, memory: 1GiB, disk: 20GiB, spread: host }]",
+        ..ASKED
+    };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because builder asks for 5 machines, at most one per host, and there are
+      only 3 hosts, 2 of them cannot be placed.
+    hint: add 2 hosts, ask for fewer of builder, or leave its `spread` out
+    ");
+}
+
+#[test]
+fn enough_in_total_but_not_in_the_right_places() {
+    let asked = Asked {
+        cores: 5,
+        vms: "vms: [{ name: builder, count: 2, vcpus: 3, memory: 1GiB, disk: 20GiB }]",
+        ..ASKED
+    };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because an instance never leaves its NUMA node and copies stand apart, what
+      is left over in one place does not help in another; 1 core more in the right
+      places would do.
+      Nothing of the demand on cache could be served.
+    hint: add a host, or take instances away from the fullest ones
+    ");
+}
+
+/// What is said to be servable is: that share of the demand has a plan.
+#[test]
+fn the_share_that_could_be_served_has_a_plan() {
+    let whole = Asked { demand: &SMALL.replace("3k/s", "900k/s"), cores: 8, ..ASKED };
+    let screen = whole.screen();
+    assert!(screen.contains("At least 40 % of the demand"), "{screen}");
+    // Two fifths of 900k/s and of 1k/s.
+    let part = SMALL.replace("3k/s", "360k/s").replace("1k/s", "400/s");
+    let bench = Bench::new();
+    bench.put("spec.yaml", &Asked { demand: &part, ..whole }.spec());
+    let screen = bench.run(&["plan", "spec.yaml"]);
+    assert!(screen.starts_with("exit 0\n"), "{screen}");
+}
+
+#[test]
+fn programs_get_the_same_numbers() {
+    let bench = Bench::new();
+    bench.put("spec.yaml", &Asked { hosts: 2, ..ASKED }.spec());
+    insta::assert_snapshot!(bench.run(&["plan", "spec.yaml", "--format", "json"]), @r#"
+    exit 4
+    {
+      "infeasible": {
+        "rejections": [],
+        "served": [
+          {
+            "demand_per_s": 4600,
+            "served_per_s": 0,
+            "service": "cache"
+          }
+        ],
+        "shortages": [
+          {
+            "available": 2,
+            "because": "Because cache needs 3 masters, no failure domain may hold half of them, and there are only 2 hosts, the loss of either would stop it: two hosts cannot keep a Redis Cluster writable after losing one.",
+            "hint": "add a third host, or a small one that carries one master; or `survive: none`",
+            "needed": 3,
+            "of": null,
+            "resource": "failure domains (host) for cache",
+            "short_by": 1,
+            "unit": "hosts"
+          }
+        ]
+      }
+    }
+    ---
+    error: no plan satisfies the spec
+      Because cache needs 3 masters, no failure domain may hold half of them, and
+      there are only 2 hosts, the loss of either would stop it: two hosts cannot
+      keep a Redis Cluster writable after losing one.
+      Nothing of the demand on cache could be served.
+    hint: add a third host, or a small one that carries one master; or `survive: none`
+    "#);
+}
