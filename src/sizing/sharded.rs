@@ -66,7 +66,7 @@ impl<'a> Range<'a> {
     }
 
     /// Those that serve a share of the demand, load and data alike, from the
-    /// largest share of [`SHARES`] to the smallest.
+    /// largest share of `SHARES` to the smallest.
     #[must_use]
     pub fn partial(&self) -> Vec<Candidate> {
         let whole = self.work();

@@ -156,12 +156,12 @@ fn a_status() {
     let text = status_text(&plan, &look(&plan, &world), None);
     insta::assert_snapshot!(without_ids(&text), @r"
     INSTANCE  ROLE     HOST  ADDRESS      DOMAIN            STATE    GUEST  ENGINE
-    cache-0   master   h1    10.20.0.10   as planned        running  ready  master (3 differences)
+    cache-0   master   h1    10.20.0.10   as planned        running  ready  master
     cache-1   replica  h2    10.20.0.11   host unreachable  -        -      -
     cache-2   master   h2    10.20.0.12   host unreachable  -        -      -
-    cache-3   replica  h3    10.20.0.13   as planned        running  ready  replica of ID (5 differences)
-    cache-4   master   h3    10.20.0.14   as planned        running  ready  master (3 differences)
-    cache-5   replica  h1    10.20.0.15   as planned        running  ready  replica (3 differences)
+    cache-3   replica  h3    10.20.0.13   as planned        running  ready  replica (1 difference)
+    cache-4   master   h3    10.20.0.14   as planned        running  ready  master
+    cache-5   replica  h1    10.20.0.15   as planned        running  ready  replica
     box-0     fixed    h1    10.20.0.100  as planned        running  ready  -
     h2 is unreachable: no route to host
     ");

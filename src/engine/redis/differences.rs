@@ -70,8 +70,10 @@ fn members(picture: &Picture<'_>, view: &View, differs: &mut impl FnMut(&str, St
         differs(&format!("sight of {}", other.name), "known".to_owned(), seen);
     }
     let others = view.members.iter().filter(|member| !member.handshake);
-    let strangers = others
-        .filter(|member| picture.seat(&member.id).is_none() && !picture.is_at_silent_seat(member));
+    let strangers = others.filter(|member| {
+        picture.seat(&member.id).is_none() && picture.silent_seat(member).is_none()
+    });
+    // One that did not answer is told already.
     for stranger in strangers {
         differs("member", "not there".to_owned(), stranger.id.to_string());
     }

@@ -45,10 +45,13 @@ impl<'a> Picture<'a> {
         self.seats.get(id).copied()
     }
 
-    /// The instance behind an id, or the id.
+    /// The instance behind an id, also one that did not answer, or the id.
     #[must_use]
     pub fn name(&self, id: &MemberId) -> String {
-        self.seat(id).map_or_else(|| id.to_string(), |seat| seat.name.to_string())
+        let seat = self
+            .seat(id)
+            .or_else(|| self.seen().find_map(|(_, view, _)| self.silent_seat(view.member(id)?)));
+        seat.map_or_else(|| id.to_string(), |seat| seat.name.to_string())
     }
 
     /// Whether `at` knows `other` by its id and at its planned address.
@@ -90,13 +93,12 @@ impl<'a> Picture<'a> {
         stranger.failed || stranger.address.is_none() || self.target.seats.iter().any(|s| at(&s))
     }
 
-    /// Whether a member stands where an instance is planned that did not answer:
-    /// most likely it is that instance, and its silence is told already.
+    /// The instance that did not answer and is planned where a member stands:
+    /// most likely the two are one.
     #[must_use]
-    pub fn is_at_silent_seat(&self, member: &Member) -> bool {
-        let mut silent = self.target.seats.iter().filter(|seat| self.me(seat).is_none());
-        let at = |seat: &Seat| member.address == Some(seat.address) && member.port == seat.port;
-        silent.any(at)
+    pub fn silent_seat(&self, member: &Member) -> Option<&'a Seat> {
+        let at = |seat: &&Seat| member.address == Some(seat.address) && member.port == seat.port;
+        self.target.seats.iter().find(|seat| at(seat) && self.me(seat).is_none())
     }
 
     /// Slots that anybody believes to be a member's.

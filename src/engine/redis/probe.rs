@@ -4,7 +4,7 @@
 use super::batch::ask_cluster;
 use super::parallel::on_each;
 use super::target::{Seat, Target};
-use crate::engine::{EngineError, Guests, Probe};
+use crate::engine::{EngineError, Guest, Guests, Probe};
 use crate::slots::{Slots, slot_of};
 
 /// Seconds after which a probe's key is gone, should we die in between.
@@ -16,41 +16,76 @@ const TRIES: u32 = 10_000_000;
 /// Probes every group, all at the same time.
 pub(super) fn probe(guests: &dyn Guests, target: &Target) -> Vec<Probe> {
     let masters: Vec<&Seat> = target.masters().collect();
-    let others = masters.iter().cycle().skip(1);
-    let pairs: Vec<(&Seat, &Seat)> = masters
-        .iter()
-        .zip(others)
-        .map(|(master, other)| {
-            // Of a single group, the last copy is as far away as can be.
-            let via = if other.group == master.group { target.seats.last() } else { Some(*other) };
-            (*master, via.unwrap_or(master))
-        })
-        .collect();
-    on_each(&pairs, |(master, via)| {
-        let failure = round_trip(guests, via, master).err();
-        Probe { group: master.group, via: via.name.clone(), failure }
-    })
+    on_each(&masters, |master| probe_group(guests, target, master))
 }
 
-fn round_trip(guests: &dyn Guests, via: &Seat, master: &Seat) -> Result<(), String> {
-    let say = |error: EngineError| error.to_string();
-    let key = key_in(&master.slots).ok_or("no key hashes into the group's slots")?;
-    let guest = guests.guest(&via.name).map_err(say)?;
+/// Probes a group from the first instance that answers of those in other
+/// groups; the one that is asked first differs from group to group.
+fn probe_group(guests: &dyn Guests, target: &Target, master: &Seat) -> Probe {
+    let place = target.seats.iter().position(|seat| seat.name == master.name).unwrap_or_default();
+    let after = target.seats.iter().cycle().skip(place + 1).take(target.seats.len());
+    // The members of the group itself come last: a group may be the only one.
+    let (own, others): (Vec<_>, Vec<_>) = after.partition(|seat| seat.group == master.group);
+    let mut silence = None;
+    for via in others.into_iter().chain(own) {
+        let outcome = guests.guest(&via.name).map(|guest| round_trip(&guest, via, master));
+        match outcome {
+            Ok(Err(Failed::Silent(error))) | Err(error) => {
+                silence.get_or_insert((via, error.to_string()));
+            }
+            Ok(Err(Failed::Wrong(what))) => return told(master, via, Some(what)),
+            Ok(Ok(())) => return told(master, via, None),
+        }
+    }
+    let (via, failure) = silence.unwrap_or((master, "nobody to ask".to_owned()));
+    told(master, via, Some(failure))
+}
+
+fn told(master: &Seat, via: &Seat, failure: Option<String>) -> Probe {
+    Probe { group: master.group, via: via.name.clone(), failure }
+}
+
+/// Why a probe did not come through.
+enum Failed {
+    /// The instance that it was sent from does not answer.
+    Silent(EngineError),
+    /// The group did not do what it should.
+    Wrong(String),
+}
+
+impl From<EngineError> for Failed {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Hypervisor(_) => Self::Silent(error),
+            _ => Self::Wrong(error.to_string()),
+        }
+    }
+}
+
+fn round_trip(guest: &Guest<'_>, via: &Seat, master: &Seat) -> Result<(), Failed> {
+    let Some(key) = key_in(&master.slots) else {
+        return Err(Failed::Wrong("no key hashes into the group's slots".to_owned()));
+    };
     // Of this moment, so that a value from before is no success, and the key of
     // this process: two may probe at the same time. Its tag alone makes its slot.
     let key = format!("{key}:{}", std::process::id());
     let value = format!("{}-{}", master.name, guest.clock.elapsed().as_nanos());
     let commands =
         [format!("SET {key} {value} EX {LIFE}"), format!("GET {key}"), format!("DEL {key}")];
-    let answers = ask_cluster(&guest, via, commands.each_ref().map(String::as_str)).map_err(say)?;
-    let [written, read, deleted] = answers.map(|answer| answer.map_err(say));
-    let written = written?;
-    if written.trim() != "OK" {
-        return Err(format!("SET {key} answered {:?}", written.trim()));
-    }
-    let read = read?;
+    let [written, read, deleted] =
+        ask_cluster(guest, via, commands.each_ref().map(String::as_str))?;
+    answers("SET", &key, &written?, "OK")?;
+    answers("GET", &key, &read?, &value)?;
     deleted?;
-    if read.trim() == value { Ok(()) } else { Err(format!("GET {key} answered {:?}", read.trim())) }
+    Ok(())
+}
+
+fn answers(command: &str, key: &str, answer: &str, right: &str) -> Result<(), Failed> {
+    let answer = answer.trim();
+    if answer == right {
+        return Ok(());
+    }
+    Err(Failed::Wrong(format!("{command} {key} answered {answer:?}")))
 }
 
 /// The first key of our own kind that belongs to these slots.

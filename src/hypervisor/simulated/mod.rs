@@ -4,7 +4,7 @@
 //! A backend like any other, for trying a plan without machines and for tests
 //! that break every step. Time is virtual ([`clock`]), failures are scripted
 //! ([`faults`]), guests boot, answer their agent and run a small but honest
-//! model of Redis Cluster ([`redis`]). What a domain knows lies on its volumes:
+//! model of Redis Cluster (`redis`). What a domain knows lies on its volumes:
 //! they outlive power cuts and redefinitions, nothing else does.
 
 pub mod clock;
