@@ -18,6 +18,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::parts::{Parts, proportion};
 use super::{Candidate, Ceiling, copies, memory, threads, throughput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{Profile, ceil, real};
@@ -127,9 +128,9 @@ impl<'a> Range<'a> {
     fn fewest(&self, vcpus: u32) -> (u64, Binding) {
         let usable = self.ceiling(vcpus).usable.get();
         let work = self.work().get();
-        let load = self.groups_for(work, usable);
+        let load = self.parts().groups_for(work, usable);
         let per_process = self.profile.memory.data_per_process_mib.whole();
-        let data = self.groups_for(self.demand.data_mib.get(), per_process);
+        let data = self.parts().groups_for(self.demand.data_mib.get(), per_process);
         let quorum = self.profile.cluster.masters_min.whole();
         if quorum >= load && quorum >= data {
             (quorum, Binding::Quorum)
@@ -140,35 +141,8 @@ impl<'a> Range<'a> {
         }
     }
 
-    /// The fewest groups of which the largest has at most `each` of `whole`:
-    ///
-    /// ```text
-    /// groups = ceil(slots / floor(each · slots / whole))
-    /// ```
-    ///
-    /// What is too much for one cluster would be split over several, so there
-    /// slots do not count.
-    fn groups_for(&self, whole: u64, each: u64) -> u64 {
-        let fewest = match each {
-            0 => u64::MAX,
-            each => whole.div_ceil(each),
-        };
-        let slots = self.profile.cluster.slots.whole();
-        match proportion(slots, each, whole) {
-            most if most > 0 && fewest <= self.most_groups() => slots.div_ceil(most),
-            _ => fewest,
-        }
-    }
-
-    /// The part of `whole` that the largest of `groups` has, rounded up: slots
-    /// are dealt out evenly, and where they do not divide it has one more.
-    fn largest_part(&self, whole: u64, groups: u64) -> u64 {
-        let slots = self.profile.cluster.slots.whole().max(1);
-        if groups > self.most_groups() {
-            return whole.div_ceil(groups.max(1));
-        }
-        let most = slots.div_ceil(groups.max(1));
-        whole.saturating_sub(proportion(whole, slots.saturating_sub(most), slots))
+    fn parts(&self) -> Parts {
+        Parts { slots: self.profile.cluster.slots.whole(), most_groups: self.most_groups() }
     }
 
     fn with_vcpus(&self, vcpus: u32) -> Vec<Candidate> {
@@ -196,12 +170,12 @@ impl<'a> Range<'a> {
 
     fn candidate(&self, vcpus: u32, groups: u64) -> Candidate {
         let RedisDemand { persistence, value_bytes, data_mib, .. } = *self.demand;
-        let data = Mebibytes::new(self.largest_part(data_mib.get(), groups));
+        let data = Mebibytes::new(self.parts().largest(data_mib.get(), groups));
         let (_, binding) = self.fewest(vcpus);
         let ceiling = self.ceiling(vcpus);
         let work = self.work();
         let total = ceiling.usable.get().saturating_mul(groups);
-        let operations = self.largest_part(work.get(), groups).min(ceiling.usable.get());
+        let operations = self.parts().largest(work.get(), groups).min(ceiling.usable.get());
         let bytes = real(value_bytes.get()) + self.profile.network.overhead_bytes.default;
         Candidate {
             layout: Layout {
@@ -243,12 +217,6 @@ fn share_of(demand: &RedisDemand, percent: u64) -> RedisDemand {
         data_mib: Mebibytes::new(part(demand.data_mib.get())),
         ..*demand
     }
-}
-
-/// `whole · part / of`, rounded down, without overflow.
-fn proportion(whole: u64, part: u64, of: u64) -> u64 {
-    let product = u128::from(whole) * u128::from(part) / u128::from(of.max(1));
-    u64::try_from(product).unwrap_or(u64::MAX)
 }
 
 /// Numbers of groups from `first` to `last`: see the module's doc.
@@ -336,32 +304,6 @@ mod tests {
             let held = u64::from(one.layout.groups) * one.layout.memory_mib.get();
             assert!(held >= 96 * 1024 * served / 900_000);
         }
-    }
-
-    #[test]
-    fn the_group_with_most_slots_sets_number_and_size() {
-        let profile = Profiles::builtin().unwrap().redis;
-        let demand = RedisDemand {
-            reads_per_s: PerSecond::new(1),
-            writes_per_s: PerSecond::ZERO,
-            value_bytes: Bytes::new(512),
-            data_mib: Mebibytes::new(16_384),
-            persistence: Persistence::None,
-        };
-        let policy = Policy { survive: None };
-        let range = Range::new(&demand, &profile, policy, &Topology::default());
-        assert_eq!(range.largest_part(16_384, 3), 5_462);
-        assert_eq!(range.largest_part(16_384, 1_000), 17);
-        assert_eq!(range.largest_part(u64::MAX, 1), u64::MAX);
-        for (whole, each) in [(0, 5), (9, 3), (9, 9), (10_000, 17), (1_000_000, 61), (7, 0)] {
-            let groups = range.groups_for(whole, each);
-            if groups <= range.most_groups() {
-                assert!(range.largest_part(whole, groups) <= each, "{whole} {each} {groups}");
-                let fewer = groups.saturating_sub(1).max(1);
-                assert!(groups < 2 || range.largest_part(whole, fewer) > each, "{whole} {each}");
-            }
-        }
-        assert_eq!(range.groups_for(7, 0), u64::MAX);
     }
 
     #[test]
