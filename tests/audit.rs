@@ -12,7 +12,7 @@ use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Plan, Role};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::Demand;
+use hostsplit::spec::{Demand, Persistence};
 use hostsplit::topology::Level;
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -145,6 +145,8 @@ fn break_service(kind: Kind, plan: &mut Plan) {
             // Two masters cannot survive anything; nothing is promised here.
             plan.policy.survive = None;
             service.groups.pop();
+            service.groups[0].last_slot = 8_191;
+            service.groups[1].first_slot = 8_192;
             service.groups[1].last_slot = 16_383;
             service.layout.groups = 2;
             service.capacity.total_per_s = PerSecond::new(104_000);
@@ -207,6 +209,51 @@ fn readdress(plan: &mut Plan, place: usize, address: Ipv4Addr) {
 #[test]
 fn a_good_plan_has_no_findings() {
     assert_eq!(audited(&good_plan()), []);
+}
+
+/// What the audit says of the good plan after a change.
+fn told(change: impl FnOnce(&mut Plan)) -> Vec<Kind> {
+    let mut plan = good_plan();
+    change(&mut plan);
+    audited(&plan).iter().map(|finding| finding.kind).collect()
+}
+
+#[test]
+fn slots_that_are_dealt_out_unevenly_overload_a_group() {
+    let kinds = told(|plan| {
+        let groups = &mut plan.services[0].groups;
+        groups[0].last_slot = 0;
+        (groups[1].first_slot, groups[1].last_slot) = (1, 1);
+        groups[2].first_slot = 2;
+    });
+    // The third group's master and replica cannot hold nearly all of the data.
+    assert_eq!(kinds, [Kind::Data, Kind::Data, Kind::Capacity]);
+}
+
+#[test]
+fn a_replica_that_could_not_hold_the_data_is_told() {
+    let kinds = told(|plan| {
+        plan.instances[1].config.insert("maxmemory".to_owned(), "200mb".to_owned());
+    });
+    assert_eq!(kinds, [Kind::Data]);
+}
+
+#[test]
+fn configuration_keeps_the_data_as_asked_for() {
+    for (directive, value) in
+        [("appendonly", "no"), ("save", "3600 1"), ("maxmemory-policy", "allkeys-lru")]
+    {
+        let kinds = told(|plan| {
+            plan.instances[0].config.insert(directive.to_owned(), value.to_owned());
+        });
+        assert_eq!(kinds, [Kind::Configuration], "{directive}");
+    }
+    let kinds = told(|plan| {
+        let Demand::Redis(demand) = &mut plan.services[0].demand;
+        demand.persistence = Persistence::Rdb;
+    });
+    // Neither appendonly nor save is as a cluster with snapshots has them.
+    assert_eq!(kinds, [Kind::Configuration; 12]);
 }
 
 #[test]

@@ -97,6 +97,21 @@ fn too_little_memory() {
 }
 
 #[test]
+fn memory_behind_pages_that_divide_nothing() {
+    let memory = "16GiB, pages: { 1GiB: 12 }";
+    let asked = Asked { cores: 8, memory, demand: &SMALL.replace("150MiB", "4GiB"), ..ASKED };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because the smallest split that serves the demand needs more than there is:
+        all hosts  memory  needs 15.7 GiB, allocatable 6 GiB, short by 9.7 GiB
+      At least 30 % of the demand on cache could be served, data and load alike.
+    hint: for memory, add at least 5 hosts like h1, or ask for less; 36GiB more cannot be used, since the pages of a NUMA node's instances have one size, which divides the memory of each: 2MiB pages suit most
+    ");
+}
+
+#[test]
 fn too_little_disk() {
     let asked = Asked { disk: "12GiB", ..ASKED };
     insta::assert_snapshot!(asked.screen(), @"

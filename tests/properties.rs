@@ -416,8 +416,11 @@ fn splits(spec: &Spec, profile: &Profile) -> Vec<Split> {
     for vcpus in &profile.shapes.vcpus {
         let usable = usable(profile, f64::from(*vcpus));
         for groups in 3..=cores / u64::from(copies) {
-            let data = demand.data_mib.get().div_ceil(groups) as f64;
-            if groups * usable >= asked && data <= memory.data_per_process_mib.default {
+            // Slots are dealt out whole: the largest group sets the size.
+            let most = u128::from(16_384_u64.div_ceil(groups));
+            let part = |whole: u64| (u128::from(whole) * most).div_ceil(16_384);
+            let data = part(demand.data_mib.get()) as f64;
+            if part(asked) <= usable.into() && data <= memory.data_per_process_mib.default {
                 let need = ceil(data * grown) as f64 + besides;
                 let mib = (need.max(memory.minimum_mib.default) / 64.0).ceil() * 64.0;
                 found.push((groups, copies.into(), *vcpus, floor(mib)));

@@ -7,7 +7,7 @@ use crate::ids::InstanceName;
 use crate::plan::{Group, Plan, Role, ServicePlan};
 
 /// Hash slots of a Redis Cluster.
-const SLOTS: u32 = 16_384;
+pub(super) const SLOTS: u32 = 16_384;
 /// Masters below which a cluster cannot agree that one is gone.
 const MIN_MASTERS: usize = 3;
 

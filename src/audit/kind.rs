@@ -114,9 +114,10 @@ kinds! {
     Layout = "layout",
     /// Configuration values agree with the instance and the rules of a cluster.
     Configuration = "configuration",
-    /// Groups hold the data that was asked for.
+    /// Every copy of a group holds the group's part of the data.
     Data = "data",
-    /// A service can do what was asked, and its sums are right.
+    /// A service can do what was asked, each group its part, and its sums are
+    /// right.
     Capacity = "capacity",
     /// Ceiling, usable rate and demand are what the profile and the pinned cores
     /// give.

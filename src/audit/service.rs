@@ -1,8 +1,9 @@
 //! Instances of a service: layout, configuration, data, capacity.
 
+use super::groups::{SLOTS, members};
 use super::{Findings, Kind};
-use crate::plan::{Instance, Layout, Plan, Role, ServicePlan};
-use crate::spec::{Demand, RedisDemand};
+use crate::plan::{Capacity, Instance, Layout, Plan, ServicePlan};
+use crate::spec::{Demand, Persistence, RedisDemand};
 use crate::units::Mebibytes;
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
@@ -15,10 +16,9 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         match &service.demand {
             Demand::Redis(demand) => {
                 for instance in instances() {
-                    redis_config(instance, findings);
+                    redis_config(instance, demand, findings);
                 }
-                let masters = instances().filter(|i| i.role == Role::Master);
-                data(service, demand, masters, findings);
+                parts(plan, service, demand, findings);
             }
         }
     }
@@ -57,7 +57,7 @@ fn layout(instance: &Instance, layout: &Layout, findings: &mut Findings) {
     }
 }
 
-fn redis_config(instance: &Instance, findings: &mut Findings) {
+fn redis_config(instance: &Instance, demand: &RedisDemand, findings: &mut Findings) {
     let mut wrong = |message: String| findings.add(Kind::Configuration, &instance.name, message);
     let value = |directive: &str| instance.config.get(directive).map(String::as_str);
     match value("maxmemory").and_then(redis_bytes) {
@@ -68,7 +68,11 @@ fn redis_config(instance: &Instance, findings: &mut Findings) {
         Some(_) => {}
     }
     let address = instance.address.to_string();
+    let appends = if demand.persistence == Persistence::Aof { "yes" } else { "no" };
     for (directive, expected) in [
+        ("appendonly", appends),
+        // Any other policy drops keys, which nobody asked for.
+        ("maxmemory-policy", "noeviction"),
         ("cluster-enabled", "yes"),
         ("cluster-announce-ip", address.as_str()),
         // Migration would move a replica onto its new master's host.
@@ -78,6 +82,13 @@ fn redis_config(instance: &Instance, findings: &mut Findings) {
             let found = value(directive).unwrap_or("missing");
             wrong(format!("{directive} is {found}; expected {expected}"));
         }
+    }
+    let rdb = demand.persistence == Persistence::Rdb;
+    let has_points = value("save").is_some_and(|points| !matches!(points, "" | "\"\""));
+    if has_points != rdb {
+        let found = value("save").unwrap_or("missing");
+        let expected = if rdb { "points in time" } else { "none" };
+        wrong(format!("save is {found}; expected {expected}"));
     }
 }
 
@@ -100,18 +111,35 @@ pub(super) fn redis_bytes(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-fn data<'a>(
-    service: &ServicePlan,
-    demand: &RedisDemand,
-    masters: impl Iterator<Item = &'a Instance>,
-    findings: &mut Findings,
-) {
-    let limits = masters.filter_map(|master| redis_bytes(master.config.get("maxmemory")?));
-    let held = limits.fold(0u64, u64::saturating_add);
-    if held < demand.data_mib.bytes() {
-        let held = Mebibytes::new(held >> 20);
-        let message = format!("its masters hold at most {held}, asked for are {}", demand.data_mib);
-        findings.add(Kind::Data, &service.name, message);
+/// Keys spread evenly over the slots: with its part of the demand every group is
+/// within what one instance can do, and every copy of it holds the data.
+fn parts(plan: &Plan, service: &ServicePlan, demand: &RedisDemand, findings: &mut Findings) {
+    let Capacity { usable_per_s, demand_per_s, .. } = service.capacity;
+    let exceeds = |whole: u64, slots: u64, most: u64| {
+        u128::from(whole) * u128::from(slots) > u128::from(most) * u128::from(SLOTS)
+    };
+    for group in &service.groups {
+        let index = group.index;
+        let slots = (u64::from(group.last_slot) + 1).saturating_sub(group.first_slot.into());
+        if exceeds(demand_per_s.get(), slots, usable_per_s.get()) {
+            let message = format!(
+                "group {index} has {slots} of {SLOTS} slots, too much of {demand_per_s} for an \
+                 instance that can do {usable_per_s}"
+            );
+            findings.add(Kind::Capacity, &service.name, message);
+        }
+        for copy in members(group).filter_map(|name| plan.instance(name)) {
+            let limit = copy.config.get("maxmemory").and_then(|text| redis_bytes(text));
+            let Some(limit) = limit else { continue };
+            if exceeds(demand.data_mib.bytes(), slots, limit) {
+                let (data, held) = (demand.data_mib, Mebibytes::new(limit >> 20));
+                let message = format!(
+                    "group {index} has {slots} of {SLOTS} slots, its part of {data} is more than \
+                     its maxmemory {held}"
+                );
+                findings.add(Kind::Data, &copy.name, message);
+            }
+        }
     }
 }
 

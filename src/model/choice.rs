@@ -32,7 +32,7 @@ pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Progra
     }
 }
 
-/// `Σ_l (scale · groups(l) + offset) · x[p,l]`, for rules about the chosen layout.
+/// `Σ_l (groups(l) + offset) · x[p,l]`, for rules about the chosen layout.
 pub(super) fn of_groups(problem: &Problem, variables: &Variables, part: usize, offset: i64) -> Sum {
     let layouts = variables.layouts.get(part).into_iter().flatten();
     let candidates = problem.parts.get(part).into_iter().flat_map(|part| &part.candidates);

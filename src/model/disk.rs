@@ -24,10 +24,12 @@ pub(super) fn add(
         }
         let single = host.pools.len() <= 1;
         let of_pool = |at: usize| -> Sum {
-            let (counts, any) =
-                if single { (&variables.counts, true) } else { (&variables.pools, false) };
-            let here = counts.iter().filter(|c| c.site == site && (any || c.at == at));
-            here.filter_map(|count| Some((int(disk(problem, count)?), count.var))).collect()
+            let term = |count: &Count| Some((int(disk(problem, count)?), count.var));
+            if single {
+                return variables.on_site(site).filter_map(term).collect();
+            }
+            let here = variables.pools.iter().filter(|c| (c.site, c.at) == (site, at));
+            here.filter_map(term).collect()
         };
         // A host without a pool has room for no volume: a pool of nothing.
         let spaces: Vec<u64> = host.pools.iter().map(|(_, space)| *space).collect();

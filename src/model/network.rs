@@ -32,8 +32,7 @@ pub(super) fn add(
             let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
             Some((int(shape.bits_per_s.div_ceil(1_000_000)), count.var))
         };
-        let here = variables.counts.iter().filter(|count| count.site == site);
-        let mut row: Sum = here.filter_map(bits).collect();
+        let mut row: Sum = variables.on_site(site).filter_map(bits).collect();
         if relaxed.bandwidth && !row.is_empty() {
             let slack = program.variable(format!("short bandwidth {site}"), None);
             row.add(-1, slack);

@@ -9,6 +9,8 @@
 //! u[h]      1 if host h is used
 //! ```
 
+use std::collections::BTreeMap;
+
 use super::problem::{Kind, Problem, Shape};
 use super::program::{Program, Sum, Var};
 use super::{Relaxed, Short};
@@ -43,6 +45,9 @@ pub struct Variables {
     pub used: Vec<Var>,
     /// What may be exceeded.
     pub slacks: Vec<(Short, Var)>,
+    /// Indices in `counts` by host, ascending: with thousands of hosts, going
+    /// through all counts for each of them takes minutes.
+    by_site: BTreeMap<usize, Vec<usize>>,
 }
 
 impl Variables {
@@ -99,6 +104,7 @@ impl Variables {
                 if fit > 0 {
                     let name = format!("n {part} {shape} {} {at}", host.host.name);
                     let var = program.variable(name, Some(fit));
+                    self.by_site.entry(site).or_default().push(self.counts.len());
                     self.counts.push(Count { part, shape, site, at, var });
                 }
             }
@@ -121,19 +127,26 @@ impl Variables {
         }
     }
 
+    /// The counts on a host.
+    pub fn on_site(&self, site: usize) -> impl Iterator<Item = &Count> {
+        let indices = self.by_site.get(&site).into_iter().flatten();
+        indices.filter_map(|index| self.counts.get(*index))
+    }
+
     /// The counts on a NUMA node.
     pub fn in_room(&self, site: usize, at: usize) -> impl Iterator<Item = &Count> {
-        self.counts.iter().filter(move |count| (count.site, count.at) == (site, at))
+        self.on_site(site).filter(move |count| count.at == at)
     }
 
     /// Instances of a part on some hosts.
     #[must_use]
     pub fn on(&self, part: usize, sites: &[usize]) -> Sum {
-        self.counts
-            .iter()
-            .filter(|count| count.part == part && sites.contains(&count.site))
-            .map(|count| (1, count.var))
-            .collect()
+        let counts = sites.iter().flat_map(|site| self.on_site(*site));
+        let mut found: Vec<Var> =
+            counts.filter(|count| count.part == part).map(|count| count.var).collect();
+        // In the order of the variables, whatever the hosts' order.
+        found.sort_unstable();
+        found.into_iter().map(|var| (1, var)).collect()
     }
 }
 

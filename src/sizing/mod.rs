@@ -5,6 +5,7 @@
 //! exactly, so that the model stays linear and every number can be explained.
 
 mod memory;
+mod parts;
 mod sharded;
 mod throughput;
 

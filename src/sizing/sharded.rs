@@ -11,12 +11,14 @@
 //! - of those whose instances are equal in every size only the two with the
 //!   fewest groups: the others use more of everything.
 //!
-//! Assumptions: keys spread evenly over the slots, and load over the keys. The
+//! Assumptions: keys spread evenly over the slots, and load over the keys; so
+//! the group with the most slots has the most of both, and sets the size. The
 //! enumeration is exact up to [`EXACT`] groups beyond the fewest, and as good as
 //! its steps from there on, of which at most [`MOST`] are taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::parts::{Parts, proportion};
 use super::{Candidate, Ceiling, copies, memory, threads, throughput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{Profile, ceil, real};
@@ -126,9 +128,9 @@ impl<'a> Range<'a> {
     fn fewest(&self, vcpus: u32) -> (u64, Binding) {
         let usable = self.ceiling(vcpus).usable.get();
         let work = self.work().get();
-        let load = if usable == 0 { u64::MAX } else { work.div_ceil(usable) };
-        let per_process = self.profile.memory.data_per_process_mib.whole().max(1);
-        let data = self.demand.data_mib.get().div_ceil(per_process);
+        let load = self.parts().groups_for(work, usable);
+        let per_process = self.profile.memory.data_per_process_mib.whole();
+        let data = self.parts().groups_for(self.demand.data_mib.get(), per_process);
         let quorum = self.profile.cluster.masters_min.whole();
         if quorum >= load && quorum >= data {
             (quorum, Binding::Quorum)
@@ -137,6 +139,10 @@ impl<'a> Range<'a> {
         } else {
             (data, Binding::DataPerProcess)
         }
+    }
+
+    fn parts(&self) -> Parts {
+        Parts { slots: self.profile.cluster.slots.whole(), most_groups: self.most_groups() }
     }
 
     fn with_vcpus(&self, vcpus: u32) -> Vec<Candidate> {
@@ -164,12 +170,12 @@ impl<'a> Range<'a> {
 
     fn candidate(&self, vcpus: u32, groups: u64) -> Candidate {
         let RedisDemand { persistence, value_bytes, data_mib, .. } = *self.demand;
-        let data = Mebibytes::new(data_mib.get().div_ceil(groups.max(1)));
+        let data = Mebibytes::new(self.parts().largest(data_mib.get(), groups));
         let (_, binding) = self.fewest(vcpus);
         let ceiling = self.ceiling(vcpus);
         let work = self.work();
         let total = ceiling.usable.get().saturating_mul(groups);
-        let operations = work.get().div_ceil(groups.max(1)).min(ceiling.usable.get());
+        let operations = self.parts().largest(work.get(), groups).min(ceiling.usable.get());
         let bytes = real(value_bytes.get()) + self.profile.network.overhead_bytes.default;
         Candidate {
             layout: Layout {
@@ -211,12 +217,6 @@ fn share_of(demand: &RedisDemand, percent: u64) -> RedisDemand {
         data_mib: Mebibytes::new(part(demand.data_mib.get())),
         ..*demand
     }
-}
-
-/// `whole · part / of`, rounded down, without overflow.
-fn proportion(whole: u64, part: u64, of: u64) -> u64 {
-    let product = u128::from(whole) * u128::from(part) / u128::from(of.max(1));
-    u64::try_from(product).unwrap_or(u64::MAX)
 }
 
 /// Numbers of groups from `first` to `last`: see the module's doc.

@@ -112,7 +112,12 @@ fn improve(
         // Sums of natural numbers are never below 0.
         (Ok(Answer::Nothing), Some(values)) => Ok((values, 0, true)),
         (Ok(Answer::Nothing), None) => Err(deadline.hit()),
-        (Ok(Answer::Infeasible), _) => Err(SolveError::Infeasible),
+        // What is known keeps all rules, so this is an error of the solver.
+        (Ok(Answer::Infeasible), Some(_)) => Err(SolveError::Solver {
+            tier: tier.name().to_owned(),
+            message: "HiGHS finds no solution, but one is known".to_owned(),
+        }),
+        (Ok(Answer::Infeasible), None) => Err(SolveError::Infeasible),
         (Err(message), _) => Err(SolveError::Solver { tier: tier.name().to_owned(), message }),
     }
 }

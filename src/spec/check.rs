@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Spanned;
 
+use super::check_across;
 use super::check_host::{self, FoundHost};
 use super::check_image::{self, FoundImage};
 use super::check_network;
@@ -59,6 +60,7 @@ pub(super) fn spec(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Spe
         }
     };
     let (services, vms) = check_service::services_and_vms(&mut scope, top, wire);
+    check_across::labels(&mut scope, sources, survive.0, &hosts);
     let engines: Vec<&str> = services
         .iter()
         .map(|service| match service.demand {
@@ -67,6 +69,8 @@ pub(super) fn spec(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Spe
         .collect();
     let image =
         sources.image.as_ref().and_then(|found| check_image::image(found, &engines, problems));
+    let size = image.as_ref().map(|image| image.virtual_size_mib);
+    check_across::roots(&mut Scope { file: &sources.file, problems }, sources, size);
     if !problems.is_empty() {
         return None;
     }

@@ -5,6 +5,7 @@
 //! wrong is told with file, line and column, as much of it at once as possible.
 
 mod check;
+mod check_across;
 mod check_host;
 mod check_image;
 mod check_network;

@@ -187,6 +187,29 @@ fn networks_agree_with_themselves_and_the_hosts() {
 }
 
 #[test]
+fn a_failure_domain_that_is_named_is_known_of_every_host() {
+    insta::assert_snapshot!(changed("spec.yaml", "survive: host", "survive: rack"), @r#"
+    spec.yaml:2:20: policy.survive: 1 of 1 hosts have no label rack, such as h1
+    hint: say where each stands: `labels: { rack: NAME }` in its host file
+    "#);
+    insta::assert_snapshot!(changed("spec.yaml", "spread: host", "spread: site"), @r#"
+    spec.yaml:10:76: spread: 1 of 1 hosts have no label site, such as h1
+    hint: say where each stands: `labels: { site: NAME }` in its host file
+    "#);
+    let files = Files::good();
+    files.put("spec.yaml", SPEC.replace("survive: host", "survive: rack"));
+    files.put("hosts/h1.yaml", format!("{HOST}labels: {{ rack: r1 }}\n"));
+    assert!(files.load().is_ok());
+}
+
+#[test]
+fn a_fixed_machine_holds_the_image() {
+    insta::assert_snapshot!(changed("spec.yaml", "disk: 4GiB", "disk: 3071MiB"), @"spec.yaml:10:62: disk: 3071MiB is less than the image's 3GiB; expected at least that");
+    let files = Files::good();
+    assert!(files.put("spec.yaml", SPEC.replace("disk: 4GiB", "disk: 3GiB")).load().is_ok());
+}
+
+#[test]
 fn nothing_is_given_out_twice() {
     insta::assert_snapshot!(changed("hosts/h1.yaml", "[1, 5]", "[0, 5]"), @"hosts/h1.yaml:10:41: cores: CPU 0 stands a second time on this host");
     insta::assert_snapshot!(changed("hosts/h1.yaml", "memory: 2GiB }", "memory: 200GiB }"), @"hosts/h1.yaml:4:30: reserve.memory: 200GiB is more than the host has: 24000MiB");

@@ -103,6 +103,9 @@ fn redis(ordinal: u32, host: &str, core: u32, role: Role) -> Instance {
     redis.data = Some(volume(redis.name.as_str(), "data", 2_048));
     redis.config = [
         ("maxmemory", "400mb"),
+        ("maxmemory-policy", "noeviction"),
+        ("appendonly", "yes"),
+        ("save", "\"\""),
         ("cluster-enabled", "yes"),
         ("cluster-allow-replica-migration", "no"),
     ]

@@ -4,7 +4,7 @@
 use super::Shortage;
 use crate::model::{Part, Problem, Shape, Site};
 use crate::sizing::Candidate;
-use crate::units::counted;
+use crate::units::{Mebibytes, counted};
 
 /// What is summed over all hosts.
 struct Resource {
@@ -121,6 +121,22 @@ fn hint(problem: &Problem, short: &Shortage) -> String {
     );
     match short.resource.as_str() {
         "disk" => format!("for disk, enlarge the pools or {add}"),
+        "memory" => format!("for memory, {add}, or ask for less{}", behind_pages(problem)),
         name => format!("for {name}, {add}, or ask for less"),
+    }
+}
+
+/// Memory that is there but behind pages of a size that no plan uses.
+fn behind_pages(problem: &Problem) -> String {
+    let rooms = problem.sites.iter().flat_map(|site| &site.rooms);
+    let lost =
+        rooms.map(|room| room.node.allocatable_memory().get().saturating_sub(room.memory_mib));
+    match lost.fold(0, u64::saturating_add) {
+        0 => String::new(),
+        lost => format!(
+            "; {} more cannot be used, since the pages of a NUMA node's instances have one size, \
+             which divides the memory of each: 2MiB pages suit most",
+            Mebibytes::new(lost)
+        ),
     }
 }
