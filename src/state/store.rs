@@ -63,7 +63,16 @@ pub struct Store {
 /// when the process dies.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file would not do: a process that any thread starts holds a
+    /// copy of it from its fork to its exec, and with it the lock.
+    fn drop(&mut self) {
+        // Then it goes with the last copy.
+        let _ = self.file.unlock();
+    }
 }
 
 /// An open journal; records are on the disk when a call returns.
@@ -106,7 +115,7 @@ impl Store {
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(text.as_bytes()))
             .map_err(failed("cannot write", &path))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 
     /// Opens the journal to add to it. Only the holder of the lock may.
@@ -205,6 +214,16 @@ mod tests {
         assert!(refused.contains("locked by deploy by ann@desk, pid 7, since 2"), "{refused}");
         drop(first);
         assert!(store.lock("destroy by bob@desk, pid 8").is_ok());
+    }
+
+    #[test]
+    fn a_lock_is_given_back_even_while_a_child_that_was_just_forked_has_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().to_owned());
+        let first = store.lock("a").unwrap();
+        let _of_the_child = first.file.try_clone().unwrap();
+        drop(first);
+        assert!(store.lock("b").is_ok());
     }
 
     #[test]
