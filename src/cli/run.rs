@@ -65,6 +65,7 @@ pub fn run(
     })?;
     let site = session.site(hosts);
     let observer = progress::observer(manner.format, actions);
+    let begun = session.took();
     let outcome = walk(
         actions,
         manner.parallel,
@@ -74,10 +75,11 @@ pub fn run(
     );
     drop(observer);
     let (done, failed, skipped) = (outcome.done, outcome.failures.len(), outcome.skipped);
+    let took = session.took().saturating_sub(begun);
     let written = journal.write(Entry::Finished { done, failed, skipped });
     match manner.format {
-        Format::Text => ui::data(&format!("{}\n", summary_line(&outcome, session.took())))?,
-        Format::Json => ui::data(&format!("{}\n", summary_json(&outcome, session.took())))?,
+        Format::Text => ui::data(&format!("{}\n", summary_line(&outcome, took)))?,
+        Format::Json => ui::data(&format!("{}\n", summary_json(&outcome, took)))?,
     }
     written?;
     if failed == 0 && skipped == 0 {
