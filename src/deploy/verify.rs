@@ -2,6 +2,7 @@
 //! cluster's, and a value written and read through every group.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::{panic, thread};
 
 use super::Site;
 use super::observe::in_parallel;
@@ -45,7 +46,11 @@ impl Verification {
 /// just observed; what it holds is not asked again.
 pub fn verify(site: &Site<'_>, world: &World) -> Verification {
     let mut found = Verification::default();
-    let mut guests = guests(site, world);
+    // Guests take their time to answer, so both are asked at once.
+    let (mut guests, probes) = thread::scope(|scope| {
+        let probes = scope.spawn(|| probe(site));
+        (guests(site, world), probes.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+    });
     for instance in &site.plan.instances {
         let mut compare = Comparison { instance, found: &mut found };
         match world.hosts.get(&instance.host) {
@@ -61,10 +66,21 @@ pub fn verify(site: &Site<'_>, world: &World) -> Verification {
             _ => compare.same("host", &"reachable", &"unreachable"),
         }
     }
-    for service in &site.plan.services {
+    for (service, probes) in site.plan.services.iter().zip(probes) {
         of_service(site, world, service, &mut found);
+        let name = || service.name.clone();
+        match probes {
+            Ok(probes) => found.probes.extend(probes.into_iter().map(|probe| (name(), probe))),
+            Err(error) => found.unjudged.push((name(), error.to_string())),
+        }
     }
     found
+}
+
+/// Writes and reads through every group of every service.
+fn probe(site: &Site<'_>) -> Vec<Result<Vec<Probe>, EngineError>> {
+    let services = site.plan.services.iter();
+    services.map(|one| engine_for(&one.demand).probe(site, one, site.plan)).collect()
 }
 
 /// Asks all guests that run, at the same time, what they see of their machines.
@@ -159,12 +175,6 @@ fn of_service(site: &Site<'_>, world: &World, service: &ServicePlan, found: &mut
     let known = world.clusters.get(&service.name).cloned();
     match known.map_or_else(|| engine.check(site, service, site.plan), Ok) {
         Ok(mismatches) => found.mismatches.extend(mismatches),
-        Err(error) => found.unjudged.push((service.name.clone(), error.to_string())),
-    }
-    match engine.probe(site, service, site.plan) {
-        Ok(probes) => {
-            found.probes.extend(probes.into_iter().map(|probe| (service.name.clone(), probe)));
-        }
         Err(error) => found.unjudged.push((service.name.clone(), error.to_string())),
     }
 }
