@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::dump::{CoreKey, Cpu, Dump, Numa, offline_note};
+use super::dump::{CoreKey, Cpu, Dump, offline_note};
 use super::{ImportError, Place};
 
 /// The columns of `lscpu -p` if nobody asks for others; the fifth is empty.
