@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// NUMA nodes in each socket; each socket is cut into as many parts.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=64))]
     numa_per_socket: Option<u32>,
+    /// Bridge that guests can be attached to; may stand several times.
+    #[arg(long, value_name = "BRIDGE")]
+    bridge: Vec<String>,
     /// Storage pool and the space that plans may use: `default=3TiB`; may stand several times.
     #[arg(long, value_name = "NAME=SIZE", value_parser = pool)]
     pool: Vec<(String, Mebibytes)>,
@@ -134,6 +137,7 @@ fn import(args: &Args, path: &Path) -> Result<(HostName, Imported), CliError> {
     let stated = host::Stated {
         uri: args.uri.clone(),
         hypervisor: args.hypervisor,
+        bridges: args.bridge.clone(),
         pools: args.pool.clone(),
     };
     let file = host::imported_file(&name, &origin, &machine, &stated);

@@ -13,6 +13,8 @@ pub struct Stated {
     pub uri: Option<String>,
     /// How the host runs guests.
     pub hypervisor: Option<Hypervisor>,
+    /// Bridges that guests can be attached to.
+    pub bridges: Vec<String>,
     /// Pools with the space that plans may use.
     pub pools: Vec<(String, Mebibytes)>,
 }
@@ -35,7 +37,7 @@ pub fn imported_file(
     let hypervisor = file.hypervisor(stated.hypervisor, machine.domain_types.as_deref());
     file.cost();
     file.reserve(numa);
-    file.bridges(&[], "the file does not tell");
+    file.bridges(&stated.bridges, "none told");
     file.line("numa:", &machine.numa.word.comment());
     if machine.numa.word.is_assumed() {
         file.assumed.push("numa".to_owned());
@@ -59,7 +61,7 @@ fn head(file: &mut Writer, origin: &str, machine: &Machine) {
 
 fn pools(file: &mut Writer, pools: &[(String, Mebibytes)]) {
     if pools.is_empty() {
-        file.line("pools: []", "the file does not tell; state them with --pool NAME=SIZE");
+        file.line("pools: []", "none told; state them with --pool NAME=SIZE");
         return;
     }
     file.line("pools:", "capacity: stated by the user; iops: assumed");

@@ -176,7 +176,7 @@ fn pages(dump: &Dump, id: u32, is_split: bool, memory: &Told<Mebibytes>) -> Told
             Told { value: HugePages::default(), word: Word::Assumed(why.to_owned()) }
         }
         None => {
-            let why = "none; the file does not tell where they lie, or of any";
+            let why = "none; the file does not tell";
             Told { value: HugePages::default(), word: Word::Assumed(why.to_owned()) }
         }
     }
