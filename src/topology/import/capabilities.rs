@@ -187,6 +187,6 @@ mod tests {
             "id='2' socket_id='0' core_id='0' siblings='2,3'",
         );
         let error = parse(&xml).unwrap_err();
-        assert_eq!(error.to_string(), "14:13: CPU 3 stands in two cores: the siblings disagree");
+        assert_eq!(error.to_string(), "13:13: CPU 2 stands in two cores: the siblings disagree");
     }
 }
