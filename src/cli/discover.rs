@@ -39,7 +39,8 @@ pub(super) struct Args {
     format: Format,
 }
 
-fn hypervisor(text: &str) -> Result<topology::Hypervisor, String> {
+/// Reads `kvm` or `qemu`.
+pub(super) fn hypervisor(text: &str) -> Result<topology::Hypervisor, String> {
     [topology::Hypervisor::Kvm, topology::Hypervisor::Qemu]
         .into_iter()
         .find(|kind| kind.as_str() == text)

@@ -7,6 +7,7 @@ mod destroy;
 mod discover;
 pub mod error;
 mod graph;
+mod import;
 mod plan;
 mod progress;
 mod run;
@@ -37,6 +38,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Discover(discover::Args),
+    Import(import::Args),
     Check(check::Args),
     Plan(plan::Args),
     Show(show::Args),
@@ -69,6 +71,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Discover(args) => discover::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),

@@ -1,13 +1,17 @@
 //! The host file: what a host said of itself, in the form that a spec
 //! includes, with a word on every value that was not measured.
 
-use std::collections::BTreeMap;
+mod imported;
+mod reported;
+
 use std::fmt::Write as _;
 
-use crate::hypervisor::{HostReport, ReportedCpu, ReportedNuma, ReportedPool};
+pub use self::imported::{Stated, imported_file};
+use crate::hypervisor::{HostReport, ReportedPool};
 use crate::ids::{HostName, MAX_NAME};
 use crate::quote;
-use crate::topology::Hypervisor;
+use crate::topology::import::{Numa, Told};
+use crate::topology::{Hypervisor, L3Domain};
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
 /// Assumed of every disk: what a small SSD does. libvirt says nothing of speed.
@@ -41,16 +45,15 @@ pub fn host_file(
     file.head(uri, report);
     file.line(&format!("name: {name}"), "");
     file.line(&format!("uri: {}", scalar(uri)), "");
-    let hypervisor = file.hypervisor(hypervisor, report);
-    file.line("cost: 1", "assumed: all hosts cost the same");
-    file.assumed.push("cost".to_owned());
-    file.reserve(&report.numa);
-    file.bridges(&report.bridges);
-    file.numa(&report.numa);
+    let hypervisor = file.hypervisor(hypervisor, Some(&report.domain_types));
+    let numa = reported::numa(&report.numa);
+    file.cost();
+    file.reserve(&numa);
+    file.bridges(&report.bridges, "libvirt lists none");
+    file.line("numa:", "");
+    file.numa(&numa);
     file.pools(&report.pools);
-    let assumed = format!("assumed: [{}]", file.assumed.join(", "));
-    file.line(&assumed, "");
-    HostFile { text: file.text, hypervisor, assumed: file.assumed }
+    file.done(hypervisor)
 }
 
 /// A host's name from its libvirt hostname: the first label, made to follow
@@ -116,11 +119,18 @@ impl Writer {
         );
     }
 
-    fn hypervisor(&mut self, stated: Option<Hypervisor>, report: &HostReport) -> Hypervisor {
-        let offers =
-            |kind: Hypervisor| report.domain_types.iter().any(|offer| offer == kind.as_str());
+    /// How the host runs guests, by what the user says and libvirt offers.
+    fn hypervisor(&mut self, stated: Option<Hypervisor>, offered: Option<&[String]>) -> Hypervisor {
+        let offers = |kind: Hypervisor| {
+            offered.unwrap_or_default().iter().any(|offer| offer == kind.as_str())
+        };
         let (hypervisor, comment) = match stated {
-            Some(kind) if offers(kind) => (kind, "kvm | qemu; stated by the user"),
+            None if offered.is_none() => {
+                (Hypervisor::Kvm, "kvm | qemu; assumed: the file does not tell")
+            }
+            Some(kind) if offered.is_none() || offers(kind) => {
+                (kind, "kvm | qemu; stated by the user")
+            }
             Some(kind) => {
                 (kind, "kvm | qemu; stated by the user, though libvirt does not offer it")
             }
@@ -141,81 +151,78 @@ impl Writer {
         hypervisor
     }
 
-    fn reserve(&mut self, numa: &[ReportedNuma]) {
-        let cores: usize = numa.iter().map(|node| cores(&node.cpus).len()).sum();
-        let memory = Mebibytes::new(numa.iter().map(|node| node.memory_kib >> 10).sum());
+    fn cost(&mut self) {
+        self.line("cost: 1", "assumed: all hosts cost the same");
+        self.assumed.push("cost".to_owned());
+    }
+
+    fn reserve(&mut self, numa: &[Numa]) {
+        let cores: usize = numa.iter().map(core_count).sum();
+        let memory: Mebibytes = numa.iter().map(|node| node.memory.value).sum();
         // The host and each guest's QEMU: 2 GiB, on big hosts a thirty-second part, on tiny ones an eighth.
         let gib = memory.get() >> 10;
         let kept = Mebibytes::from_gib((gib / 32).max(2)).min(Mebibytes::new(memory.get() / 8));
         let (kept_cores, why) = if cores <= TOO_FEW_TO_SHARE {
             (0, "no core: there are too few to give one away")
         } else {
-            (numa.iter().filter(|node| !node.cpus.is_empty()).count(), "one core per NUMA node")
+            (numa.iter().filter(|node| core_count(node) > 0).count(), "one core per NUMA node")
         };
         let reserve = format!("reserve: {{ cores: {kept_cores}, memory: {kept} }}");
         self.line(&reserve, &format!("assumed: for the host, emulator and I/O threads; {why}"));
         self.assumed.push("reserve".to_owned());
     }
 
-    fn bridges(&mut self, bridges: &[String]) {
+    fn bridges(&mut self, bridges: &[String], why_none: &str) {
         let names: Vec<String> = bridges.iter().map(|bridge| scalar(bridge)).collect();
         if names.is_empty() {
-            self.line("bridges: []", "assumed: libvirt lists none; add those that you know of");
+            let comment = format!("assumed: {why_none}; add those that you know of");
+            self.line("bridges: []", &comment);
             self.assumed.push("bridges".to_owned());
         } else {
             self.line(&format!("bridges: [{}]", names.join(", ")), "");
         }
     }
 
-    fn numa(&mut self, numa: &[ReportedNuma]) {
-        self.line("numa:", "");
+    fn numa(&mut self, numa: &[Numa]) {
         for node in numa {
             self.line(&format!("  - id: {}", node.id), "");
-            self.line(&format!("    memory: {}MiB", node.memory_kib >> 10), "");
-            let count = |kib| {
-                node.pages.iter().filter(|(size, _)| *size == kib).map(|(_, n)| n).sum::<u64>()
-            };
-            self.line(
-                &format!("    pages: {{ 2MiB: {}, 1GiB: {} }}", count(2048), count(1 << 20)),
-                "",
-            );
+            // In MiB also where GiB would do: columns of numbers compare.
+            let memory = format!("    memory: {}MiB", node.memory.value.get());
+            self.told(&memory, &node.memory, node, "memory");
+            let pages = node.pages.value;
+            let pages = format!("    pages: {{ 2MiB: {}, 1GiB: {} }}", pages.small, pages.large);
+            self.told(&pages, &node.pages, node, "pages");
             self.l3(node);
         }
     }
 
-    /// L3 domains as libvirt lists the caches; else one for each die, which is
-    /// a guess.
-    fn l3(&mut self, node: &ReportedNuma) {
-        let mut domains: BTreeMap<u32, (Option<u64>, Vec<ReportedCpu>)> = BTreeMap::new();
-        let mut guessed = false;
-        for cpu in &node.cpus {
-            let first = match &cpu.l3 {
-                Some((sharers, _)) => sharers.iter().min().copied().unwrap_or(cpu.id),
-                None => {
-                    guessed = true;
-                    let die =
-                        |other: &&ReportedCpu| (other.socket, other.die) == (cpu.socket, cpu.die);
-                    node.cpus.iter().filter(die).map(|other| other.id).min().unwrap_or(cpu.id)
-                }
-            };
-            let (size, cpus) = domains.entry(first).or_default();
-            *size = cpu.l3.as_ref().map(|(_, kib)| *kib);
-            cpus.push(cpu.clone());
+    /// A line of a NUMA node with whose word it is.
+    fn told<T>(&mut self, line: &str, told: &Told<T>, node: &Numa, field: &str) {
+        self.line(line, &told.word.comment());
+        if told.word.is_assumed() {
+            self.assumed.push(format!("numa.{}.{field}", node.id));
         }
-        if guessed {
-            self.line("    l3:", "assumed: one for each die; libvirt lists no such cache");
-            self.assumed.push(format!("numa.{}.l3", node.id));
-        } else if domains.is_empty() {
+    }
+
+    fn l3(&mut self, node: &Numa) {
+        if node.l3.value.is_empty() {
             self.line("    l3: []", "no CPU is online here");
-        } else {
-            self.line("    l3:", "");
+            return;
         }
-        for (size, cpus) in domains.values() {
-            let size =
-                size.map_or_else(String::new, |kib| format!("size: {}, ", Bytes::new(kib << 10)));
-            let cores: Vec<String> = cores(cpus).iter().map(|core| format!("{core:?}")).collect();
+        self.told("    l3:", &node.l3, node, "l3");
+        for L3Domain { size_kib, cores } in &node.l3.value {
+            let size = size_kib
+                .map_or_else(String::new, |kib| format!("size: {}, ", Bytes::new(kib << 10)));
+            let cores: Vec<String> = cores.iter().map(|core| format!("{:?}", core.cpus)).collect();
             self.line(&format!("      - {{ {size}cores: [{}] }}", cores.join(", ")), "");
         }
+    }
+
+    /// The file with its last line.
+    fn done(mut self, hypervisor: Hypervisor) -> HostFile {
+        let assumed = format!("assumed: [{}]", self.assumed.join(", "));
+        self.line(&assumed, "");
+        HostFile { text: self.text, hypervisor, assumed: self.assumed }
     }
 
     fn pools(&mut self, pools: &[ReportedPool]) {
@@ -237,15 +244,8 @@ impl Writer {
     }
 }
 
-/// CPUs core by core, in the order of their first CPU: siblings together.
-fn cores(cpus: &[ReportedCpu]) -> Vec<Vec<u32>> {
-    let mut cores: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for cpu in cpus {
-        let here = |other: &&u32| cpus.iter().any(|cpu| cpu.id == **other);
-        let first = cpu.siblings.iter().filter(here).min().copied().unwrap_or(cpu.id);
-        cores.entry(first).or_default().push(cpu.id);
-    }
-    cores.into_values().collect()
+fn core_count(node: &Numa) -> usize {
+    node.l3.value.iter().map(|domain| domain.cores.len()).sum()
 }
 
 /// A version as libvirt packs it.

@@ -1,19 +1,22 @@
 //! What a host says of itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use virt::connect::Connect;
 use virt_sys as sys;
 
 use super::error::Site;
-use super::{capabilities, storage, xml};
-use crate::hypervisor::{HostReport, ReportedNuma, Result};
+use super::{storage, xml};
+use crate::hypervisor::{HostReport, ReportedCpu, ReportedNuma, Result};
+use crate::topology::import::dump::{CoreKey, Dump};
+use crate::topology::import::{self, capabilities};
 
 /// Asks for everything a plan needs to know.
 pub(super) fn host(connection: &Connect, site: &Site<'_>) -> Result<HostReport> {
     let text = site.named(connection.capabilities())?;
-    let capabilities = capabilities::parse(&text).map_err(|message| site.error(message))?;
-    let mut numa = capabilities.numa;
+    let wrong = |error| site.error(format!("capabilities: {error}"));
+    let dump = capabilities::parse(&text).map_err(wrong)?;
+    let mut numa = reported(&dump);
     for node in &mut numa {
         node.free_pages = free_pages(connection, site, node)?;
     }
@@ -21,11 +24,46 @@ pub(super) fn host(connection: &Connect, site: &Site<'_>) -> Result<HostReport> 
         hostname: site.named(connection.hostname())?,
         libvirt_version: u64::from(site.named(connection.lib_version())?),
         qemu_version: u64::from(site.named(connection.hyp_version())?),
-        domain_types: capabilities.domain_types,
+        domain_types: dump.domain_types.unwrap_or_default(),
         numa,
         pools: storage::pools(connection, site)?,
         bridges: bridges(connection, site)?,
     })
+}
+
+/// NUMA nodes as the capabilities list them; free pages are not in there.
+fn reported(dump: &Dump) -> Vec<ReportedNuma> {
+    let mut siblings: BTreeMap<CoreKey, Vec<u32>> = BTreeMap::new();
+    let mut sharers: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    for cpu in &dump.cpus {
+        siblings.entry(cpu.core).or_default().push(cpu.id);
+        if let Some(l3) = cpu.l3 {
+            sharers.entry(l3).or_default().push(cpu.id);
+        }
+    }
+    let l3 = |l3: usize| {
+        let kib = dump.caches_kib.get(l3).copied().flatten()?;
+        Some((sharers.get(&l3)?.clone(), kib))
+    };
+    let node = |(id, numa): (&u32, &import::dump::Numa)| {
+        let cpus = dump.cpus.iter().filter(|cpu| cpu.numa == Some(*id));
+        let cpus = cpus.map(|cpu| ReportedCpu {
+            id: cpu.id,
+            socket: cpu.socket,
+            die: cpu.die,
+            core: cpu.core.number,
+            siblings: siblings.get(&cpu.core).cloned().unwrap_or_default(),
+            l3: cpu.l3.and_then(l3),
+        });
+        ReportedNuma {
+            id: *id,
+            memory_kib: numa.memory_kib.unwrap_or(0),
+            pages: numa.pages.clone().unwrap_or_default(),
+            free_pages: Vec::new(),
+            cpus: cpus.collect(),
+        }
+    };
+    dump.numa.iter().map(node).collect()
 }
 
 /// Free pages of each size of a node; empty where the driver cannot tell.

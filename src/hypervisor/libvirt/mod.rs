@@ -3,8 +3,6 @@
 //! One connection per host serves all threads. Calls block until libvirt
 //! answers; a keep-alive ends those whose host has gone.
 
-mod capabilities;
-mod cpuset;
 mod describe;
 mod domains;
 mod error;

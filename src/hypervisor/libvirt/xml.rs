@@ -4,16 +4,12 @@
 use roxmltree::{Document, Node};
 use uuid::Uuid;
 
-use super::cpuset;
 use crate::hypervisor::{
     Domain, METADATA_NAMESPACE, OwnerTag, ReportedPool, VolumeFormat, VolumeInfo, VolumeRequest,
 };
 use crate::quote;
-
-/// The child element of that name, in no namespace.
-pub(super) fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
-    node.children().find(|child| child.has_tag_name(name))
-}
+use crate::topology::cpuset;
+use crate::topology::import::xml::{bytes, child};
 
 /// The descendant at the end of a path of element names.
 fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
@@ -23,19 +19,6 @@ fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
 /// Text of the element at the end of a path.
 fn text(node: Node<'_, '_>, path: &[&str]) -> Option<String> {
     Some(at(node, path)?.text()?.trim().to_owned())
-}
-
-/// A size with its `unit` in bytes; libvirt's default unit is `default`.
-pub(super) fn bytes(node: Node<'_, '_>, number: &str, default: &str) -> Option<u64> {
-    let factor: u64 = match node.attribute("unit").unwrap_or(default) {
-        "B" | "b" | "bytes" => 1,
-        "KiB" | "K" | "k" => 1 << 10,
-        "MiB" | "M" => 1 << 20,
-        "GiB" | "G" => 1 << 30,
-        "TiB" | "T" => 1 << 40,
-        _ => return None,
-    };
-    number.trim().parse::<u64>().ok()?.checked_mul(factor)
 }
 
 /// The name in some domain XML.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::hypervisor::{ReportedCpu, ReportedNuma};
 
 fn cpu(id: u32, siblings: &[u32], l3: Option<&[u32]>) -> ReportedCpu {
     let core = siblings.first().copied().unwrap_or(id);

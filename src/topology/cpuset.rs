@@ -8,7 +8,8 @@ const LONGEST: u32 = 1 << 16;
 
 /// Reads a set of CPU or NUMA node numbers, ascending. What is not understood
 /// is left out: the text comes from libvirt, which has checked it.
-pub(super) fn parse(text: &str) -> Vec<u32> {
+#[must_use]
+pub fn parse(text: &str) -> Vec<u32> {
     let mut numbers = BTreeSet::new();
     for part in text.split(',').map(str::trim) {
         if let Some(number) = part.strip_prefix('^') {

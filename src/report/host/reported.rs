@@ -1,0 +1,51 @@
+//! What a host reported of its CPUs, in the form that importers make too.
+
+use std::collections::BTreeMap;
+
+use crate::hypervisor::{ReportedCpu, ReportedNuma};
+use crate::topology::import::{HugePages, Numa, Told, Word};
+use crate::topology::{Core, L3Domain};
+use crate::units::Mebibytes;
+
+pub(super) fn numa(reported: &[ReportedNuma]) -> Vec<Numa> {
+    let measured = |node: &ReportedNuma| Numa {
+        id: node.id,
+        memory: Told { value: Mebibytes::new(node.memory_kib >> 10), word: Word::Measured },
+        pages: Told { value: HugePages::among(&node.pages), word: Word::Measured },
+        l3: l3(node),
+    };
+    reported.iter().map(measured).collect()
+}
+
+/// L3 domains as libvirt lists the caches; else one for each die, which is a
+/// guess.
+fn l3(node: &ReportedNuma) -> Told<Vec<L3Domain>> {
+    let mut domains: BTreeMap<u32, (Option<u64>, Vec<&ReportedCpu>)> = BTreeMap::new();
+    let mut word = Word::Measured;
+    for cpu in &node.cpus {
+        let first = match &cpu.l3 {
+            Some((sharers, _)) => sharers.iter().min().copied().unwrap_or(cpu.id),
+            None => {
+                word = Word::Assumed("one for each die; libvirt lists no such cache".to_owned());
+                let die = |other: &&ReportedCpu| (other.socket, other.die) == (cpu.socket, cpu.die);
+                node.cpus.iter().filter(die).map(|other| other.id).min().unwrap_or(cpu.id)
+            }
+        };
+        let (size, cpus) = domains.entry(first).or_default();
+        *size = cpu.l3.as_ref().map(|(_, kib)| *kib);
+        cpus.push(cpu);
+    }
+    let domain = |(size_kib, cpus): (_, Vec<_>)| L3Domain { size_kib, cores: cores(&cpus) };
+    Told { value: domains.into_values().map(domain).collect(), word }
+}
+
+/// CPUs core by core, in the order of their first CPU: siblings together.
+fn cores(cpus: &[&ReportedCpu]) -> Vec<Core> {
+    let mut cores: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for cpu in cpus {
+        let here = |other: &&u32| cpus.iter().any(|cpu| cpu.id == **other);
+        let first = cpu.siblings.iter().filter(here).min().copied().unwrap_or(cpu.id);
+        cores.entry(first).or_default().push(cpu.id);
+    }
+    cores.into_values().map(|cpus| Core { cpus }).collect()
+}

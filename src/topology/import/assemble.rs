@@ -1,0 +1,207 @@
+//! A dump to a machine: checked, NUMA nodes and memory filled in, L3 domains
+//! formed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dump::{CoreKey, Cpu, Dump};
+use super::split::{self, CoreOf};
+use super::{HugePages, ImportError, Machine, Numa, Source, Stated, Told, Word};
+use crate::topology::{Core, L3Domain};
+use crate::units::Mebibytes;
+
+/// Highest number of a CPU and of a NUMA node that a host file may hold.
+const MAX_CPU: u32 = 65_535;
+const MAX_NUMA: u32 = 1_023;
+
+pub(super) fn machine(
+    source: Source,
+    mut dump: Dump,
+    stated: &Stated,
+) -> Result<Machine, ImportError> {
+    let mut cores = cores(&dump)?;
+    let numa_word = match (stated.numa_per_socket, dump.numa_told) {
+        (None, true) => {
+            every_cpu_has_a_numa_node(&dump)?;
+            Word::Measured
+        }
+        (per_socket, _) => {
+            let word = split::renumber(&mut cores, per_socket)?;
+            if dump.numa.len() > 1 {
+                dump.notes
+                    .push("The NUMA nodes of the file were put together and cut anew.".into());
+            }
+            word
+        }
+    };
+    let mut groups: BTreeMap<u32, Vec<CoreOf>> = BTreeMap::new();
+    for core in cores {
+        groups.entry(core.numa).or_default().push(core);
+    }
+    if let Some(id) = groups.keys().find(|id| **id > MAX_NUMA) {
+        let message = format!("the NUMA node {id} is absurd; expected at most {MAX_NUMA}");
+        return Err(ImportError::new(message));
+    }
+    if numa_word == Word::Measured {
+        note_memory_only(&mut dump, &groups);
+    }
+    let is_split = numa_word != Word::Measured;
+    let memory = memory(&dump, &groups, stated, is_split)?;
+    let numa = groups
+        .into_iter()
+        .zip(memory)
+        .map(|((id, cores), memory)| Numa {
+            id,
+            pages: pages(&dump, id, is_split, &memory),
+            memory,
+            l3: l3(&dump, &cores),
+        })
+        .collect();
+    Ok(Machine {
+        source,
+        hostname: dump.hostname,
+        domain_types: dump.domain_types,
+        numa: Told { value: numa, word: numa_word },
+        notes: dump.notes,
+    })
+}
+
+/// The cores with their CPUs, in the order of their first CPU; each CPU once
+/// and no core across a border.
+fn cores(dump: &Dump) -> Result<Vec<CoreOf>, ImportError> {
+    if dump.cpus.is_empty() {
+        return Err(ImportError::new("the file lists no online CPU"));
+    }
+    let mut seen = BTreeSet::new();
+    let mut cores: BTreeMap<CoreKey, (CoreOf, &Cpu)> = BTreeMap::new();
+    for cpu in &dump.cpus {
+        let wrong = |message: String| Err(ImportError::new(message).at(cpu.place));
+        if cpu.id > MAX_CPU {
+            return wrong(format!("CPU {} is absurd; expected at most {MAX_CPU}", cpu.id));
+        }
+        if !seen.insert(cpu.id) {
+            return wrong(format!("CPU {} stands in two cores, or twice in one", cpu.id));
+        }
+        let (core, first) = cores.entry(cpu.core).or_insert_with(|| (CoreOf::new(cpu), cpu));
+        core.cpus.push(cpu.id);
+        let differs = [
+            ("socket", cpu.socket != first.socket),
+            ("NUMA node", cpu.numa != first.numa),
+            ("L3 cache", cpu.l3 != first.l3),
+        ];
+        if let Some((border, _)) = differs.iter().find(|(_, differs)| *differs) {
+            let error = ImportError::new(format!(
+                "CPUs {} and {} are of one core, but not of one {border}",
+                first.id, cpu.id
+            ));
+            let hint = "numbers of cores must differ within a socket: lscpu without --physical";
+            return Err(error.at(cpu.place).hint(hint));
+        }
+    }
+    let mut cores: Vec<CoreOf> = cores.into_values().map(|(core, _)| core).collect();
+    cores.iter_mut().for_each(|core| core.cpus.sort_unstable());
+    cores.sort_by(|a, b| a.cpus.cmp(&b.cpus));
+    Ok(cores)
+}
+
+fn every_cpu_has_a_numa_node(dump: &Dump) -> Result<(), ImportError> {
+    match dump.cpus.iter().find(|cpu| cpu.numa.is_none()) {
+        None => Ok(()),
+        Some(cpu) => {
+            Err(ImportError::new(format!("CPU {} belongs to no NUMA node", cpu.id)).at(cpu.place))
+        }
+    }
+}
+
+fn note_memory_only(dump: &mut Dump, groups: &BTreeMap<u32, Vec<CoreOf>>) {
+    let alone = dump.numa.iter().filter(|(id, _)| !groups.contains_key(id));
+    let notes: Vec<String> = alone
+        .map(|(id, numa)| match numa.memory_kib {
+            Some(kib) => {
+                let memory = Mebibytes::new(kib >> 10);
+                format!("NUMA node {id} has {memory} and no CPUs of its own: left out.")
+            }
+            None => format!("NUMA node {id} has no CPUs of its own: left out."),
+        })
+        .collect();
+    dump.notes.extend(notes);
+}
+
+/// Memory of each NUMA node, in the order of `groups`.
+fn memory(
+    dump: &Dump,
+    groups: &BTreeMap<u32, Vec<CoreOf>>,
+    stated: &Stated,
+    is_split: bool,
+) -> Result<Vec<Told<Mebibytes>>, ImportError> {
+    let measured: Option<Vec<Mebibytes>> = if is_split {
+        None
+    } else {
+        let of = |id| Some(Mebibytes::new(dump.numa.get(id)?.memory_kib? >> 10));
+        groups.keys().map(of).collect()
+    };
+    if let (None, Some(measured)) = (stated.memory, measured) {
+        return Ok(measured
+            .into_iter()
+            .map(|value| Told { value, word: Word::Measured })
+            .collect());
+    }
+    let told: Option<u64> = dump.numa.values().map(|numa| numa.memory_kib).sum();
+    let total = stated.memory.or(told.filter(|kib| *kib > 0).map(|kib| Mebibytes::new(kib >> 10)));
+    let total = total.ok_or_else(|| {
+        ImportError::new("the file does not tell how much memory there is")
+            .hint("say it, as of the whole machine: --memory 768GiB")
+    })?;
+    let word = match (stated.memory, groups.len()) {
+        (Some(_), 1) => Word::Stated("the whole machine's".to_owned()),
+        (Some(_), _) => {
+            Word::Assumed(format!("an equal share of the {total} that the user stated"))
+        }
+        (None, 1) => Word::Measured,
+        (None, _) => Word::Assumed(format!("an equal share of {total}")),
+    };
+    let count = groups.len() as u64;
+    let share = |rank| total.get() / count + u64::from(rank < total.get() % count);
+    Ok((0..count)
+        .map(|rank| Told { value: Mebibytes::new(share(rank)), word: word.clone() })
+        .collect())
+}
+
+fn pages(dump: &Dump, id: u32, is_split: bool, memory: &Told<Mebibytes>) -> Told<HugePages> {
+    let known = dump.numa.get(&id).and_then(|numa| numa.pages.as_ref());
+    let known = known.filter(|_| !is_split).map(HugePages::among);
+    match known {
+        Some(value) if value.memory() <= memory.value => Told { value, word: Word::Measured },
+        Some(_) => {
+            let why = "none; those of the file do not fit into the memory stated";
+            Told { value: HugePages::default(), word: Word::Assumed(why.to_owned()) }
+        }
+        None => {
+            let why = "none; the file does not tell";
+            Told { value: HugePages::default(), word: Word::Assumed(why.to_owned()) }
+        }
+    }
+}
+
+/// The L3 domains of a NUMA node: one for each cache, or for each socket where
+/// the file tells of no caches.
+fn l3(dump: &Dump, cores: &[CoreOf]) -> Told<Vec<L3Domain>> {
+    type Key = (Option<usize>, u32);
+    let mut domains: BTreeMap<Key, Vec<Core>> = BTreeMap::new();
+    for core in cores {
+        let key = (core.l3, if core.l3.is_none() { core.socket } else { 0 });
+        domains.entry(key).or_default().push(Core { cpus: core.cpus.clone() });
+    }
+    let assumed = "one for each NUMA node and socket; the file tells of no L3 cache";
+    let word = match &dump.cores_assumed {
+        Some(what) => Word::Assumed(what.clone()),
+        None if cores.iter().any(|core| core.l3.is_none()) => Word::Assumed(assumed.to_owned()),
+        None => Word::Measured,
+    };
+    let size = |l3: Option<usize>| l3.and_then(|l3| dump.caches_kib.get(l3).copied().flatten());
+    let mut value: Vec<L3Domain> = domains
+        .into_iter()
+        .map(|((l3, _), cores)| L3Domain { size_kib: size(l3).filter(|kib| *kib > 0), cores })
+        .collect();
+    value.sort_by(|a, b| a.cores.cmp(&b.cores));
+    Told { value, word }
+}

@@ -1,0 +1,75 @@
+//! What a file tells of a machine, CPU by CPU, before anything is filled in.
+
+use std::collections::BTreeMap;
+
+use super::Place;
+
+/// The contents of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dump {
+    /// The name that the machine calls itself.
+    pub hostname: Option<String>,
+    /// Domain types that libvirt offers x86_64 guests, sorted.
+    pub domain_types: Option<Vec<String>>,
+    /// Online CPUs, in the order of the file.
+    pub cpus: Vec<Cpu>,
+    /// NUMA nodes, also those without CPUs.
+    pub numa: BTreeMap<u32, Numa>,
+    /// Whether the file knows which CPU lies in which NUMA node.
+    pub numa_told: bool,
+    /// Sizes of the L3 caches in KiB, where told; CPUs name them by their index.
+    pub caches_kib: Vec<Option<u64>>,
+    /// What was assumed about cores and caches already, if anything.
+    pub cores_assumed: Option<String>,
+    /// What was left out, or is to be taken with care.
+    pub notes: Vec<String>,
+}
+
+/// A NUMA node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Numa {
+    /// Memory in KiB.
+    pub memory_kib: Option<u64>,
+    /// Pages: size in KiB and number; `None` if the file lists none of any size.
+    pub pages: Option<Vec<(u64, u64)>>,
+}
+
+/// An online CPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cpu {
+    /// Where the file tells of it.
+    pub place: Place,
+    /// Its number.
+    pub id: u32,
+    /// Its socket.
+    pub socket: u32,
+    /// Its die in the socket.
+    pub die: u32,
+    /// Its core: CPUs with equal keys are siblings.
+    pub core: CoreKey,
+    /// Its NUMA node.
+    pub numa: Option<u32>,
+    /// Index of its L3 cache in [`Dump::caches_kib`].
+    pub l3: Option<usize>,
+}
+
+/// What makes a core one of its machine: a number and what it is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CoreKey {
+    /// What the number is counted in: a socket, or the core's first CPU.
+    pub within: u32,
+    /// The number.
+    pub number: u32,
+}
+
+/// Says which CPUs are left out because they are offline.
+pub(super) fn offline_note(cpus: &[u32]) -> Option<String> {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = cpus.iter().take(SHOWN).map(u32::to_string).collect();
+    let rest = if cpus.len() > SHOWN { ", ..." } else { "" };
+    match cpus.len() {
+        0 => None,
+        1 => Some(format!("CPU {} is offline: left out.", shown.join(""))),
+        count => Some(format!("{count} CPUs are offline: left out ({}{rest}).", shown.join(", "))),
+    }
+}

@@ -1,0 +1,212 @@
+//! hwloc's XML, as `lstopo --of xml` writes it.
+//!
+//! Versions differ in where NUMA nodes stand (above the sockets in version 1,
+//! beside the caches since version 2) and in what sockets and caches are
+//! called. So places in the tree are asked for sockets, caches and cores, and
+//! sets of CPUs for NUMA nodes.
+
+use std::collections::BTreeMap;
+
+use roxmltree::Node;
+
+use super::bitmap::Bitmap;
+use super::dump::{CoreKey, Cpu, Dump, Numa, offline_note};
+use super::xml::{Xml, child, elements, number};
+use super::{ImportError, Place};
+
+/// What stands above an object in the tree.
+#[derive(Clone, Copy, Default)]
+struct Above<'a> {
+    socket: Option<u32>,
+    die: u32,
+    core: Option<u32>,
+    l3: Option<usize>,
+    cpuset: Option<&'a str>,
+}
+
+/// A NUMA node and the CPUs near to it.
+struct Near {
+    id: u32,
+    cpus: Bitmap,
+}
+
+#[derive(Default)]
+struct Walk {
+    dump: Dump,
+    near: Vec<Near>,
+    sockets: u32,
+    dies: u32,
+    cores: u32,
+    offline: Vec<u32>,
+    coreless: bool,
+}
+
+pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
+    let root = xml.root();
+    let machine = elements(Some(root), "object")
+        .next()
+        .ok_or_else(|| xml.wrong(root, "hwloc XML without an object"))?;
+    let online: Vec<Bitmap> = ["cpuset", "online_cpuset"]
+        .into_iter()
+        .filter_map(|name| machine.attribute(name).and_then(Bitmap::parse))
+        .filter(|set| !set.is_empty())
+        .collect();
+    let mut walk = Walk::default();
+    let mut open = vec![(machine, Above::default())];
+    while let Some((node, above)) = open.pop() {
+        let above = walk.object(xml, node, above, &online)?;
+        let objects: Vec<Node<'_, '_>> = elements(Some(node), "object").collect();
+        open.extend(objects.into_iter().rev().map(|object| (object, above)));
+    }
+    walk.missing(machine, &online);
+    walk.numa_of_cpus();
+    let mut dump = walk.dump;
+    dump.hostname = info(machine, "HostName");
+    walk.offline.sort_unstable();
+    walk.offline.dedup();
+    dump.notes.extend(offline_note(&walk.offline));
+    if walk.coreless {
+        dump.cores_assumed = Some("each CPU a core of its own; the file tells of no cores".into());
+    }
+    if elements(Some(root), "cpukind").count() > 1 {
+        dump.notes.push("The cores are of several kinds; a plan takes all for equal.".into());
+    }
+    memory_of_all(machine, &mut dump);
+    Ok(dump)
+}
+
+impl Walk {
+    /// Takes an object; returns what stands above its children.
+    fn object<'a>(
+        &mut self,
+        xml: &Xml<'_>,
+        node: Node<'a, '_>,
+        mut above: Above<'a>,
+        online: &[Bitmap],
+    ) -> Result<Above<'a>, ImportError> {
+        let depth = node.attribute("depth");
+        match node.attribute("type").unwrap_or_default() {
+            "Package" | "Socket" => above.socket = Some(next(&mut self.sockets)),
+            "Die" => above.die = next(&mut self.dies),
+            "Core" => above.core = Some(next(&mut self.cores)),
+            "L3Cache" => above.l3 = Some(self.cache(node)),
+            "Cache" if depth == Some("3") => above.l3 = Some(self.cache(node)),
+            "NUMANode" | "Node" => self.numa_node(xml, node, above)?,
+            "PU" => self.pu(xml, node, above, online)?,
+            _ => {}
+        }
+        above.cpuset = node.attribute("cpuset").or(above.cpuset);
+        Ok(above)
+    }
+
+    fn cache(&mut self, node: Node<'_, '_>) -> usize {
+        let size = number::<u64>(node, "cache_size");
+        self.dump.caches_kib.push(size.map(|bytes| bytes >> 10));
+        self.dump.caches_kib.len() - 1
+    }
+
+    fn numa_node(
+        &mut self,
+        xml: &Xml<'_>,
+        node: Node<'_, '_>,
+        above: Above<'_>,
+    ) -> Result<(), ImportError> {
+        let id = number(node, "os_index")
+            .ok_or_else(|| xml.wrong(node, "a NUMA node without an os_index"))?;
+        let text = node.attribute("cpuset").or(above.cpuset).unwrap_or_default();
+        let cpus = Bitmap::parse(text)
+            .ok_or_else(|| xml.wrong(node, format!("cpuset: {text:?} is no set of CPUs")))?;
+        let numa = Numa { memory_kib: memory_kib(node), pages: pages(node) };
+        if self.dump.numa.insert(id, numa).is_some() {
+            return Err(xml.wrong(node, format!("the NUMA node {id} stands a second time")));
+        }
+        self.near.push(Near { id, cpus });
+        Ok(())
+    }
+
+    fn pu(
+        &mut self,
+        xml: &Xml<'_>,
+        node: Node<'_, '_>,
+        above: Above<'_>,
+        online: &[Bitmap],
+    ) -> Result<(), ImportError> {
+        let id =
+            number(node, "os_index").ok_or_else(|| xml.wrong(node, "a PU without an os_index"))?;
+        if !online.iter().all(|set| set.contains(id)) {
+            self.offline.push(id);
+            return Ok(());
+        }
+        self.coreless |= above.core.is_none();
+        let core = above.core.unwrap_or_else(|| next(&mut self.cores));
+        self.dump.cpus.push(Cpu {
+            place: Place::Byte(xml.offset(node)),
+            id,
+            socket: above.socket.unwrap_or(0),
+            die: above.die,
+            core: CoreKey { within: 0, number: core },
+            numa: None,
+            l3: above.l3,
+        });
+        Ok(())
+    }
+
+    /// CPUs that the machine has but that are not online or have no object.
+    fn missing(&mut self, machine: Node<'_, '_>, online: &[Bitmap]) {
+        let all = machine.attribute("complete_cpuset").and_then(Bitmap::parse).unwrap_or_default();
+        if !online.is_empty() {
+            let off = all.numbers().filter(|cpu| !online.iter().all(|set| set.contains(*cpu)));
+            self.offline.extend(off);
+        }
+    }
+
+    /// Gives each CPU to the smallest NUMA node that is near to it: memory at
+    /// the whole machine, or fast memory beside the ordinary one, comes later.
+    fn numa_of_cpus(&mut self) {
+        self.near.sort_by_key(|near| (near.cpus.count(), near.id));
+        for cpu in &mut self.dump.cpus {
+            let near = self.near.iter().find(|near| near.cpus.contains(cpu.id));
+            cpu.numa = near.map(|near| near.id);
+        }
+        let sizes = self.dump.numa.values().any(|numa| numa.memory_kib.is_some());
+        self.dump.numa_told = self.near.len() > 1 || (self.near.len() == 1 && sizes);
+    }
+}
+
+/// Counts on: objects need not have an index of their own.
+fn next(counter: &mut u32) -> u32 {
+    let number = *counter;
+    *counter = counter.saturating_add(1);
+    number
+}
+
+/// A machine without NUMA nodes, as version 1 writes it: memory stands at the
+/// machine itself.
+fn memory_of_all(machine: Node<'_, '_>, dump: &mut Dump) {
+    if dump.numa.is_empty() && memory_kib(machine).is_some() {
+        let numa = Numa { memory_kib: memory_kib(machine), pages: pages(machine) };
+        dump.numa = BTreeMap::from([(0, numa)]);
+        dump.numa_told = true;
+        for cpu in &mut dump.cpus {
+            cpu.numa = Some(0);
+        }
+    }
+}
+
+fn memory_kib(node: Node<'_, '_>) -> Option<u64> {
+    number::<u64>(node, "local_memory").map(|bytes| bytes >> 10).filter(|kib| *kib > 0)
+}
+
+/// Pages of each size; `None` if no size is listed.
+fn pages(node: Node<'_, '_>) -> Option<Vec<(u64, u64)>> {
+    child(node, "page_type")?;
+    let pages = elements(Some(node), "page_type").filter_map(|pages| {
+        Some((number::<u64>(pages, "size")? >> 10, number(pages, "count").unwrap_or(0)))
+    });
+    Some(pages.collect())
+}
+
+fn info(machine: Node<'_, '_>, name: &str) -> Option<String> {
+    let info = elements(Some(machine), "info").find(|info| info.attribute("name") == Some(name));
+    Some(info?.attribute("value")?.to_owned())
+}

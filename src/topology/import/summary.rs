@@ -1,0 +1,192 @@
+//! lscpu's summary, `lscpu -J`: counts of sockets, cores, threads and caches,
+//! and the CPUs of each NUMA node.
+//!
+//! It lists no cores. Which CPUs are siblings is taken from how Linux numbers
+//! them: on a machine whose NUMA nodes have their CPUs in several runs
+//! (`0-47,96-143`), or that has one NUMA node, the first threads of all cores
+//! come first; else siblings are neighbours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::dump::{CoreKey, Cpu, Dump, Numa, offline_note};
+use super::{ImportError, Place};
+use crate::topology::cpuset;
+use crate::units::{Bytes, HumanUnit as _};
+
+const REMEDY: &str =
+    "lscpu -J lists counts only; write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE";
+
+/// A field's text and its place.
+struct Fields(BTreeMap<String, (String, Place)>);
+
+/// Reads the fields of `lscpu -J`.
+pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
+    let list = value
+        .as_array()
+        .ok_or_else(|| ImportError::new("\"lscpu\" is no list of fields").hint(REMEDY))?;
+    let mut fields = Fields(BTreeMap::new());
+    fields.collect(list);
+    let nodes = fields.numa_nodes()?;
+    let threads = fields.count("Thread(s) per core")?.unwrap_or(1).max(1);
+    let sockets = fields.count("Socket(s)")?.unwrap_or(1).max(1);
+    let mut cores: Vec<(u32, Vec<u32>)> = Vec::new();
+    for (numa, cpus) in &nodes.cpus {
+        let siblings = siblings(cpus, threads, nodes.cpus.len() == 1).ok_or_else(|| {
+            let message = format!(
+                "{} CPUs in NUMA node {numa} with {threads} threads per core: \
+                 which are siblings cannot be told",
+                cpus.len()
+            );
+            ImportError::new(message).hint(REMEDY)
+        })?;
+        cores.extend(siblings.into_iter().map(|core| (*numa, core)));
+    }
+    let (count, kib) = fields.l3(sockets)?;
+    let mut dump = Dump {
+        numa_told: nodes.is_told,
+        numa: nodes.cpus.keys().map(|id| (*id, Numa::default())).collect(),
+        caches_kib: vec![kib; count],
+        cores_assumed: Some("the usual numbering of CPUs; lscpu -J lists no cores".to_owned()),
+        ..Dump::default()
+    };
+    dump.notes.extend(offline_note(&fields.set("Off-line CPU(s) list")?));
+    place_cores(&mut dump, cores, sockets as usize);
+    Ok(dump)
+}
+
+/// Gives cores to sockets and caches in equal parts, in the order of their NUMA
+/// nodes and CPUs.
+fn place_cores(dump: &mut Dump, cores: Vec<(u32, Vec<u32>)>, sockets: usize) {
+    let (all, caches) = (cores.len().max(1), dump.caches_kib.len());
+    for (index, (numa, cpus)) in cores.into_iter().enumerate() {
+        let socket = u32::try_from(index * sockets / all).unwrap_or(0);
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        dump.cpus.extend(cpus.into_iter().map(|id| Cpu {
+            place: Place::Whole,
+            id,
+            socket,
+            die: 0,
+            core: CoreKey { within: 0, number },
+            numa: dump.numa_told.then_some(numa),
+            l3: (caches > 0).then(|| index * caches / all),
+        }));
+    }
+    if !dump.numa_told {
+        dump.numa.clear();
+    }
+}
+
+/// CPUs of a NUMA node core by core; `None` if they do not come out even.
+fn siblings(cpus: &[u32], threads: u32, is_alone: bool) -> Option<Vec<Vec<u32>>> {
+    let threads = threads as usize;
+    if cpus.is_empty() || !cpus.len().is_multiple_of(threads) {
+        return None;
+    }
+    let cores = cpus.len() / threads;
+    let has_gap = cpus.windows(2).any(|pair| matches!(pair, [a, b] if b - a > 1));
+    if has_gap || is_alone {
+        let core = |first| cpus.iter().skip(first).step_by(cores).copied().collect();
+        Some((0..cores).map(core).collect())
+    } else {
+        Some(cpus.chunks(threads).map(<[u32]>::to_vec).collect())
+    }
+}
+
+/// Online CPUs by NUMA node.
+struct Nodes {
+    cpus: BTreeMap<u32, Vec<u32>>,
+    is_told: bool,
+}
+
+impl Fields {
+    /// Takes fields and those below them: newer releases nest them.
+    fn collect(&mut self, list: &[Value]) {
+        let mut open: Vec<&Value> = list.iter().rev().collect();
+        let mut index = 0;
+        while let Some(value) = open.pop() {
+            let name = value.get("field").and_then(Value::as_str);
+            let text = match value.get("data") {
+                Some(Value::String(text)) => text.trim().to_owned(),
+                Some(Value::Number(number)) => number.to_string(),
+                _ => String::new(),
+            };
+            if let Some(name) = name {
+                let name = name.trim().trim_end_matches(':').to_owned();
+                self.0.entry(name).or_insert((text, Place::Field(index)));
+            }
+            index += 1;
+            let children = value.get("children").and_then(Value::as_array);
+            open.extend(children.into_iter().flatten().rev());
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<(&str, Place)> {
+        let (text, place) = self.0.get(name)?;
+        (!matches!(text.as_str(), "" | "-")).then_some((text.as_str(), *place))
+    }
+
+    fn count(&self, name: &str) -> Result<Option<u32>, ImportError> {
+        let Some((text, place)) = self.text(name) else { return Ok(None) };
+        let wrong = |_| ImportError::new(format!("{name}: {text:?} is no number")).at(place);
+        text.parse().map(Some).map_err(wrong)
+    }
+
+    fn set(&self, name: &str) -> Result<Vec<u32>, ImportError> {
+        let Some((text, place)) = self.text(name) else { return Ok(Vec::new()) };
+        let cpus = cpuset::parse(text);
+        if cpus.is_empty() {
+            let message = format!("{name}: {text:?} is no list of CPUs such as 0-3,8");
+            return Err(ImportError::new(message).at(place));
+        }
+        Ok(cpus)
+    }
+
+    fn numa_nodes(&self) -> Result<Nodes, ImportError> {
+        let online: BTreeSet<u32> = self.set("On-line CPU(s) list")?.into_iter().collect();
+        let mut cpus: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for name in self.0.keys() {
+            let id = name.strip_prefix("NUMA node").and_then(|rest| rest.strip_suffix(" CPU(s)"));
+            if let Some(id) = id.and_then(|id| id.parse().ok()) {
+                let mut set = self.set(name)?;
+                set.retain(|cpu| online.is_empty() || online.contains(cpu));
+                if !set.is_empty() {
+                    cpus.insert(id, set);
+                }
+            }
+        }
+        if !cpus.is_empty() {
+            return Ok(Nodes { cpus, is_told: true });
+        }
+        let all = match (online.is_empty(), self.count("CPU(s)")?) {
+            (true, None | Some(0)) => {
+                return Err(ImportError::new("the file lists no online CPU").hint(REMEDY));
+            }
+            // More is refused with the number of the first CPU that is too high.
+            (true, Some(count)) => (0..count.min(1 << 17)).collect(),
+            (false, _) => online.into_iter().collect(),
+        };
+        Ok(Nodes { cpus: BTreeMap::from([(0, all)]), is_told: false })
+    }
+
+    /// Number of L3 caches and the size of one in KiB. Older releases tell the
+    /// size of one and no number: then there is one per socket.
+    fn l3(&self, sockets: u32) -> Result<(usize, Option<u64>), ImportError> {
+        let Some((text, place)) = self.text("L3 cache").or_else(|| self.text("L3")) else {
+            return Ok((0, None));
+        };
+        let wrong = || {
+            let message = format!("L3 cache: {text:?}; expected such as \"64 MiB (2 instances)\"");
+            ImportError::new(message).at(place)
+        };
+        let (size, rest) = text.split_once('(').map_or((text, None), |(a, b)| (a, Some(b)));
+        let size = size.trim();
+        let unit = if size.ends_with(['K', 'M', 'G']) { "iB" } else { "" };
+        let kib = Bytes::parse(&format!("{size}{unit}")).map_err(|_| wrong())?.get() >> 10;
+        let Some(rest) = rest else { return Ok((sockets as usize, Some(kib))) };
+        let count = rest.split_whitespace().next().and_then(|count| count.parse::<u64>().ok());
+        let count = count.filter(|count| (1..=1 << 16).contains(count)).ok_or_else(wrong)?;
+        Ok((usize::try_from(count).map_err(|_| wrong())?, Some(kib / count)))
+    }
+}
