@@ -32,8 +32,7 @@ pub fn run(args: Args) -> Outcome {
     let Args { plan, format } = args;
     let session = Session::open(&plan, None, None)?;
     let hosts = session.connect()?;
-    let world = session.observe(&hosts);
-    let found = verify(&session.site(&hosts), &world);
+    let found = verify(&session.site(&hosts), &hosts.unreachable);
     match format {
         Format::Text => ui::data(&verification_text(&found))?,
         Format::Json => ui::data(&format!("{:#}\n", verification_json(&found)))?,

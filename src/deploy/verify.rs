@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::{panic, thread};
 
 use super::Site;
-use super::observe::in_parallel;
+use super::observe::{in_parallel, observe};
 use crate::engine::{EngineError, Facts, Guests, Mismatch, Probe, engine_for};
 use crate::graph::owned_domain;
-use crate::hypervisor::Domain;
-use crate::ids::{InstanceName, ServiceName};
+use crate::hypervisor::{Domain, HypervisorError};
+use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::render;
 use crate::state::world::{Seen, World};
@@ -42,15 +42,18 @@ impl Verification {
     }
 }
 
-/// Compares all instances and clusters with the plan. Works on a world that was
-/// just observed; what it holds is not asked again.
-pub fn verify(site: &Site<'_>, world: &World) -> Verification {
+/// Looks at hosts, guests and clusters and compares all instances with the plan;
+/// `unreachable` are the hosts that gave no connection.
+pub fn verify(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> Verification {
     let mut found = Verification::default();
-    // Guests take their time to answer, so both are asked at once.
-    let (mut guests, probes) = thread::scope(|scope| {
+    // Guests take their time to answer, so all of it is asked at once.
+    let (world, mut guests, probes) = thread::scope(|scope| {
         let probes = scope.spawn(|| probe(site));
-        (guests(site, world), probes.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+        let world = observe(site, unreachable);
+        let guests = guests(site, &world);
+        (world, guests, probes.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
     });
+    let world = &world;
     for instance in &site.plan.instances {
         let mut compare = Comparison { instance, found: &mut found };
         match world.hosts.get(&instance.host) {
