@@ -177,7 +177,11 @@ fn of_service(site: &Site<'_>, world: &World, service: &ServicePlan, found: &mut
     // A cluster whose guests are not all ready was not asked yet.
     let known = world.clusters.get(&service.name).cloned();
     match known.map_or_else(|| engine.check(site, service, site.plan), Ok) {
-        Ok(mismatches) => found.mismatches.extend(mismatches),
+        // Of a host that is gone this is told already.
+        Ok(mismatches) => found.mismatches.extend(mismatches.into_iter().filter(|one| {
+            let instance = site.plan.instance(&one.instance);
+            !one.is_silence() || instance.is_some_and(|one| world.view(&one.host).is_some())
+        })),
         Err(error) => found.unjudged.push((service.name.clone(), error.to_string())),
     }
 }

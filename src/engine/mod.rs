@@ -62,10 +62,21 @@ pub struct Mismatch {
     pub found: String,
 }
 
+impl Mismatch {
+    /// `what` of an instance that does not answer.
+    pub const ANSWER: &'static str = "answer";
+
+    /// Whether it says that an instance does not answer.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        self.what == Self::ANSWER
+    }
+}
+
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { instance, what, planned, found } = self;
-        write!(f, "{what} of {instance} is {found}, planned {planned}")
+        write!(f, "{instance}: {what} is {found}, planned {planned}")
     }
 }
 

@@ -14,7 +14,7 @@ pub fn differences(picture: &Picture<'_>) -> Vec<Mismatch> {
     for (name, error) in &picture.observed.silent {
         found.push(Mismatch {
             instance: name.clone(),
-            what: "answer".to_owned(),
+            what: Mismatch::ANSWER.to_owned(),
             planned: "answers".to_owned(),
             found: error.to_string(),
         });

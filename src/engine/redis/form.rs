@@ -7,7 +7,7 @@ use super::cli::redis_cli;
 use super::differences::differences;
 use super::observe::{Observed, observe};
 use super::picture::Picture;
-use super::steps::{Order, Step, steps};
+use super::steps::{Order, Step, steps, summary};
 use super::target::Target;
 use crate::engine::{Change, EngineError, Guests, Mismatch};
 use crate::hypervisor::ErrorKind;
@@ -178,8 +178,7 @@ impl Work<'_> {
         if self.done.is_empty() {
             return Change::NotNeeded;
         }
-        let done: Vec<String> = self.done.iter().map(ToString::to_string).collect();
-        Change::Made(done.join(", "))
+        Change::Made(summary(&self.done))
     }
 
     fn unformed(&self, still: Duration, missing: &[Mismatch]) -> EngineError {

@@ -9,6 +9,7 @@ use super::picture::Picture;
 use super::refusal::refuse;
 use crate::ids::InstanceName;
 use crate::slots::Slots;
+use crate::units::counted;
 
 pub use super::refusal::Refusal;
 
@@ -53,6 +54,30 @@ impl fmt::Display for Step {
             Order::Inherit => write!(f, "{at} takes over from a master that is gone"),
         }
     }
+}
+
+/// What was done, in a line that people read: every step while they are few,
+/// else how many of each kind.
+#[must_use]
+pub fn summary(steps: &[Step]) -> String {
+    const FEW: usize = 4;
+    if steps.len() <= FEW {
+        return steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    }
+    type Kind = (&'static str, fn(&Order) -> bool);
+    let kinds: [Kind; 6] = [
+        ("introduction", |order| matches!(order, Order::Meet(_))),
+        ("slot range", |order| matches!(order, Order::AddSlots(_))),
+        ("replica", |order| matches!(order, Order::Replicate(..))),
+        ("forgotten member", |order| matches!(order, Order::Forget(_))),
+        ("takeover", |order| matches!(order, Order::Failover | Order::Inherit)),
+        ("epoch", |order| matches!(order, Order::SetConfigEpoch(_))),
+    ];
+    let counted = kinds.iter().filter_map(|(noun, is)| {
+        let count = steps.iter().filter(|step| is(&step.order)).count() as u64;
+        (count > 0).then(|| counted(count, noun))
+    });
+    counted.collect::<Vec<_>>().join(", ")
 }
 
 /// The commands that bring the cluster nearer to the plan now. None may mean
