@@ -1,7 +1,7 @@
 //! Files that describe a machine, made by other programs, to one [`Machine`].
 //!
 //! Each format has a file that turns its text into a [`dump::Dump`]: CPUs with
-//! the core, the L3 cache and the NUMA node that they belong to. [`assemble`]
+//! the core, the L3 cache and the NUMA node that they belong to. `assemble`
 //! checks it, fills in what nobody told and remembers what that was.
 //!
 //! ```text
