@@ -10,9 +10,9 @@ use std::net::Ipv4Addr;
 
 use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
-use hostsplit::plan::{Plan, Role};
+use hostsplit::plan::{Plan, Role, SlotRange};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::{Demand, Persistence};
+use hostsplit::spec::{Demand, Engine, Persistence, Policy};
 use hostsplit::topology::Level;
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -107,7 +107,7 @@ fn break_hosts(kind: Kind, plan: &mut Plan) {
     match kind {
         Kind::Memory => host.numa[0].memory_mib = Mebibytes::new(5_000),
         Kind::HugePages => plan.instances[0].page_kib = 2_048,
-        Kind::UnknownPool => plan.instances[0].root.pool = "fast".to_owned(),
+        Kind::UnknownPool => plan.instances[0].root.as_mut().unwrap().pool = "fast".to_owned(),
         Kind::Bandwidth => host.network_bits_per_s = Some(BitsPerSecond::new(100_000_000)),
         // Without the image below the roots it would do.
         Kind::PoolCapacity => host.pools[0].capacity_mib = Mebibytes::from_gib(17),
@@ -121,9 +121,11 @@ fn break_hosts(kind: Kind, plan: &mut Plan) {
 
 fn break_identity(kind: Kind, plan: &mut Plan) {
     match kind {
-        Kind::Network => plan.network.gateway = Some(Ipv4Addr::new(10, 20, 0, 90)),
+        Kind::Network => {
+            plan.network.as_mut().unwrap().gateway = Some(Ipv4Addr::new(10, 20, 0, 90))
+        }
         Kind::Address => readdress(plan, 0, Ipv4Addr::new(10, 20, 0, 200)),
-        Kind::AddressTwice => readdress(plan, 0, plan.instances[1].address),
+        Kind::AddressTwice => readdress(plan, 0, plan.instances[1].address.unwrap()),
         Kind::Identity => plan.instances[0].mac = "52:54:00:00:00:0G".to_owned(),
         Kind::Derivation => plan.instances[0].mac = "52:54:00:00:00:01".to_owned(),
         Kind::IdentityTwice => plan.instances[0].mac = plan.instances[1].mac.clone(),
@@ -134,24 +136,24 @@ fn break_identity(kind: Kind, plan: &mut Plan) {
 fn break_service(kind: Kind, plan: &mut Plan) {
     let service = &mut plan.services[0];
     match kind {
-        Kind::Slots => service.groups[0].last_slot -= 1,
+        Kind::Engine => service.engine = Engine::Nginx,
+        Kind::Slots => service.groups[0].slots = slots(0, 5_459),
         Kind::Copies => {
             service.layout.copies = 3;
             // A further replica makes writes dearer.
-            service.capacity.demand_per_s = PerSecond::new(154_000);
+            service.capacity.demand_per_s = PerSecond::new(134_000);
         }
         Kind::Role => plan.instances[1].role = Role::Master,
         Kind::Masters => {
             // Two masters cannot survive anything; nothing is promised here.
-            plan.policy.survive = None;
+            plan.policy = Policy::nothing();
             service.groups.pop();
-            service.groups[0].last_slot = 8_191;
-            service.groups[1].first_slot = 8_192;
-            service.groups[1].last_slot = 16_383;
+            service.groups[0].slots = slots(0, 8_191);
+            service.groups[1].slots = slots(8_192, 16_383);
             service.layout.groups = 2;
-            service.capacity.total_per_s = PerSecond::new(104_000);
+            service.capacity.total_per_s = PerSecond::new(88_000);
             service.capacity.demand_per_s = PerSecond::new(74_000);
-            let Demand::Redis(demand) = &mut service.demand;
+            let Demand::Sharded(demand) = &mut service.demand;
             demand.reads_per_s = PerSecond::new(10_000);
             plan.instances.retain(|instance| instance.group != Some(2));
         }
@@ -161,14 +163,14 @@ fn break_service(kind: Kind, plan: &mut Plan) {
             plan.instances[0].config.insert(key, "yes".to_owned());
         }
         Kind::Data => {
-            let Demand::Redis(demand) = &mut service.demand;
+            let Demand::Sharded(demand) = &mut service.demand;
             demand.data_mib = Mebibytes::new(1_201);
         }
-        Kind::Ceiling => service.capacity.ceiling_per_s = PerSecond::new(152_100),
+        Kind::Ceiling => service.capacity.ceiling_per_s = PerSecond::new(129_300),
         Kind::ProcessMemory => {
             plan.instances[0].config.insert("maxmemory".to_owned(), "427mb".to_owned());
         }
-        Kind::Capacity => service.capacity.demand_per_s = PerSecond::new(156_001),
+        Kind::Capacity => service.capacity.demand_per_s = PerSecond::new(132_001),
         other => panic!("{other}"),
     }
 }
@@ -185,12 +187,16 @@ fn break_survival(kind: Kind, plan: &mut Plan) {
         Kind::Majority => {
             // Group 1 is led from h3, which leads group 2 already.
             let group = &mut service.groups[1];
-            std::mem::swap(&mut group.master, &mut group.replicas[0]);
+            std::mem::swap(&mut group.lead, &mut group.replicas[0]);
             plan.instances[2].role = Role::Replica;
             plan.instances[3].role = Role::Master;
         }
         other => panic!("{other}"),
     }
+}
+
+fn slots(first: u16, last: u16) -> Option<SlotRange> {
+    Some(SlotRange { first, last })
 }
 
 fn move_to(plan: &mut Plan, name: &str, host: &str, to: &[u32]) {
@@ -202,7 +208,7 @@ fn move_to(plan: &mut Plan, name: &str, host: &str, to: &[u32]) {
 
 fn readdress(plan: &mut Plan, place: usize, address: Ipv4Addr) {
     let instance = &mut plan.instances[place];
-    instance.address = address;
+    instance.address = Some(address);
     instance.config.insert("cluster-announce-ip".to_owned(), address.to_string());
 }
 
@@ -222,9 +228,9 @@ fn told(change: impl FnOnce(&mut Plan)) -> Vec<Kind> {
 fn slots_that_are_dealt_out_unevenly_overload_a_group() {
     let kinds = told(|plan| {
         let groups = &mut plan.services[0].groups;
-        groups[0].last_slot = 0;
-        (groups[1].first_slot, groups[1].last_slot) = (1, 1);
-        groups[2].first_slot = 2;
+        for (group, (first, last)) in groups.iter_mut().zip([(0, 0), (1, 1), (2, 16_383)]) {
+            group.slots = slots(first, last);
+        }
     });
     // The third group's master and replica cannot hold nearly all of the data.
     assert_eq!(kinds, [Kind::Data, Kind::Data, Kind::Capacity]);
@@ -249,7 +255,7 @@ fn configuration_keeps_the_data_as_asked_for() {
         assert_eq!(kinds, [Kind::Configuration], "{directive}");
     }
     let kinds = told(|plan| {
-        let Demand::Redis(demand) = &mut plan.services[0].demand;
+        let Demand::Sharded(demand) = &mut plan.services[0].demand;
         demand.persistence = Persistence::Rdb;
     });
     // Neither appendonly nor save is as a cluster with snapshots has them.
@@ -302,13 +308,13 @@ fn a_lost_host_is_replayed() {
     assert_eq!((loss.masters, loss.masters_lost), (3, 1));
     assert_eq!(loss.promoted, [InstanceName::new("cache-1").unwrap()]);
     assert_eq!((&loss.lost_groups[..], &loss.single_groups[..]), (&[][..], &[0, 2][..]));
-    assert_eq!(loss.remaining_per_s, PerSecond::new(156_000));
+    assert_eq!(loss.remaining_per_s, PerSecond::new(132_000));
 }
 
 #[test]
 fn one_host_may_hold_everything_where_nothing_is_promised() {
     let mut plan = good_plan();
-    plan.policy.survive = None;
+    plan.policy = Policy::nothing();
     plan.vms[0].spread = None;
     for (place, instance) in plan.instances.iter_mut().enumerate() {
         instance.host = HostName::new("h1").unwrap();
@@ -324,14 +330,14 @@ fn one_host_may_hold_everything_where_nothing_is_promised() {
 #[test]
 fn nonsense_in_a_plan_file_is_found_and_never_panics() {
     let mut plan = good_plan();
-    plan.network.prefix = 0;
+    plan.network.as_mut().unwrap().prefix = 0;
     plan.services[0].layout.groups = u32::MAX;
     plan.services[0].capacity.usable_per_s = PerSecond::new(u64::MAX);
-    plan.services[0].groups[1].first_slot = u16::MAX;
+    plan.services[0].groups[1].slots = slots(u16::MAX, 0);
     plan.topology.hosts[0].numa[0].reserved_cores = u32::MAX;
     plan.instances[0].threads = 0;
     plan.instances[1].page_kib = 0;
-    plan.instances[2].root.size_mib = Mebibytes::new(u64::MAX);
+    plan.instances[2].root.as_mut().unwrap().size_mib = Mebibytes::new(u64::MAX);
     plan.instances[3].service = ServiceName::new("gone").unwrap();
     plan.instances[4].cpus.clear();
     assert!(audited(&plan).len() >= 8);

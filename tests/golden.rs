@@ -100,7 +100,7 @@ fn the_seed_is_a_file_system_with_the_three_files() {
         for instance in &plan.instances {
             let mut bytes = render::seed_image(&plan, instance).unwrap();
             assert_eq!(bytes, render::seed_image(&plan, instance).unwrap());
-            assert_eq!(bytes.len() as u64, instance.seed.size_mib.bytes());
+            assert_eq!(bytes.len() as u64, instance.seed.as_ref().unwrap().size_mib.bytes());
             let system =
                 fatfs::FileSystem::new(Cursor::new(&mut bytes), fatfs::FsOptions::new()).unwrap();
             assert_eq!(
@@ -132,9 +132,9 @@ fn every_part_of_a_vm_is_in_its_digest() {
     seen.push(changed(&|plan| plan.instances[0].cpus.reverse()));
     seen.push(changed(&|plan| plan.instances[0].memory_mib = Mebibytes::new(1)));
     seen.push(changed(&|plan| drop(plan.instances[0].config.insert("a".into(), "b".into()))));
-    seen.push(changed(&|plan| plan.network.gateway = None));
-    seen.push(changed(&|plan| plan.network.prefix = 25));
-    seen.push(changed(&|plan| plan.network.bridge = "br1".into()));
+    seen.push(changed(&|plan| plan.network.as_mut().unwrap().gateway = None));
+    seen.push(changed(&|plan| plan.network.as_mut().unwrap().prefix = 25));
+    seen.push(changed(&|plan| plan.network.as_mut().unwrap().bridge = "br1".into()));
     seen.push(changed(&|plan| plan.image.as_mut().unwrap().disk.sha256 = "e".repeat(64)));
     seen.push(changed(&|plan| {
         plan.topology.hosts[0].hypervisor = hostsplit::topology::Hypervisor::Qemu;
@@ -159,9 +159,9 @@ fn what_cannot_be_rendered_is_named() {
         "instance builder-0: 10 virtual CPUs do not make whole cores of 3 threads"
     );
     plan.instances[0].threads = 2;
-    plan.instances[0].root.name = "a\u{1}b".into();
+    plan.instances[0].root.as_mut().unwrap().name = "a\u{1}b".into();
     assert!(error(&plan).starts_with("instance builder-0: not well-formed domain XML: "));
-    plan.instances[0].seed.size_mib = Mebibytes::new(1 << 40);
+    plan.instances[0].seed.as_mut().unwrap().size_mib = Mebibytes::new(1 << 40);
     assert_eq!(
         render::seed_image(&plan, &plan.instances[0]).unwrap_err().to_string(),
         "instance builder-0: seed shop-builder-0-seed.img of 1099511627776 MiB; expected 1 to 64 MiB"

@@ -11,7 +11,9 @@ use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Demand, FixedVm, Network, Persistence, Policy, RedisDemand, Service, Spec};
+use hostsplit::spec::{
+    Demand, Engine, FixedVm, Network, Persistence, Policy, Service, ShardedDemand, Spec,
+};
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology, reserve,
 };
@@ -83,7 +85,7 @@ prop_compose! {
         vcpus in 1u32..5,
         spread in prop::sample::select(vec![None, Some(Level::Host)]),
     ) -> Spec {
-        let redis = RedisDemand {
+        let redis = ShardedDemand {
             reads_per_s: PerSecond::new(reads),
             writes_per_s: PerSecond::new(writes),
             value_bytes: Bytes::new(value),
@@ -92,20 +94,22 @@ prop_compose! {
         };
         Spec {
             name: DeploymentName::new("shop").unwrap(),
-            policy: Policy { survive },
-            network: Network {
+            policy: survive.map_or_else(Policy::nothing, Policy::surviving),
+            network: Some(Network {
                 bridge: "br0".to_owned(),
                 subnet: Ipv4Addr::new(10, 20, 0, 0),
                 prefix: 24,
                 first: Ipv4Addr::new(10, 20, 0, 50),
                 last: Ipv4Addr::new(10, 20, 0, 199),
                 gateway: Some(Ipv4Addr::new(10, 20, 0, 1)),
-            },
+            }),
             image: None,
             topology,
             services: vec![Service {
                 name: ServiceName::new("cache").unwrap(),
-                demand: Demand::Redis(redis),
+                engine: Engine::Redis,
+                demand: Demand::Sharded(redis),
+                gateway: None,
             }],
             vms: vec![FixedVm {
                 name: ServiceName::new("builder").unwrap(),
@@ -113,6 +117,8 @@ prop_compose! {
                 vcpus,
                 memory_mib: Mebibytes::new(1_024),
                 disk_mib: Mebibytes::from_gib(8),
+                iops_per_s: PerSecond::ZERO,
+                network_bits_per_s: BitsPerSecond::ZERO,
                 spread,
             }],
         }

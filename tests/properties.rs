@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use hostsplit::audit::{Kind, audit};
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{Binding, Plan, PlanError, Role, make};
-use hostsplit::profile::{Profile, Profiles, ceil, floor};
+use hostsplit::profile::{Curve, Profile, Profiles, Rules, ceil, floor};
 use hostsplit::solve::{Limits, Shortage};
-use hostsplit::spec::{Demand, FixedVm, Network, Persistence, Policy, RedisDemand, Service, Spec};
+use hostsplit::spec::{
+    Demand, Engine, FixedVm, Network, Persistence, Policy, Service, ShardedDemand, Spec,
+};
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
 };
-use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 use proptest::prelude::*;
 
 /// A host with that many cores for instances, and one for itself.
@@ -45,7 +47,7 @@ fn host(name: &str, cores: u32, threads: u32, memory_gib: u64) -> Host {
 }
 
 fn spec(hosts: Vec<Host>, reads: u64, data: u64, survive: Option<Level>) -> Spec {
-    let demand = Demand::Redis(RedisDemand {
+    let demand = Demand::Sharded(ShardedDemand {
         reads_per_s: PerSecond::new(reads),
         writes_per_s: PerSecond::new(reads / 3),
         value_bytes: Bytes::new(512),
@@ -54,19 +56,31 @@ fn spec(hosts: Vec<Host>, reads: u64, data: u64, survive: Option<Level>) -> Spec
     });
     Spec {
         name: DeploymentName::new("lab").unwrap(),
-        policy: Policy { survive },
-        network: Network {
+        policy: survive.map_or_else(Policy::nothing, Policy::surviving),
+        network: Some(Network {
             bridge: "br0".into(),
             subnet: [10, 20, 0, 0].into(),
             prefix: 16,
             first: [10, 20, 0, 50].into(),
             last: [10, 20, 3, 250].into(),
             gateway: Some([10, 20, 0, 1].into()),
-        },
+        }),
         image: None,
         topology: Topology { hosts },
-        services: vec![Service { name: ServiceName::new("cache").unwrap(), demand }],
+        services: vec![Service {
+            name: ServiceName::new("cache").unwrap(),
+            engine: Engine::Redis,
+            demand,
+            gateway: None,
+        }],
         vms: Vec::new(),
+    }
+}
+
+fn sharded(spec: &Spec) -> ShardedDemand {
+    match &spec.services[0].demand {
+        Demand::Sharded(demand) => demand.clone(),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -82,6 +96,8 @@ fn fixed(name: &str, count: u32, vcpus: u32, spread: Option<Level>) -> FixedVm {
         vcpus,
         memory_mib: Mebibytes::new(512),
         disk_mib: Mebibytes::from_gib(10),
+        iops_per_s: PerSecond::ZERO,
+        network_bits_per_s: BitsPerSecond::ZERO,
         spread,
     }
 }
@@ -157,7 +173,7 @@ fn the_quickstart_is_three_masters_and_three_replicas() {
     save ""
     "#);
     insta::assert_snapshot!(
-        format!("{} {} {} {} {}", first.domain, first.host, first.uuid, first.mac, first.address),
+        format!("{} {} {} {} {}", first.domain, first.host, first.uuid, first.mac, first.address.unwrap()),
         @"lab-cache-0 h1 ad1a86f9-7201-5376-b777-37701cd68d3d 52:54:00:97:f4:f6 10.20.0.50"
     );
 }
@@ -181,7 +197,7 @@ fn what_falls_short_is_named_with_its_numbers() {
     );
 
     let mut addresses = quickstart();
-    addresses.network.last = [10, 20, 0, 53].into();
+    addresses.network.as_mut().unwrap().last = [10, 20, 0, 53].into();
     let short = &shortages(&addresses)[0];
     assert_eq!((short.resource.as_str(), short.needed, short.available), ("addresses", 6, 4));
 
@@ -235,7 +251,7 @@ fn huge_pages_pools_and_smt_are_used_as_written() {
         assert_eq!((one.page_kib, one.emulator_cpus.as_slice()), (2048, [0, 4].as_slice()));
         assert!(!one.cpus.contains(&0) && !one.cpus.contains(&4));
     }
-    assert!(plan.instances.iter().all(|one| one.root.pool == "default"));
+    assert!(plan.instances.iter().all(|one| one.root.as_ref().unwrap().pool == "default"));
 }
 
 #[test]
@@ -265,10 +281,10 @@ proptest! {
 
     #[test]
     fn more_demand_never_needs_less(spec in any_spec(), more in 1u64..50_000) {
-        let Demand::Redis(mut demand) = spec.services[0].demand.clone();
+        let mut demand = sharded(&spec);
         demand.reads_per_s = demand.reads_per_s.saturating_add(PerSecond::new(more));
         let mut larger = spec.clone();
-        larger.services[0].demand = Demand::Redis(demand);
+        larger.services[0].demand = Demand::Sharded(demand);
         if let Ok(larger) = plan(&larger) {
             prop_assert!(objective(&plan(&spec).unwrap()) <= objective(&larger));
         }
@@ -402,17 +418,20 @@ type Split = (u64, u64, u32, u64);
 /// hosts, which have no SMT, have cores; by the formulas of the profile's page,
 /// written down here a second time.
 fn splits(spec: &Spec, profile: &Profile) -> Vec<Split> {
-    let Demand::Redis(demand) = &spec.services[0].demand;
+    let demand = sharded(spec);
     assert_eq!(demand.persistence, Persistence::Aof);
-    let copies: u32 = if spec.policy.survive.is_some() { 2 } else { 1 };
-    let (work, memory) = (&profile.work, &profile.memory);
+    let copies: u32 = if spec.policy.survives() { 2 } else { 1 };
+    #[expect(irrefutable_let_patterns, reason = "other kinds of cluster follow")]
+    let Rules::Sharded(rules) = &profile.rules else { panic!("redis is sharded") };
+    let (work, memory) = (&rules.work, &rules.memory);
     let per_write = work.write.default
         + f64::from(copies - 1) * work.write_per_replica.default
         + work.write_aof.default;
     let reads = demand.reads_per_s.get() as f64;
     let asked = ceil(reads + per_write * demand.writes_per_s.get() as f64);
     let grown = (1.0 + memory.fragmentation.default) * (1.0 + memory.copy_on_write_aof.default);
-    let besides = memory.guest_mib.default + f64::from(copies - 1) * memory.backlog_mib.default;
+    let besides =
+        profile.guest.base_mib.default + f64::from(copies - 1) * memory.backlog_mib.default;
     let nodes = spec.topology.hosts.iter().flat_map(|host| &host.numa);
     let cores: u64 = nodes.map(|node| u64::from(node.allocatable_cores())).sum();
     let mut found = Vec::new();
@@ -425,7 +444,7 @@ fn splits(spec: &Spec, profile: &Profile) -> Vec<Split> {
             let data = part(demand.data_mib.get()) as f64;
             if part(asked) <= usable.into() && data <= memory.data_per_process_mib.default {
                 let need = ceil(data * grown) as f64 + besides;
-                let mib = (need.max(memory.minimum_mib.default) / 64.0).ceil() * 64.0;
+                let mib = (need.max(profile.guest.minimum_mib.default) / 64.0).ceil() * 64.0;
                 found.push((groups, copies.into(), *vcpus, floor(mib)));
             }
         }
@@ -435,13 +454,14 @@ fn splits(spec: &Spec, profile: &Profile) -> Vec<Split> {
 
 /// Plain reads per second to count on of an instance on that many whole cores.
 fn usable(profile: &Profile, cores: f64) -> u64 {
-    let numbers = &profile.throughput;
+    let Curve::Threads(numbers) = &profile.curve else { panic!("redis has threads") };
     let working = cores * (1.0 - numbers.interrupt_share.default);
     let threads = working.floor().clamp(1.0, numbers.io_threads_max.default);
     let ceiling = numbers.one_thread.default
         * working.min(1.0)
         * (1.0 + numbers.gain_per_io_thread.default * (threads - 1.0))
-        * profile.placement.virtualisation.default;
+        * profile.placement.virtualisation.default
+        * profile.placement.shared_l3.default;
     let free = profile.headroom.factor.default / cores.powf(profile.headroom.exponent.default);
     floor(ceiling * (1.0 - free.min(1.0)))
 }
@@ -451,13 +471,13 @@ fn usable(profile: &Profile, cores: f64) -> u64 {
 fn brute_force(spec: &Spec) -> Option<(u64, u64)> {
     let profiles = Profiles::builtin().unwrap();
     let mut best = None;
-    for (groups, copies, vcpus, mib) in splits(spec, &profiles.redis) {
+    for (groups, copies, vcpus, mib) in splits(spec, profiles.of(Engine::Redis).unwrap()) {
         let machines = spec.vms.first().map_or(0, |vm| u64::from(vm.count));
         let search = Search {
             hosts: &spec.topology.hosts,
             sizes: [(vcpus.into(), mib), (1, 512)],
             groups,
-            survives: spec.policy.survive.is_some(),
+            survives: spec.policy.survives(),
         };
         search.place(0, [groups, groups * (copies - 1), machines], (0, 0), &mut best);
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Findings, Kind};
 use crate::plan::{Instance, Plan, Role};
 use crate::spec::FixedVm;
+use crate::units::Mebibytes;
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     for vm in &plan.vms {
@@ -25,15 +26,16 @@ fn size(vm: &FixedVm, machine: &Instance, findings: &mut Findings) {
     if machine.role != Role::Fixed || machine.group.is_some() {
         findings.add(Kind::Role, &machine.name, "it is no fixed machine, but asked for as one");
     }
+    let disk = machine.root.as_ref().map_or(Mebibytes::ZERO, |root| root.size_mib);
     let same = machine.cpus.len() == vm.vcpus as usize
         && machine.memory_mib == vm.memory_mib
-        && machine.root.size_mib == vm.disk_mib;
+        && disk == vm.disk_mib;
     if !same {
         let message = format!(
             "it has {} CPUs, {} memory, {} disk; asked for are {}, {}, {}",
             machine.cpus.len(),
             machine.memory_mib,
-            machine.root.size_mib,
+            disk,
             vm.vcpus,
             vm.memory_mib,
             vm.disk_mib

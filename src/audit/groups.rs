@@ -22,14 +22,15 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
 
 /// Master first, then the replicas.
 pub(super) fn members(group: &Group) -> impl Iterator<Item = &InstanceName> {
-    std::iter::once(&group.master).chain(&group.replicas)
+    std::iter::once(&group.lead).chain(&group.replicas)
 }
 
 fn slots(service: &ServicePlan, findings: &mut Findings) {
     let mut ranges: Vec<(u32, u32)> = service
         .groups
         .iter()
-        .map(|group| (u32::from(group.first_slot), u32::from(group.last_slot)))
+        .filter_map(|group| group.slots)
+        .map(|slots| (u32::from(slots.first), u32::from(slots.last)))
         .collect();
     ranges.sort_unstable();
     let mut wrong = |message: String| findings.add(Kind::Slots, &service.name, message);

@@ -33,7 +33,7 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
 
 /// The volumes of an instance.
 pub(super) fn volumes(instance: &Instance) -> impl Iterator<Item = &Volume> {
-    [&instance.root, &instance.seed].into_iter().chain(&instance.data)
+    instance.root.iter().chain(&instance.seed).chain(&instance.data)
 }
 
 fn memory(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
@@ -93,11 +93,12 @@ fn huge_pages(subject: &str, node: &NumaNode, instances: &[&Instance], findings:
     }
 }
 
-fn pools(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
+fn pools<'a>(plan: &'a Plan, index: &Index<'_>, findings: &mut Findings) {
     let mut taken: BTreeMap<(&HostName, &str), Mebibytes> = BTreeMap::new();
     // A pool that holds roots holds the image that they are overlays on.
     if let Some(image) = &plan.image {
-        let roots = plan.instances.iter().map(|i| (&i.host, i.root.pool.as_str()));
+        let root = |i: &'a Instance| Some((&i.host, i.root.as_ref()?.pool.as_str()));
+        let roots = plan.instances.iter().filter_map(root);
         taken.extend(roots.map(|pool| (pool, image.virtual_size_mib)));
     }
     for instance in &plan.instances {
@@ -106,9 +107,10 @@ fn pools(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
             *sum = sum.saturating_add(volume.size_mib);
         }
         if let Some(image) = &plan.image
-            && instance.root.size_mib < image.virtual_size_mib
+            && let Some(root) = &instance.root
+            && root.size_mib < image.virtual_size_mib
         {
-            let (root, image) = (instance.root.size_mib, image.virtual_size_mib);
+            let (root, image) = (root.size_mib, image.virtual_size_mib);
             let message = format!("the root volume has {root}, the image below it {image}");
             findings.add(Kind::RootSize, &instance.name, message);
         }
@@ -130,10 +132,11 @@ fn pools(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
 }
 
 fn bridges(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
+    let Some(bridge) = plan.network.as_ref().map(|network| &network.bridge) else { return };
     let used: BTreeSet<&HostName> = plan.instances.iter().map(|instance| &instance.host).collect();
     for host in used.into_iter().filter_map(|name| index.host(name)) {
-        if !host.bridges.contains(&plan.network.bridge) {
-            let message = format!("there is no bridge {:?}", plan.network.bridge);
+        if !host.bridges.contains(bridge) {
+            let message = format!("there is no bridge {bridge:?}");
             findings.add(Kind::Bridge, &host.name, message);
         }
     }

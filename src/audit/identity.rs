@@ -47,7 +47,7 @@ fn names(plan: &Plan, findings: &mut Findings) {
 }
 
 fn network(plan: &Plan, findings: &mut Findings) {
-    let network = &plan.network;
+    let Some(network) = &plan.network else { return };
     let (subnet, first, last) =
         (u32::from(network.subnet), u32::from(network.first), u32::from(network.last));
     let bits = 32u32.checked_sub(u32::from(network.prefix)).filter(|bits| (2..32).contains(bits));
@@ -72,10 +72,14 @@ fn network(plan: &Plan, findings: &mut Findings) {
 }
 
 fn addresses(plan: &Plan, findings: &mut Findings) {
+    let Some(network) = &plan.network else { return };
     let mut owners = BTreeMap::new();
     for instance in &plan.instances {
-        let address = instance.address;
-        let range = plan.network.first..=plan.network.last;
+        let Some(address) = instance.address else {
+            findings.add(Kind::Address, &instance.name, "it has no address");
+            continue;
+        };
+        let range = network.first..=network.last;
         if !range.contains(&address) {
             let message = format!("{address} is outside {}-{}", range.start(), range.end());
             findings.add(Kind::Address, &instance.name, message);

@@ -102,6 +102,8 @@ kinds! {
     /// MACs, UUIDs and names of domains are those that follow from the names of
     /// deployment and instance.
     Derivation = "derivation",
+    /// An engine is asked for what its kind of cluster does, and has a profile.
+    Engine = "engine",
     /// Groups cover every hash slot once.
     Slots = "slots",
     /// The groups and their copies are as many as the layout says.

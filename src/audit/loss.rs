@@ -8,6 +8,7 @@ use super::groups::members;
 use super::{Findings, Kind};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Group, Plan, ServicePlan};
+use crate::spec::{Quorum, Survive};
 use crate::topology::Level;
 use crate::units::PerSecond;
 
@@ -66,7 +67,7 @@ fn replay(service: &ServicePlan, domain: &str, gone: impl Fn(&InstanceName) -> b
     };
     for group in &service.groups {
         let left: Vec<&InstanceName> = members(group).filter(|name| !gone(name)).collect();
-        let master_gone = gone(&group.master);
+        let master_gone = gone(&group.lead);
         loss.masters_lost += usize::from(master_gone);
         let Some(heir) = left.first() else {
             loss.lost_groups.push(group.index);
@@ -100,7 +101,13 @@ fn domain_of<'a>(
 
 /// Judges the plan by what it promises to survive.
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
-    let Some(level) = plan.policy.survive else { return };
+    for survive in &plan.policy.survive {
+        check_level(plan, *survive, findings);
+    }
+}
+
+fn check_level(plan: &Plan, survive: Survive, findings: &mut Findings) {
+    let level = survive.level;
     let domains = domains(plan, level);
     let mut crowded = BTreeSet::new();
     for service in &plan.services {
@@ -121,7 +128,8 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
                 format!("the loss of {level} {:?} takes all of group {index}", loss.domain);
             findings.add(Kind::LostGroup, &loss.service, message);
         }
-        if loss.masters_lost.saturating_mul(2) >= loss.masters {
+        let is_lost = loss.masters_lost.saturating_mul(2) >= loss.masters;
+        if is_lost && survive.quorum == Quorum::Automatic {
             let Loss { domain, masters, masters_lost, .. } = &loss;
             let message = format!(
                 "{level} {domain:?} holds {masters_lost} of {masters} masters, half or more"

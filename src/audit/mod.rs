@@ -4,7 +4,6 @@
 //! [`audit`] judges, [`losses`] replays the loss of each failure domain. One file
 //! per family of rules.
 
-mod capacity;
 mod cpus;
 mod fixed;
 mod groups;
@@ -14,6 +13,8 @@ mod index;
 mod kind;
 mod loss;
 mod service;
+mod sharded;
+mod speed;
 mod topology;
 
 use std::fmt;
@@ -74,9 +75,8 @@ pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     hosts::check(plan, &index, &mut findings);
     cpus::check(plan, &index, &mut findings);
     identity::check(plan, &mut findings);
-    service::check(plan, &mut findings);
     groups::check(plan, &mut findings);
-    capacity::check(plan, profiles, &index, &mut findings);
+    service::check(plan, profiles, &index, &mut findings);
     fixed::check(plan, &mut findings);
     findings.0.sort();
     findings.0.dedup();

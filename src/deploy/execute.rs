@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Event, Happening, Observer, Site, StepError};
-use crate::engine::{Change, ConfigFile, Guests, engine_for};
+use crate::engine::{Change, ConfigFile, EngineError, Guests, engine_of};
 use crate::graph::{Action, Actions, Object, Unwanted, Vertex};
 use crate::hypervisor::{ErrorKind, Hypervisor};
 use crate::ids::ServiceName;
 use crate::plan::{Instance, ServicePlan};
 use crate::render::{self, DiskPaths};
-use crate::spec::Demand;
+use crate::spec::Engine;
 use crate::state::world::is_ours;
 
 /// How long a domain may take to go off after its power was cut.
@@ -64,7 +64,7 @@ pub fn execute(
         Vertex::Configured(name) => configure(site, site.instance(name)?, &note),
         Vertex::Cluster(name) => {
             let service = service(site, name)?;
-            let change = engine_for(&service.demand).form(site, service, site.plan)?;
+            let change = engine_of(service)?.form(site, service, site.plan)?;
             tell(change, &note);
             Ok(())
         }
@@ -181,7 +181,9 @@ fn boot_paths(
     let Some(image) = site.plan.image.as_ref().filter(|image| image.kernel.is_some()) else {
         return Ok(DiskPaths::default());
     };
-    let pool = &instance.root.pool;
+    let Some(pool) = instance.root.as_ref().map(|root| &root.pool) else {
+        return Ok(DiskPaths::default());
+    };
     let volumes = host.volumes(pool)?;
     let path = |part: ImagePart| match part.file(image).map(|file| part.volume(file)) {
         None => Ok(None),
@@ -207,19 +209,20 @@ fn configure(site: &Site<'_>, instance: &Instance, note: &dyn Fn(String)) -> Res
     let service = service(site, &instance.service)?;
     let guest = site.guest(&instance.name)?;
     let files = files(service, instance)?;
-    let change = engine_for(&service.demand).configure(&guest, instance, &files)?;
+    let change = engine_of(service)?.configure(&guest, instance, &files)?;
     tell(change, note);
     Ok(())
 }
 
 /// The files that an engine reads, rendered.
 fn files(service: &ServicePlan, instance: &Instance) -> Result<Vec<ConfigFile>, StepError> {
-    match &service.demand {
-        Demand::Redis(_) => Ok(vec![ConfigFile {
+    match service.engine {
+        Engine::Redis => Ok(vec![ConfigFile {
             path: "/etc/redis/redis.conf".to_owned(),
             text: render::redis_conf(instance)?,
             mode: 0o640,
             owner: "redis:redis".to_owned(),
         }]),
+        engine => Err(EngineError::Unsupported { service: service.name.clone(), engine }.into()),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use super::Site;
-use crate::engine::{Guests, engine_for};
+use crate::engine::{Guests, engine_of};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
@@ -118,7 +118,8 @@ fn ask_clusters(site: &Site<'_>, world: &mut World) {
     };
     let ready: Vec<&ServicePlan> = site.plan.services.iter().filter(is_ready).collect();
     let answers = in_parallel(ready, |service| {
-        (*service, engine_for(&service.demand).check(site, service, site.plan))
+        let check = engine_of(service).and_then(|one| one.check(site, service, site.plan));
+        (*service, check)
     });
     for (service, answer) in answers {
         let Ok(differences) = answer else { continue };

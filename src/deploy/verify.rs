@@ -6,7 +6,7 @@ use std::{panic, thread};
 
 use super::Site;
 use super::observe::{in_parallel, observe};
-use crate::engine::{EngineError, Facts, Guests, Mismatch, Probe, engine_for};
+use crate::engine::{EngineError, Facts, Guests, Mismatch, Probe, engine_of};
 use crate::graph::owned_domain;
 use crate::hypervisor::{Domain, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
@@ -83,7 +83,7 @@ pub fn verify(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>
 /// Writes and reads through every group of every service.
 fn probe(site: &Site<'_>) -> Vec<Result<Vec<Probe>, EngineError>> {
     let services = site.plan.services.iter();
-    services.map(|one| engine_for(&one.demand).probe(site, one, site.plan)).collect()
+    services.map(|one| engine_of(one)?.probe(site, one, site.plan)).collect()
 }
 
 /// Asks all guests that run, at the same time, what they see of their machines.
@@ -172,11 +172,10 @@ fn cpu_set(cpus: &[u32]) -> String {
 }
 
 fn of_service(site: &Site<'_>, world: &World, service: &ServicePlan, found: &mut Verification) {
-    let engine = engine_for(&service.demand);
-    found.checks += service.layout.instances() as usize;
+    found.checks += service.layout.all_instances() as usize;
     // A cluster whose guests are not all ready was not asked yet.
     let known = world.clusters.get(&service.name).cloned();
-    match known.map_or_else(|| engine.check(site, service, site.plan), Ok) {
+    match known.map_or_else(|| engine_of(service)?.check(site, service, site.plan), Ok) {
         // Of a host that is gone this is told already.
         Ok(mismatches) => found.mismatches.extend(mismatches.into_iter().filter(|one| {
             let instance = site.plan.instance(&one.instance);

@@ -103,7 +103,9 @@ fn send(
 pub(super) fn make_root(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
     let image = site.plan.image.as_ref();
     let image = image.ok_or_else(|| StepError::NotInPlan("an image".to_owned()))?;
-    let Volume { pool, name, size_mib } = instance.root.clone();
+    let root = instance.root.clone();
+    let root = root.ok_or_else(|| StepError::NotInPlan(format!("a root of {}", instance.name)))?;
+    let Volume { pool, name, size_mib } = root;
     let request = VolumeRequest {
         pool,
         name,
@@ -127,7 +129,8 @@ pub(super) fn make_seed(site: &Site<'_>, instance: &Instance) -> Result<(), Step
     let host = site.host(&instance.host)?;
     let bytes = render::seed_image(site.plan, instance)?;
     let length = bytes.len() as u64;
-    let seed = &instance.seed;
+    let seed = instance.seed.as_ref();
+    let seed = seed.ok_or_else(|| StepError::NotInPlan(format!("a seed of {}", instance.name)))?;
     renew(host, &raw(&seed.pool, &seed.name, length))?;
     Ok(host.upload(&seed.pool, &seed.name, &mut bytes.as_slice(), length)?)
 }

@@ -2,6 +2,7 @@
 
 use crate::hypervisor::HypervisorError;
 use crate::ids::{InstanceName, ServiceName};
+use crate::spec::Engine;
 
 /// A failure inside a guest, or on the way to it. No variant carries what was
 /// written to a file, so secrets stay out of errors.
@@ -10,6 +11,14 @@ pub enum EngineError {
     /// The host, or the agent as libvirt speaks of it.
     #[error(transparent)]
     Hypervisor(#[from] HypervisorError),
+    /// An engine that can be planned, but not set up.
+    #[error("service {service}: {engine} can be planned, but this version cannot set it up")]
+    Unsupported {
+        /// The service.
+        service: ServiceName,
+        /// Its engine.
+        engine: Engine,
+    },
     /// The agent never answered.
     #[error("{domain}: the guest agent did not answer within {waited_s} s: {last}")]
     Silent {

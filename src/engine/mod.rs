@@ -17,7 +17,7 @@ pub use self::read::Facts;
 
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};
-use crate::spec::Demand;
+use crate::spec;
 
 /// What an idempotent step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,10 +150,13 @@ pub trait Engine: Send + Sync {
     ) -> Result<Vec<Probe>, EngineError>;
 }
 
-/// The engine that serves a demand.
-#[must_use]
-pub fn engine_for(demand: &Demand) -> &'static dyn Engine {
-    match demand {
-        Demand::Redis(_) => &redis::Redis,
+/// The engine of a service.
+///
+/// # Errors
+/// [`EngineError::Unsupported`]: the engine can be planned, but not set up.
+pub fn engine_of(service: &ServicePlan) -> Result<&'static dyn Engine, EngineError> {
+    match service.engine {
+        spec::Engine::Redis => Ok(&redis::Redis),
+        engine => Err(EngineError::Unsupported { service: service.name.clone(), engine }),
     }
 }

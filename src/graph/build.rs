@@ -33,8 +33,11 @@ impl Graph {
     }
 
     fn add_images(&mut self, plan: &Plan) {
-        let places: BTreeSet<_> =
-            plan.instances.iter().map(|one| (&one.host, &one.root.pool)).collect();
+        let places: BTreeSet<_> = plan
+            .instances
+            .iter()
+            .filter_map(|one| Some((&one.host, &one.root.as_ref()?.pool)))
+            .collect();
         for (host, pool) in places {
             for part in parts(plan) {
                 let vertex = Vertex::ImageFile { host: host.clone(), pool: pool.clone(), part };
@@ -46,12 +49,11 @@ impl Graph {
     fn add_instance(&mut self, plan: &Plan, instance: &Instance, unwanted: &[Unwanted]) {
         let name = || instance.name.clone();
         let host = Some(&instance.host);
-        let image = |part| Vertex::ImageFile {
-            host: instance.host.clone(),
-            pool: instance.root.pool.clone(),
-            part,
+        let image = |part| {
+            let pool = instance.root.as_ref()?.pool.clone();
+            Some(Vertex::ImageFile { host: instance.host.clone(), pool, part })
         };
-        self.add(Vertex::Root(name()), host, &[image(ImagePart::Disk)]);
+        self.add(Vertex::Root(name()), host, &Vec::from_iter(image(ImagePart::Disk)));
         if instance.data.is_some() {
             self.add(Vertex::Data(name()), host, &[]);
         }
@@ -59,7 +61,7 @@ impl Graph {
         // the old seed.
         self.add(Vertex::Seed(name()), host, &[Vertex::Root(name())]);
         let mut needs = vec![Vertex::Root(name()), Vertex::Data(name()), Vertex::Seed(name())];
-        needs.extend(parts(plan).filter(|part| *part != ImagePart::Disk).map(image));
+        needs.extend(parts(plan).filter(|part| *part != ImagePart::Disk).filter_map(image));
         self.add(Vertex::Domain(name()), host, &needs);
         // An old copy elsewhere has the same address; others on the host may hold
         // its CPUs.

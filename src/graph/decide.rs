@@ -77,8 +77,7 @@ fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
     if !is_as_planned(plan, instance, domain) {
         return Fate::Replace(Reason::DigestDiffers);
     }
-    let volumes = [Some(&instance.root), instance.data.as_ref(), Some(&instance.seed)];
-    match volumes.into_iter().flatten().find(|volume| !is_there(view, volume)) {
+    match instance.volumes().find(|volume| !is_there(view, volume)) {
         Some(missing) => Fate::Replace(Reason::VolumeMissing(missing.name.clone())),
         None => Fate::Keep { active: domain.active },
     }
@@ -130,10 +129,10 @@ fn of_instance(
             Some(volume) if !there(volume) => (Action::Create, Reason::Missing),
             _ => (Action::NoOp, Reason::AsPlanned),
         },
-        (Fate::Make, Vertex::Root(_)) if there(&instance.root) => {
+        (Fate::Make, Vertex::Root(_)) if instance.root.as_ref().is_some_and(there) => {
             (Action::Replace, Reason::LeftByInterruptedRun)
         }
-        (Fate::Make, Vertex::Seed(_)) if there(&instance.seed) => {
+        (Fate::Make, Vertex::Seed(_)) if instance.seed.as_ref().is_some_and(there) => {
             (Action::Replace, Reason::LeftByInterruptedRun)
         }
         (Fate::Make, _) => (Action::Create, Reason::Missing),

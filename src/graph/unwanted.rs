@@ -128,9 +128,11 @@ fn orphans(plan: &Plan, host: &HostName, view: &HostView, data: bool) -> Vec<Unw
     let used = Sources::of(&view.domains);
     let volumes = plan.on_host(host).flat_map(|instance| {
         let data = instance.data.as_ref().filter(|_| data);
-        [Some(&instance.root), data, Some(&instance.seed)]
-            .into_iter()
-            .flatten()
+        instance
+            .root
+            .iter()
+            .chain(data)
+            .chain(&instance.seed)
             .map(move |volume| (instance, &volume.pool, &volume.name))
     });
     volumes
@@ -151,12 +153,13 @@ fn orphans(plan: &Plan, host: &HostName, view: &HostView, data: bool) -> Vec<Unw
 /// Whether a volume under a planned name looks like one that we made: a root is
 /// an overlay on an image of ours, everything else on nothing.
 pub fn may_be_ours(instance: &Instance, seen: &VolumeInfo) -> bool {
+    let is_root = instance.root.as_ref().is_some_and(|root| root.name == seen.name);
     match &seen.backing {
         Some(path) => {
             let file = path.rsplit('/').next().unwrap_or(path);
-            seen.name == instance.root.name && is_image_volume(file)
+            is_root && is_image_volume(file)
         }
-        None => seen.name != instance.root.name,
+        None => !is_root,
     }
 }
 
@@ -177,7 +180,8 @@ fn images(plan: &Plan, host: &HostName, view: &HostView, first: &[Unwanted]) -> 
         let staying = volumes.iter().filter(|volume| !gone(pool, &volume.name));
         backing.extend(staying.filter_map(|volume| volume.backing.as_ref()));
     }
-    let pools: BTreeSet<&String> = plan.on_host(host).map(|one| &one.root.pool).collect();
+    let pools: BTreeSet<&String> =
+        plan.on_host(host).filter_map(|one| Some(&one.root.as_ref()?.pool)).collect();
     let mut found = Vec::new();
     for pool in pools {
         for part in ImagePart::ALL {

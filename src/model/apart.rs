@@ -1,46 +1,75 @@
-//! The copies of a group stand in different failure domains. With two copies
-//! counts are enough to say so:
+//! What one failure domain `d` of a promised level holds of a service, the witness
+//! not counted, and the leading instances among it:
 //!
 //! ```text
-//! m[p,d] <= Σ_{r in d} n[p,·,r] <= Σ_l groups(l) · x[p,l]
-//! Σ_d m[p,d] = Σ_l groups(l) · x[p,l]
+//! Σ_{s, r in d} n[p,s,r] <= Σ_l apart(l) · x[p,l]
+//! m[p,d] <= Σ_{s, r in d} n[p,s,r]
+//! Σ_d m[p,d] = Σ_l (leads(l) - witness(l)) · x[p,l]
 //! ```
 //!
-//! Proof that every master can then be paired with a replica elsewhere. Let `M`
-//! and `R` be masters and replicas per domain, `G` the groups, so `Σ M = Σ R = G`
-//! and `M[d] + R[d] <= G`. By Hall's theorem a perfect pairing exists if each set
-//! `S` of masters has at least `|S|` replicas outside the domain of one of its
-//! members. If `S` has masters of two domains, these are all `G` replicas. If all
-//! of `S` stands in `d`, these are `G - R[d] >= M[d] >= |S|`.
+//! `apart` is the number of groups where copies of a group must stand apart. Proof
+//! that this is enough for any number `k` of copies. Let `N[d]` instances stand in
+//! `d`, `M[d]` of them leading, `G` the groups: `Σ N = k·G`, `Σ M = G`,
+//! `M[d] <= N[d] <= G`. Give each group the domain of its leading instance, `M[d]`
+//! groups to `d`. By the theorem of Gale and Ryser the other copies can be dealt
+//! out, at most one of a group per domain and none where the group leads, if each
+//! set `S` of domains asks for no more than the groups can take there:
+//! `Σ_S (N - M) <= a · min(k-1, |S|-1) + (G-a) · min(k-1, |S|)` with
+//! `a = Σ_S M`. For `|S| >= k` the right side is `G·(k-1)`, which is all there is;
+//! else it is `G·|S| - a`, and `Σ_S N <= G·|S|`.
+//!
+//! For quorums and pools `apart` also keeps enough instances elsewhere to carry the
+//! demand.
 
-use super::choice::of_groups;
+use super::choice::of_layout;
 use super::problem::{Kind, Problem};
 use super::program::{Program, Sum};
 use super::variables::Variables;
 
 pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Program) {
-    let Some(level) = problem.level else { return };
-    let domains = problem.domains(level);
+    for survive in &problem.survive {
+        for (_, sites) in problem.domains(survive.level) {
+            together(problem, variables, program, &sites);
+        }
+    }
+    leads(problem, variables, program);
+}
+
+/// What one domain holds of each service.
+fn together(problem: &Problem, variables: &Variables, program: &mut Program, sites: &[usize]) {
     for (part, entry) in problem.parts.iter().enumerate() {
-        if entry.kind != Kind::Service {
+        if !matches!(entry.kind, Kind::Service(_)) {
             continue;
         }
-        let groups = of_groups(problem, variables, part, 0);
-        let mut all = Sum::default();
-        all.add_sum(-1, &groups);
-        for (domain, (_, sites)) in domains.iter().enumerate() {
-            let here = variables.on(part, sites);
-            let mut at_most_groups = here.clone();
-            at_most_groups.add_sum(-1, &groups);
-            program.at_most(at_most_groups, 0);
-            let masters = variables.masters.iter().filter(|(p, d, _)| (*p, *d) == (part, domain));
-            for (_, _, var) in masters {
-                all.add(1, *var);
-                let mut masters_exist = Sum::default();
-                masters_exist.add(1, *var);
-                masters_exist.add_sum(-1, &here);
-                program.at_most(masters_exist, 0);
-            }
+        let mut row = variables.on(part, sites, false);
+        if row.is_empty() {
+            continue;
+        }
+        let apart =
+            |one: &crate::sizing::Candidate| i64::from(one.apart.unwrap_or(one.layout.instances));
+        row.add_sum(-1, &of_layout(problem, variables, part, apart));
+        program.at_most(row, 0);
+    }
+}
+
+fn leads(problem: &Problem, variables: &Variables, program: &mut Program) {
+    let Some(level) = problem.lead_level() else { return };
+    let domains = problem.domains(level);
+    for (part, entry) in problem.parts.iter().enumerate() {
+        let own = || variables.leads.iter().filter(|(other, _, _)| *other == part);
+        if !matches!(entry.kind, Kind::Service(_)) || own().next().is_none() {
+            continue;
+        }
+        let mut all = of_layout(problem, variables, part, |one| {
+            -i64::from(one.leads.saturating_sub(u32::from(one.layout.witness.is_some())))
+        });
+        for (_, domain, var) in own() {
+            all.add(1, *var);
+            let Some((_, sites)) = domains.get(*domain) else { continue };
+            let mut row = Sum::default();
+            row.add(1, *var);
+            row.add_sum(-1, &variables.on(part, sites, false));
+            program.at_most(row, 0);
         }
         program.equal(all, 0);
     }

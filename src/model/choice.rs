@@ -2,28 +2,26 @@
 //!
 //! ```text
 //! Σ_l x[p,l] <= 1                          services; = 1 for fixed machines
-//! Σ_r n[p,s,r] = Σ_{l of shape s} groups(l) · copies(l) · x[p,l]
+//! Σ_r n[p,s,r] = Σ_l instances(l,s) · x[p,l]
 //! ```
 
-use super::problem::{Kind, Problem};
-use super::program::{Program, Sum, Var};
+use super::problem::{Kind, Part, Problem};
+use super::program::{Program, Sum};
 use super::variables::Variables;
+use crate::sizing::Candidate;
 
 pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Program) {
     for (index, part) in problem.parts.iter().enumerate() {
         let Some(layouts) = variables.layouts.get(index) else { continue };
         let chosen: Sum = layouts.iter().map(|var| (1, *var)).collect();
         match part.kind {
-            Kind::Service => program.at_most(chosen, 1),
+            Kind::Service(_) => program.at_most(chosen, 1),
             Kind::Fixed(_) => program.equal(chosen, 1),
         }
         for (number, shape) in part.shapes.iter().enumerate() {
-            let of_shape = |(place, var): (usize, &Var)| {
-                let mut same = part.of_shape(*shape);
-                let (_, candidate) = same.find(|(other, _)| *other == place)?;
-                Some((-i64::from(candidate.layout.instances()), *var))
-            };
-            let mut balance: Sum = layouts.iter().enumerate().filter_map(of_shape).collect();
+            let pairs = layouts.iter().zip(&part.candidates);
+            let mut balance: Sum =
+                pairs.map(|(var, one)| (-i64::from(Part::count(one, *shape)), *var)).collect();
             for count in variables.counts.iter().filter(|c| (c.part, c.shape) == (index, number)) {
                 balance.add(1, count.var);
             }
@@ -32,12 +30,14 @@ pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Progra
     }
 }
 
-/// `Σ_l (groups(l) + offset) · x[p,l]`, for rules about the chosen layout.
-pub(super) fn of_groups(problem: &Problem, variables: &Variables, part: usize, offset: i64) -> Sum {
+/// `Σ_l of(l) · x[p,l]`, for rules about the chosen layout.
+pub(super) fn of_layout(
+    problem: &Problem,
+    variables: &Variables,
+    part: usize,
+    of: impl Fn(&Candidate) -> i64,
+) -> Sum {
     let layouts = variables.layouts.get(part).into_iter().flatten();
     let candidates = problem.parts.get(part).into_iter().flat_map(|part| &part.candidates);
-    layouts
-        .zip(candidates)
-        .map(|(var, candidate)| (i64::from(candidate.layout.groups) + offset, *var))
-        .collect()
+    layouts.zip(candidates).map(|(var, candidate)| (of(candidate), *var)).collect()
 }

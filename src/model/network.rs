@@ -17,14 +17,7 @@ pub(super) fn add(
     program: &mut Program,
     relaxed: Relaxed,
 ) {
-    let mut all: Sum = variables.counts.iter().map(|count| (1, count.var)).collect();
-    if relaxed.addresses {
-        let slack = program.variable("short addresses".to_owned(), None);
-        all.add(-1, slack);
-        variables.slacks.push((Short::Addresses, slack));
-    }
-    program.at_most(all, int(problem.addresses));
-
+    addresses(problem, variables, program, relaxed);
     for (site, host) in problem.sites.iter().enumerate() {
         let Some(bandwidth) = host.host.network_bits_per_s else { continue };
         // In Mbit/s: the need rounded up, the bandwidth rounded down.
@@ -42,4 +35,20 @@ pub(super) fn add(
             program.at_most(row, int(bandwidth.get() / 1_000_000));
         }
     }
+}
+
+fn addresses(
+    problem: &Problem,
+    variables: &mut Variables,
+    program: &mut Program,
+    relaxed: Relaxed,
+) {
+    let Some(addresses) = problem.addresses else { return };
+    let mut all: Sum = variables.counts.iter().map(|count| (1, count.var)).collect();
+    if relaxed.addresses {
+        let slack = program.variable("short addresses".to_owned(), None);
+        all.add(-1, slack);
+        variables.slacks.push((Short::Addresses, slack));
+    }
+    program.at_most(all, int(addresses));
 }

@@ -18,8 +18,9 @@ pub enum Goal {
     Memory,
     /// Cores taken on the host where most are.
     BusiestHost,
-    /// Masters of each service in the failure domain where most are, summed.
-    MostMasters,
+    /// Leading instances of each service in the failure domain where most are,
+    /// summed.
+    MostLeads,
 }
 
 impl Goal {
@@ -32,7 +33,7 @@ impl Goal {
             Self::Cores => "cores",
             Self::Memory => "memory",
             Self::BusiestHost => "cores on the busiest host",
-            Self::MostMasters => "masters in one failure domain",
+            Self::MostLeads => "leading instances in one failure domain",
         }
     }
 
@@ -44,7 +45,7 @@ impl Goal {
             Self::Cost => "cost",
             Self::Cores | Self::BusiestHost => "cores",
             Self::Memory => "MiB",
-            Self::MostMasters => "masters",
+            Self::MostLeads => "instances",
         }
     }
 }
@@ -52,7 +53,7 @@ impl Goal {
 /// The tiers, in order. Cores and memory come after cost, so that of equally
 /// cheap plans the one with the smaller split is taken; the spread comes last.
 pub const TIERS: [Goal; 6] =
-    [Goal::Unmet, Goal::Cost, Goal::Cores, Goal::Memory, Goal::BusiestHost, Goal::MostMasters];
+    [Goal::Unmet, Goal::Cost, Goal::Cores, Goal::Memory, Goal::BusiestHost, Goal::MostLeads];
 
 /// The sum that a goal minimises and the constant that is added to it. Spread
 /// goals add the variable of their maximum to the program.
@@ -79,7 +80,7 @@ pub fn goal(
         }
         Goal::Memory => (memory(problem, variables), 0),
         Goal::BusiestHost => (busiest(problem, variables, program), 0),
-        Goal::MostMasters => (most_masters(problem, variables, program), 0),
+        Goal::MostLeads => (most_leads(problem, variables, program), 0),
     }
 }
 
@@ -128,13 +129,13 @@ fn busiest(problem: &Problem, variables: &Variables, program: &mut Program) -> S
     [(1, most)].into_iter().collect()
 }
 
-fn most_masters(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+fn most_leads(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
     let mut sum = Sum::default();
     for (index, part) in problem.parts.iter().enumerate() {
         let mut most = None;
-        for (_, _, var) in variables.masters.iter().filter(|(part, _, _)| *part == index) {
+        for (_, _, var) in variables.leads.iter().filter(|(part, _, _)| *part == index) {
             let most = *most.get_or_insert_with(|| {
-                program.variable(format!("masters of {} in one domain", part.name), None)
+                program.variable(format!("leads of {} in one domain", part.name), None)
             });
             program.at_most([(1, *var), (-1, most)].into_iter().collect(), 0);
         }

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::sizing::{Candidate, cores_on};
-use crate::spec::{FixedVm, Spec};
+use crate::plan::Footing;
+use crate::sizing::{Candidate, cores_on, offered};
+use crate::spec::{Cluster, FixedVm, Quorum, Spec, Survive};
 use crate::topology::{Host, Level, NumaNode, Pool};
 use crate::units::Mebibytes;
 
@@ -23,10 +24,10 @@ pub struct Problem<'a> {
     pub parts: Vec<Part>,
     /// Hosts that carry the network, in canonical order.
     pub sites: Vec<Site<'a>>,
-    /// Level of failure domain that the plan survives.
-    pub level: Option<Level>,
-    /// Addresses that instances may have.
-    pub addresses: u64,
+    /// Kinds of failure domain whose loss the plan survives, smallest first.
+    pub survive: Vec<Survive>,
+    /// Addresses that instances may have; `None` where none are planned.
+    pub addresses: Option<u64>,
 }
 
 /// One service, or one entry of fixed machines.
@@ -45,8 +46,8 @@ pub struct Part {
 /// What a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A service, which has masters.
-    Service,
+    /// A service of that kind of cluster.
+    Service(Cluster),
     /// Fixed machines, at most one per failure domain of that level.
     Fixed(Option<Level>),
 }
@@ -64,6 +65,12 @@ pub struct Shape {
     pub disk_mib: u64,
     /// Bandwidth.
     pub bits_per_s: u64,
+    /// I/O operations per second.
+    pub iops_per_s: u64,
+    /// Whether it is the instance that only votes.
+    pub is_witness: bool,
+    /// How it must stand at least; `None` where any host will do.
+    pub footing: Option<Footing>,
 }
 
 /// A host and the NUMA nodes that can take instances.
@@ -98,7 +105,8 @@ impl<'a> Problem<'a> {
         let image = spec.image.as_ref().map(|image| image.virtual_size_mib);
         let root = image.unwrap_or(ROOT_WITHOUT_IMAGE);
         let services = spec.services.iter().zip(candidates).map(|(service, candidates)| {
-            Part::new(service.name.to_string(), Kind::Service, candidates, root)
+            let kind = Kind::Service(service.engine.cluster());
+            Part::new(service.name.to_string(), kind, candidates, root)
         });
         let fixed = spec.vms.iter().map(|vm: &FixedVm| {
             let only = vec![crate::sizing::fixed(vm)];
@@ -109,12 +117,44 @@ impl<'a> Problem<'a> {
             parts.iter().flat_map(|part| &part.shapes).map(|shape| shape.memory_mib).collect();
         // Each pool that holds roots also holds the image they are overlays on.
         let sites = sites(spec, &sizes, image.unwrap_or(Mebibytes::ZERO));
-        let (first, last) = (u32::from(spec.network.first), u32::from(spec.network.last));
-        let all = u64::from(last).saturating_add(1).saturating_sub(first.into());
-        let gateway = spec.network.gateway.map(u32::from);
-        let taken = gateway.is_some_and(|gateway| (first..=last).contains(&gateway));
-        let addresses = all.saturating_sub(taken.into());
-        Self { parts, sites, level: spec.policy.survive, addresses }
+        let addresses = spec.network.as_ref().map(|network| {
+            let (first, last) = (u32::from(network.first), u32::from(network.last));
+            let all = u64::from(last).saturating_add(1).saturating_sub(first.into());
+            let gateway = network.gateway.map(u32::from);
+            let taken = gateway.is_some_and(|gateway| (first..=last).contains(&gateway));
+            all.saturating_sub(taken.into())
+        });
+        Self { parts, sites, survive: spec.policy.survive.clone(), addresses }
+    }
+
+    /// The level whose failure domains leading instances are counted in: the
+    /// smallest that is promised.
+    #[must_use]
+    pub fn lead_level(&self) -> Option<Level> {
+        self.survive.first().map(|survive| survive.level)
+    }
+
+    /// The level whose failure domains copies of a group stand apart in: the
+    /// widest that is promised. Smaller ones lie within it.
+    #[must_use]
+    pub fn apart_level(&self) -> Option<Level> {
+        self.survive.last().map(|survive| survive.level)
+    }
+
+    /// Levels of failure domain of which none may hold half of the voters.
+    pub fn quorum_levels(&self) -> impl Iterator<Item = Level> {
+        let automatic = self.survive.iter().filter(|one| one.quorum == Quorum::Automatic);
+        automatic.map(|survive| survive.level)
+    }
+
+    /// Whether an instance of `shape` is fast enough on the host with that index.
+    #[must_use]
+    pub fn may_stand(&self, site: usize, shape: Shape) -> bool {
+        shape.footing.is_none_or(|needed| {
+            self.sites
+                .get(site)
+                .is_some_and(|site| offered(site.host, shape.vcpus).is_as_good_as(needed))
+        })
     }
 
     /// Indices of hosts by failure domain, in the order of their first host.
@@ -141,59 +181,88 @@ impl<'a> Problem<'a> {
 impl Part {
     fn new(name: String, kind: Kind, candidates: Vec<Candidate>, root: Mebibytes) -> Self {
         let mut shapes: Vec<Shape> = Vec::new();
-        for candidate in &candidates {
-            let shape = Shape::of(candidate, root);
+        for shape in candidates.iter().flat_map(|candidate| Shape::all_of(candidate, root)) {
             // Layouts of one size differ in groups, so in the share of traffic:
             // the size takes the larger.
             match shapes.iter_mut().find(|other| other.same_size(shape)) {
-                Some(other) => other.bits_per_s = other.bits_per_s.max(shape.bits_per_s),
+                Some(other) => {
+                    other.bits_per_s = other.bits_per_s.max(shape.bits_per_s);
+                    other.iops_per_s = other.iops_per_s.max(shape.iops_per_s);
+                }
                 None => shapes.push(shape),
             }
         }
         Self { name, kind, candidates, shapes }
     }
 
-    /// The shape of a candidate's instances.
+    /// How many instances of a shape a candidate has.
     #[must_use]
-    pub fn shape(&self, candidate: &Candidate) -> Option<Shape> {
-        self.shapes.iter().copied().find(|shape| shape.is_of(candidate))
+    pub fn count(candidate: &Candidate, shape: Shape) -> u32 {
+        let sizes = Shape::all_of(candidate, Mebibytes::ZERO);
+        let same = sizes.into_iter().find(|size| size.same_instance(shape));
+        match same {
+            None => 0,
+            Some(size) if size.is_witness => 1,
+            Some(_) => candidate.layout.instances,
+        }
     }
 
-    /// The candidates whose instances have that shape.
-    pub fn of_shape(&self, shape: Shape) -> impl Iterator<Item = (usize, &Candidate)> {
-        self.candidates.iter().enumerate().filter(move |(_, candidate)| shape.is_of(candidate))
+    /// Whether its leading instances vote, so that a majority of them must stay.
+    #[must_use]
+    pub const fn votes(&self) -> bool {
+        matches!(self.kind, Kind::Service(Cluster::Sharded | Cluster::Quorum))
     }
 }
 
 impl Shape {
-    fn of(candidate: &Candidate, root: Mebibytes) -> Self {
+    /// The shapes of a candidate's instances: one, or two with a witness.
+    fn all_of(candidate: &Candidate, root: Mebibytes) -> Vec<Self> {
         let layout = &candidate.layout;
         let root = candidate.root_mib.unwrap_or(root);
-        let disk = root.saturating_add(layout.data_mib).saturating_add(SEED);
-        Self {
+        let disk = |data: Mebibytes| {
+            // A machine without a disk has no seed either.
+            let bare = root == Mebibytes::ZERO && data == Mebibytes::ZERO;
+            if bare { 0 } else { root.saturating_add(data).saturating_add(SEED).get() }
+        };
+        let main = Self {
             vcpus: layout.vcpus,
             memory_mib: layout.memory_mib.get(),
             data_mib: layout.data_mib.get(),
-            disk_mib: disk.get(),
+            disk_mib: disk(layout.data_mib),
             bits_per_s: candidate.network.get(),
-        }
+            iops_per_s: candidate.iops.get(),
+            is_witness: false,
+            footing: candidate.capacity.as_ref().map(|capacity| capacity.footing),
+        };
+        let witness = layout.witness.as_ref().map(|witness| Self {
+            vcpus: witness.vcpus,
+            memory_mib: witness.memory_mib.get(),
+            data_mib: witness.data_mib.get(),
+            disk_mib: disk(witness.data_mib),
+            bits_per_s: 0,
+            iops_per_s: 0,
+            is_witness: true,
+            footing: None,
+        });
+        [Some(main), witness].into_iter().flatten().collect()
     }
 
-    fn is_of(self, candidate: &Candidate) -> bool {
-        let layout = &candidate.layout;
-        (layout.vcpus, layout.memory_mib.get(), layout.data_mib.get())
-            == (self.vcpus, self.memory_mib, self.data_mib)
+    /// Whether both are the same instance, whatever its traffic and root.
+    fn same_instance(self, other: Self) -> bool {
+        let bare = |shape: Self| Self { bits_per_s: 0, iops_per_s: 0, disk_mib: 0, ..shape };
+        bare(self) == bare(other)
     }
 
     fn same_size(self, other: Self) -> bool {
-        Self { bits_per_s: 0, ..self } == Self { bits_per_s: 0, ..other }
+        self.disk_mib == other.disk_mib && self.same_instance(other)
     }
 }
 
 /// Hosts in canonical order. A host without the network's bridge cannot take an
 /// instance and is left out.
 fn sites<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<Site<'a>> {
-    let carries = |host: &&Host| host.bridges.contains(&spec.network.bridge);
+    let bridge = spec.network.as_ref().map(|network| &network.bridge);
+    let carries = |host: &&Host| bridge.is_none_or(|bridge| host.bridges.contains(bridge));
     let mut classes: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
     for host in spec.topology.hosts.iter().filter(carries) {
         classes.entry(signature(host)).or_default().push(host);

@@ -13,7 +13,7 @@ pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Progra
     for (part, entry) in problem.parts.iter().enumerate() {
         let Kind::Fixed(Some(level)) = entry.kind else { continue };
         for (_, sites) in problem.domains(level) {
-            program.at_most(variables.on(part, &sites), 1);
+            program.at_most(variables.on(part, &sites, false), 1);
         }
     }
 }

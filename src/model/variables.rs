@@ -5,13 +5,14 @@
 //! n[p,s,r]  instances of part p with shape s on NUMA node r
 //! q[p,s,k]  instances of part p with shape s whose volumes are in pool k
 //!           (on hosts with several pools only)
-//! m[p,d]    masters of service p in failure domain d (under a policy only)
+//! m[p,d]    leading instances of service p in failure domain d (under a policy
+//!           only; the witness of a quorum is not among them)
 //! u[h]      1 if host h is used
 //! ```
 
 use std::collections::BTreeMap;
 
-use super::problem::{Kind, Problem, Shape};
+use super::problem::{Part, Problem, Shape};
 use super::program::{Program, Sum, Var};
 use super::{Relaxed, Short};
 
@@ -26,6 +27,8 @@ pub struct Count {
     pub site: usize,
     /// Index of the NUMA node within the host, or of the pool.
     pub at: usize,
+    /// Whether it counts witnesses.
+    pub is_witness: bool,
     /// The variable.
     pub var: Var,
 }
@@ -40,7 +43,7 @@ pub struct Variables {
     /// `q[p,s,k]`.
     pub pools: Vec<Count>,
     /// `m[p,d]`: part, domain, variable.
-    pub masters: Vec<(usize, usize, Var)>,
+    pub leads: Vec<(usize, usize, Var)>,
     /// `u[h]`, by host.
     pub used: Vec<Var>,
     /// What may be exceeded.
@@ -68,12 +71,13 @@ impl Variables {
                 found.add_pools(problem, program, (part, shape), most);
             }
         }
-        if let Some(level) = problem.level {
+        if let Some(level) = problem.lead_level() {
             let domains = problem.domains(level).len();
             for (part, entry) in problem.parts.iter().enumerate() {
-                for domain in (0..domains).filter(|_| entry.kind == Kind::Service) {
+                let leads = entry.candidates.iter().any(|candidate| candidate.leads > 0);
+                for domain in (0..domains).filter(|_| leads) {
                     let var = program.variable(format!("m {} {domain}", entry.name), None);
-                    found.masters.push((part, domain, var));
+                    found.leads.push((part, domain, var));
                 }
             }
         }
@@ -92,6 +96,9 @@ impl Variables {
         most: u64,
     ) {
         for (site, host) in problem.sites.iter().enumerate() {
+            if !problem.may_stand(site, size) {
+                continue;
+            }
             let cores = problem.cores(site, size).max(1);
             for (at, room) in host.rooms.iter().enumerate() {
                 let mut fit = most;
@@ -105,7 +112,8 @@ impl Variables {
                     let name = format!("n {part} {shape} {} {at}", host.host.name);
                     let var = program.variable(name, Some(fit));
                     self.by_site.entry(site).or_default().push(self.counts.len());
-                    self.counts.push(Count { part, shape, site, at, var });
+                    let is_witness = size.is_witness;
+                    self.counts.push(Count { part, shape, site, at, is_witness, var });
                 }
             }
         }
@@ -122,7 +130,7 @@ impl Variables {
             for at in (0..host.pools.len()).filter(|_| host.pools.len() > 1) {
                 let name = format!("q {part} {shape} {} {at}", host.host.name);
                 let var = program.variable(name, Some(most));
-                self.pools.push(Count { part, shape, site, at, var });
+                self.pools.push(Count { part, shape, site, at, is_witness: false, var });
             }
         }
     }
@@ -138,12 +146,12 @@ impl Variables {
         self.on_site(site).filter(move |count| count.at == at)
     }
 
-    /// Instances of a part on some hosts.
+    /// Instances of a part on some hosts: its witnesses, or all others.
     #[must_use]
-    pub fn on(&self, part: usize, sites: &[usize]) -> Sum {
+    pub fn on(&self, part: usize, sites: &[usize], witnesses: bool) -> Sum {
         let counts = sites.iter().flat_map(|site| self.on_site(*site));
-        let mut found: Vec<Var> =
-            counts.filter(|count| count.part == part).map(|count| count.var).collect();
+        let of = |count: &&Count| count.part == part && count.is_witness == witnesses;
+        let mut found: Vec<Var> = counts.filter(of).map(|count| count.var).collect();
         // In the order of the variables, whatever the hosts' order.
         found.sort_unstable();
         found.into_iter().map(|var| (1, var)).collect()
@@ -153,8 +161,7 @@ impl Variables {
 /// The most instances of a shape that any layout asks for.
 fn most(problem: &Problem, part: usize, shape: Shape) -> u64 {
     let part = problem.parts.get(part);
-    let counts = part.into_iter().flat_map(|part| {
-        part.of_shape(shape).map(|(_, candidate)| u64::from(candidate.layout.instances()))
-    });
+    let candidates = part.into_iter().flat_map(|part| &part.candidates);
+    let counts = candidates.map(|candidate| u64::from(Part::count(candidate, shape)));
     counts.max().unwrap_or(0)
 }

@@ -5,12 +5,14 @@ use std::net::Ipv4Addr;
 
 use super::cpus::Cpus;
 use super::make::PlanError;
-use super::place::{Slot, place};
-use super::{Group, Instance, Role, ServicePlan, Volume, config, names, pages};
+use super::place::{Seats, Slot, Team, place};
+use super::{
+    Group, Instance, Layout, Role, ServicePlan, SlotRange, Volume, Witness, config, names, pages,
+};
 use crate::ids::{InstanceName, ServiceName};
 use crate::model::{Problem, ROOT_WITHOUT_IMAGE, SEED};
-use crate::profile::Profiles;
-use crate::sizing::{self, Candidate};
+use crate::profile::{Profiles, Rules};
+use crate::sizing::Candidate;
 use crate::solve::Solution;
 use crate::spec::{Service, Spec};
 use crate::units::Mebibytes;
@@ -41,33 +43,70 @@ pub(super) struct Member<'a> {
     /// Where it stands.
     pub slot: Slot,
     /// Its size.
+    pub size: Size,
+    /// What it is an instance of.
     pub candidate: &'a Candidate,
-    /// What it is an instance of, if not a fixed machine.
+    /// The same, if not a fixed machine.
     pub of: Option<&'a Service>,
+}
+
+/// Size of an instance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    pub vcpus: u32,
+    pub memory_mib: Mebibytes,
+    pub data_mib: Mebibytes,
+}
+
+impl Size {
+    const fn of(layout: &Layout) -> Self {
+        let Layout { vcpus, memory_mib, data_mib, .. } = *layout;
+        Self { vcpus, memory_mib, data_mib }
+    }
+
+    /// The witness's size where there is one.
+    fn of_witness(layout: &Layout) -> Self {
+        let witness = layout.witness.as_ref();
+        witness.map_or(Self::of(layout), |one| {
+            let Witness { vcpus, memory_mib, data_mib } = *one;
+            Self { vcpus, memory_mib, data_mib }
+        })
+    }
 }
 
 /// Services and instances of a draft.
 pub(super) fn parts(draft: &Draft) -> Result<(Vec<ServicePlan>, Vec<Instance>), PlanError> {
-    let mut slots = place(draft.problem, draft.solution);
+    let mut seats = place(draft.problem, draft.solution);
     let mut services = Vec::new();
     let mut members = Vec::new();
     for (part, service) in draft.spec.services.iter().enumerate() {
         let candidate = chosen(draft, part, &service.name)?;
-        let own = slots.remove(&part).unwrap_or_default();
+        let own = seats.remove(&part).ok_or_else(|| lacks("seats", &service.name))?;
         services.push(service_plan(draft, service, candidate, own, &mut members)?);
     }
     let first = draft.spec.services.len();
     for (index, vm) in draft.spec.vms.iter().enumerate() {
         let candidate = chosen(draft, first + index, &vm.name)?;
-        let own = slots.remove(&(first + index)).unwrap_or_default();
-        for (ordinal, (slot, _)) in (0..).zip(own) {
-            let name = InstanceName::of(&vm.name, ordinal)?;
-            let role = Role::Fixed;
-            let service = &vm.name;
-            members.push(Member { name, service, role, group: None, slot, candidate, of: None });
+        let own = seats.remove(&(first + index)).ok_or_else(|| lacks("seats", &vm.name))?;
+        let Seats::Each { slots, .. } = own else { return Err(lacks("seats", &vm.name)) };
+        for (ordinal, slot) in (0..).zip(slots) {
+            members.push(Member {
+                name: InstanceName::of(&vm.name, ordinal)?,
+                service: &vm.name,
+                role: Role::Fixed,
+                group: None,
+                slot,
+                size: Size::of(&candidate.layout),
+                candidate,
+                of: None,
+            });
         }
     }
     Ok((services, instances(draft, &members)?))
+}
+
+fn lacks(what: &'static str, name: &ServiceName) -> PlanError {
+    PlanError::Inconsistent { what, instance: name.to_string() }
 }
 
 fn chosen<'a>(
@@ -80,65 +119,123 @@ fn chosen<'a>(
     entry
         .zip(index)
         .and_then(|(entry, index)| entry.candidates.get(index))
-        .ok_or_else(|| PlanError::Inconsistent { what: "layout", instance: name.to_string() })
+        .ok_or_else(|| lacks("layout", name))
 }
 
-/// Groups in the order of the pairing; the master of group `i` has ordinal `i`,
-/// the replicas follow after all masters.
 fn service_plan<'a>(
     draft: &Draft<'a>,
     service: &'a Service,
     candidate: &'a Candidate,
-    own: Vec<(Slot, Option<Slot>)>,
+    seats: Seats,
     members: &mut Vec<Member<'a>>,
 ) -> Result<ServicePlan, PlanError> {
-    let count = candidate.layout.groups;
-    let mut groups = Vec::new();
-    let mut replicas = Vec::new();
-    let profile = sizing::profile(service, draft.profiles);
-    let slots = slots(profile.cluster.slots.whole(), count);
-    for ((index, (master, replica)), (first_slot, last_slot)) in (0..).zip(own).zip(slots) {
-        let member = |ordinal, role, slot| -> Result<Member<'a>, PlanError> {
-            let name = InstanceName::of(&service.name, ordinal)?;
-            let group = Some(index);
-            let of = Some(service);
-            Ok(Member { name, service: &service.name, role, group, slot, candidate, of })
-        };
-        let master = member(index, Role::Master, master)?;
-        let replica = replica.map(|slot| member(count + index, Role::Replica, slot)).transpose()?;
-        groups.push(Group {
-            index,
-            first_slot,
-            last_slot,
-            master: master.name.clone(),
-            replicas: replica.iter().map(|replica| replica.name.clone()).collect(),
-        });
-        members.push(master);
-        replicas.extend(replica);
-    }
-    members.extend(replicas);
-    let capacity = candidate.capacity.clone().ok_or_else(|| PlanError::Inconsistent {
-        what: "capacity",
-        instance: service.name.to_string(),
-    })?;
+    let groups = match seats {
+        Seats::Teams(teams) => grouped(draft, service, candidate, teams, members)?,
+        Seats::Each { slots, leads, witness } => {
+            alone(service, candidate, (slots, leads, witness), members)?;
+            Vec::new()
+        }
+    };
+    let capacity = candidate.capacity.clone().ok_or_else(|| lacks("capacity", &service.name))?;
     Ok(ServicePlan {
         name: service.name.clone(),
+        engine: service.engine,
         demand: service.demand.clone(),
+        gateway: service.gateway.clone(),
         layout: candidate.layout.clone(),
         capacity,
         groups,
     })
 }
 
+/// Groups in the order of the teams; who leads group `i` has ordinal `i`, the
+/// followers come after all who lead, the first of every group, then the second.
+fn grouped<'a>(
+    draft: &Draft<'a>,
+    service: &'a Service,
+    candidate: &'a Candidate,
+    teams: Vec<Team>,
+    members: &mut Vec<Member<'a>>,
+) -> Result<Vec<Group>, PlanError> {
+    let count = u32::try_from(teams.len()).unwrap_or(u32::MAX);
+    let cluster = service.engine.cluster();
+    let mut ranges = match draft.profiles.of(service.engine).map(|profile| &profile.rules) {
+        Some(Rules::Sharded(rules)) => slots(rules.cluster.slots.whole(), count),
+        _ => Vec::new(),
+    }
+    .into_iter();
+    let (mut groups, mut followers) = (Vec::new(), BTreeMap::new());
+    for (index, team) in (0..count).zip(teams) {
+        let member = |ordinal, role, slot| -> Result<Member<'a>, PlanError> {
+            Ok(Member {
+                name: InstanceName::of(&service.name, ordinal)?,
+                service: &service.name,
+                role,
+                group: Some(index),
+                slot,
+                size: Size::of(&candidate.layout),
+                candidate,
+                of: Some(service),
+            })
+        };
+        let lead = member(index, Role::lead(cluster), team.lead)?;
+        let mut replicas = Vec::new();
+        for (turn, slot) in (1..).zip(team.followers) {
+            let ordinal = count.saturating_mul(turn).saturating_add(index);
+            let follower = member(ordinal, Role::follower(cluster), slot)?;
+            replicas.push(follower.name.clone());
+            followers.insert(ordinal, follower);
+        }
+        let slots = ranges.next();
+        groups.push(Group { index, slots, lead: lead.name.clone(), replicas });
+        members.push(lead);
+    }
+    members.extend(followers.into_values());
+    Ok(groups)
+}
+
+/// Instances without groups: those that lead, all others, the witness.
+fn alone<'a>(
+    service: &'a Service,
+    candidate: &'a Candidate,
+    (slots, leads, witness): (Vec<Slot>, usize, Option<Slot>),
+    members: &mut Vec<Member<'a>>,
+) -> Result<(), PlanError> {
+    let cluster = service.engine.cluster();
+    let layout = &candidate.layout;
+    let all = slots.into_iter().enumerate().map(|(at, slot)| {
+        let role = if at < leads { Role::lead(cluster) } else { Role::follower(cluster) };
+        (role, slot, Size::of(layout))
+    });
+    let last = witness.map(|slot| (Role::Witness, slot, Size::of_witness(layout)));
+    for (ordinal, (role, slot, size)) in (0..).zip(all.chain(last)) {
+        let name = InstanceName::of(&service.name, ordinal)?;
+        let (group, of) = (None, Some(service));
+        members.push(Member {
+            name,
+            service: &service.name,
+            role,
+            group,
+            slot,
+            size,
+            candidate,
+            of,
+        });
+    }
+    Ok(())
+}
+
 /// First and last slot of each group: equal parts, the first groups one more.
-fn slots(all: u64, groups: u32) -> impl Iterator<Item = (u16, u16)> {
+fn slots(all: u64, groups: u32) -> Vec<SlotRange> {
     let groups = u64::from(groups.max(1));
     let (each, more) = (all / groups, all % groups);
-    (0..groups).map_while(move |index| {
+    let range = |index: u64| {
         let first = index * each + index.min(more);
-        let last = first + each + u64::from(index < more);
-        Some((u16::try_from(first).ok()?, u16::try_from(last.checked_sub(1)?).ok()?))
-    })
+        let end = first + each + u64::from(index < more);
+        let (first, last) = (u16::try_from(first).ok()?, u16::try_from(end.checked_sub(1)?).ok()?);
+        Some(SlotRange { first, last })
+    };
+    (0..groups).map_while(range).collect()
 }
 
 fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanError> {
@@ -154,10 +251,13 @@ fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanErr
         let site = draft.problem.sites.get(slot.site).ok_or_else(|| missing("host", member))?;
         let room = site.rooms.get(slot.room).ok_or_else(|| missing("NUMA node", member))?;
         let cpus = cpus.of(index).ok_or_else(|| missing("CPUs", member))?;
-        let address = addresses.next().ok_or_else(|| missing("address", member))?;
-        let (pool, _) = site.pools.get(slot.pool).ok_or_else(|| missing("pool", member))?;
+        let address = addresses.next();
+        if draft.spec.network.is_some() && address.is_none() {
+            return Err(missing("address", member));
+        }
         let domain = format!("{}-{}", draft.spec.name, member.name);
-        let [root, data, seed] = volumes(draft.spec, &domain, &pool.name, member.candidate);
+        let pool = site.pools.get(slot.pool).map(|(pool, _)| pool.name.as_str());
+        let [root, data, seed] = volumes(draft.spec, &domain, pool, member);
         found.push(Instance {
             name: member.name.clone(),
             service: member.service.clone(),
@@ -168,17 +268,15 @@ fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanErr
             cpus: cpus.own.clone(),
             threads: cpus.threads,
             emulator_cpus: cpus.emulator.clone(),
-            memory_mib: member.candidate.layout.memory_mib,
+            memory_mib: member.size.memory_mib,
             page_kib: pages.get(&(slot.site, slot.room)).copied().unwrap_or(4),
             uuid: names::uuid(&draft.spec.name, &member.name),
             mac: names::mac(&draft.spec.name, &member.name, &mut macs),
             address,
             root,
-            data: (data.size_mib > Mebibytes::ZERO).then_some(data),
+            data,
             seed,
-            config: member.of.map_or_else(BTreeMap::new, |service| {
-                config::redis(draft, service, &member.candidate.layout, address)
-            }),
+            config: config::of(draft, member, address),
             domain,
         });
     }
@@ -187,24 +285,26 @@ fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanErr
 
 /// Addresses in ascending order, without the gateway's.
 fn addresses(spec: &Spec) -> impl Iterator<Item = Ipv4Addr> {
-    let (first, last) = (u32::from(spec.network.first), u32::from(spec.network.last));
-    let gateway = spec.network.gateway;
-    (first..=last).map(Ipv4Addr::from).filter(move |address| Some(*address) != gateway)
+    spec.network.iter().flat_map(|network| {
+        let (first, last) = (u32::from(network.first), u32::from(network.last));
+        let gateway = network.gateway;
+        (first..=last).map(Ipv4Addr::from).filter(move |address| Some(*address) != gateway)
+    })
 }
 
-fn volumes(spec: &Spec, domain: &str, pool: &str, candidate: &Candidate) -> [Volume; 3] {
+/// Root, data and seed; none for a machine without a disk or on a host whose pools
+/// are not known.
+fn volumes(spec: &Spec, domain: &str, pool: Option<&str>, member: &Member) -> [Option<Volume>; 3] {
     let image = spec.image.as_ref().map(|image| image.virtual_size_mib);
-    let root = candidate.root_mib.or(image).unwrap_or(ROOT_WITHOUT_IMAGE);
-    let volume = |suffix: &str, size_mib| Volume {
-        pool: pool.to_owned(),
-        name: format!("{domain}-{suffix}"),
-        size_mib,
+    let root = member.candidate.root_mib.or(image).unwrap_or(ROOT_WITHOUT_IMAGE);
+    let data = member.size.data_mib;
+    let bare = root == Mebibytes::ZERO && data == Mebibytes::ZERO;
+    let Some(pool) = pool.filter(|_| !bare) else { return [None, None, None] };
+    let volume = |suffix: &str, size_mib| {
+        let (pool, name) = (pool.to_owned(), format!("{domain}-{suffix}"));
+        (size_mib > Mebibytes::ZERO).then_some(Volume { pool, name, size_mib })
     };
-    [
-        volume("root.qcow2", root),
-        volume("data.raw", candidate.layout.data_mib),
-        volume("seed.img", SEED),
-    ]
+    [volume("root.qcow2", root), volume("data.raw", data), volume("seed.img", SEED)]
 }
 
 #[cfg(test)]
@@ -213,10 +313,13 @@ mod tests {
 
     #[test]
     fn slots_are_split_evenly_and_the_first_groups_have_one_more() {
-        let three: Vec<_> = slots(16384, 3).collect();
-        assert_eq!(three, [(0, 5461), (5462, 10922), (10923, 16383)]);
+        let ends = |groups| {
+            let all = slots(16384, groups);
+            all.iter().map(|one| (one.first, one.last)).collect::<Vec<_>>()
+        };
+        assert_eq!(ends(3), [(0, 5461), (5462, 10922), (10923, 16383)]);
         for groups in [1, 4, 7, 500, 1000] {
-            let all: Vec<_> = slots(16384, groups).collect();
+            let all = ends(groups);
             assert_eq!(all.len(), usize::try_from(groups).unwrap());
             assert_eq!((all[0].0, all[all.len() - 1].1), (0, 16383));
             assert!(all.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));

@@ -3,23 +3,42 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::Layout;
-use super::build::Draft;
-use crate::sizing::{self, io_threads, max_memory_bytes};
-use crate::spec::{Demand, Persistence, Service};
+use super::build::{Draft, Member};
+use crate::profile::{Profile, Rules, Sharded};
+use crate::sizing::io_threads;
+use crate::sizing::sharded::Sizes;
+use crate::spec::{Demand, Persistence, ShardedDemand};
 use crate::units::Mebibytes;
 
-/// Directives of `redis.conf`.
-pub(super) fn redis(
+/// The configuration of an instance; none for engines that are only planned and
+/// for fixed machines.
+pub(super) fn of(
     draft: &Draft,
-    service: &Service,
-    layout: &Layout,
+    member: &Member,
+    address: Option<Ipv4Addr>,
+) -> BTreeMap<String, String> {
+    let Some((service, address)) = member.of.zip(address) else { return BTreeMap::new() };
+    let profile = draft.profiles.of(service.engine);
+    match (&service.demand, profile.map(|profile| (profile, &profile.rules))) {
+        (Demand::Sharded(demand), Some((profile, Rules::Sharded(rules)))) => {
+            redis(demand, profile, rules, member, address)
+        }
+        _ => BTreeMap::new(),
+    }
+}
+
+/// Directives of `redis.conf`.
+fn redis(
+    demand: &ShardedDemand,
+    profile: &Profile,
+    rules: &Sharded,
+    member: &Member,
     address: Ipv4Addr,
 ) -> BTreeMap<String, String> {
-    let profile = sizing::profile(service, draft.profiles);
-    let Demand::Redis(demand) = &service.demand;
-    let persistence = demand.persistence;
-    let memory = max_memory_bytes(profile, layout.memory_mib, layout.copies, persistence);
+    let layout = &member.candidate.layout;
+    let (copies, persistence) = (layout.copies, demand.persistence);
+    let sizes = Sizes { profile, rules, copies, persistence };
+    let memory = sizes.max_memory_bytes(layout.memory_mib);
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };
     // The intervals of the shipped redis.conf; an empty text turns snapshots off.
     let save = if persistence == Persistence::Rdb { "3600 1 300 100 60 10000" } else { "\"\"" };
@@ -46,16 +65,17 @@ pub(super) fn redis(
     set("maxmemory", memory.to_string());
     // Silence that is shorter than a saving fork or a busy host's hiccup must
     // not start a failover; so the value of the shipped file is kept.
-    set("cluster-node-timeout", profile.cluster.node_timeout_ms.whole().to_string());
+    set("cluster-node-timeout", rules.cluster.node_timeout_ms.whole().to_string());
     set("cluster-announce-ip", address.to_string());
     if persistence == Persistence::Aof {
         set("appendfsync", "everysec".to_owned());
     }
     if layout.copies > 1 {
-        let backlog = Mebibytes::new(profile.memory.backlog_mib.whole());
+        let backlog = Mebibytes::new(sizes.backlog_mib());
         set("repl-backlog-size", backlog.bytes().to_string());
     }
-    let threads = io_threads(profile, layout, sizing::threads(&draft.spec.topology));
+    let footing = member.candidate.capacity.as_ref().map(|capacity| capacity.footing);
+    let threads = footing.map_or(1, |footing| io_threads(profile, layout.vcpus, footing));
     if threads > 1 {
         set("io-threads", threads.to_string());
     }

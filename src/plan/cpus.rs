@@ -40,7 +40,7 @@ impl Cpus {
             let Some(site) = problem.sites.get(site) else { continue };
             let Some(room) = site.rooms.get(room) else { continue };
             let mut free = free_cores(room.node);
-            let vcpus = |index: &usize| members.get(*index).map_or(0, |m| m.candidate.layout.vcpus);
+            let vcpus = |index: &usize| members.get(*index).map_or(0, |m| m.size.vcpus);
             here.sort_by_key(|index| (Reverse(vcpus(index)), *index));
             for index in here {
                 let wanted = vcpus(&index);

@@ -70,7 +70,7 @@ mod tests {
         let refuse = |text| Plan::from_text(text).unwrap_err().to_string();
         insta::assert_snapshot!(
             refuse("{\"format\": 7, \"more\": []}"),
-            @"the plan has format 7; this program reads format 1: make it again"
+            @"the plan has format 7; this program reads format 2: make it again"
         );
         insta::assert_snapshot!(
             refuse("{}"),

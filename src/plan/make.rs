@@ -1,15 +1,15 @@
 //! Spec -> plan: candidates, problem, solution, placement, instances.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{self, Draft};
-use super::{FORMAT, Plan, Tier};
-use crate::ids::NameError;
+use super::{FORMAT, Plan, Role, ServicePlan, Tier};
+use crate::ids::{NameError, ServiceName};
 use crate::model::{Goal, Problem};
 use crate::profile::Profiles;
-use crate::sizing::{self, Candidate, Range};
+use crate::sizing::{self, Candidate, Case, Exceeded, Terms};
 use crate::solve::{self, Infeasible, Limits, Shortage, Solution, SolveError};
-use crate::spec::{Service, Spec};
+use crate::spec::{Engine, Service, Spec};
 
 /// How a plan was found: what may differ between runs and so is not in it.
 #[must_use]
@@ -35,6 +35,14 @@ pub enum PlanError {
     /// A service's name leaves no room for an ordinal.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// Nothing is known of what an engine can do.
+    #[error("service {service}: there is no profile of {engine}")]
+    NoProfile {
+        /// The service.
+        service: String,
+        /// Its engine.
+        engine: Engine,
+    },
     /// The solution cannot be carried out: an error of this program.
     #[error("the solution leaves no {what} for {instance}; please report this")]
     Inconsistent {
@@ -54,10 +62,35 @@ pub fn make(
     profiles: &Profiles,
     limits: &Limits,
 ) -> Result<(Plan, PlanReport), PlanError> {
-    let ranges = ranges(spec, profiles);
-    let candidates: Vec<Vec<Candidate>> = ranges.iter().map(Range::whole).collect();
+    let mut straddling = BTreeSet::new();
+    loop {
+        let terms = Terms {
+            policy: &spec.policy,
+            topology: &spec.topology,
+            straddling: straddling.clone(),
+        };
+        let (plan, report) = attempt(spec, profiles, &terms, limits)?;
+        let worse = worse_than_promised(&plan);
+        // Who already counts as straddling cannot be promised less.
+        if worse.is_subset(&straddling) {
+            return Ok((plan, report));
+        }
+        straddling.extend(worse);
+    }
+}
+
+/// The plan under some terms, which may promise more than the CPUs give that
+/// were left.
+fn attempt(
+    spec: &Spec,
+    profiles: &Profiles,
+    terms: &Terms,
+    limits: &Limits,
+) -> Result<(Plan, PlanReport), PlanError> {
+    let cases = cases(spec, profiles, terms)?;
+    let candidates: Vec<Vec<Candidate>> = cases.iter().map(Case::whole).collect();
     if candidates.iter().any(Vec::is_empty) {
-        return Err(infeasible(spec, &ranges, limits).into());
+        return Err(infeasible(spec, &cases, limits).into());
     }
     let layouts = spec.services.iter().zip(&candidates);
     let layouts = layouts.map(|(service, found)| (service.name.to_string(), found.len())).collect();
@@ -65,7 +98,7 @@ pub fn make(
     let solution = match solve::solve(&problem, limits) {
         Ok(solution) if unmet(&solution) == 0 => solution,
         Ok(_) | Err(SolveError::Infeasible) => {
-            return Err(infeasible(spec, &ranges, limits).into());
+            return Err(infeasible(spec, &cases, limits).into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -75,7 +108,7 @@ pub fn make(
         format: FORMAT,
         hostsplit: env!("CARGO_PKG_VERSION").to_owned(),
         name: spec.name.clone(),
-        policy: spec.policy,
+        policy: spec.policy.clone(),
         network: spec.network.clone(),
         image: spec.image.clone(),
         topology: spec.topology.clone(),
@@ -90,6 +123,21 @@ pub fn make(
         layouts,
     };
     Ok((plan, report))
+}
+
+/// Services of which an instance stands worse than its capacity assumes.
+fn worse_than_promised(plan: &Plan) -> BTreeSet<ServiceName> {
+    let is_worse = |service: &&ServicePlan| {
+        let own = plan.instances.iter().filter(|one| one.service == service.name);
+        own.filter(|one| one.role != Role::Witness).any(|one| {
+            let host = plan.topology.host(&one.host);
+            let node = host.and_then(|host| host.numa.iter().find(|node| node.id == one.numa));
+            node.is_some_and(|node| {
+                !sizing::taken(node, &one.cpus).is_as_good_as(service.capacity.footing)
+            })
+        })
+    };
+    plan.services.iter().filter(is_worse).map(|service| service.name.clone()).collect()
 }
 
 fn unmet(solution: &Solution) -> u64 {
@@ -107,27 +155,31 @@ fn tiers(solution: &Solution) -> Vec<Tier> {
     solution.tiers.iter().map(tier).collect()
 }
 
-fn ranges<'a>(spec: &'a Spec, profiles: &'a Profiles) -> Vec<Range<'a>> {
-    let range = |service: &'a Service| {
-        let profile = sizing::profile(service, profiles);
-        sizing::range(service, profile, spec.policy, &spec.topology)
+/// The services with all that their layouts follow from.
+fn cases<'a>(
+    spec: &'a Spec,
+    profiles: &'a Profiles,
+    terms: &'a Terms,
+) -> Result<Vec<Case<'a>>, PlanError> {
+    let case = |service: &'a Service| {
+        Case::new(service, profiles, terms).ok_or_else(|| PlanError::NoProfile {
+            service: service.name.to_string(),
+            engine: service.engine,
+        })
     };
-    spec.services.iter().map(range).collect()
+    spec.services.iter().map(case).collect()
 }
 
 /// What falls short, the engines' own limits first.
-fn infeasible(spec: &Spec, ranges: &[Range], limits: &Limits) -> Infeasible {
-    let with = |more: fn(&Range) -> Vec<Candidate>| {
-        Problem::new(spec, ranges.iter().map(|range| more(range)).collect())
-    };
-    let problem = with(|range| match range.whole() {
-        none if none.is_empty() => range.beyond(),
+fn infeasible(spec: &Spec, cases: &[Case], limits: &Limits) -> Infeasible {
+    let with =
+        |more: fn(&Case) -> Vec<Candidate>| Problem::new(spec, cases.iter().map(more).collect());
+    let problem = with(|case| match case.whole() {
+        none if none.is_empty() => case.beyond(),
         whole => whole,
     });
-    let partial = with(|range| [range.whole(), range.partial()].concat());
-    let services = spec.services.iter().zip(ranges);
-    let mut large: Vec<Shortage> =
-        services.filter_map(|(service, range)| too_large(service, range)).collect();
+    let partial = with(|case| [case.whole(), case.partial()].concat());
+    let mut large: Vec<Shortage> = cases.iter().filter_map(too_large).collect();
     if large.is_empty() {
         return solve::explain(&problem, &partial, limits);
     }
@@ -136,20 +188,20 @@ fn infeasible(spec: &Spec, ranges: &[Range], limits: &Limits) -> Infeasible {
 }
 
 /// No layout within the engine's limits serves the demand.
-fn too_large(service: &Service, range: &Range) -> Option<Shortage> {
-    let (needed, available) = range.processes();
-    let name = &service.name;
-    (needed > available).then(|| Shortage {
-        resource: format!("processes of one cluster, for {name}"),
+fn too_large(case: &Case) -> Option<Shortage> {
+    let Exceeded { resource, needed, available, unit, remedy } = case.exceeded()?;
+    let name = case.name;
+    Some(Shortage {
+        resource: format!("{resource}, for {name}"),
         of: None,
         needed,
         available,
-        short_by: needed - available,
-        unit: "processes".to_owned(),
+        short_by: needed.saturating_sub(available),
+        unit: unit.to_owned(),
         because: format!(
-            "Because {name} needs {needed} processes and one cluster should have {available} at \
-             most, it is too large for one cluster."
+            "Because {name} needs {needed} {unit} and {available} is the most for {resource}, no \
+             split of it serves the demand."
         ),
-        hint: format!("split {name} into several services"),
+        hint: format!("for {name}: {remedy}"),
     })
 }

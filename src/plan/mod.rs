@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use crate::spec::{Demand, FixedVm, Image, Network, Policy};
+use crate::spec::{Cluster, Demand, Engine, FixedVm, Image, Network, Policy};
 use crate::topology::Topology;
 use crate::units::{Mebibytes, PerSecond};
 
@@ -32,7 +32,7 @@ pub use make::{PlanError, PlanReport, make};
 pub use names::{mac, uuid};
 
 /// Version of the plan file that this program writes and the only one it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A complete plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +46,8 @@ pub struct Plan {
     pub name: DeploymentName,
     /// Rules it was made under.
     pub policy: Policy,
-    /// The network of the instances.
-    pub network: Network,
+    /// The network of the instances; `None` where it is not planned.
+    pub network: Option<Network>,
     /// What the instances boot from.
     pub image: Option<Image>,
     /// The hosts as they were when it was made.
@@ -68,8 +68,12 @@ pub struct Plan {
 pub struct ServicePlan {
     /// The service.
     pub name: ServiceName,
+    /// What it runs.
+    pub engine: Engine,
     /// What was asked of it.
     pub demand: Demand,
+    /// The gateway that its clients come through, for pools.
+    pub gateway: Option<ServiceName>,
     /// How it is split.
     pub layout: Layout,
     /// What it can do.
@@ -78,7 +82,15 @@ pub struct ServicePlan {
     pub groups: Vec<Group>,
 }
 
-/// One way to split a service: equal instances in groups of copies.
+/// One way to split a service.
+///
+/// | kind | groups | copies | instances |
+/// | --- | --- | --- | --- |
+/// | sharded, primary-replica | that share the data out | of each group's data | groups × copies |
+/// | quorum | 1 | of each shard | any, at least `copies` |
+/// | pool | 1 | 1 | any |
+/// | gateway pair | 1 | 1 or 2 | copies |
+/// | fixed machines | 1 | 1 | as asked for |
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
@@ -86,19 +98,35 @@ pub struct Layout {
     pub groups: u32,
     /// Copies of each group's data: 1 without, 2 with one replica.
     pub copies: u32,
+    /// Equal instances, without the witness.
+    pub instances: u32,
     /// Virtual CPUs of each instance.
     pub vcpus: u32,
     /// Memory of each instance.
     pub memory_mib: Mebibytes,
     /// Data volume of each instance; zero for none.
     pub data_mib: Mebibytes,
+    /// A small instance that votes and holds no data.
+    pub witness: Option<Witness>,
+}
+
+/// Size of the instance that only votes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// Memory.
+    pub memory_mib: Mebibytes,
+    /// Data volume: it keeps the cluster's state.
+    pub data_mib: Mebibytes,
 }
 
 impl Layout {
-    /// Instances of all groups.
+    /// All instances, the witness included.
     #[must_use]
-    pub const fn instances(&self) -> u32 {
-        self.groups.saturating_mul(self.copies)
+    pub fn all_instances(&self) -> u32 {
+        self.instances.saturating_add(u32::from(self.witness.is_some()))
     }
 }
 
@@ -106,30 +134,78 @@ impl Layout {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capacity {
+    /// Name of one unit of work, in which the rates are counted: `plain reads`.
+    pub unit: String,
     /// The most that one instance can do.
     pub ceiling_per_s: PerSecond,
     /// The ceiling less the headroom: what a plan may count on.
     pub usable_per_s: PerSecond,
-    /// Usable operations of the whole service, masters only.
+    /// Usable rate of all instances that serve.
     pub total_per_s: PerSecond,
-    /// Operations asked for, in the profile's unit of work.
+    /// What is asked for, with what replication adds.
     pub demand_per_s: PerSecond,
-    /// The limit that set the number of groups.
+    /// I/O operations that each instance needs of its disk.
+    pub iops_per_s: PerSecond,
+    /// The limit that set the number of instances.
     pub binding: Binding,
+    /// What the ceiling assumes of where an instance stands.
+    pub footing: Footing,
     /// Whether a number outside the profile's fitted range was used.
     pub extrapolated: bool,
+}
+
+/// What an instance's speed depends on besides its virtual CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Footing {
+    /// Whole cores that its virtual CPUs run on; the others are siblings of
+    /// these.
+    pub cores: u32,
+    /// How it shares the last-level cache.
+    pub l3: L3Use,
+}
+
+/// How an instance shares the last-level cache, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum L3Use {
+    /// One whole L3 domain that nothing else uses.
+    Own,
+    /// Whole L3 domains, more than one.
+    Several,
+    /// A part of one L3 domain.
+    Shared,
+    /// Parts of several L3 domains.
+    Straddling,
+}
+
+impl Footing {
+    /// Whether an instance that stands like this is at least as fast as one that
+    /// stands like `other`.
+    #[must_use]
+    pub fn is_as_good_as(self, other: Self) -> bool {
+        self.cores >= other.cores && self.l3 <= other.l3
+    }
 }
 
 /// The limit that decides a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Binding {
-    /// Operations per second of one instance.
+    /// Work per second of one instance.
     Throughput,
     /// Data that one process should hold.
     DataPerProcess,
-    /// Masters that a quorum needs to survive the policy's loss.
+    /// Members that a quorum needs to survive the policy's loss.
     Quorum,
+    /// Writes, all of which one primary takes.
+    Writes,
+    /// I/O operations of the disk.
+    Iops,
+    /// Disk space that one instance should serve with its memory.
+    DataPerMemory,
+    /// Copies that the policy or the demand asks for.
+    Copies,
     /// Stated by the spec.
     Fixed,
 }
@@ -140,24 +216,46 @@ pub enum Binding {
 pub struct Group {
     /// Number of the group, from 0.
     pub index: u32,
-    /// First hash slot.
-    pub first_slot: u16,
-    /// Last hash slot, inclusive.
-    pub last_slot: u16,
-    /// The instance that takes writes.
-    pub master: InstanceName,
+    /// Its hash slots, for sharded services.
+    pub slots: Option<SlotRange>,
+    /// The instance that takes writes at first: master, primary or active.
+    pub lead: InstanceName,
     /// The instances that follow it.
     pub replicas: Vec<InstanceName>,
+}
+
+/// Hash slots, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlotRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
 }
 
 /// Part that an instance plays in its service at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Takes writes.
+    /// Takes writes of a sharded group.
     Master,
-    /// Follows a master.
+    /// Takes writes of a database.
+    Primary,
+    /// Follows a master or a primary.
     Replica,
+    /// Holds shards and votes.
+    Voter,
+    /// Holds shards.
+    Data,
+    /// Votes and holds no shards.
+    Witness,
+    /// One of a pool.
+    Member,
+    /// Holds the gateway's address.
+    Active,
+    /// Takes the gateway's address over.
+    Standby,
     /// A fixed machine.
     Fixed,
 }
@@ -168,8 +266,38 @@ impl Role {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Master => "master",
+            Self::Primary => "primary",
             Self::Replica => "replica",
+            Self::Voter => "voter",
+            Self::Data => "data",
+            Self::Witness => "witness",
+            Self::Member => "member",
+            Self::Active => "active",
+            Self::Standby => "standby",
             Self::Fixed => "fixed",
+        }
+    }
+
+    /// The role of the instances that lead, in a kind of cluster.
+    #[must_use]
+    pub const fn lead(kind: Cluster) -> Self {
+        match kind {
+            Cluster::Sharded => Self::Master,
+            Cluster::PrimaryReplica => Self::Primary,
+            Cluster::Quorum => Self::Voter,
+            Cluster::Pool => Self::Member,
+            Cluster::GatewayPair => Self::Active,
+        }
+    }
+
+    /// The role of the instances that do not lead, in a kind of cluster.
+    #[must_use]
+    pub const fn follower(kind: Cluster) -> Self {
+        match kind {
+            Cluster::Sharded | Cluster::PrimaryReplica => Self::Replica,
+            Cluster::Quorum => Self::Data,
+            Cluster::Pool => Self::Member,
+            Cluster::GatewayPair => Self::Standby,
         }
     }
 }
@@ -206,14 +334,15 @@ pub struct Instance {
     pub uuid: Uuid,
     /// MAC address, `52:54:00:..`.
     pub mac: String,
-    /// IPv4 address.
-    pub address: Ipv4Addr,
-    /// Overlay on the image.
-    pub root: Volume,
+    /// IPv4 address; `None` where the network is not planned.
+    pub address: Option<Ipv4Addr>,
+    /// Overlay on the image; `None` where disks are not planned.
+    pub root: Option<Volume>,
     /// Its data, kept when the root is replaced.
     pub data: Option<Volume>,
-    /// The NoCloud seed; its size is that of the file system.
-    pub seed: Volume,
+    /// The NoCloud seed; its size is that of the file system. `None` where disks
+    /// are not planned.
+    pub seed: Option<Volume>,
     /// Configuration values of its engine, by directive.
     pub config: BTreeMap<String, String>,
 }
@@ -252,11 +381,23 @@ impl Tier {
     }
 }
 
+impl Instance {
+    /// Root, data and seed, those that there are.
+    pub fn volumes(&self) -> impl Iterator<Item = &Volume> {
+        self.root.iter().chain(&self.data).chain(&self.seed)
+    }
+}
+
 impl Plan {
     /// The instance of that name.
     #[must_use]
     pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
         self.instances.iter().find(|instance| &instance.name == name)
+    }
+
+    /// The volumes of all instances of a host, in the plan's order.
+    pub fn volumes_on<'a>(&'a self, host: &'a HostName) -> impl Iterator<Item = &'a Volume> {
+        self.on_host(host).flat_map(Instance::volumes)
     }
 
     /// The instances on a host, in the plan's order.

@@ -13,7 +13,7 @@ pub(super) fn choose(problem: &Problem, members: &[Member]) -> BTreeMap<(usize, 
     let mut sizes: BTreeMap<(usize, usize), Vec<u64>> = BTreeMap::new();
     for member in members {
         let place = (member.slot.site, member.slot.room);
-        sizes.entry(place).or_default().push(member.candidate.layout.memory_mib.kib());
+        sizes.entry(place).or_default().push(member.size.memory_mib.kib());
     }
     let mut found = BTreeMap::new();
     for ((site, room), sizes) in sizes {

@@ -1,4 +1,4 @@
-//! Counts -> one slot per instance, and masters paired with their replicas.
+//! Counts -> one slot per instance, and leading instances with their followers.
 //!
 //! Slots are taken in the canonical order of shapes, hosts and NUMA nodes. On a
 //! host with several pools each instance takes the pool with the most space that
@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::{Kind, Problem};
+use crate::sizing::Candidate;
 use crate::solve::Solution;
-use crate::topology::Level;
+use crate::spec::Cluster;
 
 /// Where an instance stands, by index in the problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,11 +23,31 @@ pub(super) struct Slot {
     pub pool: usize,
 }
 
-/// The slots of each part: master and replica of each group, or a machine alone.
-pub(super) fn place(
-    problem: &Problem,
-    solution: &Solution,
-) -> BTreeMap<usize, Vec<(Slot, Option<Slot>)>> {
+/// The slots of one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seats {
+    /// Groups of copies.
+    Teams(Vec<Team>),
+    /// Instances one by one, those that lead first.
+    Each {
+        /// Where they stand.
+        slots: Vec<Slot>,
+        /// How many of them, from the first on, lead.
+        leads: usize,
+        /// The instance that only votes.
+        witness: Option<Slot>,
+    },
+}
+
+/// A group: who leads, and who follows in other failure domains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Team {
+    pub lead: Slot,
+    pub followers: Vec<Slot>,
+}
+
+/// The slots of each part.
+pub(super) fn place(problem: &Problem, solution: &Solution) -> BTreeMap<usize, Seats> {
     let mut pools = Pools::new();
     for placed in &solution.pools {
         let key = (placed.part, placed.shape, placed.site);
@@ -36,15 +57,29 @@ pub(super) fn place(
         pools.extend(largest_first(problem, solution, site).into_iter().flatten());
     }
     let mut slots: BTreeMap<usize, Vec<Slot>> = BTreeMap::new();
+    let mut witnesses: BTreeMap<usize, Slot> = BTreeMap::new();
     for placed in &solution.rooms {
+        let is_witness = problem
+            .parts
+            .get(placed.part)
+            .and_then(|part| part.shapes.get(placed.shape))
+            .is_some_and(|shape| shape.is_witness);
         for _ in 0..placed.count {
             let queue = pools.get_mut(&(placed.part, placed.shape, placed.site));
             let pool = queue.map_or(0, take);
             let slot = Slot { site: placed.site, room: placed.at, pool };
-            slots.entry(placed.part).or_default().push(slot);
+            if is_witness {
+                witnesses.insert(placed.part, slot);
+            } else {
+                slots.entry(placed.part).or_default().push(slot);
+            }
         }
     }
-    slots.into_iter().map(|(part, slots)| (part, paired(problem, solution, part, slots))).collect()
+    let mut seats = BTreeMap::new();
+    for (part, slots) in slots {
+        seats.insert(part, seated(problem, solution, part, slots, witnesses.remove(&part)));
+    }
+    seats
 }
 
 /// Instances per pool, by part, shape and host.
@@ -76,52 +111,81 @@ fn take(queue: &mut VecDeque<(usize, u64)>) -> usize {
     pool
 }
 
-fn paired(
+fn seated(
     problem: &Problem,
     solution: &Solution,
     part: usize,
     slots: Vec<Slot>,
-) -> Vec<(Slot, Option<Slot>)> {
-    let service = problem.parts.get(part).is_some_and(|part| part.kind == Kind::Service);
-    let level = problem.level.filter(|_| service);
-    let Some(level) = level else {
-        return interleaved(slots).into_iter().map(|slot| (slot, None)).collect();
-    };
-    let domains = split(problem, solution, part, level, slots);
-    pair(domains).into_iter().map(|(master, replica)| (master, Some(replica))).collect()
-}
-
-/// Slots for masters and for replicas in one failure domain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Domain {
-    masters: VecDeque<Slot>,
-    replicas: VecDeque<Slot>,
-}
-
-impl Domain {
-    fn left(&self) -> usize {
-        self.masters.len() + self.replicas.len()
+    witness: Option<Slot>,
+) -> Seats {
+    let entry = problem.parts.get(part);
+    let chosen = solution.chosen.get(part).copied().flatten();
+    let candidate = entry.zip(chosen).and_then(|(entry, at)| entry.candidates.get(at));
+    let (leads, followers) = split(problem, solution, part, slots, candidate);
+    let is_grouped = entry.is_some_and(|entry| {
+        use Cluster::{GatewayPair, PrimaryReplica, Sharded};
+        matches!(entry.kind, Kind::Service(Sharded | PrimaryReplica | GatewayPair))
+    });
+    if !is_grouped {
+        let count = leads.len();
+        return Seats::Each { slots: [leads, followers].concat(), leads: count, witness };
     }
+    let copies = candidate.map_or(1, |candidate| candidate.layout.copies.max(1));
+    let copies = usize::try_from(copies).unwrap_or(usize::MAX);
+    let Some(level) = problem.apart_level() else {
+        let each = copies.saturating_sub(1).max(1);
+        let mut teams = followers.chunks(each).map(<[Slot]>::to_vec);
+        let team = |lead| Team { lead, followers: teams.next().unwrap_or_default() };
+        return Seats::Teams(leads.into_iter().map(team).collect());
+    };
+    let domains = problem.domains(level).into_iter().map(|(_, sites)| {
+        let here = |slots: &[Slot]| {
+            slots.iter().filter(|slot| sites.contains(&slot.site)).copied().collect()
+        };
+        Domain { leads: here(&leads), followers: here(&followers) }
+    });
+    Seats::Teams(team_up(domains.collect(), copies))
 }
 
+/// Slots of leading instances and of all others: per failure domain as many lead
+/// as the solution says, in turns of hosts and NUMA nodes.
 fn split(
     problem: &Problem,
     solution: &Solution,
     part: usize,
-    level: Level,
     slots: Vec<Slot>,
-) -> Vec<Domain> {
-    let domains = problem.domains(level).into_iter().enumerate();
-    let of = |(domain, (_, sites)): (usize, (String, Vec<usize>))| {
-        let here = slots.iter().filter(|slot| sites.contains(&slot.site)).copied().collect();
-        let mut masters = VecDeque::from(interleaved(here));
-        let key = |(p, d, _): &&(usize, usize, u64)| (*p, *d) == (part, domain);
-        let count = solution.masters.iter().find(key).map_or(0, |(_, _, count)| *count);
-        let count = usize::try_from(count).unwrap_or(usize::MAX).min(masters.len());
-        let replicas = masters.split_off(count);
-        Domain { masters, replicas }
+    candidate: Option<&Candidate>,
+) -> (Vec<Slot>, Vec<Slot>) {
+    let Some(level) = problem.lead_level() else {
+        let leads = candidate.map_or(0, |one| usize::try_from(one.leads).unwrap_or(usize::MAX));
+        let mut all = interleaved(slots);
+        let followers = all.split_off(leads.min(all.len()));
+        return (all, followers);
     };
-    domains.map(of).collect()
+    let (mut leads, mut followers) = (Vec::new(), Vec::new());
+    for (domain, (_, sites)) in problem.domains(level).into_iter().enumerate() {
+        let here = slots.iter().filter(|slot| sites.contains(&slot.site)).copied().collect();
+        let mut here = interleaved(here);
+        let key = |(p, d, _): &&(usize, usize, u64)| (*p, *d) == (part, domain);
+        let count = solution.leads.iter().find(key).map_or(0, |(_, _, count)| *count);
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(here.len());
+        followers.extend(here.split_off(count));
+        leads.extend(here);
+    }
+    (leads, followers)
+}
+
+/// Slots of one failure domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Domain {
+    leads: VecDeque<Slot>,
+    followers: VecDeque<Slot>,
+}
+
+impl Domain {
+    fn left(&self) -> usize {
+        self.leads.len() + self.followers.len()
+    }
 }
 
 /// Slots in turns: the first of each host and NUMA node, then the second of each.
@@ -139,30 +203,42 @@ fn interleaved(slots: Vec<Slot>) -> Vec<Slot> {
     keyed.into_iter().map(|(_, slot)| slot).collect()
 }
 
-/// Pairs each master with a replica in another domain.
+/// Gives each leading instance its followers, each of a group in another domain.
 ///
-/// Let `g` be the masters that are left, as many as replicas, and let no domain
-/// hold more than `g` of both ("full": exactly `g`); the model sees to that at
-/// first. Each step takes a master of the fullest domain that has one, and a
-/// replica of the fullest other domain that has one; of equals, the next in turn.
-/// Then no domain holds more than `g - 1` afterwards, since each full one loses
-/// an instance: one that has masters is the first choice for the master, and one
-/// that has none holds all replicas, so the replica is taken there; were both of
-/// two full domains to have masters, all else is empty and each has replicas for
-/// the other. A replica elsewhere exists: the domain of the master has at most
-/// `g - 1` replicas.
-fn pair(mut domains: Vec<Domain>) -> Vec<(Slot, Slot)> {
-    let mut pairs = Vec::new();
+/// Let `g` groups be left, `k` copies of each, and let no domain hold more than
+/// `g` instances ("full": exactly `g`); the model sees to that at first. Each step
+/// takes a leading instance of the fullest domain that has one, and followers of
+/// the `k - 1` fullest others that have one; of equals, the next in turn. Then no
+/// domain holds more than `g - 1` afterwards, since each full one loses an
+/// instance. There are at most `k` full ones. One without leading instances holds
+/// `g` followers, so it is among the fullest others; there are at most `k - 1` of
+/// these, or nothing would be left for a leading instance. Of the full ones with
+/// leading instances the first is taken for the lead; another has followers too,
+/// since not all leading instances are there. Enough others have followers: were
+/// there fewer than `k - 1`, at most `(k - 2) · g` of the `(k - 1) · g` followers
+/// would stand there, and the domain of the lead would be more than full.
+fn team_up(mut domains: Vec<Domain>, copies: usize) -> Vec<Team> {
+    let mut teams = Vec::new();
     let mut last = domains.len().saturating_sub(1);
     loop {
-        let Some(from) = fullest(&domains, last, |_, domain| !domain.masters.is_empty()) else {
-            return pairs;
+        let Some(from) = fullest(&domains, last, |_, domain| !domain.leads.is_empty()) else {
+            return teams;
         };
-        let other = |at: usize, domain: &Domain| at != from && !domain.replicas.is_empty();
-        let Some(to) = fullest(&domains, from, other) else { return pairs };
-        let master = domains.get_mut(from).and_then(|domain| domain.masters.pop_front());
-        let replica = domains.get_mut(to).and_then(|domain| domain.replicas.pop_front());
-        pairs.extend(master.zip(replica));
+        let Some(lead) = domains.get_mut(from).and_then(|domain| domain.leads.pop_front()) else {
+            return teams;
+        };
+        let mut used = vec![from];
+        let mut followers = Vec::new();
+        for _ in 1..copies {
+            let other =
+                |at: usize, domain: &Domain| !used.contains(&at) && !domain.followers.is_empty();
+            let Some(to) = fullest(&domains, used.last().copied().unwrap_or(from), other) else {
+                break;
+            };
+            followers.extend(domains.get_mut(to).and_then(|domain| domain.followers.pop_front()));
+            used.push(to);
+        }
+        teams.push(Team { lead, followers });
         last = from;
     }
 }
@@ -188,21 +264,29 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_master_finds_a_replica_elsewhere(
-            chosen in proptest::collection::vec((0usize..5, 1usize..5), 1..12),
+        fn every_group_stands_in_as_many_domains_as_it_has_copies(
+            copies in 1usize..5,
+            chosen in proptest::collection::vec(proptest::collection::vec(0u32..1000, 5), 1..12),
         ) {
-            // Masters and replicas of pairs that exist, so a pairing exists.
+            // Groups that exist: each takes the domains of its largest numbers,
+            // the first of them for its lead. So a dealing exists.
             let slot = |site| Slot { site, room: 0, pool: 0 };
             let mut domains = vec![Domain::default(); 5];
-            for (master, further) in &chosen {
-                let replica = (master + further) % 5;
-                domains[*master].masters.push_back(slot(*master));
-                domains[replica].replicas.push_back(slot(replica));
+            for numbers in &chosen {
+                let mut order: Vec<usize> = (0..5).collect();
+                order.sort_by_key(|at| std::cmp::Reverse(numbers[*at]));
+                domains[order[0]].leads.push_back(slot(order[0]));
+                for at in &order[1..copies] {
+                    domains[*at].followers.push_back(slot(*at));
+                }
             }
-            let masters = chosen.len();
-            let pairs = pair(domains);
-            proptest::prop_assert_eq!(pairs.len(), masters);
-            proptest::prop_assert!(pairs.iter().all(|(m, r)| m.site != r.site));
+            let teams = team_up(domains, copies);
+            proptest::prop_assert_eq!(teams.len(), chosen.len());
+            for team in teams {
+                let sites: std::collections::BTreeSet<usize> =
+                    team.followers.iter().chain([&team.lead]).map(|slot| slot.site).collect();
+                proptest::prop_assert_eq!(sites.len(), copies);
+            }
         }
     }
 

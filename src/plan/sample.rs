@@ -7,10 +7,11 @@ use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 use super::{
-    Binding, Capacity, FORMAT, Group, Instance, Layout, Plan, Role, ServicePlan, Tier, Volume,
+    Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
+    SlotRange, Tier, Volume,
 };
 use crate::ids::{DeploymentName, HostName, InstanceName, NameError, ServiceName};
-use crate::spec::{Demand, Network, Persistence, Policy, RedisDemand};
+use crate::spec::{Demand, Engine, Network, Persistence, Policy, ShardedDemand};
 use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
@@ -29,15 +30,15 @@ pub fn plan() -> Result<Plan, NameError> {
         format: FORMAT,
         hostsplit: "0.1.0".to_owned(),
         name: DeploymentName::new("sample")?,
-        policy: Policy { survive: Some(Level::Host) },
-        network: Network {
+        policy: Policy::surviving(Level::Host),
+        network: Some(Network {
             bridge: "br0".to_owned(),
             subnet: Ipv4Addr::new(10, 20, 0, 0),
             prefix: 24,
             first: Ipv4Addr::new(10, 20, 0, 50),
             last: Ipv4Addr::new(10, 20, 0, 99),
             gateway: None,
-        },
+        }),
         image: None,
         topology: Topology { hosts },
         services: vec![service()?],
@@ -75,18 +76,19 @@ fn host(ordinal: u32) -> Result<Host, NameError> {
 
 fn service() -> Result<ServicePlan, NameError> {
     let name = ServiceName::new("cache")?;
-    let group = |(index, (first_slot, last_slot)): (u32, (u16, u16))| {
+    let group = |(index, (first, last)): (u32, (u16, u16))| {
         Ok(Group {
             index,
-            first_slot,
-            last_slot,
-            master: InstanceName::of(&name, index)?,
+            slots: Some(SlotRange { first, last }),
+            lead: InstanceName::of(&name, index)?,
             replicas: vec![InstanceName::of(&name, index + 3)?],
         })
     };
     let groups = (0..).zip(SLOTS).map(group).collect::<Result<_, _>>()?;
     Ok(ServicePlan {
-        demand: Demand::Redis(RedisDemand {
+        engine: Engine::Redis,
+        gateway: None,
+        demand: Demand::Sharded(ShardedDemand {
             reads_per_s: PerSecond::new(90_000),
             writes_per_s: PerSecond::new(10_000),
             value_bytes: Bytes::new(512),
@@ -96,16 +98,21 @@ fn service() -> Result<ServicePlan, NameError> {
         layout: Layout {
             groups: 3,
             copies: 2,
+            instances: 6,
             vcpus: 1,
             memory_mib: Mebibytes::from_gib(2),
             data_mib: Mebibytes::from_gib(4),
+            witness: None,
         },
         capacity: Capacity {
+            unit: "plain reads".to_owned(),
             ceiling_per_s: PerSecond::new(100_000),
             usable_per_s: PerSecond::new(50_000),
             total_per_s: PerSecond::new(150_000),
             demand_per_s: PerSecond::new(100_000),
+            iops_per_s: PerSecond::ZERO,
             binding: Binding::Quorum,
+            footing: Footing { cores: 1, l3: L3Use::Shared },
             extrapolated: false,
         },
         groups,
@@ -143,10 +150,10 @@ fn instance(ordinal: u8) -> Result<Instance, NameError> {
         page_kib: 4,
         uuid: Uuid::new_v5(&Uuid::NAMESPACE_URL, domain.as_bytes()),
         mac: format!("52:54:00:00:00:{ordinal:02x}"),
-        address: Ipv4Addr::new(10, 20, 0, 50 + ordinal),
-        root: volume("root", 8),
+        address: Some(Ipv4Addr::new(10, 20, 0, 50 + ordinal)),
+        root: Some(volume("root", 8)),
         data: Some(volume("data", 4)),
-        seed: Volume { size_mib: Mebibytes::new(1), ..volume("seed", 0) },
+        seed: Some(Volume { size_mib: Mebibytes::new(1), ..volume("seed", 0) }),
         config: config.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         domain,
     })

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Cluster, Disk, Evidence, Headroom, Kind, Memory, Network, Number, Placement, Profile, Profiles,
-    Shapes, Throughput, Work,
+    Curve, Evidence, Guest, Headroom, Number, Placement, Profile, Profiles, Rules, Shapes, Sharded,
+    Threads, Usl,
 };
+use crate::spec::Engine;
 
-const REDIS: &str = include_str!("../../profiles/redis.toml");
+/// The profiles that this program brings along.
+const BUILTIN: [(Engine, &str); 1] = [(Engine::Redis, include_str!("../../profiles/redis.toml"))];
 
 /// Why a profile cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,14 @@ pub enum ProfileError {
         profile: String,
         /// Section and name.
         number: String,
+    },
+    /// A section that is missing, or one too many.
+    #[error("profile {profile}: expected {expected}")]
+    Section {
+        /// The engine.
+        profile: String,
+        /// What should stand there.
+        expected: String,
     },
     /// A number without evidence.
     #[error("profile {profile}: {number}: there is no evidence {evidence:?}")]
@@ -64,18 +74,15 @@ pub enum ProfileError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
-    engine: String,
-    kind: Kind,
+    engine: Engine,
     version: String,
     unit: String,
-    throughput: Throughput,
+    threads: Option<Threads>,
+    usl: Option<Usl>,
     placement: Placement,
     headroom: Headroom,
-    work: Work,
-    memory: Memory,
-    disk: Disk,
-    network: Network,
-    cluster: Cluster,
+    guest: Guest,
+    sharded: Option<Sharded>,
     shapes: Shapes,
     evidence: Vec<Evidence>,
 }
@@ -86,7 +93,10 @@ impl Profiles {
     /// # Errors
     /// An embedded profile is broken; the tests see to it that none is.
     pub fn builtin() -> Result<Self, ProfileError> {
-        Ok(Self { redis: Profile::parse("redis", REDIS)? })
+        let parsed = |(engine, text): (Engine, &str)| {
+            Profile::parse(engine.as_str(), text).map(|profile| (engine, profile))
+        };
+        BUILTIN.into_iter().map(parsed).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -100,6 +110,7 @@ impl Profile {
             profile: name.to_owned(),
             message: error.to_string(),
         })?;
+        let (curve, rules) = (curve(name, &wire)?, rules(name, &wire)?);
         let mut evidence = BTreeMap::new();
         for record in wire.evidence {
             if let Some(twice) = evidence.insert(record.id.clone(), record) {
@@ -109,17 +120,13 @@ impl Profile {
         }
         let profile = Self {
             engine: wire.engine,
-            kind: wire.kind,
             version: wire.version,
             unit: wire.unit,
-            throughput: wire.throughput,
+            curve,
             placement: wire.placement,
             headroom: wire.headroom,
-            work: wire.work,
-            memory: wire.memory,
-            disk: wire.disk,
-            network: wire.network,
-            cluster: wire.cluster,
+            guest: wire.guest,
+            rules,
             shapes: wire.shapes,
             evidence,
         };
@@ -130,20 +137,21 @@ impl Profile {
     /// Every number with `section.name`, in the order of the file.
     #[must_use]
     pub fn numbers(&self) -> Vec<(String, &Number)> {
+        let curve = match &self.curve {
+            Curve::Threads(threads) => ("threads", threads.numbers()),
+            Curve::Usl(usl) => ("usl", usl.numbers()),
+        };
         [
-            ("throughput", self.throughput.numbers()),
+            curve,
             ("placement", self.placement.numbers()),
             ("headroom", self.headroom.numbers()),
-            ("work", self.work.numbers()),
-            ("memory", self.memory.numbers()),
-            ("disk", self.disk.numbers()),
-            ("network", self.network.numbers()),
-            ("cluster", self.cluster.numbers()),
+            ("guest", self.guest.numbers()),
         ]
         .into_iter()
         .flat_map(|(section, numbers)| {
             numbers.into_iter().map(move |(name, number)| (format!("{section}.{name}"), number))
         })
+        .chain(self.rules.numbers())
         .collect()
     }
 
@@ -162,19 +170,18 @@ impl Profile {
         self.check_evidence(name, "shapes.vcpus", &self.shapes.evidence)?;
         let ascending = self.shapes.vcpus.is_sorted_by(|a, b| a < b);
         let positive = self.shapes.vcpus.first().is_some_and(|first| *first > 0);
-        let senseless = |number: &str, expected| {
-            Err(ProfileError::Senseless { profile: profile(), number: number.to_owned(), expected })
-        };
         if !(ascending && positive) {
-            return senseless("shapes.vcpus", "expected counts from 1 up, ascending");
+            return senseless(name, "shapes.vcpus", "expected counts from 1 up, ascending");
         }
-        if self.memory.rounding_mib.whole() == 0 {
-            return senseless("memory.rounding_mib", "expected at least 1");
+        if self.guest.rounding_mib.whole() == 0 {
+            return senseless(name, "guest.rounding_mib", "expected at least 1");
         }
-        if self.cluster.slots.whole() != 16384 {
-            return senseless("cluster.slots", "expected 16384, as Redis Cluster has");
+        match &self.rules {
+            Rules::Sharded(rules) if rules.cluster.slots.whole() != 16384 => {
+                senseless(name, "sharded.cluster.slots", "expected 16384, as Redis Cluster has")
+            }
+            Rules::Sharded(_) => Ok(()),
         }
-        Ok(())
     }
 
     fn check_evidence(
@@ -194,6 +201,35 @@ impl Profile {
     }
 }
 
+fn senseless(profile: &str, number: &str, expected: &'static str) -> Result<(), ProfileError> {
+    let (profile, number) = (profile.to_owned(), number.to_owned());
+    Err(ProfileError::Senseless { profile, number, expected })
+}
+
+fn curve(name: &str, wire: &Wire) -> Result<Curve, ProfileError> {
+    match (&wire.threads, &wire.usl) {
+        (Some(threads), None) => Ok(Curve::Threads(threads.clone())),
+        (None, Some(usl)) => Ok(Curve::Usl(usl.clone())),
+        _ => Err(ProfileError::Section {
+            profile: name.to_owned(),
+            expected: "exactly one of [threads] and [usl]".to_owned(),
+        }),
+    }
+}
+
+/// The rules of the engine's kind of cluster, and of no other.
+fn rules(name: &str, wire: &Wire) -> Result<Rules, ProfileError> {
+    let mut found: Vec<Rules> = Vec::new();
+    found.extend(wire.sharded.clone().map(Rules::Sharded));
+    match found.pop() {
+        Some(rules) if found.is_empty() && rules.cluster() == wire.engine.cluster() => Ok(rules),
+        _ => Err(ProfileError::Section {
+            profile: name.to_owned(),
+            expected: format!("exactly the rules [{}]", wire.engine.cluster()),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -202,42 +238,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_profile_is_sound_and_every_evidence_is_used() {
-        let profile = Profiles::builtin().unwrap().redis;
-        let used: BTreeSet<&str> = profile
-            .numbers()
-            .iter()
-            .map(|(_, number)| number.evidence.as_str())
-            .chain([profile.shapes.evidence.as_str()])
-            .collect();
-        let kept: BTreeSet<&str> = profile.evidence.keys().map(String::as_str).collect();
-        assert_eq!(used, kept);
-        for record in profile.evidence.values() {
-            let proposed = record.grade == Grade::Proposal;
-            assert_eq!(record.source == "proposal", proposed, "{}", record.id);
-            assert!(proposed || record.source.starts_with("https://"), "{}", record.id);
-            assert!(!record.note.is_empty() && !record.setup.is_empty(), "{}", record.id);
+    fn the_embedded_profiles_are_sound_and_every_evidence_is_used() {
+        for profile in Profiles::builtin().unwrap().all() {
+            let used: BTreeSet<&str> = profile
+                .numbers()
+                .iter()
+                .map(|(_, number)| number.evidence.as_str())
+                .chain([profile.shapes.evidence.as_str()])
+                .collect();
+            let kept: BTreeSet<&str> = profile.evidence.keys().map(String::as_str).collect();
+            assert_eq!(used, kept, "{}", profile.engine);
+            for record in profile.evidence.values() {
+                let proposed = record.grade == Grade::Proposal;
+                assert_eq!(record.source == "proposal", proposed, "{}", record.id);
+                assert!(proposed || record.source.starts_with("https://"), "{}", record.id);
+                assert!(!record.note.is_empty() && !record.setup.is_empty(), "{}", record.id);
+            }
         }
     }
 
     fn broken(from: &str, to: &str) -> String {
-        assert!(REDIS.contains(from), "{from}");
-        Profile::parse("redis", &REDIS.replacen(from, to, 1)).unwrap_err().to_string()
+        let (_, redis) = BUILTIN[0];
+        assert!(redis.contains(from), "{from}");
+        Profile::parse("redis", &redis.replacen(from, to, 1)).unwrap_err().to_string()
     }
 
     #[test]
     fn broken_profiles_are_refused_by_name() {
         assert_eq!(
             broken("low = 0.05, default = 0.125", "low = 0.5, default = 0.125"),
-            "profile redis: throughput.interrupt_share: \
+            "profile redis: threads.interrupt_share: \
              expected 0 <= low <= default <= high, all finite"
         );
         assert_eq!(
             broken("evidence = \"proposal-network\"", "evidence = \"hearsay\""),
-            "profile redis: network.overhead_bytes: there is no evidence \"hearsay\""
+            "profile redis: sharded.network.overhead_bytes: there is no evidence \"hearsay\""
+        );
+        assert_eq!(
+            broken("engine = \"redis\"", "engine = \"nginx\""),
+            "profile redis: expected exactly the rules [pool]"
         );
         assert!(broken("[1, 2, 4, 8]", "[2, 1]").contains("ascending"));
-        assert!(broken("[throughput]", "[throughput]\nspeed = 1").contains("unknown field"));
+        assert!(broken("[threads]", "[threads]\nspeed = 1").contains("unknown field"));
         assert!(broken("id = \"redis-conf\"", "id = \"azure-redis\"").contains("stands twice"));
     }
 }

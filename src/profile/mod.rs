@@ -3,6 +3,7 @@
 
 mod load;
 mod number;
+mod sharded;
 
 use std::collections::BTreeMap;
 
@@ -10,54 +11,83 @@ use serde::Deserialize;
 
 pub use load::ProfileError;
 use number::section;
+pub use sharded::Sharded;
+
+use crate::spec::{Cluster, Engine};
 pub use number::{Number, ceil, floor, real};
 
 /// The profiles of all engines.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Profiles {
-    /// Redis Cluster.
-    pub redis: Profile,
+pub struct Profiles(BTreeMap<Engine, Profile>);
+
+impl Profiles {
+    /// The profile of an engine, if there is one.
+    #[must_use]
+    pub fn of(&self, engine: Engine) -> Option<&Profile> {
+        self.0.get(&engine)
+    }
+
+    /// All profiles, in the order of [`Engine`].
+    pub fn all(&self) -> impl Iterator<Item = &Profile> {
+        self.0.values()
+    }
 }
 
-/// What one instance of a sharded engine can do, with evidence.
+/// What one instance of an engine can do, with evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// The engine's name.
-    pub engine: String,
-    /// The kind of cluster it forms.
-    pub kind: Kind,
+    /// The engine.
+    pub engine: Engine,
     /// The engine's version that the numbers are about.
     pub version: String,
     /// The unit of work that ceilings and demands are counted in.
     pub unit: String,
-    /// Operations per second of one process.
-    pub throughput: Throughput,
+    /// Work per second as a function of cores.
+    pub curve: Curve,
     /// What virtualisation and placement take or give.
     pub placement: Placement,
     /// Share kept free by queueing.
     pub headroom: Headroom,
-    /// Work of operations, in plain reads.
-    pub work: Work,
-    /// Memory of one instance.
-    pub memory: Memory,
-    /// Data volume of one instance.
-    pub disk: Disk,
-    /// Network need per operation.
-    pub network: Network,
-    /// Rules of its cluster.
-    pub cluster: Cluster,
+    /// What every guest needs besides its engine's data.
+    pub guest: Guest,
+    /// What holds for the engine's kind of cluster.
+    pub rules: Rules,
     /// Sizes an instance may have.
     pub shapes: Shapes,
     /// Where the numbers come from, by id.
     pub evidence: BTreeMap<String, Evidence>,
 }
 
-/// Kinds of cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Groups that share the data out, each with a master.
-    Sharded,
+/// Work per second of one instance as a function of its cores.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Curve {
+    /// One thread that I/O threads help.
+    Threads(Threads),
+    /// The Universal Scalability Law.
+    Usl(Usl),
+}
+
+/// What holds for one kind of cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rules {
+    /// Redis, Valkey.
+    Sharded(Sharded),
+}
+
+impl Rules {
+    /// The kind of cluster.
+    #[must_use]
+    pub const fn cluster(&self) -> Cluster {
+        match self {
+            Self::Sharded(_) => Cluster::Sharded,
+        }
+    }
+
+    fn numbers(&self) -> Vec<(String, &Number)> {
+        match self {
+            Self::Sharded(rules) => rules.numbers(),
+        }
+    }
 }
 
 /// Sizes an instance may have.
@@ -101,9 +131,9 @@ pub enum Grade {
 }
 
 section! {
-    /// Operations per second of one process.
-    Throughput {
-        /// Plain reads per second of one thread on a whole core.
+    /// One thread that I/O threads help: `one_thread · (1 + gain · (T - 1))`.
+    Threads {
+        /// Work per second of one thread on a whole core.
         one_thread,
         /// Share that each I/O thread beyond the first adds.
         gain_per_io_thread,
@@ -111,10 +141,19 @@ section! {
         io_threads_max,
         /// Share of the guest's cores that interrupts take.
         interrupt_share,
-        /// Size in bytes up to which values cost the same.
-        free_value_bytes,
-        /// Share of a plain read that each further KiB of value costs.
-        cost_per_further_kib,
+    }
+}
+
+section! {
+    /// The Universal Scalability Law over whole cores `c`:
+    /// `lambda · c / (1 + sigma · (c - 1) + kappa · c · (c - 1))`.
+    Usl {
+        /// Work per second of one core.
+        lambda,
+        /// Contention: the share that is done one after the other.
+        sigma,
+        /// Coherency: what agreeing with each other costs.
+        kappa,
     }
 }
 
@@ -125,6 +164,10 @@ section! {
         virtualisation,
         /// What the second thread of a core adds to the first.
         smt_gain,
+        /// Speed beside neighbours on one L3 domain, against owning it.
+        shared_l3,
+        /// Speed across L3 domains, against standing inside one.
+        several_l3,
     }
 }
 
@@ -139,71 +182,13 @@ section! {
 }
 
 section! {
-    /// Work of operations, in plain reads.
-    Work {
-        /// A write without replica and persistence.
-        write,
-        /// Added for each replica.
-        write_per_replica,
-        /// Added by snapshots.
-        write_rdb,
-        /// Added by the append-only file.
-        write_aof,
-    }
-}
-
-section! {
-    /// Memory of one instance.
-    Memory {
-        /// Share of the data that fragmentation adds.
-        fragmentation,
-        /// Share of the data that a snapshot's fork copies.
-        copy_on_write_rdb,
-        /// Share of the data that a rewrite of the append-only file copies.
-        copy_on_write_aof,
-        /// Replication backlog in MiB of an instance in a group with replicas.
-        backlog_mib,
+    /// What every guest needs besides its engine's data.
+    Guest {
         /// Guest kernel, agent and empty process, in MiB.
-        guest_mib,
+        base_mib,
         /// Memory is a multiple of this many MiB.
         rounding_mib,
         /// No instance has less, in MiB.
         minimum_mib,
-        /// Data that one process should hold, in MiB.
-        data_per_process_mib,
-    }
-}
-
-section! {
-    /// Data volume of one instance.
-    Disk {
-        /// Volume as a multiple of the data, with snapshots.
-        rdb_factor,
-        /// Volume as a multiple of the data, with the append-only file.
-        aof_factor,
-        /// No data volume is smaller, in MiB.
-        minimum_mib,
-    }
-}
-
-section! {
-    /// Network need per operation.
-    Network {
-        /// Bytes on the wire besides the value.
-        overhead_bytes,
-    }
-}
-
-section! {
-    /// Rules of the engine's cluster.
-    Cluster {
-        /// Hash slots.
-        slots,
-        /// Fewest masters.
-        masters_min,
-        /// Most processes of one cluster.
-        processes_max,
-        /// Milliseconds of silence after which a process counts as failed.
-        node_timeout_ms,
     }
 }

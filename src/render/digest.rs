@@ -13,7 +13,7 @@ struct Identity<'a> {
     deployment: &'a str,
     instance: &'a Instance,
     hypervisor: Option<&'a str>,
-    network: NetworkIdentity<'a>,
+    network: Option<NetworkIdentity<'a>>,
     image: Option<ImageIdentity<'a>>,
     templates: Vec<&'a str>,
 }
@@ -45,7 +45,7 @@ pub fn instance_digest(plan: &Plan, instance: &Instance) -> String {
         deployment: plan.name.as_str(),
         instance,
         hypervisor: plan.topology.host(&instance.host).map(|host| host.hypervisor.as_str()),
-        network: network(&plan.network),
+        network: plan.network.as_ref().map(network),
         image: plan.image.as_ref().map(image),
         templates: text::ALL.iter().map(|template| template.text).collect(),
     };

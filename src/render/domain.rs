@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, host_of, image_of, instance_digest, is_kvm, text};
+use super::{RenderError, Result, host_of, image_of, instance_digest, is_kvm, planned, text};
 use crate::hypervisor::METADATA_NAMESPACE;
 use crate::plan::{Instance, Plan, Volume};
 use crate::spec::Image;
@@ -99,11 +99,11 @@ pub fn domain_xml(plan: &Plan, instance: &Instance, paths: &DiskPaths) -> Result
         emulator_cpus: cpuset(&instance.emulator_cpus),
         numa: instance.numa,
         boot: boot(instance, image_of(plan, instance)?, paths)?,
-        root: &instance.root,
+        root: planned(instance, instance.root.as_ref(), "root volume")?,
         data: instance.data.as_ref(),
-        seed: &instance.seed,
+        seed: planned(instance, instance.seed.as_ref(), "seed volume")?,
         mac: &instance.mac,
-        bridge: &plan.network.bridge,
+        bridge: &planned(instance, plan.network.as_ref(), "network")?.bridge,
         queues: Some(vcpus.min(MAX_QUEUES)).filter(|&queues| queues > 1),
     };
     let xml = text::DOMAIN.render(&values)?;

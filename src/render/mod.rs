@@ -98,6 +98,14 @@ pub enum RenderError {
         /// What the file system says.
         source: std::io::Error,
     },
+    /// The plan leaves open what a deploy needs.
+    #[error("instance {instance}: the plan has no {what} for it")]
+    NotPlanned {
+        /// The instance.
+        instance: InstanceName,
+        /// What is missing.
+        what: &'static str,
+    },
     /// No directive of the engine can have such a name.
     #[error("instance {instance}: {directive:?} is not the name of a directive")]
     Directive {
@@ -120,6 +128,11 @@ fn host_of<'a>(plan: &'a Plan, instance: &Instance) -> Result<&'a Host> {
 
 fn image_of<'a>(plan: &'a Plan, instance: &Instance) -> Result<&'a Image> {
     plan.image.as_ref().ok_or_else(|| RenderError::NoImage { instance: instance.name.clone() })
+}
+
+/// What a plan without network or disks lacks.
+fn planned<T>(instance: &Instance, value: Option<T>, what: &'static str) -> Result<T> {
+    value.ok_or_else(|| RenderError::NotPlanned { instance: instance.name.clone(), what })
 }
 
 fn is_kvm(host: &Host) -> bool {

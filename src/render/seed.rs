@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, image_of, instance_digest, text, vfat};
+use super::{RenderError, Result, image_of, instance_digest, planned, text, vfat};
 use crate::plan::{Instance, Plan};
-use crate::spec::Demand;
+use crate::spec::Engine;
 
 /// The label by which cloud-init finds a seed, padded as FAT wants it.
 const LABEL: [u8; 11] = *b"CIDATA     ";
@@ -92,17 +92,20 @@ pub fn seed_files(plan: &Plan, instance: &Instance) -> Result<SeedFiles> {
         instance_id: format!("{}-{}", instance.uuid, digest.get(..12).unwrap_or(&digest)),
         hostname: instance.name.as_str(),
     };
+    let network = planned(instance, plan.network.as_ref(), "network")?;
+    let address = planned(instance, instance.address, "address")?;
+    let root = planned(instance, instance.root.as_ref(), "root volume")?;
     let network = NetworkConfig {
         mac: &instance.mac,
-        address: format!("{}/{}", instance.address, plan.network.prefix),
-        gateway: plan.network.gateway.map(|gateway| gateway.to_string()),
+        address: format!("{address}/{}", network.prefix),
+        gateway: network.gateway.map(|gateway| gateway.to_string()),
     };
     let engine = engine(plan, instance);
     let user = UserData {
         deployment: plan.name.as_str(),
         instance: instance.name.as_str(),
         hostname: instance.name.as_str(),
-        grow_root: instance.root.size_mib > image_of(plan, instance)?.virtual_size_mib,
+        grow_root: root.size_mib > image_of(plan, instance)?.virtual_size_mib,
         data: instance.data.as_ref().map(|_| DataDisk {
             device: DATA_DEVICE,
             directory: engine.as_ref().map_or("/srv", |engine| engine.directory),
@@ -123,13 +126,14 @@ pub fn seed_files(plan: &Plan, instance: &Instance) -> Result<SeedFiles> {
 /// As [`seed_files`]; or the planned size is none for a seed.
 pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
     let files = seed_files(plan, instance)?;
-    let mib = instance.seed.size_mib.get();
-    let size = usize::try_from(instance.seed.size_mib.bytes())
+    let seed = planned(instance, instance.seed.as_ref(), "seed volume")?;
+    let mib = seed.size_mib.get();
+    let size = usize::try_from(seed.size_mib.bytes())
         .ok()
         .filter(|_| (1..=MAX_SEED_MIB).contains(&mib))
         .ok_or_else(|| RenderError::SeedSize {
             instance: instance.name.clone(),
-            volume: instance.seed.name.clone(),
+            volume: seed.name.clone(),
             mib,
             most: MAX_SEED_MIB,
         })?;
@@ -140,7 +144,7 @@ pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
     ];
     vfat::image(size, LABEL, volume_id(instance), &files).map_err(|source| RenderError::Seed {
         instance: instance.name.clone(),
-        volume: instance.seed.name.clone(),
+        volume: seed.name.clone(),
         source,
     })
 }
@@ -148,8 +152,9 @@ pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
 /// What the instance's engine wants; `None` for fixed machines.
 fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
     let service = plan.services.iter().find(|service| service.name == instance.service)?;
-    match service.demand {
-        Demand::Redis(_) => Some(REDIS),
+    match service.engine {
+        Engine::Redis => Some(REDIS),
+        _ => None,
     }
 }
 

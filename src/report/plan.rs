@@ -6,9 +6,11 @@ use serde::Serialize;
 
 use crate::audit::{Finding, Loss, losses};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use crate::plan::{Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, Tier};
-use crate::spec::{Demand, FixedVm};
-use crate::topology::{Host, Level, NumaNode};
+use crate::plan::{
+    Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier,
+};
+use crate::spec::{Engine, FixedVm, Survive};
+use crate::topology::{Host, NumaNode};
 use crate::units::Mebibytes;
 
 /// A plan in summary.
@@ -27,7 +29,7 @@ pub struct Summary {
     /// Storage pools of all hosts, in the order of hosts.
     pub pools: Vec<PoolSummary>,
     /// What the plan promises to survive the loss of.
-    pub survive: Option<Level>,
+    pub survive: Vec<Survive>,
     /// The loss of each failure domain, replayed.
     pub losses: Vec<Loss>,
     /// What the solver reached and proved.
@@ -42,7 +44,7 @@ pub struct ServiceSummary {
     /// The service.
     pub name: ServiceName,
     /// Its engine.
-    pub engine: &'static str,
+    pub engine: Engine,
     /// How it is split.
     pub layout: Layout,
     /// What it can do.
@@ -66,10 +68,10 @@ pub struct InstanceSummary {
     pub role: Role,
     /// Its group.
     pub group: Option<u32>,
-    /// The master of its group at first.
-    pub master: Option<InstanceName>,
-    /// First and last hash slot of its group.
-    pub slots: Option<(u16, u16)>,
+    /// Who leads its group at first.
+    pub lead: Option<InstanceName>,
+    /// Hash slots of its group.
+    pub slots: Option<SlotRange>,
     /// The rule that asks for it.
     pub because: String,
 }
@@ -115,8 +117,8 @@ impl Summary {
             instances: plan.instances.iter().map(|i| instance(plan, i)).collect(),
             numa: numa(plan),
             pools: pools(plan),
-            survive: plan.policy.survive,
-            losses: plan.policy.survive.map_or_else(Vec::new, |level| losses(plan, level)),
+            survive: plan.policy.survive.clone(),
+            losses: plan.policy.levels().flat_map(|level| losses(plan, level)).collect(),
             tiers: plan.tiers.clone(),
             findings,
         }
@@ -133,9 +135,7 @@ impl Summary {
 fn service(service: &ServicePlan) -> ServiceSummary {
     ServiceSummary {
         name: service.name.clone(),
-        engine: match service.demand {
-            Demand::Redis(_) => "redis",
-        },
+        engine: service.engine,
         layout: service.layout.clone(),
         capacity: service.capacity.clone(),
     }
@@ -154,36 +154,46 @@ fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
         memory_mib: instance.memory_mib,
         role: instance.role,
         group: instance.group,
-        master: group.map(|group| group.master.clone()),
-        slots: group.map(|group| (group.first_slot, group.last_slot)),
+        lead: group.map(|group| group.lead.clone()),
+        slots: group.and_then(|group| group.slots),
         because: because(plan, instance, service, group),
     }
 }
 
-/// The rule that asks for an instance: for a master what sets the number of
-/// groups, for a replica what it stands in for.
+/// The rule that asks for an instance: for one that leads what sets the number of
+/// instances, for one that follows what it stands in for.
 fn because(
     plan: &Plan,
     instance: &Instance,
     service: Option<&ServicePlan>,
     group: Option<&Group>,
 ) -> String {
-    let binding = service.map(|service| service.capacity.binding);
-    match (instance.role, group, binding) {
-        (Role::Master, _, Some(Binding::Throughput)) => "demand exceeds one instance".to_owned(),
-        (Role::Master, _, Some(Binding::DataPerProcess)) => "data exceeds one process".to_owned(),
-        (Role::Master, _, Some(Binding::Quorum)) => {
-            let masters = service.map_or(0, |service| service.layout.groups);
-            format!("a quorum needs {masters} masters")
+    let Some(service) = service else { return "the spec asks for it".to_owned() };
+    let lead = group.and_then(|group| Some((&group.lead, plan.instance(&group.lead)?)));
+    match (instance.role, lead) {
+        (Role::Replica | Role::Standby, Some((name, lead))) if plan.policy.survives() => {
+            format!("{name} is lost with {}", lead.host)
         }
-        (Role::Replica, Some(group), _) => {
-            let master = plan.instance(&group.master).map(|master| master.host.as_str());
-            match (plan.policy.survive, master) {
-                (Some(_), Some(host)) => format!("{} is lost with {host}", group.master),
-                _ => format!("group {} keeps a second copy", group.index),
-            }
-        }
-        _ => "the spec asks for it".to_owned(),
+        (Role::Replica, _) => "reads exceed one instance".to_owned(),
+        (Role::Witness, _) => "a majority needs an odd number of voters".to_owned(),
+        _ => binding(service),
+    }
+}
+
+/// What sets the number of a service's instances.
+fn binding(service: &ServicePlan) -> String {
+    let groups = service.layout.groups;
+    match service.capacity.binding {
+        Binding::Throughput if service.layout.instances == 1 => "one is enough".to_owned(),
+        Binding::Throughput => "demand exceeds one instance".to_owned(),
+        Binding::DataPerProcess => "data exceeds one process".to_owned(),
+        Binding::Quorum if groups > 1 => format!("a quorum needs {groups} masters"),
+        Binding::Quorum => "a quorum needs 3 voters".to_owned(),
+        Binding::Writes => "writes exceed one primary".to_owned(),
+        Binding::Iops => "the disk's operations exceed one instance".to_owned(),
+        Binding::DataPerMemory => "data exceeds what one instance's memory serves".to_owned(),
+        Binding::Copies => "one is enough, the others stand in".to_owned(),
+        Binding::Fixed => "the spec asks for it".to_owned(),
     }
 }
 
@@ -212,12 +222,13 @@ fn pools(plan: &Plan) -> Vec<PoolSummary> {
     for host in &plan.topology.hosts {
         for pool in &host.pools {
             let here = |name: &str| name == pool.name;
-            let has_root = plan.on_host(&host.name).any(|i| here(&i.root.pool));
+            let has_root = plan
+                .on_host(&host.name)
+                .any(|i| i.root.as_ref().is_some_and(|root| here(&root.pool)));
             let image = plan.image.as_ref().filter(|_| has_root);
             let image = image.map_or(Mebibytes::ZERO, |image| image.virtual_size_mib);
             let volumes: Mebibytes = plan
-                .on_host(&host.name)
-                .flat_map(|i| [&i.root, &i.seed].into_iter().chain(&i.data))
+                .volumes_on(&host.name)
                 .filter(|volume| here(&volume.pool))
                 .map(|volume| volume.size_mib)
                 .sum();

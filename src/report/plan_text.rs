@@ -65,11 +65,13 @@ impl Summary {
     }
 
     fn survival(&self) -> String {
-        let Some(level) = self.survive else {
+        let levels: Vec<&str> = self.survive.iter().map(|one| one.level.as_str()).collect();
+        if levels.is_empty() {
             return "survives: nothing is promised (policy.survive: none)\n".to_owned();
-        };
+        }
         let rows: Vec<_> = self.losses.iter().map(loss).collect();
-        format!("survives the loss of any one {level}:\n{}", columns(2, &rows))
+        let levels = levels.join(", any one ");
+        format!("survives the loss of any one {levels}:\n{}", columns(2, &rows))
     }
 }
 
@@ -110,6 +112,10 @@ fn service(service: &ServiceSummary) -> String {
         Binding::Throughput => "throughput of one instance binds",
         Binding::DataPerProcess => "data per process binds",
         Binding::Quorum => "the quorum binds",
+        Binding::Writes => "writes to one primary bind",
+        Binding::Iops => "the disk's operations bind",
+        Binding::DataPerMemory => "data per memory binds",
+        Binding::Copies => "what must survive binds",
         Binding::Fixed => "the spec fixes it",
     };
     let extrapolated =
@@ -121,7 +127,7 @@ fn service(service: &ServiceSummary) -> String {
          split     {groups}, {copies}: {binds}\n  \
          capacity  {total} for {demand} asked, {used:.0} % used{extrapolated}\n  \
          instance  {usable} usable of a ceiling of {ceiling}\n",
-        instances = counted(layout.instances().into(), "instance"),
+        instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
         total = rate(capacity.total_per_s),
@@ -152,13 +158,13 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
         memory_mib,
         role,
         group: _,
-        master,
+        lead,
         slots,
         because,
     } = instance;
-    let part = match (role, slots, master) {
-        (Role::Master, Some((first, last)), _) => format!("master {first}-{last}"),
-        (Role::Replica, _, Some(master)) => format!("replica of {master}"),
+    let part = match (role, slots, lead) {
+        (Role::Master, Some(slots), _) => format!("master {}-{}", slots.first, slots.last),
+        (Role::Replica, _, Some(lead)) => format!("replica of {lead}"),
         _ => role.as_str().to_owned(),
     };
     vec![

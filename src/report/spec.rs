@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::plan_text::size;
-use crate::spec::{Demand, Spec, SpecErrors};
-use crate::topology::NumaNode;
+use crate::spec::{Demand, RelationalDemand, ShardedDemand, Spec, SpecErrors};
+use crate::topology::{Level, NumaNode};
 use crate::units::{Mebibytes, counted};
 
 /// A spec in a few lines.
@@ -24,15 +24,8 @@ pub fn text(spec: &Spec) -> String {
         size(memory)
     );
     for service in &spec.services {
-        let Demand::Redis(demand) = &service.demand;
-        let _ = writeln!(
-            text,
-            "  service   {}: redis, {} reads, {} writes, {} data",
-            service.name,
-            demand.reads_per_s,
-            demand.writes_per_s,
-            size(demand.data_mib)
-        );
+        let asked = asked(&service.demand);
+        let _ = writeln!(text, "  service   {}: {}, {asked}", service.name, service.engine);
     }
     for vm in &spec.vms {
         let _ = writeln!(
@@ -45,11 +38,40 @@ pub fn text(spec: &Spec) -> String {
             size(vm.disk_mib)
         );
     }
-    let _ = match spec.policy.survive {
-        Some(level) => writeln!(text, "  survives  the loss of any one {level}"),
-        None => writeln!(text, "  survives  nothing is promised"),
+    let levels: Vec<&str> = spec.policy.levels().map(Level::as_str).collect();
+    let _ = match levels.as_slice() {
+        [] => writeln!(text, "  survives  nothing is promised"),
+        levels => writeln!(text, "  survives  the loss of any one {}", levels.join(", any one ")),
     };
     text
+}
+
+/// What is asked of a service, in a few words.
+#[must_use]
+pub fn asked(demand: &Demand) -> String {
+    match demand {
+        Demand::Sharded(ShardedDemand { reads_per_s, writes_per_s, data_mib, .. })
+        | Demand::PrimaryReplica(RelationalDemand {
+            reads_per_s, writes_per_s, data_mib, ..
+        }) => {
+            let data = size(*data_mib);
+            format!("{reads_per_s} reads, {writes_per_s} writes, {data} data")
+        }
+        Demand::Quorum(demand) => format!(
+            "{} documents indexed, {} searches, {} data, {}",
+            demand.index_per_s,
+            demand.queries_per_s,
+            size(demand.data_mib),
+            match demand.copies {
+                1 => "1 copy".to_owned(),
+                copies => format!("{copies} copies"),
+            }
+        ),
+        Demand::Pool(demand) => {
+            format!("{} requests of {}", demand.requests_per_s, demand.response_bytes)
+        }
+        Demand::GatewayPair(demand) => format!("{} requests", demand.requests_per_s),
+    }
 }
 
 fn allocatable(spec: &Spec) -> (u64, Mebibytes) {
@@ -66,7 +88,7 @@ pub fn json(spec: &Spec) -> Value {
     let services: Vec<Value> = spec
         .services
         .iter()
-        .map(|service| json!({ "name": service.name, "demand": service.demand }))
+        .map(|service| json!({ "name": service.name, "engine": service.engine, "demand": service.demand }))
         .collect();
     json!({
         "problems": [],

@@ -79,7 +79,7 @@ pub fn status_text(plan: &Plan, world: &World, last: Option<&LastRun>) -> String
             instance.name.as_str(),
             instance.role.as_str(),
             instance.host.as_str(),
-            &instance.address.to_string(),
+            &instance.address.map_or_else(String::new, |address| address.to_string()),
             defined,
             state,
             guest,

@@ -3,22 +3,28 @@
 //!
 //! The capacity of a layout is not linear in anything; it is computed here,
 //! exactly, so that the model stays linear and every number can be explained.
+//! One file or folder per kind of cluster.
 
-mod memory;
-mod parts;
-mod sharded;
-mod throughput;
+mod ceiling;
+mod footing;
+pub mod sharded;
 
+use std::collections::BTreeSet;
+
+use crate::ids::ServiceName;
 use crate::plan::Capacity;
-use crate::profile::{Profile, Profiles};
-use crate::spec::{Demand, FixedVm, Policy, RedisDemand, Service};
-use crate::topology::{Host, Topology};
+use crate::profile::{Profile, Profiles, Rules};
+use crate::spec::{Demand, FixedVm, Policy, Service};
+use crate::topology::{Host, NumaNode, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
-pub use crate::plan::Layout;
-pub use memory::max_memory_bytes;
-pub use sharded::Range;
-pub use throughput::{Ceiling, io_threads};
+pub use crate::plan::{Footing, Layout};
+pub use ceiling::{Ceiling, effective_cores, io_threads};
+pub use footing::{offered, taken};
+
+/// Shares of the demand that partial layouts serve, in percent.
+const SHARES: [u64; 23] =
+    [95, 90, 85, 80, 75, 70, 65, 60, 55, 50, 45, 40, 35, 30, 25, 20, 15, 10, 7, 5, 3, 2, 1];
 
 /// A way to split a service, or a fixed machine as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,72 +35,245 @@ pub struct Candidate {
     pub capacity: Option<Capacity>,
     /// The part of the demand that it leaves unserved.
     pub unmet_per_s: PerSecond,
-    /// Bandwidth that each instance needs when it is the master.
+    /// Bandwidth that each instance needs at most, whatever its role becomes.
     pub network: BitsPerSecond,
+    /// I/O operations that each instance needs of its disk.
+    pub iops: PerSecond,
     /// Root disk of each instance, if it is not the image's size.
     pub root_mib: Option<Mebibytes>,
+    /// Most instances, the witness not counted, that one failure domain of a
+    /// promised level may hold; `None` where nothing is promised.
+    pub apart: Option<u32>,
+    /// Instances that lead: masters, primaries, voters (the witness is one),
+    /// the active gateway; 0 where all are alike.
+    pub leads: u32,
 }
 
-/// The layouts of `service`: [`Range::whole`] serves the whole demand, and is
-/// empty when no layout that the engine allows can; [`Range::partial`] serves
-/// parts of it, for what would still be possible where the whole is not.
-#[must_use]
-pub fn range<'a>(
-    service: &'a Service,
-    profile: &'a Profile,
-    policy: Policy,
-    topology: &Topology,
-) -> Range<'a> {
-    let Demand::Redis(demand) = &service.demand;
-    Range::new(demand, profile, policy, topology)
+/// What layouts are found under.
+#[derive(Clone, Debug)]
+pub struct Terms<'a> {
+    /// What must be survived.
+    pub policy: &'a Policy,
+    /// The hosts.
+    pub topology: &'a Topology,
+    /// Services whose instances are to be taken as straddling L3 domains: an
+    /// earlier solution left them no better place.
+    pub straddling: BTreeSet<ServiceName>,
 }
 
-/// The profile of a service's engine.
-#[must_use]
-pub fn profile<'a>(service: &Service, profiles: &'a Profiles) -> &'a Profile {
-    match &service.demand {
-        Demand::Redis(_) => &profiles.redis,
+/// One service with all that its layouts follow from.
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    /// The service's name.
+    pub name: &'a ServiceName,
+    /// What is asked of it.
+    pub demand: Demand,
+    /// What its engine can do.
+    pub profile: &'a Profile,
+    /// What holds for all services.
+    pub terms: &'a Terms<'a>,
+}
+
+/// A limit of the engine's own that a demand exceeds, whatever the hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// What there would be too many of: `processes of one cluster`.
+    pub resource: &'static str,
+    /// The fewest that would do.
+    pub needed: u64,
+    /// The most that the engine allows.
+    pub available: u64,
+    /// Unit of both.
+    pub unit: &'static str,
+    /// What would help, as an order: `split it into several services`.
+    pub remedy: String,
+}
+
+impl<'a> Case<'a> {
+    /// The case of a service; `None` if there is no profile of its engine, or one
+    /// of another kind.
+    #[must_use]
+    pub fn new(service: &'a Service, profiles: &'a Profiles, terms: &'a Terms) -> Option<Self> {
+        let profile = profiles.of(service.engine)?;
+        let demand = service.demand.clone();
+        (profile.rules.cluster() == service.engine.cluster()).then_some(Self {
+            name: &service.name,
+            demand,
+            profile,
+            terms,
+        })
+    }
+
+    /// The layouts that serve the whole demand; empty when no layout that the
+    /// engine allows can.
+    #[must_use]
+    pub fn whole(&self) -> Vec<Candidate> {
+        match (&self.demand, &self.profile.rules) {
+            (Demand::Sharded(demand), Rules::Sharded(rules)) => {
+                sharded::Range::new(demand, rules, self).whole()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The smallest layouts that would serve the demand if the engine set no
+    /// limits: for saying by how much the hosts fall short.
+    #[must_use]
+    pub fn beyond(&self) -> Vec<Candidate> {
+        match (&self.demand, &self.profile.rules) {
+            (Demand::Sharded(demand), Rules::Sharded(rules)) => {
+                sharded::Range::new(demand, rules, self).beyond()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The engine's limit that the demand exceeds, if it does.
+    #[must_use]
+    pub fn exceeded(&self) -> Option<Exceeded> {
+        match (&self.demand, &self.profile.rules) {
+            (Demand::Sharded(demand), Rules::Sharded(rules)) => {
+                sharded::Range::new(demand, rules, self).exceeded()
+            }
+            _ => None,
+        }
+    }
+
+    /// Layouts that serve a share of the demand, load and data alike, from the
+    /// largest share to the smallest: for what would still be possible.
+    #[must_use]
+    pub fn partial(&self) -> Vec<Candidate> {
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for share in SHARES {
+            let part = Self { demand: share_of(&self.demand, share), ..self.clone() };
+            for mut candidate in few(part.whole()) {
+                if !seen.insert(candidate.layout.clone()) {
+                    continue;
+                }
+                if let Some(capacity) = &mut candidate.capacity {
+                    // Work is linear in the demand, so the whole follows.
+                    let whole = capacity.demand_per_s.get().saturating_mul(100).div_ceil(share);
+                    let unmet = whole.saturating_sub(capacity.demand_per_s.get());
+                    candidate.unmet_per_s = PerSecond::new(unmet);
+                    capacity.demand_per_s = PerSecond::new(whole);
+                }
+                found.push(candidate);
+            }
+        }
+        found
+    }
+
+    /// The footings that its instances of that many virtual CPUs may have, best
+    /// first.
+    pub(crate) fn footings(&self, vcpus: u32) -> Vec<Footing> {
+        let mut found = footing::of_hosts(self.terms.topology, vcpus);
+        if self.terms.straddling.contains(self.name) {
+            for footing in &mut found {
+                footing.l3 = crate::plan::L3Use::Straddling;
+            }
+            found.dedup();
+        }
+        found
+    }
+
+    /// Instances that could stand on the hosts if each took one core.
+    pub(crate) fn room(&self) -> u64 {
+        let nodes = self.terms.topology.hosts.iter().flat_map(|host| &host.numa);
+        nodes.map(NumaNode::allocatable_cores).map(u64::from).sum()
     }
 }
 
-/// The demand of a service in the profile's unit of work, rounded up.
-#[must_use]
-pub fn work(demand: &RedisDemand, profile: &Profile, copies: u32) -> PerSecond {
-    throughput::work(demand, profile, copies)
+/// Of the layouts of each count of virtual CPUs the two smallest and the largest.
+fn few(all: Vec<Candidate>) -> Vec<Candidate> {
+    let keys: Vec<(u32, Option<Footing>)> = all
+        .iter()
+        .map(|one| (one.layout.vcpus, one.capacity.as_ref().map(|capacity| capacity.footing)))
+        .collect();
+    let keep = |at: usize| {
+        let same = |other: Option<usize>| {
+            other.and_then(|other| keys.get(other)).is_some_and(|key| Some(key) == keys.get(at))
+        };
+        !same(at.checked_sub(2)) || !same(at.checked_add(1))
+    };
+    all.into_iter().enumerate().filter(|(at, _)| keep(*at)).map(|(_, one)| one).collect()
 }
 
-/// Fixed machines as a candidate: as many groups of one as there are machines.
+/// That many percent of a demand, rounded up.
+fn share_of(demand: &Demand, percent: u64) -> Demand {
+    let part = |whole: u64| whole.saturating_sub(proportion(whole, 100 - percent.min(100), 100));
+    let mut demand = demand.clone();
+    match &mut demand {
+        Demand::Sharded(demand) => {
+            demand.reads_per_s = PerSecond::new(part(demand.reads_per_s.get()));
+            demand.writes_per_s = PerSecond::new(part(demand.writes_per_s.get()));
+            demand.data_mib = Mebibytes::new(part(demand.data_mib.get()));
+        }
+        Demand::PrimaryReplica(demand) => {
+            demand.reads_per_s = PerSecond::new(part(demand.reads_per_s.get()));
+            demand.writes_per_s = PerSecond::new(part(demand.writes_per_s.get()));
+            demand.data_mib = Mebibytes::new(part(demand.data_mib.get()));
+        }
+        Demand::Quorum(demand) => {
+            demand.index_per_s = PerSecond::new(part(demand.index_per_s.get()));
+            demand.queries_per_s = PerSecond::new(part(demand.queries_per_s.get()));
+            demand.data_mib = Mebibytes::new(part(demand.data_mib.get()));
+        }
+        Demand::Pool(demand) => {
+            demand.requests_per_s = PerSecond::new(part(demand.requests_per_s.get()));
+        }
+        Demand::GatewayPair(demand) => {
+            demand.requests_per_s = PerSecond::new(part(demand.requests_per_s.get()));
+            demand.response_bytes_per_s = part(demand.response_bytes_per_s);
+        }
+    }
+    demand
+}
+
+/// `whole · part / of`, rounded down, without overflow.
+fn proportion(whole: u64, part: u64, of: u64) -> u64 {
+    let product = u128::from(whole) * u128::from(part) / u128::from(of.max(1));
+    u64::try_from(product).unwrap_or(u64::MAX)
+}
+
+/// Fixed machines as a candidate: as many instances as there are machines.
 #[must_use]
 pub fn fixed(vm: &FixedVm) -> Candidate {
     Candidate {
         layout: Layout {
-            groups: vm.count,
+            groups: 1,
             copies: 1,
+            instances: vm.count,
             vcpus: vm.vcpus,
             memory_mib: vm.memory_mib,
             data_mib: Mebibytes::ZERO,
+            witness: None,
         },
         capacity: None,
         unmet_per_s: PerSecond::ZERO,
-        network: BitsPerSecond::ZERO,
+        network: vm.network_bits_per_s,
+        iops: vm.iops_per_s,
         root_mib: Some(vm.disk_mib),
+        apart: None,
+        leads: 0,
     }
 }
 
-/// Copies of each group's data that the policy asks for.
-#[must_use]
-pub const fn copies(policy: Policy) -> u32 {
-    if policy.survive.is_some() { 2 } else { 1 }
+/// Memory of a guest that needs `mib`: not less than the profile's least, and a
+/// multiple of what its pages need.
+pub(crate) fn rounded_memory(profile: &Profile, mib: u64) -> Mebibytes {
+    let need = mib.max(profile.guest.minimum_mib.whole());
+    rounded(profile, need)
+}
+
+/// The next multiple of what the profile's pages need.
+pub(crate) fn rounded(profile: &Profile, mib: u64) -> Mebibytes {
+    let unit = profile.guest.rounding_mib.whole().max(1);
+    Mebibytes::new(mib.div_ceil(unit).saturating_mul(unit))
 }
 
 /// Whole cores that `vcpus` take on a host: siblings never go to two VMs.
 #[must_use]
 pub fn cores_on(host: &Host, vcpus: u32) -> u32 {
     vcpus.div_ceil(host.threads_per_core())
-}
-
-/// The most threads per core of any host: the worst case for a virtual CPU.
-#[must_use]
-pub fn threads(topology: &Topology) -> u32 {
-    topology.hosts.iter().map(Host::threads_per_core).max().unwrap_or(1)
 }

@@ -46,8 +46,8 @@ pub struct Solution {
     pub rooms: Vec<Placed>,
     /// Instances per pool, for hosts with several.
     pub pools: Vec<Placed>,
-    /// Masters as (part, failure domain, count); empty without a policy.
-    pub masters: Vec<(usize, usize, u64)>,
+    /// Leading instances as (part, failure domain, count); empty without a policy.
+    pub leads: Vec<(usize, usize, u64)>,
     /// What each tier reached.
     pub tiers: Vec<TierResult>,
 }
@@ -159,7 +159,7 @@ fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>) -> Soluti
             .collect(),
         rooms: placed(&variables.counts),
         pools: placed(&variables.pools),
-        masters: variables.masters.iter().map(|(p, d, var)| (*p, *d, value(*var))).collect(),
+        leads: variables.leads.iter().map(|(p, d, var)| (*p, *d, value(*var))).collect(),
         tiers,
     }
 }

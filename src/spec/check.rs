@@ -14,7 +14,7 @@ use super::problem::{Mark, Place, Problem, nearest};
 use super::scalar::{Survive, mark_of};
 use super::scope::{Scope, mark_or};
 use super::wire;
-use crate::spec::{Demand, Policy, Spec};
+use crate::spec::{Policy, Spec};
 use crate::topology::{Host, Level, Topology};
 
 /// A spec's files, read and parsed.
@@ -61,12 +61,7 @@ pub(super) fn spec(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Spe
     };
     let (services, vms) = check_service::services_and_vms(&mut scope, top, wire);
     check_across::labels(&mut scope, sources, survive.0, &hosts);
-    let engines: Vec<&str> = services
-        .iter()
-        .map(|service| match service.demand {
-            Demand::Redis(_) => "redis",
-        })
-        .collect();
+    let engines: Vec<&str> = services.iter().map(|service| service.engine.as_str()).collect();
     let image =
         sources.image.as_ref().and_then(|found| check_image::image(found, &engines, problems));
     let size = image.as_ref().map(|image| image.virtual_size_mib);
@@ -76,8 +71,8 @@ pub(super) fn spec(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Spe
     }
     Some(Spec {
         name: name?,
-        policy: Policy { survive: survive.0 },
-        network: network?,
+        policy: survive.0.map_or_else(Policy::nothing, Policy::surviving),
+        network: Some(network?),
         image,
         topology: Topology::new(hosts),
         services,

@@ -9,8 +9,8 @@ use super::scalar::{EngineName, mark_of};
 use super::scope::{Scope, mark_or};
 use super::wire;
 use crate::ids::{InstanceName, MAX_NAME, ServiceName};
-use crate::spec::{Demand, FixedVm, Persistence, RedisDemand, Service};
-use crate::units::{Bytes, Mebibytes, PerSecond};
+use crate::spec::{Demand, Engine, FixedVm, Persistence, Service, ShardedDemand};
+use crate::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
 // Larger than anything that is built: a value above is a slipped unit, and
 // sums of values below cannot overflow.
@@ -91,11 +91,14 @@ fn service(scope: &mut Scope<'_>, node: &Spanned<wire::Service>) -> Option<Servi
     };
     let name = wire.name.as_ref()?.value.as_ref().ok()?.clone();
     match engine? {
-        EngineName::Redis => Some(Service { name, demand: Demand::Redis(demand?) }),
+        EngineName::Redis => {
+            let (engine, demand) = (Engine::Redis, Demand::Sharded(demand?));
+            Some(Service { name, engine, demand, gateway: None })
+        }
     }
 }
 
-fn redis(scope: &mut Scope<'_>, node: &Spanned<wire::RedisDemand>) -> Option<RedisDemand> {
+fn redis(scope: &mut Scope<'_>, node: &Spanned<wire::RedisDemand>) -> Option<ShardedDemand> {
     let (owner, wire) = (mark_of(node), &node.value);
     let rates = PerSecond::ZERO..=MAX_RATE;
     let reads = scope.required_within("reads", &wire.reads, owner, &rates);
@@ -103,7 +106,7 @@ fn redis(scope: &mut Scope<'_>, node: &Spanned<wire::RedisDemand>) -> Option<Red
     let value = scope.within("value", &wire.value, &(Bytes::new(1)..=MAX_VALUE));
     let data = scope.required_within("data", &wire.data, owner, &(ONE_MIB..=MAX_SIZE));
     let persistence = scope.optional("persistence", &wire.persistence);
-    let demand = RedisDemand {
+    let demand = ShardedDemand {
         reads_per_s: reads?,
         writes_per_s: writes?,
         value_bytes: value.unwrap_or(DEFAULT_VALUE),
@@ -131,6 +134,8 @@ fn fixed_vm(scope: &mut Scope<'_>, node: &Spanned<wire::FixedVm>) -> Option<Fixe
         vcpus: vcpus?,
         memory_mib: memory?,
         disk_mib: disk?,
+        iops_per_s: PerSecond::ZERO,
+        network_bits_per_s: BitsPerSecond::ZERO,
         spread,
     })
 }

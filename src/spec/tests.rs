@@ -85,9 +85,10 @@ fn a_good_spec_is_read_with_its_defaults() {
     let files = Files::good();
     let spec = files.load().unwrap();
     assert_eq!(spec.name.as_str(), "quickstart");
-    assert_eq!(spec.policy.survive, Some(Level::Host));
-    assert_eq!((spec.network.prefix, spec.network.last), (24, Ipv4Addr::new(10, 77, 0, 99)));
-    let Demand::Redis(demand) = &spec.services[0].demand;
+    assert_eq!(spec.policy, Policy::surviving(Level::Host));
+    let network = spec.network.as_ref().unwrap();
+    assert_eq!((network.prefix, network.last), (24, Ipv4Addr::new(10, 77, 0, 99)));
+    let Demand::Sharded(demand) = &spec.services[0].demand else { panic!("redis is sharded") };
     assert_eq!((demand.reads_per_s.get(), demand.value_bytes.get()), (3_000, 512));
     assert_eq!(demand.persistence, Persistence::Aof);
     assert_eq!((spec.vms[0].count, spec.vms[0].spread), (2, Some(Level::Host)));

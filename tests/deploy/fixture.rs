@@ -14,9 +14,12 @@ use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
 use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
-    Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, Volume,
+    Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
+    SlotRange, Volume,
 };
-use hostsplit::spec::{Demand, Image, ImageFile, Network, Persistence, Policy, RedisDemand};
+use hostsplit::spec::{
+    Demand, Engine, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
+};
 use hostsplit::state::store::Store;
 use hostsplit::state::world::World;
 use hostsplit::topology::{
@@ -101,10 +104,10 @@ fn instance(service: &str, ordinal: u32, host: u32, cpu: u32, role: Role) -> Ins
         page_kib: 4,
         uuid: Uuid::new_v5(&Uuid::NAMESPACE_URL, domain.as_bytes()),
         mac: format!("52:54:00:00:00:{number:02x}"),
-        address: format!("10.20.0.{number}").parse().unwrap(),
-        root: volume("root.qcow2", 4096),
+        address: format!("10.20.0.{number}").parse().ok(),
+        root: Some(volume("root.qcow2", 4096)),
         data: (role != Role::Fixed).then(|| volume("data.raw", 1024)),
-        seed: volume("seed.img", 1),
+        seed: Some(volume("seed.img", 1)),
         config: config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
         domain,
         name,
@@ -122,27 +125,29 @@ pub fn plan() -> Plan {
     let groups = (0..3u16)
         .map(|index| Group {
             index: index.into(),
-            first_slot: index * 5461 + u16::from(index > 0),
-            last_slot: if index == 2 { 16383 } else { (index + 1) * 5461 },
-            master: master(index.into()).name,
+            slots: Some(SlotRange {
+                first: index * 5461 + u16::from(index > 0),
+                last: if index == 2 { 16383 } else { (index + 1) * 5461 },
+            }),
+            lead: master(index.into()).name,
             replicas: vec![replica(index.into()).name],
         })
         .collect();
     instances.push(instance("box", 0, 1, 3, Role::Fixed));
     let rate = PerSecond::new(1);
     Plan {
-        format: 1,
+        format: FORMAT,
         hostsplit: "test".to_owned(),
         name: DeploymentName::new("shop").unwrap(),
-        policy: Policy { survive: Some(Level::Host) },
-        network: Network {
+        policy: Policy::surviving(Level::Host),
+        network: Some(Network {
             bridge: "br0".to_owned(),
             subnet: [10, 20, 0, 0].into(),
             prefix: 24,
             first: [10, 20, 0, 10].into(),
             last: [10, 20, 0, 199].into(),
             gateway: None,
-        },
+        }),
         image: Some(Image {
             name: "small".to_owned(),
             disk: file("disk.qcow2"),
@@ -154,7 +159,9 @@ pub fn plan() -> Plan {
         topology: Topology { hosts: (1..=3).map(host).collect() },
         services: vec![ServicePlan {
             name: ServiceName::new("cache").unwrap(),
-            demand: Demand::Redis(RedisDemand {
+            engine: Engine::Redis,
+            gateway: None,
+            demand: Demand::Sharded(ShardedDemand {
                 reads_per_s: rate,
                 writes_per_s: rate,
                 value_bytes: Bytes::new(512),
@@ -164,11 +171,16 @@ pub fn plan() -> Plan {
             layout: Layout {
                 groups: 3,
                 copies: 2,
+                instances: 6,
+                witness: None,
                 vcpus: 1,
                 memory_mib: Mebibytes::new(512),
                 data_mib: Mebibytes::new(1024),
             },
             capacity: Capacity {
+                unit: "plain reads".to_owned(),
+                iops_per_s: PerSecond::ZERO,
+                footing: Footing { cores: 1, l3: L3Use::Shared },
                 ceiling_per_s: rate,
                 usable_per_s: rate,
                 total_per_s: rate,
@@ -189,7 +201,7 @@ pub fn small() -> Plan {
     let mut plan = plan();
     plan.instances.retain(|one| one.group.is_none_or(|group| group == 0));
     plan.services[0].groups.truncate(1);
-    plan.services[0].groups[0].last_slot = 16383;
+    plan.services[0].groups[0].slots = Some(SlotRange { first: 0, last: 16383 });
     plan
 }
 

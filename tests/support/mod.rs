@@ -8,11 +8,11 @@ use std::net::Ipv4Addr;
 
 use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
-    Binding, Capacity, FORMAT, Group, Instance, Layout, Plan, Role, ServicePlan, Tier, Volume, mac,
-    uuid,
+    Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
+    SlotRange, Tier, Volume, mac, uuid,
 };
 use hostsplit::spec::{
-    Demand, FixedVm, Image, ImageFile, Network, Persistence, Policy, RedisDemand,
+    Demand, Engine, FixedVm, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
 };
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
@@ -86,10 +86,10 @@ pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number:
         domain: format!("shop-{text}"),
         uuid: uuid(&shop, &name),
         mac: mac(&shop, &name, &mut BTreeSet::new()),
-        address,
-        root: volume(text, "root", 4_096),
+        address: Some(address),
+        root: Some(volume(text, "root", 4_096)),
         data: None,
-        seed: volume(text, "seed", 1),
+        seed: Some(volume(text, "seed", 1)),
         config: BTreeMap::new(),
         name,
     }
@@ -112,23 +112,24 @@ fn redis(ordinal: u32, host: &str, core: u32, role: Role) -> Instance {
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect();
-    redis.config.insert("cluster-announce-ip".to_owned(), redis.address.to_string());
+    redis.config.insert("cluster-announce-ip".to_owned(), redis.address.unwrap().to_string());
     redis
 }
 
 fn service() -> ServicePlan {
     let name = |ordinal: u32| InstanceName::new(format!("cache-{ordinal}")).unwrap();
-    let group = |index: u32, first_slot: u16, last_slot: u16| Group {
+    let group = |index: u32, first: u16, last: u16| Group {
         index,
-        first_slot,
-        last_slot,
-        master: name(index * 2),
+        slots: Some(SlotRange { first, last }),
+        lead: name(index * 2),
         replicas: vec![name(index * 2 + 1)],
     };
     ServicePlan {
         name: ServiceName::new("cache").unwrap(),
-        demand: Demand::Redis(RedisDemand {
-            reads_per_s: PerSecond::new(80_000),
+        engine: Engine::Redis,
+        gateway: None,
+        demand: Demand::Sharded(ShardedDemand {
+            reads_per_s: PerSecond::new(60_000),
             writes_per_s: PerSecond::new(40_000),
             value_bytes: Bytes::new(512),
             data_mib: Mebibytes::new(700),
@@ -137,15 +138,20 @@ fn service() -> ServicePlan {
         layout: Layout {
             groups: 3,
             copies: 2,
+            instances: 6,
+            witness: None,
             vcpus: 2,
             memory_mib: Mebibytes::new(1_024),
             data_mib: Mebibytes::new(2_048),
         },
         capacity: Capacity {
-            ceiling_per_s: PerSecond::new(152_000),
-            usable_per_s: PerSecond::new(52_000),
-            total_per_s: PerSecond::new(156_000),
-            demand_per_s: PerSecond::new(144_000),
+            unit: "plain reads".to_owned(),
+            iops_per_s: PerSecond::ZERO,
+            footing: Footing { cores: 1, l3: L3Use::Shared },
+            ceiling_per_s: PerSecond::new(129_200),
+            usable_per_s: PerSecond::new(44_000),
+            total_per_s: PerSecond::new(132_000),
+            demand_per_s: PerSecond::new(124_000),
             binding: Binding::Quorum,
             extrapolated: false,
         },
@@ -172,15 +178,15 @@ pub fn good_plan() -> Plan {
         format: FORMAT,
         hostsplit: "0.1.0".to_owned(),
         name: DeploymentName::new("shop").unwrap(),
-        policy: Policy { survive: Some(Level::Host) },
-        network: Network {
+        policy: Policy::surviving(Level::Host),
+        network: Some(Network {
             bridge: "br0".to_owned(),
             subnet: Ipv4Addr::new(10, 20, 0, 0),
             prefix: 24,
             first: Ipv4Addr::new(10, 20, 0, 50),
             last: Ipv4Addr::new(10, 20, 0, 99),
             gateway: Some(Ipv4Addr::new(10, 20, 0, 1)),
-        },
+        }),
         image: Some(image()),
         topology: Topology { hosts: vec![host("h1"), host("h2"), host("h3")] },
         services: vec![service()],
@@ -190,6 +196,8 @@ pub fn good_plan() -> Plan {
             vcpus: 4,
             memory_mib: Mebibytes::new(1_024),
             disk_mib: Mebibytes::from_gib(4),
+            iops_per_s: PerSecond::ZERO,
+            network_bits_per_s: BitsPerSecond::ZERO,
             spread: Some(Level::Host),
         }],
         instances: vec![

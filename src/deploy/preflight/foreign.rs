@@ -98,14 +98,14 @@ fn memory(visit: &Visit<'_>, foreign: &[&Domain], problems: &mut Vec<Problem>) {
 
 fn volumes(visit: &Visit<'_>, instance: &Instance, used: &Sources, problems: &mut Vec<Problem>) {
     let data = instance.data.as_ref();
-    for volume in [Some(&instance.root), data, Some(&instance.seed)].into_iter().flatten() {
+    for volume in instance.volumes() {
         let Some(seen) = visit.view.volume(&volume.pool, &volume.name) else { continue };
         let planned = volume.size_mib;
         let is_data = data.is_some_and(|data| data.name == volume.name);
         let why = if used.hold(&volume.pool, seen) {
             "a foreign domain uses it".to_owned()
         } else if !may_be_ours(instance, seen) {
-            let is_root = volume.name == instance.root.name;
+            let is_root = instance.root.as_ref().is_some_and(|root| root.name == volume.name);
             let why =
                 if is_root { "it lies over no image of ours" } else { "it lies over a volume" };
             why.to_owned()

@@ -24,9 +24,11 @@ pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
         let offered = list(&report.domain_types);
         problems.push(visit.problem(Obstacle::Hypervisor { planned: kind, offered }));
     }
-    let bridge = &visit.plan.network.bridge;
     // Some libvirts cannot list bridges; then the start of a domain will tell.
-    if !report.bridges.is_empty() && !report.bridges.contains(bridge) {
+    if let Some(bridge) = visit.plan.network.as_ref().map(|network| &network.bridge)
+        && !report.bridges.is_empty()
+        && !report.bridges.contains(bridge)
+    {
         let found = list(&report.bridges);
         problems.push(visit.problem(Obstacle::Bridge { bridge: bridge.clone(), found }));
     }

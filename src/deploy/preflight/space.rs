@@ -17,9 +17,9 @@ fn pools(visit: &Visit<'_>, images: &dyn ImageStore, problems: &mut Vec<Problem>
     for instance in visit.plan.on_host(&visit.host.name) {
         let name = &instance.name;
         let volumes = [
-            Some((Vertex::Root(name.clone()), &instance.root)),
+            instance.root.as_ref().map(|root| (Vertex::Root(name.clone()), root)),
             instance.data.as_ref().map(|data| (Vertex::Data(name.clone()), data)),
-            Some((Vertex::Seed(name.clone()), &instance.seed)),
+            instance.seed.as_ref().map(|seed| (Vertex::Seed(name.clone()), seed)),
         ];
         for (vertex, volume) in volumes.into_iter().flatten() {
             let step = visit.actions.step(&vertex);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::cli::redis_cli;
-use super::target::port;
+use super::target::{address, port};
 use crate::engine::guest::Pauses;
 use crate::engine::{Change, ConfigFile, EngineError, Guest};
 use crate::plan::Instance;
@@ -57,11 +57,11 @@ fn is(guest: &Guest<'_>, state: &str) -> Result<bool, EngineError> {
 }
 
 fn wait_until_serving(guest: &Guest<'_>, instance: &Instance) -> Result<(), EngineError> {
-    let port = port(instance)?;
+    let (address, port) = (address(instance)?, port(instance)?);
     let start = guest.clock.elapsed();
     let mut pauses = Pauses::new(Duration::from_millis(250), Duration::from_secs(2));
     loop {
-        let last = match redis_cli(guest, instance.address, port, &["PING"]) {
+        let last = match redis_cli(guest, address, port, &["PING"]) {
             Ok(answer) if answer.trim() == "PONG" => return Ok(()),
             Ok(answer) => answer,
             Err(EngineError::Command { output, .. }) => output,

@@ -46,18 +46,19 @@ impl Target {
     pub fn of(service: &ServicePlan, plan: &Plan) -> Result<Self, EngineError> {
         let mut seats = Vec::new();
         for group in &service.groups {
-            let slots = Slots::range(group.first_slot, group.last_slot);
-            for name in std::iter::once(&group.master).chain(&group.replicas) {
+            let slots =
+                group.slots.map_or(Slots::EMPTY, |range| Slots::range(range.first, range.last));
+            for name in std::iter::once(&group.lead).chain(&group.replicas) {
                 let instance = plan.instance(name).ok_or_else(|| EngineError::Plan {
                     instance: name.clone(),
                     problem: format!("group {} names it, the plan has none", group.index),
                 })?;
                 seats.push(Seat {
                     name: name.clone(),
-                    address: instance.address,
+                    address: address(instance)?,
                     port: port(instance)?,
                     group: group.index,
-                    master: *name == group.master,
+                    master: *name == group.lead,
                     slots: slots.clone(),
                     config: instance.config.clone(),
                 });
@@ -81,6 +82,14 @@ impl Target {
     pub fn masters(&self) -> impl Iterator<Item = &Seat> {
         self.seats.iter().filter(|seat| seat.master)
     }
+}
+
+/// The address that an instance has.
+pub(super) fn address(instance: &Instance) -> Result<Ipv4Addr, EngineError> {
+    instance.address.ok_or_else(|| EngineError::Plan {
+        instance: instance.name.clone(),
+        problem: "it has no address".to_owned(),
+    })
 }
 
 /// The port that an instance is configured to listen on.

@@ -4,36 +4,45 @@
 
 use super::Shortage;
 use crate::model::{Kind, Part, Problem};
+use crate::sizing::Candidate;
+use crate::spec::Cluster;
 use crate::topology::Level;
 use crate::units::counted;
 
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
-    let of = |part: &Part| match (part.kind, problem.level) {
-        (Kind::Service, Some(level)) => quorum(problem, part, level),
-        (Kind::Fixed(Some(level)), _) => spread(problem, part, level),
-        _ => None,
+    let of = |part: &Part| match part.kind {
+        Kind::Service(_) if part.votes() => {
+            problem.quorum_levels().find_map(|level| quorum(problem, part, level))
+        }
+        Kind::Service(_) => copies(problem, part),
+        Kind::Fixed(Some(level)) => spread(problem, part, level),
+        Kind::Fixed(None) => None,
     };
     problem.parts.iter().filter_map(of).collect()
 }
 
 fn quorum(problem: &Problem, part: &Part, level: Level) -> Option<Shortage> {
-    let masters = part.candidates.iter().map(|c| u64::from(c.layout.groups));
-    let domains = |masters: u64| masters.div_ceil((masters.saturating_sub(1) / 2).max(1));
-    let (needed, masters) = masters.map(|masters| (domains(masters), masters)).min()?;
+    let voters = part.candidates.iter().map(|c| u64::from(c.leads));
+    let domains = |voters: u64| voters.div_ceil((voters.saturating_sub(1) / 2).max(1));
+    let (needed, voters) = voters.map(|voters| (domains(voters), voters)).min()?;
     let available = count(problem, level);
     let missing = needed.checked_sub(available).filter(|missing| *missing > 0)?;
     let loss = match available {
         1 => format!("there is only 1 {level}, its loss would stop it."),
         2 => format!(
             "there are only 2 {level}s, the loss of either would stop it: two {level}s cannot \
-             keep a Redis Cluster writable after losing one."
+             keep a cluster that elects by majority writable after losing one."
         ),
         more => format!("there are only {more} {level}s, the loss of one would stop it."),
     };
     let name = &part.name;
+    let (voter, voting) = match part.kind {
+        Kind::Service(Cluster::Quorum) => ("voting-only instance", "voters"),
+        _ => ("master", "masters"),
+    };
     let add = match missing {
-        1 => format!("add a third {level}, or a small one that carries one master"),
-        more => format!("add {more} more {level}s; a small one may carry just one master"),
+        1 => format!("add a third {level}, or a small one that carries one {voter}"),
+        more => format!("add {more} more {level}s; a small one may carry just one {voter}"),
     };
     Some(Shortage {
         resource: format!("failure domains ({level}) for {name}"),
@@ -43,15 +52,46 @@ fn quorum(problem: &Problem, part: &Part, level: Level) -> Option<Shortage> {
         short_by: missing,
         unit: format!("{level}s"),
         because: format!(
-            "Because {name} needs {masters} masters, no failure domain may hold half of them, and \
+            "Because {name} needs {voters} {voting}, no failure domain may hold half of them, and \
              {loss}"
         ),
-        hint: format!("{add}; or `survive: none`"),
+        hint: format!(
+            "{add}; or accept that an operator must help: `survive: {{ level: {level}, quorum: \
+             manual }}`; or `survive: none`"
+        ),
+    })
+}
+
+/// Copies that must stand apart, in fewer failure domains than there are copies.
+fn copies(problem: &Problem, part: &Part) -> Option<Shortage> {
+    let level = problem.apart_level()?;
+    let domains =
+        |one: &Candidate| one.layout.instances.div_ceil(one.apart.unwrap_or(u32::MAX).max(1));
+    let needed = part.candidates.iter().map(|one| u64::from(domains(one))).min()?;
+    let available = count(problem, level);
+    let missing = needed.checked_sub(available).filter(|missing| *missing > 0)?;
+    let name = &part.name;
+    let words = level.to_string();
+    let are = if available == 1 { "is" } else { "are" };
+    Some(Shortage {
+        resource: format!("failure domains ({level}) for {name}"),
+        of: None,
+        needed,
+        available,
+        short_by: missing,
+        unit: format!("{level}s"),
+        because: format!(
+            "Because {name} must go on after the loss of any one {level}, it needs {}, and there \
+             {are} only {}.",
+            counted(needed, &words),
+            counted(available, &words)
+        ),
+        hint: format!("add {}; or `survive: none`", counted(missing, &words)),
     })
 }
 
 fn spread(problem: &Problem, part: &Part, level: Level) -> Option<Shortage> {
-    let machines = part.candidates.iter().map(|c| u64::from(c.layout.instances())).max()?;
+    let machines = part.candidates.iter().map(|c| u64::from(c.layout.instances)).max()?;
     let available = count(problem, level);
     let missing = machines.checked_sub(available).filter(|missing| *missing > 0)?;
     let name = &part.name;

@@ -52,7 +52,9 @@ pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
     let mut found: Vec<Shortage> =
         RESOURCES.iter().filter_map(|resource| total(problem, resource)).collect();
     let needed = least(problem, |_, _| 1);
-    found.extend(shortage("addresses", "the network", "addresses", needed, problem.addresses));
+    if let Some(addresses) = problem.addresses {
+        found.extend(shortage("addresses", "the network", "addresses", needed, addresses));
+    }
     let hints: Vec<String> = found.iter().map(|short| hint(problem, short)).collect();
     for (short, hint) in found.iter_mut().zip(hints) {
         short.hint = hint;
@@ -70,8 +72,10 @@ fn total(problem: &Problem, resource: &Resource) -> Option<Shortage> {
 /// The least of a resource that the layouts of all parts need together.
 fn least(problem: &Problem, need: fn(&Problem, Shape) -> u64) -> u64 {
     let all = |part: &Part, candidate: &Candidate| {
-        let each = part.shape(candidate).map_or(0, |shape| need(problem, shape));
-        each.saturating_mul(candidate.layout.instances().into())
+        let of = |shape: &Shape| {
+            need(problem, *shape).saturating_mul(Part::count(candidate, *shape).into())
+        };
+        part.shapes.iter().map(of).fold(0, u64::saturating_add)
     };
     let of = |part: &Part| part.candidates.iter().map(|c| all(part, c)).min().unwrap_or(0);
     problem.parts.iter().map(of).fold(0, u64::saturating_add)

@@ -46,9 +46,9 @@ fn xml(plan: &Plan, instance: &Instance) -> String {
         instance.memory_mib.kib(),
         instance.cpus.len(),
         instance.cpus[0],
-        disk(&instance.root, ""),
+        disk(instance.root.as_ref().unwrap(), ""),
         instance.data.as_ref().map(|data| disk(data, "")).unwrap_or_default(),
-        disk(&instance.seed, "<readonly/>"),
+        disk(instance.seed.as_ref().unwrap(), "<readonly/>"),
     )
 }
 
@@ -64,11 +64,10 @@ impl Stage {
         let hosts = plan.topology.hosts.iter().map(connect).collect();
         let stage = Self { clock: world.clock(), hosts, world, plan };
         for instance in &stage.plan.instances {
-            let volumes = [Some(&instance.root), instance.data.as_ref(), Some(&instance.seed)];
-            for volume in volumes.into_iter().flatten() {
+            for volume in instance.volumes() {
                 stage.make(instance, volume);
             }
-            stage.world.give_address(&instance.domain, instance.address);
+            stage.world.give_address(&instance.domain, instance.address.unwrap());
             stage.host(instance).define(&xml(&stage.plan, instance)).unwrap();
             stage.host(instance).start(&instance.domain).unwrap();
         }
@@ -161,7 +160,7 @@ impl Stage {
 
     pub(super) fn cli(&self, ordinal: usize, words: &[&str]) -> Result<String, EngineError> {
         let instance = self.instance(ordinal);
-        let address = instance.address.to_string();
+        let address = instance.address.unwrap().to_string();
         let mut command = vec!["redis-cli", "-e", "-c", "-h", &address];
         command.extend_from_slice(words);
         self.guest(&instance.name).unwrap().run_ok(&command, Duration::from_secs(10))
@@ -188,7 +187,7 @@ impl Stage {
     pub(super) fn reinstall(&self, ordinal: usize, pause: u64) {
         let instance = self.instance(ordinal);
         self.host(instance).power_off(&instance.domain).unwrap();
-        for volume in [&instance.root, instance.data.as_ref().unwrap()] {
+        for volume in instance.root.iter().chain(&instance.data) {
             self.host(instance).delete_volume(&volume.pool, &volume.name).unwrap();
             self.make(instance, volume);
         }

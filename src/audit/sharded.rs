@@ -1,0 +1,215 @@
+//! Redis and Valkey: demand, configuration, data and memory.
+
+use super::groups::{SLOTS, members};
+use super::index::Index;
+use super::speed::{self, MILLION, falls_short, millionths};
+use super::{Findings, Kind};
+use crate::plan::{Capacity, Instance, Plan, ServicePlan};
+use crate::profile::{Profile, Sharded};
+use crate::spec::{Persistence, ShardedDemand};
+use crate::units::Mebibytes;
+
+pub(super) fn check(
+    plan: &Plan,
+    service: &ServicePlan,
+    demand: &ShardedDemand,
+    (profile, rules): (&Profile, &Sharded),
+    index: &Index<'_>,
+    findings: &mut Findings,
+) {
+    demanded(service, demand, rules, findings);
+    data_per_process(service, demand, rules, findings);
+    parts(plan, service, demand, findings);
+    for instance in plan.instances.iter().filter(|one| one.service == service.name) {
+        redis_config(instance, demand, findings);
+        let cost = value_cost(demand.value_bytes.get(), rules);
+        speed::check(service, instance, profile, cost, index, findings);
+        memory(service, demand, instance, (profile, rules), findings);
+    }
+}
+
+/// Traffic of each instance in bit/s: any may be the master of its group.
+pub(super) fn traffic(service: &ServicePlan, demand: &ShardedDemand, rules: &Sharded) -> u128 {
+    let operations = u128::from(demand.reads_per_s.get()) + u128::from(demand.writes_per_s.get());
+    let each = operations / u128::from(service.layout.groups.max(1));
+    let overhead = rules.network.overhead_bytes.whole();
+    each.saturating_mul(u128::from(demand.value_bytes.get().saturating_add(overhead)) * 8)
+}
+
+/// Millionths of a plain read that an operation on a value of that size costs.
+fn value_cost(value_bytes: u64, rules: &Sharded) -> u128 {
+    let numbers = &rules.work;
+    let further = u128::from(value_bytes.saturating_sub(numbers.free_value_bytes.whole()));
+    MILLION + further * millionths(&numbers.per_further_kib) / 1_024
+}
+
+fn demanded(
+    service: &ServicePlan,
+    demand: &ShardedDemand,
+    rules: &Sharded,
+    findings: &mut Findings,
+) {
+    let work = &rules.work;
+    let kept = match demand.persistence {
+        Persistence::None => 0,
+        Persistence::Rdb => millionths(&work.write_rdb),
+        Persistence::Aof => millionths(&work.write_aof),
+    };
+    let replicas = u128::from(service.layout.copies.saturating_sub(1));
+    let write = millionths(&work.write) + replicas * millionths(&work.write_per_replica) + kept;
+    let writes = u128::from(demand.writes_per_s.get()).saturating_mul(write) / MILLION;
+    let derived = u128::from(demand.reads_per_s.get()).saturating_add(writes);
+    let claimed = service.capacity.demand_per_s;
+    if falls_short(claimed.get(), derived) {
+        let message = format!("its demand is {derived}/s in plain reads, the plan says {claimed}");
+        findings.add(Kind::Ceiling, &service.name, message);
+    }
+}
+
+fn redis_config(instance: &Instance, demand: &ShardedDemand, findings: &mut Findings) {
+    let mut wrong = |message: String| findings.add(Kind::Configuration, &instance.name, message);
+    let value = |directive: &str| instance.config.get(directive).map(String::as_str);
+    match value("maxmemory").and_then(redis_bytes) {
+        None | Some(0) => wrong("maxmemory is missing or unlimited".to_owned()),
+        Some(bytes) if bytes >= instance.memory_mib.bytes() => {
+            wrong(format!("maxmemory {bytes} B is not below its {}", instance.memory_mib));
+        }
+        Some(_) => {}
+    }
+    let address = instance.address.map_or_else(String::new, |address| address.to_string());
+    let appends = if demand.persistence == Persistence::Aof { "yes" } else { "no" };
+    for (directive, expected) in [
+        ("appendonly", appends),
+        // Any other policy drops keys, which nobody asked for.
+        ("maxmemory-policy", "noeviction"),
+        ("cluster-enabled", "yes"),
+        ("cluster-announce-ip", address.as_str()),
+        // Migration would move a replica onto its new master's host.
+        ("cluster-allow-replica-migration", "no"),
+    ] {
+        if value(directive) != Some(expected) {
+            let found = value(directive).unwrap_or("missing");
+            wrong(format!("{directive} is {found}; expected {expected}"));
+        }
+    }
+    let rdb = demand.persistence == Persistence::Rdb;
+    let has_points = value("save").is_some_and(|points| !matches!(points, "" | "\"\""));
+    if has_points != rdb {
+        let found = value("save").unwrap_or("missing");
+        let expected = if rdb { "points in time" } else { "none" };
+        wrong(format!("save is {found}; expected {expected}"));
+    }
+}
+
+/// A memory size as `redis.conf` writes it: `512mb` is 512 MiB, `512m` half a
+/// billion bytes.
+fn redis_bytes(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let split = lower.find(|c: char| !c.is_ascii_digit()).unwrap_or(lower.len());
+    let (digits, unit) = lower.split_at(split);
+    let factor: u64 = match unit {
+        "" | "b" => 1,
+        "k" => 1_000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// Keys spread evenly over the slots: with its part of the demand every group is
+/// within what one instance can do, and every copy of it holds the data.
+fn parts(plan: &Plan, service: &ServicePlan, demand: &ShardedDemand, findings: &mut Findings) {
+    let Capacity { usable_per_s, demand_per_s, .. } = service.capacity;
+    let exceeds = |whole: u64, slots: u64, most: u64| {
+        u128::from(whole) * u128::from(slots) > u128::from(most) * u128::from(SLOTS)
+    };
+    for group in &service.groups {
+        let index = group.index;
+        let Some(range) = group.slots else { continue };
+        let slots = (u64::from(range.last) + 1).saturating_sub(range.first.into());
+        if exceeds(demand_per_s.get(), slots, usable_per_s.get()) {
+            let message = format!(
+                "group {index} has {slots} of {SLOTS} slots, too much of {demand_per_s} for an \
+                 instance that can do {usable_per_s}"
+            );
+            findings.add(Kind::Capacity, &service.name, message);
+        }
+        for copy in members(group).filter_map(|name| plan.instance(name)) {
+            let limit = copy.config.get("maxmemory").and_then(|text| redis_bytes(text));
+            let Some(limit) = limit else { continue };
+            if exceeds(demand.data_mib.bytes(), slots, limit) {
+                let (data, held) = (demand.data_mib, Mebibytes::new(limit >> 20));
+                let message = format!(
+                    "group {index} has {slots} of {SLOTS} slots, its part of {data} is more than \
+                     its maxmemory {held}"
+                );
+                findings.add(Kind::Data, &copy.name, message);
+            }
+        }
+    }
+}
+
+fn data_per_process(
+    service: &ServicePlan,
+    demand: &ShardedDemand,
+    rules: &Sharded,
+    findings: &mut Findings,
+) {
+    let groups = u64::from(service.layout.groups).max(1);
+    let held = Mebibytes::new(demand.data_mib.get().div_ceil(groups));
+    let most = Mebibytes::new(rules.memory.data_per_process_mib.whole());
+    if held > most {
+        let message = format!("each process holds {held} of data, {most} is the most it should");
+        findings.add(Kind::ProcessMemory, &service.name, message);
+    }
+}
+
+/// Full to `maxmemory`, fragmented, and copied by a fork, a process still fits.
+fn memory(
+    service: &ServicePlan,
+    demand: &ShardedDemand,
+    instance: &Instance,
+    (profile, rules): (&Profile, &Sharded),
+    findings: &mut Findings,
+) {
+    let Some(limit) = instance.config.get("maxmemory").and_then(|text| redis_bytes(text)) else {
+        return;
+    };
+    let numbers = &rules.memory;
+    let copied = match demand.persistence {
+        Persistence::None => 0,
+        Persistence::Rdb => millionths(&numbers.copy_on_write_rdb),
+        Persistence::Aof => millionths(&numbers.copy_on_write_aof),
+    };
+    let fragmented = u128::from(limit) * (MILLION + millionths(&numbers.fragmentation)) / MILLION;
+    let data = fragmented * (MILLION + copied) / MILLION;
+    let backlog = if service.layout.copies > 1 { numbers.backlog_mib.whole() } else { 0 };
+    let besides = Mebibytes::new(profile.guest.base_mib.whole().saturating_add(backlog));
+    let needed = data.saturating_add(u128::from(besides.bytes()));
+    let memory = instance.memory_mib;
+    if needed > u128::from(memory.bytes()) {
+        let message =
+            format!("full to maxmemory it needs {} MiB, it has {memory}", needed.div_ceil(1 << 20));
+        findings.add(Kind::ProcessMemory, &instance.name, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redis_bytes;
+
+    #[test]
+    fn sizes_are_read_as_redis_reads_them() {
+        assert_eq!(redis_bytes("100"), Some(100));
+        assert_eq!(redis_bytes("1k"), Some(1_000));
+        assert_eq!(redis_bytes("1KB"), Some(1_024));
+        assert_eq!(redis_bytes("2gb"), Some(2 << 30));
+        assert_eq!(redis_bytes("mb"), None);
+        assert_eq!(redis_bytes("1 gb"), None);
+        assert_eq!(redis_bytes("99999999999999999999"), None);
+    }
+}

@@ -1,0 +1,320 @@
+//! Layouts of a sharded engine: equal groups that share slots, load and data.
+//!
+//! For each count of virtual CPUs the fewest groups that serve the demand are
+//! the largest of what throughput, data per process and the quorum ask for.
+//! More groups never serve better, but their instances are smaller and may fit
+//! where larger ones do not. So, per count of virtual CPUs, the candidates are
+//!
+//! - every number of groups from the fewest up to [`EXACT`] more, then in steps
+//!   of an eighth, always two neighbours at a time: with an even number, the
+//!   rule that no failure domain holds half of the masters is harder;
+//! - of those whose instances are equal in every size only the two with the
+//!   fewest groups: the others use more of everything.
+//!
+//! Assumptions: keys spread evenly over the slots, and load over the keys; so
+//! the group with the most slots has the most of both, and sets the size. The
+//! enumeration is exact up to [`EXACT`] groups beyond the fewest, and as good as
+//! its steps from there on, of which at most [`MOST`] are taken.
+
+mod memory;
+mod parts;
+mod work;
+
+use std::collections::BTreeMap;
+
+use self::parts::Parts;
+use super::{Candidate, Case, Ceiling, Exceeded, Footing};
+use crate::plan::{Binding, Capacity, Layout};
+use crate::profile::{Profile, Sharded, ceil, real};
+use crate::spec::{Persistence, ShardedDemand};
+use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+pub use self::memory::Sizes;
+pub use self::work::work;
+
+/// Groups beyond the fewest up to which every number is a candidate.
+const EXACT: u64 = 6;
+
+/// Most candidates per count of virtual CPUs.
+const MOST: usize = 16;
+
+/// The layouts of one service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range<'a> {
+    demand: &'a ShardedDemand,
+    rules: &'a Sharded,
+    profile: &'a Profile,
+    case: &'a Case<'a>,
+    copies: u32,
+    /// Instances that could stand on the hosts if each took one core.
+    room: u64,
+}
+
+/// An instance's virtual CPUs and how it stands.
+#[derive(Clone, Copy, Debug)]
+struct Stand {
+    vcpus: u32,
+    footing: Footing,
+}
+
+impl<'a> Range<'a> {
+    /// The layouts for that demand.
+    pub(super) fn new(demand: &'a ShardedDemand, rules: &'a Sharded, case: &'a Case) -> Self {
+        let copies = if case.terms.policy.survives() { 2 } else { 1 };
+        Self { demand, rules, profile: case.profile, case, copies, room: case.room() }
+    }
+
+    /// Those that serve the whole demand, fewest virtual CPUs, then groups first.
+    pub(super) fn whole(&self) -> Vec<Candidate> {
+        self.stands().flat_map(|stand| self.standing(stand)).collect()
+    }
+
+    /// The smallest splits that would serve the demand if the engine set no limit
+    /// to the processes of a cluster.
+    pub(super) fn beyond(&self) -> Vec<Candidate> {
+        self.stands().map(|stand| self.candidate(stand, self.fewest(stand).0)).collect()
+    }
+
+    /// More processes than a cluster should have.
+    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+        let fewest = self.stands().map(|stand| self.fewest(stand).0).min().unwrap_or(u64::MAX);
+        let needed = fewest.saturating_mul(self.copies.into());
+        let available = self.rules.cluster.processes_max.whole();
+        (needed > available).then(|| Exceeded {
+            resource: "processes of one cluster",
+            needed,
+            available,
+            unit: "processes",
+            remedy: "split it into several services".to_owned(),
+        })
+    }
+
+    fn stands(&self) -> impl Iterator<Item = Stand> {
+        self.profile.shapes.vcpus.iter().flat_map(|vcpus| {
+            let footings = self.case.footings(*vcpus).into_iter();
+            footings.map(|footing| Stand { vcpus: *vcpus, footing })
+        })
+    }
+
+    fn most_groups(&self) -> u64 {
+        self.rules.cluster.processes_max.whole() / u64::from(self.copies)
+    }
+
+    /// The fewest groups that serve the demand, and the limit that sets them.
+    fn fewest(&self, stand: Stand) -> (u64, Binding) {
+        let usable = self.ceiling(stand).usable.get();
+        let work = self.work().get();
+        let load = self.parts().groups_for(work, usable);
+        let per_process = self.rules.memory.data_per_process_mib.whole();
+        let data = self.parts().groups_for(self.demand.data_mib.get(), per_process);
+        let quorum = self.rules.cluster.masters_min.whole();
+        if quorum >= load && quorum >= data {
+            (quorum, Binding::Quorum)
+        } else if load >= data {
+            (load, Binding::Throughput)
+        } else {
+            (data, Binding::DataPerProcess)
+        }
+    }
+
+    fn parts(&self) -> Parts {
+        Parts { slots: self.rules.cluster.slots.whole(), most_groups: self.most_groups() }
+    }
+
+    fn standing(&self, stand: Stand) -> Vec<Candidate> {
+        let (fewest, _) = self.fewest(stand);
+        // Beyond what could stand on the hosts only the fewest are kept, so that
+        // the model can say by how much the hosts fall short.
+        let room = (self.room / u64::from(self.copies)).max(fewest.saturating_add(1));
+        let last = room.min(self.most_groups());
+        let mut of_size: BTreeMap<Layout, u32> = BTreeMap::new();
+        let mut found = Vec::new();
+        for groups in steps(fewest, last) {
+            let candidate = self.candidate(stand, groups);
+            let size = Layout { groups: 0, instances: 0, ..candidate.layout.clone() };
+            let seen = of_size.entry(size).or_default();
+            *seen += 1;
+            if *seen <= 2 {
+                found.push(candidate);
+            }
+            if found.len() >= MOST {
+                break;
+            }
+        }
+        found
+    }
+
+    fn candidate(&self, stand: Stand, groups: u64) -> Candidate {
+        let ShardedDemand { persistence, value_bytes, data_mib, writes_per_s, .. } = *self.demand;
+        let data = Mebibytes::new(self.parts().largest(data_mib.get(), groups));
+        let (_, binding) = self.fewest(stand);
+        let ceiling = self.ceiling(stand);
+        let work = self.work();
+        let total = ceiling.usable.get().saturating_mul(groups);
+        let operations = self.parts().largest(work.get(), groups).min(ceiling.usable.get());
+        let bytes = real(value_bytes.get()) + self.rules.network.overhead_bytes.default;
+        let (rules, profile, copies) = (self.rules, self.profile, self.copies);
+        let sizes = Sizes { profile, rules, copies, persistence };
+        let groups_u32 = u32::try_from(groups).unwrap_or(u32::MAX);
+        let writes = real(self.parts().largest(writes_per_s.get(), groups));
+        let iops = match persistence {
+            Persistence::Aof => PerSecond::new(ceil(writes * rules.disk.iops_aof.default)),
+            Persistence::None | Persistence::Rdb => PerSecond::ZERO,
+        };
+        Candidate {
+            layout: Layout {
+                groups: groups_u32,
+                copies,
+                instances: groups_u32.saturating_mul(copies),
+                vcpus: stand.vcpus,
+                memory_mib: sizes.memory(data),
+                data_mib: sizes.volume(data),
+                witness: None,
+            },
+            capacity: Some(Capacity {
+                unit: profile.unit.clone(),
+                ceiling_per_s: ceiling.ceiling,
+                usable_per_s: ceiling.usable,
+                total_per_s: PerSecond::new(total),
+                demand_per_s: work,
+                iops_per_s: iops,
+                binding,
+                footing: stand.footing,
+                extrapolated: ceiling.extrapolated,
+            }),
+            unmet_per_s: PerSecond::ZERO,
+            network: BitsPerSecond::new(ceil(real(operations) * bytes * 8.0)),
+            iops,
+            root_mib: None,
+            apart: self.case.terms.policy.survives().then_some(groups_u32),
+            leads: groups_u32,
+        }
+    }
+
+    fn ceiling(&self, stand: Stand) -> Ceiling {
+        let (cost, beyond) = work::value_cost(self.rules, self.demand.value_bytes);
+        let ceiling = Ceiling::of(self.profile, stand.vcpus, stand.footing, cost);
+        Ceiling { extrapolated: ceiling.extrapolated || beyond, ..ceiling }
+    }
+
+    fn work(&self) -> PerSecond {
+        work(self.demand, self.rules, self.copies)
+    }
+}
+
+/// Numbers of groups from `first` to `last`: see the module's doc.
+fn steps(first: u64, last: u64) -> impl Iterator<Item = u64> {
+    let dense = first..=last.min(first.saturating_add(EXACT));
+    let mut sparse = Vec::new();
+    let mut next = first.saturating_add(EXACT).saturating_add(1);
+    while next <= last {
+        sparse.push(next);
+        if next < last {
+            sparse.push(next + 1);
+        }
+        next = next.saturating_add((next / 8).max(2));
+    }
+    dense.chain(sparse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ServiceName;
+    use crate::plan::L3Use;
+    use crate::profile::Profiles;
+    use crate::sizing::Terms;
+    use crate::spec::{Demand, Engine, Persistence, Policy, Service};
+    use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Topology};
+    use crate::units::Bytes;
+
+    fn hosts() -> Topology {
+        let cores = (0..200).map(|cpu| Core { cpus: vec![cpu] }).collect();
+        let numa = NumaNode {
+            id: 0,
+            l3: vec![L3Domain { size_kib: None, cores }],
+            memory_mib: Mebibytes::from_gib(1024),
+            reserved_memory_mib: Mebibytes::ZERO,
+            reserved_cores: 0,
+            pages: Vec::new(),
+        };
+        let host = |name: &str| Host {
+            name: crate::ids::HostName::new(name).unwrap(),
+            uri: None,
+            hypervisor: Hypervisor::Kvm,
+            labels: BTreeMap::new(),
+            numa: vec![numa.clone()],
+            pools: Vec::new(),
+            bridges: Vec::new(),
+            network_bits_per_s: None,
+            cost: 1,
+        };
+        Topology::new(vec![host("a"), host("b")])
+    }
+
+    fn with<T>(policy: &Policy, reads: u64, data_gib: u64, f: impl FnOnce(&Case) -> T) -> T {
+        let profiles = Profiles::builtin().unwrap();
+        let demand = ShardedDemand {
+            reads_per_s: PerSecond::new(reads),
+            writes_per_s: PerSecond::new(1000),
+            value_bytes: Bytes::new(512),
+            data_mib: Mebibytes::from_gib(data_gib),
+            persistence: Persistence::Aof,
+        };
+        let service = Service {
+            name: ServiceName::new("cache").unwrap(),
+            engine: Engine::Redis,
+            demand: Demand::Sharded(demand),
+            gateway: None,
+        };
+        let topology = hosts();
+        let straddling = std::collections::BTreeSet::new();
+        let terms = Terms { policy, topology: &topology, straddling };
+        f(&Case::new(&service, &profiles, &terms).unwrap())
+    }
+
+    fn found(reads: u64, data_gib: u64) -> Vec<Candidate> {
+        with(&Policy::surviving(Level::Host), reads, data_gib, |case| case.whole())
+    }
+
+    #[test]
+    fn what_binds_is_named() {
+        let binding = |reads, data| found(reads, data)[0].capacity.clone().unwrap().binding;
+        assert_eq!(binding(3_000, 1), Binding::Quorum);
+        assert_eq!(binding(900_000, 1), Binding::Throughput);
+        assert_eq!(binding(3_000, 400), Binding::DataPerProcess);
+    }
+
+    #[test]
+    fn every_candidate_serves_the_demand_and_none_is_dominated() {
+        let all = found(900_000, 96);
+        let size = |layout: &Layout| Layout { groups: 0, instances: 0, ..layout.clone() };
+        for one in &all {
+            let capacity = one.capacity.clone().unwrap();
+            assert!(capacity.total_per_s >= capacity.demand_per_s);
+            assert_eq!(capacity.footing.l3, L3Use::Shared);
+            assert_eq!(one.unmet_per_s, PerSecond::ZERO);
+            let same = all.iter().filter(|other| size(&other.layout) == size(&one.layout));
+            assert!(same.count() <= 2);
+        }
+    }
+
+    #[test]
+    fn a_share_of_the_demand_needs_less_and_leaves_the_rest() {
+        let all = with(&Policy::nothing(), 900_000, 96, |case| case.partial());
+        for one in all {
+            let capacity = one.capacity.unwrap();
+            let (whole, total) = (capacity.demand_per_s.get(), capacity.total_per_s.get());
+            let served = whole - one.unmet_per_s.get();
+            assert!(served > 0 && served <= total && served < whole, "{served} of {total}");
+            let held = u64::from(one.layout.groups) * one.layout.memory_mib.get();
+            assert!(held >= 96 * 1024 * served / whole);
+        }
+    }
+
+    #[test]
+    fn steps_come_in_neighbours() {
+        assert_eq!(steps(3, 14).collect::<Vec<_>>(), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+        assert_eq!(steps(5, 4).count(), 0);
+    }
+}
