@@ -10,9 +10,9 @@ use std::net::Ipv4Addr;
 
 use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
-use hostsplit::plan::{Plan, Role, SlotRange};
+use hostsplit::plan::{Plan, Role, ServicePlan, SlotRange};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::{Demand, Engine, Persistence, Policy};
+use hostsplit::spec::{Demand, Engine, Persistence, Policy, ShardedDemand};
 use hostsplit::topology::Level;
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -51,7 +51,8 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::Identity
         | Kind::Derivation
         | Kind::IdentityTwice => break_identity(kind, plan),
-        Kind::Slots
+        Kind::Engine
+        | Kind::Slots
         | Kind::Copies
         | Kind::Role
         | Kind::Masters
@@ -138,11 +139,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
     match kind {
         Kind::Engine => service.engine = Engine::Nginx,
         Kind::Slots => service.groups[0].slots = slots(0, 5_459),
-        Kind::Copies => {
-            service.layout.copies = 3;
-            // A further replica makes writes dearer.
-            service.capacity.demand_per_s = PerSecond::new(134_000);
-        }
+        Kind::Copies => service.layout.copies = 1,
         Kind::Role => plan.instances[1].role = Role::Master,
         Kind::Masters => {
             // Two masters cannot survive anything; nothing is promised here.
@@ -153,7 +150,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
             service.layout.groups = 2;
             service.capacity.total_per_s = PerSecond::new(88_000);
             service.capacity.demand_per_s = PerSecond::new(74_000);
-            let Demand::Sharded(demand) = &mut service.demand;
+            let demand = sharded(service);
             demand.reads_per_s = PerSecond::new(10_000);
             plan.instances.retain(|instance| instance.group != Some(2));
         }
@@ -163,7 +160,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
             plan.instances[0].config.insert(key, "yes".to_owned());
         }
         Kind::Data => {
-            let Demand::Sharded(demand) = &mut service.demand;
+            let demand = sharded(service);
             demand.data_mib = Mebibytes::new(1_201);
         }
         Kind::Ceiling => service.capacity.ceiling_per_s = PerSecond::new(129_300),
@@ -192,6 +189,13 @@ fn break_survival(kind: Kind, plan: &mut Plan) {
             plan.instances[3].role = Role::Master;
         }
         other => panic!("{other}"),
+    }
+}
+
+fn sharded(service: &mut ServicePlan) -> &mut ShardedDemand {
+    match &mut service.demand {
+        Demand::Sharded(demand) => demand,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -255,7 +259,7 @@ fn configuration_keeps_the_data_as_asked_for() {
         assert_eq!(kinds, [Kind::Configuration], "{directive}");
     }
     let kinds = told(|plan| {
-        let Demand::Sharded(demand) = &mut plan.services[0].demand;
+        let demand = sharded(&mut plan.services[0]);
         demand.persistence = Persistence::Rdb;
     });
     // Neither appendonly nor save is as a cluster with snapshots has them.

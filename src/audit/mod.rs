@@ -15,6 +15,7 @@ mod loss;
 mod service;
 mod sharded;
 mod speed;
+mod survival;
 mod topology;
 
 use std::fmt;
@@ -77,6 +78,7 @@ pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     identity::check(plan, &mut findings);
     groups::check(plan, &mut findings);
     service::check(plan, profiles, &index, &mut findings);
+    survival::check(plan, &mut findings);
     fixed::check(plan, &mut findings);
     findings.0.sort();
     findings.0.dedup();

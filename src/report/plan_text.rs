@@ -7,7 +7,7 @@ use super::columns::{bar, columns};
 use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
 use crate::audit::Loss;
 use crate::plan::{Binding, Role, Tier};
-use crate::spec::FixedVm;
+use crate::spec::{Cluster, FixedVm};
 use crate::units::{Mebibytes, PerSecond, counted, percent};
 
 const BAR: u64 = 10;
@@ -71,7 +71,15 @@ impl Summary {
         }
         let rows: Vec<_> = self.losses.iter().map(loss).collect();
         let levels = levels.join(", any one ");
-        format!("survives the loss of any one {levels}:\n{}", columns(2, &rows))
+        let orders = self.losses.iter().filter_map(|loss| Some((loss, loss.operator.as_ref()?)));
+        let orders: String = orders
+            .map(|(loss, order)| format!("  {} without {}: {order}\n", loss.service, loss.domain))
+            .collect();
+        let orders = match orders.as_str() {
+            "" => orders,
+            _ => format!("an operator must help (policy.survive, quorum: manual):\n{orders}"),
+        };
+        format!("survives the loss of any one {levels}:\n{}{orders}", columns(2, &rows))
     }
 }
 
@@ -238,23 +246,36 @@ fn disk(pool: &PoolSummary) -> String {
 
 fn loss(loss: &Loss) -> Vec<String> {
     let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
-    let mut after = if loss.promoted.is_empty() {
-        "no master is lost".to_owned()
-    } else {
-        let names: Vec<&str> = loss.promoted.iter().map(|name| name.as_str()).collect();
-        let verb = if names.len() == 1 { "takes" } else { "take" };
-        format!("{} {verb} over", names.join(", "))
+    let lost = match loss.cluster {
+        Cluster::Sharded => format!("{} of {} masters lost", loss.leads_lost, loss.leads),
+        Cluster::PrimaryReplica if loss.leads_lost > 0 => "the primary is lost".to_owned(),
+        Cluster::GatewayPair if loss.leads_lost > 0 => "the active one is lost".to_owned(),
+        _ => format!("{} of {} instances lost", loss.instances_lost, loss.instances),
+    };
+    let left = format!("{} left, {used:.0} % used", rate(loss.remaining_per_s));
+    vec![loss.domain.clone(), loss.service.to_string(), lost, aftermath(loss), left]
+}
+
+/// Who takes over, and what does not go on by itself.
+fn aftermath(loss: &Loss) -> String {
+    let names: Vec<&str> = loss.promoted.iter().map(|name| name.as_str()).collect();
+    let mut after = match (names.len(), loss.cluster) {
+        (0, Cluster::Sharded) => "no master is lost".to_owned(),
+        (0, Cluster::Quorum) => {
+            let left = loss.leads.saturating_sub(loss.leads_lost);
+            format!("{left} of {} voters left", loss.leads)
+        }
+        (0, _) => "the others go on".to_owned(),
+        (1, _) => format!("{} takes over", names.join("")),
+        _ => format!("{} take over", names.join(", ")),
     };
     if !loss.lost_groups.is_empty() {
         after.push_str(&format!(", {} lost", counted(loss.lost_groups.len() as u64, "group")));
     }
-    vec![
-        loss.domain.clone(),
-        loss.service.to_string(),
-        format!("{} of {} masters lost", loss.masters_lost, loss.masters),
-        after,
-        format!("{} left, {used:.0} % used", rate(loss.remaining_per_s)),
-    ]
+    if loss.operator.is_some() {
+        after.push_str(", but not by themselves");
+    }
+    after
 }
 
 fn tier(tier: &Tier) -> Vec<String> {

@@ -12,7 +12,7 @@ pub mod sharded;
 use std::collections::BTreeSet;
 
 use crate::ids::ServiceName;
-use crate::plan::Capacity;
+use crate::plan::{Capacity, L3Use};
 use crate::profile::{Profile, Profiles, Rules};
 use crate::spec::{Demand, FixedVm, Policy, Service};
 use crate::topology::{Host, NumaNode, Topology};
@@ -168,9 +168,13 @@ impl<'a> Case<'a> {
     /// first.
     pub(crate) fn footings(&self, vcpus: u32) -> Vec<Footing> {
         let mut found = footing::of_hosts(self.terms.topology, vcpus);
+        if found.is_empty() {
+            // Without hosts there is still something to say about the demand.
+            found.push(Footing { cores: vcpus, l3: L3Use::Shared });
+        }
         if self.terms.straddling.contains(self.name) {
             for footing in &mut found {
-                footing.l3 = crate::plan::L3Use::Straddling;
+                footing.l3 = L3Use::Straddling;
             }
             found.dedup();
         }
