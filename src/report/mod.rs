@@ -3,6 +3,7 @@
 
 mod columns;
 pub mod deploy;
+pub mod explain;
 pub mod graph;
 pub mod host;
 pub mod infeasible;

@@ -98,7 +98,7 @@ pub(super) fn size(size: Mebibytes) -> String {
 }
 
 /// A rate to three digits or more, rounded down.
-fn rate(rate: PerSecond) -> String {
+pub(super) fn rate(rate: PerSecond) -> String {
     match rate.get() {
         few @ 0..10_000 => format!("{few}/s"),
         some @ 10_000..10_000_000 => format!("{}k/s", some / 1_000),

@@ -1,0 +1,80 @@
+//! `hostsplit explain`: why a plan is what it is.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::{CliError, Outcome, exit};
+use super::ui::{self, Format};
+use crate::explain;
+use crate::ids::{InstanceName, ServiceName};
+use crate::plan::{Plan, store};
+use crate::profile::Profiles;
+use crate::report::explain as report;
+use crate::solve::Limits;
+
+/// Explain a plan: an instance (why here, what else was possible), a service (which
+/// other splits there were), or what the rules cost.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The plan.
+    plan: PathBuf,
+    /// An instance such as cache-3, or a service such as cache.
+    #[arg(required_unless_present = "price")]
+    what: Option<String>,
+    /// Show what the plan would cost without each rule.
+    #[arg(long, conflicts_with = "what")]
+    price: bool,
+    /// How to show it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The plan cannot be read, or has no such instance or service.
+pub fn run(args: &Args) -> Outcome {
+    let plan = store::read(&args.plan)?;
+    let profiles = Profiles::builtin()?;
+    let limits = Limits { seconds: 10.0 };
+    let (text, value) = match &args.what {
+        Some(what) => about(&plan, &profiles, what, &limits)?,
+        None => {
+            let prices = explain::prices(&plan, &profiles, &limits);
+            (report::prices(&prices), json!({ "prices": prices }))
+        }
+    };
+    match args.format {
+        Format::Text => ui::data(&text)?,
+        Format::Json => ui::data(&format!("{value:#}\n"))?,
+    }
+    Ok(exit::DONE)
+}
+
+fn about(
+    plan: &Plan,
+    profiles: &Profiles,
+    what: &str,
+    limits: &Limits,
+) -> Result<(String, serde_json::Value), CliError> {
+    if let Ok(name) = InstanceName::new(what)
+        && let Some(why) = explain::instance(plan, profiles, &name)
+    {
+        return Ok((report::instance(plan, &why), json!({ "instance": why })));
+    }
+    if let Ok(name) = ServiceName::new(what)
+        && let Some(why) = explain::service(plan, profiles, &name, limits)
+    {
+        return Ok((report::service(&why), json!({ "service": why })));
+    }
+    let services: Vec<&str> = plan.services.iter().map(|one| one.name.as_str()).collect();
+    let known = match services.as_slice() {
+        [] => "the plan has no services".to_owned(),
+        [first, ..] => {
+            format!("services are {}, instances are named like {first}-0", services.join(", "))
+        }
+    };
+    Err(CliError::new(format!("the plan has neither a service nor an instance {what:?}"))
+        .hint(known))
+}
