@@ -61,7 +61,7 @@ fn about(
     if let Ok(name) = InstanceName::new(what)
         && let Some(why) = explain::instance(plan, profiles, &name)
     {
-        return Ok((report::instance(plan, &why), json!({ "instance": why })));
+        return Ok((report::instance(plan, profiles, &why), json!({ "instance": why })));
     }
     if let Ok(name) = ServiceName::new(what)
         && let Some(why) = explain::service(plan, profiles, &name, limits)

@@ -4,6 +4,7 @@ use super::columns::{columns, wrapped};
 use super::plan_text::{rate, size};
 use crate::explain::{InstanceWhy, Price, RunnerUp, ServiceWhy, Totals, Verdict};
 use crate::plan::{Layout, Plan};
+use crate::profile::Profiles;
 use crate::report::plan::Summary;
 use crate::units::{Mebibytes, counted};
 
@@ -11,8 +12,8 @@ const WIDTH: usize = 100;
 
 /// Why an instance stands where it does.
 #[must_use]
-pub fn instance(plan: &Plan, why: &InstanceWhy) -> String {
-    let summary = Summary::new(plan, Vec::new());
+pub fn instance(plan: &Plan, profiles: &Profiles, why: &InstanceWhy) -> String {
+    let summary = Summary::new(plan, profiles, Vec::new());
     let because = summary.instances.iter().find(|one| one.name == why.name);
     let because = because.map_or_else(String::new, |one| format!(": {}", one.because));
     let mut text = format!("{} stands on {}{because}\n", why.name, why.host);

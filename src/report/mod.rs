@@ -8,6 +8,8 @@ pub mod graph;
 pub mod host;
 pub mod infeasible;
 pub mod plan;
+mod plan_markdown;
 mod plan_text;
 pub mod spec;
 pub mod status;
+mod unsplit;

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::columns::{bar, columns};
-use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
+use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary, Unsplit};
 use crate::audit::Loss;
 use crate::plan::{Binding, Role, Tier};
 use crate::spec::{Cluster, FixedVm};
@@ -107,7 +107,7 @@ pub(super) fn rate(rate: PerSecond) -> String {
 }
 
 fn service(service: &ServiceSummary) -> String {
-    let ServiceSummary { name, engine, layout, capacity } = service;
+    let ServiceSummary { name, engine, layout, capacity, unsplit } = service;
     let copies = match layout.copies {
         1 => "one copy each".to_owned(),
         copies => format!("{copies} copies each"),
@@ -116,16 +116,7 @@ fn service(service: &ServiceSummary) -> String {
         Mebibytes::ZERO => String::new(),
         data => format!(", {} data", size(data)),
     };
-    let binds = match capacity.binding {
-        Binding::Throughput => "throughput of one instance binds",
-        Binding::DataPerProcess => "data per process binds",
-        Binding::Quorum => "the quorum binds",
-        Binding::Writes => "writes to one primary bind",
-        Binding::Iops => "the disk's operations bind",
-        Binding::DataPerMemory => "data per memory binds",
-        Binding::Copies => "what must survive binds",
-        Binding::Fixed => "the spec fixes it",
-    };
+    let binds = binds(capacity.binding);
     let extrapolated =
         if capacity.extrapolated { "  (extrapolated beyond what was measured)" } else { "" };
     let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
@@ -134,7 +125,7 @@ fn service(service: &ServiceSummary) -> String {
         "{name}  {engine}: {instances} of {vcpus} vCPU, {memory}{data}\n  \
          split     {groups}, {copies}: {binds}\n  \
          capacity  {total} for {demand} asked, {used:.0} % used{extrapolated}\n  \
-         instance  {usable} usable of a ceiling of {ceiling}\n",
+         instance  {usable} usable of a ceiling of {ceiling}\n{unsplit}",
         instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
@@ -142,7 +133,31 @@ fn service(service: &ServiceSummary) -> String {
         demand = rate(capacity.demand_per_s),
         usable = rate(capacity.usable_per_s),
         ceiling = rate(capacity.ceiling_per_s),
+        unsplit = unsplit.as_ref().map(alone).unwrap_or_default(),
     )
+}
+
+fn alone(unsplit: &Unsplit) -> String {
+    let Unsplit { host, usable_per_s, gain_tenths } = unsplit;
+    let (times, tenths) = (gain_tenths / 10, gain_tenths % 10);
+    let usable = rate(*usable_per_s);
+    format!(
+        "  unsplit   one instance on all of {host}: {usable}; split {times}.{tenths} times that\n"
+    )
+}
+
+/// What sets the number of instances.
+pub(super) const fn binds(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Throughput => "throughput of one instance binds",
+        Binding::DataPerProcess => "data per process binds",
+        Binding::Quorum => "the quorum binds",
+        Binding::Writes => "writes to one primary bind",
+        Binding::Iops => "the disk's operations bind",
+        Binding::DataPerMemory => "data per memory binds",
+        Binding::Copies => "what must survive binds",
+        Binding::Fixed => "the spec fixes it",
+    }
 }
 
 fn fixed(vm: &FixedVm) -> String {
@@ -164,17 +179,13 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
         numa,
         cpus,
         memory_mib,
-        role,
+        role: _,
         group: _,
-        lead,
-        slots,
+        lead: _,
+        slots: _,
         because,
     } = instance;
-    let part = match (role, slots, lead) {
-        (Role::Master, Some(slots), _) => format!("master {}-{}", slots.first, slots.last),
-        (Role::Replica, _, Some(lead)) => format!("replica of {lead}"),
-        _ => role.as_str().to_owned(),
-    };
+    let part = part(instance);
     vec![
         format!("+ {name}"),
         format!("{host} numa {numa}"),
@@ -183,6 +194,17 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
         part,
         format!("because {because}"),
     ]
+}
+
+/// The part that an instance plays.
+pub(super) fn part(instance: &InstanceSummary) -> String {
+    match (instance.role, instance.slots, &instance.lead) {
+        (Role::Master, Some(slots), _) => format!("master {}-{}", slots.first, slots.last),
+        (Role::Replica | Role::Standby, _, Some(lead)) => {
+            format!("{} of {lead}", instance.role.as_str())
+        }
+        (role, _, _) => role.as_str().to_owned(),
+    }
 }
 
 /// CPU numbers as ranges: `2-4,14`.
@@ -279,6 +301,12 @@ fn aftermath(loss: &Loss) -> String {
 }
 
 fn tier(tier: &Tier) -> Vec<String> {
+    let (amount, proof) = proof(tier);
+    vec![tier.name.clone(), amount, proof]
+}
+
+/// What a tier reached, and what is proved of it.
+pub(super) fn proof(tier: &Tier) -> (String, String) {
     let Tier { name, unit, value, bound } = tier;
     let amount = |value: u64| match unit.as_str() {
         "MiB" => size(Mebibytes::new(value)),
@@ -293,7 +321,7 @@ fn tier(tier: &Tier) -> Vec<String> {
         let gap = percent(value.saturating_sub(*bound), *value);
         format!("the time was over: none is below {}, gap {gap:.1} %", amount(*bound))
     };
-    vec![name.clone(), amount(*value), proof]
+    (amount(*value), proof)
 }
 
 #[cfg(test)]
