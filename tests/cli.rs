@@ -126,7 +126,7 @@ fn a_plan_is_shown() {
       split     3 groups, 2 copies each: the quorum binds
       capacity  132k/s for 124k/s asked, 94 % used
       instance  44k/s usable of a ceiling of 129k/s
-      unsplit   one instance on all of h1: 242k/s; split 0.5 times that
+      unsplit   242k/s from one instance on all of h1; 440k/s from it in such instances, 1.8 times
     builder  fixed: 2 machines of 4 vCPU, 1 GiB, 4 GiB disk, at most one per host
 
       + cache-0    h1 numa 0  cpus 2,14       1 GiB  master 0-5460       because a quorum needs 3 masters
@@ -207,7 +207,7 @@ fn a_plan_is_made_shown_and_written() {
       split     3 groups, 2 copies each: the quorum binds
       capacity  97k/s for 4600/s asked, 5 % used
       instance  32k/s usable of a ceiling of 113k/s
-      unsplit   one instance on all of h1: 101k/s; split 0.9 times that
+      unsplit   101k/s from one instance on all of h1; 97k/s from it in such instances, 0.9 times
 
       + cache-0  h1 numa 0  cpus 1  512 MiB  master 0-5461       because a quorum needs 3 masters
       + cache-1  h3 numa 0  cpus 1  512 MiB  master 5462-10922   because a quorum needs 3 masters

@@ -138,11 +138,12 @@ fn service(service: &ServiceSummary) -> String {
 }
 
 fn alone(unsplit: &Unsplit) -> String {
-    let Unsplit { host, usable_per_s, gain_tenths } = unsplit;
+    let Unsplit { host, usable_per_s, split_per_s, gain_tenths } = unsplit;
     let (times, tenths) = (gain_tenths / 10, gain_tenths % 10);
-    let usable = rate(*usable_per_s);
+    let (whole, cut) = (rate(*usable_per_s), rate(*split_per_s));
     format!(
-        "  unsplit   one instance on all of {host}: {usable}; split {times}.{tenths} times that\n"
+        "  unsplit   {whole} from one instance on all of {host}; {cut} from it in such instances, \
+         {times}.{tenths} times\n"
     )
 }
 
