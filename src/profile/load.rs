@@ -6,13 +6,20 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Curve, Evidence, Guest, Headroom, Number, Placement, Profile, Profiles, Rules, Shapes, Sharded,
-    Threads, Usl,
+    Curve, Evidence, GatewayPair, Guest, Headroom, Number, Placement, Pool, Profile, Profiles,
+    Quorum, Rules, Shapes, Sharded, Threads, Usl,
 };
 use crate::spec::Engine;
 
 /// The profiles that this program brings along.
-const BUILTIN: [(Engine, &str); 1] = [(Engine::Redis, include_str!("../../profiles/redis.toml"))];
+const BUILTIN: [(Engine, &str); 6] = [
+    (Engine::Redis, include_str!("../../profiles/redis.toml")),
+    (Engine::Elasticsearch, include_str!("../../profiles/elasticsearch.toml")),
+    (Engine::Opensearch, include_str!("../../profiles/opensearch.toml")),
+    (Engine::Apache, include_str!("../../profiles/apache.toml")),
+    (Engine::Nginx, include_str!("../../profiles/nginx.toml")),
+    (Engine::Haproxy, include_str!("../../profiles/haproxy.toml")),
+];
 
 /// Why a profile cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +90,10 @@ struct Wire {
     headroom: Headroom,
     guest: Guest,
     sharded: Option<Sharded>,
+    quorum: Option<Quorum>,
+    pool: Option<Pool>,
+    #[serde(rename = "gateway-pair")]
+    gateway_pair: Option<GatewayPair>,
     shapes: Shapes,
     evidence: Vec<Evidence>,
 }
@@ -180,7 +191,11 @@ impl Profile {
             Rules::Sharded(rules) if rules.cluster.slots.whole() != 16384 => {
                 senseless(name, "sharded.cluster.slots", "expected 16384, as Redis Cluster has")
             }
-            Rules::Sharded(_) => Ok(()),
+            Rules::Quorum(rules) => match rules.senseless() {
+                Some((number, expected)) => senseless(name, number, expected),
+                None => Ok(()),
+            },
+            Rules::Sharded(_) | Rules::Pool(_) | Rules::GatewayPair(_) => Ok(()),
         }
     }
 
@@ -221,6 +236,9 @@ fn curve(name: &str, wire: &Wire) -> Result<Curve, ProfileError> {
 fn rules(name: &str, wire: &Wire) -> Result<Rules, ProfileError> {
     let mut found: Vec<Rules> = Vec::new();
     found.extend(wire.sharded.clone().map(Rules::Sharded));
+    found.extend(wire.quorum.clone().map(Rules::Quorum));
+    found.extend(wire.pool.clone().map(Rules::Pool));
+    found.extend(wire.gateway_pair.clone().map(Rules::GatewayPair));
     match found.pop() {
         Some(rules) if found.is_empty() && rules.cluster() == wire.engine.cluster() => Ok(rules),
         _ => Err(ProfileError::Section {

@@ -1,16 +1,22 @@
 //! What one instance of an engine can do: `profiles/*.toml`, embedded, checked
 //! and turned into a [`Profile`] whose every number names its evidence.
 
+mod gateway_pair;
 mod load;
 mod number;
+mod pool;
+mod quorum;
 mod sharded;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use gateway_pair::GatewayPair;
 pub use load::ProfileError;
 use number::section;
+pub use pool::Pool;
+pub use quorum::Quorum;
 pub use sharded::Sharded;
 
 use crate::spec::{Cluster, Engine};
@@ -72,6 +78,12 @@ pub enum Curve {
 pub enum Rules {
     /// Redis, Valkey.
     Sharded(Sharded),
+    /// Elasticsearch, OpenSearch.
+    Quorum(Quorum),
+    /// Apache, nginx.
+    Pool(Pool),
+    /// HAProxy.
+    GatewayPair(GatewayPair),
 }
 
 impl Rules {
@@ -80,12 +92,18 @@ impl Rules {
     pub const fn cluster(&self) -> Cluster {
         match self {
             Self::Sharded(_) => Cluster::Sharded,
+            Self::Quorum(_) => Cluster::Quorum,
+            Self::Pool(_) => Cluster::Pool,
+            Self::GatewayPair(_) => Cluster::GatewayPair,
         }
     }
 
     fn numbers(&self) -> Vec<(String, &Number)> {
         match self {
             Self::Sharded(rules) => rules.numbers(),
+            Self::Quorum(rules) => rules.numbers(),
+            Self::Pool(rules) => rules.numbers(),
+            Self::GatewayPair(rules) => rules.numbers(),
         }
     }
 }

@@ -7,7 +7,12 @@
 
 mod ceiling;
 mod footing;
+mod gateway_pair;
+mod pool;
+pub mod quorum;
 pub mod sharded;
+mod spread;
+mod stand;
 
 use std::collections::BTreeSet;
 
@@ -19,7 +24,7 @@ use crate::topology::{Host, NumaNode, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 pub use crate::plan::{Footing, Layout};
-pub use ceiling::{Ceiling, effective_cores, io_threads};
+pub use ceiling::{Ceiling, core_speed, effective_cores, io_threads};
 pub use footing::{offered, taken};
 
 /// Shares of the demand that partial layouts serve, in percent.
@@ -112,6 +117,15 @@ impl<'a> Case<'a> {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).whole()
             }
+            (Demand::Quorum(demand), Rules::Quorum(rules)) => {
+                quorum::Range::new(demand, rules, self).whole()
+            }
+            (Demand::Pool(demand), Rules::Pool(rules)) => {
+                pool::Range::new(demand, rules, self).whole()
+            }
+            (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
+                gateway_pair::Range::new(demand, rules, self).whole()
+            }
             _ => Vec::new(),
         }
     }
@@ -124,6 +138,15 @@ impl<'a> Case<'a> {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).beyond()
             }
+            (Demand::Quorum(demand), Rules::Quorum(rules)) => {
+                quorum::Range::new(demand, rules, self).beyond()
+            }
+            (Demand::Pool(demand), Rules::Pool(rules)) => {
+                pool::Range::new(demand, rules, self).beyond()
+            }
+            (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
+                gateway_pair::Range::new(demand, rules, self).beyond()
+            }
             _ => Vec::new(),
         }
     }
@@ -134,6 +157,15 @@ impl<'a> Case<'a> {
         match (&self.demand, &self.profile.rules) {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::Quorum(demand), Rules::Quorum(rules)) => {
+                quorum::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::Pool(demand), Rules::Pool(rules)) => {
+                pool::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
+                gateway_pair::Range::new(demand, rules, self).exceeded()
             }
             _ => None,
         }
