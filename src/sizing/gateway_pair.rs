@@ -140,3 +140,56 @@ impl<'a> Range<'a> {
         rounded_memory(self.case.profile, guest.saturating_add(held))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sizing::trial;
+    use crate::spec::{Demand, Engine, Policy};
+    use crate::topology::Level;
+
+    fn case(requests: u64, bytes: u64, tls: bool) -> (Engine, Demand) {
+        let requests_per_s = PerSecond::new(requests);
+        let demand = GatewayDemand { requests_per_s, response_bytes_per_s: bytes, tls };
+        (Engine::Haproxy, Demand::GatewayPair(demand))
+    }
+
+    #[test]
+    fn one_instance_carries_everything_and_another_stands_by() {
+        let policy = Policy::surviving(Level::Host);
+        let all = trial::with(case(40_000, 40_000 * 10_240, true), &policy, 2, Case::whole);
+        for one in &all {
+            let capacity = one.capacity.clone().unwrap();
+            // 40,000 · (1 + 0.52 + 0.374) + 400,000 · 0.43.
+            assert_eq!(capacity.demand_per_s.get(), 247_760);
+            assert!(capacity.usable_per_s >= capacity.demand_per_s);
+            assert_eq!(capacity.total_per_s, capacity.usable_per_s);
+            assert_eq!((one.layout.instances, one.layout.copies, one.leads), (2, 2, 1));
+            assert_eq!(one.apart, Some(1));
+            assert_eq!(one.network.get(), 8 * 40_000 * 10_840);
+            // 256 + 40,000 · 195 / 1,024, up to 64.
+            assert_eq!(one.layout.memory_mib, Mebibytes::new(7_936));
+        }
+        // A larger instance does the same with more.
+        assert_eq!(all.len(), 1);
+    }
+
+    #[test]
+    fn alone_where_nothing_is_promised() {
+        let all = trial::with(case(1_000, 0, false), &Policy::nothing(), 1, Case::whole);
+        assert_eq!((all[0].layout.instances, all[0].layout.vcpus, all[0].apart), (1, 1, None));
+        assert_eq!(all[0].capacity.clone().unwrap().binding, Binding::Throughput);
+    }
+
+    #[test]
+    fn more_than_one_can_carry_is_refused() {
+        let policy = Policy::nothing();
+        let (exceeded, beyond) = trial::with(case(90_000_000, 0, false), &policy, 2, |case| {
+            assert_eq!(case.whole(), []);
+            (case.exceeded().unwrap(), case.beyond())
+        });
+        assert_eq!(exceeded.needed, 90_000_000);
+        assert!(exceeded.available > 500_000 && !beyond.is_empty());
+        assert!(exceeded.remedy.contains("several gateways"));
+    }
+}

@@ -9,10 +9,14 @@ mod ceiling;
 mod footing;
 mod gateway_pair;
 mod pool;
+#[cfg(test)]
+mod published;
 pub mod quorum;
 pub mod sharded;
 mod spread;
 mod stand;
+#[cfg(test)]
+mod trial;
 
 use std::collections::BTreeSet;
 

@@ -10,7 +10,7 @@
 
 mod work;
 
-use self::work::Load;
+pub(super) use self::work::Load;
 use super::spread::{self, Spread};
 use super::stand::{self, Stand};
 use super::{Candidate, Case, Ceiling, Exceeded, rounded_memory};
@@ -136,5 +136,77 @@ impl<'a> Range<'a> {
         let each = if self.demand.cpu_us > 0 { own + application } else { own };
         let held = numbers.files_mib.default + each * f64::from(vcpus);
         rounded_memory(self.case.profile, guest.base_mib.whole().saturating_add(ceil(held)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sizing::trial;
+    use crate::spec::{Demand, Engine, Policy};
+    use crate::topology::Level;
+    use crate::units::Bytes;
+
+    fn case(engine: Engine, requests: u64, bytes: u64, cpu_us: u64, tls: bool) -> (Engine, Demand) {
+        let (requests, response_bytes) = (PerSecond::new(requests), Bytes::new(bytes));
+        (engine, Demand::Pool(WebDemand { requests_per_s: requests, response_bytes, cpu_us, tls }))
+    }
+
+    fn ceiling(bytes: u64, cpu_us: u64, tls: bool) -> u64 {
+        let case = case(Engine::Nginx, 1_000, bytes, cpu_us, tls);
+        let all = trial::with(case, &Policy::nothing(), 1, Case::whole);
+        all[0].capacity.as_ref().unwrap().ceiling_per_s.get()
+    }
+
+    #[test]
+    fn a_request_costs_what_the_formula_says() {
+        // One core beside neighbours: 68,800 · 0.95 · 0.9 = 58,824.
+        assert_eq!(ceiling(0, 0, false), 117_648);
+        assert_eq!(ceiling(1_024, 0, false), 58_824);
+        // 1 + 9 · 0.039 = 1.351; + 90 · 0.0094 = 2.197.
+        assert_eq!(ceiling(10_240, 0, false), 43_541);
+        assert_eq!(ceiling(102_400, 0, false), 26_774);
+        // 1 + 0.52 + 80 · 0.002 = 1.68.
+        assert_eq!(ceiling(1_024, 0, true), 35_014);
+        // 1 + 68.8 for a millisecond.
+        assert_eq!(ceiling(1_024, 1_000, false), 842);
+    }
+
+    #[test]
+    fn the_survivors_of_any_loss_carry_all_requests() {
+        let policy = Policy::surviving(Level::Host);
+        let all =
+            trial::with(case(Engine::Apache, 60_000, 4_096, 0, false), &policy, 3, Case::whole);
+        for one in &all {
+            let (instances, apart) = (one.layout.instances, one.apart.unwrap());
+            let capacity = one.capacity.clone().unwrap();
+            let left = u64::from(instances - apart) * capacity.usable_per_s.get();
+            assert!(left >= 60_000 && instances.div_ceil(3) <= apart);
+            assert_eq!((one.leads, one.layout.data_mib), (0, Mebibytes::ZERO));
+            // What the survivors must send: 60,000 · (4,096 + 600) · 8 bit/s.
+            assert_eq!(one.network.get(), 2_254_080_000_u64.div_ceil((instances - apart).into()));
+        }
+        assert!(all.iter().any(|one| one.layout.vcpus < 16));
+    }
+
+    #[test]
+    fn without_a_promise_there_is_no_spare() {
+        let case = case(Engine::Nginx, 60_000, 1_024, 0, false);
+        let all = trial::with(case, &Policy::nothing(), 3, Case::whole);
+        assert!(all.iter().all(|one| one.apart.is_none()));
+        for one in all {
+            let capacity = one.capacity.unwrap();
+            let usable = capacity.usable_per_s.get();
+            assert_eq!(u64::from(one.layout.instances), 60_000_u64.div_ceil(usable));
+        }
+    }
+
+    #[test]
+    fn a_request_of_minutes_is_refused() {
+        let long = case(Engine::Nginx, 1, 1_024, 600_000_000, false);
+        let (whole, exceeded) = trial::with(long, &Policy::nothing(), 3, |case| {
+            (case.whole(), case.exceeded().unwrap())
+        });
+        assert_eq!((whole, exceeded.available), (Vec::new(), 0));
     }
 }

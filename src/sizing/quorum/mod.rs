@@ -16,7 +16,7 @@
 mod memory;
 mod work;
 
-use self::work::Load;
+pub(super) use self::work::Load;
 use super::spread::{self, Spread};
 use super::stand::{self, Stand};
 use super::{Candidate, Case, Ceiling, Exceeded};
@@ -232,5 +232,120 @@ impl<'a> Range<'a> {
             // Two that vote are no better than one: neither outlives the other.
             leads: small(if voters < self.voters() { 1 } else { voters }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sizing::trial;
+    use crate::spec::{Demand, Engine, Policy};
+    use crate::topology::Level;
+    use crate::units::Bytes;
+
+    fn demand(index: u64, queries: u64, data_gib: u64, copies: u32) -> Demand {
+        Demand::Quorum(SearchDemand {
+            index_per_s: PerSecond::new(index),
+            queries_per_s: PerSecond::new(queries),
+            data_mib: Mebibytes::from_gib(data_gib),
+            copies,
+            document_bytes: Bytes::new(128),
+            shards_per_query: None,
+        })
+    }
+
+    fn found(demand: Demand, policy: &Policy, hosts: u32) -> Vec<Candidate> {
+        trial::with((Engine::Elasticsearch, demand), policy, hosts, Case::whole)
+    }
+
+    fn host() -> Policy {
+        Policy::surviving(Level::Host)
+    }
+
+    fn binding(one: &Candidate) -> Binding {
+        one.capacity.as_ref().unwrap().binding
+    }
+
+    #[test]
+    fn work_follows_the_formula() {
+        // 2 · 10,000 for two copies; 100 searches of 5 shards for 10 ms of 23,500/s.
+        let all = found(demand(10_000, 100, 1, 2), &host(), 3);
+        let capacity = all[0].capacity.clone().unwrap();
+        assert_eq!(capacity.demand_per_s.get(), 20_000 + 117_500);
+        // One core, no neighbours: 23,500 · 0.9, less 71.2 %.
+        assert_eq!((capacity.ceiling_per_s.get(), capacity.usable_per_s.get()), (21_150, 6_091));
+        assert!(capacity.extrapolated);
+    }
+
+    #[test]
+    fn what_binds_is_named() {
+        let first = |index, data, copies| {
+            let all = found(demand(index, 0, data, copies), &host(), 6);
+            binding(all.iter().find(|one| one.layout.witness.is_none()).unwrap())
+        };
+        assert_eq!(first(100, 1, 2), Binding::Quorum);
+        assert_eq!(first(100, 1, 5), Binding::Copies);
+        assert_eq!(first(900_000, 1, 2), Binding::Throughput);
+        assert_eq!(first(100, 60_000, 2), Binding::DataPerMemory);
+    }
+
+    #[test]
+    fn memory_is_at_most_what_heap_and_cache_can_use() {
+        for one in found(demand(100, 0, 40_000, 2), &host(), 6) {
+            let Layout { memory_mib, data_mib, instances, .. } = one.layout;
+            assert!(memory_mib <= Mebibytes::from_gib(64));
+            let all = 2 * 40_000 * 1024;
+            assert!(u64::from(instances) * memory_mib.get() * 30 >= all, "{instances}");
+            assert!(u64::from(instances) * data_mib.get() >= all * 133 / 100);
+        }
+        let sizes = |gib: u64| {
+            let demand = demand(1, 0, 1, 2);
+            trial::with((Engine::Elasticsearch, demand), &host(), 3, |case| {
+                let crate::profile::Rules::Quorum(rules) = &case.profile.rules else { panic!() };
+                let sizes = Sizes { profile: case.profile, rules };
+                sizes.heap(Mebibytes::from_gib(gib))
+            })
+        };
+        assert_eq!((sizes(8), sizes(64)), (Mebibytes::from_gib(4), Mebibytes::from_gib(30)));
+    }
+
+    #[test]
+    fn the_survivors_carry_the_work_and_hold_a_copy_of_each_shard() {
+        for hosts in [2, 3, 5] {
+            let all = found(demand(300_000, 200, 4_000, 2), &host(), hosts);
+            assert!(!all.is_empty() && all.len() < 120, "{} candidates", all.len());
+            for one in all {
+                let (instances, apart) = (one.layout.instances, one.apart.unwrap());
+                let capacity = one.capacity.unwrap();
+                let left = u64::from(instances - apart) * capacity.usable_per_s.get();
+                assert!(left >= capacity.demand_per_s.get() && 2 * apart <= instances);
+                assert_eq!(one.leads, 3);
+            }
+        }
+    }
+
+    #[test]
+    fn two_hosts_and_a_small_third_make_a_quorum() {
+        let all = found(demand(1_000, 0, 10, 2), &host(), 3);
+        let with = all.iter().find(|one| one.layout.witness.is_some()).unwrap();
+        assert_eq!((with.layout.instances, with.apart, with.leads), (2, Some(1), 3));
+        let witness = with.layout.witness.clone().unwrap();
+        assert_eq!((witness.vcpus, witness.memory_mib), (1, Mebibytes::new(2048)));
+        // Without a third host it would have nowhere to stand apart.
+        let two = found(demand(1_000, 0, 10, 2), &host(), 2);
+        assert!(two.iter().all(|one| one.layout.witness.is_none()));
+    }
+
+    #[test]
+    fn one_copy_outlives_nothing() {
+        let one = demand(1_000, 0, 10, 1);
+        let case = (Engine::Elasticsearch, one.clone());
+        let exceeded = trial::with(case.clone(), &host(), 3, Case::exceeded).unwrap();
+        assert_eq!((exceeded.needed, exceeded.available), (2, 1));
+        assert_eq!(exceeded.remedy, "ask for copies: 2, or survive: none");
+        assert_eq!(trial::with(case.clone(), &host(), 3, Case::whole), []);
+        assert!(!trial::with(case, &host(), 3, Case::beyond).is_empty());
+        let free = found(one, &Policy::nothing(), 1);
+        assert_eq!((free[0].layout.instances, free[0].leads, free[0].apart), (1, 1, None));
     }
 }
