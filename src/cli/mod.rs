@@ -9,6 +9,7 @@ pub mod error;
 mod graph;
 mod import;
 mod plan;
+mod profile;
 mod progress;
 mod run;
 mod session;
@@ -42,6 +43,7 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Show(show::Args),
+    Profile(profile::Args),
     Graph(graph::Args),
     Deploy(deploy::Args),
     Status(status::Args),
@@ -75,6 +77,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Graph(args) => graph::run(args),
         Command::Deploy(args) => deploy::run(args),
         Command::Status(args) => status::run(args),

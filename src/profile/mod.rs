@@ -1,16 +1,20 @@
 //! What one instance of an engine can do: `profiles/*.toml`, embedded, checked
 //! and turned into a [`Profile`] whose every number names its evidence.
 
+mod bounds;
 mod load;
 mod number;
+mod primary_replica;
 mod sharded;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+pub use bounds::Estimate;
 pub use load::ProfileError;
 use number::section;
+pub use primary_replica::PrimaryReplica;
 pub use sharded::Sharded;
 
 use crate::spec::{Cluster, Engine};
@@ -72,6 +76,8 @@ pub enum Curve {
 pub enum Rules {
     /// Redis, Valkey.
     Sharded(Sharded),
+    /// MySQL, MariaDB.
+    PrimaryReplica(PrimaryReplica),
 }
 
 impl Rules {
@@ -80,12 +86,14 @@ impl Rules {
     pub const fn cluster(&self) -> Cluster {
         match self {
             Self::Sharded(_) => Cluster::Sharded,
+            Self::PrimaryReplica(_) => Cluster::PrimaryReplica,
         }
     }
 
     fn numbers(&self) -> Vec<(String, &Number)> {
         match self {
             Self::Sharded(rules) => rules.numbers(),
+            Self::PrimaryReplica(rules) => rules.numbers(),
         }
     }
 }
@@ -116,8 +124,8 @@ pub struct Evidence {
     pub note: String,
 }
 
-/// How far evidence can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// How far evidence can be trusted, furthest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Grade {
     /// Read in full at the source.
     A,
@@ -128,6 +136,22 @@ pub enum Grade {
     /// No published source: a default to be measured.
     #[serde(rename = "proposal")]
     Proposal,
+}
+
+impl Grade {
+    /// All of them, furthest trusted first.
+    pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::Proposal];
+
+    /// The word that profiles use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+            Self::Proposal => "proposal",
+        }
+    }
 }
 
 section! {

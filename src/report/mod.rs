@@ -8,5 +8,6 @@ pub mod host;
 pub mod infeasible;
 pub mod plan;
 mod plan_text;
+pub mod profile;
 pub mod spec;
 pub mod status;

@@ -7,6 +7,9 @@
 
 mod ceiling;
 mod footing;
+pub mod primary_replica;
+#[cfg(test)]
+mod published;
 pub mod sharded;
 
 use std::collections::BTreeSet;
@@ -112,6 +115,9 @@ impl<'a> Case<'a> {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).whole()
             }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).whole()
+            }
             _ => Vec::new(),
         }
     }
@@ -124,6 +130,9 @@ impl<'a> Case<'a> {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).beyond()
             }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).beyond()
+            }
             _ => Vec::new(),
         }
     }
@@ -134,6 +143,9 @@ impl<'a> Case<'a> {
         match (&self.demand, &self.profile.rules) {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).exceeded()
             }
             _ => None,
         }
