@@ -10,6 +10,7 @@ mod explain;
 mod graph;
 mod import;
 mod plan;
+mod profile;
 mod progress;
 mod run;
 mod session;
@@ -44,6 +45,7 @@ enum Command {
     Plan(plan::Args),
     Show(show::Args),
     Explain(explain::Args),
+    Profile(profile::Args),
     Graph(graph::Args),
     Deploy(deploy::Args),
     Status(status::Args),
@@ -78,6 +80,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Graph(args) => graph::run(args),
         Command::Deploy(args) => deploy::run(args),
         Command::Status(args) => status::run(args),

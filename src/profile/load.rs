@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Curve, Evidence, GatewayPair, Guest, Headroom, Number, Placement, Pool, Profile, Profiles,
-    Quorum, Rules, Shapes, Sharded, Threads, Usl,
+    Curve, Evidence, GatewayPair, Guest, Headroom, Number, Placement, Pool, PrimaryReplica, Profile,
+    Profiles, Quorum, Rules, Shapes, Sharded, Threads, Usl,
 };
 use crate::spec::Engine;
 
 /// The profiles that this program brings along.
-const BUILTIN: [(Engine, &str); 6] = [
+const BUILTIN: &[(Engine, &str)] = &[
     (Engine::Redis, include_str!("../../profiles/redis.toml")),
+    (Engine::Valkey, include_str!("../../profiles/valkey.toml")),
+    (Engine::Mysql, include_str!("../../profiles/mysql.toml")),
+    (Engine::Mariadb, include_str!("../../profiles/mariadb.toml")),
     (Engine::Elasticsearch, include_str!("../../profiles/elasticsearch.toml")),
     (Engine::Opensearch, include_str!("../../profiles/opensearch.toml")),
     (Engine::Apache, include_str!("../../profiles/apache.toml")),
@@ -94,6 +97,8 @@ struct Wire {
     pool: Option<Pool>,
     #[serde(rename = "gateway-pair")]
     gateway_pair: Option<GatewayPair>,
+    #[serde(rename = "primary-replica")]
+    primary_replica: Option<PrimaryReplica>,
     shapes: Shapes,
     evidence: Vec<Evidence>,
 }
@@ -104,10 +109,10 @@ impl Profiles {
     /// # Errors
     /// An embedded profile is broken; the tests see to it that none is.
     pub fn builtin() -> Result<Self, ProfileError> {
-        let parsed = |(engine, text): (Engine, &str)| {
-            Profile::parse(engine.as_str(), text).map(|profile| (engine, profile))
+        let parsed = |(engine, text): &(Engine, &str)| {
+            Profile::parse(engine.as_str(), text).map(|profile| (*engine, profile))
         };
-        BUILTIN.into_iter().map(parsed).collect::<Result<_, _>>().map(Self)
+        BUILTIN.iter().map(parsed).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -195,6 +200,10 @@ impl Profile {
                 Some((number, expected)) => senseless(name, number, expected),
                 None => Ok(()),
             },
+            Rules::PrimaryReplica(rules) => match rules.senseless() {
+                Some((number, expected)) => senseless(name, number, expected),
+                None => Ok(()),
+            },
             Rules::Sharded(_) | Rules::Pool(_) | Rules::GatewayPair(_) => Ok(()),
         }
     }
@@ -239,6 +248,7 @@ fn rules(name: &str, wire: &Wire) -> Result<Rules, ProfileError> {
     found.extend(wire.quorum.clone().map(Rules::Quorum));
     found.extend(wire.pool.clone().map(Rules::Pool));
     found.extend(wire.gateway_pair.clone().map(Rules::GatewayPair));
+    found.extend(wire.primary_replica.clone().map(Rules::PrimaryReplica));
     match found.pop() {
         Some(rules) if found.is_empty() && rules.cluster() == wire.engine.cluster() => Ok(rules),
         _ => Err(ProfileError::Section {

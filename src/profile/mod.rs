@@ -6,17 +6,21 @@ mod load;
 mod number;
 mod pool;
 mod quorum;
+mod bounds;
+mod primary_replica;
 mod sharded;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use gateway_pair::GatewayPair;
 pub use load::ProfileError;
 use number::section;
 pub use pool::Pool;
 pub use quorum::Quorum;
+pub use bounds::Estimate;
+pub use primary_replica::PrimaryReplica;
 pub use sharded::Sharded;
 
 use crate::spec::{Cluster, Engine};
@@ -84,6 +88,8 @@ pub enum Rules {
     Pool(Pool),
     /// HAProxy.
     GatewayPair(GatewayPair),
+    /// MySQL, MariaDB.
+    PrimaryReplica(PrimaryReplica),
 }
 
 impl Rules {
@@ -95,6 +101,7 @@ impl Rules {
             Self::Quorum(_) => Cluster::Quorum,
             Self::Pool(_) => Cluster::Pool,
             Self::GatewayPair(_) => Cluster::GatewayPair,
+            Self::PrimaryReplica(_) => Cluster::PrimaryReplica,
         }
     }
 
@@ -104,6 +111,7 @@ impl Rules {
             Self::Quorum(rules) => rules.numbers(),
             Self::Pool(rules) => rules.numbers(),
             Self::GatewayPair(rules) => rules.numbers(),
+            Self::PrimaryReplica(rules) => rules.numbers(),
         }
     }
 }
@@ -134,8 +142,8 @@ pub struct Evidence {
     pub note: String,
 }
 
-/// How far evidence can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// How far evidence can be trusted, furthest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Grade {
     /// Read in full at the source.
     A,
@@ -146,6 +154,22 @@ pub enum Grade {
     /// No published source: a default to be measured.
     #[serde(rename = "proposal")]
     Proposal,
+}
+
+impl Grade {
+    /// All of them, furthest trusted first.
+    pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::Proposal];
+
+    /// The word that profiles use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+            Self::Proposal => "proposal",
+        }
+    }
 }
 
 section! {

@@ -10,6 +10,7 @@ pub mod infeasible;
 pub mod plan;
 mod plan_markdown;
 mod plan_text;
+pub mod profile;
 pub mod spec;
 pub mod status;
 mod unsplit;

@@ -12,6 +12,7 @@ mod pool;
 #[cfg(test)]
 mod published;
 pub mod quorum;
+pub mod primary_replica;
 pub mod sharded;
 mod spread;
 mod stand;
@@ -130,6 +131,9 @@ impl<'a> Case<'a> {
             (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
                 gateway_pair::Range::new(demand, rules, self).whole()
             }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).whole()
+            }
             _ => Vec::new(),
         }
     }
@@ -151,6 +155,9 @@ impl<'a> Case<'a> {
             (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
                 gateway_pair::Range::new(demand, rules, self).beyond()
             }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).beyond()
+            }
             _ => Vec::new(),
         }
     }
@@ -170,6 +177,9 @@ impl<'a> Case<'a> {
             }
             (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
                 gateway_pair::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).exceeded()
             }
             _ => None,
         }

@@ -3,9 +3,9 @@
 //! between what the ends of the curve's intervals give: where it does not, the
 //! profile is known to be wrong there.
 
-use super::core_speed;
-use super::effective_cores;
-use super::stand::Stand;
+use crate::sizing::core_speed;
+use crate::sizing::effective_cores;
+use crate::sizing::stand::Stand;
 use crate::plan::{Footing, L3Use};
 use crate::profile::{Curve, Number, Profile, Profiles, Rules};
 use crate::spec::{Engine, SearchDemand, WebDemand};
@@ -81,7 +81,7 @@ fn indexed(end: End, vcpus: u32, bytes: u64) -> f64 {
         document_bytes: Bytes::new(bytes),
         shards_per_query: None,
     };
-    let load = super::quorum::Load { demand: &demand, rules, profile: &profile, copies: 1 };
+    let load = crate::sizing::quorum::Load { demand: &demand, rules, profile: &profile, copies: 1 };
     let cost = load.work().get() as f64 / 1e6;
     3.0 * bare(&profile, vcpus, vcpus / 2) / cost
 }
@@ -108,7 +108,7 @@ fn served(engine: Engine, end: End, demand: (u64, u64, bool), (vcpus, cores): (u
         cpu_us,
         tls,
     };
-    let load = super::pool::Load { demand: &demand, rules, profile: &profile };
+    let load = crate::sizing::pool::Load { demand: &demand, rules, profile: &profile };
     bare(&profile, vcpus, cores) / load.cost(stand(vcpus, cores))
 }
 

@@ -1,0 +1,140 @@
+//! Ceilings held against published measurements that no parameter was fitted to.
+//!
+//! Each row has what was measured, what the profile says at the low end, by
+//! default and at the high end of its intervals, and the error of the default. A
+//! measurement outside the interval is a finding: it is marked `miss` here and
+//! told in the evidence of the profile.
+
+use crate::sizing::{Ceiling, Footing};
+use crate::plan::L3Use;
+use crate::profile::{Estimate, Profiles, Rules, real};
+use crate::spec::Engine;
+
+/// One measurement.
+struct Case {
+    what: &'static str,
+    engine: Engine,
+    /// Instances that share the work.
+    instances: u32,
+    vcpus: u32,
+    footing: Footing,
+    /// Transactions that write, instead of read-only ones.
+    writes: bool,
+    measured: f64,
+}
+
+const fn on(cores: u32, l3: L3Use) -> Footing {
+    Footing { cores, l3 }
+}
+
+/// sysbench's queries per second on EC2, of which 16 are a transaction; a vCPU
+/// is a thread, or a core on m6g.
+const GRID: [(&str, u32, [(u32, u32); 7]); 2] = [
+    (
+        "m6a",
+        2,
+        [(2, 24_531), (4, 53_112), (8, 107_400), (16, 211_681), (32, 387_936), (48, 568_841), (64, 634_304)],
+    ),
+    (
+        "m6g",
+        1,
+        [(2, 19_109), (4, 38_888), (8, 89_829), (16, 171_103), (32, 328_445), (48, 465_647), (64, 583_091)],
+    ),
+];
+
+/// Two Xeon Gold 6230 of 20 cores, cached data, best of 1 to 512 threads.
+fn gold_6230(what: &'static str, engine: Engine, writes: bool, measured: f64) -> Case {
+    let footing = on(40, L3Use::Several);
+    Case { what, engine, instances: 1, vcpus: 80, footing, writes, measured }
+}
+
+fn relational() -> Vec<Case> {
+    let grid = GRID.into_iter().flat_map(|(what, threads, sizes)| {
+        sizes.into_iter().map(move |(vcpus, queries)| Case {
+            what,
+            engine: Engine::Mysql,
+            instances: 1,
+            vcpus,
+            footing: on(vcpus / threads, L3Use::Own),
+            writes: false,
+            measured: f64::from(queries) / 16.0,
+        })
+    });
+    let metal = [
+        gold_6230("MySQL 8.4.8, 6230", Engine::Mysql, false, 25_824.0),
+        gold_6230("MySQL 8.4.8 rw, 6230, NVMe", Engine::Mysql, true, 14_836.0),
+        gold_6230("MySQL 8.0.45 rw, 6230, SATA", Engine::Mysql, true, 10_066.0),
+        gold_6230("MariaDB 11.8.6 rw, 6230, NVMe", Engine::Mariadb, true, 17_908.0),
+    ];
+    grid.chain(metal).collect()
+}
+
+fn sharded() -> Vec<Case> {
+    let case = |what, engine, instances, vcpus, footing, measured| Case {
+        what,
+        engine,
+        instances,
+        vcpus,
+        footing,
+        writes: false,
+        measured,
+    };
+    let own = |cores| on(cores, L3Use::Own);
+    let (redis, valkey) = (Engine::Redis, Engine::Valkey);
+    vec![
+        // Not sustained: an upper bound.
+        case("Redis 8.0, c8g.2xlarge, below", redis, 1, 8, own(8), 1_000_000.0),
+        case("Azure Premium, 50 pipelined", redis, 1, 8, own(4), 400_000.0),
+        case("Azure Premium, 50 pipelined", redis, 1, 32, own(16), 400_000.0),
+        case("Azure E10 sharded, 50 pipelined", redis, 2, 2, own(1), 1_400_000.0),
+        case("Azure E50 sharded, 50 pipelined", redis, 8, 2, own(1), 3_000_000.0),
+        case("40 shards on c6gn.16xlarge", redis, 40, 1, on(1, L3Use::Shared), 4_740_000.0),
+        case("Valkey 8.0, c7g.4xlarge, SET", valkey, 1, 16, own(16), 1_190_000.0),
+        case("Valkey 9, r7g.2xlarge, SET", valkey, 1, 8, own(8), 1_000_000.0),
+    ]
+}
+
+/// The rate that a profile predicts at a place of its intervals.
+fn predicted(case: &Case, profiles: &Profiles, estimate: Estimate) -> f64 {
+    let profile = profiles.of(case.engine).unwrap();
+    let cost = match &profile.rules {
+        Rules::PrimaryReplica(rules) if case.writes => match estimate {
+            Estimate::Low => rules.work.write.high,
+            Estimate::Default => rules.work.write.default,
+            Estimate::High => rules.work.write.low,
+        },
+        _ => 1.0,
+    };
+    let ceiling = Ceiling::of(&profile.at(estimate), case.vcpus, case.footing, cost).ceiling;
+    real(ceiling.get()) * f64::from(case.instances)
+}
+
+fn table(cases: &[Case]) -> String {
+    let profiles = Profiles::builtin().unwrap();
+    let head = "what                               vCPU  measured      low  default     high  error\n";
+    let rows = cases.iter().map(|case| {
+        let [low, default, high] =
+            Estimate::ALL.map(|estimate| predicted(case, &profiles, estimate));
+        let error = (default / case.measured - 1.0) * 100.0;
+        let miss = if low <= case.measured && case.measured <= high { "" } else { " miss" };
+        format!(
+            "{:<32} {:>2} x {:>2} {:>9.0} {low:>8.0} {default:>8.0} {high:>8.0} {error:>+5.0}%{miss}\n",
+            case.what, case.instances, case.vcpus, case.measured
+        )
+    });
+    std::iter::once(head.to_owned()).chain(rows).collect()
+}
+
+#[test]
+fn relational_ceilings_against_what_was_published() {
+    let table = table(&relational());
+    println!("{table}");
+    insta::assert_snapshot!(table, @"");
+}
+
+#[test]
+fn sharded_ceilings_against_what_was_published() {
+    let table = table(&sharded());
+    println!("{table}");
+    insta::assert_snapshot!(table, @"");
+}
