@@ -309,7 +309,7 @@ fn a_lost_host_is_replayed() {
     assert_eq!(losses.len(), 3);
     let loss = &losses[0];
     assert_eq!((loss.domain.as_str(), loss.service.as_str()), ("h1", "cache"));
-    assert_eq!((loss.masters, loss.masters_lost), (3, 1));
+    assert_eq!((loss.leads, loss.leads_lost), (3, 1));
     assert_eq!(loss.promoted, [InstanceName::new("cache-1").unwrap()]);
     assert_eq!((&loss.lost_groups[..], &loss.single_groups[..]), (&[][..], &[0, 2][..]));
     assert_eq!(loss.remaining_per_s, PerSecond::new(132_000));

@@ -159,7 +159,7 @@ fn a_plan_is_shown() {
     ---
     ");
     let json = bench.run(&["show", "--format", "json"]);
-    assert!(json.contains("\"masters_lost\": 1"), "{json}");
+    assert!(json.contains("\"leads_lost\": 1"), "{json}");
 }
 
 #[test]
@@ -175,18 +175,6 @@ fn a_plan_with_findings_fails_its_check() {
     8 instances on 3 hosts. audit: 2 findings.
     ---
     ");
-}
-
-#[test]
-fn the_examples_are_sound_and_end_as_they_say() {
-    let root = env!("CARGO_MANIFEST_DIR");
-    for (example, code) in [("one-server", 0), ("infeasible", 4)] {
-        let spec = format!("{root}/examples/{example}/spec.yaml");
-        let said = one_host().run(&["check", &spec]);
-        assert!(said.starts_with("exit 0\n"), "{said}");
-        let said = one_host().run(&["plan", &spec]);
-        assert!(said.starts_with(&format!("exit {code}\n")), "{said}");
-    }
 }
 
 /// The quickstart's spec on three hosts of the lab's size.

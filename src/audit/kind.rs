@@ -83,6 +83,11 @@ kinds! {
     UnknownPool = "unknown_pool",
     /// The volumes of a pool fit into it.
     PoolCapacity = "pool_capacity",
+    /// The I/O operations of a pool's instances are within what its disk does, if
+    /// that is known, and those that services state are what they need.
+    Iops = "iops",
+    /// A gateway carries what the pools behind it serve.
+    Gateway = "gateway",
     /// A root volume is at least as large as the image below it.
     RootSize = "root_size",
     /// The traffic of a host's instances fits through its NIC, if that is known.

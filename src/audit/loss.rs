@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::groups::members;
+use super::primary_replica;
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
-use crate::spec::Cluster;
+use crate::profile::{Profiles, Rules};
+use crate::spec::{Cluster, Demand};
 use crate::topology::Level;
 use crate::units::PerSecond;
 
@@ -61,7 +63,7 @@ impl Loss {
 /// Replays the loss of each failure domain of `level` that holds an instance of
 /// a service, in the order of their names.
 #[must_use]
-pub fn losses(plan: &Plan, level: Level) -> Vec<Loss> {
+pub fn losses(plan: &Plan, profiles: &Profiles, level: Level) -> Vec<Loss> {
     let domains = domains(plan, level);
     let names: BTreeSet<&String> = domains.values().collect();
     let mut of_service: BTreeMap<&ServiceName, Vec<&Instance>> = BTreeMap::new();
@@ -78,7 +80,7 @@ pub fn losses(plan: &Plan, level: Level) -> Vec<Loss> {
                 .map(|one| &one.name)
                 .collect();
             if !gone.is_empty() {
-                losses.push(Replay { service, own, gone }.loss(level, domain));
+                losses.push(Replay { service, own, gone }.loss(profiles, level, domain));
             }
         }
     }
@@ -99,7 +101,7 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn loss(&self, level: Level, domain: &str) -> Loss {
+    fn loss(&self, profiles: &Profiles, level: Level, domain: &str) -> Loss {
         let is_lead = |one: &&&Instance| {
             matches!(
                 one.role,
@@ -122,7 +124,7 @@ impl Replay<'_> {
             single_groups: Vec::new(),
             operator: None,
             remaining_per_s: PerSecond::ZERO,
-            demand_per_s: self.service.capacity.demand_per_s,
+            demand_per_s: self.demand(profiles),
         };
         self.groups(&mut loss);
         let usable = self.service.capacity.usable_per_s.get();
@@ -130,6 +132,20 @@ impl Replay<'_> {
         loss.remaining_per_s = PerSecond::new(remaining);
         loss.operator = self.operator(&loss);
         loss
+    }
+
+    /// What is asked of the others: a replica that is lost applies no writes.
+    fn demand(&self, profiles: &Profiles) -> PerSecond {
+        let rules = profiles.of(self.service.engine).map(|profile| &profile.rules);
+        match (&self.service.demand, rules) {
+            (Demand::PrimaryReplica(demand), Some(Rules::PrimaryReplica(rules))) => {
+                let copies = self.service.layout.copies;
+                let left = copies.saturating_sub(1).max(1);
+                let work = primary_replica::work(demand, rules, copies, left);
+                PerSecond::new(u64::try_from(work).unwrap_or(u64::MAX))
+            }
+            _ => self.service.capacity.demand_per_s,
+        }
     }
 
     fn groups(&self, loss: &mut Loss) {

@@ -6,12 +6,16 @@
 
 mod cpus;
 mod fixed;
+mod gateway_pair;
 mod groups;
 mod hosts;
 mod identity;
 mod index;
 mod kind;
 mod loss;
+mod pool;
+mod primary_replica;
+mod quorum;
 mod service;
 mod sharded;
 mod speed;
@@ -78,7 +82,7 @@ pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     identity::check(plan, &mut findings);
     groups::check(plan, &mut findings);
     service::check(plan, profiles, &index, &mut findings);
-    survival::check(plan, &mut findings);
+    survival::check(plan, profiles, &mut findings);
     fixed::check(plan, &mut findings);
     findings.0.sort();
     findings.0.dedup();

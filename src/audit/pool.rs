@@ -17,8 +17,7 @@ pub(super) fn check(
 ) {
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), demand.requests_per_s.get().into()) {
-        let message =
-            format!("its demand is {}, the plan says {claimed}", demand.requests_per_s);
+        let message = format!("its demand is {}, the plan says {claimed}", demand.requests_per_s);
         findings.add(Kind::Ceiling, &service.name, message);
     }
     for instance in plan.instances.iter().filter(|one| one.service == service.name) {

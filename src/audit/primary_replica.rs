@@ -47,7 +47,12 @@ pub(super) fn traffic(
 
 /// The work of all copies, of which so many are left of each group, in read-only
 /// transactions.
-pub(super) fn work(demand: &RelationalDemand, rules: &PrimaryReplica, copies: u32, left: u32) -> u128 {
+pub(super) fn work(
+    demand: &RelationalDemand,
+    rules: &PrimaryReplica,
+    copies: u32,
+    left: u32,
+) -> u128 {
     let (write, applied) = write(rules, copies);
     let replicas = u128::from(left.saturating_sub(1));
     let writes = u128::from(demand.writes_per_s.get()) * (write + replicas * applied) / MILLION;
@@ -115,7 +120,8 @@ fn io(
     let derived = (reads * read + writes * write) / MILLION;
     let claimed = service.capacity.iops_per_s;
     if falls_short(claimed.get(), derived) {
-        let message = format!("each instance needs {derived} I/O operations/s, the plan says {claimed}");
+        let message =
+            format!("each instance needs {derived} I/O operations/s, the plan says {claimed}");
         findings.add(Kind::Iops, &service.name, message);
     }
 }
@@ -133,7 +139,8 @@ fn volume(
     let needed = part * millionths(&rules.disk.data_factor) / MILLION;
     let Some(volume) = &instance.data else { return };
     if needed > u128::from(volume.size_mib.get()) + 1 {
-        let message = format!("its group's data needs {needed} MiB, its volume has {}", volume.size_mib);
+        let message =
+            format!("its group's data needs {needed} MiB, its volume has {}", volume.size_mib);
         findings.add(Kind::Data, &instance.name, message);
     }
 }

@@ -90,8 +90,10 @@ fn data(
     let needed = u128::from(part) * millionths(&rules.disk.overhead) / MILLION;
     let Some(volume) = &instance.data else { return };
     if needed > u128::from(volume.size_mib.get()) + 1 {
-        let message =
-            format!("its part of the data needs a volume of {needed} MiB, it has {}", volume.size_mib);
+        let message = format!(
+            "its part of the data needs a volume of {needed} MiB, it has {}",
+            volume.size_mib
+        );
         findings.add(Kind::Data, &instance.name, message);
     }
 }

@@ -7,15 +7,16 @@ use super::loss::{Loss, domains, losses};
 use super::{Findings, Kind};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Group, Plan};
+use crate::profile::Profiles;
 use crate::spec::{Cluster, Quorum, Survive};
 
-pub(super) fn check(plan: &Plan, findings: &mut Findings) {
+pub(super) fn check(plan: &Plan, profiles: &Profiles, findings: &mut Findings) {
     for survive in &plan.policy.survive {
-        check_level(plan, *survive, findings);
+        check_level(plan, profiles, *survive, findings);
     }
 }
 
-fn check_level(plan: &Plan, survive: Survive, findings: &mut Findings) {
+fn check_level(plan: &Plan, profiles: &Profiles, survive: Survive, findings: &mut Findings) {
     let level = survive.level;
     let domains = domains(plan, level);
     let mut crowded = BTreeSet::new();
@@ -29,7 +30,7 @@ fn check_level(plan: &Plan, survive: Survive, findings: &mut Findings) {
             }
         }
     }
-    for loss in losses(plan, level) {
+    for loss in losses(plan, profiles, level) {
         lost_groups(&loss, &crowded, findings);
         shards(plan, &loss, findings);
         if !loss.has_majority() && survive.quorum == Quorum::Automatic {

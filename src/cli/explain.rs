@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::{CliError, Outcome, exit};
 use super::ui::{self, Format};
 use crate::explain;
-use crate::ids::{InstanceName, ServiceName};
+use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Plan, store};
 use crate::profile::Profiles;
 use crate::report::explain as report;
@@ -20,11 +20,15 @@ pub struct Args {
     /// The plan.
     plan: PathBuf,
     /// An instance such as cache-3, or a service such as cache.
-    #[arg(required_unless_present = "price")]
+    #[arg(required_unless_present_any = ["price", "why_not"])]
     what: Option<String>,
     /// Show what the plan would cost without each rule.
     #[arg(long, conflicts_with = "what")]
     price: bool,
+    /// Show which rule it breaks or what it costs to put one more instance on a host,
+    /// such as "cache on h3".
+    #[arg(long, value_name = "SERVICE on HOST", conflicts_with_all = ["what", "price"])]
+    why_not: Option<String>,
     /// How to show it.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -38,9 +42,10 @@ pub fn run(args: &Args) -> Outcome {
     let plan = store::read(&args.plan)?;
     let profiles = Profiles::builtin()?;
     let limits = Limits { seconds: 10.0 };
-    let (text, value) = match &args.what {
-        Some(what) => about(&plan, &profiles, what, &limits)?,
-        None => {
+    let (text, value) = match (&args.what, &args.why_not) {
+        (Some(what), _) => about(&plan, &profiles, what, &limits)?,
+        (None, Some(wish)) => why_not(&plan, &profiles, wish, &limits)?,
+        (None, None) => {
             let prices = explain::prices(&plan, &profiles, &limits);
             (report::prices(&prices), json!({ "prices": prices }))
         }
@@ -50,6 +55,32 @@ pub fn run(args: &Args) -> Outcome {
         Format::Json => ui::data(&format!("{value:#}\n"))?,
     }
     Ok(exit::DONE)
+}
+
+fn why_not(
+    plan: &Plan,
+    profiles: &Profiles,
+    wish: &str,
+    limits: &Limits,
+) -> Result<(String, serde_json::Value), CliError> {
+    let expected = || {
+        CliError::new(format!("{wish:?} is no wish; expected such as \"cache on h3\""))
+            .code(exit::USAGE)
+    };
+    let (what, host) = wish.split_once(" on ").ok_or_else(expected)?;
+    // Instances are interchangeable: of which one the wish speaks changes nothing.
+    let instance = plan.instances.iter().find(|one| one.name.as_str() == what.trim());
+    let service = match instance {
+        Some(instance) => instance.service.clone(),
+        None => ServiceName::new(what.trim()).map_err(|_| expected())?,
+    };
+    let host = HostName::new(host.trim()).map_err(|_| expected())?;
+    let why = explain::why_not(plan, profiles, (&service, &host), limits).ok_or_else(|| {
+        let hosts: Vec<&str> = plan.topology.hosts.iter().map(|one| one.name.as_str()).collect();
+        CliError::new(format!("the plan has no service {service} or no host {host}"))
+            .hint(format!("hosts are {}", hosts.join(", ")))
+    })?;
+    Ok((report::why_not(&why), json!({ "why_not": why })))
 }
 
 fn about(

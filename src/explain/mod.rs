@@ -7,6 +7,7 @@
 mod instance;
 mod price;
 mod service;
+mod wish;
 
 use crate::plan::Plan;
 use crate::spec::{Service, Spec};
@@ -14,6 +15,7 @@ use crate::spec::{Service, Spec};
 pub use instance::{Elsewhere, InstanceWhy, Verdict, instance};
 pub use price::{Price, prices};
 pub use service::{RunnerUp, ServiceWhy, service};
+pub use wish::{Outcome, WhyNot, why_not};
 
 /// What plans are compared by, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

@@ -117,7 +117,7 @@ fn forced(
 }
 
 /// Totals of a solution; `None` if it leaves demand unserved.
-fn totals(problem: &Problem, solution: &Solution) -> Option<Totals> {
+pub(super) fn totals(problem: &Problem, solution: &Solution) -> Option<Totals> {
     let unmet = solution.tiers.iter().find(|tier| tier.goal == Goal::Unmet);
     if unmet.is_some_and(|tier| tier.value > 0) {
         return None;

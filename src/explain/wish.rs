@@ -96,9 +96,10 @@ fn broken(
     limits: &Limits,
 ) -> Vec<String> {
     let why = solve::explain(problem, problem, limits);
-    let own = why.rejections.iter().filter(|one| {
-        one.host == host.as_str() && one.service == service.as_str()
-    });
+    let own = why
+        .rejections
+        .iter()
+        .filter(|one| one.host == host.as_str() && one.service == service.as_str());
     let found: Vec<String> = own
         .map(|one| {
             format!(

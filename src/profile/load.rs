@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Curve, Evidence, GatewayPair, Guest, Headroom, Number, Placement, Pool, PrimaryReplica, Profile,
-    Profiles, Quorum, Rules, Shapes, Sharded, Threads, Usl,
+    Curve, Evidence, GatewayPair, Guest, Headroom, Number, Placement, Pool, PrimaryReplica,
+    Profile, Profiles, Quorum, Rules, Shapes, Sharded, Threads, Usl,
 };
 use crate::spec::Engine;
 

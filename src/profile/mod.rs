@@ -1,26 +1,26 @@
 //! What one instance of an engine can do: `profiles/*.toml`, embedded, checked
 //! and turned into a [`Profile`] whose every number names its evidence.
 
+mod bounds;
 mod gateway_pair;
 mod load;
 mod number;
 mod pool;
-mod quorum;
-mod bounds;
 mod primary_replica;
+mod quorum;
 mod sharded;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use bounds::Estimate;
 pub use gateway_pair::GatewayPair;
 pub use load::ProfileError;
 use number::section;
 pub use pool::Pool;
-pub use quorum::Quorum;
-pub use bounds::Estimate;
 pub use primary_replica::PrimaryReplica;
+pub use quorum::Quorum;
 pub use sharded::Sharded;
 
 use crate::spec::{Cluster, Engine};

@@ -2,7 +2,7 @@
 
 use super::columns::{columns, wrapped};
 use super::plan_text::{rate, size};
-use crate::explain::{InstanceWhy, Price, RunnerUp, ServiceWhy, Totals, Verdict};
+use crate::explain::{InstanceWhy, Outcome, Price, RunnerUp, ServiceWhy, Totals, Verdict, WhyNot};
 use crate::plan::{Layout, Plan};
 use crate::profile::Profiles;
 use crate::report::plan::Summary;
@@ -128,6 +128,45 @@ fn figures(totals: Totals) -> [String; 4] {
         totals.cores.to_string(),
         size(Mebibytes::new(totals.memory_mib)),
     ]
+}
+
+/// What comes of a wish.
+#[must_use]
+pub fn why_not(why: &WhyNot) -> String {
+    let WhyNot { service, host, now, with, outcome } = why;
+    let there = match now {
+        0 => format!("{service} has no instance on {host}"),
+        now => format!("{service} has {} on {host}", counted(*now, "instance")),
+    };
+    let sentence = match outcome {
+        Outcome::Unknown => "One more there: no answer in time.".to_owned(),
+        Outcome::Broken(rules) => {
+            format!("One more there is not possible. {}", rules.join(" "))
+        }
+        Outcome::Possible(totals) if totals == with => {
+            "One more there is as good in cost, cores and memory; of equal plans the one with the \
+             hosts more evenly used, then in a fixed order, is taken."
+                .to_owned()
+        }
+        Outcome::Possible(totals) => {
+            format!("One more there is possible: {}.", costs(*with, *totals))
+        }
+    };
+    format!("{there}.\n{}", wrapped(2, WIDTH, &sentence))
+}
+
+/// What other totals differ in.
+fn costs(now: Totals, then: Totals) -> String {
+    let pairs = [
+        ("cost", now.cost, then.cost),
+        ("hosts", now.hosts, then.hosts),
+        ("cores", now.cores, then.cores),
+        ("MiB of memory", now.memory_mib, then.memory_mib),
+    ];
+    let differing = pairs.into_iter().filter(|(_, now, then)| now != then);
+    let words: Vec<String> =
+        differing.map(|(what, now, then)| format!("{what} {then} instead of {now}")).collect();
+    words.join(", ")
 }
 
 /// What each rule costs.

@@ -123,7 +123,7 @@ impl Summary {
             numa: numa(plan),
             pools: pools(plan),
             survive: plan.policy.survive.clone(),
-            losses: plan.policy.levels().flat_map(|level| losses(plan, level)).collect(),
+            losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
             tiers: plan.tiers.clone(),
             findings,
         }

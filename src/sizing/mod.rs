@@ -9,10 +9,10 @@ mod ceiling;
 mod footing;
 mod gateway_pair;
 mod pool;
+pub mod primary_replica;
 #[cfg(test)]
 mod published;
 pub mod quorum;
-pub mod primary_replica;
 pub mod sharded;
 mod spread;
 mod stand;

@@ -84,7 +84,6 @@ fn rules<T>(f: impl FnOnce(&Profile, &PrimaryReplica) -> T) -> T {
     f(profile, rules)
 }
 
-
 const SURVIVES: bool = true;
 
 #[test]
@@ -265,7 +264,9 @@ fn more_writes_than_primaries_take_are_told_by_number() {
     assert!(told.available < 45_000 && beyond.iter().all(|one| one.layout.groups > 2));
     let (told, beyond) = none(&demand(900_000, 10, 10, 100, 1));
     assert_eq!((told.resource, told.available), ("copies of one group", 6));
-    assert!(told.needed > 6 && beyond.iter().all(|one| u64::from(one.layout.copies) >= told.needed));
+    assert!(
+        told.needed > 6 && beyond.iter().all(|one| u64::from(one.layout.copies) >= told.needed)
+    );
 }
 
 #[test]

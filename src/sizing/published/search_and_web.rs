@@ -3,11 +3,11 @@
 //! between what the ends of the curve's intervals give: where it does not, the
 //! profile is known to be wrong there.
 
+use crate::plan::{Footing, L3Use};
+use crate::profile::{Curve, Number, Profile, Profiles, Rules};
 use crate::sizing::core_speed;
 use crate::sizing::effective_cores;
 use crate::sizing::stand::Stand;
-use crate::plan::{Footing, L3Use};
-use crate::profile::{Curve, Number, Profile, Profiles, Rules};
 use crate::spec::{Engine, SearchDemand, WebDemand};
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
