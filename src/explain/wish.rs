@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::service::totals;
 use super::{Totals, spec_of};
 use crate::ids::{HostName, ServiceName};
-use crate::model::{Problem, Wish};
+use crate::model::{Kind, Problem, Wish};
 use crate::plan::Plan;
 use crate::profile::Profiles;
 use crate::sizing::{Candidate, Case, Terms};
@@ -64,52 +64,68 @@ pub fn why_not(
     let outcome = match problem.sites.iter().position(|site| &site.host.name == host) {
         None => Outcome::Broken(vec![format!("{host} does not carry the network's bridge")]),
         Some(site) => {
-            problem.wishes.push(Wish { part, site, least: now.saturating_add(1) });
-            outcome(&problem, (service, host), limits)
+            let wish = Wish { part, site, least: now.saturating_add(1) };
+            problem.wishes.push(wish);
+            outcome(&problem, wish, limits)
         }
     };
     let (service, host, with) = (service.clone(), host.clone(), Totals::of(plan));
     Some(WhyNot { service, host, now, with, outcome })
 }
 
-fn outcome(
-    problem: &Problem,
-    (service, host): (&ServiceName, &HostName),
-    limits: &Limits,
-) -> Outcome {
+fn outcome(problem: &Problem, wish: Wish, limits: &Limits) -> Outcome {
+    let refused = refused(problem, wish);
+    if !refused.is_empty() {
+        return Outcome::Broken(refused);
+    }
     match solve::solve(problem, limits) {
-        Ok(solution) => match totals(problem, &solution) {
-            Some(totals) => Outcome::Possible(totals),
-            None => Outcome::Broken(broken(problem, (service, host), limits)),
-        },
-        Err(solve::SolveError::Infeasible) => {
-            Outcome::Broken(broken(problem, (service, host), limits))
-        }
+        Ok(solution) => totals(problem, &solution)
+            .map_or_else(|| Outcome::Broken(broken(problem, limits)), Outcome::Possible),
+        Err(solve::SolveError::Infeasible) => Outcome::Broken(broken(problem, limits)),
         Err(_) => Outcome::Unknown,
     }
 }
 
-/// The host is too small for it, or what falls short elsewhere.
-fn broken(
-    problem: &Problem,
-    (service, host): (&ServiceName, &HostName),
-    limits: &Limits,
-) -> Vec<String> {
-    let why = solve::explain(problem, problem, limits);
-    let own = why
-        .rejections
-        .iter()
-        .filter(|one| one.host == host.as_str() && one.service == service.as_str());
-    let found: Vec<String> = own
+/// Rules that refuse the wish whatever stands elsewhere.
+fn refused(problem: &Problem, wish: Wish) -> Vec<String> {
+    let (part, site) = (problem.parts.get(wish.part), problem.sites.get(wish.site));
+    let Some((part, site)) = part.zip(site) else { return Vec::new() };
+    let host = &site.host.name;
+    let rejections = solve::rejections(problem);
+    let own = rejections.iter().filter(|one| one.host == host.as_str() && one.service == part.name);
+    let mut found: Vec<String> = own
         .map(|one| {
             format!(
-                "{}: the smallest instance needs {} {}, {host} has {} at most in one place",
+                "{}: the smallest instance needs {} {}, {host} has {} at most in one place.",
                 one.resource, one.needed, one.unit, one.allocatable
             )
         })
         .collect();
-    if !found.is_empty() {
-        return found;
+    match part.kind {
+        Kind::Fixed(Some(level)) if wish.least > 1 => {
+            found.push(format!("Of {} at most one may stand in one {level}.", part.name));
+        }
+        Kind::Fixed(_) => {}
+        Kind::Service(_) => {
+            let apart = part.candidates.iter().map(|one| {
+                let witness = u64::from(one.layout.witness.is_some());
+                one.apart.map_or(u64::MAX, |most| u64::from(most).saturating_add(witness))
+            });
+            let most = apart.max().unwrap_or(u64::MAX);
+            if wish.least > most {
+                found.push(format!(
+                    "No host may hold more than {most} instances of {}: the others must have a \
+                     copy of everything and carry the demand.",
+                    part.name
+                ));
+            }
+        }
     }
+    found
+}
+
+/// What falls short elsewhere.
+fn broken(problem: &Problem, limits: &Limits) -> Vec<String> {
+    let why = solve::explain(problem, problem, limits);
     why.shortages.iter().map(|short| short.because.clone()).collect()
 }

@@ -14,6 +14,7 @@ mod elastic;
 mod fit;
 mod totals;
 
+pub use self::fit::rejections;
 use super::{Limits, solve};
 use crate::model::{Part, Problem};
 
