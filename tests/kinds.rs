@@ -143,7 +143,13 @@ fn search_on_two_hosts_and_a_witness_host() {
     let spec =
         spec(hosts, policy, vec![("search", Engine::Elasticsearch, search(40_000, 100, 500, 2))]);
     let plan = plan(&spec).unwrap();
-    insta::assert_snapshot!(table(&plan), @"");
+    insta::assert_snapshot!(table(&plan), @"
+    a  1 x search data, 16 vCPU, 32768 MiB
+    a  1 x search voter, 16 vCPU, 32768 MiB
+    b  1 x search data, 16 vCPU, 32768 MiB
+    b  1 x search voter, 16 vCPU, 32768 MiB
+    small  1 x search witness, 1 vCPU, 2048 MiB
+    ");
     outlives_each_host(&plan, "search");
     keeps_its_majority(&plan, "search");
 }
@@ -155,7 +161,14 @@ fn search_on_three_hosts() {
     let spec =
         spec(hosts, policy, vec![("search", Engine::Opensearch, search(80_000, 300, 1_000, 2))]);
     let plan = plan(&spec).unwrap();
-    insta::assert_snapshot!(table(&plan), @"");
+    insta::assert_snapshot!(table(&plan), @"
+    a  1 x search data, 16 vCPU, 32768 MiB
+    a  1 x search voter, 16 vCPU, 32768 MiB
+    b  2 x search data, 16 vCPU, 32768 MiB
+    b  1 x search voter, 16 vCPU, 32768 MiB
+    c  2 x search data, 16 vCPU, 32768 MiB
+    c  1 x search voter, 16 vCPU, 32768 MiB
+    ");
     outlives_each_host(&plan, "search");
     keeps_its_majority(&plan, "search");
     // No host holds more than its part: two copies of a shard never share one.
@@ -175,7 +188,12 @@ fn two_hosts_have_no_majority_unless_an_operator_makes_one() {
     assert!(!why.shortages.is_empty());
     let survive = vec![Survive { level: Level::Host, quorum: Quorum::Manual }];
     let plan = plan(&spec(hosts(), Policy { survive }, services())).unwrap();
-    insta::assert_snapshot!(table(&plan), @"");
+    insta::assert_snapshot!(table(&plan), @"
+    a  5 x search data, 2 vCPU, 4096 MiB
+    a  1 x search voter, 2 vCPU, 4096 MiB
+    b  4 x search data, 2 vCPU, 4096 MiB
+    b  2 x search voter, 2 vCPU, 4096 MiB
+    ");
     outlives_each_host(&plan, "search");
 }
 
@@ -198,7 +216,10 @@ fn a_pool_on_three_hosts() {
     let policy = Policy::surviving(Level::Host);
     let services = vec![("web", Engine::Apache, web(40_000, 10_240, 0))];
     let plan = plan(&spec(hosts, policy, services)).unwrap();
-    insta::assert_snapshot!(table(&plan), @"");
+    insta::assert_snapshot!(table(&plan), @"
+    a  1 x web member, 8 vCPU, 1024 MiB
+    b  1 x web member, 8 vCPU, 1024 MiB
+    ");
     outlives_each_host(&plan, "web");
     assert!(of(&plan, "web").iter().all(|one| one.role == Role::Member && one.group.is_none()));
 }
@@ -214,7 +235,12 @@ fn a_gateway_before_a_pool() {
     let services =
         vec![("web", Engine::Nginx, web(20_000, 10_240, 0)), ("edge", Engine::Haproxy, gateway)];
     let plan = plan(&spec(hosts, Policy::surviving(Level::Host), services)).unwrap();
-    insta::assert_snapshot!(table(&plan), @"");
+    insta::assert_snapshot!(table(&plan), @"
+    a  1 x edge standby, 4 vCPU, 4096 MiB
+    a  1 x web member, 4 vCPU, 640 MiB
+    b  1 x edge active, 4 vCPU, 4096 MiB
+    b  1 x web member, 4 vCPU, 640 MiB
+    ");
     outlives_each_host(&plan, "web");
     outlives_each_host(&plan, "edge");
     let edge = of(&plan, "edge");
@@ -230,5 +256,8 @@ fn nothing_promised_needs_nothing_spare() {
         ("web", Engine::Nginx, web(5_000, 1_024, 0)),
     ];
     let plan = plan(&spec(vec![host("a", 16, 64)], Policy::nothing(), services)).unwrap();
-    insta::assert_snapshot!(table(&plan), @"");
+    insta::assert_snapshot!(table(&plan), @"
+    a  1 x search voter, 1 vCPU, 2048 MiB
+    a  1 x web member, 1 vCPU, 576 MiB
+    ");
 }

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn one_instance_carries_everything_and_another_stands_by() {
         let policy = Policy::surviving(Level::Host);
-        let all = trial::with(case(40_000, 40_000 * 10_240, true), &policy, 2, Case::whole);
+        let all = trial::with(case(40_000, 40_000 * 10_240, true), &policy, 2, |case| case.whole());
         for one in &all {
             let capacity = one.capacity.clone().unwrap();
             // 40,000 · (1 + 0.52 + 0.374) + 400,000 · 0.43.
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn alone_where_nothing_is_promised() {
-        let all = trial::with(case(1_000, 0, false), &Policy::nothing(), 1, Case::whole);
+        let all = trial::with(case(1_000, 0, false), &Policy::nothing(), 1, |case| case.whole());
         assert_eq!((all[0].layout.instances, all[0].layout.vcpus, all[0].apart), (1, 1, None));
         assert_eq!(all[0].capacity.clone().unwrap().binding, Binding::Throughput);
     }

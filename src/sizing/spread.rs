@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn copies_stand_in_different_domains() {
         let search = Spread { need: 2, floor: 3, copies: 2 };
-        assert_eq!((search.over(1), search.over(2), search.over(3)), (None, Some(4), Some(4)));
+        assert_eq!((search.over(1), search.over(2), search.over(3)), (None, Some(4), Some(3)));
         assert_eq!(search.apart(5), 2);
         let three = Spread { need: 1, floor: 3, copies: 3 };
         assert_eq!((three.over(2), three.over(3)), (None, Some(3)));

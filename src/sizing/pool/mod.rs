@@ -154,7 +154,7 @@ mod tests {
 
     fn ceiling(bytes: u64, cpu_us: u64, tls: bool) -> u64 {
         let case = case(Engine::Nginx, 1_000, bytes, cpu_us, tls);
-        let all = trial::with(case, &Policy::nothing(), 1, Case::whole);
+        let all = trial::with(case, &Policy::nothing(), 1, |case| case.whole());
         all[0].capacity.as_ref().unwrap().ceiling_per_s.get()
     }
 
@@ -175,8 +175,9 @@ mod tests {
     #[test]
     fn the_survivors_of_any_loss_carry_all_requests() {
         let policy = Policy::surviving(Level::Host);
-        let all =
-            trial::with(case(Engine::Apache, 60_000, 4_096, 0, false), &policy, 3, Case::whole);
+        let all = trial::with(case(Engine::Apache, 60_000, 4_096, 0, false), &policy, 3, |case| {
+            case.whole()
+        });
         for one in &all {
             let (instances, apart) = (one.layout.instances, one.apart.unwrap());
             let capacity = one.capacity.clone().unwrap();
@@ -192,7 +193,7 @@ mod tests {
     #[test]
     fn without_a_promise_there_is_no_spare() {
         let case = case(Engine::Nginx, 60_000, 1_024, 0, false);
-        let all = trial::with(case, &Policy::nothing(), 3, Case::whole);
+        let all = trial::with(case, &Policy::nothing(), 3, |case| case.whole());
         assert!(all.iter().all(|one| one.apart.is_none()));
         for one in all {
             let capacity = one.capacity.unwrap();

@@ -21,7 +21,7 @@ use crate::units::BitsPerSecond;
 
 /// A demand with the numbers that turn it into work.
 #[derive(Clone, Copy, Debug)]
-pub struct Load<'a> {
+pub(in crate::sizing) struct Load<'a> {
     pub demand: &'a WebDemand,
     pub rules: &'a Pool,
     pub profile: &'a Profile,

@@ -255,7 +255,7 @@ mod tests {
     }
 
     fn found(demand: Demand, policy: &Policy, hosts: u32) -> Vec<Candidate> {
-        trial::with((Engine::Elasticsearch, demand), policy, hosts, Case::whole)
+        trial::with((Engine::Elasticsearch, demand), policy, hosts, |case| case.whole())
     }
 
     fn host() -> Policy {
@@ -340,11 +340,11 @@ mod tests {
     fn one_copy_outlives_nothing() {
         let one = demand(1_000, 0, 10, 1);
         let case = (Engine::Elasticsearch, one.clone());
-        let exceeded = trial::with(case.clone(), &host(), 3, Case::exceeded).unwrap();
+        let exceeded = trial::with(case.clone(), &host(), 3, |case| case.exceeded()).unwrap();
         assert_eq!((exceeded.needed, exceeded.available), (2, 1));
         assert_eq!(exceeded.remedy, "ask for copies: 2, or survive: none");
-        assert_eq!(trial::with(case.clone(), &host(), 3, Case::whole), []);
-        assert!(!trial::with(case, &host(), 3, Case::beyond).is_empty());
+        assert_eq!(trial::with(case.clone(), &host(), 3, |case| case.whole()), []);
+        assert!(!trial::with(case, &host(), 3, |case| case.beyond()).is_empty());
         let free = found(one, &Policy::nothing(), 1);
         assert_eq!((free[0].layout.instances, free[0].leads, free[0].apart), (1, 1, None));
     }

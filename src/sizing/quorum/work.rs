@@ -19,7 +19,7 @@ use crate::units::{BitsPerSecond, PerSecond};
 
 /// A demand with the numbers that turn it into work.
 #[derive(Clone, Copy, Debug)]
-pub struct Load<'a> {
+pub(in crate::sizing) struct Load<'a> {
     pub demand: &'a SearchDemand,
     pub rules: &'a Quorum,
     pub profile: &'a Profile,
