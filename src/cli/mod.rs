@@ -11,6 +11,7 @@ mod import;
 mod plan;
 mod progress;
 mod run;
+mod schema;
 mod session;
 mod show;
 mod status;
@@ -40,6 +41,7 @@ enum Command {
     Discover(discover::Args),
     Import(import::Args),
     Check(check::Args),
+    Schema(schema::Args),
     Plan(plan::Args),
     Show(show::Args),
     Graph(graph::Args),
@@ -73,6 +75,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Discover(args) => discover::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Graph(args) => graph::run(args),
