@@ -13,6 +13,7 @@ mod plan;
 mod profile;
 mod progress;
 mod run;
+mod schema;
 mod session;
 mod show;
 mod status;
@@ -42,6 +43,7 @@ enum Command {
     Discover(discover::Args),
     Import(import::Args),
     Check(check::Args),
+    Schema(schema::Args),
     Plan(plan::Args),
     Show(show::Args),
     Explain(explain::Args),
@@ -77,6 +79,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Discover(args) => discover::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Explain(args) => explain::run(&args),

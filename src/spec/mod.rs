@@ -6,23 +6,33 @@
 
 mod check;
 mod check_across;
+mod check_demand;
+mod check_flat;
+mod check_gateway;
 mod check_host;
 mod check_image;
 mod check_network;
 mod check_numa;
+mod check_policy;
 mod check_service;
+mod check_vms;
+mod file;
+mod form;
 mod load;
+mod names;
 mod parse;
 mod problem;
 mod scalar;
+mod schema;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod wire;
-mod wire_reserve;
 
 pub use self::load::load;
 pub use self::problem::{Mark, Place, Problem, SpecErrors};
+pub use self::schema::{Document, schema};
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -179,6 +189,8 @@ pub struct Network {
     pub last: Ipv4Addr,
     /// Default route, if any.
     pub gateway: Option<Ipv4Addr>,
+    /// Address that clients reach a gateway pair at, if any; outside the range.
+    pub vip: Option<Ipv4Addr>,
 }
 
 /// A file of an image and the digest of its bytes.

@@ -147,6 +147,7 @@ pub fn plan() -> Plan {
             first: [10, 20, 0, 10].into(),
             last: [10, 20, 0, 199].into(),
             gateway: None,
+            vip: None,
         }),
         image: Some(Image {
             name: "small".to_owned(),
