@@ -187,7 +187,7 @@ fn two_hosts_have_no_majority_unless_an_operator_makes_one() {
     let Err(PlanError::Infeasible(why)) = plan(&automatic) else { panic!("it has no majority") };
     assert!(!why.shortages.is_empty());
     let survive = vec![Survive { level: Level::Host, quorum: Quorum::Manual }];
-    let plan = plan(&spec(hosts(), Policy { survive }, services())).unwrap();
+    let plan = plan(&spec(hosts(), Policy { survive, ..Policy::nothing() }, services())).unwrap();
     insta::assert_snapshot!(table(&plan), @"
     a  5 x search data, 2 vCPU, 4096 MiB
     a  1 x search voter, 2 vCPU, 4096 MiB
