@@ -33,12 +33,28 @@ const GRID: [(&str, u32, [(u32, u32); 7]); 2] = [
     (
         "m6a",
         2,
-        [(2, 24_531), (4, 53_112), (8, 107_400), (16, 211_681), (32, 387_936), (48, 568_841), (64, 634_304)],
+        [
+            (2, 24_531),
+            (4, 53_112),
+            (8, 107_400),
+            (16, 211_681),
+            (32, 387_936),
+            (48, 568_841),
+            (64, 634_304),
+        ],
     ),
     (
         "m6g",
         1,
-        [(2, 19_109), (4, 38_888), (8, 89_829), (16, 171_103), (32, 328_445), (48, 465_647), (64, 583_091)],
+        [
+            (2, 19_109),
+            (4, 38_888),
+            (8, 89_829),
+            (16, 171_103),
+            (32, 328_445),
+            (48, 465_647),
+            (64, 583_091),
+        ],
     ),
 ];
 
@@ -111,7 +127,8 @@ fn predicted(case: &Case, profiles: &Profiles, estimate: Estimate) -> f64 {
 
 fn table(cases: &[Case]) -> String {
     let profiles = Profiles::builtin().unwrap();
-    let head = "what                               vCPU  measured      low  default     high  error\n";
+    let head =
+        "what                               vCPU  measured      low  default     high  error\n";
     let rows = cases.iter().map(|case| {
         let [low, default, high] =
             Estimate::ALL.map(|estimate| predicted(case, &profiles, estimate));
