@@ -149,12 +149,42 @@ fn table(cases: &[Case]) -> String {
 fn relational_ceilings_against_what_was_published() {
     let table = table(&relational());
     println!("{table}");
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    what                               vCPU  measured      low  default     high  error
+    m6a                               1 x  2      1533      761     1259     1843   -18%
+    m6a                               1 x  4      3320     1516     2518     3686   -24%
+    m6a                               1 x  8      6712     3004     5027     7365   -25%
+    m6a                               1 x 16     13230     5856     9964    14676   -25%
+    m6a                               1 x 32     24246    10884    19213    28910   -21%
+    m6a                               1 x 48     35553    14806    27172    42289   -24%
+    m6a                               1 x 64     39644    17595    33530    54480   -15%
+    m6g                               1 x  2      1194     1320     2099     2835   +76% miss
+    m6g                               1 x  4      2430     2619     4192     5668   +72% miss
+    m6g                               1 x  8      5614     5130     8334    11312   +48%
+    m6g                               1 x 16     10694     9673    16250    22424   +52%
+    m6g                               1 x 32     20528    16276    29476    43272   +44%
+    m6g                               1 x 48     29103    19662    38236    61288   +31%
+    m6g                               1 x 64     36443    20783    42843    75780   +18%
+    MySQL 8.4.8, 6230                 1 x 80     25824    15508    35560    65256   +38%
+    MySQL 8.4.8 rw, 6230, NVMe        1 x 80     14836     6462    17780    36253   +20%
+    MySQL 8.0.45 rw, 6230, SATA       1 x 80     10066     6462    17780    36253   +77%
+    MariaDB 11.8.6 rw, 6230, NVMe     1 x 80     17908     6462    17780    44485    -1%
+    ");
 }
 
 #[test]
 fn sharded_ceilings_against_what_was_published() {
     let table = table(&sharded());
     println!("{table}");
-    insta::assert_snapshot!(table, @"");
+    insta::assert_snapshot!(table, @"
+    what                               vCPU  measured      low  default     high  error
+    Redis 8.0, c8g.2xlarge, below     1 x  8   1000000   104958   316160   411120   -68%
+    Azure Premium, 50 pipelined       1 x  8    400000    78703   234080   295560   -41% miss
+    Azure Premium, 50 pipelined       1 x 32    400000   104958   343520   449640   -14%
+    Azure E10 sharded, 50 pipelined   2 x  2   1400000   105570   304000   360000   -78% miss
+    Azure E50 sharded, 50 pipelined   8 x  2   3000000   422280  1216000  1440000   -59% miss
+    40 shards on c6gn.16xlarge       40 x  1   4740000  1156680  4522000  6840000    -5%
+    Valkey 8.0, c7g.4xlarge, SET      1 x 16   1190000   214200   851048  1126080   -28% miss
+    Valkey 9, r7g.2xlarge, SET        1 x  8   1000000   214200   751184   889560   -25% miss
+    ");
 }
