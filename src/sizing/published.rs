@@ -27,9 +27,12 @@ const fn on(cores: u32, l3: L3Use) -> Footing {
     Footing { cores, l3 }
 }
 
+/// Virtual CPUs and queries per second.
+type Sizes = [(u32, u32); 7];
+
 /// sysbench's queries per second on EC2, of which 16 are a transaction; a vCPU
 /// is a thread, or a core on m6g.
-const GRID: [(&str, u32, [(u32, u32); 7]); 2] = [
+const GRID: [(&str, u32, Sizes); 2] = [
     (
         "m6a",
         2,
@@ -147,9 +150,7 @@ fn table(cases: &[Case]) -> String {
 
 #[test]
 fn relational_ceilings_against_what_was_published() {
-    let table = table(&relational());
-    println!("{table}");
-    insta::assert_snapshot!(table, @"
+    insta::assert_snapshot!(table(&relational()), @"
     what                               vCPU  measured      low  default     high  error
     m6a                               1 x  2      1533      761     1259     1843   -18%
     m6a                               1 x  4      3320     1516     2518     3686   -24%
@@ -174,9 +175,7 @@ fn relational_ceilings_against_what_was_published() {
 
 #[test]
 fn sharded_ceilings_against_what_was_published() {
-    let table = table(&sharded());
-    println!("{table}");
-    insta::assert_snapshot!(table, @"
+    insta::assert_snapshot!(table(&sharded()), @"
     what                               vCPU  measured      low  default     high  error
     Redis 8.0, c8g.2xlarge, below     1 x  8   1000000   104958   316160   411120   -68%
     Azure Premium, 50 pipelined       1 x  8    400000    78703   234080   295560   -41% miss
