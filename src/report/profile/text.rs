@@ -101,8 +101,10 @@ impl ProfileSheet<'_> {
             Grade::Proposal => String::new(),
             grade => format!(" ({})", grade.as_str()),
         });
+        // The kind of cluster stands at the top already.
+        let kind = format!("{}.", self.profile.rules.cluster());
         vec![
-            name.to_owned(),
+            name.strip_prefix(&kind).unwrap_or(name).to_owned(),
             short(*low),
             short(*default),
             short(*high),

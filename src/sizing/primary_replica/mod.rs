@@ -30,8 +30,13 @@ use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 /// Buffer pools to choose from, in percent of the data.
 const POOLS: [u32; 4] = [100, 75, 50, 35];
 
-/// Numbers of groups that are candidates, counted from the fewest.
-const GROUPS: u64 = 4;
+/// How many numbers of groups, counted from the fewest, and which pools besides
+/// that of the working set are candidates: the first choice that leaves no more
+/// than [`MOST`], or the last.
+const CHOICES: [(u64, &[u32]); 4] = [(4, &POOLS), (4, &[100, 50]), (4, &[100]), (2, &[100])];
+
+/// Candidates that a model takes easily.
+const MOST: usize = 48;
 
 /// The layouts of one service.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +75,15 @@ impl<'a> Range<'a> {
     /// Those that serve the whole demand, fewest virtual CPUs, then groups, then
     /// the largest pool first.
     pub(super) fn whole(&self) -> Vec<Candidate> {
-        let found = self.stands().flat_map(|stand| self.standing(stand)).collect();
-        choice::undominated(found)
+        let mut found = Vec::new();
+        for (groups, pools) in CHOICES {
+            let all = self.stands().flat_map(|stand| self.standing(stand, groups, pools)).collect();
+            found = choice::undominated(all);
+            if found.len() <= MOST {
+                break;
+            }
+        }
+        found
     }
 
     /// The smallest splits that would serve the demand if neither the engine nor
@@ -147,14 +159,14 @@ impl<'a> Range<'a> {
         load.copies(self.costs(), stand.ceiling.usable.get())
     }
 
-    fn standing(&self, stand: Stand) -> Vec<Candidate> {
+    fn standing(&self, stand: Stand, numbers: u64, pools: &[u32]) -> Vec<Candidate> {
         let most = self.rules.cluster.copies_max.whole();
         let fits = |groups: &u64| self.copies_for(stand, *groups).is_some_and(|n| n <= most);
         let Some(first) = (1..=self.shards()).find(fits) else { return Vec::new() };
-        let last = self.shards().min(first.saturating_add(GROUPS - 1));
+        let last = self.shards().min(first.saturating_add(numbers - 1));
         let mut found = Vec::new();
         for groups in first..=last {
-            for percent in self.pools() {
+            for percent in self.pools(pools) {
                 let pool = self.pool(groups, percent);
                 let split = self.split(stand, groups, pool);
                 found.extend(split.map(|split| self.candidate(stand, split, pool)));
@@ -164,9 +176,9 @@ impl<'a> Range<'a> {
     }
 
     /// Buffer pools to choose from, in percent of the data, largest first.
-    fn pools(&self) -> impl Iterator<Item = u32> {
+    fn pools(&self, besides: &[u32]) -> impl Iterator<Item = u32> {
         let working = self.demand.working_set_percent.clamp(1, 100);
-        let all: BTreeSet<u32> = POOLS.into_iter().chain([working]).collect();
+        let all: BTreeSet<u32> = besides.iter().copied().chain([working]).collect();
         all.into_iter().rev()
     }
 
