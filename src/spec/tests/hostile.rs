@@ -42,6 +42,7 @@ fn what_is_no_text_is_refused_with_its_place() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "makes a pipe")]
 fn what_is_no_file_is_refused() {
     let files = Files::good();
     let spec = files.0.path().join("spec.yaml");
