@@ -112,6 +112,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("virt_sys::", &["hypervisor"]),
     ("clap::", &["cli"]),
     ("indicatif::", &["cli"]),
+    ("schemars::", &["spec"]),
     ("serde_saphyr::", &["spec"]),
     ("println!", &[]),
 ];

@@ -43,7 +43,9 @@ pub(super) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
     let wire = &sources.spec.value;
     let top = mark_of(&sources.spec);
     let bridge = check_network::bridge(wire);
+    let before = problems.len();
     let hosts = hosts(sources, bridge.as_deref(), problems);
+    let hosts_known = problems.len() == before && !sources.incomplete;
     let mut names = Names::default();
     let services = check_service::services(sources, &mut names, problems);
     let vms = check_vms::vms(sources, &mut names, problems);
@@ -57,7 +59,7 @@ pub(super) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
         );
     }
     let policy = check_policy::policy(&mut scope, wire, &hosts);
-    let network = network(&mut scope, sources, &hosts);
+    let network = network(&mut scope, sources, hosts_known.then_some(&hosts));
     if let Some(network) = &network {
         check_network::has_room(&mut scope, wire, network, &services, &vms, &policy);
     }
@@ -81,8 +83,9 @@ pub(super) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
     })
 }
 
-/// The network, which only fixed machines can do without.
-fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: &[Host]) -> Option<Network> {
+/// The network, which only fixed machines can do without. `hosts` are told if all
+/// are known.
+fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: Option<&Vec<Host>>) -> Option<Network> {
     let Some(node) = &sources.spec.value.network else {
         if !sources.services.is_empty() {
             let hint = "services have addresses: `network: { bridge: br0, subnet: 10.20.0.0/24, \
@@ -93,7 +96,9 @@ fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: &[Host]) -> Option<N
     };
     let mark = mark_or(&node.value.bridge, mark_of(node));
     let network = check_network::network(scope, node)?;
-    bridge_is_somewhere(scope, mark, &network.bridge, hosts);
+    if let Some(hosts) = hosts {
+        bridge_is_somewhere(scope, mark, &network.bridge, hosts);
+    }
     let is_gateway = |engine: &Spanned<wire::Service>| {
         let engine = engine.value.engine.as_ref();
         let engine = engine.and_then(|at| at.value.as_ref().ok());

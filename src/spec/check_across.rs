@@ -14,8 +14,8 @@ pub(super) fn labels(sources: &Sources, hosts: &[Host], problems: &mut Problems)
     if let Some(survive) = policy.and_then(|policy| policy.value.survive.as_ref()) {
         let mut scope = Scope { file: &sources.file, problems };
         for promise in &survive.value.levels {
-            let mark = mark_or(&promise.level, survive.mark);
-            if let Some(Ok(level)) = promise.level.as_ref().map(|at| &at.value) {
+            let mark = mark_or(&promise.value.level, promise.mark);
+            if let Some(Ok(level)) = promise.value.level.as_ref().map(|at| &at.value) {
                 labelled(&mut scope, "policy.survive", (*level, mark), hosts);
             }
         }

@@ -89,7 +89,7 @@ pub(super) fn host(
     let found = |name| FoundHost {
         host: Host {
             name,
-            uri: uri.clone(),
+            uri: uri.clone().filter(|_| wire.count.is_none()),
             hypervisor,
             labels: labels.clone(),
             numa: numa.clone(),

@@ -37,8 +37,12 @@ fn survive(scope: &mut Scope<'_>, node: &Spanned<wire::Survive>, hosts: &[Host])
     }
     let mut promised: BTreeMap<Level, (Mark, Survive)> = BTreeMap::new();
     for wire in &node.value.levels {
+        let (owner, wire) = (mark_of(wire), &wire.value);
         let mark = mark_or(&wire.level, owner);
-        let level = scope.required("policy.survive.level", &wire.level, owner);
+        if wire.level.is_none() {
+            scope.missing("level", owner);
+        }
+        let level = scope.optional("policy.survive", &wire.level);
         let quorum = scope.optional("policy.survive.quorum", &wire.quorum);
         let Some(level) = level else { continue };
         let promise = Survive { level, quorum: quorum.unwrap_or(Quorum::Automatic) };

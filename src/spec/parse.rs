@@ -34,6 +34,8 @@ fn options() -> Options {
             max_replay_stack_depth: 8,
         },
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
+        // Text, as every value; what it stands for is judged later.
+        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::AsString,
         with_snippet: false,
     }
 }
@@ -62,7 +64,14 @@ fn words(error: &Error) -> (String, Option<String>) {
         | Error::AliasExpansionLimitExceeded { .. } => {
             (format!("the file is too large or too deeply nested ({})", plain(error)), None)
         }
-        _ => (plain(error), None),
+        Error::Unexpected { expected: "string scalar", .. } => {
+            ("a list or a map where the name of a field should stand".to_owned(), None)
+        }
+        _ => {
+            let text = plain(error);
+            let hint = text.contains("tab").then(|| "YAML is indented with spaces only".to_owned());
+            (text, hint)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::spec::Quorum;
-use crate::spec::form::{At, Wire, described, not_a, wire};
+use crate::spec::form::{At, Spanned, Wire, described, not_a, wire};
 use crate::spec::problem::alternatives;
 use crate::spec::scalar::{Fault, Scalar};
 use crate::spec::scope::Scope;
@@ -19,13 +19,13 @@ const EXPECTED: &str = "host, rack, site, none, a list such as [host, rack] or a
 #[derive(Debug)]
 pub(in crate::spec) struct Survive {
     /// In the order of the file.
-    pub levels: Vec<SurviveOf>,
+    pub levels: Vec<Spanned<SurviveOf>>,
     /// Whether the word `none` stands there.
     pub none: bool,
 }
 
 impl Survive {
-    const fn of(levels: Vec<SurviveOf>) -> Self {
+    const fn of(levels: Vec<Spanned<SurviveOf>>) -> Self {
         Self { levels, none: false }
     }
 }
@@ -43,12 +43,13 @@ wire! {
 described!(SurviveOf);
 
 /// A level, as one of the words that may stand alone.
-fn level(tree: &Tree, text: &str, words: &[&str]) -> SurviveOf {
+fn level(tree: &Tree, text: &str, words: &[&str]) -> Spanned<SurviveOf> {
     let value = Level::read(text).map_err(|fault| Fault {
         message: format!("{text:?} is not known; expected {}", alternatives(words)),
         hint: fault.hint,
     });
-    SurviveOf { level: Some(At { mark: tree.mark, value }), quorum: None }
+    let value = SurviveOf { level: Some(At { mark: tree.mark, value }), quorum: None };
+    Spanned { mark: tree.mark, value }
 }
 
 impl Wire for Survive {
@@ -58,9 +59,10 @@ impl Wire for Survive {
             Node::Scalar(text) => {
                 Some(Self::of(vec![level(tree, text, &["host", "rack", "site", "none"])]))
             }
-            Node::Map(_) => SurviveOf::read(scope, field, tree).map(|one| Self::of(vec![one])),
+            Node::Map(_) => Spanned::read(scope, field, tree).map(|one| Self::of(vec![one])),
             Node::List(items) => {
-                Some(Self::of(items.iter().filter_map(|item| listed(scope, field, item)).collect()))
+                let read: Vec<_> = items.iter().map(|item| listed(scope, field, item)).collect();
+                read.into_iter().collect::<Option<Vec<_>>>().map(Self::of)
             }
             Node::Empty => {
                 not_a(scope, field, tree, EXPECTED);
@@ -70,10 +72,10 @@ impl Wire for Survive {
     }
 }
 
-fn listed(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<SurviveOf> {
+fn listed(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Spanned<SurviveOf>> {
     match &tree.node {
         Node::Scalar(text) => Some(level(tree, text, &["host", "rack", "site"])),
-        Node::Map(_) => SurviveOf::read(scope, field, tree),
+        Node::Map(_) => Spanned::read(scope, field, tree),
         _ => {
             not_a(scope, field, tree, "host, rack, site or a map such as { level: host }");
             None
