@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::error::CliError;
 use crate::cli::ui;
-use crate::deploy::{LocalImages, Patience, Site, connect, observe};
+use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts};
 use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
@@ -135,6 +135,36 @@ impl Session {
     #[must_use]
     pub fn observe(&self, hosts: &Hosts) -> World {
         observe(&self.site(hosts), &hosts.unreachable)
+    }
+
+    /// Looks at the hosts alone: what a removal needs to know.
+    #[must_use]
+    pub fn observe_hosts(&self, hosts: &Hosts) -> World {
+        observe_hosts(&self.site(hosts), &hosts.unreachable)
+    }
+
+    /// The plan that was deployed last from this state directory; one that cannot
+    /// be read is told of and counts as none.
+    #[must_use]
+    pub fn prior(&self) -> Option<Plan> {
+        match plan::store::read(&self.store.plan_path()) {
+            Ok(plan) => Some(plan),
+            Err(plan::store::StoreError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                None
+            }
+            Err(error) => {
+                ui::say(&format!("note: the plan that was deployed last is not compared: {error}"));
+                None
+            }
+        }
+    }
+
+    /// What waiting and durations go by.
+    #[must_use]
+    pub const fn clock(&self) -> &SystemClock {
+        &self.clock
     }
 
     /// Time since the session began.

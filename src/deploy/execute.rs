@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::addresses;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Event, Happening, Observer, Site, StepError};
 use crate::engine::{Change, ConfigFile, EngineError, Guests, engine_of};
@@ -59,7 +60,7 @@ pub fn execute(
             guest.wait_until_answering(site.patience.boot)?;
             let warnings = guest.wait_for_first_boot(site.patience.boot)?;
             warnings.into_iter().for_each(note);
-            Ok(())
+            addresses::wait(site, site.instance(name)?, &guest)
         }
         Vertex::Configured(name) => configure(site, site.instance(name)?, &note),
         Vertex::Cluster(name) => {
@@ -215,7 +216,10 @@ fn configure(site: &Site<'_>, instance: &Instance, note: &dyn Fn(String)) -> Res
 }
 
 /// The files that an engine reads, rendered.
-fn files(service: &ServicePlan, instance: &Instance) -> Result<Vec<ConfigFile>, StepError> {
+pub(super) fn files(
+    service: &ServicePlan,
+    instance: &Instance,
+) -> Result<Vec<ConfigFile>, StepError> {
     match service.engine {
         Engine::Redis => Ok(vec![ConfigFile {
             path: "/etc/redis/redis.conf".to_owned(),

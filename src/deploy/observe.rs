@@ -9,7 +9,7 @@ use crate::graph::{is_as_planned, owned_domain};
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
-use crate::state::world::{GuestView, HostView, Seen, World};
+use crate::state::world::{GuestView, HostView, Seen, World, is_ours};
 
 /// Connections, and the hosts that gave none.
 pub type Connected = (BTreeMap<HostName, Box<dyn Hypervisor>>, BTreeMap<HostName, HypervisorError>);
@@ -50,21 +50,27 @@ fn unreachable(host: &HostName, message: &str) -> HypervisorError {
     }
 }
 
-/// Looks at every connected host, then asks the guests of ours that run as
-/// planned, then the clusters whose running guests are all ready.
-pub fn observe(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
+/// Looks at every connected host, and at no guest.
+pub fn observe_hosts(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
     let mut world = World::default();
     for (name, error) in unreachable {
         world.hosts.insert(name.clone(), Seen::Unreachable(error.clone()));
     }
     let seen = in_parallel(site.hosts.iter().collect(), |(name, host)| {
-        let seen = match look(host.as_ref()) {
+        let seen = match look(site.plan, host.as_ref()) {
             Ok(view) => Seen::Reached(Box::new(view)),
             Err(error) => Seen::Unreachable(error),
         };
         ((*name).clone(), seen)
     });
     world.hosts.extend(seen);
+    world
+}
+
+/// Looks at every connected host, then asks the guests of ours that run as
+/// planned, then the clusters whose running guests are all ready.
+pub fn observe(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
+    let mut world = observe_hosts(site, unreachable);
     let running: Vec<&Instance> =
         site.plan.instances.iter().filter(|one| runs_as_planned(site.plan, &world, one)).collect();
     world.guests.extend(in_parallel(running, |instance| glance(site, instance)));
@@ -84,14 +90,23 @@ pub(super) fn in_parallel<T: Sync, R: Send>(
     })
 }
 
-fn look(host: &dyn Hypervisor) -> Result<HostView, HypervisorError> {
+fn look(plan: &Plan, host: &dyn Hypervisor) -> Result<HostView, HypervisorError> {
     let report = host.describe()?;
     let domains = host.domains()?;
     let mut volumes = BTreeMap::new();
     for pool in &report.pools {
         volumes.insert(pool.name.clone(), host.volumes(&pool.name)?);
     }
-    Ok(HostView { report, domains, volumes })
+    let mut addresses = BTreeMap::new();
+    for domain in domains.iter().filter(|one| one.active && !is_ours(one, &plan.name)) {
+        match host.addresses(&domain.name) {
+            Ok(found) => drop(addresses.insert(domain.name.clone(), found)),
+            // One that has just gone has none.
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(HostView { report, domains, volumes, addresses })
 }
 
 fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {

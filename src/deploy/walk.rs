@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc;
 use std::thread::{self, Scope};
+use std::time::Duration;
 
 use super::{Event, Happening, Observer, StepError};
 use crate::graph::{Action, Actions, Step, Vertex};
+use crate::hypervisor::clock::Clock;
 use crate::ids::HostName;
 use crate::state::journal::Entry;
-use crate::state::store::Journal;
+use crate::state::store::Recorder;
 
 /// How a walk ended.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Vertices that waited for a failed one, or whose host was lost.
     pub skipped: usize,
+    /// How long the work on each vertex took, in the order of their ends.
+    pub took: Vec<(Vertex, Duration)>,
 }
 
 /// A vertex that failed by itself.
@@ -48,68 +52,78 @@ pub fn walk(
     actions: &Actions,
     per_host: usize,
     work: &Work<'_>,
-    journal: Option<&Journal>,
+    journal: Option<&dyn Recorder>,
     observer: &dyn Observer,
+    clock: &dyn Clock,
 ) -> Outcome {
     let (sender, results) = mpsc::channel();
     let mut walker = Walker::new(actions, per_host.max(1), observer);
     thread::scope(|scope| {
         loop {
             while let Some((vertex, step)) = walker.next() {
-                begin(scope, sender.clone(), work, journal, (vertex, step), walker.host(vertex));
+                let task = Task { work, journal, clock, vertex, step, host: walker.host(vertex) };
+                begin(scope, sender.clone(), task);
             }
             if walker.running == 0 {
                 break;
             }
             // The walker holds a sender, so this cannot fail while work is running.
-            let Ok((vertex, result)) = results.recv() else { break };
+            let Ok((vertex, took, result)) = results.recv() else { break };
+            walker.outcome.took.push((vertex.clone(), took));
             walker.end(vertex, result);
         }
     });
     walker.finish()
 }
 
+/// The work on a vertex, with all that it needs.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    work: &'a Work<'a>,
+    journal: Option<&'a dyn Recorder>,
+    clock: &'a dyn Clock,
+    vertex: &'a Vertex,
+    step: &'a Step,
+    host: Option<&'a HostName>,
+}
+
+type Ended<'a> = (&'a Vertex, Duration, Result<(), StepError>);
+
 /// Starts the work on a vertex on a thread of its own.
 fn begin<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
-    sender: mpsc::Sender<(&'env Vertex, Result<(), StepError>)>,
-    work: &'env Work<'_>,
-    journal: Option<&'env Journal>,
-    (vertex, step): (&'env Vertex, &'env Step),
-    host: Option<&'env HostName>,
+    sender: mpsc::Sender<Ended<'env>>,
+    task: Task<'env>,
 ) {
     scope.spawn(move || {
+        let begun = task.clock.elapsed();
         // A walk that waited for a broken thread would never end.
-        let result =
-            panic::catch_unwind(AssertUnwindSafe(|| journaled(work, journal, vertex, step, host)));
+        let result = panic::catch_unwind(AssertUnwindSafe(|| task.journaled()));
         let result = result.unwrap_or(Err(StepError::Broken));
+        let took = task.clock.elapsed().saturating_sub(begun);
         // Nobody waits any more only if the walk has ended.
-        let _ = sender.send((vertex, result));
+        let _ = sender.send((task.vertex, took, result));
     });
 }
 
-fn journaled(
-    work: &Work<'_>,
-    journal: Option<&Journal>,
-    vertex: &Vertex,
-    step: &Step,
-    host: Option<&HostName>,
-) -> Result<(), StepError> {
-    let Some(journal) = journal else { return work(vertex) };
-    let (name, host) = (vertex.to_string(), host.map(ToString::to_string));
-    journal.write(Entry::Intent {
-        vertex: name.clone(),
-        host: host.clone(),
-        action: step.action.as_str().to_owned(),
-        reason: step.reason.to_string(),
-    })?;
-    match work(vertex) {
-        Ok(()) => Ok(journal.write(Entry::Done { vertex: name, host })?),
-        Err(error) => {
-            let cause = error.to_string();
-            // The cause is what must be told, written or not.
-            let _ = journal.write(Entry::Failed { vertex: name, host, cause });
-            Err(error)
+impl Task<'_> {
+    fn journaled(&self) -> Result<(), StepError> {
+        let Some(journal) = self.journal else { return (self.work)(self.vertex) };
+        let (name, host) = (self.vertex.to_string(), self.host.map(ToString::to_string));
+        journal.write(Entry::Intent {
+            vertex: name.clone(),
+            host: host.clone(),
+            action: self.step.action.as_str().to_owned(),
+            reason: self.step.reason.to_string(),
+        })?;
+        match (self.work)(self.vertex) {
+            Ok(()) => Ok(journal.write(Entry::Done { vertex: name, host })?),
+            Err(error) => {
+                let cause = error.to_string();
+                // The cause is what must be told, written or not.
+                let _ = journal.write(Entry::Failed { vertex: name, host, cause });
+                Err(error)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! decided.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use crate::engine::Mismatch;
 use crate::hypervisor::{Domain, HostReport, HypervisorError, VolumeInfo};
@@ -37,6 +38,8 @@ pub struct HostView {
     pub domains: Vec<Domain>,
     /// The volumes of its active pools.
     pub volumes: BTreeMap<String, Vec<VolumeInfo>>,
+    /// Addresses of running domains of others, as far as the host knows them.
+    pub addresses: BTreeMap<String, Vec<Ipv4Addr>>,
 }
 
 /// What a guest says of itself.

@@ -20,6 +20,7 @@ pub(super) fn find(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
             pins(visit, domain, problems);
         }
     }
+    addresses(visit, problems);
     memory(visit, &foreign, problems);
     let used = Sources::of(foreign);
     for instance in visit.plan.on_host(&visit.host.name) {
@@ -55,6 +56,20 @@ fn taken(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
         };
         if let Some((what, value)) = clash {
             let (domain, instance) = (domain.name.clone(), instance.name.clone());
+            problems.push(visit.problem(Obstacle::Taken { domain, what, instance, value }));
+        }
+    }
+}
+
+/// Addresses are unique on the network, whoever's host they are on.
+fn addresses(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+    for (domain, addresses) in &visit.view.addresses {
+        for instance in &visit.plan.instances {
+            let Some(address) = instance.address.filter(|own| addresses.contains(own)) else {
+                continue;
+            };
+            let (domain, instance) = (domain.clone(), instance.name.clone());
+            let (what, value) = ("address", address.to_string());
             problems.push(visit.problem(Obstacle::Taken { domain, what, instance, value }));
         }
     }

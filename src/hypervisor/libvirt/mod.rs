@@ -10,6 +10,7 @@ mod storage;
 mod xml;
 
 use std::io::Read;
+use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use virt::event;
 use self::error::Site;
 use super::{
     Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Result, VolumeInfo,
-    VolumeRequest,
+    VolumeRequest, domain_xml,
 };
 use crate::ids::HostName;
 
@@ -97,7 +98,7 @@ impl Hypervisor for LibvirtHost {
     }
 
     fn define(&self, xml: &str) -> Result<()> {
-        let name = xml::domain_name(xml).unwrap_or_else(|| "without a name".to_owned());
+        let name = domain_xml::domain_name(xml).unwrap_or_else(|| "without a name".to_owned());
         let site = self.site(format!("define domain {name}"));
         site.named(self.connection.define_domain_xml(xml)).map(drop)
     }
@@ -120,6 +121,11 @@ impl Hypervisor for LibvirtHost {
     fn undefine(&self, domain: &str) -> Result<()> {
         let site = self.site(format!("undefine domain {domain}"));
         domains::undefine(&self.connection, &site, domain)
+    }
+
+    fn addresses(&self, domain: &str) -> Result<Vec<Ipv4Addr>> {
+        let site = self.site(format!("ask for addresses of domain {domain}"));
+        domains::addresses(&self.connection, &site, domain)
     }
 
     fn agent(

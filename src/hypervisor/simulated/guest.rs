@@ -48,7 +48,6 @@ impl Running {
         }
     }
 
-    #[cfg(test)]
     pub(super) const fn address(&self) -> Option<Ipv4Addr> {
         self.address
     }
@@ -105,6 +104,7 @@ pub(super) fn answer(
             let input = String::from_utf8_lossy(&input);
             inside.exec(text("path"), &words.collect::<Vec<_>>(), &input)
         }
+        "guest-network-get-interfaces" => Ok(inside.interfaces()),
         "guest-exec-status" => inside.exec_status(number("pid")),
         "guest-file-open" => inside.open(text("path"), text("mode")),
         "guest-file-read" => inside.read(number("handle"), number("count")),
@@ -163,6 +163,19 @@ impl Inside<'_> {
             running.redis = Some(uid);
         }
         Ok(())
+    }
+
+    fn interfaces(&mut self) -> Value {
+        let address = self.running().and_then(|running| running.address);
+        let addresses: Vec<Value> = address
+            .map(|ip| json!({ "ip-address-type": "ipv4", "ip-address": ip, "prefix": 24 }))
+            .into_iter()
+            .collect();
+        json!([
+            { "name": "lo", "ip-addresses":
+                [{ "ip-address-type": "ipv4", "ip-address": "127.0.0.1", "prefix": 8 }] },
+            { "name": "eth0", "ip-addresses": addresses },
+        ])
     }
 
     fn exec(&mut self, path: &str, args: &[&str], input: &str) -> Result<Value, Refusal> {

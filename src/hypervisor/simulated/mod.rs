@@ -90,6 +90,12 @@ impl SimulatedWorld {
         self.fail(Fault::at(number, mode));
     }
 
+    /// The process that works here dies, as of `kill -9`: all calls fail until
+    /// [`Self::revive`].
+    pub fn kill(&self) {
+        self.state().faults.die();
+    }
+
     /// A new process: no scripted failure is left, calls work again.
     pub fn revive(&self) {
         self.state().faults.revive();

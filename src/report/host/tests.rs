@@ -1,5 +1,5 @@
 use super::*;
-use crate::hypervisor::{ReportedCpu, ReportedNuma};
+use crate::hypervisor::{OwnerTag, ReportedCpu, ReportedNuma};
 
 fn cpu(id: u32, siblings: &[u32], l3: Option<&[u32]>) -> ReportedCpu {
     let core = siblings.first().copied().unwrap_or(id);
@@ -38,11 +38,41 @@ fn report() -> HostReport {
             available: 253_131_005_952,
         }],
         bridges: vec!["br0".to_owned(), "on".to_owned()],
+        cpu_model: Some("EPYC-Milan by AMD".to_owned()),
+        nics: vec![
+            ReportedNic {
+                name: "eth0".to_owned(),
+                bits_per_s: Some(25_000_000_000),
+                numa: Some(1),
+            },
+            ReportedNic { name: "eth1".to_owned(), bits_per_s: None, numa: None },
+        ],
+    }
+}
+
+fn foreign() -> Domain {
+    Domain {
+        name: "old-db".to_owned(),
+        uuid: uuid::Uuid::nil(),
+        active: true,
+        owner: None::<OwnerTag>,
+        memory_kib: 16 << 20,
+        vcpu_pins: vec![vec![2], vec![6]],
+        emulator_pins: Vec::new(),
+        memory_nodes: Vec::new(),
+        memory_strict: false,
+        xml: String::new(),
     }
 }
 
 fn file(stated: Option<Hypervisor>, report: &HostReport) -> HostFile {
-    host_file(&HostName::new("h1").unwrap(), "qemu+unix:///system?socket=/run/h1", stated, report)
+    host_file(
+        &HostName::new("h1").unwrap(),
+        "qemu+unix:///system?socket=/run/h1",
+        stated,
+        report,
+        &[foreign()],
+    )
 }
 
 #[test]
