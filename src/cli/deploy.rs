@@ -145,7 +145,7 @@ fn refuse(problems: &[Problem], noun: &str, meaning: &str) -> Result<(), CliErro
 
 /// Says what would be done on the hosts as they are.
 fn dry(session: &Session, prior: Option<&Plan>, args: &Args) -> Outcome {
-    let hosts = session.connect()?;
+    let hosts = session.connect_to_look()?;
     let (world, actions, problems) = look(session, &hosts);
     let site = session.site(&hosts);
     let sight =

@@ -90,8 +90,7 @@ fn kept(plan: &Plan, world: &World, actions: &Actions) -> Vec<Kept> {
         let seen = world.view(&instance.host)?.volume(&data.pool, &data.name)?;
         Some((instance.host.clone(), data.pool.clone(), seen.name.clone()))
     });
-    let removed = actions.steps().filter_map(|(vertex, _)| actions.unwanted(vertex));
-    let others = removed.flat_map(|unwanted| {
+    let others = actions.all_unwanted().flat_map(|unwanted| {
         let kept = unwanted.kept.iter();
         kept.map(|(pool, name)| (unwanted.host.clone(), pool.clone(), name.clone()))
     });

@@ -61,7 +61,7 @@ pub fn run(args: Args) -> Outcome {
     let world = if offline {
         assume(plan, session.prior().as_ref())
     } else {
-        session.observe(&session.connect()?)
+        session.observe(&session.connect_to_look()?)
     };
     let actions = decide(plan, &world);
     ui::data(&match format {

@@ -114,9 +114,20 @@ impl Session {
     /// # Errors
     /// This binary was built without libvirt.
     pub fn connect(&self) -> Result<Hosts, CliError> {
-        let connector = connector()?;
-        let (connected, unreachable) = connect(&self.plan, connector.as_ref());
-        Ok(Hosts { connected, unreachable })
+        Ok(self.connect_by(connector()?.as_ref()))
+    }
+
+    /// The same to look only, which needs no right to change anything.
+    ///
+    /// # Errors
+    /// This binary was built without libvirt.
+    pub fn connect_to_look(&self) -> Result<Hosts, CliError> {
+        Ok(self.connect_by(viewer()?.as_ref()))
+    }
+
+    fn connect_by(&self, connector: &dyn Connector) -> Hosts {
+        let (connected, unreachable) = connect(&self.plan, connector);
+        Hosts { connected, unreachable }
     }
 
     /// The plan with its hosts, ready to be worked on.
@@ -180,6 +191,18 @@ impl Session {
 #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
 fn connector() -> Result<Box<dyn Connector>, CliError> {
     Ok(Box::new(crate::hypervisor::libvirt::LibvirtConnector))
+}
+
+/// The backend for real hosts, to look at them.
+#[cfg(feature = "libvirt")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn viewer() -> Result<Box<dyn Connector>, CliError> {
+    Ok(Box::new(crate::hypervisor::libvirt::LibvirtViewer))
+}
+
+#[cfg(not(feature = "libvirt"))]
+fn viewer() -> Result<Box<dyn Connector>, CliError> {
+    connector()
 }
 
 #[cfg(not(feature = "libvirt"))]

@@ -49,6 +49,12 @@ pub(super) fn wait(
     }
 }
 
+/// Whether the guest has its planned address now, as far as its agent can tell.
+pub(super) fn is_held(instance: &Instance, guest: &Guest<'_>) -> bool {
+    let Some(planned) = instance.address else { return true };
+    ask(guest).is_ok_and(|found| found.is_none_or(|found| found.contains(&planned)))
+}
+
 /// The guest's IPv4 addresses but those of its loopback; `None` if its agent
 /// refuses to tell.
 fn ask(guest: &Guest<'_>) -> Result<Option<BTreeSet<Ipv4Addr>>, EngineError> {

@@ -24,7 +24,10 @@ pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
         world.hosts.insert(host, Seen::Reached(Box::new(view)));
     }
     for instance in prior.iter().flat_map(|prior| &prior.instances) {
-        world.guests.insert(instance.name.clone(), GuestView { ready: true, configured: true });
+        world.guests.insert(
+            instance.name.clone(),
+            GuestView { ready: true, configured: true, denied: false },
+        );
     }
     for service in prior.iter().flat_map(|prior| &prior.services) {
         world.clusters.insert(service.name.clone(), Vec::new());

@@ -149,7 +149,8 @@ fn change(
         return None;
     }
     let host = instance.host.clone();
-    let (shown, hidden) = (before.as_deref().map(hide), hide(&after));
-    let secret = shown.as_ref() == Some(&hidden);
-    Some(TextChange { host, name, before: shown, after: hidden, secret })
+    let (old, new) = (before.as_deref().map(hide), hide(&after));
+    let secret = old.as_ref().is_some_and(|old| old.secrets != new.secrets);
+    let before = old.map(|old| old.text);
+    Some(TextChange { host, name, before, after: new.text, secret })
 }

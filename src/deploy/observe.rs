@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use super::Site;
-use crate::engine::{Guests, engine_of};
+use super::{Site, addresses};
+use crate::engine::{EngineError, Guests, engine_of};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
@@ -115,11 +115,14 @@ fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {
 }
 
 fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {
-    let booted = site.guest(&instance.name).and_then(|guest| guest.has_booted());
-    let ready = booted.unwrap_or_default();
+    let guest = site.guest(&instance.name);
+    let booted = guest.and_then(|guest| Ok((guest.has_booted()?, guest)));
+    let denied =
+        matches!(&booted, Err(EngineError::Hypervisor(error)) if error.kind == ErrorKind::Denied);
+    let ready = booted.is_ok_and(|(booted, guest)| booted && addresses::is_held(instance, &guest));
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
-    (instance.name.clone(), GuestView { ready, configured })
+    (instance.name.clone(), GuestView { ready, configured, denied })
 }
 
 /// Asks each cluster whose running guests are all ready. An instance counts as

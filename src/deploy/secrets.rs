@@ -6,25 +6,40 @@ const HIDDEN: &str = "(secret)";
 /// Parts of names whose values are secrets.
 const TELLING: [&str; 6] = ["auth", "credential", "pass", "private", "secret", "token"];
 
+/// A text with its secrets replaced, and what is left of it: two texts with equal
+/// secrets have equal rests.
+pub struct Hidden {
+    /// The text.
+    pub text: String,
+    /// The lines that held secrets. Not to be shown.
+    pub secrets: Vec<String>,
+}
+
 /// A configuration text with its secrets replaced: values of directives whose
 /// names speak of one, passwords of access rules, private keys.
 #[must_use]
-pub fn hide(text: &str) -> String {
+pub fn hide(text: &str) -> Hidden {
     let mut out = String::with_capacity(text.len());
+    let mut secrets = Vec::new();
     let mut in_key = false;
     for line in text.lines() {
         let begins = line.contains("-----BEGIN") && line.contains("PRIVATE");
         in_key |= begins;
-        if !in_key {
-            out.push_str(&hide_line(line));
-            out.push('\n');
-        } else if begins {
-            out.push_str(HIDDEN);
+        let shown = match in_key {
+            false => hide_line(line),
+            true if begins => HIDDEN.to_owned(),
+            true => String::new(),
+        };
+        if shown != line {
+            secrets.push(line.to_owned());
+        }
+        if !in_key || begins {
+            out.push_str(&shown);
             out.push('\n');
         }
         in_key &= !line.contains("-----END");
     }
-    out
+    Hidden { text: out, secrets }
 }
 
 fn hide_line(line: &str) -> String {
@@ -69,7 +84,7 @@ mod tests {
                     user app on >hunter2 #ab12 ~* +@all\n  password: hunter2\nplain_text_passwd=x\n\
                     tls-key-file-pass hunter2\n  - content: |\n      -----BEGIN RSA PRIVATE KEY-----\n\
                     hunter2\n      -----END RSA PRIVATE KEY-----\nmaxmemory 4gb\n";
-        let shown = hide(text);
+        let shown = hide(text).text;
         assert!(!shown.contains("hunter2") && !shown.contains("ab12"), "{shown}");
         insta::assert_snapshot!(shown, @r#"
         # passwords below
@@ -89,6 +104,7 @@ mod tests {
     #[test]
     fn nothing_is_hidden_that_is_no_secret() {
         let text = "<domain type=\"kvm\">\n  <name>pass</name>\ncluster-enabled yes\n\n";
-        assert_eq!(hide(text), text);
+        let hidden = hide(text);
+        assert!(hidden.text == text && hidden.secrets.is_empty());
     }
 }

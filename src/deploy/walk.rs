@@ -134,8 +134,8 @@ struct Walker<'a> {
     per_host: usize,
     /// Needs that are not met yet.
     waiting: BTreeMap<&'a Vertex, usize>,
-    /// Vertices whose needs are met, in the graph's order.
-    ready: BTreeMap<usize, &'a Vertex>,
+    /// Vertices whose needs are met, host by host in the graph's order.
+    ready: BTreeMap<Option<&'a HostName>, BTreeMap<usize, &'a Vertex>>,
     order: BTreeMap<&'a Vertex, usize>,
     busy: BTreeMap<Option<&'a HostName>, usize>,
     running: usize,
@@ -152,11 +152,12 @@ impl<'a> Walker<'a> {
             graph.vertices().enumerate().map(|(number, vertex)| (vertex, number)).collect();
         let waiting: BTreeMap<_, _> =
             graph.vertices().map(|vertex| (vertex, graph.needs(vertex).len())).collect();
-        let ready = waiting
-            .iter()
-            .filter(|(_, needs)| **needs == 0)
-            .filter_map(|(vertex, _)| Some((*order.get(vertex)?, *vertex)))
-            .collect();
+        let mut ready: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for (vertex, number) in &order {
+            if waiting.get(vertex) == Some(&0) {
+                ready.entry(graph.host(vertex)).or_default().insert(*number, *vertex);
+            }
+        }
         Self {
             actions,
             observer,
@@ -185,8 +186,7 @@ impl<'a> Walker<'a> {
     /// The next vertex to work on, if one may begin now. Passes over those that
     /// need no work.
     fn next(&mut self) -> Option<(&'a Vertex, &'a Step)> {
-        while let Some((number, vertex)) = self.pick() {
-            self.ready.remove(&number);
+        while let Some(vertex) = self.pick() {
             let Some(step) = self.actions.step(vertex) else { continue };
             match step.action {
                 Action::NoOp => {
@@ -206,16 +206,21 @@ impl<'a> Walker<'a> {
         None
     }
 
-    fn pick(&self) -> Option<(usize, &'a Vertex)> {
+    /// Takes the first vertex, in the graph's order, whose host is there and has
+    /// room for more.
+    fn pick(&mut self) -> Option<&'a Vertex> {
         if self.stopped {
             return None;
         }
-        let free = |host| self.busy.get(&host).copied().unwrap_or_default() < self.per_host;
-        let found = self.ready.iter().find(|(_, vertex)| {
-            let host = self.host(vertex);
-            free(host) && host.is_none_or(|host| !self.lost.contains(host))
-        });
-        found.map(|(number, vertex)| (*number, *vertex))
+        let Self { ready, busy, lost, per_host, .. } = self;
+        let free = |host: &Option<&HostName>| {
+            busy.get(host).copied().unwrap_or_default() < *per_host
+                && host.is_none_or(|host| !lost.contains(host))
+        };
+        let open = ready.iter_mut().filter(|(host, _)| free(host)).map(|(_, queue)| queue);
+        let first = open.filter(|queue| !queue.is_empty());
+        let queue = first.min_by_key(|queue| queue.keys().next().copied())?;
+        queue.pop_first().map(|(_, vertex)| vertex)
     }
 
     fn end(&mut self, vertex: &'a Vertex, result: Result<(), StepError>) {
@@ -251,7 +256,8 @@ impl<'a> Walker<'a> {
             let Some(needs) = self.waiting.get_mut(dependant) else { continue };
             *needs -= 1;
             if let (0, Some(number)) = (*needs, self.order.get(dependant)) {
-                self.ready.insert(*number, dependant);
+                let host = self.actions.graph().host(dependant);
+                self.ready.entry(host).or_default().insert(*number, dependant);
             }
         }
     }
@@ -270,7 +276,8 @@ impl<'a> Walker<'a> {
     }
 
     fn finish(mut self) -> Outcome {
-        for vertex in std::mem::take(&mut self.ready).into_values() {
+        for vertex in std::mem::take(&mut self.ready).into_values().flat_map(BTreeMap::into_values)
+        {
             self.skip(vertex);
         }
         self.outcome.skipped = self.skipped.len();

@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Exists,
     /// The guest agent does not answer (yet).
     AgentSilent,
+    /// The connection may only look.
+    Denied,
     /// Anything else.
     Other,
 }
@@ -71,6 +73,18 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// [`ErrorKind::NotFound`] without such a pool.
     fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>>;
+
+    /// One volume of an active pool.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a pool or volume.
+    fn volume(&self, pool: &str, name: &str) -> Result<VolumeInfo>;
+
+    /// Whether a domain runs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a domain.
+    fn is_active(&self, domain: &str) -> Result<bool>;
 
     /// Makes an empty volume, or an overlay on a volume of the same pool.
     ///

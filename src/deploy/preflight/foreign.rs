@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::inventory::set;
 use super::{Obstacle, Problem, Visit};
-use crate::graph::{Unwanted, may_be_ours, owned_domain};
+use crate::graph::{may_be_ours, owned_domain};
 use crate::hypervisor::Domain;
 use crate::plan::Instance;
 use crate::state::world::Sources;
@@ -33,10 +33,10 @@ fn is_foreign(visit: &Visit<'_>, domain: &Domain) -> bool {
     let planned = visit.plan.on_host(&visit.host.name).any(|instance| {
         owned_domain(visit.plan, visit.view, instance).is_some_and(|own| own.name == domain.name)
     });
-    let removed = visit.actions.steps().any(|(vertex, _)| {
-        let unwanted: Option<&Unwanted> = visit.actions.unwanted(vertex);
-        unwanted.is_some_and(|one| one.host == visit.host.name && one.is_domain(&domain.name))
-    });
+    let removed = visit
+        .actions
+        .all_unwanted()
+        .any(|one| one.host == visit.host.name && one.is_domain(&domain.name));
     !planned && !removed
 }
 

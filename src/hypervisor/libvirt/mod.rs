@@ -38,6 +38,24 @@ impl Connector for LibvirtConnector {
     }
 }
 
+/// Connects to real hosts to look at them: where we may not change anything, for
+/// reading alone. Guest agents cannot be asked then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LibvirtViewer;
+
+impl Connector for LibvirtViewer {
+    fn connect(&self, host: &HostName, uri: &str) -> Result<Box<dyn Hypervisor>> {
+        let open = |uri: &str| match Connect::open(Some(uri)) {
+            Err(refusal) if error::is_refusal(&refusal) => {
+                tracing::info!(%host, uri, %refusal, "looking only");
+                Connect::open_read_only(Some(uri))
+            }
+            other => other,
+        };
+        Ok(Box::new(LibvirtHost::with(host.as_str(), uri, open)?))
+    }
+}
+
 /// A connection to the libvirt of one host.
 #[derive(Debug)]
 pub struct LibvirtHost {
@@ -51,8 +69,16 @@ impl LibvirtHost {
     /// # Errors
     /// [`ErrorKind::Unreachable`], with libvirt's message.
     pub fn open(host: &str, uri: &str) -> Result<Self> {
+        Self::with(host, uri, |uri| Connect::open(Some(uri)))
+    }
+
+    fn with(
+        host: &str,
+        uri: &str,
+        open: impl FnOnce(&str) -> std::result::Result<Connect, virt::error::Error>,
+    ) -> Result<Self> {
         start_events();
-        let connection = Connect::open(Some(uri)).map_err(|source| HypervisorError {
+        let connection = open(uri).map_err(|source| HypervisorError {
             kind: ErrorKind::Unreachable,
             ..error::of(host, format!("connect to {uri}"), &source)
         })?;
@@ -80,6 +106,16 @@ impl Hypervisor for LibvirtHost {
 
     fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>> {
         storage::volumes(&self.connection, &self.site(format!("list volumes of pool {pool}")), pool)
+    }
+
+    fn volume(&self, pool: &str, name: &str) -> Result<VolumeInfo> {
+        let site = self.site(format!("look up volume {name} in pool {pool}"));
+        storage::find(&self.connection, &site, pool, name)
+    }
+
+    fn is_active(&self, domain: &str) -> Result<bool> {
+        let site = self.site(format!("look up domain {domain}"));
+        domains::with(&self.connection, &site, domain, |domain| domain.is_active())
     }
 
     fn create_volume(&self, request: &VolumeRequest) -> Result<()> {

@@ -79,7 +79,9 @@ impl Connection {
         }
         state.settle(now);
         let result = effect(&mut Arrived { state: &mut state, call: &call, now });
-        state.refresh(now);
+        if changes {
+            state.refresh(now);
+        }
         match strike {
             Some(strike) => Err(strike.error(&call)),
             None => result,
@@ -98,15 +100,19 @@ impl Hypervisor for Connection {
 
     fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>> {
         self.call("volumes", pool, false, |at| {
-            let path = |name: &str| format!("{}/{name}", pool_path(pool));
-            let info = |(name, volume): (&String, &Volume)| VolumeInfo {
-                name: name.clone(),
-                path: path(name),
-                capacity: volume.request.capacity,
-                backing: volume.request.backing.as_deref().map(path),
-            };
-            Ok(at.pool(pool)?.iter().map(info).collect())
+            Ok(at.pool(pool)?.iter().map(|(name, volume)| info(pool, name, volume)).collect())
         })
+    }
+
+    fn volume(&self, pool: &str, name: &str) -> Result<VolumeInfo> {
+        self.call("volume", &format!("{pool}/{name}"), false, |at| {
+            let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
+            at.pool(pool)?.get(name).map(|volume| info(pool, name, volume)).ok_or(missing)
+        })
+    }
+
+    fn is_active(&self, domain: &str) -> Result<bool> {
+        self.call("is_active", domain, false, |at| Ok(at.domain()?.running.is_some()))
     }
 
     fn create_volume(&self, request: &VolumeRequest) -> Result<()> {
@@ -132,7 +138,7 @@ impl Hypervisor for Connection {
             let complete = read.is_ok_and(|read| read as u64 == length);
             let volume = at.pool(pool)?.get_mut(name).ok_or(missing)?;
             // What arrived stays, as with a real stream.
-            volume.bytes = bytes;
+            volume.fill(bytes);
             if complete { Ok(()) } else { at.fail(ErrorKind::Other, "the source ended early") }
         })
     }
@@ -224,6 +230,16 @@ impl Connection {
             Some(_) => Ok(()),
             None => at.fail(ErrorKind::Other, "domain is not running"),
         })
+    }
+}
+
+fn info(pool: &str, name: &str, volume: &Volume) -> VolumeInfo {
+    let path = |name: &str| format!("{}/{name}", pool_path(pool));
+    VolumeInfo {
+        name: name.to_owned(),
+        path: path(name),
+        capacity: volume.request.capacity,
+        backing: volume.request.backing.as_deref().map(path),
     }
 }
 

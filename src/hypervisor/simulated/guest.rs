@@ -225,7 +225,7 @@ impl Inside<'_> {
         let disks = &host.domains.get(&self.domain)?.definition.disks;
         let seed = disks.iter().find(|disk| disk.readonly)?;
         let volume = host.pools.get(&seed.pool)?.get(&seed.volume)?;
-        let mut image = volume.bytes.clone();
+        let mut image = volume.content();
         let options = fatfs::FsOptions::new().update_accessed_date(false);
         let system = fatfs::FileSystem::new(Cursor::new(&mut image), options).ok()?;
         let mut text = String::new();
@@ -244,8 +244,12 @@ fn writable(host: &SimulatedHost, domain: &str, index: usize) -> Option<Disk> {
 impl State {
     /// Lets happen what had to happen until `now`: boots, gossip, elections.
     pub(super) fn settle(&mut self, now: Duration) {
+        if self.settled == Some(now) {
+            return;
+        }
         self.refresh(now);
         self.redis.advance(now);
+        self.settled = Some(now);
     }
 
     /// Brings up guests whose time has come, and tells Redis who is there.

@@ -25,8 +25,11 @@ pub(super) struct File {
 #[derive(Clone, Debug)]
 pub(super) struct Volume {
     pub(super) request: VolumeRequest,
-    /// What was uploaded.
-    pub(super) bytes: Vec<u8>,
+    /// What was uploaded, up to the last byte that is not 0: most of a seed is
+    /// empty, and a world holds many.
+    bytes: Vec<u8>,
+    /// Bytes that were uploaded.
+    pub(super) length: usize,
     /// Files, for a root.
     pub(super) files: BTreeMap<String, File>,
     /// Services that start at boot, for a root.
@@ -40,10 +43,29 @@ impl Volume {
         Self {
             request: request.clone(),
             bytes: Vec::new(),
+            length: 0,
             files: BTreeMap::new(),
             enabled: false,
             redis: None,
         }
+    }
+}
+
+impl Volume {
+    /// Keeps what was uploaded.
+    pub(super) fn fill(&mut self, mut bytes: Vec<u8>) {
+        self.length = bytes.len();
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(used);
+        bytes.shrink_to_fit();
+        self.bytes = bytes;
+    }
+
+    /// What was uploaded.
+    pub(super) fn content(&self) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        bytes.resize(self.length, 0);
+        bytes
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn report(host: &SimulatedHost) -> HostReport {
 fn pools(host: &SimulatedHost, known: &Host) -> Vec<ReportedPool> {
     let pool = |pool: &crate::topology::Pool| {
         let capacity = pool.capacity_mib.bytes();
-        let used: u64 = host.volumes(&pool.name).map(|volume| volume.bytes.len() as u64).sum();
+        let used: u64 = host.volumes(&pool.name).map(|volume| volume.length as u64).sum();
         ReportedPool {
             name: pool.name.clone(),
             path: super::host::pool_path(&pool.name),
