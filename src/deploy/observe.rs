@@ -1,6 +1,7 @@
 //! Looks at the hosts once, in parallel, and makes a [`World`] of it.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::{Site, addresses};
@@ -71,9 +72,9 @@ pub fn observe_hosts(site: &Site<'_>, unreachable: &BTreeMap<HostName, Hyperviso
 /// planned, then the clusters whose running guests are all ready.
 pub fn observe(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
     let mut world = observe_hosts(site, unreachable);
-    let running: Vec<&Instance> =
-        site.plan.instances.iter().filter(|one| runs_as_planned(site.plan, &world, one)).collect();
-    world.guests.extend(in_parallel(running, |instance| glance(site, instance)));
+    let running = site.plan.instances.iter().filter(|one| runs_as_planned(site.plan, &world, one));
+    let guests = by_host(running, |instance| glance(site, instance));
+    world.guests.extend(guests);
     ask_clusters(site, &mut world);
     world
 }
@@ -87,6 +88,41 @@ pub(super) fn in_parallel<T: Sync, R: Send>(
         let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| look(item))).collect();
         // A look that broke has seen nothing.
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    })
+}
+
+/// libvirtd works on five calls of a client at a time by default
+/// (`max_client_requests`). More of them wait unread, and with them the answers
+/// to its keep-alive: hung guests would cost the connection.
+const PER_HOST: usize = 4;
+
+/// Does something with instances, on all hosts at once and a few at a time on
+/// each; in no order.
+fn by_host<'a, R: Send>(
+    instances: impl Iterator<Item = &'a Instance>,
+    look: impl Fn(&'a Instance) -> R + Sync,
+) -> Vec<R> {
+    let mut hosts: BTreeMap<&HostName, Vec<&Instance>> = BTreeMap::new();
+    for instance in instances {
+        hosts.entry(&instance.host).or_default().push(instance);
+    }
+    let queues: Vec<Mutex<Vec<&Instance>>> = hosts.into_values().map(Mutex::new).collect();
+    let next = |queue: &Mutex<Vec<&'a Instance>>| {
+        queue.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    };
+    let work = |queue| {
+        let mut found = Vec::new();
+        while let Some(instance) = next(queue) {
+            found.push(look(instance));
+        }
+        found
+    };
+    thread::scope(|scope| {
+        let queues = queues.iter().flat_map(|queue| [queue; PER_HOST]);
+        let work = &work;
+        let threads: Vec<_> = queues.map(|queue| scope.spawn(move || work(queue))).collect();
+        // A look that broke has seen nothing.
+        threads.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
     })
 }
 

@@ -80,12 +80,18 @@ fn a_host_with_smt_known_and_unknown_caches_and_a_node_of_memory_alone() {
     insta::assert_snapshot!(file(None, &report()).text, @r##"
     # Written by hostsplit discover from qemu+unix:///system?socket=/run/h1; edit as you like.
     # libvirt 9.0.0, QEMU 7.2.22. Measured, where no comment says otherwise.
+    # CPUs: EPYC-Milan by AMD.
+    # NIC eth0: 25Gbit/s, NUMA node 1.
+    # NIC eth1: no link.
+    # Domains that are here already; reserve what the running ones need:
+    #   old-db: running, 2 vCPUs pinned to CPUs 2,6, 16GiB
     name: h1
     uri: qemu+unix:///system?socket=/run/h1
     hypervisor: kvm                        # kvm | qemu; assumed: offered, not proved by starting a guest
     cost: 1                                # assumed: all hosts cost the same
     reserve: { cores: 2, memory: 5GiB }    # assumed: for the host, emulator and I/O threads; one core per NUMA node
     bridges: [br0, "on"]
+    network: 25Gbit/s                      # assumed: the bridge is on eth0, the fastest link
     numa:
       - id: 0
         memory: 64387MiB
@@ -104,7 +110,7 @@ fn a_host_with_smt_known_and_unknown_caches_and_a_node_of_memory_alone() {
         l3: []                             # no CPU is online here
     pools:                                 # capacity: free when discovered; iops: assumed
       - { name: default, capacity: 235GiB, iops: 20k/s }
-    assumed: [hypervisor, cost, reserve, numa.1.l3, pools.default.iops]
+    assumed: [hypervisor, cost, reserve, network, numa.1.l3, pools.default.iops]
     "##);
 }
 
@@ -120,12 +126,18 @@ fn a_small_host_of_which_little_is_known() {
     insta::assert_snapshot!(file(None, &small).text, @r##"
     # Written by hostsplit discover from qemu+unix:///system?socket=/run/h1; edit as you like.
     # libvirt 9.0.0, QEMU 7.2.22. Measured, where no comment says otherwise.
+    # CPUs: EPYC-Milan by AMD.
+    # NIC eth0: 25Gbit/s, NUMA node 1.
+    # NIC eth1: no link.
+    # Domains that are here already; reserve what the running ones need:
+    #   old-db: running, 2 vCPUs pinned to CPUs 2,6, 16GiB
     name: h1
     uri: qemu+unix:///system?socket=/run/h1
     hypervisor: qemu                       # kvm | qemu; kvm is not offered
     cost: 1                                # assumed: all hosts cost the same
     reserve: { cores: 0, memory: 939MiB }  # assumed: for the host, emulator and I/O threads; no core: there are too few to give one away
     bridges: []                            # assumed: libvirt lists none; add those that you know of
+    network: 25Gbit/s                      # assumed: the bridge is on eth0, the fastest link
     numa:
       - id: 0
         memory: 7514MiB
@@ -133,7 +145,7 @@ fn a_small_host_of_which_little_is_known() {
         l3:
           - { size: 32MiB, cores: [[0], [1]] }
     pools: []                              # libvirt lists no active pool with free space
-    assumed: [cost, reserve, bridges]
+    assumed: [cost, reserve, bridges, network]
     "##);
 }
 
