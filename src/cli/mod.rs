@@ -9,6 +9,7 @@ pub mod error;
 mod explain;
 mod graph;
 mod import;
+mod outlook;
 mod plan;
 mod profile;
 mod progress;

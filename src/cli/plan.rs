@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use super::check::load_spec;
+use jiff::civil::Date;
+
 use super::error::{CliError, Outcome, exit};
+use super::outlook::{day, growth, outlook};
 use super::show::shown;
 use super::ui::{self, PlanFormat};
 use crate::audit;
 use crate::plan::{self, Plan, PlanError, store};
 use crate::profile::Profiles;
 use crate::report::infeasible;
+use crate::report::outlook::Growth;
 use crate::report::plan::Summary;
 use crate::solve::{Infeasible, Limits};
 
@@ -24,6 +28,15 @@ pub struct Args {
     /// Time for the whole search, such as 90s or 5m; 60s if not given. A plan that hits it says so.
     #[arg(long, value_parser = seconds, value_name = "TIME")]
     time_limit: Option<f64>,
+    /// Also find the largest multiple of all services' demands that fits the hosts.
+    #[arg(long)]
+    max_load: bool,
+    /// Also say when the hosts are full if all demands grow like that, such as 3%/month.
+    #[arg(long, value_parser = growth, value_name = "GROWTH")]
+    growth: Option<Growth>,
+    /// The day from which on demands grow; today if not given.
+    #[arg(long, value_parser = day, requires = "growth", value_name = "DAY")]
+    from: Option<Date>,
     /// How to show the summary.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
@@ -56,7 +69,10 @@ pub fn run(args: &Args) -> Outcome {
         Err(PlanError::Infeasible(why)) => return no_plan(args, &why),
         Err(error) => return Err(error.into()),
     };
-    let summary = judged(&plan, &profiles)?;
+    let mut summary = judged(&plan, &profiles)?;
+    if args.max_load || args.growth.is_some() {
+        summary.outlook = outlook(&spec, &profiles, &limits, (args.growth, args.from))?;
+    }
     store::write(&args.output, &plan.to_text()?)?;
     let mut text = shown(&summary, args.format)?;
     if args.format == PlanFormat::Text {

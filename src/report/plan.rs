@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::outlook::Outlook;
 pub use super::unsplit::Unsplit;
 use super::unsplit::unsplit;
 use crate::audit::{Finding, Loss, losses};
@@ -17,7 +18,7 @@ use crate::topology::{Host, NumaNode};
 use crate::units::Mebibytes;
 
 /// A plan in summary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// The deployment.
     pub name: DeploymentName,
@@ -39,6 +40,8 @@ pub struct Summary {
     pub tiers: Vec<Tier>,
     /// What the audit says.
     pub findings: Vec<Finding>,
+    /// How long the hosts last, if that was asked.
+    pub outlook: Option<Outlook>,
 }
 
 /// One service: how it is split, and what that can do.
@@ -126,6 +129,7 @@ impl Summary {
             losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
             tiers: plan.tiers.clone(),
             findings,
+            outlook: None,
         }
     }
 

@@ -18,6 +18,9 @@ impl Summary {
             text.push_str(&self.service_table());
         }
         text.push_str(&self.survival_table());
+        if let Some(outlook) = &self.outlook {
+            text.extend(outlook.text().lines().map(|line| format!("{}\n\n", escaped(line))));
+        }
         text.push_str(&folded("Hosts", &self.host_table()));
         text.push_str(&folded("Instances", &self.instance_table()));
         text.push_str(&folded("Objectives", &self.tier_table()));

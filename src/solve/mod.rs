@@ -5,12 +5,14 @@
 //! is rounded and every row is checked again in integers.
 
 mod explain;
+mod fits;
 mod highs;
 mod tiers;
 
 use std::time::Instant;
 
 pub use explain::{Infeasible, Rejection, Served, Shortage, explain, rejections, served, totals};
+pub use fits::fits;
 pub use tiers::{Placed, Solution, TierResult, solve};
 
 /// How long the solver may try.
