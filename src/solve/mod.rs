@@ -6,6 +6,9 @@
 
 mod explain;
 mod highs;
+mod lp;
+mod merge;
+mod pack;
 mod tiers;
 
 use std::time::Instant;
