@@ -100,8 +100,7 @@ fn spec(hosts: Vec<Host>, vms: Vec<FixedVm>) -> Spec {
 
 /// 40 equal hosts and 200 machines of 8 sizes.
 pub fn equal_hosts() -> Spec {
-    let sizes =
-        [(2, 8), (4, 16), (4, 32), (8, 32), (8, 64), (12, 48), (16, 96), (24, 128)];
+    let sizes = [(2, 8), (4, 16), (4, 32), (8, 32), (8, 64), (12, 48), (16, 96), (24, 128)];
     let vms = sizes.iter().enumerate();
     let vms = vms.map(|(at, (vcpus, gib))| machine(at, 25, *vcpus, gib << 10)).collect();
     spec((0..40).map(|at| flat(at, 96, 512, 1)).collect(), vms)
@@ -139,10 +138,10 @@ pub fn services() -> Spec {
             name: name(&format!("cache{at}")),
             engine: Engine::Redis,
             demand: Demand::Sharded(ShardedDemand {
-                reads_per_s: PerSecond::new(2_000_000 + 400_000 * at),
-                writes_per_s: PerSecond::new(200_000 + 50_000 * (at % 4)),
+                reads_per_s: PerSecond::new(900_000 + 200_000 * at),
+                writes_per_s: PerSecond::new(90_000 + 25_000 * (at % 4)),
                 value_bytes: Bytes::new(512),
-                data_mib: Mebibytes::from_gib(200 + 100 * (at % 5)),
+                data_mib: Mebibytes::from_gib(100 + 50 * (at % 5)),
                 persistence: if at % 2 == 0 { Persistence::Aof } else { Persistence::None },
             }),
             gateway: None,

@@ -48,9 +48,8 @@ impl Grown {
         // HiGHS counts the time of all its runs of a model.
         let _ = model.try_set_option("time_limit", seconds);
         let solved = model.try_solve().map_err(|status| format!("HiGHS: {status:?}"))?;
-        let found = (solved.status() == HighsModelStatus::Optimal).then(|| {
-            Prices { rows: solved.get_solution().dual_rows().to_vec() }
-        });
+        let found = (solved.status() == HighsModelStatus::Optimal)
+            .then(|| Prices { rows: solved.get_solution().dual_rows().to_vec() });
         self.model = Some(HighsModel::from(solved));
         Ok(found)
     }

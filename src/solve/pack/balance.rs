@@ -6,15 +6,15 @@ use super::super::highs::{Answer, Effort, minimise};
 use super::cover::counts;
 use super::goods::Goods;
 use super::hosts::Hosts;
-use crate::model::{Kind, Problem, Program, Sum};
+use crate::model::{Problem, Program, Sum};
 
 /// Hosts with the cores on the busiest one, and the least that there must be.
-pub(super) fn relieve<'p>(
-    goods: &Goods<'p>,
-    hosts: Hosts<'p>,
+pub(super) fn relieve<'g>(
+    goods: &Goods,
+    hosts: Hosts<'g>,
     chosen: &[Option<usize>],
     deadline: &Deadline,
-) -> Result<(Hosts<'p>, (i64, i64)), String> {
+) -> Result<(Hosts<'g>, (i64, i64)), String> {
     let least = least(goods, &hosts, chosen, deadline)?;
     let hosts = moved(goods, hosts, chosen, least, deadline);
     let busiest = busiest(&hosts).map_or(0, |(cores, _)| cores);
@@ -32,71 +32,82 @@ fn taken(hosts: &Hosts, site: usize) -> i64 {
     has - left
 }
 
+/// Changes that are tried at most.
+const TRIES: usize = 200_000;
+
 /// Moves instances off the busiest host, or swaps them for smaller ones, while
 /// that leaves both hosts less busy than it was, at no cost.
-fn moved<'p>(
-    goods: &Goods<'p>,
-    mut hosts: Hosts<'p>,
+fn moved<'g>(
+    goods: &Goods,
+    hosts: Hosts<'g>,
     chosen: &[Option<usize>],
     goal: i64,
     deadline: &Deadline,
-) -> Hosts<'p> {
-    let cost = hosts.cost();
-    let is_led = |hosts: &Hosts| {
-        super::hosts::leads(goods.problem, chosen, &hosts.all().collect::<Vec<_>>()).is_some()
-    };
-    while let Some((most, from)) = busiest(&hosts) {
-        if most <= goal || deadline.left() <= 0.0 {
+) -> Hosts<'g> {
+    let mut next = hosts.clone();
+    let mut tries = 0;
+    while let Some((most, from)) = busiest(&next) {
+        let is_late = tries > TRIES || deadline.left() <= 0.0;
+        if most <= goal || is_late || !relieved(&mut next, (most, from), &mut tries) {
             break;
         }
-        let mut order: Vec<usize> = (0..hosts.count()).filter(|site| *site != from).collect();
-        order.sort_by_key(|site| (taken(&hosts, *site), *site));
-        let mut own = hosts.on(from).to_vec();
-        own.dedup();
-        let mut next = None;
-        'search: for to in order {
-            if taken(&hosts, to) + 1 >= most {
-                break;
-            }
-            for spot in &own {
-                let mut trial = hosts.clone();
-                trial.take(*spot);
-                let one = (spot.part, spot.shape);
-                if let Some(there) = trial.fits(one, to, None) {
-                    trial.put(there);
-                    if taken(&trial, to) < most && trial.cost() <= cost && is_led(&trial) {
-                        next = Some(trial);
-                        break 'search;
-                    }
-                    trial.take(there);
-                }
-                let mut others = hosts.on(to).to_vec();
-                others.dedup();
-                for other in others {
-                    trial.take(other);
-                    let back = trial.fits((other.part, other.shape), from, None);
-                    let there = trial.fits(one, to, None);
-                    if let (Some(back), Some(there)) = (back, there) {
-                        trial.put(back);
-                        trial.put(there);
-                        let all = [from, to].map(|site| taken(&trial, site));
-                        if all.iter().all(|cores| *cores < most) && is_led(&trial) {
-                            next = Some(trial);
-                            break 'search;
-                        }
-                        trial.take(back);
-                        trial.take(there);
-                    }
-                    trial.put(other);
-                }
-            }
+    }
+    let spots: Vec<_> = next.all().collect();
+    match super::hosts::leads(goods.problem, chosen, &spots) {
+        Some(_) => next,
+        None => hosts,
+    }
+}
+
+/// Whether one change made a host less busy.
+fn relieved(hosts: &mut Hosts, (most, from): (i64, usize), tries: &mut usize) -> bool {
+    let cost = hosts.cost();
+    let mut order: Vec<(i64, usize)> = (0..hosts.count())
+        .filter(|site| *site != from)
+        .map(|site| (taken(hosts, site), site))
+        .collect();
+    order.sort_unstable();
+    let mut own = hosts.on(from).to_vec();
+    own.sort_unstable();
+    own.dedup();
+    for (cores, to) in order {
+        if cores + 1 >= most || *tries > TRIES {
+            return false;
         }
-        match next {
-            Some(next) => hosts = next,
-            None => break,
+        let mut others = hosts.on(to).to_vec();
+        others.sort_unstable();
+        others.dedup();
+        for spot in &own {
+            *tries += 1;
+            let one = (spot.part, spot.shape);
+            hosts.take(*spot);
+            if let Some(there) = hosts.fits(one, to, None) {
+                hosts.put(there);
+                if taken(hosts, to) < most && hosts.cost() <= cost {
+                    return true;
+                }
+                hosts.take(there);
+            }
+            for other in &others {
+                *tries += 1;
+                hosts.take(*other);
+                if let Some(back) = hosts.fits((other.part, other.shape), from, None)
+                    && let Some(there) = hosts.fits(one, to, None)
+                {
+                    hosts.put(back);
+                    hosts.put(there);
+                    if taken(hosts, to) < most && taken(hosts, from) < most {
+                        return true;
+                    }
+                    hosts.take(there);
+                    hosts.take(back);
+                }
+                hosts.put(*other);
+            }
+            hosts.put(*spot);
         }
     }
-    hosts
+    false
 }
 
 /// The least cores on the busiest host of any plan that costs no more: for a
@@ -153,31 +164,14 @@ fn holds(
 }
 
 /// Leading instances of each service in the failure domain where most are, summed,
-/// and the least that this can be.
-pub(super) fn leads(
-    problem: &Problem,
-    chosen: &[Option<usize>],
-    leads: &[(usize, usize, u64)],
-) -> (i64, i64) {
-    let Some(level) = problem.lead_level() else { return (0, 0) };
-    let domains = u64::try_from(problem.domains(level).len()).unwrap_or(1).max(1);
+/// and the least that this can be: one of each service that has any.
+pub(super) fn leads(problem: &Problem, leads: &[(usize, usize, u64)]) -> (i64, i64) {
     let (mut value, mut least) = (0u64, 0u64);
-    for (index, part) in problem.parts.iter().enumerate() {
-        if !matches!(part.kind, Kind::Service(_)) {
-            continue;
-        }
-        let own = || leads.iter().filter(|(part, _, _)| *part == index).map(|(_, _, count)| *count);
-        value += own().max().unwrap_or(0);
-        let all: u64 = own().sum();
-        let fewest = part.candidates.iter().map(|one| {
-            u64::from(one.leads.saturating_sub(u32::from(one.layout.witness.is_some())))
-        });
-        // With the layout that was chosen, or with any if another may be as good.
-        let all = match chosen.get(index).copied().flatten() {
-            Some(_) => fewest.min().unwrap_or(all).min(all),
-            None => 0,
-        };
-        least += all.div_ceil(domains);
+    for index in 0..problem.parts.len() {
+        let own = leads.iter().filter(|(part, _, _)| *part == index).map(|(_, _, count)| *count);
+        let most = own.max().unwrap_or(0);
+        value += most;
+        least += most.min(1);
     }
     (super::goods::int(value), super::goods::int(least))
 }

@@ -217,7 +217,8 @@ impl<'a, 'p> Generation<'a, 'p> {
         let class = self.goods.places.get(column.place).map_or(0, |place| place.class);
         for (at, (own, dimension)) in self.shared.iter().enumerate() {
             if *own == class {
-                found.push((places + at, real(self.goods.takes(class, &column.counts, *dimension))));
+                found
+                    .push((places + at, real(self.goods.takes(class, &column.counts, *dimension))));
             }
         }
         for (at, wide) in self.wide.iter().enumerate() {
@@ -287,7 +288,7 @@ impl<'a, 'p> Generation<'a, 'p> {
             if !goods.may(place.class, id) {
                 return None;
             }
-            let weight: Amounts = goods.need(place.class, item);
+            let weight: Amounts = goods.need(place.class, id);
             let at = |d: usize| real(weight.get(d).copied().unwrap_or(0));
             let rate: f64 = rates.iter().map(|(d, rate)| rate * at(*d)).sum();
             let toll: i64 = self

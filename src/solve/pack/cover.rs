@@ -113,7 +113,8 @@ impl Cover {
 fn volumes(goods: &Goods) -> Vec<Cut> {
     let limited = (0..DIMENSIONS).map(|dimension| volume(goods, dimension));
     let is_limit = |cut: &Cut| {
-        cut.holds.iter().all(|holds| *holds < UNLIMITED) && cut.asks.iter().flatten().any(|a| *a > 0)
+        cut.holds.iter().all(|holds| *holds < UNLIMITED)
+            && cut.asks.iter().flatten().any(|a| *a > 0)
     };
     limited.filter(is_limit).collect()
 }
@@ -152,4 +153,3 @@ pub(super) fn counts(goods: &Goods, chosen: &[Option<usize>]) -> Vec<i64> {
     };
     goods.items.iter().map(|item| of(item).unwrap_or(0)).collect()
 }
-

@@ -36,6 +36,22 @@ impl Scale {
     }
 }
 
+impl Scale {
+    /// The cosine of the angle between two amounts.
+    fn likeness(&self, a: &Amounts, b: &Amounts) -> f64 {
+        let (mut both, mut one, mut other) = (0.0, 0.0, 1e-12);
+        for ((a, b), scale) in a.iter().zip(b).zip(&self.0) {
+            if *b < UNLIMITED {
+                let (a, b) = (real(*a) * scale, real(*b) * scale);
+                both += a * b;
+                one += a * a;
+                other += b * b;
+            }
+        }
+        both / (one * other).sqrt().max(1e-12)
+    }
+}
+
 /// What is to be placed, in an order: part, shape.
 pub(super) type Queue = Vec<(usize, usize)>;
 
@@ -59,19 +75,32 @@ pub(super) fn queue(goods: &Goods, demand: &[i64], scale: &Scale, by: Option<usi
     found
 }
 
-/// Places instances on the hosts in use, each where it leaves least; `open` may
-/// give one more host where none has room. Returns those without a place.
+/// Which of the hosts that an instance fits on it goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taste {
+    /// The one with the least left.
+    Fullest,
+    /// The one whose rest has the most similar proportions.
+    Alike,
+}
+
+/// Places instances on the hosts in use; `open` may give one more host where none
+/// has room. Returns those without a place.
 pub(super) fn best_fit(
     hosts: &mut Hosts,
     queue: &[(usize, usize)],
     used: &mut Vec<usize>,
-    scale: &Scale,
+    (scale, taste): (&Scale, Taste),
     mut open: impl FnMut(&Hosts, (usize, usize)) -> Option<usize>,
 ) -> Queue {
     let mut homeless = Vec::new();
     for one in queue {
         let fitting = used.iter().filter_map(|site| hosts.fits(*one, *site, None));
-        let rated = fitting.map(|spot| (scale.weigh(&hosts.left(spot.site)), spot));
+        let rate = |spot: Spot| match taste {
+            Taste::Fullest => scale.weigh(&hosts.left(spot.site)),
+            Taste::Alike => -scale.likeness(&hosts.need(*one, spot.site), &hosts.left(spot.site)),
+        };
+        let rated = fitting.map(|spot| (rate(spot), spot));
         let best = rated.min_by(|(a, x), (b, y)| a.total_cmp(b).then(x.cmp(y)));
         let spot = best.map(|(_, spot)| spot).or_else(|| {
             let site = open(hosts, *one)?;
@@ -131,7 +160,8 @@ impl Dice {
 
     /// A number below `end`.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let high = usize::try_from(self.0 >> 33).unwrap_or(0);
         high.checked_rem(end).unwrap_or(0)
     }
@@ -143,20 +173,18 @@ impl Dice {
 /// First each host alone, the least filled first: its instances go to the others
 /// or to cheaper ones. Then a few hosts at a time. A change is kept if the cost falls,
 /// or stays and what is free lies together more (the sum of the squares grows).
-pub(super) fn improve<'p>(
-    goods: &Goods<'p>,
-    hosts: Hosts<'p>,
+pub(super) fn improve(
+    goods: &Goods,
+    hosts: &mut Hosts,
     (scale, reserve): (&Scale, &Reserve),
     goal: i64,
     mut go_on: impl FnMut() -> bool,
-) -> Hosts<'p> {
-    let mut best = hosts;
-    let mut worth = worth(&best, scale);
+) {
     let mut dice = Dice::new();
     let mut round = 0usize;
-    let mut order = by_filling(&best, scale);
-    while best.cost() > goal && go_on() {
-        let used: Vec<usize> = used(&best);
+    let mut order = by_filling(hosts, scale);
+    while hosts.cost() > goal && go_on() {
+        let used: Vec<usize> = used(hosts);
         let victims: Vec<usize> = match order.pop() {
             Some(site) => vec![site],
             None => {
@@ -169,35 +197,39 @@ pub(super) fn improve<'p>(
             }
         };
         round += 1;
-        let mut next = best.clone();
-        let before = best.cost();
-        let mut moved: Vec<Spot> = victims.iter().flat_map(|site| next.clear(*site)).collect();
-        sort(goods, &mut moved, scale, round);
-        let queue: Queue = moved.iter().map(|spot| (spot.part, spot.shape)).collect();
+        let before = hosts.cost();
+        let old = worth(hosts, scale);
+        let moved: Vec<Spot> = victims.iter().flat_map(|site| hosts.clear(*site)).collect();
+        let mut sorted = moved.clone();
+        sort(goods, &mut sorted, scale, round);
+        let queue: Queue = sorted.iter().map(|spot| (spot.part, spot.shape)).collect();
+        let mark = hosts.mark();
         let mut left: Vec<usize> =
             used.iter().copied().filter(|site| !victims.contains(site)).collect();
         let again = victims.len() > 1;
-        let homeless = best_fit(&mut next, &queue, &mut left, scale, |hosts, one| {
+        let taste = if round.is_multiple_of(3) { Taste::Alike } else { Taste::Fullest };
+        let homeless = best_fit(hosts, &queue, &mut left, (scale, taste), |hosts, one| {
             let most = before.saturating_sub(hosts.cost());
-            let own = victims.iter().copied().filter(|_| again).find(|site| {
-                !hosts.is_used(*site) && hosts.fits(one, *site, None).is_some()
-            });
+            let own = victims.iter().copied().filter(|_| again && round.is_multiple_of(2));
+            let own = own
+                .into_iter()
+                .find(|site| !hosts.is_used(*site) && hosts.fits(one, *site, None).is_some());
             let most = if again { most } else { most.saturating_sub(1) };
-            if again && round.is_multiple_of(2) { own } else { None }
-                .or_else(|| reserve.next(goods, hosts, one, most))
+            own.or_else(|| reserve.next(goods, hosts, one, most))
         });
-        if !homeless.is_empty() || next.cost() > before {
-            continue;
-        }
-        let now = self::worth(&next, scale);
-        if next.cost() < before || now > worth {
-            if next.cost() < before {
-                order = by_filling(&next, scale);
+        let is_cheaper = hosts.cost() < before;
+        let is_tidier = hosts.cost() == before && worth(hosts, scale) > old;
+        if homeless.is_empty() && (is_cheaper || is_tidier) {
+            if is_cheaper {
+                order = by_filling(hosts, scale);
             }
-            (best, worth) = (next, now);
+        } else {
+            hosts.back_to(mark);
+            for spot in moved {
+                hosts.put(spot);
+            }
         }
     }
-    best
 }
 
 fn used(hosts: &Hosts) -> Vec<usize> {
@@ -225,7 +257,8 @@ fn sort(goods: &Goods, moved: &mut [Spot], scale: &Scale, round: usize) {
         let noise = real(i64::try_from(dice.below(1000)).unwrap_or(0)) / 1000.0;
         scale.weigh(&goods.least(at)) * (0.7 + 0.6 * noise)
     };
-    let mut keyed: Vec<(f64, Spot)> = moved.iter().map(|spot| (key(spot, &mut dice), *spot)).collect();
+    let mut keyed: Vec<(f64, Spot)> =
+        moved.iter().map(|spot| (key(spot, &mut dice), *spot)).collect();
     keyed.sort_by(|(a, x), (b, y)| b.total_cmp(a).then(x.cmp(y)));
     for (place, (_, spot)) in moved.iter_mut().zip(keyed) {
         *place = spot;

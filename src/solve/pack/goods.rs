@@ -47,6 +47,12 @@ pub(super) struct Goods<'p> {
     pub places: Vec<Place>,
     /// Whether an item may stand on a class of hosts, by class and item.
     may: Vec<Vec<bool>>,
+    /// What an item takes, by class and item.
+    needs: Vec<Vec<Amounts>>,
+    /// The least that an item takes on any class that it may stand on.
+    least: Vec<Amounts>,
+    /// Class of each host.
+    pub class_of: Vec<usize>,
 }
 
 impl<'p> Goods<'p> {
@@ -95,26 +101,43 @@ impl<'p> Goods<'p> {
             let cost = int(site.host.cost);
             classes.push(Class { sites: vec![index], cost, capacity: host, is_flat });
         }
+        let first = |class: &Class| class.sites.first().copied().unwrap_or(0);
         let may = classes.iter().map(|class| {
-            let site = class.sites.first().copied().unwrap_or(0);
-            items.iter().map(|item| problem.may_stand(site, item.size)).collect()
+            items.iter().map(|item| problem.may_stand(first(class), item.size)).collect()
         });
-        let may = may.collect();
-        Self { problem, items, classes, places, may }
+        let may: Vec<Vec<bool>> = may.collect();
+        let needs = classes.iter().map(|class| {
+            let of = |item: &Item| need(item.size, problem.cores(first(class), item.size));
+            items.iter().map(of).collect()
+        });
+        let needs: Vec<Vec<Amounts>> = needs.collect();
+        let least = (0..items.len()).map(|item| {
+            let allowed = needs.iter().zip(&may).filter(|(_, may)| may.get(item) == Some(&true));
+            let own = allowed.filter_map(|(needs, _)| needs.get(item));
+            let any = needs.first().and_then(|needs| needs.get(item));
+            own.min_by_key(|need| need[0]).or(any).copied().unwrap_or_default()
+        });
+        let least = least.collect();
+        let mut class_of = vec![0; problem.sites.len()];
+        for (class, one) in classes.iter().enumerate() {
+            for site in &one.sites {
+                if let Some(of) = class_of.get_mut(*site) {
+                    *of = class;
+                }
+            }
+        }
+        Self { problem, items, classes, places, may, needs, least, class_of }
     }
 
     /// What an item takes on a class of hosts.
-    pub(super) fn need(&self, class: usize, item: &Item) -> Amounts {
-        let site = self.classes.get(class).and_then(|class| class.sites.first());
-        let cores = self.problem.cores(site.copied().unwrap_or(0), item.size);
-        need(item.size, cores)
+    pub(super) fn need(&self, class: usize, item: usize) -> Amounts {
+        self.needs.get(class).and_then(|needs| needs.get(item)).copied().unwrap_or_default()
     }
 
     /// What items take of a dimension on a class of hosts.
     pub(super) fn takes(&self, class: usize, counts: &[(usize, i64)], dimension: usize) -> i64 {
         let of = |(item, count): &(usize, i64)| {
-            let need = self.items.get(*item).map(|item| self.need(class, item));
-            need.and_then(|need| need.get(dimension).copied()).unwrap_or(0) * count
+            self.need(class, *item).get(dimension).copied().unwrap_or(0) * count
         };
         counts.iter().map(of).sum()
     }
@@ -146,20 +169,13 @@ impl<'p> Goods<'p> {
     }
 
     /// The least that an item takes on any class that it may stand on.
-    pub(super) fn least(&self, index: usize) -> Amounts {
-        let Some(item) = self.items.get(index) else { return [0; 5] };
-        let classes = (0..self.classes.len()).filter(|class| self.may(*class, index));
-        let cores = classes.map(|class| self.need(class, item)[0]).min();
-        let mut found = self.need(0, item);
-        if let Some(cores) = cores {
-            found[0] = cores;
-        }
-        found
+    pub(super) fn least(&self, item: usize) -> Amounts {
+        self.least.get(item).copied().unwrap_or_default()
     }
 }
 
 /// What an instance takes.
-pub(super) fn need(size: Shape, cores: u64) -> Amounts {
+fn need(size: Shape, cores: u64) -> Amounts {
     [
         int(cores),
         int(size.memory_mib),

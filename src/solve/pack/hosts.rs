@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::goods::{Goods, int, need};
+use super::goods::{Goods, int};
 use super::knapsack::{Amounts, UNLIMITED};
-use crate::model::{Kind, Part, Problem, Shape};
+use crate::model::{Kind, Part, Problem};
 use crate::topology::Level;
 
 /// Where an instance stands: indices in the problem.
@@ -37,8 +37,8 @@ struct Cap {
 
 /// All hosts with what stands on them.
 #[derive(Clone)]
-pub(super) struct Hosts<'p> {
-    problem: &'p Problem<'p>,
+pub(super) struct Hosts<'g> {
+    goods: &'g Goods<'g>,
     left: Vec<Left>,
     /// Failure domain of each host, by level.
     domains: Vec<Vec<usize>>,
@@ -47,13 +47,16 @@ pub(super) struct Hosts<'p> {
     /// Instances by part, level and domain; witnesses are not counted.
     held: BTreeMap<(usize, usize, usize), i64>,
     spots: Vec<Vec<Spot>>,
+    cost: i64,
+    /// Instances in the order in which they were put.
+    log: Vec<Spot>,
 }
 
 const LEVELS: [Level; 3] = [Level::Host, Level::Rack, Level::Site];
 
-impl<'p> Hosts<'p> {
+impl<'g> Hosts<'g> {
     /// Empty hosts for parts that have these layouts.
-    pub(super) fn new(goods: &Goods<'p>, chosen: &[Option<usize>]) -> Self {
+    pub(super) fn new(goods: &'g Goods<'g>, chosen: &[Option<usize>]) -> Self {
         let problem = goods.problem;
         let left = problem.sites.iter().map(|site| Left {
             rooms: site.rooms.iter().map(|r| [int(r.cores), int(r.memory_mib)]).collect(),
@@ -86,7 +89,9 @@ impl<'p> Hosts<'p> {
             caps: caps.collect(),
             held: BTreeMap::new(),
             spots: vec![Vec::new(); problem.sites.len()],
-            problem,
+            cost: 0,
+            log: Vec::new(),
+            goods,
         }
     }
 
@@ -109,16 +114,33 @@ impl<'p> Hosts<'p> {
         self.left.get(site).is_some_and(|left| left.instances > 0)
     }
 
-    pub(super) fn cost(&self) -> i64 {
-        let used = (0..self.left.len()).filter(|site| self.is_used(*site));
-        let cost = |site: usize| self.problem.sites.get(site).map_or(0, |site| int(site.host.cost));
-        used.map(cost).fold(0, i64::saturating_add)
+    /// Cost of the hosts in use.
+    pub(super) const fn cost(&self) -> i64 {
+        self.cost
+    }
+
+    /// How many instances were put so far.
+    pub(super) const fn mark(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Takes away what was put since then; nothing else may have been taken away.
+    pub(super) fn back_to(&mut self, mark: usize) {
+        for spot in self.log.split_off(mark.min(self.log.len())).into_iter().rev() {
+            self.take(spot);
+        }
+    }
+
+    /// What an instance takes of a host.
+    pub(super) fn need(&self, (part, shape): (usize, usize), site: usize) -> Amounts {
+        let class = self.goods.class_of.get(site).copied().unwrap_or(0);
+        self.goods.need(class, self.goods.index(part, shape))
     }
 
     /// Cores that are left on a host, and all it has for instances.
     pub(super) fn cores(&self, site: usize) -> (i64, i64) {
         let left = self.left.get(site).map_or(0, |left| left.rooms.iter().map(|r| r[0]).sum());
-        let rooms = self.problem.sites.get(site).map_or(&[][..], |site| &site.rooms);
+        let rooms = self.goods.problem.sites.get(site).map_or(&[][..], |site| &site.rooms);
         (left, rooms.iter().map(|room| int(room.cores)).sum())
     }
 
@@ -146,10 +168,11 @@ impl<'p> Hosts<'p> {
         site: usize,
         only: Option<usize>,
     ) -> Option<Spot> {
-        let size = self.size(part, shape)?;
         let left = self.left.get(site)?;
-        let [cores, memory, disk, iops, network] = need(size, self.problem.cores(site, size));
-        if network > left.network || !self.problem.may_stand(site, size) {
+        let item = self.goods.index(part, shape);
+        let class = self.goods.class_of.get(site).copied()?;
+        let [cores, memory, disk, iops, network] = self.goods.need(class, item);
+        if network > left.network || !self.goods.may(class, item) {
             return None;
         }
         let rooms = left.rooms.iter().enumerate();
@@ -163,17 +186,19 @@ impl<'p> Hosts<'p> {
             None if left.pools.is_empty() && disk == 0 => 0,
             None => return None,
         };
-        let is_apart = size.is_witness || self.caps.get(part)?.iter().all(|cap| {
-            self.domain(cap.level, site).is_some_and(|domain| {
-                self.held.get(&(part, cap.level, domain)).copied().unwrap_or(0) < cap.most
-            })
-        });
+        let is_apart = self.is_witness(part, shape)
+            || self.caps.get(part)?.iter().all(|cap| {
+                self.domain(cap.level, site).is_some_and(|domain| {
+                    self.held.get(&(part, cap.level, domain)).copied().unwrap_or(0) < cap.most
+                })
+            });
         is_apart.then_some(Spot { part, shape, site, room, pool })
     }
 
     /// Puts an instance where it was found to fit.
     pub(super) fn put(&mut self, spot: Spot) {
         self.change(spot, 1);
+        self.log.push(spot);
         if let Some(spots) = self.spots.get_mut(spot.site) {
             spots.push(spot);
         }
@@ -200,9 +225,8 @@ impl<'p> Hosts<'p> {
     }
 
     fn change(&mut self, spot: Spot, by: i64) {
-        let Some(size) = self.size(spot.part, spot.shape) else { return };
-        let cores = self.problem.cores(spot.site, size);
-        let [cores, memory, disk, iops, network] = need(size, cores).map(|one| one * by);
+        let need = self.need((spot.part, spot.shape), spot.site);
+        let [cores, memory, disk, iops, network] = need.map(|one| one * by);
         if let Some(left) = self.left.get_mut(spot.site) {
             if let Some([c, m]) = left.rooms.get_mut(spot.room) {
                 *c -= cores;
@@ -213,20 +237,29 @@ impl<'p> Hosts<'p> {
                 *rate -= iops;
             }
             left.network -= network;
-            left.instances = left.instances.saturating_add_signed(if by > 0 { 1 } else { -1 });
+            let before = left.instances;
+            left.instances = before.saturating_add_signed(if by > 0 { 1 } else { -1 });
+            let host =
+                self.goods.problem.sites.get(spot.site).map_or(0, |site| int(site.host.cost));
+            match (before, left.instances) {
+                (0, 1..) => self.cost = self.cost.saturating_add(host),
+                (1.., 0) => self.cost = self.cost.saturating_sub(host),
+                _ => {}
+            }
         }
-        if size.is_witness {
+        if self.is_witness(spot.part, spot.shape) {
             return;
         }
-        for cap in self.caps.get(spot.part).cloned().unwrap_or_default() {
+        let caps = self.caps.get(spot.part).cloned().unwrap_or_default();
+        for cap in caps {
             if let Some(domain) = self.domain(cap.level, spot.site) {
                 *self.held.entry((spot.part, cap.level, domain)).or_default() += by;
             }
         }
     }
 
-    fn size(&self, part: usize, shape: usize) -> Option<Shape> {
-        self.problem.parts.get(part)?.shapes.get(shape).copied()
+    fn is_witness(&self, part: usize, shape: usize) -> bool {
+        self.goods.items.get(self.goods.index(part, shape)).is_some_and(|i| i.size.is_witness)
     }
 
     fn domain(&self, level: usize, site: usize) -> Option<usize> {
@@ -247,10 +280,7 @@ fn caps(problem: &Problem, part: usize, chosen: Option<usize>) -> Vec<Cap> {
     let mut found: Vec<Cap> = problem
         .survive
         .iter()
-        .map(|one| Cap {
-            level: at(one.level),
-            most: candidate.apart.unwrap_or(instances).into(),
-        })
+        .map(|one| Cap { level: at(one.level), most: candidate.apart.unwrap_or(instances).into() })
         .collect();
     // So few in one domain that as many of the leading ones as are not allowed
     // there find room in the others.

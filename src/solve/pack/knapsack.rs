@@ -74,6 +74,7 @@ pub(super) fn fill(goods: &[Good], capacity: &Amounts, nodes: usize) -> Filling 
         cut: false,
     };
     let bound = search.bound(0, full).max(0);
+    search.greedy(capacity, &multipliers);
     search.descend(0, *capacity, full, 0);
     let value = search.value;
     let counts = search.best.iter().map(|(at, count)| (goods.get(*at).map_or(0, |g| g.id), *count));
@@ -106,6 +107,97 @@ impl Search<'_> {
             return sum.saturating_add(i64::try_from(part).unwrap_or(i64::MAX)).saturating_add(1);
         }
         sum
+    }
+
+    /// A first filling: the best for what it takes of what is left, then parts of
+    /// it taken out and filled again while that helps.
+    fn greedy(&mut self, capacity: &Amounts, multipliers: &Amounts) {
+        for sharpness in [0, 1, 2] {
+            let mut taken = vec![0; self.goods.len()];
+            self.refill(&mut taken, *capacity, (multipliers, sharpness), None);
+            self.offer(&taken);
+            let mut at = 0;
+            while at < taken.len() {
+                if taken.get(at).is_some_and(|count| *count > 0) {
+                    let mut trial = taken.clone();
+                    if let Some(count) = trial.get_mut(at) {
+                        *count -= 1;
+                    }
+                    let left = self.left(capacity, &trial);
+                    self.refill(&mut trial, left, (multipliers, sharpness), Some(at));
+                    let left = self.left(capacity, &trial);
+                    self.refill(&mut trial, left, (multipliers, sharpness), None);
+                    if self.offer(&trial) {
+                        taken = trial;
+                        at = 0;
+                        continue;
+                    }
+                }
+                at += 1;
+            }
+        }
+    }
+
+    fn left(&self, capacity: &Amounts, taken: &[i64]) -> Amounts {
+        let mut left = *capacity;
+        for (good, count) in self.goods.iter().zip(taken).filter(|(_, count)| **count > 0) {
+            for (left, weight) in left.iter_mut().zip(&good.weight) {
+                *left -= weight * count;
+            }
+        }
+        left
+    }
+
+    /// Adds one good after the other. `sharpness` is how much more what is nearly
+    /// used up counts.
+    fn refill(
+        &self,
+        taken: &mut [i64],
+        mut left: Amounts,
+        (multipliers, sharpness): (&Amounts, i32),
+        without: Option<usize>,
+    ) {
+        let first = left;
+        loop {
+            let price: [f64; DIMENSIONS] = std::array::from_fn(|d| {
+                let at = |all: &Amounts| real(all.get(d).copied().unwrap_or(0));
+                let used = at(&left).max(0.1) / at(&first).max(0.1);
+                at(multipliers) / used.powi(sharpness)
+            });
+            let mut best: Option<(f64, usize)> = None;
+            for (at, good) in self.goods.iter().enumerate() {
+                let is_full = taken.get(at).is_none_or(|count| *count >= good.most);
+                let fits = good.weight.iter().zip(&left).all(|(w, l)| w <= l);
+                if is_full || !fits || without == Some(at) {
+                    continue;
+                }
+                let cost: f64 = good.weight.iter().zip(&price).map(|(w, p)| real(*w) * p).sum();
+                let rate = real(good.value) / cost.max(1e-9);
+                if best.is_none_or(|(most, _)| rate > most) {
+                    best = Some((rate, at));
+                }
+            }
+            let Some((_, at)) = best else { return };
+            if let (Some(count), Some(good)) = (taken.get_mut(at), self.goods.get(at)) {
+                *count += 1;
+                for (left, weight) in left.iter_mut().zip(&good.weight) {
+                    *left -= weight;
+                }
+            }
+        }
+    }
+
+    /// Keeps a filling that is better than the best.
+    fn offer(&mut self, taken: &[i64]) -> bool {
+        let pairs = self.goods.iter().zip(taken);
+        let value = pairs.fold(0i64, |sum, (good, count)| sum + good.value * count);
+        if value <= self.value {
+            return false;
+        }
+        self.value = value;
+        let counts = taken.iter().enumerate().filter(|(_, count)| **count > 0);
+        self.best = counts.map(|(at, count)| (at, *count)).collect();
+        true
     }
 
     fn descend(&mut self, from: usize, left: Amounts, full: i64, value: i64) {
@@ -160,14 +252,21 @@ fn multipliers(goods: &[Good], capacity: &Amounts) -> Amounts {
     };
     let shares: Vec<[f64; DIMENSIONS]> =
         goods.iter().map(|good| std::array::from_fn(|d| share(good, d))).collect();
-    // The value of a full place, guessed by the mean density.
+    let floor = goods.iter().map(|good| real(good.value)).fold(0.0, f64::max);
+    let limited = scale.iter().filter(|s| **s > 0.0).count().max(1);
+    let limited = real(i64::try_from(limited).unwrap_or(1));
+    // As if the place were full of what is densest in what it takes most of.
     let density = |(good, shares): (&Good, &[f64; DIMENSIONS])| {
-        real(good.value) / shares.iter().copied().fold(1e-9, f64::max)
+        real(good.value) / shares.iter().sum::<f64>().max(1e-9)
     };
-    let start = goods.iter().zip(&shares).map(density).fold(0.0, f64::max);
-    let mut at: [f64; DIMENSIONS] = scale.map(|s| if s > 0.0 { start / 5.0 } else { 0.0 });
+    let densities: Vec<f64> = goods.iter().zip(&shares).map(density).collect();
+    let mean = densities.iter().sum::<f64>()
+        / real(i64::try_from(densities.len()).unwrap_or(1).max(1))
+        / limited;
+    let mut at: [f64; DIMENSIONS] = scale.map(|s| if s > 0.0 { mean } else { 0.0 });
     let mut best = (f64::INFINITY, at);
-    for round in 0..60 {
+    let (mut pace, mut idle) = (1.0, 0);
+    for _ in 0..120 {
         let mut slope = scale.map(|s| if s > 0.0 { 1.0 } else { 0.0 });
         let mut bound: f64 = at.iter().sum();
         for (good, shares) in goods.iter().zip(&shares) {
@@ -180,14 +279,20 @@ fn multipliers(goods: &[Good], capacity: &Amounts) -> Amounts {
                 }
             }
         }
+        idle += 1;
         if bound < best.0 {
             best = (bound, at);
+            idle = 0;
+        }
+        if idle > 6 {
+            (pace, idle, at) = (pace * 0.5, 0, best.1);
         }
         let length: f64 = slope.iter().map(|s| s * s).sum();
         if length <= 1e-12 {
             break;
         }
-        let step = best.0 * 0.3 * 0.93f64.powi(round) / length;
+        // Polyak's step towards a value that is a little below the best bound.
+        let step = pace * (bound - floor.max(best.0 * 0.9)) / length;
         for (at, slope) in at.iter_mut().zip(slope) {
             *at = (*at - step * slope).max(0.0);
         }

@@ -6,7 +6,7 @@
 
 use super::super::highs::{Answer, Effort, minimise};
 use super::columns::{Column, Generated, Wide, apart, count};
-use super::fill::{Queue, Reserve, Scale, best_fit, queue};
+use super::fill::{Queue, Reserve, Scale, Taste, best_fit, queue};
 use super::goods::Goods;
 use super::hosts::Hosts;
 use crate::model::{Program, Sum, Var};
@@ -111,12 +111,12 @@ pub(super) fn choose(
 }
 
 /// Hosts made of columns; `None` if something is left without a place.
-pub(super) fn build<'p>(
-    goods: &Goods<'p>,
+pub(super) fn build<'g>(
+    goods: &'g Goods<'g>,
     chosen: &Chosen,
     demand: &[i64],
     (scale, reserve): (&Scale, &Reserve),
-) -> Option<Hosts<'p>> {
+) -> Option<Hosts<'g>> {
     let mut hosts = Hosts::new(goods, &chosen.layouts);
     let mut left = demand.to_vec();
     let mut used = Vec::new();
@@ -154,7 +154,7 @@ pub(super) fn build<'p>(
         }
     }
     let rest: Queue = queue(goods, &left, scale, None);
-    let homeless = best_fit(&mut hosts, &rest, &mut used, scale, |hosts, one| {
+    let homeless = best_fit(&mut hosts, &rest, &mut used, (scale, Taste::Fullest), |hosts, one| {
         reserve.next(goods, hosts, one, i64::MAX)
     });
     homeless.is_empty().then_some(hosts)

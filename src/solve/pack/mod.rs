@@ -8,6 +8,7 @@
 //! | `knapsack.rs` | what one NUMA node holds at most |
 //! | `columns.rs` | column generation |
 //! | `master.rs` | whole columns, hosts made of them |
+//! | `narrow.rs` | a few layouts of each service |
 //! | `fill.rs` | best fit, and better by taking hosts apart |
 //! | `balance.rs` | the busiest host relieved, and how far that can go |
 
@@ -19,14 +20,16 @@ mod goods;
 mod hosts;
 mod knapsack;
 mod master;
+mod narrow;
 
 use std::collections::BTreeMap;
 
 use self::columns::Generation;
 use self::cover::{Cover, Cut, counts};
-use self::fill::{Reserve, Scale, best_fit, improve, queue};
+use self::fill::{Reserve, Scale, Taste, best_fit, improve, queue};
 use self::goods::Goods;
 use self::hosts::{Hosts, Spot};
+use self::narrow::Narrow;
 use super::Deadline;
 use super::highs::{Answer, Effort, minimise};
 use super::tiers::{Placed, Solution, TierResult};
@@ -42,8 +45,10 @@ pub(super) enum Packed {
     Nothing,
 }
 
-/// Rounds of taking hosts apart, by pass.
-const ROUNDS: usize = 3_000;
+/// Rounds of taking hosts apart: for each first plan, and for the best at last.
+const ROUNDS: [usize; 2] = [1_000, 6_000];
+/// Nodes that the search for the least of the rows over classes looks at.
+const COVER_NODES: i32 = 2_000;
 /// Part of the time that column generation and whole columns may take.
 const SHARE: f64 = 0.3;
 /// Nodes that the search over whole columns looks at.
@@ -54,139 +59,190 @@ pub(super) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, Str
     if problem.parts.iter().any(|part| part.candidates.is_empty()) {
         return Ok(Packed::Nothing);
     }
-    let goods = Goods::new(problem);
-    let mut search = Search { goods: &goods, deadline, cuts: Vec::new(), best: None };
-    let Some(first) = search.layouts(None)? else { return Ok(Packed::Infeasible) };
-    search.fill(&first.chosen);
+    let whole = Goods::new(problem);
+    let Some(first) = layouts(&whole, &[], None, deadline)? else { return Ok(Packed::Infeasible) };
+    let narrow = Narrow::new(&whole, &first.chosen);
+    let goods = Goods::new(&narrow.problem);
+    let mut search = Search { goods: &goods, deadline, best: None };
+    let own = Least { chosen: narrow.inward(&first.chosen), ..first.clone() };
+    search.fill(&own);
     let mut bound = first.cost;
+    let mut cuts = Vec::new();
     if first.unmet == 0 && search.cost().is_none_or(|cost| cost > bound) {
-        search.generate(&first)?;
-        if let Some(again) = search.layouts(None)? {
+        // What column generation proves holds for the layouts that it knows.
+        let (is_whole, proof) = (narrow.is_whole(problem), search.generate(bound)?);
+        if is_whole && let Some(again) = layouts(&goods, &proof, None, deadline)? {
             bound = bound.max(again.cost);
+            cuts = proof;
             if search.cost().is_none_or(|cost| cost > bound) {
-                search.fill(&again.chosen);
+                search.fill(&again);
             }
         }
     }
-    search.finish(first.unmet, bound)
+    search.polish(bound);
+    let Some((chosen, hosts)) = search.best.take() else { return Ok(Packed::Nothing) };
+    // Without an answer in time nothing is proved of these.
+    let least = layouts(&whole, &cuts, Some(hosts.cost()), deadline).unwrap_or_default();
+    let least = Least { unmet: first.unmet, cost: bound, ..least.unwrap_or_default() };
+    let found = finish(&goods, (&chosen, hosts), &least, deadline)?;
+    Ok(found.map_or(Packed::Nothing, |found| Packed::Found(Box::new(outward(&narrow, found)))))
+}
+
+/// The solution in the indices of the whole problem.
+fn outward(narrow: &Narrow, found: Solution) -> Solution {
+    let shaped = |placed: Vec<Placed>| {
+        let of = |one: Placed| Placed { shape: narrow.shape(one.part, one.shape), ..one };
+        placed.into_iter().map(of).collect()
+    };
+    Solution {
+        chosen: narrow.outward(&found.chosen),
+        rooms: shaped(found.rooms),
+        pools: shaped(found.pools),
+        leads: found.leads,
+        tiers: found.tiers,
+    }
 }
 
 /// The least that rows over classes allow.
+#[derive(Clone, Debug, Default)]
 struct Least {
     chosen: Vec<Option<usize>>,
+    /// Hosts in use by class.
+    hosts: Vec<i64>,
     unmet: i64,
     cost: i64,
     cores: i64,
     memory: i64,
 }
 
-struct Search<'a, 'p> {
-    goods: &'a Goods<'p>,
-    deadline: &'a Deadline,
-    cuts: Vec<Cut>,
-    best: Option<(Vec<Option<usize>>, Hosts<'p>)>,
+/// The least unmet demand, cost, cores and memory, in that order, and the
+/// layouts that reach them; `most` is a cost that is allowed. `None` if there
+/// is no plan.
+fn layouts(
+    goods: &Goods,
+    cuts: &[Cut],
+    most: Option<i64>,
+    deadline: &Deadline,
+) -> Result<Option<Least>, String> {
+    let mut cover = Cover::new(goods, cuts);
+    let mut variables = Variables::default();
+    variables.layouts.clone_from(&cover.layouts);
+    let (unmet, constant) = goal(Goal::Unmet, goods.problem, &variables, &mut cover.program);
+    let sums = [unmet, cover.cost(goods), cover.takes(goods, 0), cover.takes(goods, 1)];
+    let mut bounds = [0i64; 4];
+    let mut best: Option<Vec<i64>> = None;
+    for (at, sum) in sums.into_iter().enumerate() {
+        let effort = Effort { seconds: deadline.left() * SHARE, nodes: Some(COVER_NODES) };
+        let (values, bound, reached) = if sum.is_empty() && best.is_some() {
+            (best.take().unwrap_or_default(), 0, 0)
+        } else {
+            match minimise(&cover.program, &sum, &effort, best.as_deref())? {
+                Answer::Infeasible => return Ok(None),
+                Answer::Nothing => match best.take() {
+                    Some(values) => {
+                        let value = sum.value(&values);
+                        (values, 0, value)
+                    }
+                    None => return Err("no bound in time".to_owned()),
+                },
+                Answer::Found { values, bound, .. } => {
+                    let value = sum.value(&values);
+                    (values, bound, value)
+                }
+            }
+        };
+        let allowed = if at == 1 { most.unwrap_or(reached).max(reached) } else { reached };
+        cover.program.rows.push(bound_row(sum, allowed));
+        if let Some(place) = bounds.get_mut(at) {
+            *place = bound;
+        }
+        best = Some(values);
+    }
+    let values = best.unwrap_or_default();
+    let value = |var: &Var| values.get(var.index()).copied().unwrap_or(0);
+    let chosen = cover.layouts.iter().map(|all| all.iter().position(|var| value(var) > 0));
+    let [unmet, cost, cores, memory] = bounds;
+    let unmet = unmet.saturating_add(constant);
+    let hosts = cover.hosts.iter().map(value).collect();
+    Ok(Some(Least { chosen: chosen.collect(), hosts, unmet, cost, cores, memory }))
 }
 
-impl<'p> Search<'_, 'p> {
+struct Search<'g> {
+    goods: &'g Goods<'g>,
+    deadline: &'g Deadline,
+    best: Option<(Vec<Option<usize>>, Hosts<'g>)>,
+}
+
+impl<'g> Search<'g> {
     fn cost(&self) -> Option<i64> {
         self.best.as_ref().map(|(_, hosts)| hosts.cost())
     }
 
-    /// The least unmet demand, cost, cores and memory, in that order, and the
-    /// layouts that reach them; `most` is a cost that is allowed. `None` if there
-    /// is no plan.
-    fn layouts(&self, most: Option<i64>) -> Result<Option<Least>, String> {
+    /// Fills hosts with these layouts in several ways and keeps the cheapest: hosts
+    /// opened as they are needed, or those that the bound counts on first.
+    fn fill(&mut self, least: &Least) {
         let goods = self.goods;
-        let mut cover = Cover::new(goods, &self.cuts);
-        let mut variables = Variables::default();
-        variables.layouts.clone_from(&cover.layouts);
-        let (unmet, constant) = goal(Goal::Unmet, goods.problem, &variables, &mut cover.program);
-        let sums = [unmet, cover.cost(goods), cover.takes(goods, 0), cover.takes(goods, 1)];
-        let mut bounds = [0i64; 4];
-        let mut best: Option<Vec<i64>> = None;
-        for (at, sum) in sums.into_iter().enumerate() {
-            let effort = Effort { seconds: self.deadline.left() * SHARE, nodes: None };
-            let (values, bound, reached) = if sum.is_empty() && best.is_some() {
-                (best.take().unwrap_or_default(), 0, 0)
-            } else {
-                match minimise(&cover.program, &sum, &effort, best.as_deref())? {
-                    Answer::Infeasible => return Ok(None),
-                    Answer::Nothing => match best.take() {
-                        Some(values) => {
-                            let value = sum.value(&values);
-                            (values, 0, value)
-                        }
-                        None => return Err("no bound in time".to_owned()),
-                    },
-                    Answer::Found { values, bound, .. } => {
-                        let value = sum.value(&values);
-                        (values, bound, value)
-                    }
-                }
-            };
-            let allowed = if at == 1 { most.unwrap_or(reached).max(reached) } else { reached };
-            cover.program.rows.push(bound_row(sum, allowed));
-            if let Some(place) = bounds.get_mut(at) {
-                *place = bound;
-            }
-            best = Some(values);
-        }
-        let values = best.unwrap_or_default();
-        let value = |var: &Var| values.get(var.index()).copied().unwrap_or(0);
-        let chosen = cover.layouts.iter().map(|all| all.iter().position(|var| value(var) > 0));
-        let [unmet, cost, cores, memory] = bounds;
-        let unmet = unmet.saturating_add(constant);
-        Ok(Some(Least { chosen: chosen.collect(), unmet, cost, cores, memory }))
-    }
-
-    /// Fills hosts with these layouts in several orders and keeps the cheapest.
-    fn fill(&mut self, chosen: &[Option<usize>]) {
-        let goods = self.goods;
+        let chosen = &least.chosen;
         let demand = counts(goods, chosen);
         let scale = Scale::new(goods, &demand);
         let reserve = Reserve::new(goods, &scale);
-        let mut best: Option<Hosts<'p>> = None;
+        let planned: Vec<usize> = goods
+            .classes
+            .iter()
+            .zip(&least.hosts)
+            .flat_map(|(class, count)| {
+                class.sites.iter().copied().take(usize::try_from(*count).unwrap_or(0))
+            })
+            .collect();
+        let mut best: Option<Hosts<'g>> = None;
         for by in [None, Some(0), Some(1), Some(2), Some(3), Some(4)] {
-            let mut hosts = Hosts::new(goods, chosen);
             let queue = queue(goods, &demand, &scale, by);
-            let mut used = Vec::new();
-            let homeless = best_fit(&mut hosts, &queue, &mut used, &scale, |hosts, one| {
-                reserve.next(goods, hosts, one, i64::MAX)
-            });
-            let cheaper = best.as_ref().is_none_or(|best| hosts.cost() < best.cost());
-            if homeless.is_empty() && cheaper {
-                best = Some(hosts);
+            for (taste, planned) in [
+                (Taste::Fullest, &planned[..0]),
+                (Taste::Fullest, &planned),
+                (Taste::Alike, &planned),
+            ] {
+                if best.as_ref().is_some_and(|best| best.cost() <= least.cost) {
+                    break;
+                }
+                let mut hosts = Hosts::new(goods, chosen);
+                let mut used = planned.to_vec();
+                let homeless =
+                    best_fit(&mut hosts, &queue, &mut used, (&scale, taste), |hosts, one| {
+                        reserve.next(goods, hosts, one, i64::MAX)
+                    });
+                let cheaper = best.as_ref().is_none_or(|best| hosts.cost() < best.cost());
+                if homeless.is_empty() && cheaper {
+                    best = Some(hosts);
+                }
             }
         }
         if let Some(hosts) = best {
-            self.offer(chosen, hosts, (&scale, &reserve));
+            self.offer((chosen, hosts), (&scale, &reserve), least.cost);
         }
     }
 
     /// Makes hosts better and keeps them if they are the cheapest so far.
     fn offer(
         &mut self,
-        chosen: &[Option<usize>],
-        hosts: Hosts<'p>,
+        (chosen, mut hosts): (&[Option<usize>], Hosts<'g>),
         guide: (&Scale, &Reserve),
+        bound: i64,
     ) {
-        if hosts::leads(self.goods.problem, chosen, &hosts.all().collect::<Vec<_>>()).is_none() {
-            return;
-        }
         let mut rounds = 0;
-        let hosts = improve(self.goods, hosts, guide, 0, || {
+        improve(self.goods, &mut hosts, guide, bound, || {
             rounds += 1;
-            rounds <= ROUNDS && self.deadline.left() > 0.0
+            rounds <= ROUNDS[0] && self.deadline.left() > 0.0
         });
-        let is_led =
-            hosts::leads(self.goods.problem, chosen, &hosts.all().collect::<Vec<_>>()).is_some();
+        let spots: Vec<Spot> = hosts.all().collect();
+        let is_led = hosts::leads(self.goods.problem, chosen, &spots).is_some();
         if is_led && self.cost().is_none_or(|cost| hosts.cost() < cost) {
             self.best = Some((chosen.to_vec(), hosts));
         }
     }
 
-    /// Column generation: better rows of proof, and whole columns as a plan.
-    fn generate(&mut self, first: &Least) -> Result<(), String> {
+    /// Column generation: whole columns as a plan, and rows of proof.
+    fn generate(&mut self, bound: i64) -> Result<Vec<Cut>, String> {
         let goods = self.goods;
         let mut generation = Generation::new(goods);
         if let Some((_, hosts)) = &self.best {
@@ -194,80 +250,81 @@ impl<'p> Search<'_, 'p> {
         }
         let until = self.deadline.spent() + self.deadline.left() * SHARE;
         let (generated, wide, shared) = generation.run(self.deadline, until)?;
-        self.cuts.clone_from(&generated.cuts);
-        let bound = self.layouts(None)?.map_or(first.cost, |least| least.cost);
-        if self.cost().is_some_and(|cost| cost <= bound) {
-            return Ok(());
-        }
         let effort = Effort { seconds: self.deadline.left() * SHARE, nodes: Some(NODES) };
-        let chosen = master::choose(goods, &generated, (&wide, &shared), &effort);
-        if let Some(chosen) = chosen {
+        if let Some(chosen) = master::choose(goods, &generated, (&wide, &shared), &effort) {
             let demand = counts(goods, &chosen.layouts);
             let scale = Scale::new(goods, &demand);
             let reserve = Reserve::new(goods, &scale);
             if let Some(hosts) = master::build(goods, &chosen, &demand, (&scale, &reserve)) {
-                self.offer(&chosen.layouts, hosts, (&scale, &reserve));
+                self.offer((&chosen.layouts, hosts), (&scale, &reserve), bound);
             }
         }
-        Ok(())
+        Ok(generated.cuts)
     }
 
-    /// The best plan with what each tier reached.
-    fn finish(mut self, unmet: i64, bound: i64) -> Result<Packed, String> {
-        let Some((chosen, hosts)) = self.best.take() else { return Ok(Packed::Nothing) };
-        let problem = self.goods.problem;
-        let cost = hosts.cost();
-        let least = self.layouts(Some(cost))?;
-        let (hosts, busiest) = balance::relieve(self.goods, hosts, &chosen, self.deadline)?;
-        let mut spots: Vec<Spot> = hosts.all().collect();
-        spots.sort_unstable();
-        let Some(leads) = hosts::leads(problem, &chosen, &spots) else {
-            return Ok(Packed::Nothing);
-        };
-        let demand = counts(self.goods, &chosen);
-        let memory: i64 = self
-            .goods
-            .items
-            .iter()
-            .zip(&demand)
-            .map(|(item, count)| goods::int(item.size.memory_mib).saturating_mul(*count))
-            .sum();
-        let cores: i64 = (0..hosts.count())
-            .map(|site| hosts.cores(site))
-            .map(|(left, has)| has - left)
-            .sum();
-        let late = self.deadline.left() <= 0.0;
-        let tiers = TIERS.map(|goal| {
-            let (value, least) = match goal {
-                Goal::Unmet => (unmet, unmet),
-                Goal::Cost => (cost, bound),
-                Goal::Cores => (cores, least.as_ref().map_or(0, |least| least.cores)),
-                Goal::Memory => (memory, least.as_ref().map_or(0, |least| least.memory)),
-                Goal::BusiestHost => busiest,
-                Goal::MostLeads => balance::leads(problem, &chosen, &leads),
-            };
-            let bound = least.min(value).max(0);
-            TierResult {
-                goal,
-                value: natural(value),
-                bound: natural(bound),
-                seconds: 0.0,
-                limit_hit: late && bound < value,
-            }
+    /// Makes the best plan better as long as its cost is not proved.
+    fn polish(&mut self, bound: i64) {
+        let Some((chosen, hosts)) = &self.best else { return };
+        let demand = counts(self.goods, chosen);
+        let scale = Scale::new(self.goods, &demand);
+        let reserve = Reserve::new(self.goods, &scale);
+        let mut better = hosts.clone();
+        let mut rounds = 0;
+        improve(self.goods, &mut better, (&scale, &reserve), bound, || {
+            rounds += 1;
+            rounds <= ROUNDS[1] && self.deadline.left() > 0.0
         });
-        Ok(Packed::Found(Box::new(Solution {
-            chosen,
-            rooms: placed(&spots, |spot| spot.room),
-            pools: placed(&spots, |spot| spot.pool)
-                .into_iter()
-                .filter(|placed| {
-                    problem.sites.get(placed.site).is_some_and(|site| site.pools.len() > 1)
-                })
-                .collect(),
-            leads,
-            tiers: tiers.to_vec(),
-        })))
+        let spots: Vec<Spot> = better.all().collect();
+        if hosts::leads(self.goods.problem, chosen, &spots).is_some() {
+            self.best = Some((chosen.clone(), better));
+        }
     }
+}
+
+/// A plan with what each tier reached; `None` if no majority can be kept.
+fn finish(
+    goods: &Goods,
+    (chosen, hosts): (&[Option<usize>], Hosts),
+    least: &Least,
+    deadline: &Deadline,
+) -> Result<Option<Solution>, String> {
+    let problem = goods.problem;
+    let cost = hosts.cost();
+    let (hosts, busiest) = balance::relieve(goods, hosts, chosen, deadline)?;
+    let mut spots: Vec<Spot> = hosts.all().collect();
+    spots.sort_unstable();
+    let Some(leads) = hosts::leads(problem, chosen, &spots) else { return Ok(None) };
+    let memory = narrow::memory(goods, &counts(goods, chosen));
+    let cores = (0..hosts.count()).map(|site| hosts.cores(site)).map(|(left, has)| has - left);
+    let late = deadline.left() <= 0.0;
+    let cores: i64 = cores.sum();
+    let tiers = TIERS.map(|goal| {
+        let (value, bound) = match goal {
+            Goal::Unmet => (least.unmet, least.unmet),
+            Goal::Cost => (cost, least.cost),
+            Goal::Cores => (cores, least.cores),
+            Goal::Memory => (memory, least.memory),
+            Goal::BusiestHost => busiest,
+            Goal::MostLeads => balance::leads(problem, &leads),
+        };
+        let bound = bound.min(value).max(0);
+        TierResult {
+            goal,
+            value: natural(value),
+            bound: natural(bound),
+            seconds: 0.0,
+            limit_hit: late && bound < value,
+        }
+    });
+    let several =
+        |placed: &Placed| problem.sites.get(placed.site).is_some_and(|site| site.pools.len() > 1);
+    Ok(Some(Solution {
+        chosen: chosen.to_vec(),
+        rooms: placed(&spots, |spot| spot.room),
+        pools: placed(&spots, |spot| spot.pool).into_iter().filter(several).collect(),
+        leads,
+        tiers: tiers.to_vec(),
+    }))
 }
 
 fn placed(spots: &[Spot], at: impl Fn(&Spot) -> usize) -> Vec<Placed> {
