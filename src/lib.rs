@@ -25,6 +25,7 @@
 //! | [`solve`] | a model | counts with bound and gap, or what falls short |
 //! | [`plan`] | counts | the artefact: every VM down to its CPUs and MAC |
 //! | [`audit`] | a plan | findings, derived again in integers |
+//! | [`explain`] | a plan and a question | what else was possible, what a rule costs |
 //! | [`graph`] | a plan and what was observed | resources in order, each with action and reason |
 //! | [`render`] | a planned VM | domain XML, seed, engine configuration |
 //! | [`deploy`] | a graph | events, a journal, running VMs |
@@ -59,6 +60,8 @@ pub mod solve;
 pub mod plan;
 
 pub mod audit;
+
+pub mod explain;
 
 pub mod graph;
 

@@ -320,6 +320,29 @@ quantity!(
     ]
 );
 
+quantity!(
+    /// Parts of a whole, in percent.
+    Percent,
+    "%",
+    "a percentage such as 20%",
+    [("%", 1, 1)]
+);
+
+quantity!(
+    /// Spans of time, in microseconds.
+    Microseconds,
+    "us",
+    "a span of time such as 5ms or 300us",
+    [
+        ("s", 1_000_000, 1),
+        ("ms", 1_000, 1),
+        ("us", 1, 1),
+        // The micro sign and the Greek letter look the same.
+        ("\u{b5}s", 1, 1),
+        ("\u{3bc}s", 1, 1),
+    ]
+);
+
 /// Takes `part` in `whole` as a share in percent, for people; 0 of nothing is 0.
 #[must_use]
 pub fn percent(part: u64, whole: u64) -> f64 {
@@ -348,6 +371,20 @@ mod tests {
         assert_eq!(Bytes::parse("10KiB"), Ok(Bytes::new(10240)));
         assert_eq!(PerSecond::parse("900k/s"), Ok(PerSecond::new(900_000)));
         assert_eq!(BitsPerSecond::parse("10 Gbit/s").map(BitsPerSecond::get), Ok(10_000_000_000));
+    }
+
+    #[test]
+    fn percentages_and_spans_of_time_are_quantities_too() {
+        assert_eq!(Percent::parse("20 %"), Ok(Percent::new(20)));
+        assert_eq!(Microseconds::parse("5ms"), Ok(Microseconds::new(5_000)));
+        assert_eq!(Microseconds::parse("0.3 ms"), Ok(Microseconds::new(300)));
+        assert_eq!(Microseconds::parse("7\u{b5}s"), Ok(Microseconds::new(7)));
+        let bare = Percent::parse("0.2").unwrap_err().to_string();
+        assert_eq!(bare, "\"0.2\" has the unit \"\"; expected a percentage such as 20%");
+        let nanos = Microseconds::parse("10ns").unwrap_err().to_string();
+        let expected = "expected a span of time such as 5ms or 300us";
+        assert_eq!(nanos, format!("\"10ns\" has the unit \"ns\"; {expected}"));
+        assert_eq!(Microseconds::new(5_000).to_string(), "5ms");
     }
 
     #[test]

@@ -26,6 +26,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("solve", &["ids", "model", "plan", "profile", "sizing", "spec", "topology", "units"]),
     ("plan", &["files", "ids", "model", "profile", "sizing", "solve", "spec", "topology", "units"]),
     ("audit", &["ids", "plan", "profile", "spec", "topology", "units"]),
+    (
+        "explain",
+        &[
+            "audit", "ids", "model", "plan", "profile", "sizing", "solve", "spec", "topology",
+            "units",
+        ],
+    ),
     ("hypervisor", &["ids", "quote", "slots", "topology", "units"]),
     (
         "graph",
@@ -55,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "audit",
             "deploy",
             "engine",
+            "explain",
             "graph",
             "hypervisor",
             "ids",
@@ -76,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "audit",
             "deploy",
             "engine",
+            "explain",
             "files",
             "graph",
             "hypervisor",
@@ -103,6 +112,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("virt_sys::", &["hypervisor"]),
     ("clap::", &["cli"]),
     ("indicatif::", &["cli"]),
+    ("schemars::", &["spec"]),
     ("serde_saphyr::", &["spec"]),
     ("println!", &[]),
 ];

@@ -112,7 +112,7 @@ fn what_is_not_there_is_said() {
     insta::assert_snapshot!(bench.run(&["show"]), @"
     exit 1
     ---
-    error: plan.json: not a plan: invalid type: integer `7`, expected a string at line 2 column 10
+    error: plan.json: the plan has format 1; this program reads format 2: make it again
     ");
 }
 
@@ -124,8 +124,9 @@ fn a_plan_is_shown() {
     exit 0
     cache  redis: 6 instances of 2 vCPU, 1 GiB, 2 GiB data
       split     3 groups, 2 copies each: the quorum binds
-      capacity  156k/s for 144k/s asked, 92 % used
-      instance  52k/s usable of a ceiling of 152k/s
+      capacity  132k/s for 124k/s asked, 94 % used
+      instance  44k/s usable of a ceiling of 129k/s
+      unsplit   242k/s from one instance on all of h1; 440k/s from it in such instances, 1.8 times
     builder  fixed: 2 machines of 4 vCPU, 1 GiB, 4 GiB disk, at most one per host
 
       + cache-0    h1 numa 0  cpus 2,14       1 GiB  master 0-5460       because a quorum needs 3 masters
@@ -143,9 +144,9 @@ fn a_plan_is_shown() {
     h3    numa 0  ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  ##........ 15 GiB of 70 GiB in default
 
     survives the loss of any one host:
-      h1  cache  1 of 3 masters lost  cache-1 takes over  156k/s left, 92 % used
-      h2  cache  1 of 3 masters lost  cache-3 takes over  156k/s left, 92 % used
-      h3  cache  1 of 3 masters lost  cache-5 takes over  156k/s left, 92 % used
+      h1  cache  1 of 3 masters lost  cache-1 takes over  132k/s left, 94 % used
+      h2  cache  1 of 3 masters lost  cache-3 takes over  132k/s left, 94 % used
+      h3  cache  1 of 3 masters lost  cache-5 takes over  132k/s left, 94 % used
     objectives, in this order:
       cost  3  the best there is, proved
 
@@ -158,7 +159,7 @@ fn a_plan_is_shown() {
     ---
     ");
     let json = bench.run(&["show", "--format", "json"]);
-    assert!(json.contains("\"masters_lost\": 1"), "{json}");
+    assert!(json.contains("\"leads_lost\": 1"), "{json}");
 }
 
 #[test]
@@ -174,18 +175,6 @@ fn a_plan_with_findings_fails_its_check() {
     8 instances on 3 hosts. audit: 2 findings.
     ---
     ");
-}
-
-#[test]
-fn the_examples_are_sound_and_end_as_they_say() {
-    let root = env!("CARGO_MANIFEST_DIR");
-    for (example, code) in [("one-server", 0), ("infeasible", 4)] {
-        let spec = format!("{root}/examples/{example}/spec.yaml");
-        let said = one_host().run(&["check", &spec]);
-        assert!(said.starts_with("exit 0\n"), "{said}");
-        let said = one_host().run(&["plan", &spec]);
-        assert!(said.starts_with(&format!("exit {code}\n")), "{said}");
-    }
 }
 
 /// The quickstart's spec on three hosts of the lab's size.
@@ -204,8 +193,9 @@ fn a_plan_is_made_shown_and_written() {
     exit 0
     cache  redis: 6 instances of 1 vCPU, 512 MiB, 1 GiB data
       split     3 groups, 2 copies each: the quorum binds
-      capacity  114k/s for 4600/s asked, 4 % used
-      instance  38k/s usable of a ceiling of 133k/s
+      capacity  97k/s for 4600/s asked, 5 % used
+      instance  32k/s usable of a ceiling of 113k/s
+      unsplit   101k/s from one instance on all of h1; 97k/s from it in such instances, 0.9 times
 
       + cache-0  h1 numa 0  cpus 1  512 MiB  master 0-5461       because a quorum needs 3 masters
       + cache-1  h3 numa 0  cpus 1  512 MiB  master 5462-10922   because a quorum needs 3 masters
@@ -220,16 +210,16 @@ fn a_plan_is_made_shown_and_written() {
     h3    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
 
     survives the loss of any one host:
-      h1  cache  1 of 3 masters lost  cache-3 takes over  114k/s left, 4 % used
-      h2  cache  1 of 3 masters lost  cache-5 takes over  114k/s left, 4 % used
-      h3  cache  1 of 3 masters lost  cache-4 takes over  114k/s left, 4 % used
+      h1  cache  1 of 3 masters lost  cache-3 takes over  97k/s left, 5 % used
+      h2  cache  1 of 3 masters lost  cache-5 takes over  97k/s left, 5 % used
+      h3  cache  1 of 3 masters lost  cache-4 takes over  97k/s left, 5 % used
     objectives, in this order:
-      unmet demand                   0/s    the best there is, proved
-      cost of used hosts             3      the best there is, proved
-      cores                          6      the best there is, proved
-      memory                         3 GiB  the best there is, proved
-      cores on the busiest host      2      the best there is, proved
-      masters in one failure domain  1      the best there is, proved
+      unmet demand                             0/s    the best there is, proved
+      cost of used hosts                       3      the best there is, proved
+      cores                                    6      the best there is, proved
+      memory                                   3 GiB  the best there is, proved
+      cores on the busiest host                2      the best there is, proved
+      leading instances in one failure domain  1      the best there is, proved
 
     6 instances on 3 hosts. audit: no findings. written to plan.json
     ---

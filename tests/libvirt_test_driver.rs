@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hostsplit::hypervisor::libvirt::LibvirtConnector;
+use hostsplit::hypervisor::libvirt::{LibvirtConnector, LibvirtViewer};
 use hostsplit::hypervisor::{
     Connector, ErrorKind, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest,
 };
@@ -60,10 +60,12 @@ fn a_domain_from_its_definition_to_its_end() {
     assert_eq!(defined.owner.unwrap().digest, "d1");
 
     host.start(name).unwrap();
-    assert!(find().unwrap().active);
+    assert!(find().unwrap().active && host.is_active(name).unwrap());
+    // It has no interface, so nobody knows an address.
+    assert_eq!(host.addresses(name).unwrap(), [std::net::Ipv4Addr::LOCALHOST; 0]);
     assert_eq!(host.undefine(name).unwrap_err().message, "the domain is running");
     host.power_off(name).unwrap();
-    assert!(!find().unwrap().active);
+    assert!(!find().unwrap().active && !host.is_active(name).unwrap());
     host.undefine(name).unwrap();
     assert_eq!(find(), None);
 }
@@ -94,7 +96,10 @@ fn volumes_come_and_go() {
     let volumes = host.volumes("default-pool").unwrap();
     let made = volumes.iter().find(|volume| volume.name == "shop-a-data").unwrap();
     assert_eq!((made.capacity, made.path.as_str()), (64 << 20, "/default-pool/shop-a-data"));
+    assert_eq!(host.volume("default-pool", "shop-a-data").as_ref(), Ok(made));
     host.delete_volume("default-pool", "shop-a-data").unwrap();
+    let gone = host.volume("default-pool", "shop-a-data").unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::NotFound, "{gone}");
     let error = host.delete_volume("default-pool", "shop-a-data").unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
     assert!(error.code.is_some());
@@ -107,12 +112,24 @@ fn what_is_not_there_is_named() {
     let host = host();
     let error = host.start("nobody").unwrap_err();
     assert_eq!((error.kind, error.what.as_str()), (ErrorKind::NotFound, "start domain nobody"));
+    assert_eq!(host.is_active("nobody").unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(host.addresses("nobody").unwrap_err().kind, ErrorKind::NotFound);
     assert_eq!(host.volumes("no-pool").unwrap_err().kind, ErrorKind::NotFound);
     let ping = serde_json::json!({ "execute": "guest-ping" });
     let error = host.agent("nobody", &ping, Duration::from_secs(1)).unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
     let error = host.upload("default-pool", "none", &mut [0u8].as_slice(), 1).unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
+}
+
+#[test]
+fn whoever_may_only_look_is_told_so() {
+    let name = HostName::new("h1").unwrap();
+    // A connection that is not refused is not restricted.
+    let viewer = LibvirtViewer.connect(&name, "test:///default").unwrap();
+    assert_eq!(viewer.describe().unwrap().hostname, host().describe().unwrap().hostname);
+    let Err(error) = LibvirtViewer.connect(&name, "nonsense://") else { panic!("connected") };
+    assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
 }
 
 #[test]
@@ -145,12 +162,25 @@ fn discover_writes_a_host_file_once_and_never_over_an_edited_one() {
     let (code, stdout, stderr) = discover(&["--hypervisor", "qemu"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(stdout.contains("16 CPUs in 2 NUMA, 6144MiB"), "{stdout}");
+    assert!(stdout.contains("    domain test: running, 2 vCPUs not pinned, 8GiB"), "{stdout}");
     let written = read();
     assert!(written.contains("\nname: h7\nuri: test:///default\nhypervisor: qemu "), "{written}");
     let (code, stdout, _) = discover(&["--hypervisor", "qemu", "--format", "json"]);
     assert_eq!(code, Some(0));
     let json: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(json["hosts"][0]["result"], "kept");
+
+    assert_eq!(json["hosts"][0]["domains"][0]["name"], "test");
+
+    // `plan` takes it as it is.
+    let spec = "name: shop\nhosts:\n  - include: hosts/*.yaml\nvms:\n  - { name: box, count: 1, \
+                vcpus: 1, memory: 512MiB, disk: 1GiB }\n";
+    #[expect(clippy::disallowed_methods, reason = "edge: plays the user")]
+    std::fs::write(desk.path().join("spec.yaml"), spec).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "edge: runs the program under test")]
+    let mut plan = std::process::Command::new(env!("CARGO_BIN_EXE_hostsplit"));
+    let planned = plan.current_dir(&desk).args(["plan", "spec.yaml"]).output().unwrap();
+    assert!(planned.status.success(), "{}", String::from_utf8_lossy(&planned.stderr));
 
     let edited = written.replace("cost: 1 ", "cost: 9 ");
     #[expect(clippy::disallowed_methods, reason = "edge: plays the user")]

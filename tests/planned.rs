@@ -102,6 +102,7 @@ prop_compose! {
                 first: Ipv4Addr::new(10, 20, 0, 50),
                 last: Ipv4Addr::new(10, 20, 0, 199),
                 gateway: Some(Ipv4Addr::new(10, 20, 0, 1)),
+                vip: None,
             }),
             image: None,
             topology,

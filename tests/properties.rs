@@ -64,6 +64,7 @@ fn spec(hosts: Vec<Host>, reads: u64, data: u64, survive: Option<Level>) -> Spec
             first: [10, 20, 0, 50].into(),
             last: [10, 20, 3, 250].into(),
             gateway: Some([10, 20, 0, 1].into()),
+            vip: None,
         }),
         image: None,
         topology: Topology { hosts },

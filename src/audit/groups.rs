@@ -2,25 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Findings, Kind, loss};
+use super::{Findings, Kind};
 use crate::ids::InstanceName;
 use crate::plan::{Group, Plan, Role, ServicePlan};
+use crate::spec::Cluster;
 
 /// Hash slots of a Redis Cluster.
 pub(super) const SLOTS: u32 = 16_384;
 /// Masters below which a cluster cannot agree that one is gone.
 const MIN_MASTERS: usize = 3;
+/// Voters of which one may be lost without losing the majority.
+const MIN_VOTERS: usize = 3;
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     for service in &plan.services {
-        slots(service, findings);
+        let cluster = service.engine.cluster();
+        if cluster == Cluster::Sharded {
+            slots(service, findings);
+        }
+        instances(plan, service, findings);
         counts(service, findings);
-        roles(plan, service, findings);
+        match cluster {
+            Cluster::Sharded | Cluster::PrimaryReplica | Cluster::GatewayPair => {
+                roles(plan, service, findings);
+            }
+            Cluster::Quorum | Cluster::Pool => alone(plan, service, findings),
+        }
+        if cluster == Cluster::Quorum {
+            voters(plan, service, findings);
+        }
     }
-    loss::check(plan, findings);
 }
 
-/// Master first, then the replicas.
+/// Who leads first, then the replicas.
 pub(super) fn members(group: &Group) -> impl Iterator<Item = &InstanceName> {
     std::iter::once(&group.lead).chain(&group.replicas)
 }
@@ -53,9 +67,23 @@ fn slots(service: &ServicePlan, findings: &mut Findings) {
     }
 }
 
+/// The instances are as many as the layout says.
+fn instances(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
+    let has = plan.instances.iter().filter(|one| one.service == service.name).count();
+    let planned = service.layout.all_instances() as usize;
+    if has != planned {
+        let message = format!("it has {has} instances, its layout {planned}");
+        findings.add(Kind::Instances, &service.name, message);
+    }
+}
+
 fn counts(service: &ServicePlan, findings: &mut Findings) {
-    let planned = service.layout.groups as usize;
     let groups = service.groups.len();
+    let planned = match service.engine.cluster() {
+        // Nobody is in a group where all are alike.
+        Cluster::Quorum | Cluster::Pool => 0,
+        _ => service.layout.groups as usize,
+    };
     if groups != planned {
         let message = format!("it has {groups} groups, its layout {planned}");
         findings.add(Kind::Copies, &service.name, message);
@@ -69,9 +97,40 @@ fn counts(service: &ServicePlan, findings: &mut Findings) {
             findings.add(Kind::Copies, &service.name, message);
         }
     }
-    if groups < MIN_MASTERS {
+    if groups < MIN_MASTERS && service.engine.cluster() == Cluster::Sharded {
         let message = format!("{groups} masters; a Redis Cluster needs {MIN_MASTERS}");
         findings.add(Kind::Masters, &service.name, message);
+    }
+}
+
+/// Instances of a cluster without groups: in none, each in a role of its kind.
+fn alone(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
+    let cluster = service.engine.cluster();
+    for instance in plan.instances.iter().filter(|one| one.service == service.name) {
+        let known = instance.role == Role::lead(cluster)
+            || instance.role == Role::follower(cluster)
+            || (instance.role == Role::Witness && cluster == Cluster::Quorum);
+        if !known || instance.group.is_some() {
+            let message =
+                format!("it is {} in a cluster of the kind {cluster}", instance.role.as_str());
+            findings.add(Kind::Role, &instance.name, message);
+        }
+    }
+}
+
+/// An odd number of voters; three or more where a loss must be survived.
+fn voters(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
+    let own = || plan.instances.iter().filter(|one| one.service == service.name);
+    let witnesses = own().filter(|one| one.role == Role::Witness).count();
+    let voters = witnesses + own().filter(|one| one.role == Role::Voter).count();
+    let least = if plan.policy.survives() { MIN_VOTERS } else { 1 };
+    if voters < least || voters.is_multiple_of(2) {
+        let message = format!("{voters} voters; expected an odd number, at least {least}");
+        findings.add(Kind::Voters, &service.name, message);
+    }
+    if witnesses != usize::from(service.layout.witness.is_some()) {
+        let message = format!("{witnesses} instances only vote, its layout says otherwise");
+        findings.add(Kind::Voters, &service.name, message);
     }
 }
 
@@ -80,13 +139,14 @@ fn counts(service: &ServicePlan, findings: &mut Findings) {
 fn roles(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
     let mut stated: BTreeMap<&InstanceName, (Role, u32)> = BTreeMap::new();
     let mut indices = BTreeSet::new();
+    let cluster = service.engine.cluster();
     for group in &service.groups {
         if !indices.insert(group.index) {
             let message = format!("group {} stands twice", group.index);
             findings.add(Kind::Role, &service.name, message);
         }
         for (place, name) in members(group).enumerate() {
-            let role = if place == 0 { Role::Master } else { Role::Replica };
+            let role = if place == 0 { Role::lead(cluster) } else { Role::follower(cluster) };
             if stated.insert(name, (role, group.index)).is_some() {
                 findings.add(Kind::Role, name, "it stands in the groups twice");
             }

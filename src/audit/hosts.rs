@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::index::Index;
 use super::{Findings, Kind};
 use crate::ids::HostName;
-use crate::plan::{Instance, Plan, Volume};
+use crate::plan::{Instance, Plan, Role, Volume};
 use crate::topology::NumaNode;
 use crate::units::Mebibytes;
 
@@ -28,6 +28,7 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
     }
     memory(plan, index, findings);
     pools(plan, index, findings);
+    iops(plan, index, findings);
     bridges(plan, index, findings);
 }
 
@@ -128,6 +129,43 @@ fn pools<'a>(plan: &'a Plan, index: &Index<'_>, findings: &mut Findings) {
             );
             findings.add(Kind::PoolCapacity, &host.name, message);
         }
+    }
+}
+
+/// All volumes of an instance are in the pool of its data or, without data, of its
+/// root; its disk's work falls there.
+fn iops(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
+    let mut needed: BTreeMap<(&HostName, &str), u128> = BTreeMap::new();
+    for instance in &plan.instances {
+        let Some(volume) = instance.data.as_ref().or(instance.root.as_ref()) else { continue };
+        let sum = needed.entry((&instance.host, volume.pool.as_str())).or_default();
+        *sum = sum.saturating_add(u128::from(operations(plan, instance)));
+    }
+    for ((name, pool), needed) in needed {
+        let host = index.host(name);
+        let pool = host.and_then(|host| host.pools.iter().find(|other| other.name == pool));
+        let Some((pool, most)) = pool.and_then(|pool| Some((pool, pool.iops_per_s?))) else {
+            continue;
+        };
+        if needed > u128::from(most.get()) {
+            let message = format!(
+                "instances in pool {:?} need {needed} I/O operations/s, its disk does {most}",
+                pool.name
+            );
+            findings.add(Kind::Iops, name, message);
+        }
+    }
+}
+
+/// I/O operations per second that an instance is planned with.
+fn operations(plan: &Plan, instance: &Instance) -> u64 {
+    let service = plan.services.iter().find(|service| service.name == instance.service);
+    let vm = plan.vms.iter().find(|vm| vm.name == instance.service);
+    match (service, vm) {
+        (Some(_), _) if instance.role == Role::Witness => 0,
+        (Some(service), _) => service.capacity.iops_per_s.get(),
+        (None, Some(vm)) => vm.iops_per_s.get(),
+        (None, None) => 0,
     }
 }
 

@@ -83,6 +83,11 @@ kinds! {
     UnknownPool = "unknown_pool",
     /// The volumes of a pool fit into it.
     PoolCapacity = "pool_capacity",
+    /// The I/O operations of a pool's instances are within what its disk does, if
+    /// that is known, and those that services state are what they need.
+    Iops = "iops",
+    /// A gateway carries what the pools behind it serve.
+    Gateway = "gateway",
     /// A root volume is at least as large as the image below it.
     RootSize = "root_size",
     /// The traffic of a host's instances fits through its NIC, if that is known.
@@ -108,6 +113,8 @@ kinds! {
     Slots = "slots",
     /// The groups and their copies are as many as the layout says.
     Copies = "copies",
+    /// A service has as many instances as its layout says.
+    Instances = "instances",
     /// Groups and instances agree on who is in which group, in which role.
     Role = "role",
     /// A Redis Cluster has at least three masters.
@@ -133,6 +140,13 @@ kinds! {
     LostGroup = "lost_group",
     /// After the loss of a failure domain more than half of the masters remain.
     Majority = "majority",
+    /// After the loss of a failure domain the others carry the demand.
+    Survivors = "survivors",
+    /// No failure domain holds more instances than shards can be spread over
+    /// evenly, with their copies apart.
+    ShardSpread = "shard_spread",
+    /// A quorum has an odd number of voters, three where it must survive a loss.
+    Voters = "voters",
     /// Fixed machines are as many as asked for.
     FixedCount = "fixed_count",
     /// Fixed machines are spread as asked for.

@@ -1,153 +1,208 @@
-//! The loss of each failure domain, replayed: who takes over, and what is left.
+//! The loss of each failure domain, replayed: who takes over, what is left, and
+//! what an operator has to do where a cluster cannot help itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::groups::members;
-use super::{Findings, Kind};
+use super::primary_replica;
 use crate::ids::{HostName, InstanceName, ServiceName};
-use crate::plan::{Group, Plan, ServicePlan};
-use crate::spec::{Quorum, Survive};
+use crate::plan::{Instance, Plan, Role, ServicePlan};
+use crate::profile::{Profiles, Rules};
+use crate::spec::{Cluster, Demand};
 use crate::topology::Level;
 use crate::units::PerSecond;
 
 /// What the loss of one failure domain does to one service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Loss {
-    /// The failure domain that is lost.
+    /// The kind of failure domain that is lost.
+    pub level: Level,
+    /// Its name.
     pub domain: String,
     /// The service.
     pub service: ServiceName,
-    /// Masters before the loss.
-    pub masters: usize,
-    /// Masters that are lost.
-    pub masters_lost: usize,
-    /// Replicas that take over.
+    /// The kind of cluster that it is.
+    pub cluster: Cluster,
+    /// Instances before the loss.
+    pub instances: usize,
+    /// Instances that are lost.
+    pub instances_lost: usize,
+    /// Leading instances before the loss: masters, primaries, voters, the active
+    /// gateway.
+    pub leads: usize,
+    /// Leading instances that are lost.
+    pub leads_lost: usize,
+    /// Followers that take over.
     pub promoted: Vec<InstanceName>,
     /// Groups of which no copy is left.
     pub lost_groups: Vec<u32>,
     /// Groups of which one copy is left.
     pub single_groups: Vec<u32>,
+    /// What an operator has to do before the service takes writes again; `None`
+    /// where it helps itself.
+    pub operator: Option<String>,
     /// What the service can do afterwards.
     pub remaining_per_s: PerSecond,
     /// What is asked of it.
     pub demand_per_s: PerSecond,
 }
 
+impl Loss {
+    /// Whether the leading instances that vote are still a majority.
+    #[must_use]
+    pub const fn has_majority(&self) -> bool {
+        match self.cluster {
+            Cluster::Sharded | Cluster::Quorum => self.leads_lost.saturating_mul(2) < self.leads,
+            Cluster::PrimaryReplica | Cluster::Pool | Cluster::GatewayPair => true,
+        }
+    }
+}
+
 /// Replays the loss of each failure domain of `level` that holds an instance of
 /// a service, in the order of their names.
 #[must_use]
-pub fn losses(plan: &Plan, level: Level) -> Vec<Loss> {
+pub fn losses(plan: &Plan, profiles: &Profiles, level: Level) -> Vec<Loss> {
     let domains = domains(plan, level);
     let names: BTreeSet<&String> = domains.values().collect();
+    let mut of_service: BTreeMap<&ServiceName, Vec<&Instance>> = BTreeMap::new();
+    for instance in &plan.instances {
+        of_service.entry(&instance.service).or_default().push(instance);
+    }
     let mut losses = Vec::new();
     for domain in names {
         for service in &plan.services {
-            let gone = |name: &InstanceName| domain_of(plan, &domains, name) == Some(domain);
-            if service.groups.iter().flat_map(members).any(gone) {
-                losses.push(replay(service, domain, gone));
+            let own = of_service.get(&service.name).map(Vec::as_slice).unwrap_or_default();
+            let gone: BTreeSet<&InstanceName> = own
+                .iter()
+                .filter(|one| domains.get(&one.host) == Some(domain))
+                .map(|one| &one.name)
+                .collect();
+            if !gone.is_empty() {
+                losses.push(Replay { service, own, gone }.loss(profiles, level, domain));
             }
         }
     }
     losses
 }
 
-fn replay(service: &ServicePlan, domain: &str, gone: impl Fn(&InstanceName) -> bool) -> Loss {
-    let mut loss = Loss {
-        domain: domain.to_owned(),
-        service: service.name.clone(),
-        masters: service.groups.len(),
-        masters_lost: 0,
-        promoted: Vec::new(),
-        lost_groups: Vec::new(),
-        single_groups: Vec::new(),
-        remaining_per_s: PerSecond::ZERO,
-        demand_per_s: service.capacity.demand_per_s,
-    };
-    for group in &service.groups {
-        let left: Vec<&InstanceName> = members(group).filter(|name| !gone(name)).collect();
-        let master_gone = gone(&group.lead);
-        loss.masters_lost += usize::from(master_gone);
-        let Some(heir) = left.first() else {
-            loss.lost_groups.push(group.index);
-            continue;
-        };
-        if master_gone {
-            loss.promoted.push((*heir).clone());
-        }
-        if left.len() == 1 {
-            loss.single_groups.push(group.index);
-        }
-        // Copies are equal: who takes over can do what the lost one did.
-        loss.remaining_per_s = loss.remaining_per_s.saturating_add(service.capacity.usable_per_s);
-    }
-    loss
-}
-
 /// The failure domain of every host.
-fn domains(plan: &Plan, level: Level) -> BTreeMap<&HostName, String> {
+pub(super) fn domains(plan: &Plan, level: Level) -> BTreeMap<&HostName, String> {
     let hosts = plan.topology.hosts.iter();
     hosts.map(|host| (&host.name, host.failure_domain(level))).collect()
 }
 
-fn domain_of<'a>(
-    plan: &Plan,
-    domains: &'a BTreeMap<&HostName, String>,
-    name: &InstanceName,
-) -> Option<&'a String> {
-    domains.get(&plan.instance(name)?.host)
+/// One service and the instances of it that are gone.
+struct Replay<'a> {
+    service: &'a ServicePlan,
+    own: &'a [&'a Instance],
+    gone: BTreeSet<&'a InstanceName>,
 }
 
-/// Judges the plan by what it promises to survive.
-pub(super) fn check(plan: &Plan, findings: &mut Findings) {
-    for survive in &plan.policy.survive {
-        check_level(plan, *survive, findings);
+impl Replay<'_> {
+    fn loss(&self, profiles: &Profiles, level: Level, domain: &str) -> Loss {
+        let is_lead = |one: &&&Instance| {
+            matches!(
+                one.role,
+                Role::Master | Role::Primary | Role::Voter | Role::Witness | Role::Active
+            )
+        };
+        let is_gone = |one: &&&Instance| self.gone.contains(&one.name);
+        let leads = self.own.iter().filter(is_lead);
+        let mut loss = Loss {
+            level,
+            domain: domain.to_owned(),
+            service: self.service.name.clone(),
+            cluster: self.service.engine.cluster(),
+            instances: self.own.len(),
+            instances_lost: self.gone.len(),
+            leads: leads.clone().count(),
+            leads_lost: leads.filter(is_gone).count(),
+            promoted: Vec::new(),
+            lost_groups: Vec::new(),
+            single_groups: Vec::new(),
+            operator: None,
+            remaining_per_s: PerSecond::ZERO,
+            demand_per_s: self.demand(profiles),
+        };
+        self.groups(&mut loss);
+        let usable = self.service.capacity.usable_per_s.get();
+        let remaining = usable.saturating_mul(self.serving(&loss) as u64);
+        loss.remaining_per_s = PerSecond::new(remaining);
+        loss.operator = self.operator(&loss);
+        loss
     }
-}
 
-fn check_level(plan: &Plan, survive: Survive, findings: &mut Findings) {
-    let level = survive.level;
-    let domains = domains(plan, level);
-    let mut crowded = BTreeSet::new();
-    for service in &plan.services {
-        for group in &service.groups {
-            if let Some((name, domain)) = crowd(plan, &domains, group) {
-                crowded.insert((&service.name, group.index));
-                let message =
-                    format!("another copy of group {} is in {level} {domain:?} too", group.index);
-                findings.add(Kind::GroupSpread, name, message);
+    /// What is asked of the others: a replica that is lost applies no writes.
+    fn demand(&self, profiles: &Profiles) -> PerSecond {
+        let rules = profiles.of(self.service.engine).map(|profile| &profile.rules);
+        match (&self.service.demand, rules) {
+            (Demand::PrimaryReplica(demand), Some(Rules::PrimaryReplica(rules))) => {
+                let copies = self.service.layout.copies;
+                let left = copies.saturating_sub(1).max(1);
+                let work = primary_replica::work(demand, rules, copies, left);
+                PerSecond::new(u64::try_from(work).unwrap_or(u64::MAX))
+            }
+            _ => self.service.capacity.demand_per_s,
+        }
+    }
+
+    fn groups(&self, loss: &mut Loss) {
+        for group in &self.service.groups {
+            let left: Vec<_> = members(group).filter(|name| !self.gone.contains(name)).collect();
+            let Some(heir) = left.first() else {
+                loss.lost_groups.push(group.index);
+                continue;
+            };
+            if self.gone.contains(&group.lead) {
+                loss.promoted.push((*heir).clone());
+            }
+            if left.len() == 1 {
+                loss.single_groups.push(group.index);
             }
         }
     }
-    for loss in losses(plan, level) {
-        // A group whose copies stand together was told above.
-        let untold = |index: &&u32| !crowded.contains(&(&loss.service, **index));
-        for index in loss.lost_groups.iter().filter(untold) {
-            let message =
-                format!("the loss of {level} {:?} takes all of group {index}", loss.domain);
-            findings.add(Kind::LostGroup, &loss.service, message);
-        }
-        let is_lost = loss.masters_lost.saturating_mul(2) >= loss.masters;
-        if is_lost && survive.quorum == Quorum::Automatic {
-            let Loss { domain, masters, masters_lost, .. } = &loss;
-            let message = format!(
-                "{level} {domain:?} holds {masters_lost} of {masters} masters, half or more"
-            );
-            findings.add(Kind::Majority, &loss.service, message);
+
+    /// Instances that serve afterwards. Copies are equal: who takes over can do
+    /// what the lost one did.
+    fn serving(&self, loss: &Loss) -> usize {
+        let groups = self.service.groups.len().saturating_sub(loss.lost_groups.len());
+        match loss.cluster {
+            Cluster::Sharded | Cluster::GatewayPair => groups,
+            Cluster::PrimaryReplica | Cluster::Quorum | Cluster::Pool => {
+                let serves = |one: &&&Instance| one.role != Role::Witness;
+                let left = |one: &&&Instance| !self.gone.contains(&one.name);
+                self.own.iter().filter(serves).filter(left).count()
+            }
         }
     }
-}
 
-/// A member of a group that shares its failure domain with an earlier one.
-fn crowd<'a>(
-    plan: &Plan,
-    domains: &'a BTreeMap<&HostName, String>,
-    group: &'a Group,
-) -> Option<(&'a InstanceName, &'a String)> {
-    let mut seen = BTreeSet::new();
-    members(group).find_map(|name| {
-        let domain = domain_of(plan, domains, name)?;
-        (!seen.insert(domain)).then_some((name, domain))
-    })
+    fn operator(&self, loss: &Loss) -> Option<String> {
+        if loss.has_majority() {
+            return None;
+        }
+        let names = |names: &mut dyn Iterator<Item = &InstanceName>| {
+            names.map(InstanceName::as_str).collect::<Vec<_>>().join(", ")
+        };
+        match loss.cluster {
+            Cluster::Sharded => Some(format!(
+                "no majority of masters is left: run `CLUSTER FAILOVER TAKEOVER` on {}",
+                names(&mut loss.promoted.iter())
+            )),
+            Cluster::Quorum => {
+                let left =
+                    |one: &&&Instance| one.role == Role::Voter && !self.gone.contains(&one.name);
+                let mut voters = self.own.iter().filter(left).map(|one| &one.name);
+                let first = voters.next().map_or("a new one", InstanceName::as_str);
+                Some(format!(
+                    "no majority of voters is left: nothing is written until {:?} is back; if it \
+                     never will, stop all, run `elasticsearch-node unsafe-bootstrap` on {first}, \
+                     which may lose the last writes, and `detach-cluster` on the others",
+                    loss.domain
+                ))
+            }
+            Cluster::PrimaryReplica | Cluster::Pool | Cluster::GatewayPair => None,
+        }
+    }
 }

@@ -6,15 +6,20 @@
 
 mod cpus;
 mod fixed;
+mod gateway_pair;
 mod groups;
 mod hosts;
 mod identity;
 mod index;
 mod kind;
 mod loss;
+mod pool;
+mod primary_replica;
+mod quorum;
 mod service;
 mod sharded;
 mod speed;
+mod survival;
 mod topology;
 
 use std::fmt;
@@ -77,6 +82,7 @@ pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     identity::check(plan, &mut findings);
     groups::check(plan, &mut findings);
     service::check(plan, profiles, &index, &mut findings);
+    survival::check(plan, profiles, &mut findings);
     fixed::check(plan, &mut findings);
     findings.0.sort();
     findings.0.dedup();

@@ -1,7 +1,7 @@
 //! Services: layout and capacity of any kind, then what holds for its own.
 
 use super::index::Index;
-use super::{Findings, Kind, sharded};
+use super::{Findings, Kind, gateway_pair, pool, primary_replica, quorum, sharded};
 use crate::plan::{Instance, Layout, Plan, Role, ServicePlan};
 use crate::profile::{Profiles, Rules};
 use crate::spec::Demand;
@@ -17,6 +17,18 @@ pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, finding
         match (&service.demand, profile.map(|profile| (profile, &profile.rules))) {
             (Demand::Sharded(demand), Some((profile, Rules::Sharded(rules)))) => {
                 sharded::check(plan, service, demand, (profile, rules), index, findings);
+            }
+            (Demand::PrimaryReplica(demand), Some((profile, Rules::PrimaryReplica(rules)))) => {
+                primary_replica::check(plan, service, demand, (profile, rules), index, findings);
+            }
+            (Demand::Quorum(demand), Some((profile, Rules::Quorum(rules)))) => {
+                quorum::check(plan, service, demand, (profile, rules), index, findings);
+            }
+            (Demand::Pool(demand), Some((profile, Rules::Pool(rules)))) => {
+                pool::check(plan, service, demand, (profile, rules), index, findings);
+            }
+            (Demand::GatewayPair(demand), Some((profile, Rules::GatewayPair(rules)))) => {
+                gateway_pair::check(plan, service, demand, (profile, rules), index, findings);
             }
             _ => {
                 let message = format!("{} does not serve such a demand", service.engine);
@@ -53,6 +65,16 @@ fn traffic(service: &ServicePlan, profiles: &Profiles) -> u128 {
     match (&service.demand, profiles.of(service.engine).map(|profile| &profile.rules)) {
         (Demand::Sharded(demand), Some(Rules::Sharded(rules))) => {
             sharded::traffic(service, demand, rules)
+        }
+        (Demand::PrimaryReplica(demand), Some(Rules::PrimaryReplica(rules))) => {
+            primary_replica::traffic(service, demand, rules)
+        }
+        (Demand::Quorum(demand), Some(Rules::Quorum(rules))) => {
+            quorum::traffic(service, demand, rules)
+        }
+        (Demand::Pool(demand), Some(Rules::Pool(rules))) => pool::traffic(service, demand, rules),
+        (Demand::GatewayPair(demand), Some(Rules::GatewayPair(rules))) => {
+            gateway_pair::traffic(demand, rules)
         }
         _ => 0,
     }

@@ -31,6 +31,28 @@ pub(super) const fn falls_short(claimed: u64, derived: u128) -> bool {
     lowered + lowered / SLACK < derived
 }
 
+/// Work per second of one core at the start of a curve.
+pub(super) fn lambda(curve: &Curve) -> u128 {
+    u128::from(match curve {
+        Curve::Threads(numbers) => numbers.one_thread.whole(),
+        Curve::Usl(numbers) => ceil(numbers.lambda.default),
+    })
+}
+
+/// Work per second, in millionths of it per microsecond, of one of the cores that
+/// an instance's CPUs amount to.
+pub(super) fn per_core(instance: &Instance, profile: &Profile, index: &Index<'_>) -> u128 {
+    let effective = effective_cores(instance, profile, index).max(1);
+    bare(&profile.curve, effective) * MILLION / effective
+}
+
+fn bare(curve: &Curve, effective: u128) -> u128 {
+    match curve {
+        Curve::Threads(numbers) => threads(numbers, effective),
+        Curve::Usl(numbers) => usl(numbers, effective),
+    }
+}
+
 /// Judges ceiling and usable rate of an instance against its cores; `cost` is the
 /// work of one operation in millionths.
 pub(super) fn check(
@@ -46,10 +68,7 @@ pub(super) fn check(
         return;
     }
     let effective = effective_cores(instance, profile, index);
-    let bare = match &profile.curve {
-        Curve::Threads(numbers) => threads(numbers, effective),
-        Curve::Usl(numbers) => usl(numbers, effective),
-    };
+    let bare = bare(&profile.curve, effective);
     let place = place(instance, profile, index);
     let kept = millionths(&profile.placement.virtualisation) * place / MILLION;
     let derived = bare * kept / cost.max(1);

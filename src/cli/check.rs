@@ -55,11 +55,12 @@ fn check_spec(args: &Args) -> Outcome {
 
 fn check_plan(args: &Args) -> Outcome {
     let plan = store::read(&args.file)?;
-    let findings = audit::audit(&plan, &Profiles::builtin()?);
+    let profiles = Profiles::builtin()?;
+    let findings = audit::audit(&plan, &profiles);
     let code = if audit::is_fit(&findings) { exit::DONE } else { exit::FAILED_CHECK };
     match args.format {
         Format::Text => {
-            let closing = Summary::new(&plan, findings).closing();
+            let closing = Summary::new(&plan, &profiles, findings).closing();
             ui::data(&format!("{closing}\n"))?;
         }
         Format::Json => ui::data(&format!("{:#}\n", json!({ "findings": findings })))?,

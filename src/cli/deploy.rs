@@ -9,10 +9,35 @@ use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::run::{self, Manner};
 use crate::cli::session::{Hosts, Session, parse_duration};
 use crate::cli::ui::{self, Format};
-use crate::deploy::{Problem, preflight};
+use crate::deploy::{Problem, Sight, TextChange, assume, gaps, preflight, text_changes};
 use crate::graph::{Actions, decide};
+use crate::plan::Plan;
+use crate::report::changes::{Shown, changes_json, changes_text};
 use crate::report::deploy::{problems_json, problems_text};
 use crate::report::graph::{actions_json, actions_text, closing_line};
+use crate::state::world::World;
+
+/// Which texts a dry run shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Diff {
+    /// None.
+    None,
+    /// Those that are there and would change.
+    #[default]
+    Changed,
+    /// New ones too.
+    All,
+}
+
+impl From<Diff> for Shown {
+    fn from(diff: Diff) -> Self {
+        match diff {
+            Diff::None => Self::None,
+            Diff::Changed => Self::Changed,
+            Diff::All => Self::All,
+        }
+    }
+}
 
 /// Makes the hosts hold what is planned: images, volumes, VMs, clusters.
 ///
@@ -26,6 +51,16 @@ pub struct Args {
     /// Only say what would be done; ends with 3 if anything would be
     #[arg(long)]
     dry_run: bool,
+    /// Without any host: compare with the plan that was deployed last, or with
+    /// empty hosts
+    #[arg(long, requires = "dry_run")]
+    offline: bool,
+    /// Which texts a dry run shows: domain XML, seeds, configuration
+    #[arg(long, value_enum, default_value_t, requires = "dry_run")]
+    diff: Diff,
+    /// End with 3 instead of 0 when something was changed
+    #[arg(long)]
+    detailed_exitcode: bool,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -51,72 +86,103 @@ pub struct Args {
 /// # Errors
 /// The plan, an obstacle on the hosts, or what could not be done.
 pub fn run(args: Args) -> Outcome {
-    let Args { plan, dry_run, yes, state, parallel, images, format, timeout } = args;
+    let Args { plan, state, images, timeout, .. } = &args;
     let again = plan.display().to_string();
-    let session = Session::open(&plan, state, images)?.patience(timeout);
-    if session.plan.image.is_none() {
-        let message = format!("{again} names no image, so its instances have nothing to boot from");
-        return Err(CliError::new(message).hint("add `image:` to the spec and plan again"));
-    }
-    if dry_run {
-        return show(&session, &session.connect()?, format);
+    let session = Session::open(plan, state.clone(), images.clone())?.patience(*timeout);
+    refuse(&gaps(&session.plan), "gap", "the plan cannot be deployed")?;
+    if args.dry_run {
+        let prior = session.prior();
+        return if args.offline {
+            offline(&session, prior.as_ref(), &args)
+        } else {
+            dry(&session, prior.as_ref(), &args)
+        };
     }
     let lock = session.lock("deploy")?;
     if let Some(text) = session.history().last.and_then(|last| last.interruption()) {
         ui::say(&format!("resuming: {text}"));
     }
     let hosts = session.connect()?;
-    let (actions, problems) = look(&session, &hosts);
-    refuse(&problems)?;
+    let (_, actions, problems) = look(&session, &hosts);
+    refuse(&problems, "obstacle", "nothing was changed")?;
     if actions.counts().changes() == 0 {
-        match format {
+        match args.format {
             Format::Text => ui::data("nothing to do: everything is as planned\n")?,
             Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
         }
         return Ok(exit::DONE);
     }
-    if yes {
+    if args.yes {
         ui::say(&closing_line(&actions));
     } else {
         ui::say(&actions_text(&actions));
     }
-    run::confirm("Do this?", yes)?;
+    run::confirm("Do this?", args.yes)?;
     session.store.save_plan(session.text.as_bytes())?;
-    let manner = Manner { command: "deploy", parallel: parallel.into(), format };
+    let parallel = args.parallel.into();
+    let manner = Manner { command: "deploy", parallel, format: args.format };
     let code = run::run(&session, &hosts, &actions, &lock, manner)?;
     ui::say(&format!("next: hostsplit verify {again}"));
-    Ok(code)
+    Ok(if args.detailed_exitcode && code == exit::DONE { exit::CHANGES } else { code })
 }
 
-fn look(session: &Session, hosts: &Hosts) -> (Actions, Vec<Problem>) {
+fn look(session: &Session, hosts: &Hosts) -> (World, Actions, Vec<Problem>) {
     let world = session.observe(hosts);
     let actions = decide(&session.plan, &world);
     let problems = preflight(&session.plan, &world, &actions, session.images());
-    (actions, problems)
+    (world, actions, problems)
 }
 
-fn refuse(problems: &[Problem]) -> Result<(), CliError> {
+fn refuse(problems: &[Problem], noun: &str, meaning: &str) -> Result<(), CliError> {
     if problems.is_empty() {
         return Ok(());
     }
     let count = problems.len();
-    let noun = if count == 1 { "obstacle" } else { "obstacles" };
+    let plural = if count == 1 { "" } else { "s" };
     let text = problems_text(problems);
-    Err(CliError::new(format!("{count} {noun}; nothing was changed:\n{text}")))
+    Err(CliError::new(format!("{count} {noun}{plural}; {meaning}:\n{text}")))
 }
 
-fn show(session: &Session, hosts: &Hosts, format: Format) -> Outcome {
-    let (actions, problems) = look(session, hosts);
-    match format {
-        Format::Text => ui::data(&actions_text(&actions))?,
+/// Says what would be done on the hosts as they are.
+fn dry(session: &Session, prior: Option<&Plan>, args: &Args) -> Outcome {
+    let hosts = session.connect_to_look()?;
+    let (world, actions, problems) = look(session, &hosts);
+    let site = session.site(&hosts);
+    let sight =
+        Sight { plan: &session.plan, world: &world, actions: &actions, prior, site: Some(&site) };
+    show(&actions, &text_changes(&sight), &problems, args)
+}
+
+/// Says what would be done if the hosts held the plan that was deployed last.
+fn offline(session: &Session, prior: Option<&Plan>, args: &Args) -> Outcome {
+    ui::say(&match prior {
+        Some(_) => format!(
+            "offline: no host is asked; compared with the plan that was deployed last, {}",
+            session.store.plan_path().display()
+        ),
+        None => "offline: no host is asked; compared with empty hosts".to_owned(),
+    });
+    let world = assume(&session.plan, prior);
+    let actions = decide(&session.plan, &world);
+    let sight = Sight { plan: &session.plan, world: &world, actions: &actions, prior, site: None };
+    show(&actions, &text_changes(&sight), &[], args)
+}
+
+fn show(actions: &Actions, changes: &[TextChange], problems: &[Problem], args: &Args) -> Outcome {
+    let shown = args.diff.into();
+    match args.format {
+        Format::Text => {
+            ui::data(&format!("{}{}", changes_text(changes, shown), actions_text(actions)))?;
+        }
         Format::Json => {
-            let mut value = actions_json(&actions);
+            let mut value = actions_json(actions);
             if let Some(object) = value.as_object_mut() {
-                object.insert("problems".to_owned(), json!(problems_json(&problems)));
+                object.insert("diffs".to_owned(), changes_json(changes, shown));
+                object.insert("problems".to_owned(), json!(problems_json(problems)));
             }
             ui::data(&format!("{value:#}\n"))?;
         }
     }
-    refuse(&problems)?;
+    refuse(problems, "obstacle", "a deploy would change nothing")?;
     Ok(if actions.counts().changes() == 0 { exit::DONE } else { exit::CHANGES })
 }

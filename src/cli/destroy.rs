@@ -1,12 +1,16 @@
 //! `hostsplit destroy`: removes what a deployment made.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+use serde_json::json;
 
 use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::run::{self, Manner};
 use crate::cli::session::{Hosts, Session};
 use crate::cli::ui::{self, Format};
 use crate::graph::{Actions, decide_removal};
+use crate::ids::HostName;
 use crate::plan::Plan;
 use crate::report::graph::{actions_json, actions_text, closing_line};
 use crate::state::world::World;
@@ -43,7 +47,7 @@ pub fn run(args: Args) -> Outcome {
     let session = Session::open(&plan, state, None)?;
     let lock = session.lock("destroy")?;
     let hosts = session.connect()?;
-    let world = session.observe(&hosts);
+    let world = session.observe_hosts(&hosts);
     let actions = decide_removal(&session.plan, &world, data);
     if actions.counts().changes() == 0 {
         match format {
@@ -54,7 +58,10 @@ pub fn run(args: Args) -> Outcome {
         remove(&session, &hosts, &actions, data, yes, &lock, format)?;
     }
     if !data {
-        say_kept(&session.plan, &world);
+        say_kept(&kept(&session.plan, &world, &actions), format)?;
+    }
+    if hosts.unreachable.is_empty() {
+        session.store.forget_plan()?;
     }
     say_unreachable(&hosts)
 }
@@ -76,17 +83,41 @@ fn remove(
     Ok(())
 }
 
-fn say_kept(plan: &Plan, world: &World) {
-    let kept = plan.instances.iter().filter_map(|instance| {
+/// Data volumes that stay: of instances of the plan, and of others of ours.
+fn kept(plan: &Plan, world: &World, actions: &Actions) -> Vec<Kept> {
+    let planned = plan.instances.iter().filter_map(|instance| {
         let data = instance.data.as_ref()?;
         let seen = world.view(&instance.host)?.volume(&data.pool, &data.name)?;
-        Some(format!("{} on {}", seen.name, instance.host))
+        Some((instance.host.clone(), data.pool.clone(), seen.name.clone()))
     });
-    let kept: Vec<String> = kept.collect();
-    if !kept.is_empty() {
-        ui::say(&format!("kept {} data volumes: {}", kept.len(), kept.join(", ")));
-        ui::say("remove them with --data");
+    let others = actions.all_unwanted().flat_map(|unwanted| {
+        let kept = unwanted.kept.iter();
+        kept.map(|(pool, name)| (unwanted.host.clone(), pool.clone(), name.clone()))
+    });
+    let all: BTreeSet<Kept> = planned.chain(others).collect();
+    all.into_iter().collect()
+}
+
+/// Host, pool and name of a volume.
+type Kept = (HostName, String, String);
+
+fn say_kept(kept: &[Kept], format: Format) -> Result<(), CliError> {
+    if format == Format::Json {
+        let volumes = kept
+            .iter()
+            .map(|(host, pool, name)| json!({ "host": host, "pool": pool, "volume": name }));
+        let volumes: Vec<_> = volumes.collect();
+        return ui::data(&format!("{}\n", json!({ "event": "kept", "volumes": volumes })));
     }
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let noun = if kept.len() == 1 { "data volume" } else { "data volumes" };
+    let names: Vec<String> =
+        kept.iter().map(|(host, pool, name)| format!("{pool}/{name} on {host}")).collect();
+    ui::say(&format!("kept {} {noun}: {}", kept.len(), names.join(", ")));
+    ui::say("remove them with --data");
+    Ok(())
 }
 
 fn say_unreachable(hosts: &Hosts) -> Outcome {

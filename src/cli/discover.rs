@@ -12,7 +12,7 @@ use serde_json::json;
 use super::error::{CliError, Outcome, exit};
 use super::ui::{self, Format};
 use crate::files;
-use crate::hypervisor::{HostReport, Hypervisor};
+use crate::hypervisor::{Domain, HostReport, Hypervisor};
 use crate::ids::HostName;
 use crate::report::host::{self, HostFile};
 use crate::topology;
@@ -58,6 +58,7 @@ struct Found<'a> {
     name: HostName,
     uri: &'a str,
     report: HostReport,
+    domains: Vec<Domain>,
     file: HostFile,
     path: PathBuf,
     write: Write,
@@ -114,8 +115,8 @@ fn target(text: &str) -> Result<Target<'_>, CliError> {
 }
 
 /// Asks all hosts at once; all that fail are told.
-fn ask_all(targets: &[Target<'_>]) -> Result<Vec<HostReport>, CliError> {
-    let answers: Vec<Result<HostReport, CliError>> = thread::scope(|scope| {
+fn ask_all(targets: &[Target<'_>]) -> Result<Vec<Answer>, CliError> {
+    let answers: Vec<Result<Answer, CliError>> = thread::scope(|scope| {
         let asked: Vec<_> = targets.iter().map(|target| scope.spawn(|| ask(target))).collect();
         let lost = |_| Err(CliError::new("a thread that asked a host has died"));
         asked.into_iter().map(|answer| answer.join().unwrap_or_else(lost)).collect()
@@ -138,9 +139,13 @@ fn ask_all(targets: &[Target<'_>]) -> Result<Vec<HostReport>, CliError> {
     Err(CliError { code: exit::ERROR, message: failures.join("\n"), hint })
 }
 
-fn ask(target: &Target<'_>) -> Result<HostReport, CliError> {
+/// What a host says of itself, and the domains that are on it.
+type Answer = (HostReport, Vec<Domain>);
+
+fn ask(target: &Target<'_>) -> Result<Answer, CliError> {
     let label = target.name.as_ref().map_or(target.uri, HostName::as_str);
-    Ok(connect(label, target.uri)?.describe()?)
+    let host = connect(label, target.uri)?;
+    Ok((host.describe()?, host.domains()?))
 }
 
 #[cfg(feature = "libvirt")]
@@ -161,7 +166,7 @@ fn connect(_label: &str, uri: &str) -> Result<Box<dyn Hypervisor>, CliError> {
 fn found_host<'a>(
     args: &Args,
     target: Target<'a>,
-    report: HostReport,
+    (report, domains): Answer,
 ) -> Result<Found<'a>, CliError> {
     let uri = target.uri;
     let name = target.name.or_else(|| host::name_of(&report.hostname)).ok_or_else(|| {
@@ -169,14 +174,14 @@ fn found_host<'a>(
             format!("{uri}: the host calls itself {:?}, which gives no name", report.hostname);
         CliError::new(message).hint("give it one: NAME=URI")
     })?;
-    let file = host::host_file(&name, uri, args.hypervisor, &report);
+    let file = host::host_file(&name, uri, args.hypervisor, &report, &domains);
     let path = args.output.join(format!("{name}.yaml"));
     let write = match read(&path)? {
         None => Write::New,
         Some(old) if same(&old, &file.text) => Write::Keep,
         Some(_) => Write::Replace,
     };
-    Ok(Found { name, uri, report, file, path, write })
+    Ok(Found { name, uri, report, domains, file, path, write })
 }
 
 fn same(old: &str, new: &str) -> bool {
@@ -254,7 +259,7 @@ fn line(host: &Found<'_>) -> String {
     let cpus: usize = report.numa.iter().map(|node| node.cpus.len()).sum();
     let memory: u64 = report.numa.iter().map(|node| node.memory_kib >> 10).sum();
     let pools: Vec<&str> = report.pools.iter().map(|pool| pool.name.as_str()).collect();
-    format!(
+    let mut out = format!(
         "{}  {}  {} in {} NUMA, {memory}MiB, pools [{}], bridges [{}]: {} {}\n    assumed: {}\n",
         host.name,
         host.file.hypervisor.as_str(),
@@ -265,7 +270,26 @@ fn line(host: &Found<'_>) -> String {
         host.path.display(),
         host.write.as_str(),
         host.file.assumed.join(", "),
-    )
+    );
+    let cpus = report.cpu_model.iter().map(|model| format!("CPUs: {model}"));
+    let nics = report.nics.iter().map(|nic| format!("NIC {}", host::nic_words(nic)));
+    let domains = host.domains.iter().map(|one| format!("domain {}", host::domain_words(one)));
+    for text in cpus.chain(pages(report)).chain(nics).chain(domains) {
+        out += &format!("    {text}\n");
+    }
+    out
+}
+
+/// Pools of huge pages, by NUMA node.
+fn pages(report: &HostReport) -> impl Iterator<Item = String> {
+    report.numa.iter().flat_map(|node| {
+        let huge = node.pages.iter().filter(|(size, count)| *size > 4 && *count > 0);
+        huge.map(move |(size, count)| {
+            let free = node.free_pages.iter().find(|(known, _)| known == size);
+            let free = free.map_or_else(String::new, |(_, free)| format!(", {free} free"));
+            format!("pages of {size} KiB on NUMA node {}: {count}{free}", node.id)
+        })
+    })
 }
 
 fn value(host: &Found<'_>) -> serde_json::Value {
@@ -276,6 +300,19 @@ fn value(host: &Found<'_>) -> serde_json::Value {
         "file": host.path,
         "result": host.write.as_str(),
         "assumed": host.file.assumed,
+        "cpu_model": host.report.cpu_model,
+        "nics": host.report.nics.iter().map(|nic| json!({
+            "name": nic.name, "bits_per_s": nic.bits_per_s, "numa": nic.numa,
+        })).collect::<Vec<_>>(),
+        "pages": pages(&host.report).collect::<Vec<_>>(),
+        "domains": host.domains.iter().map(|domain| json!({
+            "name": domain.name,
+            "uuid": domain.uuid,
+            "running": domain.active,
+            "memory_kib": domain.memory_kib,
+            "vcpu_pins": domain.vcpu_pins,
+            "deployment": domain.owner.as_ref().map(|owner| &owner.deployment),
+        })).collect::<Vec<_>>(),
     })
 }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::cli::error::{Outcome, exit};
 use crate::cli::session::Session;
 use crate::cli::ui;
-use crate::graph::{Graph, dot, text};
+use crate::deploy::assume;
+use crate::graph::{Graph, decide, dot, dot_of, text, text_of};
 use crate::report::graph::graph_json;
 
 /// Languages of a graph.
@@ -25,6 +26,16 @@ pub enum Language {
 pub struct Args {
     /// The plan file
     plan: PathBuf,
+    /// Look at the hosts, and show what is to be done with each resource and why
+    #[arg(long)]
+    actions: bool,
+    /// With --actions: ask no host, compare with the plan that was deployed last,
+    /// or with empty hosts
+    #[arg(long, requires = "actions")]
+    offline: bool,
+    /// Where lock and journal are kept [default: .hostsplit/NAME beside the plan]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// How it is shown
     #[arg(long, value_enum, default_value_t)]
     format: Language,
@@ -35,13 +46,28 @@ pub struct Args {
 /// # Errors
 /// The plan cannot be read.
 pub fn run(args: Args) -> Outcome {
-    let Args { plan, format } = args;
-    let session = Session::open(&plan, None, None)?;
-    let graph = Graph::of(&session.plan);
-    match format {
-        Language::Text => ui::data(&text(&graph))?,
-        Language::Json => ui::data(&format!("{:#}\n", graph_json(&graph)))?,
-        Language::Dot => ui::data(&dot(&graph))?,
+    let Args { plan, actions, offline, state, format } = args;
+    let session = Session::open(&plan, state, None)?;
+    let plan = &session.plan;
+    if !actions {
+        let graph = Graph::of(plan);
+        ui::data(&match format {
+            Language::Text => text(&graph),
+            Language::Json => format!("{:#}\n", graph_json(&graph, None)),
+            Language::Dot => dot(&graph),
+        })?;
+        return Ok(exit::DONE);
     }
+    let world = if offline {
+        assume(plan, session.prior().as_ref())
+    } else {
+        session.observe(&session.connect_to_look()?)
+    };
+    let actions = decide(plan, &world);
+    ui::data(&match format {
+        Language::Text => text_of(&actions),
+        Language::Json => format!("{:#}\n", graph_json(actions.graph(), Some(&actions))),
+        Language::Dot => dot_of(&actions),
+    })?;
     Ok(exit::DONE)
 }

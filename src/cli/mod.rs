@@ -6,11 +6,14 @@ mod deploy;
 mod destroy;
 mod discover;
 pub mod error;
+mod explain;
 mod graph;
 mod import;
 mod plan;
+mod profile;
 mod progress;
 mod run;
+mod schema;
 mod session;
 mod show;
 mod status;
@@ -40,8 +43,11 @@ enum Command {
     Discover(discover::Args),
     Import(import::Args),
     Check(check::Args),
+    Schema(schema::Args),
     Plan(plan::Args),
     Show(show::Args),
+    Explain(explain::Args),
+    Profile(profile::Args),
     Graph(graph::Args),
     Deploy(deploy::Args),
     Status(status::Args),
@@ -73,8 +79,11 @@ fn dispatch(command: Command) -> Outcome {
         Command::Discover(args) => discover::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Graph(args) => graph::run(args),
         Command::Deploy(args) => deploy::run(args),
         Command::Status(args) => status::run(args),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::check::load_spec;
 use super::error::{CliError, Outcome, exit};
 use super::show::shown;
-use super::ui::{self, Format};
+use super::ui::{self, PlanFormat};
 use crate::audit;
 use crate::plan::{self, Plan, PlanError, store};
 use crate::profile::Profiles;
@@ -26,7 +26,7 @@ pub struct Args {
     time_limit: Option<f64>,
     /// How to show the summary.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: PlanFormat,
 }
 
 /// Runs the command.
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Outcome {
     let summary = judged(&plan, &profiles)?;
     store::write(&args.output, &plan.to_text()?)?;
     let mut text = shown(&summary, args.format)?;
-    if args.format == Format::Text {
+    if args.format == PlanFormat::Text {
         text = format!("{} written to {}\n", text.trim_end(), args.output.display());
     }
     ui::data(&text)?;
@@ -91,7 +91,7 @@ fn images_elsewhere<'a>(plan: &Plan, args: &'a Args) -> Option<&'a Path> {
 fn judged(plan: &Plan, profiles: &Profiles) -> Result<Summary, CliError> {
     let findings = audit::audit(plan, profiles);
     let is_fit = audit::is_fit(&findings);
-    let summary = Summary::new(plan, findings);
+    let summary = Summary::new(plan, profiles, findings);
     if is_fit {
         return Ok(summary);
     }
@@ -104,7 +104,7 @@ fn judged(plan: &Plan, profiles: &Profiles) -> Result<Summary, CliError> {
 }
 
 fn no_plan(args: &Args, why: &Infeasible) -> Outcome {
-    if args.format == Format::Json {
+    if args.format == PlanFormat::Json {
         ui::data(&format!("{:#}\n", infeasible::json(why)))?;
     }
     let error = CliError::new(infeasible::text(why)).code(exit::INFEASIBLE);

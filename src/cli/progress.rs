@@ -2,6 +2,8 @@
 //! JSON lines for programs.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -10,6 +12,9 @@ use crate::deploy::{Event, Happening, Observer};
 use crate::graph::{Action, Actions};
 use crate::ids::HostName;
 use crate::report::deploy::{event_json, event_line};
+
+/// How often the elapsed times of the bars move.
+const TICK: Duration = Duration::from_millis(500);
 
 /// The observer that fits the format and whoever watches.
 #[must_use]
@@ -42,32 +47,61 @@ impl Observer for JsonLines {
     }
 }
 
-/// A bar per host, in actions.
+/// A bar per host, in actions, with the stage that it is at.
 struct Bars {
     all: MultiProgress,
-    bars: BTreeMap<Option<HostName>, ProgressBar>,
+    bars: BTreeMap<Option<HostName>, Bar>,
+}
+
+struct Bar {
+    bar: ProgressBar,
+    /// Actions done and in all, by stage.
+    stages: Mutex<BTreeMap<&'static str, (u64, u64)>>,
+}
+
+impl Bar {
+    /// Shows what is at work, and how far its stage is: `boot 3/10: ready cache-3`.
+    fn show(&self, event: &Event, more: &str) {
+        let stage = event.vertex.stage();
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        let (done, all) = stages.get(stage).copied().unwrap_or_default();
+        self.bar.set_message(format!("{stage} {done}/{all}: {}{more}", event.vertex));
+    }
+
+    fn finish(&self, event: &Event) {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((done, _)) = stages.get_mut(event.vertex.stage()) {
+            *done += 1;
+        }
+        drop(stages);
+        self.bar.inc(1);
+    }
 }
 
 impl Bars {
     fn new(actions: &Actions) -> Self {
-        let mut counts: BTreeMap<Option<HostName>, u64> = BTreeMap::new();
+        let mut counts: BTreeMap<Option<HostName>, BTreeMap<&str, (u64, u64)>> = BTreeMap::new();
         for (vertex, step) in actions.steps() {
             if !matches!(step.action, Action::NoOp | Action::Unknown) {
-                *counts.entry(actions.graph().host(vertex).cloned()).or_default() += 1;
+                let stages = counts.entry(actions.graph().host(vertex).cloned()).or_default();
+                stages.entry(vertex.stage()).or_default().1 += 1;
             }
         }
         let all = MultiProgress::new();
         // The template is a constant; the default is as good if it were wrong.
-        let style = ProgressStyle::with_template("{prefix:<12} {bar:24} {pos:>3}/{len} {wide_msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        let template = "{prefix:<12} {bar:24} {pos:>3}/{len} {elapsed:>4} {wide_msg}";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         // Hosts in their order, clusters last.
         let (clusters, hosts): (Vec<_>, Vec<_>) =
             counts.into_iter().partition(|(host, _)| host.is_none());
-        let bars = hosts.into_iter().chain(clusters).map(|(host, count)| {
+        let bars = hosts.into_iter().chain(clusters).map(|(host, stages)| {
+            let count = stages.values().map(|(_, all)| all).sum();
             let bar = all.add(ProgressBar::new(count).with_style(style.clone()));
+            bar.enable_steady_tick(TICK);
             let name = host.as_ref().map_or("clusters", HostName::as_str);
             bar.set_prefix(name.to_owned());
-            (host, bar)
+            (host, Bar { bar, stages: Mutex::new(stages) })
         });
         Self { bars: bars.collect(), all }
     }
@@ -77,19 +111,19 @@ impl Observer for Bars {
     fn on(&self, event: &Event) {
         let Some(bar) = self.bars.get(&event.host) else { return };
         match &event.what {
-            Happening::NotNeeded => {}
-            Happening::Started(_) => bar.set_message(event.vertex.to_string()),
+            Happening::NotNeeded | Happening::Skipped => {}
+            Happening::Started(_) => bar.show(event, ""),
             Happening::Progress { done, total } => {
-                let (done, total) = (done >> 20, total >> 20);
-                bar.set_message(format!("{}: {done} of {total} MiB", event.vertex));
+                bar.show(event, &format!(", {} of {} MiB", done >> 20, total >> 20));
             }
             Happening::Note(text) => {
                 // A line above the bars; a terminal that is gone needs none.
                 let _ = self.all.println(format!("{}: {text}", event.vertex));
             }
-            Happening::Finished => bar.inc(1),
-            Happening::Failed { .. } => bar.set_message(format!("{} failed", event.vertex)),
-            Happening::Skipped => {}
+            Happening::Finished => bar.finish(event),
+            Happening::Failed { cause } => {
+                let _ = self.all.println(format!("{} failed: {cause}", event.vertex));
+            }
         }
     }
 }
@@ -97,7 +131,7 @@ impl Observer for Bars {
 impl Drop for Bars {
     fn drop(&mut self) {
         for bar in self.bars.values() {
-            bar.abandon();
+            bar.bar.abandon();
         }
     }
 }

@@ -9,9 +9,9 @@ use crate::cli::session::{Hosts, Session};
 use crate::cli::ui::{self, Format};
 use crate::deploy::{execute, walk};
 use crate::graph::Actions;
-use crate::report::deploy::{failures_text, summary_json, summary_line};
+use crate::report::deploy::{critical_line, failures_text, summary_json, summary_line};
 use crate::state::journal::Entry;
-use crate::state::store::Lock;
+use crate::state::store::{Lock, Recorder};
 
 /// How a run is made.
 #[derive(Clone, Copy, Debug)]
@@ -72,14 +72,20 @@ pub fn run(
         &|vertex| execute(&site, actions, vertex, observer.as_ref()),
         Some(&journal),
         observer.as_ref(),
+        session.clock(),
     );
     drop(observer);
     let (done, failed, skipped) = (outcome.done, outcome.failures.len(), outcome.skipped);
     let took = session.took().saturating_sub(begun);
     let written = journal.write(Entry::Finished { done, failed, skipped });
     match manner.format {
-        Format::Text => ui::data(&format!("{}\n", summary_line(&outcome, took)))?,
-        Format::Json => ui::data(&format!("{}\n", summary_json(&outcome, took)))?,
+        Format::Text => {
+            ui::data(&format!("{}\n", summary_line(&outcome, took)))?;
+            if let Some(line) = critical_line(actions, &outcome) {
+                ui::data(&format!("{line}\n"))?;
+            }
+        }
+        Format::Json => ui::data(&format!("{}\n", summary_json(actions, &outcome, took)))?,
     }
     written?;
     if failed == 0 && skipped == 0 {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::error::CliError;
 use crate::cli::ui;
-use crate::deploy::{LocalImages, Patience, Site, connect, observe};
+use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts};
 use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
@@ -114,9 +114,20 @@ impl Session {
     /// # Errors
     /// This binary was built without libvirt.
     pub fn connect(&self) -> Result<Hosts, CliError> {
-        let connector = connector()?;
-        let (connected, unreachable) = connect(&self.plan, connector.as_ref());
-        Ok(Hosts { connected, unreachable })
+        Ok(self.connect_by(connector()?.as_ref()))
+    }
+
+    /// The same to look only, which needs no right to change anything.
+    ///
+    /// # Errors
+    /// This binary was built without libvirt.
+    pub fn connect_to_look(&self) -> Result<Hosts, CliError> {
+        Ok(self.connect_by(viewer()?.as_ref()))
+    }
+
+    fn connect_by(&self, connector: &dyn Connector) -> Hosts {
+        let (connected, unreachable) = connect(&self.plan, connector);
+        Hosts { connected, unreachable }
     }
 
     /// The plan with its hosts, ready to be worked on.
@@ -137,6 +148,36 @@ impl Session {
         observe(&self.site(hosts), &hosts.unreachable)
     }
 
+    /// Looks at the hosts alone: what a removal needs to know.
+    #[must_use]
+    pub fn observe_hosts(&self, hosts: &Hosts) -> World {
+        observe_hosts(&self.site(hosts), &hosts.unreachable)
+    }
+
+    /// The plan that was deployed last from this state directory; one that cannot
+    /// be read is told of and counts as none.
+    #[must_use]
+    pub fn prior(&self) -> Option<Plan> {
+        match plan::store::read(&self.store.plan_path()) {
+            Ok(plan) => Some(plan),
+            Err(plan::store::StoreError::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                None
+            }
+            Err(error) => {
+                ui::say(&format!("note: the plan that was deployed last is not compared: {error}"));
+                None
+            }
+        }
+    }
+
+    /// What waiting and durations go by.
+    #[must_use]
+    pub const fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+
     /// Time since the session began.
     #[must_use]
     pub fn took(&self) -> Duration {
@@ -150,6 +191,18 @@ impl Session {
 #[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
 fn connector() -> Result<Box<dyn Connector>, CliError> {
     Ok(Box::new(crate::hypervisor::libvirt::LibvirtConnector))
+}
+
+/// The backend for real hosts, to look at them.
+#[cfg(feature = "libvirt")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn viewer() -> Result<Box<dyn Connector>, CliError> {
+    Ok(Box::new(crate::hypervisor::libvirt::LibvirtViewer))
+}
+
+#[cfg(not(feature = "libvirt"))]
+fn viewer() -> Result<Box<dyn Connector>, CliError> {
+    connector()
 }
 
 #[cfg(not(feature = "libvirt"))]

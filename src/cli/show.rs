@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::{CliError, Outcome, exit};
-use super::ui::{self, Format};
+use super::ui::{self, PlanFormat};
 use crate::audit;
 use crate::plan::store;
 use crate::profile::Profiles;
@@ -17,7 +17,7 @@ pub struct Args {
     plan: PathBuf,
     /// How to show it.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: PlanFormat,
 }
 
 /// Runs the command.
@@ -26,16 +26,18 @@ pub struct Args {
 /// The plan is unreadable.
 pub fn run(args: &Args) -> Outcome {
     let plan = store::read(&args.plan)?;
-    let findings = audit::audit(&plan, &Profiles::builtin()?);
-    let summary = Summary::new(&plan, findings);
+    let profiles = Profiles::builtin()?;
+    let findings = audit::audit(&plan, &profiles);
+    let summary = Summary::new(&plan, &profiles, findings);
     ui::data(&shown(&summary, args.format)?)?;
     Ok(exit::DONE)
 }
 
 /// A summary in the form that was asked for.
-pub(super) fn shown(summary: &Summary, format: Format) -> Result<String, CliError> {
+pub(super) fn shown(summary: &Summary, format: PlanFormat) -> Result<String, CliError> {
     Ok(match format {
-        Format::Text => format!("{summary}{}\n", summary.closing()),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(summary)?),
+        PlanFormat::Text => format!("{summary}{}\n", summary.closing()),
+        PlanFormat::Markdown => summary.markdown(),
+        PlanFormat::Json => format!("{}\n", serde_json::to_string_pretty(summary)?),
     })
 }

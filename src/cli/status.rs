@@ -27,7 +27,7 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     let Args { plan, state, format } = args;
     let session = Session::open(&plan, state, None)?;
-    let hosts = session.connect()?;
+    let hosts = session.connect_to_look()?;
     let world = session.observe(&hosts);
     let history = session.history();
     let last = history.last.as_ref();

@@ -15,6 +15,18 @@ pub enum Format {
     Json,
 }
 
+/// How a plan is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For a comment on a change of the spec.
+    Markdown,
+}
+
 /// Writes data to stdout. A reader that has gone away is no error.
 ///
 /// # Errors

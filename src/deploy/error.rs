@@ -1,11 +1,12 @@
 //! Why work on a vertex failed.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::ImageError;
 use crate::engine::EngineError;
 use crate::hypervisor::{ErrorKind, HypervisorError};
-use crate::ids::HostName;
+use crate::ids::{HostName, InstanceName};
 use crate::render::RenderError;
 use crate::state::store::StoreError;
 
@@ -43,6 +44,16 @@ pub enum StepError {
         /// Volume.
         name: String,
     },
+    /// The guest has not the address that is planned for it.
+    #[error("{instance}: the guest has {found}, not {planned}")]
+    Address {
+        /// The instance.
+        instance: InstanceName,
+        /// As planned.
+        planned: Ipv4Addr,
+        /// As found.
+        found: String,
+    },
     /// The domain did not go off.
     #[error("{domain}: domain still runs {} s after its power was cut", waited.as_secs())]
     StillRunning {
@@ -67,6 +78,15 @@ impl StepError {
         error.kind == ErrorKind::Unreachable
     }
 
+    /// libvirt's error code and domain, where libvirt made the error.
+    #[must_use]
+    pub const fn libvirt(&self) -> Option<(i32, i32)> {
+        match self {
+            Self::Hypervisor(error) | Self::Engine(EngineError::Hypervisor(error)) => error.code,
+            _ => None,
+        }
+    }
+
     /// What to do about it, where that is known.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
@@ -77,6 +97,9 @@ impl StepError {
             }
             Self::Engine(EngineError::FirstBootUnfinished { .. }) => {
                 "give slow hosts more time with --timeout"
+            }
+            Self::Address { .. } => {
+                "look for another machine with that address; guests give up an address that is taken"
             }
             Self::Image(_) => "check the files of the image, or write the spec's digests anew",
             _ => return None,

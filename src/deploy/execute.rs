@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::addresses;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Event, Happening, Observer, Site, StepError};
 use crate::engine::{Change, ConfigFile, EngineError, Guests, engine_of};
@@ -59,7 +60,7 @@ pub fn execute(
             guest.wait_until_answering(site.patience.boot)?;
             let warnings = guest.wait_for_first_boot(site.patience.boot)?;
             warnings.into_iter().for_each(note);
-            Ok(())
+            addresses::wait(site, site.instance(name)?, &guest)
         }
         Vertex::Configured(name) => configure(site, site.instance(name)?, &note),
         Vertex::Cluster(name) => {
@@ -162,7 +163,10 @@ fn goes_off(
 }
 
 fn is_active(host: &dyn Hypervisor, domain: &str) -> Result<bool, StepError> {
-    Ok(host.domains()?.iter().any(|one| one.name == domain && one.active))
+    match host.is_active(domain) {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+        other => Ok(other?),
+    }
 }
 
 fn define(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
@@ -184,15 +188,16 @@ fn boot_paths(
     let Some(pool) = instance.root.as_ref().map(|root| &root.pool) else {
         return Ok(DiskPaths::default());
     };
-    let volumes = host.volumes(pool)?;
-    let path = |part: ImagePart| match part.file(image).map(|file| part.volume(file)) {
-        None => Ok(None),
-        Some(name) => match volumes.iter().find(|volume| volume.name == name) {
-            Some(volume) => Ok(Some(volume.path.clone())),
-            None => {
-                Err(StepError::Vanished { host: instance.host.clone(), pool: pool.clone(), name })
+    let path = |part: ImagePart| {
+        let Some(name) = part.file(image).map(|file| part.volume(file)) else { return Ok(None) };
+        match host.volume(pool, &name) {
+            Ok(volume) => Ok(Some(volume.path)),
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                let (host, pool) = (instance.host.clone(), pool.clone());
+                Err(StepError::Vanished { host, pool, name })
             }
-        },
+            Err(error) => Err(StepError::from(error)),
+        }
     };
     Ok(DiskPaths { kernel: path(ImagePart::Kernel)?, initrd: path(ImagePart::Initrd)? })
 }
@@ -215,7 +220,10 @@ fn configure(site: &Site<'_>, instance: &Instance, note: &dyn Fn(String)) -> Res
 }
 
 /// The files that an engine reads, rendered.
-fn files(service: &ServicePlan, instance: &Instance) -> Result<Vec<ConfigFile>, StepError> {
+pub(super) fn files(
+    service: &ServicePlan,
+    instance: &Instance,
+) -> Result<Vec<ConfigFile>, StepError> {
     match service.engine {
         Engine::Redis => Ok(vec![ConfigFile {
             path: "/etc/redis/redis.conf".to_owned(),

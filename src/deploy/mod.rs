@@ -4,22 +4,31 @@
 //!
 //! What it does it tells as [`Event`]s; it never prints.
 
+mod addresses;
+mod assumed;
+mod changes;
 mod error;
 mod event;
 mod execute;
+mod gaps;
 mod images;
 mod observe;
+mod outline;
 mod preflight;
+mod secrets;
 mod site;
 mod verify;
 mod volumes;
 mod walk;
 
+pub use self::assumed::assume;
+pub use self::changes::{Sight, TextChange, text_changes};
 pub use self::error::StepError;
 pub use self::event::{Event, Happening, Observer};
 pub use self::execute::execute;
+pub use self::gaps::{Gap, gaps};
 pub use self::images::{ImageError, ImageStore, LocalImages};
-pub use self::observe::{connect, observe};
+pub use self::observe::{connect, observe, observe_hosts};
 pub use self::preflight::{Obstacle, Problem, preflight};
 pub use self::site::{Patience, Site};
 pub use self::verify::{Verification, verify};

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc;
 use std::thread::{self, Scope};
+use std::time::Duration;
 
 use super::{Event, Happening, Observer, StepError};
 use crate::graph::{Action, Actions, Step, Vertex};
+use crate::hypervisor::clock::Clock;
 use crate::ids::HostName;
 use crate::state::journal::Entry;
-use crate::state::store::Journal;
+use crate::state::store::Recorder;
 
 /// How a walk ended.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Vertices that waited for a failed one, or whose host was lost.
     pub skipped: usize,
+    /// How long the work on each vertex took, in the order of their ends.
+    pub took: Vec<(Vertex, Duration)>,
 }
 
 /// A vertex that failed by itself.
@@ -48,68 +52,78 @@ pub fn walk(
     actions: &Actions,
     per_host: usize,
     work: &Work<'_>,
-    journal: Option<&Journal>,
+    journal: Option<&dyn Recorder>,
     observer: &dyn Observer,
+    clock: &dyn Clock,
 ) -> Outcome {
     let (sender, results) = mpsc::channel();
     let mut walker = Walker::new(actions, per_host.max(1), observer);
     thread::scope(|scope| {
         loop {
             while let Some((vertex, step)) = walker.next() {
-                begin(scope, sender.clone(), work, journal, (vertex, step), walker.host(vertex));
+                let task = Task { work, journal, clock, vertex, step, host: walker.host(vertex) };
+                begin(scope, sender.clone(), task);
             }
             if walker.running == 0 {
                 break;
             }
             // The walker holds a sender, so this cannot fail while work is running.
-            let Ok((vertex, result)) = results.recv() else { break };
+            let Ok((vertex, took, result)) = results.recv() else { break };
+            walker.outcome.took.push((vertex.clone(), took));
             walker.end(vertex, result);
         }
     });
     walker.finish()
 }
 
+/// The work on a vertex, with all that it needs.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    work: &'a Work<'a>,
+    journal: Option<&'a dyn Recorder>,
+    clock: &'a dyn Clock,
+    vertex: &'a Vertex,
+    step: &'a Step,
+    host: Option<&'a HostName>,
+}
+
+type Ended<'a> = (&'a Vertex, Duration, Result<(), StepError>);
+
 /// Starts the work on a vertex on a thread of its own.
 fn begin<'scope, 'env: 'scope>(
     scope: &'scope Scope<'scope, 'env>,
-    sender: mpsc::Sender<(&'env Vertex, Result<(), StepError>)>,
-    work: &'env Work<'_>,
-    journal: Option<&'env Journal>,
-    (vertex, step): (&'env Vertex, &'env Step),
-    host: Option<&'env HostName>,
+    sender: mpsc::Sender<Ended<'env>>,
+    task: Task<'env>,
 ) {
     scope.spawn(move || {
+        let begun = task.clock.elapsed();
         // A walk that waited for a broken thread would never end.
-        let result =
-            panic::catch_unwind(AssertUnwindSafe(|| journaled(work, journal, vertex, step, host)));
+        let result = panic::catch_unwind(AssertUnwindSafe(|| task.journaled()));
         let result = result.unwrap_or(Err(StepError::Broken));
+        let took = task.clock.elapsed().saturating_sub(begun);
         // Nobody waits any more only if the walk has ended.
-        let _ = sender.send((vertex, result));
+        let _ = sender.send((task.vertex, took, result));
     });
 }
 
-fn journaled(
-    work: &Work<'_>,
-    journal: Option<&Journal>,
-    vertex: &Vertex,
-    step: &Step,
-    host: Option<&HostName>,
-) -> Result<(), StepError> {
-    let Some(journal) = journal else { return work(vertex) };
-    let (name, host) = (vertex.to_string(), host.map(ToString::to_string));
-    journal.write(Entry::Intent {
-        vertex: name.clone(),
-        host: host.clone(),
-        action: step.action.as_str().to_owned(),
-        reason: step.reason.to_string(),
-    })?;
-    match work(vertex) {
-        Ok(()) => Ok(journal.write(Entry::Done { vertex: name, host })?),
-        Err(error) => {
-            let cause = error.to_string();
-            // The cause is what must be told, written or not.
-            let _ = journal.write(Entry::Failed { vertex: name, host, cause });
-            Err(error)
+impl Task<'_> {
+    fn journaled(&self) -> Result<(), StepError> {
+        let Some(journal) = self.journal else { return (self.work)(self.vertex) };
+        let (name, host) = (self.vertex.to_string(), self.host.map(ToString::to_string));
+        journal.write(Entry::Intent {
+            vertex: name.clone(),
+            host: host.clone(),
+            action: self.step.action.as_str().to_owned(),
+            reason: self.step.reason.to_string(),
+        })?;
+        match (self.work)(self.vertex) {
+            Ok(()) => Ok(journal.write(Entry::Done { vertex: name, host })?),
+            Err(error) => {
+                let cause = error.to_string();
+                // The cause is what must be told, written or not.
+                let _ = journal.write(Entry::Failed { vertex: name, host, cause });
+                Err(error)
+            }
         }
     }
 }
@@ -120,8 +134,8 @@ struct Walker<'a> {
     per_host: usize,
     /// Needs that are not met yet.
     waiting: BTreeMap<&'a Vertex, usize>,
-    /// Vertices whose needs are met, in the graph's order.
-    ready: BTreeMap<usize, &'a Vertex>,
+    /// Vertices whose needs are met, host by host in the graph's order.
+    ready: BTreeMap<Option<&'a HostName>, BTreeMap<usize, &'a Vertex>>,
     order: BTreeMap<&'a Vertex, usize>,
     busy: BTreeMap<Option<&'a HostName>, usize>,
     running: usize,
@@ -138,11 +152,12 @@ impl<'a> Walker<'a> {
             graph.vertices().enumerate().map(|(number, vertex)| (vertex, number)).collect();
         let waiting: BTreeMap<_, _> =
             graph.vertices().map(|vertex| (vertex, graph.needs(vertex).len())).collect();
-        let ready = waiting
-            .iter()
-            .filter(|(_, needs)| **needs == 0)
-            .filter_map(|(vertex, _)| Some((*order.get(vertex)?, *vertex)))
-            .collect();
+        let mut ready: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for (vertex, number) in &order {
+            if waiting.get(vertex) == Some(&0) {
+                ready.entry(graph.host(vertex)).or_default().insert(*number, *vertex);
+            }
+        }
         Self {
             actions,
             observer,
@@ -171,8 +186,7 @@ impl<'a> Walker<'a> {
     /// The next vertex to work on, if one may begin now. Passes over those that
     /// need no work.
     fn next(&mut self) -> Option<(&'a Vertex, &'a Step)> {
-        while let Some((number, vertex)) = self.pick() {
-            self.ready.remove(&number);
+        while let Some(vertex) = self.pick() {
             let Some(step) = self.actions.step(vertex) else { continue };
             match step.action {
                 Action::NoOp => {
@@ -192,16 +206,21 @@ impl<'a> Walker<'a> {
         None
     }
 
-    fn pick(&self) -> Option<(usize, &'a Vertex)> {
+    /// Takes the first vertex, in the graph's order, whose host is there and has
+    /// room for more.
+    fn pick(&mut self) -> Option<&'a Vertex> {
         if self.stopped {
             return None;
         }
-        let free = |host| self.busy.get(&host).copied().unwrap_or_default() < self.per_host;
-        let found = self.ready.iter().find(|(_, vertex)| {
-            let host = self.host(vertex);
-            free(host) && host.is_none_or(|host| !self.lost.contains(host))
-        });
-        found.map(|(number, vertex)| (*number, *vertex))
+        let Self { ready, busy, lost, per_host, .. } = self;
+        let free = |host: &Option<&HostName>| {
+            busy.get(host).copied().unwrap_or_default() < *per_host
+                && host.is_none_or(|host| !lost.contains(host))
+        };
+        let open = ready.iter_mut().filter(|(host, _)| free(host)).map(|(_, queue)| queue);
+        let first = open.filter(|queue| !queue.is_empty());
+        let queue = first.min_by_key(|queue| queue.keys().next().copied())?;
+        queue.pop_first().map(|(_, vertex)| vertex)
     }
 
     fn end(&mut self, vertex: &'a Vertex, result: Result<(), StepError>) {
@@ -237,7 +256,8 @@ impl<'a> Walker<'a> {
             let Some(needs) = self.waiting.get_mut(dependant) else { continue };
             *needs -= 1;
             if let (0, Some(number)) = (*needs, self.order.get(dependant)) {
-                self.ready.insert(*number, dependant);
+                let host = self.actions.graph().host(dependant);
+                self.ready.entry(host).or_default().insert(*number, dependant);
             }
         }
     }
@@ -256,7 +276,8 @@ impl<'a> Walker<'a> {
     }
 
     fn finish(mut self) -> Outcome {
-        for vertex in std::mem::take(&mut self.ready).into_values() {
+        for vertex in std::mem::take(&mut self.ready).into_values().flat_map(BTreeMap::into_values)
+        {
             self.skip(vertex);
         }
         self.outcome.skipped = self.skipped.len();

@@ -18,7 +18,7 @@ pub enum Action {
     Replace,
     /// It is removed.
     Delete,
-    /// Its host did not answer.
+    /// Nobody could tell: its host did not answer, or may not be asked.
     Unknown,
 }
 
@@ -84,6 +84,10 @@ pub enum Reason {
     Removal,
     /// The host did not answer.
     HostUnreachable,
+    /// We may only look at the host, not ask its guests.
+    NotAsked,
+    /// What is with a member is not known.
+    MemberUnknown,
 }
 
 impl fmt::Display for Reason {
@@ -104,6 +108,8 @@ impl fmt::Display for Reason {
             Self::NotInPlan => f.write_str("not in the plan"),
             Self::Removal => f.write_str("to be removed"),
             Self::HostUnreachable => f.write_str("host unreachable"),
+            Self::NotAsked => f.write_str("not asked: read-only access"),
+            Self::MemberUnknown => f.write_str("not known of a member"),
         }
     }
 }
@@ -194,6 +200,11 @@ impl Actions {
     #[must_use]
     pub fn unwanted(&self, vertex: &Vertex) -> Option<&Unwanted> {
         self.unwanted.get(vertex)
+    }
+
+    /// All that shall go, in no order that matters.
+    pub fn all_unwanted(&self) -> impl Iterator<Item = &Unwanted> {
+        self.unwanted.values()
     }
 
     /// The steps, counted.

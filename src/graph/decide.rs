@@ -144,6 +144,9 @@ fn of_instance(
         (Fate::Keep { active: false }, Vertex::Ready(_) | Vertex::Configured(_)) => {
             (Action::Update, Reason::ToBeChecked)
         }
+        (Fate::Keep { active: true }, Vertex::Ready(_) | Vertex::Configured(_)) if guest.denied => {
+            (Action::Unknown, Reason::NotAsked)
+        }
         (Fate::Keep { active: true }, Vertex::Ready(_)) if !guest.ready => {
             (Action::Update, Reason::NotReady)
         }
@@ -167,7 +170,7 @@ fn cluster(
     let members: Vec<Action> =
         needs.into_iter().filter_map(|need| steps.get(need)).map(|step| step.action).collect();
     if members.contains(&Action::Unknown) {
-        return (Action::Unknown, Reason::HostUnreachable);
+        return (Action::Unknown, Reason::MemberUnknown);
     }
     if members.iter().all(|action| *action == Action::Create) {
         return (Action::Create, Reason::Missing);

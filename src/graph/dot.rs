@@ -3,12 +3,39 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::{Graph, Vertex};
+use super::{Action, Actions, Graph, Vertex};
 use crate::ids::HostName;
 
 /// The graph for `dot -Tsvg`; arrows point from what is needed to what needs it.
 #[must_use]
 pub fn dot(graph: &Graph) -> String {
+    written(graph, &|vertex| format!("label=\"{}\"", escape(&vertex.to_string())))
+}
+
+/// The same with what is to be done with each vertex, and why.
+#[must_use]
+pub fn dot_of(actions: &Actions) -> String {
+    written(actions.graph(), &|vertex| {
+        let name = escape(&vertex.to_string());
+        let Some(step) = actions.step(vertex) else { return format!("label=\"{name}\"") };
+        let (sign, reason) = (step.action.sign(), escape(&step.reason.to_string()));
+        format!("label=\"{sign} {name}\\n{reason}\" {}", look(step.action))
+    })
+}
+
+/// Colours help, and the sign tells without them.
+const fn look(action: Action) -> &'static str {
+    match action {
+        Action::NoOp => "color=gray",
+        Action::Create => "color=darkgreen",
+        Action::Update => "color=orange",
+        Action::Replace => "color=blue",
+        Action::Delete => "color=red",
+        Action::Unknown => "style=dashed",
+    }
+}
+
+fn written(graph: &Graph, attributes: &dyn Fn(&Vertex) -> String) -> String {
     let numbers: BTreeMap<&Vertex, usize> =
         graph.vertices().enumerate().map(|(number, vertex)| (vertex, number)).collect();
     let mut hosts: BTreeMap<Option<&HostName>, Vec<(&Vertex, usize)>> = BTreeMap::new();
@@ -23,7 +50,7 @@ pub fn dot(graph: &Graph) -> String {
             let _ = writeln!(out, "  subgraph cluster_{number} {{\n    label=\"{host}\";");
         }
         for (vertex, number) in vertices {
-            let _ = writeln!(out, "{indent}v{number} [label=\"{}\"];", escape(vertex));
+            let _ = writeln!(out, "{indent}v{number} [{}];", attributes(vertex));
         }
         if host.is_some() {
             out.push_str("  }\n");
@@ -38,7 +65,7 @@ pub fn dot(graph: &Graph) -> String {
     out
 }
 
-/// A vertex as the inside of a quoted string; pool names are the host's.
-fn escape(vertex: &Vertex) -> String {
-    vertex.to_string().replace('\\', "\\\\").replace('"', "\\\"")
+/// A text as the inside of a quoted string; pool names are the host's.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -7,6 +7,7 @@
 
 mod action;
 mod build;
+mod critical;
 mod decide;
 mod dot;
 pub mod image;
@@ -23,8 +24,8 @@ use crate::ids::{HostName, InstanceName, ServiceName};
 
 pub use self::action::{Action, Actions, Counts, Reason, Step};
 pub use self::decide::{decide, is_as_planned, owned_domain};
-pub use self::dot::dot;
-pub use self::text::text;
+pub use self::dot::{dot, dot_of};
+pub use self::text::{text, text_of};
 pub use self::unwanted::{Unwanted, decide_removal, may_be_ours};
 
 /// A file of the image, kept once per host and pool.
@@ -125,6 +126,20 @@ impl Vertex {
             Self::Ready(_) => "ready",
             Self::Configured(_) => "configured",
             Self::Cluster(_) => "cluster",
+        }
+    }
+
+    /// What a run is at when it works on it, for people who watch.
+    #[must_use]
+    pub const fn stage(&self) -> &'static str {
+        match self {
+            Self::Unwanted { .. } => "removal",
+            Self::ImageFile { .. } => "images",
+            Self::Root(_) | Self::Data(_) | Self::Seed(_) => "volumes",
+            Self::Domain(_) | Self::Running(_) => "domains",
+            Self::Ready(_) => "boot",
+            Self::Configured(_) => "engines",
+            Self::Cluster(_) => "clusters",
         }
     }
 

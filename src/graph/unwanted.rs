@@ -12,7 +12,7 @@ use super::{Graph, ImagePart, Object, Vertex};
 use crate::hypervisor::{Domain, VolumeInfo};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan};
-use crate::state::world::{HostView, Sources, World, is_ours};
+use crate::state::world::{HostView, Shared, Sources, World, is_ours};
 
 /// Something that shall go, with what goes along.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +49,10 @@ pub(super) fn not_in_plan(plan: &Plan, world: &World) -> Vec<Unwanted> {
     let mut found = Vec::new();
     for host in world.hosts.keys() {
         let Some(view) = world.view(host) else { continue };
-        for domain in view.domains.iter().filter(|domain| is_made_by(plan, domain)) {
-            let planned = plan.on_host(host).any(|one| one.domain == domain.name);
-            if !planned {
-                found.push(of_domain(host, view, domain, false));
-            }
-        }
+        let is_planned = |domain: &&Domain| plan.on_host(host).any(|one| one.domain == domain.name);
+        let ours = view.domains.iter().filter(|domain| is_made_by(plan, domain));
+        let gone: Vec<&Domain> = ours.filter(|domain| !is_planned(domain)).collect();
+        found.extend(of_domains(host, view, gone, false));
     }
     found
 }
@@ -69,8 +67,7 @@ pub fn decide_removal(plan: &Plan, world: &World, data: bool) -> Actions {
     for host in world.hosts.keys() {
         let Some(view) = world.view(host) else { continue };
         let ours = view.domains.iter().filter(|domain| is_made_by(plan, domain));
-        let mut first: Vec<Unwanted> =
-            ours.map(|domain| of_domain(host, view, domain, data)).collect();
+        let mut first = of_domains(host, view, ours.collect(), data);
         first.extend(orphans(plan, host, view, data));
         let needs: Vec<Vertex> = first.iter().map(Unwanted::vertex).collect();
         for (one, vertex) in first.iter().zip(&needs) {
@@ -102,12 +99,26 @@ fn is_made_by(plan: &Plan, domain: &Domain) -> bool {
     }
 }
 
-fn of_domain(host: &HostName, view: &HostView, domain: &Domain, data: bool) -> Unwanted {
-    let shared = Sources::of(view.domains.iter().filter(|other| other.name != domain.name));
+/// Domains that shall go. Every domain of the host is read once.
+fn of_domains(host: &HostName, view: &HostView, gone: Vec<&Domain>, data: bool) -> Vec<Unwanted> {
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    let shared = Shared::of(view);
+    gone.into_iter().map(|domain| of_domain(host, view, domain, &shared, data)).collect()
+}
+
+fn of_domain(
+    host: &HostName,
+    view: &HostView,
+    domain: &Domain,
+    shared: &Shared,
+    data: bool,
+) -> Unwanted {
     let holds_data = Sources::of_data(domain);
     let all = view.volumes_of(domain).into_iter();
-    let own =
-        all.filter(|(pool, volume)| !is_image_volume(&volume.name) && !shared.hold(pool, volume));
+    let own = all
+        .filter(|(pool, volume)| !is_image_volume(&volume.name) && !shared.is_shared(pool, volume));
     let (kept, gone): (Vec<_>, Vec<_>) =
         own.partition(|(pool, volume)| !data && holds_data.hold(pool, volume));
     let names = |volumes: Vec<(&str, &VolumeInfo)>| {

@@ -5,11 +5,13 @@
 //! on this side of it.
 
 pub mod clock;
+mod domain_xml;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
 pub mod simulated;
 
 use std::io::Read;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -43,6 +45,8 @@ pub enum ErrorKind {
     Exists,
     /// The guest agent does not answer (yet).
     AgentSilent,
+    /// The connection may only look.
+    Denied,
     /// Anything else.
     Other,
 }
@@ -69,6 +73,18 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// [`ErrorKind::NotFound`] without such a pool.
     fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>>;
+
+    /// One volume of an active pool.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a pool or volume.
+    fn volume(&self, pool: &str, name: &str) -> Result<VolumeInfo>;
+
+    /// Whether a domain runs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a domain.
+    fn is_active(&self, domain: &str) -> Result<bool>;
 
     /// Makes an empty volume, or an overlay on a volume of the same pool.
     ///
@@ -118,6 +134,13 @@ pub trait Hypervisor: Send + Sync {
     /// [`ErrorKind::NotFound`].
     fn undefine(&self, domain: &str) -> Result<()>;
 
+    /// IPv4 addresses that a running domain has, as far as its host can tell:
+    /// from DHCP leases and the host's neighbours. One that is off has none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or the host does not answer.
+    fn addresses(&self, domain: &str) -> Result<Vec<Ipv4Addr>>;
+
     /// Sends one request to the guest agent and returns its `return` value.
     ///
     /// # Errors
@@ -157,6 +180,45 @@ pub struct HostReport {
     pub pools: Vec<ReportedPool>,
     /// Bridges of the host's networks and interfaces.
     pub bridges: Vec<String>,
+    /// What libvirt calls the CPUs: `EPYC-Milan by AMD`.
+    pub cpu_model: Option<String>,
+    /// Physical NICs, by name.
+    pub nics: Vec<ReportedNic>,
+}
+
+impl HostReport {
+    /// A host that nobody has asked.
+    #[must_use]
+    pub fn unknown(hostname: &str) -> Self {
+        Self {
+            hostname: hostname.to_owned(),
+            libvirt_version: 0,
+            qemu_version: 0,
+            domain_types: Vec::new(),
+            numa: Vec::new(),
+            pools: Vec::new(),
+            bridges: Vec::new(),
+            cpu_model: None,
+            nics: Vec::new(),
+        }
+    }
+}
+
+/// A physical NIC as libvirt lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedNic {
+    /// Its interface.
+    pub name: String,
+    /// Speed of its link; `None` without a link, or where nobody can tell.
+    pub bits_per_s: Option<u64>,
+    /// The NUMA node that its slot belongs to, where the host says so.
+    pub numa: Option<u32>,
+}
+
+/// A version as libvirt packs it, in its usual form: `9.0.0`.
+#[must_use]
+pub fn version(packed: u64) -> String {
+    format!("{}.{}.{}", packed / 1_000_000, packed / 1_000 % 1_000, packed % 1_000)
 }
 
 /// A NUMA node as libvirt's capabilities list it.

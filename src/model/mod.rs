@@ -18,6 +18,7 @@
 //! | `quorum.rs` | no failure domain holds half of the masters |
 //! | `spread.rs` | fixed machines over failure domains |
 //! | `symmetry.rs` | equal hosts in one order |
+//! | `wish.rs` | what `explain --why-not` asks for |
 //! | `objective.rs` | the tiers |
 
 mod apart;
@@ -34,9 +35,10 @@ mod quorum;
 mod spread;
 mod symmetry;
 mod variables;
+mod wish;
 
 pub use objective::{Goal, TIERS, bound_row, goal};
-pub use problem::{Kind, Part, Problem, ROOT_WITHOUT_IMAGE, Room, SEED, Shape, Site};
+pub use problem::{Kind, Part, Problem, ROOT_WITHOUT_IMAGE, Room, SEED, Shape, Site, Wish};
 pub use program::{Program, Row, Sense, Sum, Var, Variable};
 pub use variables::{Count, Variables};
 
@@ -93,7 +95,9 @@ impl Model {
         apart::add(problem, &variables, &mut program);
         quorum::add(problem, &variables, &mut program);
         spread::add(problem, &variables, &mut program);
-        if relaxed == Relaxed::default() {
+        wish::add(problem, &variables, &mut program);
+        // A wish tells hosts apart that are alike.
+        if relaxed == Relaxed::default() && problem.wishes.is_empty() {
             symmetry::add(problem, &variables, &mut program);
         }
         Self { program, variables }

@@ -28,6 +28,19 @@ pub struct Problem<'a> {
     pub survive: Vec<Survive>,
     /// Addresses that instances may have; `None` where none are planned.
     pub addresses: Option<u64>,
+    /// Wishes beyond the rules; none where a plan is made.
+    pub wishes: Vec<Wish>,
+}
+
+/// A wish: that many instances of a part, or more, on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Index of the part.
+    pub part: usize,
+    /// Index of the host.
+    pub site: usize,
+    /// How many.
+    pub least: u64,
 }
 
 /// One service, or one entry of fixed machines.
@@ -124,7 +137,7 @@ impl<'a> Problem<'a> {
             let taken = gateway.is_some_and(|gateway| (first..=last).contains(&gateway));
             all.saturating_sub(taken.into())
         });
-        Self { parts, sites, survive: spec.policy.survive.clone(), addresses }
+        Self { parts, sites, survive: spec.policy.survive.clone(), addresses, wishes: Vec::new() }
     }
 
     /// The level whose failure domains leading instances are counted in: the

@@ -1,9 +1,12 @@
 //! Slots -> exact CPUs: whole cores, siblings adjacent, inside one L3 domain
-//! where the shape fits.
+//! where the shape fits, whole L3 domains for larger shapes.
 //!
 //! On each NUMA node the larger instances choose first (then in the plan's
-//! order). An instance takes the first cores of the first L3 domain that has
-//! enough left; if none has, the first cores that are left.
+//! order). One that takes whole L3 domains gets the first that are free; one that
+//! fits into an L3 domain gets the fullest that still holds it (of equals the
+//! first), so that whole ones stay whole. If that leaves one without a domain that
+//! it would fit into, [`fitting`] looks for a division that does not, and only
+//! where there is none, or none is found in time, an instance straddles domains.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -39,16 +42,20 @@ impl Cpus {
         for ((site, room), mut here) in rooms {
             let Some(site) = problem.sites.get(site) else { continue };
             let Some(room) = site.rooms.get(room) else { continue };
-            let mut free = free_cores(room.node);
             let vcpus = |index: &usize| members.get(*index).map_or(0, |m| m.size.vcpus);
             here.sort_by_key(|index| (Reverse(vcpus(index)), *index));
-            for index in here {
-                let wanted = vcpus(&index);
-                let cores = take(&mut free, cores_on(site.host, wanted)).ok_or_else(|| {
+            let wanted: Vec<usize> = here
+                .iter()
+                .map(|index| cores_on(site.host, vcpus(index)))
+                .map(|cores| usize::try_from(cores).unwrap_or(usize::MAX))
+                .collect();
+            let given = give(free_cores(room.node), &wanted);
+            for (index, cores) in here.into_iter().zip(given) {
+                let cores = cores.ok_or_else(|| {
                     let name = members.get(index).map(|member| member.name.to_string());
                     PlanError::Inconsistent { what: "cores", instance: name.unwrap_or_default() }
                 })?;
-                pins.insert(index, pin(site, room.node, &cores, wanted));
+                pins.insert(index, pin(site, room.node, &cores, vcpus(&index)));
             }
         }
         Ok(Self(pins))
@@ -71,17 +78,99 @@ fn free_cores(node: &NumaNode) -> Vec<Vec<&Core>> {
     domains.collect()
 }
 
-fn take<'a>(free: &mut [Vec<&'a Core>], cores: u32) -> Option<Vec<&'a Core>> {
-    let cores = usize::try_from(cores).ok()?;
-    if let Some(domain) = free.iter_mut().find(|domain| domain.len() >= cores) {
+/// Cores for each wanted number, which come largest first; `None` where too few
+/// are left.
+fn give<'a>(mut free: Vec<Vec<&'a Core>>, wanted: &[usize]) -> Vec<Option<Vec<&'a Core>>> {
+    let sizes: Vec<usize> = free.iter().map(Vec::len).collect();
+    let largest = sizes.iter().copied().max().unwrap_or(0);
+    let choice = |choices: &[usize], at: usize| choices.get(at).copied();
+    let choices = fitting(&sizes, wanted);
+    let mut given = Vec::new();
+    for (at, cores) in wanted.iter().enumerate() {
+        let domain = choices.as_deref().and_then(|choices| choice(choices, at));
+        let own = domain.filter(|_| *cores <= largest);
+        given.push(take(&mut free, *cores, own));
+    }
+    given
+}
+
+fn take<'a>(
+    free: &mut [Vec<&'a Core>],
+    cores: usize,
+    domain: Option<usize>,
+) -> Option<Vec<&'a Core>> {
+    let best = || {
+        let fits = free.iter().enumerate().filter(|(_, domain)| domain.len() >= cores);
+        fits.min_by_key(|(at, domain)| (domain.len(), *at)).map(|(at, _)| at)
+    };
+    let one = domain.filter(|at| free.get(*at).is_some_and(|d| d.len() >= cores)).or_else(best);
+    if let Some(domain) = one.and_then(|at| free.get_mut(at)) {
         return Some(domain.drain(..cores).collect());
     }
+    // Whole domains first, so that what is left over is in as few as possible.
+    let mut order: Vec<usize> = (0..free.len()).collect();
+    order.sort_by_key(|at| (Reverse(free.get(*at).map_or(0, Vec::len)), *at));
     let mut taken = Vec::new();
-    for domain in free.iter_mut() {
+    for at in order {
+        let Some(domain) = free.get_mut(at) else { continue };
         let more = (cores - taken.len()).min(domain.len());
         taken.extend(domain.drain(..more));
     }
+    taken.sort_unstable();
     (taken.len() == cores).then_some(taken)
+}
+
+/// Steps that the search for a division may take.
+const STEPS: usize = 20_000;
+
+/// For each wanted number of cores a domain with that many left, if all that fit
+/// into the largest domain can have one: larger ones take whole domains, which
+/// stand first. Wanted numbers come largest first.
+fn fitting(sizes: &[usize], wanted: &[usize]) -> Option<Vec<usize>> {
+    let largest = sizes.iter().copied().max().unwrap_or(0);
+    let mut free = sizes.to_vec();
+    let (large, small): (Vec<usize>, Vec<usize>) =
+        wanted.iter().copied().partition(|cores| *cores > largest);
+    for cores in &large {
+        let mut left = *cores;
+        while left > 0 {
+            let most = free.iter_mut().rev().max_by_key(|free| **free).filter(|free| **free > 0)?;
+            let more = left.min(*most);
+            *most -= more;
+            left -= more;
+        }
+    }
+    let mut found = vec![0; large.len()];
+    let mut steps = STEPS;
+    divide(&mut free, &small, &mut found, &mut steps).then_some(found)
+}
+
+/// Depth first, the fullest domain that fits first; domains with as much left are
+/// alike.
+fn divide(free: &mut [usize], wanted: &[usize], found: &mut Vec<usize>, steps: &mut usize) -> bool {
+    let Some((cores, rest)) = wanted.split_first() else { return true };
+    if *steps == 0 {
+        return false;
+    }
+    *steps -= 1;
+    let mut order: Vec<usize> = (0..free.len()).collect();
+    order.retain(|at| free.get(*at).is_some_and(|free| free >= cores));
+    order.sort_by_key(|at| (free.get(*at).copied(), *at));
+    order.dedup_by_key(|at| free.get(*at).copied());
+    for at in order {
+        if let Some(domain) = free.get_mut(at) {
+            *domain -= cores;
+        }
+        found.push(at);
+        if divide(free, rest, found, steps) {
+            return true;
+        }
+        found.pop();
+        if let Some(domain) = free.get_mut(at) {
+            *domain += cores;
+        }
+    }
+    false
 }
 
 fn pin(site: &Site, node: &NumaNode, cores: &[&Core], vcpus: u32) -> Pins {
@@ -116,13 +205,40 @@ mod tests {
         (first..first + count).map(|cpu| Core { cpus: vec![cpu, cpu + 100] }).collect()
     }
 
+    fn domains<'a>(all: &'a [Vec<Core>]) -> Vec<Vec<&'a Core>> {
+        all.iter().map(|domain| domain.iter().collect()).collect()
+    }
+
+    fn firsts(given: Vec<Option<Vec<&Core>>>) -> Vec<Option<Vec<u32>>> {
+        let cpus = |cores: Vec<&Core>| cores.iter().map(|core| core.cpus[0]).collect();
+        given.into_iter().map(|cores| cores.map(cpus)).collect()
+    }
+
     #[test]
     fn cores_come_from_one_domain_where_they_fit() {
-        let (a, b) = (cores(0, 3), cores(10, 4));
-        let mut free: Vec<Vec<&Core>> = vec![a.iter().collect(), b.iter().collect()];
-        let first = |taken: Option<Vec<&Core>>| taken.map(|cores| cores[0].cpus[0]);
-        assert_eq!(first(take(&mut free, 4)), Some(10));
-        assert_eq!(first(take(&mut free, 2)), Some(0));
-        assert_eq!(take(&mut free, 2), None);
+        let all = [cores(0, 3), cores(10, 4)];
+        let given = firsts(give(domains(&all), &[4, 2, 2]));
+        assert_eq!(given, [Some(vec![10, 11, 12, 13]), Some(vec![0, 1]), None]);
+    }
+
+    #[test]
+    fn the_fullest_domain_that_fits_is_taken_so_that_whole_ones_stay_whole() {
+        let all = [cores(0, 4), cores(10, 3), cores(20, 4)];
+        let given = firsts(give(domains(&all), &[4, 3, 1]));
+        assert_eq!(given, [Some(vec![0, 1, 2, 3]), Some(vec![10, 11, 12]), Some(vec![20])]);
+    }
+
+    #[test]
+    fn a_larger_one_takes_whole_domains() {
+        let all = [cores(0, 3), cores(10, 4), cores(20, 4)];
+        let given = firsts(give(domains(&all), &[8, 2]));
+        assert_eq!(given, [Some((10..14).chain(20..24).collect()), Some(vec![0, 1])]);
+    }
+
+    #[test]
+    fn a_division_is_looked_for_where_the_first_choice_would_straddle() {
+        // The fullest first gives 4 + 3 | 5 + 2, and the 4 has no place left.
+        assert!(fitting(&[9, 9], &[5, 4, 4, 3, 2]).is_some());
+        assert_eq!(fitting(&[4, 4], &[3, 3, 2]), None);
     }
 }

@@ -38,6 +38,7 @@ pub fn plan() -> Result<Plan, NameError> {
             first: Ipv4Addr::new(10, 20, 0, 50),
             last: Ipv4Addr::new(10, 20, 0, 99),
             gateway: None,
+            vip: None,
         }),
         image: None,
         topology: Topology { hosts },

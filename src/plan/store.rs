@@ -100,9 +100,9 @@ mod tests {
     fn what_is_no_plan_is_refused_by_name() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("plan.json");
-        fs::write(&path, r#"{"format": 2, "new": 1}"#).unwrap();
+        fs::write(&path, r#"{"format": 1, "new": 1}"#).unwrap();
         let said = read(&path).unwrap_err().to_string();
-        assert!(said.contains("plan.json: the plan has format 2"), "{said}");
+        assert!(said.contains("plan.json: the plan has format 1"), "{said}");
         fs::write(&path, b"\xff").unwrap();
         assert!(matches!(read(&path), Err(StoreError::Read { .. })));
     }

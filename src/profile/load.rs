@@ -6,13 +6,23 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Curve, Evidence, Guest, Headroom, Number, Placement, Profile, Profiles, Rules, Shapes, Sharded,
-    Threads, Usl,
+    Curve, Evidence, GatewayPair, Guest, Headroom, Number, Placement, Pool, PrimaryReplica,
+    Profile, Profiles, Quorum, Rules, Shapes, Sharded, Threads, Usl,
 };
 use crate::spec::Engine;
 
 /// The profiles that this program brings along.
-const BUILTIN: [(Engine, &str); 1] = [(Engine::Redis, include_str!("../../profiles/redis.toml"))];
+const BUILTIN: &[(Engine, &str)] = &[
+    (Engine::Redis, include_str!("../../profiles/redis.toml")),
+    (Engine::Valkey, include_str!("../../profiles/valkey.toml")),
+    (Engine::Mysql, include_str!("../../profiles/mysql.toml")),
+    (Engine::Mariadb, include_str!("../../profiles/mariadb.toml")),
+    (Engine::Elasticsearch, include_str!("../../profiles/elasticsearch.toml")),
+    (Engine::Opensearch, include_str!("../../profiles/opensearch.toml")),
+    (Engine::Apache, include_str!("../../profiles/apache.toml")),
+    (Engine::Nginx, include_str!("../../profiles/nginx.toml")),
+    (Engine::Haproxy, include_str!("../../profiles/haproxy.toml")),
+];
 
 /// Why a profile cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +93,12 @@ struct Wire {
     headroom: Headroom,
     guest: Guest,
     sharded: Option<Sharded>,
+    quorum: Option<Quorum>,
+    pool: Option<Pool>,
+    #[serde(rename = "gateway-pair")]
+    gateway_pair: Option<GatewayPair>,
+    #[serde(rename = "primary-replica")]
+    primary_replica: Option<PrimaryReplica>,
     shapes: Shapes,
     evidence: Vec<Evidence>,
 }
@@ -93,10 +109,10 @@ impl Profiles {
     /// # Errors
     /// An embedded profile is broken; the tests see to it that none is.
     pub fn builtin() -> Result<Self, ProfileError> {
-        let parsed = |(engine, text): (Engine, &str)| {
-            Profile::parse(engine.as_str(), text).map(|profile| (engine, profile))
+        let parsed = |(engine, text): &(Engine, &str)| {
+            Profile::parse(engine.as_str(), text).map(|profile| (*engine, profile))
         };
-        BUILTIN.into_iter().map(parsed).collect::<Result<_, _>>().map(Self)
+        BUILTIN.iter().map(parsed).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -180,7 +196,15 @@ impl Profile {
             Rules::Sharded(rules) if rules.cluster.slots.whole() != 16384 => {
                 senseless(name, "sharded.cluster.slots", "expected 16384, as Redis Cluster has")
             }
-            Rules::Sharded(_) => Ok(()),
+            Rules::Quorum(rules) => match rules.senseless() {
+                Some((number, expected)) => senseless(name, number, expected),
+                None => Ok(()),
+            },
+            Rules::PrimaryReplica(rules) => match rules.senseless() {
+                Some((number, expected)) => senseless(name, number, expected),
+                None => Ok(()),
+            },
+            Rules::Sharded(_) | Rules::Pool(_) | Rules::GatewayPair(_) => Ok(()),
         }
     }
 
@@ -221,6 +245,10 @@ fn curve(name: &str, wire: &Wire) -> Result<Curve, ProfileError> {
 fn rules(name: &str, wire: &Wire) -> Result<Rules, ProfileError> {
     let mut found: Vec<Rules> = Vec::new();
     found.extend(wire.sharded.clone().map(Rules::Sharded));
+    found.extend(wire.quorum.clone().map(Rules::Quorum));
+    found.extend(wire.pool.clone().map(Rules::Pool));
+    found.extend(wire.gateway_pair.clone().map(Rules::GatewayPair));
+    found.extend(wire.primary_replica.clone().map(Rules::PrimaryReplica));
     match found.pop() {
         Some(rules) if found.is_empty() && rules.cluster() == wire.engine.cluster() => Ok(rules),
         _ => Err(ProfileError::Section {

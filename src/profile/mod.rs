@@ -1,16 +1,26 @@
 //! What one instance of an engine can do: `profiles/*.toml`, embedded, checked
 //! and turned into a [`Profile`] whose every number names its evidence.
 
+mod bounds;
+mod gateway_pair;
 mod load;
 mod number;
+mod pool;
+mod primary_replica;
+mod quorum;
 mod sharded;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+pub use bounds::Estimate;
+pub use gateway_pair::GatewayPair;
 pub use load::ProfileError;
 use number::section;
+pub use pool::Pool;
+pub use primary_replica::PrimaryReplica;
+pub use quorum::Quorum;
 pub use sharded::Sharded;
 
 use crate::spec::{Cluster, Engine};
@@ -69,9 +79,18 @@ pub enum Curve {
 
 /// What holds for one kind of cluster.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a handful exist, none in a hot place")]
 pub enum Rules {
     /// Redis, Valkey.
     Sharded(Sharded),
+    /// Elasticsearch, OpenSearch.
+    Quorum(Quorum),
+    /// Apache, nginx.
+    Pool(Pool),
+    /// HAProxy.
+    GatewayPair(GatewayPair),
+    /// MySQL, MariaDB.
+    PrimaryReplica(PrimaryReplica),
 }
 
 impl Rules {
@@ -80,12 +99,20 @@ impl Rules {
     pub const fn cluster(&self) -> Cluster {
         match self {
             Self::Sharded(_) => Cluster::Sharded,
+            Self::Quorum(_) => Cluster::Quorum,
+            Self::Pool(_) => Cluster::Pool,
+            Self::GatewayPair(_) => Cluster::GatewayPair,
+            Self::PrimaryReplica(_) => Cluster::PrimaryReplica,
         }
     }
 
     fn numbers(&self) -> Vec<(String, &Number)> {
         match self {
             Self::Sharded(rules) => rules.numbers(),
+            Self::Quorum(rules) => rules.numbers(),
+            Self::Pool(rules) => rules.numbers(),
+            Self::GatewayPair(rules) => rules.numbers(),
+            Self::PrimaryReplica(rules) => rules.numbers(),
         }
     }
 }
@@ -116,8 +143,8 @@ pub struct Evidence {
     pub note: String,
 }
 
-/// How far evidence can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// How far evidence can be trusted, furthest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Grade {
     /// Read in full at the source.
     A,
@@ -128,6 +155,22 @@ pub enum Grade {
     /// No published source: a default to be measured.
     #[serde(rename = "proposal")]
     Proposal,
+}
+
+impl Grade {
+    /// All of them, furthest trusted first.
+    pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::Proposal];
+
+    /// The word that profiles use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::A => "A",
+            Self::B => "B",
+            Self::C => "C",
+            Self::Proposal => "proposal",
+        }
+    }
 }
 
 section! {

@@ -87,6 +87,18 @@ macro_rules! section {
 }
 pub(super) use section;
 
+/// The numbers of a kind's sections as `kind.section.name`, in their order.
+pub(super) fn listed<'a, const N: usize>(
+    kind: &str,
+    sections: [(&str, Vec<(&'static str, &'a Number)>); N],
+) -> Vec<(String, &'a Number)> {
+    let named = |(section, numbers): (&str, Vec<(&'static str, &'a Number)>)| {
+        let full = |(name, number)| (format!("{kind}.{section}.{name}"), number);
+        numbers.into_iter().map(full).collect::<Vec<_>>()
+    };
+    sections.into_iter().flat_map(named).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

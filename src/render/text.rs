@@ -1,5 +1,8 @@
 //! Templates and the quoting that each kind of text needs.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use handlebars::{
     Context, Handlebars, Helper, HelperDef, HelperResult, JsonTruthy, Output, RenderContext,
     RenderErrorReason, Renderable,
@@ -58,21 +61,36 @@ pub(super) const REDIS: Template = Template {
 /// All templates: together they are part of what a VM is.
 pub(super) const ALL: [Template; 5] = [DOMAIN, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
 
+/// Templates that were used, by their names.
+static COMPILED: Mutex<BTreeMap<&str, Arc<Handlebars<'static>>>> = Mutex::new(BTreeMap::new());
+
 impl Template {
     /// Fills the template in.
     ///
     /// # Errors
     /// [`RenderError::Template`] when it names something that `values` lacks.
     pub(super) fn render(&self, values: &impl Serialize) -> Result<String> {
+        self.compiled().and_then(|registry| registry.render(self.name, values)).map_err(|source| {
+            RenderError::Template { template: self.name, source: Box::new(source) }
+        })
+    }
+
+    /// The template, compiled when it is first used: that takes longer than to
+    /// fill it in.
+    fn compiled(&self) -> std::result::Result<Arc<Handlebars<'static>>, handlebars::RenderError> {
+        let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(registry) = compiled.get(self.name) {
+            return Ok(Arc::clone(registry));
+        }
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(self.escape);
         registry.register_helper("if", Box::new(Condition { wanted: true }));
         registry.register_helper("unless", Box::new(Condition { wanted: false }));
-        registry.render_template(self.text, values).map_err(|source| RenderError::Template {
-            template: self.name,
-            source: Box::new(source),
-        })
+        registry.register_template_string(self.name, self.text)?;
+        let registry = Arc::new(registry);
+        compiled.insert(self.name, Arc::clone(&registry));
+        Ok(registry)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::deploy::{Event, Failure, Happening, Outcome, Problem};
+use crate::graph::{Actions, Vertex};
 
 /// An event as a line; `None` for what only a bar can show.
 #[must_use]
@@ -53,7 +54,7 @@ pub fn event_json(event: &Event) -> Value {
 /// The end of a walk in one line: `Done: 24 changed, 0 failed, 0 skipped in 74 s.`
 #[must_use]
 pub fn summary_line(outcome: &Outcome, took: Duration) -> String {
-    let Outcome { done, not_needed, failures, skipped } = outcome;
+    let Outcome { done, not_needed, failures, skipped, took: _ } = outcome;
     let word = if failures.is_empty() && *skipped == 0 { "Done" } else { "Partly done" };
     format!(
         "{word}: {done} changed, {not_needed} as planned, {} failed, {skipped} skipped in {}.",
@@ -61,6 +62,39 @@ pub fn summary_line(outcome: &Outcome, took: Duration) -> String {
         seconds(took)
     )
 }
+
+/// What a walk could not have been faster than, in one line: the chain of needs
+/// whose work took longest, with what was short in it taken together.
+#[must_use]
+pub fn critical_line(actions: &Actions, outcome: &Outcome) -> Option<String> {
+    let graph = actions.graph();
+    let path = graph.critical_path(&outcome.took);
+    let whole: Duration = path.iter().map(|(_, took)| *took).sum();
+    if whole < SHORTEST {
+        return None;
+    }
+    let (long, short): (Vec<_>, Vec<_>) =
+        path.into_iter().partition(|(_, took)| *took * TELLING >= whole);
+    let mut parts: Vec<String> = long
+        .iter()
+        .map(|(vertex, took)| match (vertex, graph.host(vertex)) {
+            (Vertex::ImageFile { .. }, Some(host)) => {
+                format!("{vertex} on {host} {}", seconds(*took))
+            }
+            _ => format!("{vertex} {}", seconds(*took)),
+        })
+        .collect();
+    let rest: Duration = short.iter().map(|(_, took)| *took).sum();
+    if !short.is_empty() {
+        parts.push(format!("{} more {}", short.len(), seconds(rest)));
+    }
+    Some(format!("Longest chain: {} = {}", seconds(whole), parts.join(" + ")))
+}
+
+/// Chains that are shorter are not worth a line.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Steps of at least one part in so many of a chain are named.
+const TELLING: u32 = 20;
 
 fn seconds(took: Duration) -> String {
     match took.as_secs() {
@@ -71,8 +105,15 @@ fn seconds(took: Duration) -> String {
 
 /// The end of a walk as one JSON object.
 #[must_use]
-pub fn summary_json(outcome: &Outcome, took: Duration) -> Value {
+pub fn summary_json(actions: &Actions, outcome: &Outcome, took: Duration) -> Value {
     let failures: Vec<Value> = outcome.failures.iter().map(failure_json).collect();
+    let path = actions.graph().critical_path(&outcome.took).into_iter().map(|(vertex, took)| {
+        json!({
+            "vertex": vertex.to_string(),
+            "host": actions.graph().host(&vertex),
+            "milliseconds": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        })
+    });
     json!({
         "event": "summary",
         "done": outcome.done,
@@ -80,6 +121,7 @@ pub fn summary_json(outcome: &Outcome, took: Duration) -> Value {
         "skipped": outcome.skipped,
         "failures": failures,
         "seconds": took.as_secs(),
+        "critical_path": path.collect::<Vec<_>>(),
     })
 }
 
@@ -88,6 +130,9 @@ fn failure_json(failure: &Failure) -> Value {
         "vertex": failure.vertex.to_string(),
         "host": failure.host,
         "cause": failure.error.to_string(),
+        "libvirt": failure.error.libvirt().map(|(code, domain)| {
+            json!({ "code": code, "domain": domain })
+        }),
         "remedy": failure.error.remedy(),
     })
 }

@@ -8,18 +8,25 @@ use serde_json::{Value, json};
 use crate::graph::{Action, Actions, Graph, Vertex};
 use crate::ids::HostName;
 
-/// The graph as JSON: every vertex with its kind, its host and its needs.
+/// The graph as JSON: every vertex with its kind, its host and its needs, and
+/// where it was decided what is to be done with it and why.
 #[must_use]
-pub fn graph_json(graph: &Graph) -> Value {
+pub fn graph_json(graph: &Graph, actions: Option<&Actions>) -> Value {
     let vertices = graph.vertices().map(|vertex| {
         let needs: Vec<Value> =
             graph.needs(vertex).into_iter().map(|need| id(graph, need)).collect();
-        json!({
+        let mut value = json!({
             "vertex": vertex.to_string(),
             "kind": vertex.kind(),
             "host": graph.host(vertex),
             "needs": needs,
-        })
+        });
+        let step = actions.and_then(|actions| actions.step(vertex));
+        if let (Some(object), Some(step)) = (value.as_object_mut(), step) {
+            object.insert("action".to_owned(), step.action.as_str().into());
+            object.insert("reason".to_owned(), step.reason.to_string().into());
+        }
+        value
     });
     json!({ "vertices": vertices.collect::<Vec<_>>() })
 }

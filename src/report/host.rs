@@ -4,15 +4,16 @@
 mod imported;
 mod reported;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 pub use self::imported::{Stated, imported_file};
-use crate::hypervisor::{HostReport, ReportedPool};
+use crate::hypervisor::{Domain, HostReport, ReportedNic, ReportedPool, version};
 use crate::ids::{HostName, MAX_NAME};
 use crate::quote;
 use crate::topology::import::{Numa, Told};
-use crate::topology::{Hypervisor, L3Domain};
-use crate::units::{Bytes, Mebibytes, PerSecond};
+use crate::topology::{Hypervisor, L3Domain, cpuset};
+use crate::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
 /// Assumed of every disk: what a small SSD does. libvirt says nothing of speed.
 const ASSUMED_IOPS: PerSecond = PerSecond::new(20_000);
@@ -32,7 +33,7 @@ pub struct HostFile {
     pub assumed: Vec<String>,
 }
 
-/// The host file of a host. `hypervisor` is the user's word on how it runs
+/// The host file of a host with the domains that run on it already. `hypervisor` is the user's word on how it runs
 /// guests; without it, what the host offers is taken, and marked.
 #[must_use]
 pub fn host_file(
@@ -40,9 +41,11 @@ pub fn host_file(
     uri: &str,
     hypervisor: Option<Hypervisor>,
     report: &HostReport,
+    domains: &[Domain],
 ) -> HostFile {
     let mut file = Writer::default();
     file.head(uri, report);
+    file.seen(report, domains);
     file.line(&format!("name: {name}"), "");
     file.line(&format!("uri: {}", scalar(uri)), "");
     let hypervisor = file.hypervisor(hypervisor, Some(&report.domain_types));
@@ -50,6 +53,7 @@ pub fn host_file(
     file.cost();
     file.reserve(&numa);
     file.bridges(&report.bridges, "libvirt lists none");
+    file.network(&report.nics);
     file.line("numa:", "");
     file.numa(&numa);
     file.pools(&report.pools);
@@ -117,6 +121,38 @@ impl Writer {
             ),
             "",
         );
+    }
+
+    /// What is for people: nothing is planned from it.
+    fn seen(&mut self, report: &HostReport, domains: &[Domain]) {
+        if let Some(model) = &report.cpu_model {
+            self.comment(&format!("CPUs: {model}."));
+        }
+        for nic in &report.nics {
+            self.comment(&format!("NIC {}.", nic_words(nic)));
+        }
+        if !domains.is_empty() {
+            self.comment("Domains that are here already; reserve what the running ones need:");
+        }
+        for domain in domains {
+            self.comment(&format!("  {}", domain_words(domain)));
+        }
+    }
+
+    /// A comment of its own line; names come from the host.
+    fn comment(&mut self, text: &str) {
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        self.line(&format!("# {text}"), "");
+    }
+
+    /// The fastest link, where there is one.
+    fn network(&mut self, nics: &[ReportedNic]) {
+        let linked = nics.iter().filter_map(|nic| Some((nic.bits_per_s?, &nic.name)));
+        let Some((speed, name)) = linked.max_by_key(|(speed, _)| *speed) else { return };
+        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        let comment = format!("assumed: the bridge is on {name}, the fastest link");
+        self.line(&format!("network: {}", BitsPerSecond::new(speed)), &comment);
+        self.assumed.push("network".to_owned());
     }
 
     /// How the host runs guests, by what the user says and libvirt offers.
@@ -244,13 +280,38 @@ impl Writer {
     }
 }
 
-fn core_count(node: &Numa) -> usize {
-    node.l3.value.iter().map(|domain| domain.cores.len()).sum()
+/// A NIC in words: `eth0: 10 Gbit/s, NUMA node 0`.
+#[must_use]
+pub fn nic_words(nic: &ReportedNic) -> String {
+    let ReportedNic { name, bits_per_s, numa } = nic;
+    let speed = bits_per_s
+        .map_or_else(|| "no link".to_owned(), |bits| BitsPerSecond::new(bits).to_string());
+    let numa = numa.map_or_else(String::new, |numa| format!(", NUMA node {numa}"));
+    format!("{name}: {speed}{numa}")
 }
 
-/// A version as libvirt packs it.
-fn version(packed: u64) -> String {
-    format!("{}.{}.{}", packed / 1_000_000, packed / 1_000 % 1_000, packed % 1_000)
+/// A domain in words: what it holds of the host.
+#[must_use]
+pub fn domain_words(domain: &Domain) -> String {
+    let pins: BTreeSet<u32> = domain.vcpu_pins.iter().flatten().copied().collect();
+    let pins = match cpuset::show(&pins) {
+        text if text.is_empty() => "not pinned".to_owned(),
+        text => format!("pinned to CPUs {text}"),
+    };
+    let state = if domain.active { "running" } else { "off" };
+    let owner = domain.owner.as_ref().map_or_else(String::new, |owner| {
+        format!(", {} of deployment {}", owner.instance, owner.deployment)
+    });
+    format!(
+        "{}: {state}, {} vCPUs {pins}, {}{owner}",
+        domain.name,
+        domain.vcpu_pins.len(),
+        Mebibytes::new(domain.memory_kib.div_ceil(1024)),
+    )
+}
+
+fn core_count(node: &Numa) -> usize {
+    node.l3.value.iter().map(|domain| domain.cores.len()).sum()
 }
 
 /// A text as a YAML scalar, also inside brackets: as it is if nobody can take it

@@ -1,12 +1,17 @@
 //! Values to text and JSON. A report is computed first and printed second, so
 //! that both forms say the same; nothing here reads, decides or prints.
 
+pub mod changes;
 mod columns;
 pub mod deploy;
+pub mod explain;
 pub mod graph;
 pub mod host;
 pub mod infeasible;
 pub mod plan;
+mod plan_markdown;
 mod plan_text;
+pub mod profile;
 pub mod spec;
 pub mod status;
+mod unsplit;

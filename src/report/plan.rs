@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use super::unsplit::Unsplit;
+use super::unsplit::unsplit;
 use crate::audit::{Finding, Loss, losses};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::plan::{
     Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier,
 };
+use crate::profile::Profiles;
 use crate::spec::{Engine, FixedVm, Survive};
 use crate::topology::{Host, NumaNode};
 use crate::units::Mebibytes;
@@ -49,6 +52,8 @@ pub struct ServiceSummary {
     pub layout: Layout,
     /// What it can do.
     pub capacity: Capacity,
+    /// What it would do unsplit.
+    pub unsplit: Option<Unsplit>,
 }
 
 /// One VM: where and what it is, and why it is there.
@@ -109,16 +114,16 @@ pub struct PoolSummary {
 impl Summary {
     /// Sums a plan up, with what the audit says of it.
     #[must_use]
-    pub fn new(plan: &Plan, findings: Vec<Finding>) -> Self {
+    pub fn new(plan: &Plan, profiles: &Profiles, findings: Vec<Finding>) -> Self {
         Self {
             name: plan.name.clone(),
-            services: plan.services.iter().map(service).collect(),
+            services: plan.services.iter().map(|one| service(plan, one, profiles)).collect(),
             vms: plan.vms.clone(),
             instances: plan.instances.iter().map(|i| instance(plan, i)).collect(),
             numa: numa(plan),
             pools: pools(plan),
             survive: plan.policy.survive.clone(),
-            losses: plan.policy.levels().flat_map(|level| losses(plan, level)).collect(),
+            losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
             tiers: plan.tiers.clone(),
             findings,
         }
@@ -132,12 +137,13 @@ impl Summary {
     }
 }
 
-fn service(service: &ServicePlan) -> ServiceSummary {
+fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSummary {
     ServiceSummary {
         name: service.name.clone(),
         engine: service.engine,
         layout: service.layout.clone(),
         capacity: service.capacity.clone(),
+        unsplit: unsplit(plan, service, profiles),
     }
 }
 

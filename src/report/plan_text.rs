@@ -4,10 +4,10 @@
 use std::fmt;
 
 use super::columns::{bar, columns};
-use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
+use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary, Unsplit};
 use crate::audit::Loss;
 use crate::plan::{Binding, Role, Tier};
-use crate::spec::FixedVm;
+use crate::spec::{Cluster, FixedVm};
 use crate::units::{Mebibytes, PerSecond, counted, percent};
 
 const BAR: u64 = 10;
@@ -71,7 +71,15 @@ impl Summary {
         }
         let rows: Vec<_> = self.losses.iter().map(loss).collect();
         let levels = levels.join(", any one ");
-        format!("survives the loss of any one {levels}:\n{}", columns(2, &rows))
+        let orders = self.losses.iter().filter_map(|loss| Some((loss, loss.operator.as_ref()?)));
+        let orders: String = orders
+            .map(|(loss, order)| format!("  {} without {}: {order}\n", loss.service, loss.domain))
+            .collect();
+        let orders = match orders.as_str() {
+            "" => orders,
+            _ => format!("an operator must help (policy.survive, quorum: manual):\n{orders}"),
+        };
+        format!("survives the loss of any one {levels}:\n{}{orders}", columns(2, &rows))
     }
 }
 
@@ -90,7 +98,7 @@ pub(super) fn size(size: Mebibytes) -> String {
 }
 
 /// A rate to three digits or more, rounded down.
-fn rate(rate: PerSecond) -> String {
+pub(super) fn rate(rate: PerSecond) -> String {
     match rate.get() {
         few @ 0..10_000 => format!("{few}/s"),
         some @ 10_000..10_000_000 => format!("{}k/s", some / 1_000),
@@ -99,7 +107,7 @@ fn rate(rate: PerSecond) -> String {
 }
 
 fn service(service: &ServiceSummary) -> String {
-    let ServiceSummary { name, engine, layout, capacity } = service;
+    let ServiceSummary { name, engine, layout, capacity, unsplit } = service;
     let copies = match layout.copies {
         1 => "one copy each".to_owned(),
         copies => format!("{copies} copies each"),
@@ -108,16 +116,7 @@ fn service(service: &ServiceSummary) -> String {
         Mebibytes::ZERO => String::new(),
         data => format!(", {} data", size(data)),
     };
-    let binds = match capacity.binding {
-        Binding::Throughput => "throughput of one instance binds",
-        Binding::DataPerProcess => "data per process binds",
-        Binding::Quorum => "the quorum binds",
-        Binding::Writes => "writes to one primary bind",
-        Binding::Iops => "the disk's operations bind",
-        Binding::DataPerMemory => "data per memory binds",
-        Binding::Copies => "what must survive binds",
-        Binding::Fixed => "the spec fixes it",
-    };
+    let binds = binds(capacity.binding);
     let extrapolated =
         if capacity.extrapolated { "  (extrapolated beyond what was measured)" } else { "" };
     let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
@@ -126,7 +125,7 @@ fn service(service: &ServiceSummary) -> String {
         "{name}  {engine}: {instances} of {vcpus} vCPU, {memory}{data}\n  \
          split     {groups}, {copies}: {binds}\n  \
          capacity  {total} for {demand} asked, {used:.0} % used{extrapolated}\n  \
-         instance  {usable} usable of a ceiling of {ceiling}\n",
+         instance  {usable} usable of a ceiling of {ceiling}\n{unsplit}",
         instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
@@ -134,7 +133,32 @@ fn service(service: &ServiceSummary) -> String {
         demand = rate(capacity.demand_per_s),
         usable = rate(capacity.usable_per_s),
         ceiling = rate(capacity.ceiling_per_s),
+        unsplit = unsplit.as_ref().map(alone).unwrap_or_default(),
     )
+}
+
+fn alone(unsplit: &Unsplit) -> String {
+    let Unsplit { host, usable_per_s, split_per_s, gain_tenths } = unsplit;
+    let (times, tenths) = (gain_tenths / 10, gain_tenths % 10);
+    let (whole, cut) = (rate(*usable_per_s), rate(*split_per_s));
+    format!(
+        "  unsplit   {whole} from one instance on all of {host}; {cut} from it in such instances, \
+         {times}.{tenths} times\n"
+    )
+}
+
+/// What sets the number of instances.
+pub(super) const fn binds(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Throughput => "throughput of one instance binds",
+        Binding::DataPerProcess => "data per process binds",
+        Binding::Quorum => "the quorum binds",
+        Binding::Writes => "writes to one primary bind",
+        Binding::Iops => "the disk's operations bind",
+        Binding::DataPerMemory => "data per memory binds",
+        Binding::Copies => "what must survive binds",
+        Binding::Fixed => "the spec fixes it",
+    }
 }
 
 fn fixed(vm: &FixedVm) -> String {
@@ -156,17 +180,13 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
         numa,
         cpus,
         memory_mib,
-        role,
+        role: _,
         group: _,
-        lead,
-        slots,
+        lead: _,
+        slots: _,
         because,
     } = instance;
-    let part = match (role, slots, lead) {
-        (Role::Master, Some(slots), _) => format!("master {}-{}", slots.first, slots.last),
-        (Role::Replica, _, Some(lead)) => format!("replica of {lead}"),
-        _ => role.as_str().to_owned(),
-    };
+    let part = part(instance);
     vec![
         format!("+ {name}"),
         format!("{host} numa {numa}"),
@@ -175,6 +195,17 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
         part,
         format!("because {because}"),
     ]
+}
+
+/// The part that an instance plays.
+pub(super) fn part(instance: &InstanceSummary) -> String {
+    match (instance.role, instance.slots, &instance.lead) {
+        (Role::Master, Some(slots), _) => format!("master {}-{}", slots.first, slots.last),
+        (Role::Replica | Role::Standby, _, Some(lead)) => {
+            format!("{} of {lead}", instance.role.as_str())
+        }
+        (role, _, _) => role.as_str().to_owned(),
+    }
 }
 
 /// CPU numbers as ranges: `2-4,14`.
@@ -238,26 +269,45 @@ fn disk(pool: &PoolSummary) -> String {
 
 fn loss(loss: &Loss) -> Vec<String> {
     let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
-    let mut after = if loss.promoted.is_empty() {
-        "no master is lost".to_owned()
-    } else {
-        let names: Vec<&str> = loss.promoted.iter().map(|name| name.as_str()).collect();
-        let verb = if names.len() == 1 { "takes" } else { "take" };
-        format!("{} {verb} over", names.join(", "))
+    let lost = match loss.cluster {
+        Cluster::Sharded => format!("{} of {} masters lost", loss.leads_lost, loss.leads),
+        Cluster::PrimaryReplica if loss.leads_lost > 0 => "the primary is lost".to_owned(),
+        Cluster::GatewayPair if loss.leads_lost > 0 => "the active one is lost".to_owned(),
+        _ => format!("{} of {} instances lost", loss.instances_lost, loss.instances),
+    };
+    let left = format!("{} left, {used:.0} % used", rate(loss.remaining_per_s));
+    vec![loss.domain.clone(), loss.service.to_string(), lost, aftermath(loss), left]
+}
+
+/// Who takes over, and what does not go on by itself.
+fn aftermath(loss: &Loss) -> String {
+    let names: Vec<&str> = loss.promoted.iter().map(|name| name.as_str()).collect();
+    let mut after = match (names.len(), loss.cluster) {
+        (0, Cluster::Sharded) => "no master is lost".to_owned(),
+        (0, Cluster::Quorum) => {
+            let left = loss.leads.saturating_sub(loss.leads_lost);
+            format!("{left} of {} voters left", loss.leads)
+        }
+        (0, _) => "the others go on".to_owned(),
+        (1, _) => format!("{} takes over", names.join("")),
+        _ => format!("{} take over", names.join(", ")),
     };
     if !loss.lost_groups.is_empty() {
         after.push_str(&format!(", {} lost", counted(loss.lost_groups.len() as u64, "group")));
     }
-    vec![
-        loss.domain.clone(),
-        loss.service.to_string(),
-        format!("{} of {} masters lost", loss.masters_lost, loss.masters),
-        after,
-        format!("{} left, {used:.0} % used", rate(loss.remaining_per_s)),
-    ]
+    if loss.operator.is_some() {
+        after.push_str(", but not by themselves");
+    }
+    after
 }
 
 fn tier(tier: &Tier) -> Vec<String> {
+    let (amount, proof) = proof(tier);
+    vec![tier.name.clone(), amount, proof]
+}
+
+/// What a tier reached, and what is proved of it.
+pub(super) fn proof(tier: &Tier) -> (String, String) {
     let Tier { name, unit, value, bound } = tier;
     let amount = |value: u64| match unit.as_str() {
         "MiB" => size(Mebibytes::new(value)),
@@ -272,7 +322,7 @@ fn tier(tier: &Tier) -> Vec<String> {
         let gap = percent(value.saturating_sub(*bound), *value);
         format!("the time was over: none is below {}, gap {gap:.1} %", amount(*bound))
     };
-    vec![name.clone(), amount(*value), proof]
+    (amount(*value), proof)
 }
 
 #[cfg(test)]

@@ -5,58 +5,106 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::plan_text::size;
-use crate::spec::{Demand, RelationalDemand, ShardedDemand, Spec, SpecErrors};
-use crate::topology::{Level, NumaNode};
-use crate::units::{Mebibytes, counted};
+use crate::spec::{
+    Demand, FixedVm, Objective, Policy, Quorum, RelationalDemand, Service, ShardedDemand, Spec,
+    SpecErrors,
+};
+use crate::topology::NumaNode;
+use crate::units::{BitsPerSecond, Mebibytes, Microseconds, PerSecond, counted};
 
-/// A spec in a few lines.
+/// Names that are listed before the rest is counted.
+const MAX_NAMES: usize = 6;
+
+/// A spec in a few lines: hosts, what is asked of each service, policy.
 #[must_use]
 pub fn text(spec: &Spec) -> String {
     let mut text = String::new();
-    let (cores, memory) = allocatable(spec);
-    let hosts: Vec<&str> = spec.topology.hosts.iter().map(|host| host.name.as_str()).collect();
     // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "  hosts     {}: {} and {} for instances",
-        hosts.join(", "),
-        counted(cores, "core"),
-        size(memory)
-    );
+    let _ = writeln!(text, "  hosts     {}", hosts(spec));
     for service in &spec.services {
-        let asked = asked(&service.demand);
-        let _ = writeln!(text, "  service   {}: {}, {asked}", service.name, service.engine);
-    }
-    for vm in &spec.vms {
         let _ = writeln!(
             text,
-            "  vms       {}: {} of {} vCPU, {}, {} disk",
-            vm.name,
-            counted(vm.count.into(), "machine"),
-            vm.vcpus,
-            size(vm.memory_mib),
-            size(vm.disk_mib)
+            "  service   {}: {}, {}{}",
+            service.name,
+            service.engine,
+            asked(&service.demand),
+            behind(service)
         );
     }
-    let levels: Vec<&str> = spec.policy.levels().map(Level::as_str).collect();
-    let _ = match levels.as_slice() {
-        [] => writeln!(text, "  survives  nothing is promised"),
-        levels => writeln!(text, "  survives  the loss of any one {}", levels.join(", any one ")),
-    };
+    for vm in &spec.vms {
+        let _ = writeln!(text, "  vms       {}: {}", vm.name, machines(vm));
+    }
+    let _ = writeln!(text, "  survives  {}", survived(&spec.policy));
+    if spec.policy.objective != Objective::ALL {
+        let words: Vec<&str> = spec.policy.objective.iter().map(|one| one.as_str()).collect();
+        let _ = writeln!(text, "  objective {}", words.join(", then "));
+    }
     text
+}
+
+fn hosts(spec: &Spec) -> String {
+    let (cores, memory) = allocatable(spec);
+    let hosts = &spec.topology.hosts;
+    let mut names: Vec<&str> =
+        hosts.iter().take(MAX_NAMES).map(|host| host.name.as_str()).collect();
+    let more = hosts.len().saturating_sub(MAX_NAMES);
+    let more = format!("{more} more");
+    if hosts.len() > MAX_NAMES {
+        names.push(&more);
+    }
+    let (cores, memory) = (counted(cores, "core"), size(memory));
+    format!("{}: {cores} and {memory} for instances", names.join(", "))
+}
+
+fn behind(service: &Service) -> String {
+    service.gateway.as_ref().map(|gateway| format!(", behind {gateway}")).unwrap_or_default()
+}
+
+/// Machines in a few words; what is not planned for is left out.
+fn machines(vm: &FixedVm) -> String {
+    let count = counted(vm.count.into(), "machine");
+    let mut text = format!("{count} of {} vCPU, {}", vm.vcpus, size(vm.memory_mib));
+    if vm.disk_mib > Mebibytes::ZERO {
+        let _ = write!(text, ", {} disk", size(vm.disk_mib));
+    }
+    if vm.iops_per_s > PerSecond::ZERO {
+        let _ = write!(text, ", {} I/O operations", vm.iops_per_s);
+    }
+    if vm.network_bits_per_s > BitsPerSecond::ZERO {
+        let _ = write!(text, ", {}", vm.network_bits_per_s);
+    }
+    if let Some(level) = vm.spread {
+        let _ = write!(text, ", one per {level}");
+    }
+    text
+}
+
+fn survived(policy: &Policy) -> String {
+    if !policy.survives() {
+        return "nothing is promised".to_owned();
+    }
+    let levels: Vec<String> = policy
+        .survive
+        .iter()
+        .map(|survive| match survive.quorum {
+            Quorum::Automatic => format!("any one {}", survive.level),
+            Quorum::Manual => {
+                format!("any one {} (an operator restores a lost majority)", survive.level)
+            }
+        })
+        .collect();
+    format!("the loss of {}", levels.join(", of "))
 }
 
 /// What is asked of a service, in a few words.
 #[must_use]
 pub fn asked(demand: &Demand) -> String {
     match demand {
-        Demand::Sharded(ShardedDemand { reads_per_s, writes_per_s, data_mib, .. })
-        | Demand::PrimaryReplica(RelationalDemand {
-            reads_per_s, writes_per_s, data_mib, ..
-        }) => {
+        Demand::Sharded(ShardedDemand { reads_per_s, writes_per_s, data_mib, .. }) => {
             let data = size(*data_mib);
             format!("{reads_per_s} reads, {writes_per_s} writes, {data} data")
         }
+        Demand::PrimaryReplica(demand) => relational(demand),
         Demand::Quorum(demand) => format!(
             "{} documents indexed, {} searches, {} data, {}",
             demand.index_per_s,
@@ -68,10 +116,35 @@ pub fn asked(demand: &Demand) -> String {
             }
         ),
         Demand::Pool(demand) => {
-            format!("{} requests of {}", demand.requests_per_s, demand.response_bytes)
+            let mut text =
+                format!("{} requests of {}", demand.requests_per_s, demand.response_bytes);
+            if demand.cpu_us > 0 {
+                let _ = write!(text, " and {} CPU", Microseconds::new(demand.cpu_us));
+            }
+            text.push_str(tls(demand.tls));
+            text
         }
-        Demand::GatewayPair(demand) => format!("{} requests", demand.requests_per_s),
+        Demand::GatewayPair(demand) => {
+            format!("{} requests{}", demand.requests_per_s, tls(demand.tls))
+        }
     }
+}
+
+fn relational(demand: &RelationalDemand) -> String {
+    let RelationalDemand { reads_per_s, writes_per_s, data_mib, working_set_percent, shards } =
+        demand;
+    let mut text = format!("{reads_per_s} reads, {writes_per_s} writes, {} data", size(*data_mib));
+    if *working_set_percent < 100 {
+        let _ = write!(text, " ({working_set_percent} % in use)");
+    }
+    if *shards > 1 {
+        let _ = write!(text, ", up to {shards} shards");
+    }
+    text
+}
+
+const fn tls(ends: bool) -> &'static str {
+    if ends { ", with TLS" } else { "" }
 }
 
 fn allocatable(spec: &Spec) -> (u64, Mebibytes) {
@@ -88,7 +161,7 @@ pub fn json(spec: &Spec) -> Value {
     let services: Vec<Value> = spec
         .services
         .iter()
-        .map(|service| json!({ "name": service.name, "engine": service.engine, "demand": service.demand }))
+        .map(|service| json!({ "name": service.name, "engine": service.engine, "demand": service.demand, "gateway": service.gateway }))
         .collect();
     json!({
         "problems": [],
@@ -99,6 +172,7 @@ pub fn json(spec: &Spec) -> Value {
         "services": services,
         "vms": spec.vms,
         "survive": spec.policy.survive,
+        "objective": spec.policy.objective,
     })
 }
 

@@ -45,6 +45,7 @@ fn status<'a>(plan: &Plan, world: &World, instance: &'a Instance) -> InstanceSta
     };
     let guest = match world.guests.get(&instance.name) {
         Some(guest) if guest.ready => "ready",
+        Some(guest) if guest.denied => "not asked",
         Some(_) => "not ready",
         None => "-",
     };

@@ -56,6 +56,14 @@ pub fn effective_cores(profile: &Profile, vcpus: u32, footing: Footing) -> f64 {
     f64::from(whole) + f64::from(siblings) * profile.placement.smt_gain.default
 }
 
+/// Work per second of one of the cores that the virtual CPUs amount to, without
+/// virtualisation and neighbours.
+#[must_use]
+pub fn core_speed(profile: &Profile, vcpus: u32, footing: Footing) -> f64 {
+    let cores = effective_cores(profile, vcpus, footing);
+    bare(&profile.curve, cores).0 / cores
+}
+
 /// Work per second on that many cores without virtualisation and neighbours, and
 /// whether that is extrapolated.
 fn bare(curve: &Curve, cores: f64) -> (f64, bool) {

@@ -7,19 +7,29 @@
 
 mod ceiling;
 mod footing;
+mod gateway_pair;
+mod pool;
+pub mod primary_replica;
+#[cfg(test)]
+mod published;
+pub mod quorum;
 pub mod sharded;
+mod spread;
+mod stand;
+#[cfg(test)]
+mod trial;
 
 use std::collections::BTreeSet;
 
 use crate::ids::ServiceName;
-use crate::plan::Capacity;
+use crate::plan::{Capacity, L3Use};
 use crate::profile::{Profile, Profiles, Rules};
 use crate::spec::{Demand, FixedVm, Policy, Service};
 use crate::topology::{Host, NumaNode, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 pub use crate::plan::{Footing, Layout};
-pub use ceiling::{Ceiling, effective_cores, io_threads};
+pub use ceiling::{Ceiling, core_speed, effective_cores, io_threads};
 pub use footing::{offered, taken};
 
 /// Shares of the demand that partial layouts serve, in percent.
@@ -112,6 +122,18 @@ impl<'a> Case<'a> {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).whole()
             }
+            (Demand::Quorum(demand), Rules::Quorum(rules)) => {
+                quorum::Range::new(demand, rules, self).whole()
+            }
+            (Demand::Pool(demand), Rules::Pool(rules)) => {
+                pool::Range::new(demand, rules, self).whole()
+            }
+            (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
+                gateway_pair::Range::new(demand, rules, self).whole()
+            }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).whole()
+            }
             _ => Vec::new(),
         }
     }
@@ -124,6 +146,18 @@ impl<'a> Case<'a> {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).beyond()
             }
+            (Demand::Quorum(demand), Rules::Quorum(rules)) => {
+                quorum::Range::new(demand, rules, self).beyond()
+            }
+            (Demand::Pool(demand), Rules::Pool(rules)) => {
+                pool::Range::new(demand, rules, self).beyond()
+            }
+            (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
+                gateway_pair::Range::new(demand, rules, self).beyond()
+            }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).beyond()
+            }
             _ => Vec::new(),
         }
     }
@@ -134,6 +168,18 @@ impl<'a> Case<'a> {
         match (&self.demand, &self.profile.rules) {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::Quorum(demand), Rules::Quorum(rules)) => {
+                quorum::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::Pool(demand), Rules::Pool(rules)) => {
+                pool::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
+                gateway_pair::Range::new(demand, rules, self).exceeded()
+            }
+            (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
+                primary_replica::Range::new(demand, rules, self).exceeded()
             }
             _ => None,
         }
@@ -168,9 +214,13 @@ impl<'a> Case<'a> {
     /// first.
     pub(crate) fn footings(&self, vcpus: u32) -> Vec<Footing> {
         let mut found = footing::of_hosts(self.terms.topology, vcpus);
+        if found.is_empty() {
+            // Without hosts there is still something to say about the demand.
+            found.push(Footing { cores: vcpus, l3: L3Use::Shared });
+        }
         if self.terms.straddling.contains(self.name) {
             for footing in &mut found {
-                footing.l3 = crate::plan::L3Use::Straddling;
+                footing.l3 = L3Use::Straddling;
             }
             found.dedup();
         }

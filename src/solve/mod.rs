@@ -13,7 +13,7 @@ mod tiers;
 
 use std::time::Instant;
 
-pub use explain::{Infeasible, Rejection, Served, Shortage, explain, served, totals};
+pub use explain::{Infeasible, Rejection, Served, Shortage, explain, rejections, served, totals};
 pub use tiers::{Placed, Solution, TierResult, solve};
 
 /// How long the solver may try.

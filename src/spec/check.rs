@@ -3,76 +3,79 @@
 
 use std::collections::BTreeMap;
 
-use serde_saphyr::Spanned;
-
 use super::check_across;
 use super::check_host::{self, FoundHost};
 use super::check_image::{self, FoundImage};
 use super::check_network;
+use super::check_policy;
 use super::check_service;
-use super::problem::{Mark, Place, Problem, nearest};
-use super::scalar::{Survive, mark_of};
+use super::check_vms;
+use super::form::{Spanned, mark_of};
+use super::names::Names;
+use super::problem::{Mark, Place, Problem, Problems, nearest};
 use super::scope::{Scope, mark_or};
 use super::wire;
-use crate::spec::{Policy, Spec};
-use crate::topology::{Host, Level, Topology};
+use crate::spec::{Cluster, Network, Spec};
+use crate::topology::{Host, Topology};
 
 /// A spec's files, read and parsed.
 pub(super) struct Sources {
     /// Name of the spec file.
     pub file: String,
-    /// The spec file.
+    /// The spec file, less what stands in the lists below.
     pub spec: Spanned<wire::SpecFile>,
     /// Hosts, inline or included, each with its file.
     pub hosts: Vec<(String, Spanned<wire::Host>)>,
+    /// Services, likewise.
+    pub services: Vec<(String, Spanned<wire::Service>)>,
+    /// Fixed machines, likewise.
+    pub vms: Vec<(String, Spanned<wire::FixedVm>)>,
     /// The image with its file and the directory that its paths start from.
     pub image: Option<FoundImage>,
-    /// Whether a host or image file could not be parsed, so that a thing that
-    /// seems missing may only be unread.
+    /// Whether something could not be read, so that a thing that seems missing
+    /// may only be unread.
     pub incomplete: bool,
 }
 
 /// The spec, if nothing was wrong with it; else what is wrong stands in
 /// `problems`.
-pub(super) fn spec(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Spec> {
-    let hosts = hosts(sources, problems);
-    let mut scope = Scope { file: &sources.file, problems };
-    let top = mark_of(&sources.spec);
+pub(super) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
     let wire = &sources.spec.value;
+    let top = mark_of(&sources.spec);
+    let bridge = check_network::bridge(wire);
+    let before = problems.len();
+    let hosts = hosts(sources, bridge.as_deref(), problems);
+    let hosts_known = problems.len() == before && !sources.incomplete;
+    let mut names = Names::default();
+    let services = check_service::services(sources, &mut names, problems);
+    let vms = check_vms::vms(sources, &mut names, problems);
+    let mut scope = Scope { file: &sources.file, problems };
     let name = scope.required("name", &wire.name, top);
-    let survive = wire
-        .policy
-        .as_ref()
-        .and_then(|policy| scope.optional("policy.survive", &policy.survive))
-        .unwrap_or(Survive(Some(Level::Host)));
-    let network = match &wire.network {
-        Some(network) => {
-            let mark = mark_or(&network.value.bridge, mark_of(network));
-            let checked = check_network::network(&mut scope, network);
-            if let Some(checked) = &checked {
-                bridge_is_somewhere(&mut scope, mark, &checked.bridge, &hosts);
-            }
-            checked
-        }
-        None => {
-            scope.missing("network", top);
-            None
-        }
-    };
-    let (services, vms) = check_service::services_and_vms(&mut scope, top, wire);
-    check_across::labels(&mut scope, sources, survive.0, &hosts);
+    if sources.services.is_empty() && sources.vms.is_empty() && !sources.incomplete {
+        scope.wrong_with(
+            top,
+            "there is nothing to plan: neither services nor vms",
+            "name what the hosts are for, as `services:` or `vms:`".to_owned(),
+        );
+    }
+    let policy = check_policy::policy(&mut scope, wire, &hosts);
+    let network = network(&mut scope, sources, hosts_known.then_some(&hosts));
+    if let Some(network) = &network {
+        check_network::has_room(&mut scope, wire, network, &services, &vms, &policy);
+    }
+    check_across::labels(sources, &hosts, problems);
     let engines: Vec<&str> = services.iter().map(|service| service.engine.as_str()).collect();
     let image =
         sources.image.as_ref().and_then(|found| check_image::image(found, &engines, problems));
     let size = image.as_ref().map(|image| image.virtual_size_mib);
-    check_across::roots(&mut Scope { file: &sources.file, problems }, sources, size);
+    check_across::roots(sources, size, problems);
     if !problems.is_empty() {
         return None;
     }
     Some(Spec {
         name: name?,
-        policy: survive.0.map_or_else(Policy::nothing, Policy::surviving),
-        network: Some(network?),
+        policy,
+        network,
         image,
         topology: Topology::new(hosts),
         services,
@@ -80,11 +83,40 @@ pub(super) fn spec(sources: &Sources, problems: &mut Vec<Problem>) -> Option<Spe
     })
 }
 
-fn hosts(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Host> {
+/// The network, which only fixed machines can do without. `hosts` are told if all
+/// are known.
+fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: Option<&Vec<Host>>) -> Option<Network> {
+    let Some(node) = &sources.spec.value.network else {
+        if !sources.services.is_empty() {
+            let hint = "services have addresses: `network: { bridge: br0, subnet: 10.20.0.0/24, \
+                        addresses: 10.20.0.50-10.20.0.199 }`";
+            scope.missing_with("network", mark_of(&sources.spec), hint.to_owned());
+        }
+        return None;
+    };
+    let mark = mark_or(&node.value.bridge, mark_of(node));
+    let network = check_network::network(scope, node)?;
+    if let Some(hosts) = hosts {
+        bridge_is_somewhere(scope, mark, &network.bridge, hosts);
+    }
+    let is_gateway = |engine: &Spanned<wire::Service>| {
+        let engine = engine.value.engine.as_ref();
+        let engine = engine.and_then(|at| at.value.as_ref().ok());
+        engine.is_some_and(|engine| engine.cluster() == Cluster::GatewayPair)
+    };
+    if network.vip.is_none() && sources.services.iter().any(|(_, service)| is_gateway(service)) {
+        let hint = "a haproxy service has an address that moves with its active instance: \
+                    `vip: 10.20.0.10`, in the subnet and outside `addresses`";
+        scope.missing_with("vip", mark_of(node), hint.to_owned());
+    }
+    Some(network)
+}
+
+fn hosts(sources: &Sources, bridge: Option<&str>, problems: &mut Problems) -> Vec<Host> {
     let found: Vec<FoundHost> = sources
         .hosts
         .iter()
-        .filter_map(|(file, host)| check_host::host(&mut Scope { file, problems }, host))
+        .flat_map(|(file, host)| check_host::host(&mut Scope { file, problems }, host, bridge))
         .collect();
     if sources.hosts.is_empty() && !sources.incomplete {
         let mark = mark_of(&sources.spec);
@@ -100,7 +132,7 @@ fn hosts(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<Host> {
 }
 
 /// Two hosts of one name, or two names for one host.
-fn twice(found: &[FoundHost], problems: &mut Vec<Problem>) {
+fn twice(found: &[FoundHost], problems: &mut Problems) {
     let mut names: BTreeMap<&str, &Place> = BTreeMap::new();
     let mut uris: BTreeMap<&str, (&str, &Place)> = BTreeMap::new();
     for FoundHost { host, name_at, uri_at } in found {

@@ -2,29 +2,29 @@
 //! are named, roots that hold the image.
 
 use super::check::Sources;
-use super::problem::Mark;
-use super::scope::Scope;
+use super::problem::{Mark, Problems};
+use super::scope::{Scope, mark_or};
 use crate::topology::{Host, Level};
 use crate::units::Mebibytes;
 
 /// Racks and sites that are named must be known of every host: one without the
 /// label would count as a rack of its own, and the promise be kept on paper only.
-pub(super) fn labels(
-    scope: &mut Scope<'_>,
-    sources: &Sources,
-    survive: Option<Level>,
-    hosts: &[Host],
-) {
-    let wire = &sources.spec.value;
-    let policy = wire.policy.as_ref().and_then(|policy| policy.survive.as_ref());
-    if let (Some(level), Some(at)) = (survive, policy) {
-        labelled(scope, "policy.survive", (level, at.mark), hosts);
+pub(super) fn labels(sources: &Sources, hosts: &[Host], problems: &mut Problems) {
+    let policy = sources.spec.value.policy.as_ref();
+    if let Some(survive) = policy.and_then(|policy| policy.value.survive.as_ref()) {
+        let mut scope = Scope { file: &sources.file, problems };
+        for promise in &survive.value.levels {
+            let mark = mark_or(&promise.value.level, promise.mark);
+            if let Some(Ok(level)) = promise.value.level.as_ref().map(|at| &at.value) {
+                labelled(&mut scope, "policy.survive", (*level, mark), hosts);
+            }
+        }
     }
-    for vm in wire.vms.iter().flatten() {
+    for (file, vm) in &sources.vms {
         if let Some(at) = &vm.value.spread
             && let Ok(level) = at.value
         {
-            labelled(scope, "spread", (level, at.mark), hosts);
+            labelled(&mut Scope { file, problems }, "spread", (level, at.mark), hosts);
         }
     }
 }
@@ -44,14 +44,14 @@ fn labelled(scope: &mut Scope<'_>, field: &str, (level, mark): (Level, Mark), ho
 }
 
 /// The root of a fixed machine is an overlay on the image, which it cannot cut.
-pub(super) fn roots(scope: &mut Scope<'_>, sources: &Sources, image: Option<Mebibytes>) {
+pub(super) fn roots(sources: &Sources, image: Option<Mebibytes>, problems: &mut Problems) {
     let Some(image) = image else { return };
-    for vm in sources.spec.value.vms.iter().flatten() {
+    for (file, vm) in &sources.vms {
         if let Some(at) = &vm.value.disk
             && let Ok(disk) = at.value
             && disk < image
         {
-            scope.wrong(
+            Scope { file, problems }.wrong(
                 at.mark,
                 format!("disk: {disk} is less than the image's {image}; expected at least that"),
             );

@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_saphyr::Spanned;
-
+use super::check_flat;
 use super::check_network::is_interface;
 use super::check_numa;
+use super::form::{At, Spanned, mark_of};
 use super::problem::{Mark, Place, nearest};
-use super::scalar::{At, mark_of};
+
 use super::scope::{Scope, mark_or};
-use super::wire;
-use super::wire_reserve::{Reserve, ReserveOf};
-use crate::topology::{Host, Level, NumaNode, Pool, reserve};
+use super::wire::{self, Reserve, ReserveOf};
+use crate::topology::{Host, Hypervisor, Level, NumaNode, Pool, reserve};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
-const MAX_POOL: Mebibytes = Mebibytes::from_gib(1 << 20);
-const MAX_IOPS: PerSecond = PerSecond::new(1_000_000_000);
+pub(super) const MAX_POOL: Mebibytes = Mebibytes::from_gib(1 << 20);
+pub(super) const MAX_IOPS: PerSecond = PerSecond::new(1_000_000_000);
 const MAX_NETWORK: BitsPerSecond = BitsPerSecond::new(1_000_000_000_000_000);
 const MAX_COST: u64 = 1_000_000_000;
 
@@ -39,41 +38,70 @@ pub(super) struct FoundHost {
     pub uri_at: Place,
 }
 
-pub(super) fn host(scope: &mut Scope<'_>, node: &Spanned<wire::Host>) -> Option<FoundHost> {
+/// The hosts of one entry: one, or as many as a flat one counts. `bridge` is the
+/// network's, which flat hosts have unless they say otherwise.
+pub(super) fn host(
+    scope: &mut Scope<'_>,
+    node: &Spanned<wire::Host>,
+    bridge: Option<&str>,
+) -> Vec<FoundHost> {
     let (owner, wire) = (mark_of(node), &node.value);
-    if let Some(include) = &wire.include {
-        scope.wrong_with(
-            include.mark,
-            "include: stands alone in an entry of the spec's `hosts`",
-            "give the include an entry of its own".to_owned(),
-        );
-    }
+    let flat = check_flat::is_flat(wire);
+    check_flat::mixed(scope, wire);
     let name = scope.required("name", &wire.name, owner);
     let uri = uri(scope, wire);
-    let hypervisor = scope.required("hypervisor", &wire.hypervisor, owner);
+    let hypervisor = if flat && wire.hypervisor.is_none() {
+        Some(Hypervisor::Kvm)
+    } else {
+        scope.required("hypervisor", &wire.hypervisor, owner)
+    };
     let labels = labels(scope, wire);
     let cost = scope.within("cost", &wire.cost, &(0..=MAX_COST));
     let network = scope.within("network", &wire.network, &(BitsPerSecond::new(1)..=MAX_NETWORK));
-    let bridges = bridges(scope, wire);
-    let pools = pools(scope, owner, wire);
-    let numa = check_numa::nodes(scope, owner, wire.numa.as_deref());
-    let numa = numa.and_then(|numa| reserved(scope, wire, numa));
-    let host = Host {
-        name: name?,
-        uri,
-        hypervisor: hypervisor?,
-        labels,
-        numa: numa?,
-        pools,
-        bridges,
-        network_bits_per_s: network,
-        cost: cost.unwrap_or(1),
+    let mut bridges = bridges(scope, wire);
+    if flat && wire.bridges.is_none() {
+        bridges.extend(bridge.map(str::to_owned));
+    }
+    let pools = if flat && wire.pools.is_none() {
+        check_flat::pools(scope, wire)
+    } else {
+        if flat {
+            check_flat::disk_beside_pools(scope, wire);
+        }
+        pools(scope, owner, wire)
     };
-    Some(FoundHost {
-        host,
-        name_at: scope.place(mark_or(&wire.name, owner)),
-        uri_at: scope.place(mark_or(&wire.uri, owner)),
-    })
+    let numa = if flat {
+        check_flat::numa(scope, owner, wire)
+    } else {
+        check_numa::nodes(scope, owner, wire.numa.as_deref())
+    };
+    let numa = numa.and_then(|numa| reserved(scope, wire, numa));
+    for at in wire.assumed.iter().flatten() {
+        // For people only, but still text.
+        scope.value("assumed", at);
+    }
+    let names = name.map(|name| check_flat::names(scope, wire, name));
+    let (Some(names), Some(hypervisor), Some(numa)) = (names, hypervisor, numa) else {
+        return Vec::new();
+    };
+    let name_at = scope.place(mark_or(&wire.name, owner));
+    let uri_at = scope.place(mark_or(&wire.uri, owner));
+    let found = |name| FoundHost {
+        host: Host {
+            name,
+            uri: uri.clone().filter(|_| wire.count.is_none()),
+            hypervisor,
+            labels: labels.clone(),
+            numa: numa.clone(),
+            pools: pools.clone(),
+            bridges: bridges.clone(),
+            network_bits_per_s: network,
+            cost: cost.unwrap_or(1),
+        },
+        name_at: name_at.clone(),
+        uri_at: uri_at.clone(),
+    };
+    names.into_iter().map(found).collect()
 }
 
 fn uri(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<String> {
@@ -94,6 +122,7 @@ fn uri(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<String> {
 
 fn labels(scope: &mut Scope<'_>, wire: &wire::Host) -> BTreeMap<Level, String> {
     let Some(labels) = &wire.labels else { return BTreeMap::new() };
+    let labels = &labels.value;
     let mut take = |level: Level, field: &str, at: &Option<At<_>>| {
         scope.optional(field, at).map(|text: super::scalar::Text| (level, text.0))
     };

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use serde_saphyr::Spanned;
-
-use super::problem::{Mark, Problem};
-use super::scalar::{At, Sha256, Text, mark_of};
+use super::form::{At, Spanned, mark_of};
+use super::problem::{Mark, Problems};
+use super::scalar::{Sha256, Text};
 use super::scope::{Scope, mark_or};
 use super::wire;
 use crate::spec::{Image, ImageFile};
@@ -26,13 +25,10 @@ pub(super) struct FoundImage {
 pub(super) fn image(
     found: &FoundImage,
     engines: &[&str],
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<Image> {
     let mut scope = Scope { file: &found.file, problems };
     let (owner, wire) = (mark_of(&found.wire), &found.wire.value);
-    if let Some(include) = &wire.include {
-        scope.wrong(include.mark, "include: only the spec includes other files");
-    }
     let name = scope.required("name", &wire.name, owner);
     let cmdline = scope.optional("cmdline", &wire.cmdline);
     let disk = disk(&mut scope, found, owner);

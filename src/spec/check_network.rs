@@ -1,11 +1,13 @@
 //! `network:`: the range lies in the subnet, the gateway beside the range.
 
-use serde_saphyr::Spanned;
+use std::net::Ipv4Addr;
 
-use super::scalar::{Address, AddressRange, Subnet, mark_of};
+use super::form::{Spanned, mark_of};
+use super::problem::Mark;
+use super::scalar::{Address, AddressRange, Subnet};
 use super::scope::{Scope, mark_or};
 use super::wire;
-use crate::spec::Network;
+use crate::spec::{Cluster, FixedVm, Network, Policy, Service};
 
 /// Longest name of a network interface that Linux takes.
 const MAX_INTERFACE_NAME: usize = 15;
@@ -27,25 +29,26 @@ pub(super) fn network(scope: &mut Scope<'_>, node: &Spanned<wire::Network>) -> O
             ),
         );
     }
+    let vip = scope.optional("vip", &wire.vip);
     let (subnet, range) = (subnet?, range?);
     range_in_subnet(scope, wire, subnet, range);
-    if let Some(Address(address)) = gateway {
-        let mark = mark_or(&wire.gateway, owner);
-        if !subnet.has_host(address) {
-            scope.wrong(
-                mark,
-                format!("gateway: {address} is no address in {}/{}", subnet.address, subnet.prefix),
-            );
-        } else if (range.first..=range.last).contains(&address) {
-            scope.wrong_with(
-                mark,
-                format!(
-                    "gateway: {address} lies in the instances' range {}-{}",
-                    range.first, range.last
-                ),
-                "an instance would take the gateway's address; shorten `addresses`".to_owned(),
-            );
+    let single = [
+        ("gateway", gateway, mark_or(&wire.gateway, owner)),
+        ("vip", vip, mark_or(&wire.vip, owner)),
+    ];
+    for (field, address, mark) in single {
+        if let Some(Address(address)) = address {
+            beside_range(scope, (field, address, mark), subnet, range);
         }
+    }
+    if let (Some(Address(gateway)), Some(Address(vip))) = (gateway, vip)
+        && gateway == vip
+    {
+        scope.wrong_with(
+            mark_or(&wire.vip, owner),
+            format!("vip: {vip} is the gateway's address"),
+            "take one that nobody has".to_owned(),
+        );
     }
     Some(Network {
         bridge: bridge?,
@@ -54,7 +57,82 @@ pub(super) fn network(scope: &mut Scope<'_>, node: &Spanned<wire::Network>) -> O
         first: range.first,
         last: range.last,
         gateway: gateway.map(|address| address.0),
+        vip: vip.map(|address| address.0),
     })
+}
+
+/// The bridge that flat hosts have.
+pub(super) fn bridge(spec: &wire::SpecFile) -> Option<String> {
+    let at = spec.network.as_ref()?.value.bridge.as_ref()?;
+    at.value.as_ref().ok().map(|text| text.0.clone())
+}
+
+/// An address of one machine lies in the subnet, where no instance may take it.
+fn beside_range(
+    scope: &mut Scope<'_>,
+    (field, address, mark): (&str, Ipv4Addr, Mark),
+    subnet: Subnet,
+    range: AddressRange,
+) {
+    let AddressRange { first, last } = range;
+    if !subnet.has_host(address) {
+        let (network, prefix) = (subnet.address, subnet.prefix);
+        scope.wrong(mark, format!("{field}: {address} is no address in {network}/{prefix}"));
+    } else if (first..=last).contains(&address) {
+        scope.wrong_with(
+            mark,
+            format!("{field}: {address} lies in the instances' range {first}-{last}"),
+            format!("an instance would take the {field}'s address; shorten `addresses`"),
+        );
+    }
+}
+
+/// There must be an address for each machine that is certain to come: a range
+/// that is too small is found before anything is solved.
+pub(super) fn has_room(
+    scope: &mut Scope<'_>,
+    spec: &wire::SpecFile,
+    network: &Network,
+    services: &[Service],
+    vms: &[FixedVm],
+    policy: &Policy,
+) {
+    let Some(at) = spec.network.as_ref().and_then(|node| node.value.addresses.as_ref()) else {
+        return;
+    };
+    let has = u64::from(u32::from(network.last).saturating_sub(u32::from(network.first))) + 1;
+    let instances: u64 =
+        services.iter().map(|service| fewest(service.engine.cluster(), policy.survives())).sum();
+    let machines: u64 = vms.iter().map(|vm| u64::from(vm.count)).sum();
+    let needs = instances + machines;
+    if has < needs {
+        scope.wrong_with(
+            at.mark,
+            format!(
+                "addresses: {}-{} are {}; the services need {instances} at least and the vms \
+                 {machines}",
+                network.first,
+                network.last,
+                counted_addresses(has)
+            ),
+            format!("widen the range to {needs} or more"),
+        );
+    }
+}
+
+fn counted_addresses(count: u64) -> String {
+    if count == 1 { "1 address".to_owned() } else { format!("{count} addresses") }
+}
+
+/// Fewest instances that a service can have, whatever is asked: the masters or
+/// voters of a majority, and a second one of each where losses are survived.
+const fn fewest(cluster: Cluster, survives: bool) -> u64 {
+    match (cluster, survives) {
+        (Cluster::Sharded, true) => 6,
+        (Cluster::Quorum, true) => 3,
+        (Cluster::PrimaryReplica | Cluster::Pool | Cluster::GatewayPair, true) => 2,
+        (_, false) => 1,
+    }
 }
 
 /// Whether Linux takes it as the name of an interface.

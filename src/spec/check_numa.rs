@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_saphyr::Spanned;
-
+use super::form::{At, Spanned, mark_of};
 use super::problem::Mark;
-use super::scalar::{At, mark_of};
+
 use super::scope::{Scope, mark_or};
 use super::wire;
 use crate::topology::{Core, L3Domain, NumaNode, PagePool};
 use crate::units::{Bytes, Mebibytes};
 
-const MAX_MEMORY: Mebibytes = Mebibytes::from_gib(64 << 10);
+pub(super) const MAX_MEMORY: Mebibytes = Mebibytes::from_gib(64 << 10);
 const MAX_ID: u32 = 1_023;
 const MAX_CPU: u32 = 65_535;
 const KIB_PER_2MIB: u64 = 2 << 10;
@@ -25,7 +24,9 @@ pub(super) fn nodes(
     wire: Option<&[Spanned<wire::NumaNode>]>,
 ) -> Option<Vec<NumaNode>> {
     let Some(wire) = wire else {
-        scope.missing("numa", owner);
+        let hint = "say its NUMA nodes, as `hostsplit discover` writes them, or flat: \
+                    `cores: 24, memory: 96GiB`";
+        scope.missing_with("numa", owner, hint.to_owned());
         return None;
     };
     let mut nodes: BTreeMap<u32, NumaNode> = BTreeMap::new();

@@ -1,29 +1,28 @@
 //! Reads a spec and the files that it includes.
-#![expect(clippy::disallowed_methods, reason = "edge: reads files")]
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde_saphyr::Spanned;
-
+use super::Spec;
 use super::check::{self, Sources};
 use super::check_image::FoundImage;
+use super::file;
+use super::form::{At, Spanned, Wire};
 use super::parse::parse;
-use super::problem::{Place, Problem, SpecErrors};
-use super::scalar::{At, Include};
+use super::problem::{Place, Problem, Problems, SpecErrors};
+use super::scalar::Include;
 use super::scope::Scope;
-use super::{Spec, wire};
+use super::wire::{Entries, FixedVm, Host, Image, Item, PartFile, Service, SpecFile};
 
-/// Largest file in bytes; a host of 1,000 cores takes 20 KB.
-const MAX_FILE: u64 = 1 << 20;
+/// Files that a spec may include; each is read once.
+const MAX_FILES: usize = 10_000;
 
 /// Reads and checks the spec at `path` with all that it includes.
 ///
 /// # Errors
 /// Everything that is wrong with it, each mistake with its place.
 pub fn load(path: &Path) -> Result<Spec, SpecErrors> {
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let spec =
         sources(path, &mut problems).and_then(|sources| check::spec(&sources, &mut problems));
     match spec {
@@ -33,54 +32,157 @@ pub fn load(path: &Path) -> Result<Spec, SpecErrors> {
 }
 
 /// Reads all files; what cannot be read is noted and left out.
-fn sources(path: &Path, problems: &mut Vec<Problem>) -> Option<Sources> {
-    let file = path.display().to_string();
-    let text = note(read(path), problems)?;
-    let mut spec = note(parse::<wire::SpecFile>(&file, &text), problems)?;
+fn sources(path: &Path, problems: &mut Problems) -> Option<Sources> {
+    let mut reader = Reader { problems, seen: BTreeMap::new(), found: Found::default() };
+    let name = path.display().to_string();
+    let text = reader.note(file::read(path))?;
+    if let Ok(whole) = file::canonical(path) {
+        reader.seen.insert(whole, Place::whole(&name));
+    }
+    let mut spec = reader.wire::<Spanned<SpecFile>>(&name, &text)?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    let before = problems.len();
-    let mut hosts = Vec::new();
-    for node in spec.value.hosts.take().unwrap_or_default() {
-        let mut scope = Scope { file: &file, problems };
-        match &node.value.include {
-            Some(include) if is_include_only(&node.value) => {
-                for path in matches(&mut scope, directory, include) {
-                    hosts.extend(note(parsed::<wire::Host>(&path), problems));
-                }
+    let wire = &mut spec.value;
+    let part = PartFile {
+        include: wire.include.take(),
+        hosts: wire.hosts.take(),
+        services: wire.services.take(),
+        vms: wire.vms.take(),
+    };
+    reader.part(&name, directory, part);
+    let image = wire.image.take().and_then(|image| reader.image(&name, directory, image));
+    let Found { hosts, services, vms } = reader.found;
+    let incomplete = !problems.is_empty();
+    Some(Sources { file: name, spec, hosts, services, vms, image, incomplete })
+}
+
+/// Things with the files that they stand in.
+#[derive(Default)]
+struct Found {
+    hosts: Vec<(String, Spanned<Host>)>,
+    services: Vec<(String, Spanned<Service>)>,
+    vms: Vec<(String, Spanned<FixedVm>)>,
+}
+
+/// The state of reading.
+struct Reader<'p> {
+    problems: &'p mut Problems,
+    /// Files that were read, and where each was asked for: so none is read in a
+    /// circle, nor often.
+    seen: BTreeMap<PathBuf, Place>,
+    found: Found,
+}
+
+impl Reader<'_> {
+    fn note<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// A text in the form of a `T`.
+    fn wire<T: Wire>(&mut self, file: &str, text: &str) -> Option<T> {
+        let tree = self.note(parse(file, text))?;
+        T::read(&mut Scope { file, problems: self.problems }, "", &tree)
+    }
+
+    /// Takes what a spec or a part of one holds.
+    fn part(&mut self, file: &str, directory: &Path, part: PartFile) {
+        let PartFile { include, hosts, services, vms } = part;
+        let hosts = self.items(file, directory, hosts);
+        self.found.hosts.extend(hosts);
+        let services = self.items(file, directory, services);
+        self.found.services.extend(services);
+        let vms = self.items(file, directory, vms);
+        self.found.vms.extend(vms);
+        for include in include.iter().flat_map(|list| &list.value) {
+            for path in self.matches(file, directory, include) {
+                let Some((file, part)) = self.included::<PartFile>(&path) else { continue };
+                self.part(&file, path.parent().unwrap_or(Path::new("")), part);
             }
-            _ => hosts.push((file.clone(), node)),
         }
     }
-    let image = spec.value.image.take();
-    let image = image.and_then(|image| self::image(&file, directory, image, problems));
-    let incomplete = problems.len() > before;
-    Some(Sources { file, spec, hosts, image, incomplete })
+
+    /// The entries of a list, those of included files in their place.
+    fn items<T: Wire>(
+        &mut self,
+        file: &str,
+        directory: &Path,
+        items: Option<Vec<Item<T>>>,
+    ) -> Vec<(String, Spanned<T>)> {
+        let mut found = Vec::new();
+        for item in items.unwrap_or_default() {
+            match item {
+                Item::Here(entry) => found.push((file.to_owned(), entry)),
+                Item::Include(include) => {
+                    for path in self.matches(file, directory, &include) {
+                        let Some((file, Entries(entries))) = self.included::<Entries<T>>(&path)
+                        else {
+                            continue;
+                        };
+                        found.extend(entries.into_iter().map(|entry| (file.clone(), entry)));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// An included file.
+    fn included<T: Wire>(&mut self, path: &Path) -> Option<(String, T)> {
+        let file = path.display().to_string();
+        let text = self.note(file::read(path))?;
+        let wire = self.wire(&file, &text)?;
+        Some((file, wire))
+    }
+
+    /// Files that an include names, in the order of their paths, less those that
+    /// were read before.
+    fn matches(&mut self, file: &str, directory: &Path, include: &At<Include>) -> Vec<PathBuf> {
+        let mut scope = Scope { file, problems: self.problems };
+        let found = glob(&mut scope, directory, include);
+        let mut fresh = Vec::new();
+        for path in found {
+            let place = scope.place(include.mark);
+            if self.seen.len() >= MAX_FILES {
+                let message = format!("include: more than {MAX_FILES} files");
+                scope.wrong(include.mark, message);
+                break;
+            }
+            let whole = file::canonical(&path).unwrap_or_else(|_| path.clone());
+            if let Some(first) = self.seen.get(&whole) {
+                let message = if first.mark.is_none() {
+                    format!("include: {} is the spec itself", path.display())
+                } else {
+                    format!("include: {} is included already at {first}", path.display())
+                };
+                let hint = "each file is read once; narrow the pattern or remove this include";
+                scope.wrong_with(include.mark, message, hint.to_owned());
+                continue;
+            }
+            self.seen.insert(whole, place);
+            fresh.push(path);
+        }
+        fresh
+    }
+
+    /// The manifest, included or inline, with the directory that its relative
+    /// paths start from, seen from the spec's: so a plan does not depend on where
+    /// the spec lies.
+    fn image(&mut self, file: &str, directory: &Path, image: Item<Image>) -> Option<FoundImage> {
+        let include = match image {
+            Item::Include(include) => include,
+            Item::Here(wire) => {
+                return Some(FoundImage { file: file.to_owned(), directory: PathBuf::new(), wire });
+            }
+        };
+        let mut scope = Scope { file, problems: self.problems };
+        let Include(name) = scope.value("image.include", &include)?;
+        let (file, wire) = self.included(&directory.join(&name))?;
+        let directory = Path::new(&name).parent().unwrap_or(Path::new("")).to_owned();
+        Some(FoundImage { file, directory, wire })
+    }
 }
 
-/// Whether an entry of `hosts` says nothing of its own.
-fn is_include_only(host: &wire::Host) -> bool {
-    let wire::Host {
-        include: _,
-        name: None,
-        uri: None,
-        hypervisor: None,
-        labels: None,
-        cost: None,
-        reserve: None,
-        network: None,
-        bridges: None,
-        numa: None,
-        pools: None,
-        _assumed: None,
-    } = host
-    else {
-        return false;
-    };
-    true
-}
-
-/// Files that an include names, in the order of their paths.
-fn matches(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Vec<PathBuf> {
+/// What a pattern matches.
+fn glob(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Vec<PathBuf> {
     let Some(Include(pattern)) = scope.value("include", include) else { return Vec::new() };
     let Some(base) = directory.to_str() else {
         let message = format!("include: the directory {} is not UTF-8", directory.display());
@@ -97,7 +199,8 @@ fn matches(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Ve
         }
     };
     let mut paths = Vec::new();
-    for entry in found {
+    // One more than may be read, so that the rest is missed by its message.
+    for entry in found.take(MAX_FILES + 1) {
         match entry {
             Ok(path) => paths.push(path),
             Err(error) => scope.wrong(include.mark, format!("include: {error}")),
@@ -107,69 +210,9 @@ fn matches(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Ve
         scope.wrong_with(
             include.mark,
             format!("include: {pattern:?} matches no file"),
-            "`hostsplit discover URI` writes host files; paths are relative to this file"
+            "paths are relative to this file; `hostsplit discover URI` writes host files"
                 .to_owned(),
         );
     }
     paths
-}
-
-/// The manifest, included or inline, with the directory that its relative paths
-/// start from, seen from the spec's: so a plan does not depend on where the spec
-/// lies.
-fn image(
-    file: &str,
-    directory: &Path,
-    node: Spanned<wire::Image>,
-    problems: &mut Vec<Problem>,
-) -> Option<FoundImage> {
-    let Some(include) = &node.value.include else {
-        return Some(FoundImage { file: file.to_owned(), directory: PathBuf::new(), wire: node });
-    };
-    let Include(name) = Scope { file, problems }.value("image.include", include)?;
-    let (file, wire) = note(parsed::<wire::Image>(&directory.join(&name)), problems)?;
-    let directory = Path::new(&name).parent().unwrap_or(Path::new("")).to_owned();
-    Some(FoundImage { file, directory, wire })
-}
-
-/// An included file. Unlike the spec itself it must be a regular one: a pattern
-/// that happens to match a pipe must not wait for it.
-fn parsed<T: serde::de::DeserializeOwned>(path: &Path) -> Result<(String, Spanned<T>), Problem> {
-    let file = path.display().to_string();
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        let message = "is not a regular file".to_owned();
-        return Err(Problem { place: Place::whole(&file), message, hint: None });
-    }
-    let text = read(path)?;
-    let wire = parse(&file, &text)?;
-    Ok((file, wire))
-}
-
-fn note<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
-    result.map_err(|problem| problems.push(problem)).ok()
-}
-
-/// A file's text, if it is UTF-8 and of sensible size.
-fn read(path: &Path) -> Result<String, Problem> {
-    let fault = |message: String| Problem {
-        place: Place::whole(&path.display().to_string()),
-        message,
-        hint: None,
-    };
-    let unreadable = |error: std::io::Error| fault(format!("cannot read it: {error}"));
-    if fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Err(fault("is a directory; expected a file".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    // A limit on what is read, not on the size that is stated: devices and
-    // pipes state none.
-    let source = File::open(path).map_err(unreadable)?;
-    source.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(fault(format!("is larger than {} KiB", MAX_FILE >> 10)));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let before = error.utf8_error().valid_up_to();
-        fault(format!("is not UTF-8 text: byte {} is wrong", before + 1))
-    })
 }

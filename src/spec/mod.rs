@@ -6,23 +6,33 @@
 
 mod check;
 mod check_across;
+mod check_demand;
+mod check_flat;
+mod check_gateway;
 mod check_host;
 mod check_image;
 mod check_network;
 mod check_numa;
+mod check_policy;
 mod check_service;
+mod check_vms;
+mod file;
+mod form;
 mod load;
+mod names;
 mod parse;
 mod problem;
 mod scalar;
+mod schema;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod wire;
-mod wire_reserve;
 
 pub use self::load::load;
 pub use self::problem::{Mark, Place, Problem, SpecErrors};
+pub use self::schema::{Document, schema};
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -54,13 +64,67 @@ pub struct Spec {
 }
 
 /// Rules over the whole deployment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// After the loss of any one failure domain of such a level everything still
     /// serves its demand. At most two, smallest level first; empty promises
     /// nothing.
     pub survive: Vec<Survive>,
+    /// What is made small, the most important first: always [`Objective::Unmet`],
+    /// then those of [`Objective::ALL`] that are wanted, in that order.
+    #[serde(default = "Objective::all")]
+    pub objective: Vec<Objective>,
+}
+
+/// One thing that a plan keeps small, after those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// Demand that is not served.
+    Unmet,
+    /// Price of the hosts in use and what the instances take of them.
+    Cost,
+    /// Instances that are moved, made or taken away against the prior plan.
+    Moves,
+    /// Difference between the fullest and the emptiest host, and VMs that
+    /// straddle L3 domains.
+    Balance,
+}
+
+impl Objective {
+    /// All of them, in their order.
+    pub const ALL: [Self; 4] = [Self::Unmet, Self::Cost, Self::Moves, Self::Balance];
+
+    /// [`Self::ALL`] as a list: what a policy that says nothing wants.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        Self::ALL.to_vec()
+    }
+
+    /// The word that specs use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unmet => "unmet",
+            Self::Cost => "cost",
+            Self::Moves => "moves",
+            Self::Balance => "balance",
+        }
+    }
+}
+
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Default for Policy {
+    /// Promises nothing and wants all objectives.
+    fn default() -> Self {
+        Self { survive: Vec::new(), objective: Objective::all() }
+    }
 }
 
 /// A kind of failure domain of which any one may be lost.
@@ -88,13 +152,13 @@ impl Policy {
     /// by itself.
     #[must_use]
     pub fn surviving(level: Level) -> Self {
-        Self { survive: vec![Survive { level, quorum: Quorum::Automatic }] }
+        Self { survive: vec![Survive { level, quorum: Quorum::Automatic }], ..Self::default() }
     }
 
     /// The policy that promises nothing.
     #[must_use]
-    pub const fn nothing() -> Self {
-        Self { survive: Vec::new() }
+    pub fn nothing() -> Self {
+        Self::default()
     }
 
     /// The levels that are promised, smallest first.
@@ -125,6 +189,8 @@ pub struct Network {
     pub last: Ipv4Addr,
     /// Default route, if any.
     pub gateway: Option<Ipv4Addr>,
+    /// Address that clients reach a gateway pair at, if any; outside the range.
+    pub vip: Option<Ipv4Addr>,
 }
 
 /// A file of an image and the digest of its bytes.

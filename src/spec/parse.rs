@@ -1,21 +1,24 @@
-//! Text to wire types: limits against hostile files, and the parser's errors
-//! in the words of this program.
+//! Text to a tree: limits against hostile files, and the parser's errors in the
+//! words of this program.
 
-use serde::de::DeserializeOwned;
-use serde_saphyr::{Error, Options, Spanned};
+use serde_saphyr::{Error, Options};
 
-use super::problem::{Mark, Place, Problem, alternatives, nearest};
+use super::problem::{Mark, Place, Problem};
+use super::tree::Tree;
 
 /// Reads one file.
 ///
 /// # Errors
-/// The first mistake that keeps the text from having the form of a `T`.
-pub(super) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<Spanned<T>, Problem> {
+/// The mistake that keeps the text from being YAML.
+pub(super) fn parse(file: &str, text: &str) -> Result<Tree, Problem> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.lines().all(|line| matches!(line.trim_start().chars().next(), None | Some('#'))) {
         let message = "the file is empty".to_owned();
         return Err(Problem { place: Place::whole(file), message, hint: None });
     }
-    serde_saphyr::from_str_with_options(text, options()).map_err(|error| reword(file, &error))
+    serde_saphyr::from_str_with_options(text, options())
+        .map(|read| Tree::new(read, text))
+        .map_err(|error| reword(file, &error))
 }
 
 /// Far above any honest file, far below what hurts.
@@ -23,13 +26,16 @@ fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: 32,
-            max_nodes: 100_000,
+            max_nodes: 500_000,
             max_aliases: 1_000,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 100_000,
             max_replay_stack_depth: 8,
         },
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
+        // Text, as every value; what it stands for is judged later.
+        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::AsString,
         with_snippet: false,
     }
 }
@@ -46,21 +52,8 @@ fn reword(file: &str, error: &Error) -> Problem {
 
 fn words(error: &Error) -> (String, Option<String>) {
     match error {
-        Error::SerdeUnknownField { field, expected, .. } => (
-            format!("unknown field {field:?}; expected {}", alternatives(expected)),
-            nearest(field, expected).map(|word| format!("did you mean {word:?}?")),
-        ),
-        Error::DuplicateMappingKey { key, .. } => {
-            let name = key.as_ref().map(|key| format!(" {key:?}")).unwrap_or_default();
-            (format!("the field{name} stands here a second time"), None)
-        }
-        Error::SerdeInvalidType { unexpected, expected, .. }
-        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
-            (format!("found {unexpected}; expected {expected}"), None)
-        }
-        Error::Unexpected { expected, .. } => (format!("expected {}", node_kind(expected)), None),
         Error::AliasError { error, .. } => words(error),
-        Error::NullIntoString { .. } => ("is empty; expected a value".to_owned(), None),
+        Error::NullIntoString { .. } => ("a field without a name".to_owned(), None),
         Error::MultipleDocuments { .. } => (
             "a second YAML document begins; a file holds one".to_owned(),
             Some("remove the line `---`".to_owned()),
@@ -71,17 +64,14 @@ fn words(error: &Error) -> (String, Option<String>) {
         | Error::AliasExpansionLimitExceeded { .. } => {
             (format!("the file is too large or too deeply nested ({})", plain(error)), None)
         }
-        _ => (plain(error), None),
-    }
-}
-
-/// The parser's names for kinds of YAML nodes, as users know them.
-fn node_kind(expected: &str) -> &str {
-    match expected {
-        "string scalar" | "scalar" => "a single value",
-        "mapping start" => "a map such as { field: value }",
-        "sequence start" => "a list such as [a, b]",
-        other => other,
+        Error::Unexpected { expected: "string scalar", .. } => {
+            ("a list or a map where the name of a field should stand".to_owned(), None)
+        }
+        _ => {
+            let text = plain(error);
+            let hint = text.contains("tab").then(|| "YAML is indented with spaces only".to_owned());
+            (text, hint)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is wrong with a spec, where it stands, and what would help.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Mistakes that are shown; whoever has more repeats one.
@@ -60,6 +61,46 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Mistakes while they are collected.
+#[derive(Default)]
+pub(super) struct Problems {
+    list: Vec<Problem>,
+    /// Fields, by file and map, of which something was said already, so that
+    /// nobody says that they are missing.
+    told: BTreeSet<(String, Mark, String)>,
+    /// Hints for mistakes that have none.
+    hints: BTreeMap<Place, String>,
+}
+
+impl Problems {
+    pub(super) fn push(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds a hint to what else is said of a place without one.
+    pub(super) fn suggest(&mut self, place: Place, hint: String) {
+        self.hints.insert(place, hint);
+    }
+
+    /// Remembers that something was said of a field of the map at `owner`.
+    pub(super) fn tell(&mut self, file: &str, owner: Mark, field: &str) {
+        self.told.insert((file.to_owned(), owner, field.to_owned()));
+    }
+
+    /// Whether something was.
+    pub(super) fn told(&self, file: &str, owner: Mark, field: &str) -> bool {
+        self.told.contains(&(file.to_owned(), owner, field.to_owned()))
+    }
+}
+
 /// Everything that is wrong with a spec; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecErrors {
@@ -69,8 +110,12 @@ pub struct SpecErrors {
 
 impl SpecErrors {
     /// The mistakes in the order in which they are shown.
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(problems: Problems) -> Self {
+        let Problems { list: mut problems, hints, .. } = problems;
         for problem in &mut problems {
+            if problem.hint.is_none() {
+                problem.hint = hints.get(&problem.place).cloned();
+            }
             problem.message = printable(&problem.message);
         }
         problems.sort();

@@ -3,14 +3,13 @@
 
 use std::net::Ipv4Addr;
 
-use serde::{Deserialize, Deserializer};
-use serde_saphyr::Spanned;
+use schemars::{Schema, json_schema};
 
-use super::problem::{Mark, alternatives, nearest};
-use crate::ids::{DeploymentName, HostName, ServiceName};
-use crate::spec::Persistence;
+use super::problem::{alternatives, nearest};
+use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
+use crate::spec::{Engine, Objective, Persistence, Quorum};
 use crate::topology::{Hypervisor, Level};
-use crate::units::HumanUnit;
+use crate::units::{HumanUnit, PerSecond};
 
 /// Why a text is not the value that stands there.
 #[derive(Debug)]
@@ -25,41 +24,45 @@ impl Fault {
     }
 }
 
-/// A value with its place. A wrong one does not stop the reading of the file:
-/// it is told together with all the others.
-#[derive(Debug)]
-pub(super) struct At<T> {
-    pub mark: Mark,
-    pub value: Result<T, Fault>,
-}
-
-/// The place of a node.
-pub(super) fn mark_of<T>(node: &Spanned<T>) -> Mark {
-    Mark { line: node.referenced.line(), column: node.referenced.column() }
-}
-
-impl<'de, T: Scalar> Deserialize<'de> for At<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let node = Spanned::<String>::deserialize(deserializer)?;
-        Ok(Self { mark: mark_of(&node), value: T::read(&node.value) })
-    }
-}
-
 /// A value that is written as one text.
 pub(super) trait Scalar: Sized {
     /// Reads it, or says what was found and what was expected.
     fn read(text: &str) -> Result<Self, Fault>;
+    /// What is told to whoever wrote a list or a map instead.
+    fn expected() -> String {
+        "a single value".to_owned()
+    }
+    /// What editors check it by.
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
 }
 
 impl<T: HumanUnit> Scalar for T {
     fn read(text: &str) -> Result<Self, Fault> {
         T::parse(text).map_err(Fault::new)
     }
+    fn expected() -> String {
+        T::EXPECTED.to_owned()
+    }
+    fn schema() -> Schema {
+        let units: Vec<&str> = T::UNITS.iter().map(|(unit, _, _)| *unit).collect();
+        let pattern = format!("^\\s*[0-9][0-9_]*(\\.[0-9_]+)?\\s*({})\\s*$", units.join("|"));
+        json_schema!({ "type": "string", "pattern": pattern, "title": T::EXPECTED })
+    }
 }
+
+const WHOLE_NUMBER: &str = "a whole number such as 4";
 
 impl Scalar for u64 {
     fn read(text: &str) -> Result<Self, Fault> {
-        text.parse().map_err(|_| Fault::new(format!("{text:?} is not a whole number such as 4")))
+        text.parse().map_err(|_| Fault::new(format!("{text:?} is not {WHOLE_NUMBER}")))
+    }
+    fn expected() -> String {
+        WHOLE_NUMBER.to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0 })
     }
 }
 
@@ -68,6 +71,24 @@ impl Scalar for u32 {
         let wide = u64::read(text)?;
         Self::try_from(wide).map_err(|_| Fault::new(format!("{text:?} is too large")))
     }
+    fn expected() -> String {
+        WHOLE_NUMBER.to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0, "maximum": Self::MAX })
+    }
+}
+
+impl Scalar for bool {
+    fn read(text: &str) -> Result<Self, Fault> {
+        word(text, &[("true", true), ("false", false)])
+    }
+    fn expected() -> String {
+        "true or false".to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "boolean" })
+    }
 }
 
 macro_rules! named {
@@ -75,6 +96,10 @@ macro_rules! named {
         impl Scalar for $name {
             fn read(text: &str) -> Result<Self, Fault> {
                 Self::new(text).map_err(Fault::new)
+            }
+            fn schema() -> Schema {
+                let pattern = "^[a-z](-?[a-z0-9])*$";
+                json_schema!({ "type": "string", "pattern": pattern, "maxLength": MAX_NAME })
             }
         }
     )*};
@@ -93,47 +118,30 @@ fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Fault> {
     })
 }
 
-impl Scalar for Level {
-    fn read(text: &str) -> Result<Self, Fault> {
-        word(text, &[Self::Host, Self::Rack, Self::Site].map(|level| (level.as_str(), level)))
-    }
+/// Values that are one of a few words.
+macro_rules! words {
+    ($($type:ty: [$(($word:expr, $value:expr)),* $(,)?];)*) => {$(
+        impl Scalar for $type {
+            fn read(text: &str) -> Result<Self, Fault> {
+                word(text, &[$(($word, $value)),*])
+            }
+            fn expected() -> String {
+                alternatives(&[$($word),*])
+            }
+            fn schema() -> Schema {
+                json_schema!({ "enum": [$($word),*] })
+            }
+        }
+    )*};
 }
 
-/// `survive:`, a level or none.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Survive(pub Option<Level>);
-
-impl Scalar for Survive {
-    fn read(text: &str) -> Result<Self, Fault> {
-        let levels = [Level::Host, Level::Rack, Level::Site];
-        let [host, rack, site] = levels.map(|level| (level.as_str(), Self(Some(level))));
-        word(text, &[host, rack, site, ("none", Self(None))])
-    }
+/// An engine by its word.
+macro_rules! engine_words {
+    ($($engine:ident),*) => {
+        words! { Engine: [$((Engine::$engine.as_str(), Engine::$engine)),*]; }
+    };
 }
-
-impl Scalar for Hypervisor {
-    fn read(text: &str) -> Result<Self, Fault> {
-        word(text, &[Self::Kvm, Self::Qemu].map(|kind| (kind.as_str(), kind)))
-    }
-}
-
-impl Scalar for Persistence {
-    fn read(text: &str) -> Result<Self, Fault> {
-        word(text, &[("none", Self::None), ("rdb", Self::Rdb), ("aof", Self::Aof)])
-    }
-}
-
-/// An engine that can be planned.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum EngineName {
-    Redis,
-}
-
-impl Scalar for EngineName {
-    fn read(text: &str) -> Result<Self, Fault> {
-        word(text, &[("redis", Self::Redis)])
-    }
-}
+engine_words!(Redis, Valkey, Mysql, Mariadb, Elasticsearch, Opensearch, Apache, Nginx, Haproxy);
 
 /// Format of an image's disk.
 #[derive(Clone, Copy, Debug)]
@@ -141,9 +149,48 @@ pub(super) enum DiskFormat {
     Qcow2,
 }
 
-impl Scalar for DiskFormat {
-    fn read(text: &str) -> Result<Self, Fault> {
-        word(text, &[("qcow2", Self::Qcow2)])
+words! {
+    Level: [("host", Self::Host), ("rack", Self::Rack), ("site", Self::Site)];
+    Quorum: [("automatic", Self::Automatic), ("manual", Self::Manual)];
+    Objective: [
+        ("unmet", Self::Unmet),
+        ("cost", Self::Cost),
+        ("moves", Self::Moves),
+        ("balance", Self::Balance),
+    ];
+    Hypervisor: [("kvm", Self::Kvm), ("qemu", Self::Qemu)];
+    Persistence: [("none", Self::None), ("rdb", Self::Rdb), ("aof", Self::Aof)];
+    DiskFormat: [("qcow2", Self::Qcow2)];
+}
+
+/// A rate of documents; the noun may stand before the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Documents(pub PerSecond);
+
+impl HumanUnit for Documents {
+    const EXPECTED: &'static str = "a rate such as 80k docs/s or 80k/s";
+    const BASE: &'static str = "/s";
+    const UNITS: &'static [(&'static str, u64, u64)] = &[
+        ("G/s", 1_000_000_000, 1),
+        ("M/s", 1_000_000, 1),
+        ("k/s", 1_000, 1),
+        ("/s", 1, 1),
+        ("G docs/s", 1_000_000_000, 1),
+        ("M docs/s", 1_000_000, 1),
+        ("k docs/s", 1_000, 1),
+        ("docs/s", 1, 1),
+    ];
+    fn from_base(base: u64) -> Self {
+        Self(PerSecond::new(base))
+    }
+    fn base(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl std::fmt::Display for Documents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -161,6 +208,10 @@ impl Scalar for Text {
             return Err(Fault::new(format!("{text:?} holds a control character")));
         }
         Ok(Self(text.to_owned()))
+    }
+    fn schema() -> Schema {
+        // A version such as 8.0 is a number to YAML.
+        json_schema!({ "type": ["string", "number"], "minLength": 1 })
     }
 }
 
@@ -191,7 +242,13 @@ impl Scalar for Sha256 {
             hint: Some("`sha256sum FILE` prints it".to_owned()),
         })
     }
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$" })
+    }
 }
+
+/// Four numbers; their size is judged by [`Address`].
+const ADDRESS: &str = "[0-9]{1,3}(\\.[0-9]{1,3}){3}";
 
 /// An IPv4 address.
 #[derive(Clone, Copy, Debug)]
@@ -201,6 +258,12 @@ impl Scalar for Address {
     fn read(text: &str) -> Result<Self, Fault> {
         let expected = || format!("{text:?} is not an IPv4 address such as 10.20.0.1");
         text.trim().parse().map(Self).map_err(|_| Fault::new(expected()))
+    }
+    fn expected() -> String {
+        "an IPv4 address such as 10.20.0.1".to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": format!("^\\s*{ADDRESS}\\s*$") })
     }
 }
 
@@ -251,6 +314,12 @@ impl Scalar for Subnet {
         }
         Ok(subnet)
     }
+    fn expected() -> String {
+        "a subnet such as 10.20.0.0/24".to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": format!("^\\s*{ADDRESS}\\s*/\\s*[0-9]{{1,2}}\\s*$") })
+    }
 }
 
 /// A range of IPv4 addresses, both ends included.
@@ -274,5 +343,11 @@ impl Scalar for AddressRange {
             });
         }
         Ok(Self { first, last })
+    }
+    fn expected() -> String {
+        "a range such as 10.20.0.50-10.20.0.99".to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": format!("^\\s*{ADDRESS}\\s*-\\s*{ADDRESS}\\s*$") })
     }
 }

@@ -3,13 +3,13 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::problem::{Mark, Place, Problem};
-use super::scalar::At;
+use super::form::At;
+use super::problem::{Mark, Place, Problem, Problems};
 
 /// One file under check and all mistakes found so far.
 pub(super) struct Scope<'a> {
     pub file: &'a str,
-    pub problems: &'a mut Vec<Problem>,
+    pub problems: &'a mut Problems,
 }
 
 impl Scope<'_> {
@@ -64,9 +64,34 @@ impl Scope<'_> {
         self.optional(field, at)
     }
 
-    /// Notes that a field is not there, or has no value.
+    /// Notes that a field is not there, unless something was said of it.
     pub(super) fn missing(&mut self, field: &str, owner: Mark) {
-        self.wrong(owner, format!("the field {field:?} is missing"));
+        self.missing_with(field, owner, None);
+    }
+
+    /// Notes that a field is not there, and what to do about it.
+    pub(super) fn missing_with(
+        &mut self,
+        field: &str,
+        owner: Mark,
+        hint: impl Into<Option<String>>,
+    ) {
+        // In messages a field may stand behind that of its map.
+        let own = field.rsplit('.').next().unwrap_or(field);
+        if !self.problems.told(self.file, owner, own) {
+            self.wrong_with(owner, format!("the field {field:?} is missing"), hint);
+        }
+    }
+
+    /// Adds a hint to what else is said of a place without one.
+    pub(super) fn suggest(&mut self, mark: Mark, hint: String) {
+        let place = self.place(mark);
+        self.problems.suggest(place, hint);
+    }
+
+    /// Remembers that something was said of a field of the map at `owner`.
+    pub(super) fn told(&mut self, owner: Mark, field: &str) {
+        self.problems.tell(self.file, owner, field);
     }
 
     /// The value if it lies in `range`; nothing noted if it is not there.

@@ -10,7 +10,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::journal::{Entry, History, Record};
 use crate::files;
@@ -75,11 +75,34 @@ impl Drop for Lock {
     }
 }
 
+/// Takes what a run writes down.
+pub trait Recorder: Sync {
+    /// Adds a record; when it returns, the record will not be lost.
+    ///
+    /// # Errors
+    /// The record may be lost.
+    fn write(&self, entry: Entry) -> Result<()>;
+}
+
 /// An open journal; records are on the disk when a call returns.
+///
+/// Threads that write at once share one `fsync`: a disk does a few hundred in a
+/// second, and a deploy of hundreds of instances writes thousands of records.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    file: Mutex<File>,
+    file: File,
+    appended: Mutex<Appended>,
+    synced: Mutex<u64>,
+}
+
+/// What was handed to the system.
+#[derive(Debug, Default)]
+struct Appended {
+    records: u64,
+    /// Why nothing more may be added: behind a torn record, or after a failed
+    /// `fsync`, nobody knows what the disk has.
+    broken: Option<io::ErrorKind>,
 }
 
 impl Store {
@@ -129,7 +152,7 @@ impl Store {
         let mut file = options.open(&path).map_err(failed("cannot open", &path))?;
         end_line(&mut file).map_err(failed("cannot write", &path))?;
         files::sync_directory(&self.directory).map_err(failed("cannot sync", &self.directory))?;
-        Ok(Journal { path, file: Mutex::new(file) })
+        Ok(Journal { path, file, appended: Mutex::default(), synced: Mutex::default() })
     }
 
     /// What the journal tells; nothing without one.
@@ -151,8 +174,28 @@ impl Store {
     /// The file system.
     pub fn save_plan(&self, bytes: &[u8]) -> Result<()> {
         self.make()?;
-        let path = self.directory.join("plan.json");
+        let path = self.plan_path();
         files::replace(&path, bytes).map_err(failed("cannot write", &path))
+    }
+
+    /// Forgets the plan that was deployed last: it has been removed.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn forget_plan(&self) -> Result<()> {
+        let path = self.plan_path();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("cannot remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the plan is kept.
+    #[must_use]
+    pub fn plan_path(&self) -> PathBuf {
+        self.directory.join("plan.json")
     }
 
     fn make(&self) -> Result<()> {
@@ -165,19 +208,54 @@ impl Store {
     }
 }
 
-impl Journal {
-    /// Adds a record and waits until the disk has it.
-    ///
+impl Recorder for Journal {
     /// # Errors
-    /// The file system, for example because it is full.
-    pub fn write(&self, entry: Entry) -> Result<()> {
-        let record = Record { at: now(), entry };
+    /// The file system, for example because it is full; then for good.
+    fn write(&self, entry: Entry) -> Result<()> {
         let wrong = |error| failed("cannot write", &self.path)(error);
+        let record = Record { at: now(), entry };
         let mut line = serde_json::to_vec(&record).map_err(|error| wrong(error.into()))?;
         line.push(b'\n');
-        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file.write_all(&line).and_then(|()| file.sync_data()).map_err(wrong)
+        let number = self.append(&line).map_err(wrong)?;
+        self.sync(number).map_err(wrong)
     }
+}
+
+impl Journal {
+    /// Hands a record to the system; its number.
+    fn append(&self, line: &[u8]) -> io::Result<u64> {
+        let mut appended = held(&self.appended);
+        if let Some(kind) = appended.broken {
+            return Err(kind.into());
+        }
+        if let Err(error) = (&self.file).write_all(line) {
+            appended.broken = Some(error.kind());
+            return Err(error);
+        }
+        appended.records += 1;
+        Ok(appended.records)
+    }
+
+    /// Waits until the disk has the record of that number. Whoever comes first
+    /// waits for all that were handed over until then.
+    fn sync(&self, number: u64) -> io::Result<()> {
+        let mut synced = held(&self.synced);
+        if *synced >= number {
+            return Ok(());
+        }
+        let records = held(&self.appended).records;
+        if let Err(error) = self.file.sync_data() {
+            held(&self.appended).broken = Some(error.kind());
+            return Err(error);
+        }
+        *synced = records;
+        Ok(())
+    }
+}
+
+/// A thread that panicked with the lock has left a number, which is whole.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends a last line that a crash tore, so that the next record stands alone.
@@ -224,6 +302,43 @@ mod tests {
         let _of_the_child = first.file.try_clone().unwrap();
         drop(first);
         assert!(store.lock("b").is_ok());
+    }
+
+    #[test]
+    fn threads_that_write_at_once_lose_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().to_owned());
+        let lock = store.lock("a").unwrap();
+        let journal = store.journal(&lock).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..20).for_each(|_| journal.write(finished()).unwrap()));
+            }
+        });
+        let text = fs::read_to_string(directory.path().join("journal.jsonl")).unwrap();
+        let whole = text.lines().filter(|line| serde_json::from_str::<Record>(line).is_ok());
+        assert_eq!(whole.count(), 160);
+    }
+
+    #[test]
+    fn a_full_disk_stops_the_journal_for_good() {
+        let file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let (appended, synced) = (Mutex::default(), Mutex::default());
+        let journal = Journal { path: "journal.jsonl".into(), file, appended, synced };
+        let full = journal.write(finished()).unwrap_err().to_string();
+        assert!(full.contains("cannot write journal.jsonl: No space left on device"), "{full}");
+        assert!(journal.write(finished()).is_err());
+    }
+
+    #[test]
+    fn the_plan_is_kept_until_it_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path().join("a"));
+        store.save_plan(b"{}").unwrap();
+        assert_eq!(fs::read(store.plan_path()).unwrap(), b"{}");
+        store.forget_plan().unwrap();
+        store.forget_plan().unwrap();
+        assert!(!store.plan_path().exists());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! decided.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use crate::engine::Mismatch;
 use crate::hypervisor::{Domain, HostReport, HypervisorError, VolumeInfo};
@@ -37,6 +38,8 @@ pub struct HostView {
     pub domains: Vec<Domain>,
     /// The volumes of its active pools.
     pub volumes: BTreeMap<String, Vec<VolumeInfo>>,
+    /// Addresses of running domains of others, as far as the host knows them.
+    pub addresses: BTreeMap<String, Vec<Ipv4Addr>>,
 }
 
 /// What a guest says of itself.
@@ -46,6 +49,8 @@ pub struct GuestView {
     pub ready: bool,
     /// Its engine runs with the planned configuration.
     pub configured: bool,
+    /// We may not ask it: the connection may only look.
+    pub denied: bool,
 }
 
 impl World {
@@ -156,6 +161,44 @@ impl Sources {
                 _ => {}
             }
         }
+    }
+}
+
+/// Files that more than one domain of a host names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shared {
+    once: Sources,
+    more: Sources,
+}
+
+impl Shared {
+    /// Those of a host.
+    #[must_use]
+    pub fn of(view: &HostView) -> Self {
+        let mut shared = Self::default();
+        for domain in &view.domains {
+            let Sources { paths, volumes } = Sources::of([domain]);
+            let Self { once, more } = &mut shared;
+            more.paths.extend(paths.intersection(&once.paths).cloned());
+            more.volumes.extend(volumes.intersection(&once.volumes).cloned());
+            once.paths.extend(paths);
+            once.volumes.extend(volumes);
+        }
+        // One may name a file by its path and another by pool and volume.
+        let listed = view.volumes.iter().flat_map(|(pool, all)| all.iter().map(move |v| (pool, v)));
+        for (pool, volume) in listed {
+            let name = (pool.clone(), volume.name.clone());
+            if shared.once.paths.contains(&volume.path) && shared.once.volumes.contains(&name) {
+                shared.more.volumes.insert(name);
+            }
+        }
+        shared
+    }
+
+    /// Whether more than one domain names the volume.
+    #[must_use]
+    pub fn is_shared(&self, pool: &str, volume: &VolumeInfo) -> bool {
+        self.more.hold(pool, volume)
     }
 }
 

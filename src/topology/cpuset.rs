@@ -27,9 +27,32 @@ pub fn parse(text: &str) -> Vec<u32> {
     numbers.into_iter().collect()
 }
 
+/// Writes a set in that notation: `0-3,8`; nothing for an empty one.
+#[must_use]
+pub fn show(numbers: &BTreeSet<u32>) -> String {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
+            _ => ranges.push((*number, *number)),
+        }
+    }
+    let texts = ranges.iter().map(|(first, last)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
+    });
+    texts.collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_ranges() {
+        assert_eq!(show(&BTreeSet::from([0, 1, 2, 8, 10, 11])), "0-2,8,10-11");
+        assert_eq!(show(&BTreeSet::from([u32::MAX])), u32::MAX.to_string());
+        assert_eq!(show(&BTreeSet::new()), "");
+    }
 
     #[test]
     fn ranges_lists_and_exceptions() {

@@ -1,6 +1,8 @@
 //! Every call that changes something fails once; one further run converges to
 //! the same world.
 
+use std::path::Path;
+
 use hostsplit::graph::decide;
 use hostsplit::hypervisor::simulated::{Call, Mode, SimulatedWorld};
 use hostsplit::plan::Plan;
@@ -22,23 +24,35 @@ fn cases(calls: &[Call]) -> Vec<(u64, Mode)> {
 }
 
 /// Fails call `number`, then lives again and deploys once more.
-fn converges(plan: &Plan, number: u64, mode: Mode, expected: &[String]) {
+fn converges_after(plan: &Plan, number: u64, mode: Mode, expected: &[String]) {
     let (world, state) = (SimulatedWorld::new(&plan.topology), tempfile::tempdir().unwrap());
     let directory = state.path().join("state");
     world.fail_at(number, mode);
     let first = run(plan, &world, &directory, Purpose::Deploy);
+    let case = format!("call {number} {mode:?}, first {}", first.story());
+    converges(plan, &world, &directory, number, expected, &case);
+}
+
+/// Lives again and deploys once more, which ends with everything as expected.
+pub fn converges(
+    plan: &Plan,
+    world: &SimulatedWorld,
+    directory: &Path,
+    number: u64,
+    expected: &[String],
+    case: &str,
+) {
     world.revive();
     // Nothing hangs on the journal: every other time it is lost.
     let is_lost = number.is_multiple_of(2);
     if is_lost {
-        std::fs::remove_dir_all(&directory).unwrap();
+        std::fs::remove_dir_all(directory).unwrap();
     }
-    let case = format!("call {number} {mode:?}, state lost: {is_lost}");
-    let second = run(plan, &world, &directory, Purpose::Deploy);
-    assert!(second.is_complete(), "{case}: {}\nfirst: {}", second.story(), first.story());
-    let left = decide(plan, &look(plan, &world)).counts();
-    assert_eq!(left.changes(), 0, "{case}: {left:?}");
-    assert_eq!(inventory(plan, &world), expected, "{case}");
+    let second = run(plan, world, directory, Purpose::Deploy);
+    assert!(second.is_complete(), "{case}, state lost {is_lost}: {}", second.story());
+    let left = decide(plan, &look(plan, world)).counts();
+    assert_eq!(left.changes(), 0, "{case}, state lost {is_lost}: {left:?}");
+    assert_eq!(inventory(plan, world), expected, "{case}, state lost {is_lost}");
 }
 
 #[test]
@@ -53,7 +67,7 @@ fn one_further_run_converges_whatever_call_fails() {
             let (plan, expected) = (&plan, &expected);
             scope.spawn(move || {
                 for (number, mode) in part {
-                    converges(plan, *number, *mode, expected);
+                    converges_after(plan, *number, *mode, expected);
                 }
             });
         }

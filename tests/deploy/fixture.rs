@@ -20,7 +20,7 @@ use hostsplit::plan::{
 use hostsplit::spec::{
     Demand, Engine, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
 };
-use hostsplit::state::store::Store;
+use hostsplit::state::store::{Journal, Recorder, Store};
 use hostsplit::state::world::World;
 use hostsplit::topology::{
     Core, Host, Hypervisor as Kind, L3Domain, Level, NumaNode, Pool, Topology,
@@ -147,6 +147,7 @@ pub fn plan() -> Plan {
             first: [10, 20, 0, 10].into(),
             last: [10, 20, 0, 199].into(),
             gateway: None,
+            vip: None,
         }),
         image: Some(Image {
             name: "small".to_owned(),
@@ -262,9 +263,24 @@ pub fn run_with(
     purpose: Purpose,
     at: &(dyn Fn(&Event) + Sync),
 ) -> Run {
+    run_recording(plan, world, state, purpose, at, &|journal| Box::new(journal))
+}
+
+/// Makes of the journal what the run writes to.
+pub type Recording<'a> = dyn Fn(Journal) -> Box<dyn Recorder + 'a> + 'a;
+
+/// The same, with another recorder.
+pub fn run_recording(
+    plan: &Plan,
+    world: &SimulatedWorld,
+    state: &Path,
+    purpose: Purpose,
+    at: &(dyn Fn(&Event) + Sync),
+    recording: &Recording<'_>,
+) -> Run {
     let store = Store::new(state.to_owned());
     let lock = store.lock("test").unwrap();
-    let journal = store.journal(&lock).unwrap();
+    let recorder = recording(store.journal(&lock).unwrap());
     let (hosts, unreachable) = connect(plan, world);
     let clock = world.clock();
     let patience = Patience::default();
@@ -281,7 +297,7 @@ pub fn run_with(
     let events = Events { kept: Mutex::default(), at };
     let outcome = problems.is_empty().then(|| {
         let work = |vertex: &_| execute(&site, &actions, vertex, &events);
-        walk(&actions, 4, &work, Some(&journal), &events)
+        walk(&actions, 4, &work, Some(recorder.as_ref()), &events, &clock)
     });
     Run { actions, problems, outcome, events: events.kept.into_inner().unwrap() }
 }

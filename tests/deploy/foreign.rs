@@ -1,7 +1,9 @@
 //! What is not ours: never touched, and told before it gets in the way.
 
+use hostsplit::hypervisor::clock::Clock;
 use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::hypervisor::{VolumeFormat, VolumeRequest};
+use hostsplit::topology::{L3Domain, PagePool};
 
 use crate::fixture::{Purpose, Run, inventory, open, plan, run};
 
@@ -76,7 +78,7 @@ fn all_clashes_are_told_at_once_and_nothing_is_changed() {
     h1.define(&foreign_xml("theirs", &own.uuid.to_string(), MAC, 4)).unwrap();
     h3.define(&foreign_xml("mac", UUID, &own.mac, 1)).unwrap();
     h3.start("mac").unwrap();
-    h1.create_volume(&volume(&own.root.name)).unwrap();
+    h1.create_volume(&volume(&own.root.as_ref().unwrap().name)).unwrap();
     let before = inventory(&plan, &world);
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
     insta::assert_snapshot!(texts(&refused).join("\n"), @r"
@@ -87,6 +89,44 @@ fn all_clashes_are_told_at_once_and_nothing_is_changed() {
     h3: foreign domain mac is pinned to CPUs 1 of cache-4
     ");
     assert_eq!(inventory(&plan, &world), before);
+}
+
+#[test]
+fn an_address_that_a_foreign_domain_has_is_told_before_anything_is_touched() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    let h2 = open(&plan, &world, "h2");
+    h2.define(&foreign_xml("theirs", UUID, MAC, 4)).unwrap();
+    h2.start("theirs").unwrap();
+    world.give_address("theirs", [10, 20, 0, 14].into());
+    world.clock().wait(std::time::Duration::from_secs(60));
+    let before = inventory(&plan, &world);
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(texts(&refused).join("\n"), @"h2: foreign domain theirs has the address of cache-4, 10.20.0.14");
+    assert_eq!(inventory(&plan, &world), before);
+}
+
+#[test]
+fn pages_and_caches_that_are_not_as_planned_are_refused_by_name() {
+    let (mut plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let pages = |count| vec![PagePool { size_kib: 2048, count }];
+    for host in &mut plan.topology.hosts {
+        host.numa[0].pages = pages(1024);
+        host.numa[0].l3[0].size_kib = Some(16 << 10);
+    }
+    for instance in &mut plan.instances {
+        instance.page_kib = 2048;
+    }
+    let mut other = plan.topology.clone();
+    other.hosts[0].numa[0].pages = pages(500);
+    let rest = other.hosts[1].numa[0].l3[0].cores.split_off(3);
+    other.hosts[1].numa[0].l3.push(L3Domain { size_kib: Some(16 << 10), cores: rest });
+    let world = SimulatedWorld::new(&other);
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(texts(&refused).join("\n"), @r"
+    h1: pages of 2048 KiB on NUMA node 0: found 500, planned with 768 for instances
+    h2: L3 domain of CPU 0: found 0-2, planned with 0-4
+    ");
 }
 
 #[test]

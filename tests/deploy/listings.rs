@@ -1,8 +1,8 @@
 //! Graphs and actions as people see them.
 
-use hostsplit::graph::{Graph, decide, dot, text};
+use hostsplit::graph::{Graph, decide, dot, dot_of, text, text_of};
 use hostsplit::hypervisor::simulated::SimulatedWorld;
-use hostsplit::report::graph::actions_text;
+use hostsplit::report::graph::{actions_text, graph_json};
 use hostsplit::report::status::status_text;
 
 use crate::fixture::{Purpose, look, plan, run, small};
@@ -87,6 +87,69 @@ fn the_graph_for_graphviz() {
       v13 -> v14;
     }
     "#);
+}
+
+#[test]
+fn the_graph_with_actions_and_reasons() {
+    let (mut plan, state) = (small(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    plan.instances[0].memory_mib = hostsplit::units::Mebibytes::new(1024);
+    world.power_cut(&hostsplit::ids::HostName::new("h2").unwrap());
+    let actions = decide(&plan, &look(&plan, &world));
+    insta::assert_snapshot!(text_of(&actions), @r"
+    =   image disk in default @h1 (as planned)
+    =   image kernel in default @h1 (as planned)
+    =   image initrd in default @h1 (as planned)
+    ?   image disk in default @h2 (host unreachable)
+    ?   image kernel in default @h2 (host unreachable)
+    ?   image initrd in default @h2 (host unreachable)
+    -/+ root cache-0 @h1 <- image disk in default (made from another plan)
+    =   data cache-0 @h1 (as planned)
+    -/+ seed cache-0 @h1 <- root cache-0 (made from another plan)
+    -/+ domain cache-0 @h1 <- image kernel in default, image initrd in default, root cache-0, data cache-0, seed cache-0 (made from another plan)
+    ~   running cache-0 @h1 <- domain cache-0 (what it needs is changed)
+    ~   ready cache-0 @h1 <- running cache-0 (what it needs is changed)
+    ~   configured cache-0 @h1 <- ready cache-0 (what it needs is changed)
+    ?   root cache-1 @h2 <- image disk in default (host unreachable)
+    ?   data cache-1 @h2 (host unreachable)
+    ?   seed cache-1 @h2 <- root cache-1 (host unreachable)
+    ?   domain cache-1 @h2 <- image kernel in default, image initrd in default, root cache-1, data cache-1, seed cache-1 (host unreachable)
+    ?   running cache-1 @h2 <- domain cache-1 (host unreachable)
+    ?   ready cache-1 @h2 <- running cache-1 (host unreachable)
+    ?   configured cache-1 @h2 <- ready cache-1 (host unreachable)
+    =   root box-0 @h1 <- image disk in default (as planned)
+    =   seed box-0 @h1 <- root box-0 (as planned)
+    =   domain box-0 @h1 <- image kernel in default, image initrd in default, root box-0, seed box-0 (as planned)
+    =   running box-0 @h1 <- domain box-0 (as planned)
+    =   ready box-0 @h1 <- running box-0 (as planned)
+    ?   cluster cache <- configured cache-0, configured cache-1 (not known of a member)
+    ");
+    let json = graph_json(actions.graph(), Some(&actions));
+    assert_eq!(json["vertices"].as_array().unwrap().len(), actions.graph().vertices().count());
+    insta::assert_snapshot!(format!("{:#}", json["vertices"][6]), @r#"
+    {
+      "action": "replace",
+      "host": "h1",
+      "kind": "root",
+      "needs": [
+        {
+          "host": "h1",
+          "vertex": "image disk in default"
+        }
+      ],
+      "reason": "made from another plan",
+      "vertex": "root cache-0"
+    }
+    "#);
+    let dot = dot_of(&actions);
+    for line in [
+        r#"v6 [label="-/+ root cache-0\nmade from another plan" color=blue];"#,
+        r#"v7 [label="= data cache-0\nas planned" color=gray];"#,
+        r#"v13 [label="? root cache-1\nhost unreachable" style=dashed];"#,
+    ] {
+        assert!(dot.contains(line), "{line} in\n{dot}");
+    }
 }
 
 #[test]

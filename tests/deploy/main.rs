@@ -2,9 +2,11 @@
 //! one needs nothing, and whatever fails, one further run converges.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod ends;
 mod faults;
 mod fixture;
 mod foreign;
+mod killed;
 mod listings;
 mod replace;
 mod verifying;

@@ -186,6 +186,7 @@ pub fn good_plan() -> Plan {
             first: Ipv4Addr::new(10, 20, 0, 50),
             last: Ipv4Addr::new(10, 20, 0, 99),
             gateway: Some(Ipv4Addr::new(10, 20, 0, 1)),
+            vip: None,
         }),
         image: Some(image()),
         topology: Topology { hosts: vec![host("h1"), host("h2"), host("h3")] },

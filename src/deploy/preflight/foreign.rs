@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::inventory::set;
 use super::{Obstacle, Problem, Visit};
-use crate::graph::{Unwanted, may_be_ours, owned_domain};
+use crate::graph::{may_be_ours, owned_domain};
 use crate::hypervisor::Domain;
 use crate::plan::Instance;
 use crate::state::world::Sources;
@@ -20,6 +20,7 @@ pub(super) fn find(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
             pins(visit, domain, problems);
         }
     }
+    addresses(visit, problems);
     memory(visit, &foreign, problems);
     let used = Sources::of(foreign);
     for instance in visit.plan.on_host(&visit.host.name) {
@@ -32,10 +33,10 @@ fn is_foreign(visit: &Visit<'_>, domain: &Domain) -> bool {
     let planned = visit.plan.on_host(&visit.host.name).any(|instance| {
         owned_domain(visit.plan, visit.view, instance).is_some_and(|own| own.name == domain.name)
     });
-    let removed = visit.actions.steps().any(|(vertex, _)| {
-        let unwanted: Option<&Unwanted> = visit.actions.unwanted(vertex);
-        unwanted.is_some_and(|one| one.host == visit.host.name && one.is_domain(&domain.name))
-    });
+    let removed = visit
+        .actions
+        .all_unwanted()
+        .any(|one| one.host == visit.host.name && one.is_domain(&domain.name));
     !planned && !removed
 }
 
@@ -55,6 +56,20 @@ fn taken(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
         };
         if let Some((what, value)) = clash {
             let (domain, instance) = (domain.name.clone(), instance.name.clone());
+            problems.push(visit.problem(Obstacle::Taken { domain, what, instance, value }));
+        }
+    }
+}
+
+/// Addresses are unique on the network, whoever's host they are on.
+fn addresses(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+    for (domain, addresses) in &visit.view.addresses {
+        for instance in &visit.plan.instances {
+            let Some(address) = instance.address.filter(|own| addresses.contains(own)) else {
+                continue;
+            };
+            let (domain, instance) = (domain.clone(), instance.name.clone());
+            let (what, value) = ("address", address.to_string());
             problems.push(visit.problem(Obstacle::Taken { domain, what, instance, value }));
         }
     }

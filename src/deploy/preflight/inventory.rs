@@ -1,11 +1,16 @@
 //! The host as it is against the host as it was planned with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Obstacle, Problem, Visit};
-use crate::hypervisor::ReportedNuma;
-use crate::topology::NumaNode;
+use crate::hypervisor::{ReportedNuma, version};
+use crate::topology::{NumaNode, cpuset};
 use crate::units::Mebibytes;
+
+/// `<tb-cache>` came with libvirt 8.0.0: <https://libvirt.org/formatdomain.html>.
+const LIBVIRT: u64 = 8_000_000;
+/// `-accel tcg,tb-size=` came with QEMU 5.0: its `docs/about/removed-features.rst`.
+const QEMU: u64 = 5_000_000;
 
 pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
     let report = &visit.view.report;
@@ -19,6 +24,7 @@ pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
             compare_node(visit, node, seen, problems);
         }
     }
+    versions(visit, problems);
     let kind = visit.host.hypervisor.as_str();
     if !report.domain_types.iter().any(|offered| offered == kind) {
         let offered = list(&report.domain_types);
@@ -34,6 +40,19 @@ pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Releases that know all that our domains' XML says.
+fn versions(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+    let report = &visit.view.report;
+    let programs =
+        [("libvirt", report.libvirt_version, LIBVIRT), ("QEMU", report.qemu_version, QEMU)];
+    for (program, found, least) in programs {
+        if found < least {
+            let (found, least) = (version(found), version(least));
+            problems.push(visit.problem(Obstacle::Old { program, found, least }));
+        }
+    }
+}
+
 fn compare_node(
     visit: &Visit<'_>,
     node: &NumaNode,
@@ -44,6 +63,7 @@ fn compare_node(
     let found: BTreeSet<u32> = seen.cpus.iter().map(|cpu| cpu.id).collect();
     if planned == found {
         compare_cores(visit, node, seen, problems);
+        compare_l3(visit, node, seen, problems);
     } else {
         let what = format!("CPUs of NUMA node {}", node.id);
         problems.push(visit.problem(differs(&what, &planned, &found)));
@@ -53,6 +73,7 @@ fn compare_node(
     let instances = visit.plan.on_host(&visit.host.name).filter(|one| one.numa == node.id);
     let placed: Mebibytes = instances.map(|one| one.memory_mib).sum();
     let needed = placed.saturating_add(node.reserved_memory_mib);
+    compare_pages(visit, node, seen, problems);
     if seen.memory_kib < needed.kib() {
         problems.push(visit.problem(Obstacle::Differs {
             what: format!("memory of NUMA node {}", node.id),
@@ -81,6 +102,55 @@ fn compare_cores(
     }
 }
 
+/// Cores that share a cache as planned; hosts of which nobody knew, or nobody
+/// can tell, are left alone.
+fn compare_l3(
+    visit: &Visit<'_>,
+    node: &NumaNode,
+    seen: &ReportedNuma,
+    problems: &mut Vec<Problem>,
+) {
+    for domain in node.l3.iter().filter(|domain| domain.size_kib.is_some()) {
+        let planned: BTreeSet<u32> =
+            domain.cores.iter().flat_map(|core| core.cpus.iter().copied()).collect();
+        let Some(first) = planned.first() else { continue };
+        let l3 = seen.cpus.iter().find(|cpu| cpu.id == *first).and_then(|cpu| cpu.l3.as_ref());
+        let Some((sharers, _)) = l3 else { continue };
+        let found: BTreeSet<u32> = sharers.iter().copied().collect();
+        if planned != found {
+            let what = format!("L3 domain of CPU {first}");
+            problems.push(visit.problem(differs(&what, &planned, &found)));
+        }
+    }
+}
+
+/// The pools of huge pages that instances live in. More pages than planned are
+/// no harm.
+fn compare_pages(
+    visit: &Visit<'_>,
+    node: &NumaNode,
+    seen: &ReportedNuma,
+    problems: &mut Vec<Problem>,
+) {
+    let mut needed: BTreeMap<u64, u64> = BTreeMap::new();
+    for instance in visit.plan.on_host(&visit.host.name) {
+        if instance.numa == node.id && instance.page_kib > 4 {
+            let pages = instance.memory_mib.kib().div_ceil(instance.page_kib);
+            *needed.entry(instance.page_kib).or_default() += pages;
+        }
+    }
+    for (size, needed) in needed {
+        let found = seen.pages.iter().find(|(known, _)| *known == size).map_or(0, |(_, n)| *n);
+        if found < needed {
+            problems.push(visit.problem(Obstacle::Differs {
+                what: format!("pages of {size} KiB on NUMA node {}", node.id),
+                planned: format!("{needed} for instances"),
+                found: found.to_string(),
+            }));
+        }
+    }
+}
+
 fn differs(what: &str, planned: &BTreeSet<u32>, found: &BTreeSet<u32>) -> Obstacle {
     Obstacle::Differs { what: what.to_owned(), planned: set(planned), found: set(found) }
 }
@@ -89,30 +159,7 @@ fn list(words: &[String]) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
-/// Numbers as libvirt writes a set: `0-3,8`.
+/// A set of numbers in words.
 pub(super) fn set(numbers: &BTreeSet<u32>) -> String {
-    let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for number in numbers {
-        match ranges.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
-            _ => ranges.push((*number, *number)),
-        }
-    }
-    let texts = ranges.iter().map(|(first, last)| {
-        if first == last { first.to_string() } else { format!("{first}-{last}") }
-    });
-    let text = texts.collect::<Vec<_>>().join(",");
-    if text.is_empty() { "none".to_owned() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_shown_as_ranges() {
-        assert_eq!(set(&BTreeSet::from([0, 1, 2, 8, 10, 11])), "0-2,8,10-11");
-        assert_eq!(set(&BTreeSet::from([u32::MAX])), u32::MAX.to_string());
-        assert_eq!(set(&BTreeSet::new()), "none");
-    }
+    if numbers.is_empty() { "none".to_owned() } else { cpuset::show(numbers) }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::deploy::Gap;
 use crate::ids::{HostName, InstanceName};
 use crate::units::Mebibytes;
 
@@ -41,6 +42,19 @@ pub enum Obstacle {
         /// What it offers.
         offered: String,
     },
+    /// A program on the host is too old for what domains need.
+    #[error("{program} {found}; domains need {least} or newer")]
+    Old {
+        /// `libvirt` or `QEMU`.
+        program: &'static str,
+        /// The version there.
+        found: String,
+        /// The oldest that will do.
+        least: String,
+    },
+    /// The plan itself lacks something.
+    #[error(transparent)]
+    Gap(#[from] Gap),
     /// No bridge of that name.
     #[error("no bridge {bridge}; there are: {found}")]
     Bridge {
@@ -105,11 +119,11 @@ pub enum Obstacle {
     Taken {
         /// The foreign domain.
         domain: String,
-        /// `name`, `UUID` or `MAC address`.
+        /// `name`, `UUID`, `MAC address` or `address`.
         what: &'static str,
         /// The instance.
         instance: InstanceName,
-        /// The name, UUID or MAC address.
+        /// It.
         value: String,
     },
     /// A volume that we did not make has the name of one of ours.
@@ -139,6 +153,8 @@ impl Obstacle {
         match self {
             Self::Unreachable { .. } => "bring the host and its libvirtd back, or check its URI",
             Self::Differs { .. } => "run discover again and make a new plan",
+            Self::Old { .. } => "upgrade it",
+            Self::Gap(gap) => gap.remedy,
             Self::Hypervisor { .. } => "load the KVM module, or plan the host with `qemu`",
             Self::Bridge { .. } => "make the bridge, or name another one in the spec",
             Self::Pool { .. } => {

@@ -65,7 +65,10 @@ fn pages(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
         let node = visit.view.report.numa.iter().find(|node| node.id == numa);
         let pool = node.and_then(|node| node.free_pages.iter().find(|(size, _)| *size == page_kib));
         let free = pool.map_or(0, |(_, free)| *free);
-        if free < needed {
+        // Pages that are not there at all are told of as a difference.
+        let count = |(size, count): &(u64, u64)| (*size == page_kib).then_some(*count);
+        let all = node.and_then(|node| node.pages.iter().find_map(count)).unwrap_or(0);
+        if free < needed && needed <= all {
             problems.push(visit.problem(Obstacle::Pages { numa, page_kib, needed, free }));
         }
     }

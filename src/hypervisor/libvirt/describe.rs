@@ -7,7 +7,7 @@ use virt_sys as sys;
 
 use super::error::Site;
 use super::{storage, xml};
-use crate::hypervisor::{HostReport, ReportedCpu, ReportedNuma, Result};
+use crate::hypervisor::{HostReport, ReportedCpu, ReportedNic, ReportedNuma, Result};
 use crate::topology::import::dump::{CoreKey, Dump};
 use crate::topology::import::{self, capabilities};
 
@@ -28,6 +28,8 @@ pub(super) fn host(connection: &Connect, site: &Site<'_>) -> Result<HostReport> 
         numa,
         pools: storage::pools(connection, site)?,
         bridges: bridges(connection, site)?,
+        cpu_model: xml::cpu_model(&text),
+        nics: nics(connection, site)?,
     })
 }
 
@@ -79,6 +81,25 @@ fn free_pages(
     }
     let counts = site.if_supported(connection.free_pages(&sizes, node.id, 1, 0))?;
     Ok(sizes.into_iter().map(u64::from).zip(counts.unwrap_or_default()).collect())
+}
+
+/// Physical NICs, by name; a driver without node devices lists none.
+fn nics(connection: &Connect, site: &Site<'_>) -> Result<Vec<ReportedNic>> {
+    let net = sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET;
+    let devices = site.if_supported(connection.list_all_node_devices(net))?.unwrap_or_default();
+    let mut nics = Vec::new();
+    for device in devices {
+        // One that goes away while we look is none to plan with.
+        let Some((mut nic, parent)) = device.xml_desc(0).ok().and_then(|text| xml::nic(&text))
+        else {
+            continue;
+        };
+        let slot = connection.lookup_node_device_by_name(&parent);
+        nic.numa = slot.and_then(|slot| slot.xml_desc(0)).ok().and_then(|text| xml::numa(&text));
+        nics.push(nic);
+    }
+    nics.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(nics)
 }
 
 /// Bridges of libvirt's own networks and of the host's interfaces, sorted. A

@@ -1,5 +1,7 @@
 //! Domains: listed, driven, asked through their guest agent.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,8 +11,7 @@ use virt::error::Error;
 use virt_sys as sys;
 
 use super::error::Site;
-use super::xml;
-use crate::hypervisor::{Domain, Result};
+use crate::hypervisor::{Domain, Result, domain_xml};
 
 /// What a domain may leave behind besides its definition. Ours have neither NVRAM nor checkpoints,
 /// and not every driver knows the flags for those.
@@ -23,7 +24,7 @@ pub(super) fn list(connection: &Connect, site: &Site<'_>) -> Result<Vec<Domain>>
     for handle in site.named(connection.list_all_domains(0))? {
         let read = || Ok((handle.xml_desc(0)?, handle.is_active()?));
         let Some((text, active)) = site.unless_gone(read())? else { continue };
-        let domain = xml::domain(&text, active)
+        let domain = domain_xml::domain(&text, active)
             .ok_or_else(|| site.error("a domain's XML without name, UUID or memory"))?;
         domains.push(domain);
     }
@@ -50,6 +51,28 @@ pub(super) fn undefine(connection: &Connect, site: &Site<'_>, name: &str) -> Res
         return Err(site.error("the domain is running"));
     }
     site.named(handle.undefine_flags(LEFTOVERS))
+}
+
+/// IPv4 addresses of a domain by leases and by the host's neighbours. Its agent
+/// is not asked: a foreign one may be slow, and is not ours to wake.
+pub(super) fn addresses(
+    connection: &Connect,
+    site: &Site<'_>,
+    name: &str,
+) -> Result<Vec<Ipv4Addr>> {
+    let handle = site.named(connection.lookup_domain_by_name(name))?;
+    let sources = [
+        sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
+        sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
+    ];
+    let mut found = BTreeSet::new();
+    for source in sources {
+        // A source that this domain or driver does not have tells of no address.
+        let interfaces = handle.interface_addresses(source, 0).unwrap_or_default();
+        let addresses = interfaces.into_iter().flat_map(|interface| interface.addrs);
+        found.extend(addresses.filter_map(|address| address.addr.parse::<Ipv4Addr>().ok()));
+    }
+    Ok(found.into_iter().collect())
 }
 
 /// Sends one request to a guest agent.

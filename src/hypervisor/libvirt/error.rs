@@ -86,8 +86,22 @@ fn kind(code: sys::virErrorNumber, message: &str) -> ErrorKind {
         sys::VIR_ERR_NO_CONNECT | sys::VIR_ERR_INVALID_CONN | sys::VIR_ERR_RPC => {
             ErrorKind::Unreachable
         }
+        sys::VIR_ERR_OPERATION_DENIED | sys::VIR_ERR_ACCESS_DENIED => ErrorKind::Denied,
         _ => ErrorKind::Other,
     }
+}
+
+/// Whether a connection was refused to us and not unreachable.
+pub(super) fn is_refusal(source: &Error) -> bool {
+    let refusals = [
+        sys::VIR_ERR_ACCESS_DENIED,
+        sys::VIR_ERR_AUTH_CANCELLED,
+        sys::VIR_ERR_AUTH_FAILED,
+        sys::VIR_ERR_AUTH_UNAVAILABLE,
+        sys::VIR_ERR_OPERATION_DENIED,
+    ];
+    // A socket that may not be opened is an error of the system.
+    refusals.contains(&source.code().to_raw()) || source.message().contains("Permission denied")
 }
 
 fn is(code: i32, number: sys::virErrorNumber) -> bool {
@@ -122,6 +136,7 @@ mod tests {
             ),
             (sys::VIR_ERR_OPERATION_INVALID, "domain is not running", ErrorKind::Other),
             (sys::VIR_ERR_NO_CONNECT, "no", ErrorKind::Unreachable),
+            (sys::VIR_ERR_OPERATION_DENIED, "read only access prevents it", ErrorKind::Denied),
             (sys::VIR_ERR_INTERNAL_ERROR, "QEMU said no", ErrorKind::Other),
         ];
         for (code, message, expected) in cases {

@@ -10,6 +10,7 @@ mod storage;
 mod xml;
 
 use std::io::Read;
+use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use virt::event;
 use self::error::Site;
 use super::{
     Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Result, VolumeInfo,
-    VolumeRequest,
+    VolumeRequest, domain_xml,
 };
 use crate::ids::HostName;
 
@@ -37,6 +38,24 @@ impl Connector for LibvirtConnector {
     }
 }
 
+/// Connects to real hosts to look at them: where we may not change anything, for
+/// reading alone. Guest agents cannot be asked then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LibvirtViewer;
+
+impl Connector for LibvirtViewer {
+    fn connect(&self, host: &HostName, uri: &str) -> Result<Box<dyn Hypervisor>> {
+        let open = |uri: &str| match Connect::open(Some(uri)) {
+            Err(refusal) if error::is_refusal(&refusal) => {
+                tracing::info!(%host, uri, %refusal, "looking only");
+                Connect::open_read_only(Some(uri))
+            }
+            other => other,
+        };
+        Ok(Box::new(LibvirtHost::with(host.as_str(), uri, open)?))
+    }
+}
+
 /// A connection to the libvirt of one host.
 #[derive(Debug)]
 pub struct LibvirtHost {
@@ -50,8 +69,16 @@ impl LibvirtHost {
     /// # Errors
     /// [`ErrorKind::Unreachable`], with libvirt's message.
     pub fn open(host: &str, uri: &str) -> Result<Self> {
+        Self::with(host, uri, |uri| Connect::open(Some(uri)))
+    }
+
+    fn with(
+        host: &str,
+        uri: &str,
+        open: impl FnOnce(&str) -> std::result::Result<Connect, virt::error::Error>,
+    ) -> Result<Self> {
         start_events();
-        let connection = Connect::open(Some(uri)).map_err(|source| HypervisorError {
+        let connection = open(uri).map_err(|source| HypervisorError {
             kind: ErrorKind::Unreachable,
             ..error::of(host, format!("connect to {uri}"), &source)
         })?;
@@ -81,6 +108,16 @@ impl Hypervisor for LibvirtHost {
         storage::volumes(&self.connection, &self.site(format!("list volumes of pool {pool}")), pool)
     }
 
+    fn volume(&self, pool: &str, name: &str) -> Result<VolumeInfo> {
+        let site = self.site(format!("look up volume {name} in pool {pool}"));
+        storage::find(&self.connection, &site, pool, name)
+    }
+
+    fn is_active(&self, domain: &str) -> Result<bool> {
+        let site = self.site(format!("look up domain {domain}"));
+        domains::with(&self.connection, &site, domain, |domain| domain.is_active())
+    }
+
     fn create_volume(&self, request: &VolumeRequest) -> Result<()> {
         let site = self.site(format!("create volume {} in pool {}", request.name, request.pool));
         storage::create(&self.connection, &site, request)
@@ -97,7 +134,7 @@ impl Hypervisor for LibvirtHost {
     }
 
     fn define(&self, xml: &str) -> Result<()> {
-        let name = xml::domain_name(xml).unwrap_or_else(|| "without a name".to_owned());
+        let name = domain_xml::domain_name(xml).unwrap_or_else(|| "without a name".to_owned());
         let site = self.site(format!("define domain {name}"));
         site.named(self.connection.define_domain_xml(xml)).map(drop)
     }
@@ -120,6 +157,11 @@ impl Hypervisor for LibvirtHost {
     fn undefine(&self, domain: &str) -> Result<()> {
         let site = self.site(format!("undefine domain {domain}"));
         domains::undefine(&self.connection, &site, domain)
+    }
+
+    fn addresses(&self, domain: &str) -> Result<Vec<Ipv4Addr>> {
+        let site = self.site(format!("ask for addresses of domain {domain}"));
+        domains::addresses(&self.connection, &site, domain)
     }
 
     fn agent(

@@ -49,6 +49,17 @@ pub(super) fn volumes(
     Ok(volumes)
 }
 
+/// One volume of a pool.
+pub(super) fn find(
+    connection: &Connect,
+    site: &Site<'_>,
+    pool: &str,
+    name: &str,
+) -> Result<VolumeInfo> {
+    let text = site.named(volume(connection, pool, name).and_then(|found| found.xml_desc(0)))?;
+    xml::volume(&text).ok_or_else(|| site.error("a volume's XML without name or path"))
+}
+
 /// Makes a volume.
 pub(super) fn create(connection: &Connect, site: &Site<'_>, request: &VolumeRequest) -> Result<()> {
     let pool = site.named(connection.lookup_storage_pool_by_name(&request.pool))?;

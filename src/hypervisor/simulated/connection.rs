@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -67,18 +68,24 @@ impl Connection {
     ) -> Result<T> {
         let now = self.world.shared.clock.elapsed();
         let mut state = self.world.state();
-        let (call, mode) = state.faults.enter(&self.host, name, object, changes)?;
-        let lost = |message| Err(failure(&call, ErrorKind::Unreachable, message));
-        if matches!(mode, Some(Mode::Before | Mode::DieBefore)) {
-            return Err(failure(&call, ErrorKind::Other, "scripted failure before the effect"));
+        let (call, strike) = state.faults.enter(&self.host, name, object, changes)?;
+        if let Some(strike) = &strike
+            && matches!(strike.mode, Mode::Before | Mode::DieBefore)
+        {
+            return Err(strike.error(&call));
         }
         if !state.hosts.get(&self.host).is_some_and(SimulatedHost::answers) {
-            return lost("no route to host");
+            return Err(failure(&call, ErrorKind::Unreachable, "no route to host"));
         }
         state.settle(now);
         let result = effect(&mut Arrived { state: &mut state, call: &call, now });
-        state.refresh(now);
-        if mode.is_some() { lost("scripted failure after the effect") } else { result }
+        if changes {
+            state.refresh(now);
+        }
+        match strike {
+            Some(strike) => Err(strike.error(&call)),
+            None => result,
+        }
     }
 }
 
@@ -93,15 +100,19 @@ impl Hypervisor for Connection {
 
     fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>> {
         self.call("volumes", pool, false, |at| {
-            let path = |name: &str| format!("{}/{name}", pool_path(pool));
-            let info = |(name, volume): (&String, &Volume)| VolumeInfo {
-                name: name.clone(),
-                path: path(name),
-                capacity: volume.request.capacity,
-                backing: volume.request.backing.as_deref().map(path),
-            };
-            Ok(at.pool(pool)?.iter().map(info).collect())
+            Ok(at.pool(pool)?.iter().map(|(name, volume)| info(pool, name, volume)).collect())
         })
+    }
+
+    fn volume(&self, pool: &str, name: &str) -> Result<VolumeInfo> {
+        self.call("volume", &format!("{pool}/{name}"), false, |at| {
+            let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
+            at.pool(pool)?.get(name).map(|volume| info(pool, name, volume)).ok_or(missing)
+        })
+    }
+
+    fn is_active(&self, domain: &str) -> Result<bool> {
+        self.call("is_active", domain, false, |at| Ok(at.domain()?.running.is_some()))
     }
 
     fn create_volume(&self, request: &VolumeRequest) -> Result<()> {
@@ -127,7 +138,7 @@ impl Hypervisor for Connection {
             let complete = read.is_ok_and(|read| read as u64 == length);
             let volume = at.pool(pool)?.get_mut(name).ok_or(missing)?;
             // What arrived stays, as with a real stream.
-            volume.bytes = bytes;
+            volume.fill(bytes);
             if complete { Ok(()) } else { at.fail(ErrorKind::Other, "the source ended early") }
         })
     }
@@ -147,15 +158,15 @@ impl Hypervisor for Connection {
             message,
             code: None,
         })?;
-        self.call("define", &definition.name.clone(), true, |at| {
+        self.call("define", &definition.domain.name.clone(), true, |at| {
             let domains = &mut at.host()?.domains;
-            let old = domains.get(&definition.name);
-            if old.is_some_and(|old| old.definition.uuid != definition.uuid) {
+            let old = domains.get(&definition.domain.name);
+            if old.is_some_and(|old| old.definition.domain.uuid != definition.domain.uuid) {
                 return at.fail(ErrorKind::Exists, "domain already exists with another uuid");
             }
             let running = old.and_then(|old| old.running.clone());
-            let name = definition.name.clone();
-            domains.insert(name, SimulatedDomain { definition, xml: xml.to_owned(), running });
+            let name = definition.domain.name.clone();
+            domains.insert(name, SimulatedDomain { definition, running });
             Ok(())
         })
     }
@@ -193,6 +204,13 @@ impl Hypervisor for Connection {
         })
     }
 
+    fn addresses(&self, domain: &str) -> Result<Vec<Ipv4Addr>> {
+        self.call("addresses", domain, false, |at| {
+            let running = at.domain()?.running.as_ref();
+            Ok(running.and_then(guest::Running::address).into_iter().collect())
+        })
+    }
+
     fn agent(&self, domain: &str, request: &Value, _timeout: Duration) -> Result<Value> {
         let command = request.get("execute").and_then(Value::as_str).unwrap_or_default();
         let reads = request.pointer("/arguments/mode").is_some_and(|mode| mode == "r");
@@ -215,18 +233,16 @@ impl Connection {
     }
 }
 
-fn seen(domain: &SimulatedDomain) -> Domain {
-    let known = &domain.definition;
-    Domain {
-        name: known.name.clone(),
-        uuid: known.uuid,
-        active: domain.running.is_some(),
-        owner: known.owner.clone(),
-        memory_kib: known.memory_kib,
-        vcpu_pins: known.vcpu_pins.clone(),
-        emulator_pins: known.emulator_pins.clone(),
-        memory_nodes: known.memory_nodes.clone(),
-        memory_strict: known.memory_strict,
-        xml: domain.xml.clone(),
+fn info(pool: &str, name: &str, volume: &Volume) -> VolumeInfo {
+    let path = |name: &str| format!("{}/{name}", pool_path(pool));
+    VolumeInfo {
+        name: name.to_owned(),
+        path: path(name),
+        capacity: volume.request.capacity,
+        backing: volume.request.backing.as_deref().map(path),
     }
+}
+
+fn seen(domain: &SimulatedDomain) -> Domain {
+    Domain { active: domain.running.is_some(), ..domain.definition.domain.clone() }
 }

@@ -43,12 +43,20 @@ pub struct Fault {
     mode: Mode,
     /// How often it still strikes.
     left: u32,
+    /// What libvirt says, instead of the script's own words.
+    message: Option<String>,
 }
 
 impl Fault {
     /// Strikes the calls that `strikes` chooses, at most `times` times.
     pub fn when(mode: Mode, times: u32, strikes: impl Fn(&Call) -> bool + Send + 'static) -> Self {
-        Self { strikes: Box::new(strikes), mode, left: times }
+        Self { strikes: Box::new(strikes), mode, left: times, message: None }
+    }
+
+    /// The same, with the words that libvirt would use.
+    #[must_use]
+    pub fn saying(self, message: &str) -> Self {
+        Self { message: Some(message.to_owned()), ..self }
     }
 
     /// Strikes the changing call of that number, once.
@@ -61,6 +69,27 @@ impl Fault {
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fault({:?}, {} left)", self.mode, self.left)
+    }
+}
+
+/// A fault that strikes a call.
+pub(super) struct Strike {
+    pub(super) mode: Mode,
+    message: Option<String>,
+}
+
+impl Strike {
+    /// The error of the call that is struck.
+    pub(super) fn error(&self, call: &Call) -> HypervisorError {
+        let (kind, words) = match self.mode {
+            Mode::Before | Mode::DieBefore => {
+                (ErrorKind::Other, "scripted failure before the effect")
+            }
+            Mode::After | Mode::DieAfter => {
+                (ErrorKind::Unreachable, "scripted failure after the effect")
+            }
+        };
+        failure(call, kind, self.message.as_deref().unwrap_or(words))
     }
 }
 
@@ -83,6 +112,11 @@ impl Faults {
         self.dead = false;
     }
 
+    /// We die here: all calls fail until we live again.
+    pub(super) const fn die(&mut self) {
+        self.dead = true;
+    }
+
     pub(super) fn log(&self) -> &[Call] {
         &self.log
     }
@@ -97,7 +131,7 @@ impl Faults {
         name: &str,
         object: &str,
         changes: bool,
-    ) -> Result<(Call, Option<Mode>), HypervisorError> {
+    ) -> Result<(Call, Option<Strike>), HypervisorError> {
         let number = if changes { self.log.len() as u64 + 1 } else { 0 };
         let call =
             Call { number, host: host.clone(), name: name.to_owned(), object: object.to_owned() };
@@ -108,12 +142,13 @@ impl Faults {
             self.log.push(call.clone());
         }
         let fault = self.script.iter_mut().find(|fault| fault.left > 0 && (fault.strikes)(&call));
-        let mode = fault.map(|fault| {
+        let strike = fault.map(|fault| {
             fault.left -= 1;
-            fault.mode
+            Strike { mode: fault.mode, message: fault.message.clone() }
         });
+        let mode = strike.as_ref().map(|strike| strike.mode);
         self.dead = matches!(mode, Some(Mode::DieBefore | Mode::DieAfter));
-        Ok((call, mode))
+        Ok((call, strike))
     }
 }
 

@@ -58,7 +58,7 @@ impl Inside<'_> {
             return Some(file.bytes.clone());
         }
         let host = self.state.hosts.get(&self.host)?;
-        let definition = &host.domains.get(&self.domain)?.definition;
+        let domain = &host.domains.get(&self.domain)?.definition.domain;
         let text = match path {
             "/run/cloud-init/result.json" => {
                 r#"{"v1": {"datasource": "DataSourceNoCloud", "errors": []}}"#.to_owned()
@@ -66,9 +66,9 @@ impl Inside<'_> {
             "/run/cloud-init/status.json" => {
                 r#"{"v1": {"datasource": "DataSourceNoCloud", "stage": null}}"#.to_owned()
             }
-            "/proc/meminfo" => format!("MemTotal: {} kB\n", definition.memory_kib / 100 * 95),
+            "/proc/meminfo" => format!("MemTotal: {} kB\n", domain.memory_kib / 100 * 95),
             "/sys/devices/system/cpu/online" => {
-                format!("0-{}\n", definition.vcpu_pins.len().saturating_sub(1))
+                format!("0-{}\n", domain.vcpu_pins.len().saturating_sub(1))
             }
             _ => return None,
         };

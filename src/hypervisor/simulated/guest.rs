@@ -48,7 +48,6 @@ impl Running {
         }
     }
 
-    #[cfg(test)]
     pub(super) const fn address(&self) -> Option<Ipv4Addr> {
         self.address
     }
@@ -105,6 +104,7 @@ pub(super) fn answer(
             let input = String::from_utf8_lossy(&input);
             inside.exec(text("path"), &words.collect::<Vec<_>>(), &input)
         }
+        "guest-network-get-interfaces" => Ok(inside.interfaces()),
         "guest-exec-status" => inside.exec_status(number("pid")),
         "guest-file-open" => inside.open(text("path"), text("mode")),
         "guest-file-read" => inside.read(number("handle"), number("count")),
@@ -165,6 +165,19 @@ impl Inside<'_> {
         Ok(())
     }
 
+    fn interfaces(&mut self) -> Value {
+        let address = self.running().and_then(|running| running.address);
+        let addresses: Vec<Value> = address
+            .map(|ip| json!({ "ip-address-type": "ipv4", "ip-address": ip, "prefix": 24 }))
+            .into_iter()
+            .collect();
+        json!([
+            { "name": "lo", "ip-addresses":
+                [{ "ip-address-type": "ipv4", "ip-address": "127.0.0.1", "prefix": 8 }] },
+            { "name": "eth0", "ip-addresses": addresses },
+        ])
+    }
+
     fn exec(&mut self, path: &str, args: &[&str], input: &str) -> Result<Value, Refusal> {
         let Some(outcome) = exec::run(self, path, args, input) else {
             return refuse(format!(
@@ -212,7 +225,7 @@ impl Inside<'_> {
         let disks = &host.domains.get(&self.domain)?.definition.disks;
         let seed = disks.iter().find(|disk| disk.readonly)?;
         let volume = host.pools.get(&seed.pool)?.get(&seed.volume)?;
-        let mut image = volume.bytes.clone();
+        let mut image = volume.content();
         let options = fatfs::FsOptions::new().update_accessed_date(false);
         let system = fatfs::FileSystem::new(Cursor::new(&mut image), options).ok()?;
         let mut text = String::new();
@@ -231,8 +244,12 @@ fn writable(host: &SimulatedHost, domain: &str, index: usize) -> Option<Disk> {
 impl State {
     /// Lets happen what had to happen until `now`: boots, gossip, elections.
     pub(super) fn settle(&mut self, now: Duration) {
+        if self.settled == Some(now) {
+            return;
+        }
         self.refresh(now);
         self.redis.advance(now);
+        self.settled = Some(now);
     }
 
     /// Brings up guests whose time has come, and tells Redis who is there.

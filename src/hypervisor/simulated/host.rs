@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::guest;
 use super::redis::Store;
 use super::xml::Definition;
-use crate::hypervisor::VolumeRequest;
+use crate::hypervisor::{Domain, VolumeRequest};
 use crate::topology::Host;
 
 /// Path of a pool on its host.
@@ -25,8 +25,11 @@ pub(super) struct File {
 #[derive(Clone, Debug)]
 pub(super) struct Volume {
     pub(super) request: VolumeRequest,
-    /// What was uploaded.
-    pub(super) bytes: Vec<u8>,
+    /// What was uploaded, up to the last byte that is not 0: most of a seed is
+    /// empty, and a world holds many.
+    bytes: Vec<u8>,
+    /// Bytes that were uploaded.
+    pub(super) length: usize,
     /// Files, for a root.
     pub(super) files: BTreeMap<String, File>,
     /// Services that start at boot, for a root.
@@ -40,6 +43,7 @@ impl Volume {
         Self {
             request: request.clone(),
             bytes: Vec::new(),
+            length: 0,
             files: BTreeMap::new(),
             enabled: false,
             redis: None,
@@ -47,11 +51,28 @@ impl Volume {
     }
 }
 
+impl Volume {
+    /// Keeps what was uploaded.
+    pub(super) fn fill(&mut self, mut bytes: Vec<u8>) {
+        self.length = bytes.len();
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(used);
+        bytes.shrink_to_fit();
+        self.bytes = bytes;
+    }
+
+    /// What was uploaded.
+    pub(super) fn content(&self) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        bytes.resize(self.length, 0);
+        bytes
+    }
+}
+
 /// A defined domain.
 #[derive(Clone, Debug)]
 pub(super) struct SimulatedDomain {
     pub(super) definition: Definition,
-    pub(super) xml: String,
     pub(super) running: Option<guest::Running>,
 }
 
@@ -97,9 +118,9 @@ impl SimulatedHost {
         let running = self.domains.values().filter(|domain| domain.running.is_some());
         running
             .map(|domain| &domain.definition)
-            .filter(|domain| domain.memory_nodes == [numa])
-            .filter(|domain| domain.page_kib.unwrap_or(4) == size_kib)
-            .map(|domain| domain.memory_kib.div_ceil(size_kib))
+            .filter(|known| known.domain.memory_nodes == [numa])
+            .filter(|known| known.page_kib.unwrap_or(4) == size_kib)
+            .map(|known| known.domain.memory_kib.div_ceil(size_kib))
             .sum()
     }
 
@@ -127,11 +148,12 @@ impl SimulatedHost {
             return Some(format!("could not open kernel file '{path}'"));
         }
         let size = domain.page_kib?;
-        let node = self.topology.numa.iter().find(|node| domain.memory_nodes == [node.id])?;
+        let Domain { memory_nodes, memory_kib, .. } = &domain.domain;
+        let node = self.topology.numa.iter().find(|node| *memory_nodes == [node.id])?;
         let pool =
             node.pages.iter().find(|pool| pool.size_kib == size).map_or(0, |pool| pool.count);
         let free = pool.saturating_sub(self.pages_in_use(node.id, size));
-        (free < domain.memory_kib.div_ceil(size)).then(|| {
+        (free < memory_kib.div_ceil(size)).then(|| {
             format!("unable to map backing store for guest RAM: {free} pages of {size} KiB free")
         })
     }

@@ -24,6 +24,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use self::clock::SimulatedClock;
 pub use self::faults::{Call, Fault, Mode};
@@ -61,6 +62,8 @@ struct State {
     /// Domains whose guest never comes up.
     stuck: Vec<String>,
     next_process: i64,
+    /// The time until which everything has happened.
+    settled: Option<Duration>,
 }
 
 impl SimulatedWorld {
@@ -88,6 +91,12 @@ impl SimulatedWorld {
     /// was made.
     pub fn fail_at(&self, number: u64, mode: Mode) {
         self.fail(Fault::at(number, mode));
+    }
+
+    /// The process that works here dies, as of `kill -9`: all calls fail until
+    /// [`Self::revive`].
+    pub fn kill(&self) {
+        self.state().faults.die();
     }
 
     /// A new process: no scripted failure is left, calls work again.
@@ -130,6 +139,11 @@ impl SimulatedWorld {
     /// Lets the guest of a domain hang whenever it is started.
     pub fn never_boots(&self, domain: &str) {
         self.state().stuck.push(domain.to_owned());
+    }
+
+    /// Ends [`Self::never_boots`]: the guest comes up after all.
+    pub fn boots_again(&self, domain: &str) {
+        self.state().stuck.retain(|stuck| stuck != domain);
     }
 
     /// Lets a domain's agent leave the next `calls` requests unanswered.

@@ -1,7 +1,7 @@
 //! A host of a topology to what its libvirt would say of it.
 
 use super::host::SimulatedHost;
-use crate::hypervisor::{HostReport, ReportedCpu, ReportedNuma, ReportedPool};
+use crate::hypervisor::{HostReport, ReportedCpu, ReportedNic, ReportedNuma, ReportedPool};
 use crate::topology::{Host, Hypervisor, NumaNode};
 
 /// The host's report, with what its running domains and volumes leave free.
@@ -18,13 +18,23 @@ pub(super) fn report(host: &SimulatedHost) -> HostReport {
         numa: known.numa.iter().map(|numa| numa_node(host, numa)).collect(),
         pools: pools(host, known),
         bridges: known.bridges.clone(),
+        cpu_model: None,
+        nics: known
+            .network_bits_per_s
+            .map(|speed| ReportedNic {
+                name: "eth0".to_owned(),
+                bits_per_s: Some(speed.get()),
+                numa: None,
+            })
+            .into_iter()
+            .collect(),
     }
 }
 
 fn pools(host: &SimulatedHost, known: &Host) -> Vec<ReportedPool> {
     let pool = |pool: &crate::topology::Pool| {
         let capacity = pool.capacity_mib.bytes();
-        let used: u64 = host.volumes(&pool.name).map(|volume| volume.bytes.len() as u64).sum();
+        let used: u64 = host.volumes(&pool.name).map(|volume| volume.length as u64).sum();
         ReportedPool {
             name: pool.name.clone(),
             path: super::host::pool_path(&pool.name),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::hypervisor::{ReportedCpu, ReportedNuma};
+use crate::hypervisor::{OwnerTag, ReportedCpu, ReportedNuma};
 
 fn cpu(id: u32, siblings: &[u32], l3: Option<&[u32]>) -> ReportedCpu {
     let core = siblings.first().copied().unwrap_or(id);
@@ -38,11 +38,41 @@ fn report() -> HostReport {
             available: 253_131_005_952,
         }],
         bridges: vec!["br0".to_owned(), "on".to_owned()],
+        cpu_model: Some("EPYC-Milan by AMD".to_owned()),
+        nics: vec![
+            ReportedNic {
+                name: "eth0".to_owned(),
+                bits_per_s: Some(25_000_000_000),
+                numa: Some(1),
+            },
+            ReportedNic { name: "eth1".to_owned(), bits_per_s: None, numa: None },
+        ],
+    }
+}
+
+fn foreign() -> Domain {
+    Domain {
+        name: "old-db".to_owned(),
+        uuid: uuid::Uuid::nil(),
+        active: true,
+        owner: None::<OwnerTag>,
+        memory_kib: 16 << 20,
+        vcpu_pins: vec![vec![2], vec![6]],
+        emulator_pins: Vec::new(),
+        memory_nodes: Vec::new(),
+        memory_strict: false,
+        xml: String::new(),
     }
 }
 
 fn file(stated: Option<Hypervisor>, report: &HostReport) -> HostFile {
-    host_file(&HostName::new("h1").unwrap(), "qemu+unix:///system?socket=/run/h1", stated, report)
+    host_file(
+        &HostName::new("h1").unwrap(),
+        "qemu+unix:///system?socket=/run/h1",
+        stated,
+        report,
+        &[foreign()],
+    )
 }
 
 #[test]
@@ -50,12 +80,18 @@ fn a_host_with_smt_known_and_unknown_caches_and_a_node_of_memory_alone() {
     insta::assert_snapshot!(file(None, &report()).text, @r##"
     # Written by hostsplit discover from qemu+unix:///system?socket=/run/h1; edit as you like.
     # libvirt 9.0.0, QEMU 7.2.22. Measured, where no comment says otherwise.
+    # CPUs: EPYC-Milan by AMD.
+    # NIC eth0: 25Gbit/s, NUMA node 1.
+    # NIC eth1: no link.
+    # Domains that are here already; reserve what the running ones need:
+    #   old-db: running, 2 vCPUs pinned to CPUs 2,6, 16GiB
     name: h1
     uri: qemu+unix:///system?socket=/run/h1
     hypervisor: kvm                        # kvm | qemu; assumed: offered, not proved by starting a guest
     cost: 1                                # assumed: all hosts cost the same
     reserve: { cores: 2, memory: 5GiB }    # assumed: for the host, emulator and I/O threads; one core per NUMA node
     bridges: [br0, "on"]
+    network: 25Gbit/s                      # assumed: the bridge is on eth0, the fastest link
     numa:
       - id: 0
         memory: 64387MiB
@@ -74,7 +110,7 @@ fn a_host_with_smt_known_and_unknown_caches_and_a_node_of_memory_alone() {
         l3: []                             # no CPU is online here
     pools:                                 # capacity: free when discovered; iops: assumed
       - { name: default, capacity: 235GiB, iops: 20k/s }
-    assumed: [hypervisor, cost, reserve, numa.1.l3, pools.default.iops]
+    assumed: [hypervisor, cost, reserve, network, numa.1.l3, pools.default.iops]
     "##);
 }
 
@@ -90,12 +126,18 @@ fn a_small_host_of_which_little_is_known() {
     insta::assert_snapshot!(file(None, &small).text, @r##"
     # Written by hostsplit discover from qemu+unix:///system?socket=/run/h1; edit as you like.
     # libvirt 9.0.0, QEMU 7.2.22. Measured, where no comment says otherwise.
+    # CPUs: EPYC-Milan by AMD.
+    # NIC eth0: 25Gbit/s, NUMA node 1.
+    # NIC eth1: no link.
+    # Domains that are here already; reserve what the running ones need:
+    #   old-db: running, 2 vCPUs pinned to CPUs 2,6, 16GiB
     name: h1
     uri: qemu+unix:///system?socket=/run/h1
     hypervisor: qemu                       # kvm | qemu; kvm is not offered
     cost: 1                                # assumed: all hosts cost the same
     reserve: { cores: 0, memory: 939MiB }  # assumed: for the host, emulator and I/O threads; no core: there are too few to give one away
     bridges: []                            # assumed: libvirt lists none; add those that you know of
+    network: 25Gbit/s                      # assumed: the bridge is on eth0, the fastest link
     numa:
       - id: 0
         memory: 7514MiB
@@ -103,7 +145,7 @@ fn a_small_host_of_which_little_is_known() {
         l3:
           - { size: 32MiB, cores: [[0], [1]] }
     pools: []                              # libvirt lists no active pool with free space
-    assumed: [cost, reserve, bridges]
+    assumed: [cost, reserve, bridges, network]
     "##);
 }
 

@@ -12,8 +12,10 @@ pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
     problem.parts.iter().filter(is_homeless).filter_map(|part| homeless(problem, part)).collect()
 }
 
-/// The hosts that cannot take the smallest instance of a part.
-pub(super) fn rejections(problem: &Problem) -> Vec<Rejection> {
+/// The hosts that cannot take the smallest instance of a part even if they are
+/// empty.
+#[must_use]
+pub fn rejections(problem: &Problem) -> Vec<Rejection> {
     let mut found = Vec::new();
     for part in &problem.parts {
         let Some(shape) = smallest(part) else { continue };

@@ -14,6 +14,7 @@ mod elastic;
 mod fit;
 mod totals;
 
+pub use self::fit::rejections;
 use super::{Limits, solve};
 use crate::model::{Part, Problem};
 
@@ -103,7 +104,7 @@ pub fn explain(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasi
     if shortages.is_empty() {
         shortages.push(together());
     }
-    Infeasible { shortages, rejections: fit::rejections(problem), served: served(partial, limits) }
+    Infeasible { shortages, rejections: rejections(problem), served: served(partial, limits) }
 }
 
 fn no_hosts() -> Shortage {

@@ -14,9 +14,10 @@ impl Network {
         for &uid in online {
             let Some(server) = self.servers.get(&uid) else { continue };
             let voters: Vec<Uid> = server.voters().collect();
-            for &peer in server.view.keys() {
+            let suspected = server.view.keys().filter(|peer| server.suspects(**peer, now));
+            for &peer in suspected {
                 let against = voters.iter().filter(|voter| self.suspects(**voter, peer, now));
-                if server.suspects(peer, now) && against.count() * 2 > voters.len() {
+                if against.count() * 2 > voters.len() {
                     verdicts.push((uid, peer));
                 }
             }

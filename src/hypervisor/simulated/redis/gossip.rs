@@ -2,9 +2,10 @@
 //! hearer.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
-use super::{Network, Peer, Server, Uid};
+use super::{Endpoint, Network, Peer, Server, Uid};
 
 /// Virtual time between two rounds.
 const ROUND: Duration = Duration::from_millis(500);
@@ -24,13 +25,17 @@ impl Network {
 
     fn round(&mut self, now: Duration) {
         let online = self.online();
+        let places = self.places();
         for &uid in &online {
             self.meet(uid, now);
-            self.miss(uid);
+            self.miss(uid, &places);
         }
         for &from in &online {
-            for &to in &online {
-                if from != to {
+            let mut last = None;
+            // What it learns on the way counts.
+            while let Some(to) = self.next_peer(from, last) {
+                last = Some(to);
+                if from != to && online.binary_search(&to).is_ok() {
                     self.exchange(from, to, now);
                 }
             }
@@ -40,6 +45,24 @@ impl Network {
         for &uid in &online {
             self.replicate(uid);
         }
+    }
+
+    /// The peer behind `last` that `from` knows.
+    fn next_peer(&self, from: Uid, last: Option<Uid>) -> Option<Uid> {
+        let begin = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let view = &self.servers.get(&from)?.view;
+        view.range((begin, Bound::Unbounded)).next().map(|(uid, _)| *uid)
+    }
+
+    /// Who answers where.
+    fn places(&self) -> BTreeMap<Endpoint, Uid> {
+        let mut places = BTreeMap::new();
+        for (uid, server) in &self.servers {
+            if let Some(endpoint) = server.online {
+                places.entry(endpoint).or_insert(*uid);
+            }
+        }
+        places
     }
 
     /// Tries what `uid` was told to meet: both sides learn of each other.
@@ -70,13 +93,13 @@ impl Network {
 
     /// Takes the address off whoever it is no longer the address of: the one who
     /// answers there says that it is another.
-    fn miss(&mut self, uid: Uid) {
+    fn miss(&mut self, uid: Uid, places: &BTreeMap<Endpoint, Uid>) {
         let Some(server) = self.servers.get(&uid) else { return };
         let others = server.view.iter().filter(|(peer, _)| **peer != uid);
         let moved: Vec<Uid> = others
             .filter(|(peer, known)| {
-                let there = known.endpoint.and_then(|endpoint| self.at(endpoint));
-                there.is_some_and(|found| found != **peer)
+                let there = known.endpoint.and_then(|endpoint| places.get(&endpoint));
+                there.is_some_and(|found| found != *peer)
             })
             .map(|(peer, _)| *peer)
             .collect();
@@ -116,10 +139,12 @@ impl Network {
         let Some(speaker) = self.servers.get(&of) else { return };
         let (epoch, endpoint) = (speaker.epoch, speaker.online);
         let Some(claim) = speaker.me().cloned() else { return };
-        let rumours: BTreeMap<Uid, Peer> = speaker
+        let Some(hearer) = self.servers.get(&at) else { return };
+        let rumours: Vec<(Uid, Peer)> = speaker
             .view
             .iter()
             .filter(|(uid, peer)| **uid != of && !peer.failed && peer.endpoint.is_some())
+            .filter(|(uid, _)| !hearer.view.contains_key(uid))
             .map(|(uid, peer)| (*uid, Peer::new(peer.endpoint, now)))
             .collect();
         let Some(hearer) = self.servers.get_mut(&at) else { return };
@@ -155,6 +180,36 @@ impl Server {
     /// Takes in what `of` says of itself: the higher epoch wins a slot, and who
     /// lost all slots follows the winner.
     fn believe(&mut self, of: Uid, claim: &Peer) {
+        let losers = if self.knows(of, claim) { Vec::new() } else { self.grant(of, claim) };
+        if let Some(peer) = self.view.get_mut(&of) {
+            (peer.endpoint, peer.heard, peer.failed) = (claim.endpoint, claim.heard, claim.failed);
+        }
+        let my_master = self.follows();
+        let lost = losers.contains(&self.uid)
+            || my_master.is_some_and(|master| losers.contains(&master) && of != self.uid);
+        let collision = claim.follows.is_none() && of > self.uid;
+        let uid = self.uid;
+        if let Some(me) = self.view.get_mut(&uid) {
+            if lost {
+                me.follows = Some(of);
+            } else if collision && me.follows.is_none() && me.epoch == claim.epoch {
+                self.epoch += 1;
+                me.epoch = self.epoch;
+            }
+        }
+    }
+
+    /// Whether `of` said the same before; slots that were granted belong to nobody
+    /// else.
+    fn knows(&self, of: Uid, claim: &Peer) -> bool {
+        self.view.get(&of).is_some_and(|known| {
+            (known.epoch, known.follows) == (claim.epoch, claim.follows)
+                && known.slots == claim.slots
+        })
+    }
+
+    /// Grants `of` the slots that it wins; who lost its last one.
+    fn grant(&mut self, of: Uid, claim: &Peer) -> Vec<Uid> {
         let mut granted = claim.slots.clone();
         let mut losers = Vec::new();
         for (uid, peer) in self.view.iter_mut().filter(|(uid, _)| **uid != of) {
@@ -172,18 +227,6 @@ impl Server {
             }
         }
         self.view.insert(of, Peer { slots: granted, ..claim.clone() });
-        let my_master = self.follows();
-        let lost = losers.contains(&self.uid)
-            || my_master.is_some_and(|master| losers.contains(&master) && of != self.uid);
-        let collision = claim.follows.is_none() && of > self.uid;
-        let uid = self.uid;
-        if let Some(me) = self.view.get_mut(&uid) {
-            if lost {
-                me.follows = Some(of);
-            } else if collision && me.follows.is_none() && me.epoch == claim.epoch {
-                self.epoch += 1;
-                me.epoch = self.epoch;
-            }
-        }
+        losers
     }
 }

@@ -22,7 +22,7 @@ pub(super) type Uid = u32;
 pub(super) type Store = Uid;
 
 /// Where a server listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Endpoint {
     pub(super) address: Ipv4Addr,
     pub(super) port: u16,

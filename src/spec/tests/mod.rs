@@ -1,5 +1,12 @@
 //! Specs right and wrong, through the door that everybody uses.
 
+mod described;
+mod engines;
+mod hostile;
+mod hosts;
+mod parts;
+mod policies;
+
 use super::*;
 
 const SPEC: &str = "\
@@ -129,7 +136,7 @@ fn everything_is_ordered_whatever_the_order_in_the_files() {
 #[test]
 fn fields_are_checked_by_name() {
     insta::assert_snapshot!(changed("spec.yaml", "name: quick", "nam: quick"), @r#"
-    spec.yaml:1:1: unknown field "nam"; expected name, policy, network, image, hosts, services or vms
+    spec.yaml:1:1: unknown field "nam"; expected name, include, policy, network, image, hosts, services or vms
     hint: did you mean "name"?
     "#);
     insta::assert_snapshot!(changed("spec.yaml", "reads: 3k/s, ", ""), @r#"spec.yaml:8:43: the field "reads" is missing"#);
@@ -144,15 +151,15 @@ fn values_are_checked_by_kind() {
     hint: did you mean "host"?
     "#);
     insta::assert_snapshot!(changed("spec.yaml", "engine: redis", "engine: rediss"), @r#"
-    spec.yaml:8:28: engine: "rediss" is not known; expected redis
+    spec.yaml:8:28: engine: "rediss" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "redis"?
     "#);
     insta::assert_snapshot!(changed("spec.yaml", "count: 2", "count: 0"), @"spec.yaml:10:29: count: 0 is too little; expected at least 1");
     insta::assert_snapshot!(changed("spec.yaml", "memory: 1GiB", "memory: 1024TiB, count: 3"), @r#"spec.yaml:10:59: the field "count" stands here a second time"#);
     insta::assert_snapshot!(changed("hosts/h1.yaml", "24000MiB", "24000TiB"), @"hosts/h1.yaml:8:13: memory: 24000TiB is absurd; expected at most 64TiB");
-    insta::assert_snapshot!(changed("hosts/h1.yaml", "bridges: [br0]", "bridges: br0"), @"hosts/h1.yaml:5:10: expected a list such as [a, b]");
-    insta::assert_snapshot!(changed("spec.yaml", "policy: { survive: host }", "policy: host"), @"spec.yaml:2:9: expected a map such as { field: value }");
-    insta::assert_snapshot!(changed("hosts/h1.yaml", "{ cores: 1, memory: 2GiB }", "nothing"), @r#"hosts/h1.yaml:4:1: found string "nothing"; expected `none` or a map such as { cores: 1, memory: 2GiB }"#);
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "bridges: [br0]", "bridges: br0"), @r#"hosts/h1.yaml:5:10: bridges: found "br0"; expected a list such as [a, b]"#);
+    insta::assert_snapshot!(changed("spec.yaml", "policy: { survive: host }", "policy: host"), @r#"spec.yaml:2:9: policy: found "host"; expected a map such as { field: value }"#);
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "{ cores: 1, memory: 2GiB }", "nothing"), @r#"hosts/h1.yaml:4:10: reserve: found "nothing"; expected `none` or a map such as { cores: 1, memory: 2GiB }"#);
     insta::assert_snapshot!(changed("hosts/h1.yaml", "uri: qemu+unix", "uri: qmeu+unix"), @r#"
     hosts/h1.yaml:2:6: uri: "qmeu+unix:///system?socket=/run/h1" is no libvirt URI such as qemu+ssh://root@h1/system
     hint: did you mean "qemu+unix"?
@@ -227,15 +234,12 @@ fn nothing_is_given_out_twice() {
 fn includes_lead_to_files() {
     insta::assert_snapshot!(changed("spec.yaml", "hosts/*", "host/*"), @r#"
     spec.yaml:6:14: include: "host/*.yaml" matches no file
-    hint: `hostsplit discover URI` writes host files; paths are relative to this file
+    hint: paths are relative to this file; `hostsplit discover URI` writes host files
     "#);
     insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "hosts/[a.yaml"), @r#"spec.yaml:6:14: include: "hosts/[a.yaml" is no pattern: invalid range pattern"#);
     insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "host*"), @"hosts: is a directory; expected a file");
     insta::assert_snapshot!(changed("spec.yaml", "image/image.yaml", "image/img.yaml"), @"image/img.yaml: cannot read it: No such file or directory (os error 2)");
-    insta::assert_snapshot!(changed("hosts/h1.yaml", "name: h1", "name: h1\ninclude: h1.yaml"), @"
-    hosts/h1.yaml:2:10: include: stands alone in an entry of the spec's `hosts`
-    hint: give the include an entry of its own
-    ");
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "name: h1", "name: h1\ninclude: h1.yaml"), @r#"hosts/h1.yaml:2:1: unknown field "include"; expected name, count, uri, hypervisor, labels, cost, reserve, cores, threads, memory, disk, iops, network, bridges, numa, pools or assumed"#);
 }
 
 #[test]
@@ -248,7 +252,11 @@ fn all_mistakes_of_all_files_are_told_at_once() {
     insta::assert_snapshot!(files.errors(), @r#"
     hosts/h1.yaml:3:13: hypervisor: "xen" is not known; expected kvm or qemu
     hosts/h1.yaml:12:32: capacity: "70GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
-    hosts/h2.yaml:1:1: unknown field "nmae"; expected include, name, uri, hypervisor, labels, cost, reserve, network, bridges, numa, pools or assumed
+    hosts/h2.yaml:1:1: the field "hypervisor" is missing
+    hosts/h2.yaml:1:1: the field "numa" is missing
+    hint: say its NUMA nodes, as `hostsplit discover` writes them, or flat: `cores: 24, memory: 96GiB`
+    hosts/h2.yaml:1:1: the field "pools" is missing
+    hosts/h2.yaml:1:1: unknown field "nmae"; expected name, count, uri, hypervisor, labels, cost, reserve, cores, threads, memory, disk, iops, network, bridges, numa, pools or assumed
     hint: did you mean "name"?
     spec.yaml:8:78: data: 0MiB is too little; expected at least 1MiB
     spec.yaml:10:39: vcpus: "many" is not a whole number such as 4
@@ -261,8 +269,11 @@ fn hostile_files_are_refused() {
     let said = |text: &[u8]| files.put("hosts/h1.yaml", text).errors();
     insta::assert_snapshot!(said(b""), @"hosts/h1.yaml: the file is empty");
     insta::assert_snapshot!(said(b"# nothing\n\n"), @"hosts/h1.yaml: the file is empty");
-    insta::assert_snapshot!(said(b"name: \xff"), @"hosts/h1.yaml: is not UTF-8 text: byte 7 is wrong");
-    insta::assert_snapshot!(said(&vec![b'#'; 2 << 20]), @"hosts/h1.yaml: is larger than 1024 KiB");
+    insta::assert_snapshot!(said(b"name: \xff"), @"hosts/h1.yaml:1:7: is not UTF-8 text: byte 7 is wrong");
+    insta::assert_snapshot!(said(&vec![b'#'; 50 << 20]), @"
+    hosts/h1.yaml: is larger than 4 MiB
+    hint: split it: `include: [part.yaml]`
+    ");
     insta::assert_snapshot!(said("name: h1\n---\nname: h2\n".as_bytes()), @"
     hosts/h1.yaml:3:1: a second YAML document begins; a file holds one
     hint: remove the line `---`

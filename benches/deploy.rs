@@ -1,0 +1,262 @@
+//! A deploy of 200 VMs to 20 simulated hosts, then one that has nothing to do:
+//! seconds of each, and the most memory that the process ever took. Guests boot
+//! in virtual time, so this is everything but the wait for them.
+//!
+//! ```text
+//! cargo bench --no-default-features --bench deploy
+//! ```
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that measures and prints"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hostsplit::deploy::{
+    Event, ImageError, ImageStore, Observer, Patience, Site, connect, execute, gaps, observe,
+    preflight, walk,
+};
+use hostsplit::graph::decide;
+use hostsplit::hypervisor::simulated::SimulatedWorld;
+use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
+use hostsplit::plan::{
+    Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
+    SlotRange, Volume,
+};
+use hostsplit::spec::{
+    Demand, Engine, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
+};
+use hostsplit::state::store::Store;
+use hostsplit::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
+use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+const HOSTS: u32 = 20;
+const SERVICES: u32 = 10;
+/// Groups of a service, each a master and a replica.
+const GROUPS: u32 = 9;
+/// Fixed machines, one a host.
+const FIXED: u32 = 20;
+const DISK: &[u8] = &[7; 1 << 20];
+
+/// The image in memory.
+struct Disk;
+
+impl ImageStore for Disk {
+    fn open(&self, _: &ImageFile) -> Result<(Box<dyn Read>, u64), ImageError> {
+        Ok((Box::new(Cursor::new(DISK)), DISK.len() as u64))
+    }
+}
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn on(&self, _: &Event) {}
+}
+
+fn host(number: u32) -> Host {
+    let cores = (0..24).map(|cpu| Core { cpus: vec![cpu] }).collect();
+    Host {
+        uri: Some(format!("test://h{number}")),
+        name: HostName::new(format!("h{number}")).unwrap(),
+        hypervisor: Hypervisor::Kvm,
+        labels: BTreeMap::new(),
+        numa: vec![NumaNode {
+            id: 0,
+            l3: vec![L3Domain { size_kib: None, cores }],
+            memory_mib: Mebibytes::from_gib(64),
+            reserved_memory_mib: Mebibytes::from_gib(2),
+            reserved_cores: 1,
+            pages: Vec::new(),
+        }],
+        pools: vec![Pool {
+            name: "default".to_owned(),
+            capacity_mib: Mebibytes::from_gib(1000),
+            iops_per_s: None,
+        }],
+        bridges: vec!["br0".to_owned()],
+        network_bits_per_s: None,
+        cost: 1,
+    }
+}
+
+/// The `number`-th machine of all.
+fn instance(service: &ServiceName, ordinal: u32, number: u32, role: Role) -> Instance {
+    let name = InstanceName::of(service, ordinal).unwrap();
+    let domain = format!("shop-{name}");
+    let volume = |part: &str, size_mib| Volume {
+        pool: "default".to_owned(),
+        name: format!("{domain}-{part}"),
+        size_mib: Mebibytes::new(size_mib),
+    };
+    let config = [("port", "6379"), ("cluster-enabled", "yes"), ("appendonly", "yes")];
+    Instance {
+        service: service.clone(),
+        role,
+        group: (role != Role::Fixed).then_some(ordinal / 2),
+        host: HostName::new(format!("h{}", number % HOSTS)).unwrap(),
+        numa: 0,
+        cpus: vec![1 + number / HOSTS],
+        threads: 1,
+        emulator_cpus: vec![0],
+        memory_mib: Mebibytes::from_gib(4),
+        page_kib: 4,
+        uuid: Uuid::new_v5(&Uuid::NAMESPACE_URL, domain.as_bytes()),
+        mac: format!("52:54:00:00:{:02x}:{:02x}", number / 256, number % 256),
+        address: format!("10.20.{}.{}", 1 + number / 200, 1 + number % 200).parse().ok(),
+        root: Some(volume("root.qcow2", 4096)),
+        data: (role != Role::Fixed).then(|| volume("data.raw", 1024)),
+        seed: Some(volume("seed.img", 1)),
+        config: config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+        domain,
+        name,
+    }
+}
+
+/// A cluster and its instances.
+fn cluster(index: u32, instances: &mut Vec<Instance>) -> ServicePlan {
+    let name = ServiceName::new(format!("cache{index}")).unwrap();
+    let mut groups = Vec::new();
+    for group in 0..GROUPS {
+        let mut add = |ordinal, role| {
+            let number = u32::try_from(instances.len()).unwrap();
+            instances.push(instance(&name, ordinal, number, role));
+            instances.last().unwrap().name.clone()
+        };
+        let lead = add(2 * group, Role::Master);
+        let replicas = vec![add(2 * group + 1, Role::Replica)];
+        let slot = |index: u32| u16::try_from(index * 16384 / GROUPS).unwrap();
+        let slots = Some(SlotRange { first: slot(group), last: slot(group + 1) - 1 });
+        groups.push(Group { index: group, slots, lead, replicas });
+    }
+    let rate = PerSecond::new(1);
+    ServicePlan {
+        name,
+        engine: Engine::Redis,
+        gateway: None,
+        demand: Demand::Sharded(ShardedDemand {
+            reads_per_s: rate,
+            writes_per_s: rate,
+            value_bytes: Bytes::new(512),
+            data_mib: Mebibytes::new(64),
+            persistence: Persistence::Aof,
+        }),
+        layout: Layout {
+            groups: GROUPS,
+            copies: 2,
+            instances: 2 * GROUPS,
+            witness: None,
+            vcpus: 1,
+            memory_mib: Mebibytes::from_gib(4),
+            data_mib: Mebibytes::new(1024),
+        },
+        capacity: Capacity {
+            unit: "plain reads".to_owned(),
+            iops_per_s: PerSecond::ZERO,
+            footing: Footing { cores: 1, l3: L3Use::Shared },
+            ceiling_per_s: rate,
+            usable_per_s: rate,
+            total_per_s: rate,
+            demand_per_s: rate,
+            binding: Binding::Quorum,
+            extrapolated: false,
+        },
+        groups,
+    }
+}
+
+fn plan() -> Plan {
+    let mut instances = Vec::new();
+    let services = (0..SERVICES).map(|index| cluster(index, &mut instances)).collect();
+    let name = ServiceName::new("box").unwrap();
+    for ordinal in 0..FIXED {
+        let number = u32::try_from(instances.len()).unwrap();
+        instances.push(instance(&name, ordinal, number, Role::Fixed));
+    }
+    let sha256 = Sha256::digest(DISK).iter().map(|byte| format!("{byte:02x}")).collect();
+    Plan {
+        format: FORMAT,
+        hostsplit: "bench".to_owned(),
+        name: DeploymentName::new("shop").unwrap(),
+        policy: Policy::surviving(Level::Host),
+        network: Some(Network {
+            bridge: "br0".to_owned(),
+            subnet: [10, 20, 0, 0].into(),
+            prefix: 16,
+            first: [10, 20, 1, 1].into(),
+            last: [10, 20, 9, 199].into(),
+            gateway: None,
+        }),
+        image: Some(Image {
+            name: "small".to_owned(),
+            disk: ImageFile { file: "disk.qcow2".to_owned(), sha256 },
+            virtual_size_mib: Mebibytes::new(2048),
+            kernel: None,
+            initrd: None,
+            cmdline: String::new(),
+        }),
+        topology: Topology { hosts: (0..HOSTS).map(host).collect() },
+        services,
+        vms: Vec::new(),
+        instances,
+        tiers: Vec::new(),
+    }
+}
+
+/// What `deploy` does: looks, decides, checks, walks. Returns the changes.
+fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> usize {
+    assert!(gaps(plan).is_empty(), "{:?}", gaps(plan));
+    let part = |what: &str, begun: &Instant| println!("    {what}: {}", seconds(begun.elapsed()));
+    let begun = Instant::now();
+    let store = Store::new(state.to_owned());
+    let lock = store.lock("bench").unwrap();
+    let journal = store.journal(&lock).unwrap();
+    let (hosts, unreachable) = connect(plan, world);
+    let clock = world.clock();
+    let patience = Patience::default();
+    let site = Site { plan, hosts: &hosts, clock: &clock, images: &Disk, patience };
+    let seen = observe(&site, &unreachable);
+    part("look", &begun);
+    let begun = Instant::now();
+    let actions = decide(plan, &seen);
+    let problems = preflight(plan, &seen, &actions, &Disk);
+    assert!(problems.is_empty(), "{problems:?}");
+    part("decide", &begun);
+    let begun = Instant::now();
+    let work = |vertex: &_| execute(&site, &actions, vertex, &Nobody);
+    let end = walk(&actions, 4, &work, Some(&journal), &Nobody, &clock);
+    part("walk", &begun);
+    assert!(end.failures.is_empty() && end.skipped == 0, "{:?}", end.failures);
+    end.done
+}
+
+fn seconds(took: Duration) -> String {
+    format!("{:.2} s", took.as_secs_f64())
+}
+
+/// The most memory that this process ever held, in MiB.
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+}
+
+fn main() {
+    let plan = plan();
+    let (world, state) = (SimulatedWorld::new(&plan.topology), tempfile::tempdir().unwrap());
+    println!("{} VMs on {HOSTS} simulated hosts", plan.instances.len());
+    for (what, limit) in [("first deploy", 2), ("deploy with nothing to do", 1)] {
+        let begun = Instant::now();
+        let changes = deploy(&plan, &world, state.path());
+        let took = seconds(begun.elapsed());
+        println!("{what}: {changes} changes in {took} (at most {limit} s)");
+    }
+    println!("peak memory: {} MiB (at most 200 MiB)", peak_mib());
+}

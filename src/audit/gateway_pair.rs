@@ -1,0 +1,87 @@
+//! HAProxy: one instance carries everything.
+
+use super::index::Index;
+use super::speed::{self, MILLION, falls_short, millionths};
+use super::{Findings, Kind};
+use crate::plan::{Instance, Plan, ServicePlan};
+use crate::profile::{GatewayPair, Profile};
+use crate::spec::{Demand, GatewayDemand};
+
+pub(super) fn check(
+    plan: &Plan,
+    service: &ServicePlan,
+    demand: &GatewayDemand,
+    (profile, rules): (&Profile, &GatewayPair),
+    index: &Index<'_>,
+    findings: &mut Findings,
+) {
+    behind(plan, service, demand, findings);
+    let derived = work(demand, rules);
+    let claimed = service.capacity.demand_per_s;
+    if falls_short(claimed.get(), derived) {
+        let message = format!("its demand is {derived}/s in requests, the plan says {claimed}");
+        findings.add(Kind::Ceiling, &service.name, message);
+    }
+    for instance in plan.instances.iter().filter(|one| one.service == service.name) {
+        speed::check(service, instance, profile, MILLION, index, findings);
+        memory(demand, instance, (profile, rules), findings);
+    }
+}
+
+/// Traffic in bit/s each way of the active instance.
+pub(super) fn traffic(demand: &GatewayDemand, rules: &GatewayPair) -> u128 {
+    let overhead = u128::from(rules.network.overhead_bytes.whole());
+    let headers = u128::from(demand.requests_per_s.get()) * overhead;
+    (u128::from(demand.response_bytes_per_s) + headers) * 8
+}
+
+/// What the pools behind it are asked for goes through it.
+fn behind(plan: &Plan, service: &ServicePlan, demand: &GatewayDemand, findings: &mut Findings) {
+    let pools = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&service.name));
+    let requests: u128 = pools
+        .map(|one| match &one.demand {
+            Demand::Pool(demand) => u128::from(demand.requests_per_s.get()),
+            _ => 0,
+        })
+        .sum();
+    if requests > u128::from(demand.requests_per_s.get()) {
+        let message = format!(
+            "the pools behind it serve {requests}/s, it is asked for {}",
+            demand.requests_per_s
+        );
+        findings.add(Kind::Gateway, &service.name, message);
+    }
+}
+
+/// The whole work in requests for nothing.
+fn work(demand: &GatewayDemand, rules: &GatewayPair) -> u128 {
+    let work = &rules.work;
+    let kib = u128::from(demand.response_bytes_per_s) * MILLION / 1_024;
+    let (mut each, mut per_kib) = (MILLION, millionths(&work.per_kib));
+    if demand.tls {
+        let shakes = millionths(&work.handshake) * millionths(&work.handshakes_per_request);
+        each += millionths(&work.tls) + shakes / MILLION;
+        per_kib += millionths(&work.tls_per_kib);
+    }
+    u128::from(demand.requests_per_s.get()) * each / MILLION + kib * per_kib / MILLION / MILLION
+}
+
+/// All connections at once fit into the memory.
+fn memory(
+    demand: &GatewayDemand,
+    instance: &Instance,
+    (profile, rules): (&Profile, &GatewayPair),
+    findings: &mut Findings,
+) {
+    let numbers = &rules.memory;
+    let each =
+        if demand.tls { &numbers.kib_per_tls_connection } else { &numbers.kib_per_connection };
+    let connections =
+        u128::from(demand.requests_per_s.get()) * millionths(&numbers.connection_s) / MILLION;
+    let held = connections * millionths(each) / MILLION / 1_024;
+    let needed = held + u128::from(profile.guest.base_mib.whole());
+    if needed > u128::from(instance.memory_mib.get()) {
+        let message = format!("its connections need {needed} MiB, it has {}", instance.memory_mib);
+        findings.add(Kind::ProcessMemory, &instance.name, message);
+    }
+}

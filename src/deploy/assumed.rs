@@ -1,0 +1,109 @@
+//! Hosts that hold exactly what a plan says, without any host: what an offline
+//! look compares with.
+
+use std::collections::BTreeMap;
+
+use crate::graph::ImagePart;
+use crate::graph::image::marker;
+use crate::hypervisor::{Domain, HostReport, OwnerTag, VolumeInfo};
+use crate::ids::HostName;
+use crate::plan::{Instance, Plan, Volume};
+use crate::render::{self, DiskPaths};
+use crate::state::world::{GuestView, HostView, Seen, World};
+
+/// The hosts of `plan`, which hold what `prior` says and nothing else; nothing at
+/// all without it.
+#[must_use]
+pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
+    let mut world = World::default();
+    let names = |plan: &Plan| -> Vec<HostName> {
+        plan.topology.hosts.iter().map(|host| host.name.clone()).collect()
+    };
+    for host in names(plan).into_iter().chain(prior.map(names).unwrap_or_default()) {
+        let view = view(&host, prior);
+        world.hosts.insert(host, Seen::Reached(Box::new(view)));
+    }
+    for instance in prior.iter().flat_map(|prior| &prior.instances) {
+        world.guests.insert(
+            instance.name.clone(),
+            GuestView { ready: true, configured: true, denied: false },
+        );
+    }
+    for service in prior.iter().flat_map(|prior| &prior.services) {
+        world.clusters.insert(service.name.clone(), Vec::new());
+    }
+    world
+}
+
+fn view(host: &HostName, prior: Option<&Plan>) -> HostView {
+    let mut view = HostView {
+        report: HostReport::unknown(host.as_str()),
+        domains: Vec::new(),
+        volumes: BTreeMap::new(),
+        addresses: BTreeMap::new(),
+    };
+    let Some(prior) = prior else { return view };
+    for instance in prior.on_host(host) {
+        view.domains.push(domain(prior, instance));
+        for volume in instance.volumes() {
+            add(&mut view, prior, instance, volume);
+        }
+    }
+    view
+}
+
+/// Where a volume lies: nobody knows, so its pool stands for the directory.
+pub(super) fn path(pool: &str, volume: &str) -> String {
+    format!("{pool}/{volume}")
+}
+
+fn add(view: &mut HostView, prior: &Plan, instance: &Instance, volume: &Volume) {
+    let info = |name: String, capacity, backing| VolumeInfo {
+        path: path(&volume.pool, &name),
+        name,
+        capacity,
+        backing,
+    };
+    let image = prior.image.as_ref();
+    let is_root = instance.root.as_ref().is_some_and(|root| root.name == volume.name);
+    let disk = image.filter(|_| is_root).map(|image| ImagePart::Disk.volume(&image.disk));
+    let backing = disk.map(|disk| path(&volume.pool, &disk));
+    let pool = view.volumes.entry(volume.pool.clone()).or_default();
+    pool.push(info(volume.name.clone(), volume.size_mib.bytes(), backing));
+    let parts = ImagePart::ALL.iter().filter_map(|part| Some(part.volume(part.file(image?)?)));
+    for name in parts.filter(|_| is_root) {
+        if !pool.iter().any(|known| known.name == name) {
+            pool.push(info(marker(&name), 0, None));
+            pool.push(info(name, 0, None));
+        }
+    }
+}
+
+fn domain(prior: &Plan, instance: &Instance) -> Domain {
+    Domain {
+        name: instance.domain.clone(),
+        uuid: instance.uuid,
+        active: true,
+        owner: Some(OwnerTag {
+            deployment: prior.name.to_string(),
+            instance: instance.name.to_string(),
+            digest: render::instance_digest(prior, instance),
+        }),
+        memory_kib: instance.memory_mib.kib(),
+        vcpu_pins: instance.cpus.iter().map(|cpu| vec![*cpu]).collect(),
+        emulator_pins: instance.emulator_cpus.clone(),
+        memory_nodes: vec![instance.numa],
+        memory_strict: true,
+        // A plan that was deployed once can be rendered, unless the program has changed.
+        xml: render::domain_xml(prior, instance, &boot_paths(prior, instance)).unwrap_or_default(),
+    }
+}
+
+/// Where kernel and initial RAM disk of an instance are assumed to lie.
+pub(super) fn boot_paths(plan: &Plan, instance: &Instance) -> DiskPaths {
+    let path = |part: ImagePart| {
+        let name = part.volume(part.file(plan.image.as_ref()?)?);
+        Some(path(&instance.root.as_ref()?.pool, &name))
+    };
+    DiskPaths { kernel: path(ImagePart::Kernel), initrd: path(ImagePart::Initrd) }
+}

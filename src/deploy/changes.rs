@@ -1,0 +1,156 @@
+//! The texts that a deploy would change: domain XML, the seed's files, the
+//! engines' configuration. Shown before anything is done.
+
+use super::assumed;
+use super::execute::files;
+use super::outline::comparable;
+use super::secrets::hide;
+use super::{Site, assumed::boot_paths};
+use crate::engine::{ConfigFile, Guests};
+use crate::graph::{Action, Actions, ImagePart, Step, Vertex, is_as_planned, owned_domain};
+use crate::ids::HostName;
+use crate::plan::{Instance, Plan};
+use crate::render::{self, DiskPaths};
+use crate::state::world::World;
+
+/// A text that would be made or changed; secrets are hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextChange {
+    /// Where.
+    pub host: HostName,
+    /// What: `domain shop-cache-0`, `/etc/redis/redis.conf of cache-0`.
+    pub name: String,
+    /// As it is; `None` where there is none, or nobody can read it.
+    pub before: Option<String>,
+    /// As it shall be.
+    pub after: String,
+    /// Whether a secret differs.
+    pub secret: bool,
+}
+
+/// What a look at the texts can go by.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The hosts as they were seen, or assumed.
+    pub world: &'a World,
+    /// What was decided.
+    pub actions: &'a Actions,
+    /// The plan that was deployed last, if it is known.
+    pub prior: Option<&'a Plan>,
+    /// The hosts, where guests may be asked for their files.
+    pub site: Option<&'a Site<'a>>,
+}
+
+/// All texts that would change, instance by instance in the plan's order. Texts
+/// that nobody can render are left out: they are gaps of the plan.
+#[must_use]
+pub fn text_changes(sight: &Sight<'_>) -> Vec<TextChange> {
+    let instances = sight.plan.instances.iter();
+    instances.flat_map(|instance| of_instance(sight, instance)).collect()
+}
+
+fn of_instance(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
+    let step = |vertex: Vertex| sight.actions.step(&vertex).filter(|step| changes(step));
+    let mut found = Vec::new();
+    if step(Vertex::Domain(instance.name.clone())).is_some() {
+        found.extend(domain(sight, instance));
+        found.extend(seed(sight, instance));
+    }
+    if step(Vertex::Configured(instance.name.clone())).is_some() {
+        found.extend(configuration(sight, instance));
+    }
+    found
+}
+
+const fn changes(step: &Step) -> bool {
+    matches!(step.action, Action::Create | Action::Update | Action::Replace)
+}
+
+fn domain(sight: &Sight<'_>, instance: &Instance) -> Option<TextChange> {
+    let planned = render::domain_xml(sight.plan, instance, &paths(sight, instance)).ok()?;
+    let view = sight.world.view(&instance.host);
+    let found = view.and_then(|view| owned_domain(sight.plan, view, instance));
+    let found = found.map(|domain| domain.xml.as_str()).filter(|xml| !xml.is_empty());
+    let (after, before) = comparable(&planned, found);
+    change(instance, format!("domain {}", instance.domain), before, after)
+}
+
+/// Where kernel and initial RAM disk lie, or will.
+fn paths(sight: &Sight<'_>, instance: &Instance) -> DiskPaths {
+    let assumed = boot_paths(sight.plan, instance);
+    let path = |part: ImagePart, assumed: Option<String>| {
+        let pool = &instance.root.as_ref()?.pool;
+        let name = part.volume(part.file(sight.plan.image.as_ref()?)?);
+        let view = sight.world.view(&instance.host)?;
+        let there = view.volume(pool, &name).map(|seen| seen.path.clone());
+        let known = view.report.pools.iter().find(|one| one.name == *pool);
+        there.or_else(|| Some(assumed::path(&known?.path, &name))).or(assumed)
+    };
+    let DiskPaths { kernel, initrd } = assumed;
+    DiskPaths { kernel: path(ImagePart::Kernel, kernel), initrd: path(ImagePart::Initrd, initrd) }
+}
+
+/// The instance as it was planned when its domain was made, if that is known.
+fn made_from<'a>(sight: &Sight<'a>, instance: &Instance) -> Option<(&'a Plan, &'a Instance)> {
+    let (prior, view) = (sight.prior?, sight.world.view(&instance.host)?);
+    let old = prior.instance(&instance.name)?;
+    let domain = owned_domain(sight.plan, view, instance)?;
+    is_as_planned(prior, old, domain).then_some((prior, old))
+}
+
+fn seed(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
+    let Ok(after) = render::seed_files(sight.plan, instance) else { return Vec::new() };
+    let before =
+        made_from(sight, instance).and_then(|(prior, old)| render::seed_files(prior, old).ok());
+    let files = [
+        ("user-data", before.as_ref().map(|seed| &seed.user_data), after.user_data),
+        ("network-config", before.as_ref().map(|seed| &seed.network_config), after.network_config),
+    ];
+    let name = |file: &str| format!("{file} of {}", instance.name);
+    let changes = files
+        .into_iter()
+        .filter_map(|(file, before, after)| change(instance, name(file), before.cloned(), after));
+    changes.collect()
+}
+
+fn configuration(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
+    let old = made_from(sight, instance).and_then(|(prior, old)| rendered(prior, old));
+    let after = rendered(sight.plan, instance).unwrap_or_default();
+    let changes = after.into_iter().filter_map(|file| {
+        let known = old.iter().flatten().find(|known| known.path == file.path);
+        let before = read(sight, instance, &file.path).or_else(|| Some(known?.text.clone()));
+        change(instance, format!("{} of {}", file.path, instance.name), before, file.text)
+    });
+    changes.collect()
+}
+
+fn rendered(plan: &Plan, instance: &Instance) -> Option<Vec<ConfigFile>> {
+    let service = plan.services.iter().find(|service| service.name == instance.service)?;
+    files(service, instance).ok()
+}
+
+/// A file as the guest has it; only guests that are ready are asked.
+fn read(sight: &Sight<'_>, instance: &Instance, path: &str) -> Option<String> {
+    let is_ready = sight.world.guests.get(&instance.name).is_some_and(|guest| guest.ready);
+    let site = sight.site.filter(|_| is_ready)?;
+    site.guest(&instance.name).ok()?.read_file(path).ok()?
+}
+
+/// A change, unless nothing changes.
+fn change(
+    instance: &Instance,
+    name: String,
+    before: Option<String>,
+    after: String,
+) -> Option<TextChange> {
+    if before.as_ref() == Some(&after) {
+        return None;
+    }
+    let host = instance.host.clone();
+    let (old, new) = (before.as_deref().map(hide), hide(&after));
+    let secret = old.as_ref().is_some_and(|old| old.secrets != new.secrets);
+    let before = old.map(|old| old.text);
+    Some(TextChange { host, name, before, after: new.text, secret })
+}

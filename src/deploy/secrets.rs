@@ -1,0 +1,110 @@
+//! Keeps secrets out of what is shown.
+
+/// Stands where a secret stood.
+const HIDDEN: &str = "(secret)";
+
+/// Parts of names whose values are secrets.
+const TELLING: [&str; 6] = ["auth", "credential", "pass", "private", "secret", "token"];
+
+/// A text with its secrets replaced, and what is left of it: two texts with equal
+/// secrets have equal rests.
+pub struct Hidden {
+    /// The text.
+    pub text: String,
+    /// The lines that held secrets. Not to be shown.
+    pub secrets: Vec<String>,
+}
+
+/// A configuration text with its secrets replaced: values of directives whose
+/// names speak of one, passwords of access rules, private keys.
+#[must_use]
+pub fn hide(text: &str) -> Hidden {
+    let mut out = String::with_capacity(text.len());
+    let mut secrets = Vec::new();
+    let mut in_key = false;
+    for line in text.lines() {
+        let begins = line.contains("-----BEGIN") && line.contains("PRIVATE");
+        in_key |= begins;
+        let shown = match in_key {
+            false => hide_line(line),
+            true if begins => HIDDEN.to_owned(),
+            true => String::new(),
+        };
+        if shown != line {
+            secrets.push(line.to_owned());
+        }
+        if !in_key || begins {
+            out.push_str(&shown);
+            out.push('\n');
+        }
+        in_key &= !line.contains("-----END");
+    }
+    Hidden { text: out, secrets }
+}
+
+fn hide_line(line: &str) -> String {
+    let indent = line.len() - line.trim_start().len();
+    let ends = |c: char| c.is_whitespace() || matches!(c, ':' | '=' | '>');
+    let (blank, rest) = line.split_at(indent);
+    let name = rest.trim_start_matches(['-', ' ', '"', '\'', '<']);
+    let name = name.split(ends).next().unwrap_or_default().to_ascii_lowercase();
+    if rest.starts_with('#') || name.starts_with('/') {
+        return line.to_owned();
+    }
+    if name == "user" {
+        let words = rest.split(' ').map(hide_word).collect::<Vec<_>>();
+        return format!("{blank}{}", words.join(" "));
+    }
+    let Some(at) = rest.find(ends).filter(|_| TELLING.iter().any(|word| name.contains(word)))
+    else {
+        return line.to_owned();
+    };
+    let (name, value) = rest.split_at(at);
+    let separator = value.chars().take_while(|c| ends(*c)).collect::<String>();
+    let is_set = !value.trim_matches(ends).is_empty();
+    format!("{blank}{name}{separator}{}", if is_set { HIDDEN } else { "" })
+}
+
+/// A word of a Redis access rule: `>password`, `#hash` and their removals.
+fn hide_word(word: &str) -> String {
+    let mut characters = word.trim_matches('"').chars();
+    match characters.next() {
+        Some(sign @ ('>' | '<' | '#' | '!')) => format!("{sign}{HIDDEN}"),
+        _ => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_replaced_and_everything_else_stays() {
+        let text = "# passwords below\nport 6379\nrequirepass \"hunter2\"\nmasterauth hunter2\n\
+                    user app on >hunter2 #ab12 ~* +@all\n  password: hunter2\nplain_text_passwd=x\n\
+                    tls-key-file-pass hunter2\n  - content: |\n      -----BEGIN RSA PRIVATE KEY-----\n\
+                    hunter2\n      -----END RSA PRIVATE KEY-----\nmaxmemory 4gb\n";
+        let shown = hide(text).text;
+        assert!(!shown.contains("hunter2") && !shown.contains("ab12"), "{shown}");
+        insta::assert_snapshot!(shown, @r#"
+        # passwords below
+        port 6379
+        requirepass (secret)
+        masterauth (secret)
+        user app on >(secret) #(secret) ~* +@all
+          password: (secret)
+        plain_text_passwd=(secret)
+        tls-key-file-pass (secret)
+          - content: |
+        (secret)
+        maxmemory 4gb
+        "#);
+    }
+
+    #[test]
+    fn nothing_is_hidden_that_is_no_secret() {
+        let text = "<domain type=\"kvm\">\n  <name>pass</name>\ncluster-enabled yes\n\n";
+        let hidden = hide(text);
+        assert!(hidden.text == text && hidden.secrets.is_empty());
+    }
+}

@@ -1,0 +1,76 @@
+//! Why a plan is what it is: where else an instance could stand, which other
+//! splits there were, what each rule costs, and what a wish would do.
+//!
+//! Everything is derived from the plan alone, which holds what it was made from:
+//! a move is judged by the audit, a split, a rule or a wish by solving again.
+
+mod instance;
+mod price;
+mod service;
+mod wish;
+
+use crate::plan::Plan;
+use crate::spec::{Service, Spec};
+
+pub use instance::{Elsewhere, InstanceWhy, Verdict, instance};
+pub use price::{Price, prices};
+pub use service::{RunnerUp, ServiceWhy, service};
+pub use wish::{Outcome, WhyNot, why_not};
+
+/// What plans are compared by, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Totals {
+    /// Cost of the hosts in use.
+    pub cost: u64,
+    /// Hosts in use.
+    pub hosts: u64,
+    /// Cores that instances take.
+    pub cores: u64,
+    /// Memory that instances take, in MiB.
+    pub memory_mib: u64,
+}
+
+impl Totals {
+    /// The totals of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let used: Vec<_> = plan
+            .topology
+            .hosts
+            .iter()
+            .filter(|host| plan.on_host(&host.name).next().is_some())
+            .collect();
+        let cores = |host: &&crate::topology::Host| -> u64 {
+            let pinned: std::collections::BTreeSet<u32> =
+                plan.on_host(&host.name).flat_map(|one| one.cpus.iter().copied()).collect();
+            let cores = host.numa.iter().flat_map(crate::topology::NumaNode::cores);
+            cores.filter(|core| core.cpus.iter().any(|cpu| pinned.contains(cpu))).count() as u64
+        };
+        Self {
+            cost: used.iter().map(|host| host.cost).fold(0, u64::saturating_add),
+            hosts: used.len() as u64,
+            cores: used.iter().map(cores).sum(),
+            memory_mib: plan.instances.iter().map(|one| one.memory_mib.get()).sum(),
+        }
+    }
+}
+
+/// The spec that a plan was made from, as far as planning goes.
+#[must_use]
+pub fn spec_of(plan: &Plan) -> Spec {
+    let services = plan.services.iter().map(|service| Service {
+        name: service.name.clone(),
+        engine: service.engine,
+        demand: service.demand.clone(),
+        gateway: service.gateway.clone(),
+    });
+    Spec {
+        name: plan.name.clone(),
+        policy: plan.policy.clone(),
+        network: plan.network.clone(),
+        image: plan.image.clone(),
+        topology: plan.topology.clone(),
+        services: services.collect(),
+        vms: plan.vms.clone(),
+    }
+}

@@ -1,0 +1,141 @@
+//! Which other splits of a service there were: each is forced in turn and the
+//! whole is solved again.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{Totals, spec_of};
+use crate::ids::ServiceName;
+use crate::model::{Goal, Problem};
+use crate::plan::{Capacity, Layout, Plan, ServicePlan};
+use crate::profile::Profiles;
+use crate::sizing::{Candidate, Case, Terms};
+use crate::solve::{self, Limits, Solution};
+use crate::spec::Spec;
+
+/// Splits that are solved again at most.
+const MOST: usize = 12;
+
+/// Why a service is split as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceWhy {
+    /// The service.
+    pub name: ServiceName,
+    /// The split that was chosen.
+    pub layout: Layout,
+    /// What it can do.
+    pub capacity: Capacity,
+    /// Totals of the plan.
+    pub totals: Totals,
+    /// Splits that were weighed.
+    pub candidates: usize,
+    /// The best of the others, best first; those that fit nowhere come last.
+    pub others: Vec<RunnerUp>,
+}
+
+/// Another split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RunnerUp {
+    /// The split.
+    pub layout: Layout,
+    /// What it could do.
+    pub capacity: Capacity,
+    /// Totals of the best plan with it; `None` if there is none.
+    pub totals: Option<Totals>,
+}
+
+/// Says why a service is split as it is; `None` if the plan has none of that name.
+#[must_use]
+pub fn service(
+    plan: &Plan,
+    profiles: &Profiles,
+    name: &ServiceName,
+    limits: &Limits,
+) -> Option<ServiceWhy> {
+    let own = plan.services.iter().find(|service| &service.name == name)?;
+    let spec = spec_of(plan);
+    let terms =
+        Terms { policy: &spec.policy, topology: &spec.topology, straddling: BTreeSet::new() };
+    let cases = spec.services.iter().map(|service| Case::new(service, profiles, &terms));
+    let cases: Vec<Case> = cases.collect::<Option<_>>()?;
+    let all: Vec<Vec<Candidate>> = cases.iter().map(Case::whole).collect();
+    let part = spec.services.iter().position(|service| &service.name == name)?;
+    let candidates = all.get(part)?;
+    let mut others: Vec<RunnerUp> = varied(candidates, own)
+        .into_iter()
+        .filter_map(|candidate| {
+            let capacity = candidate.capacity.clone()?;
+            let totals = forced(&spec, &all, (part, candidate), limits);
+            Some(RunnerUp { layout: candidate.layout.clone(), capacity, totals })
+        })
+        .collect();
+    others.sort_by_key(|one| (one.totals.is_none(), one.totals, one.layout.clone()));
+    Some(ServiceWhy {
+        name: name.clone(),
+        layout: own.layout.clone(),
+        capacity: own.capacity.clone(),
+        totals: Totals::of(plan),
+        candidates: candidates.len(),
+        others,
+    })
+}
+
+/// Of each count of virtual CPUs and memory the smallest split that was not
+/// chosen, nearest to the chosen one first.
+fn varied<'a>(candidates: &'a [Candidate], own: &ServicePlan) -> Vec<&'a Candidate> {
+    let mut seen = BTreeSet::new();
+    let mut found: Vec<&Candidate> = Vec::new();
+    for candidate in candidates.iter().filter(|one| one.layout != own.layout) {
+        let layout = &candidate.layout;
+        // Splits of one size differ in number; the first is the smallest.
+        if seen.insert((layout.vcpus, layout.copies, layout.witness.clone(), layout.memory_mib)) {
+            found.push(candidate);
+        }
+    }
+    let distance = |one: &&Candidate| {
+        let layout = &one.layout;
+        let cores = |layout: &Layout| u64::from(layout.vcpus) * u64::from(layout.instances);
+        (cores(layout).abs_diff(cores(&own.layout)), layout.memory_mib)
+    };
+    found.sort_by_key(distance);
+    found.truncate(MOST);
+    found
+}
+
+fn forced(
+    spec: &Spec,
+    all: &[Vec<Candidate>],
+    (part, candidate): (usize, &Candidate),
+    limits: &Limits,
+) -> Option<Totals> {
+    let mut all = all.to_vec();
+    *all.get_mut(part)? = vec![candidate.clone()];
+    let problem = Problem::new(spec, all);
+    let solution = solve::solve(&problem, limits).ok()?;
+    totals(&problem, &solution)
+}
+
+/// Totals of a solution; `None` if it leaves demand unserved.
+pub(super) fn totals(problem: &Problem, solution: &Solution) -> Option<Totals> {
+    let unmet = solution.tiers.iter().find(|tier| tier.goal == Goal::Unmet);
+    if unmet.is_some_and(|tier| tier.value > 0) {
+        return None;
+    }
+    let used: BTreeSet<usize> = solution.rooms.iter().map(|placed| placed.site).collect();
+    let sites = used.iter().filter_map(|site| problem.sites.get(*site));
+    let mut totals = Totals {
+        cost: sites.map(|site| site.host.cost).fold(0, u64::saturating_add),
+        hosts: used.len() as u64,
+        cores: 0,
+        memory_mib: 0,
+    };
+    for placed in &solution.rooms {
+        let shape = problem.parts.get(placed.part)?.shapes.get(placed.shape)?;
+        let cores = problem.cores(placed.site, *shape);
+        totals.cores = totals.cores.saturating_add(cores.saturating_mul(placed.count));
+        let memory = shape.memory_mib.saturating_mul(placed.count);
+        totals.memory_mib = totals.memory_mib.saturating_add(memory);
+    }
+    Some(totals)
+}

@@ -1,0 +1,128 @@
+//! The summary of a plan as Markdown, for a comment on a change of the spec.
+
+use super::plan::{InstanceSummary, NumaSummary, ServiceSummary, Summary};
+use super::plan_text::{binds, part, proof, rate, size};
+use crate::units::{counted, percent};
+
+impl Summary {
+    /// The plan in Markdown: what matters first, the long tables folded.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut text = format!(
+            "### Plan of `{}`: {} on {}\n\n",
+            self.name,
+            counted(self.instances.len() as u64, "instance"),
+            counted(self.hosts_used() as u64, "host")
+        );
+        if !self.services.is_empty() {
+            text.push_str(&self.service_table());
+        }
+        text.push_str(&self.survival_table());
+        text.push_str(&folded("Hosts", &self.host_table()));
+        text.push_str(&folded("Instances", &self.instance_table()));
+        text.push_str(&folded("Objectives", &self.tier_table()));
+        match self.findings.as_slice() {
+            [] => text.push_str("Audit: no findings.\n"),
+            findings => {
+                text.push_str("Audit:\n\n");
+                let lines = findings.iter().map(|one| format!("- {}\n", escaped(&one.to_string())));
+                text.extend(lines);
+            }
+        }
+        text
+    }
+
+    fn service_table(&self) -> String {
+        let row = |one: &ServiceSummary| {
+            let (layout, capacity) = (&one.layout, &one.capacity);
+            let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
+            vec![
+                format!("**{}** ({})", one.name, one.engine),
+                format!(
+                    "{} of {} vCPU, {}",
+                    layout.all_instances(),
+                    layout.vcpus,
+                    size(layout.memory_mib)
+                ),
+                format!("{} of {}", rate(capacity.demand_per_s), rate(capacity.total_per_s)),
+                format!("{used:.0} %"),
+                binds(capacity.binding).to_owned(),
+                one.unsplit.as_ref().map_or_else(String::new, |one| {
+                    format!("{}.{} times", one.gain_tenths / 10, one.gain_tenths % 10)
+                }),
+            ]
+        };
+        table(
+            &["service", "split", "demand of capacity", "used", "what binds", "against unsplit"],
+            self.services.iter().map(row),
+        )
+    }
+
+    fn survival_table(&self) -> String {
+        if self.survive.is_empty() {
+            return "Nothing is promised for the loss of a host.\n\n".to_owned();
+        }
+        let rows = self.losses.iter().map(|loss| {
+            let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
+            let operator = loss.operator.clone().unwrap_or_default();
+            vec![
+                format!("{} {}", loss.level, loss.domain),
+                loss.service.to_string(),
+                format!("{} of {}", loss.instances_lost, loss.instances),
+                format!("{used:.0} %"),
+                operator,
+            ]
+        });
+        let header = ["lost", "service", "instances lost", "the rest is used", "an operator must"];
+        format!("{}\n", table(&header, rows))
+    }
+
+    fn host_table(&self) -> String {
+        let row = |node: &NumaSummary| {
+            vec![
+                format!("{} numa {}", node.host, node.numa),
+                format!("{} of {}", node.cores_used, node.cores_allocatable),
+                format!("{} of {}", size(node.memory_used_mib), size(node.memory_allocatable_mib)),
+            ]
+        };
+        table(&["host", "cores", "memory"], self.numa.iter().map(row))
+    }
+
+    fn instance_table(&self) -> String {
+        let row = |one: &InstanceSummary| {
+            vec![
+                format!("`{}`", one.name),
+                format!("{} numa {}", one.host, one.numa),
+                part(one),
+                one.because.clone(),
+            ]
+        };
+        table(&["instance", "place", "role", "because"], self.instances.iter().map(row))
+    }
+
+    fn tier_table(&self) -> String {
+        let rows = self.tiers.iter().map(|tier| {
+            let (amount, proof) = proof(tier);
+            vec![tier.name.clone(), amount, proof]
+        });
+        table(&["objective", "value", "proof"], rows)
+    }
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let head: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
+    let rule: Vec<String> = header.iter().map(|_| "---".to_owned()).collect();
+    let escape = |row: Vec<String>| row.iter().map(|cell| escaped(cell)).collect::<Vec<_>>();
+    let body: String = rows.map(|row| line(&escape(row))).collect();
+    format!("{}{}{body}\n", line(&head), line(&rule))
+}
+
+/// A text that stands in a cell as it is.
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;")
+}
+
+fn folded(title: &str, body: &str) -> String {
+    format!("<details><summary>{title}</summary>\n\n{body}\n</details>\n\n")
+}

@@ -1,0 +1,195 @@
+//! Layouts of a gateway: one instance that carries everything, and under a policy
+//! another that takes its address over.
+//!
+//! ```text
+//! work   = requests · (1 + tls + handshake · handshakes_per_request)
+//!          + KiB · (per_kib + tls_per_kib)
+//! memory = ceil64(max(guest + requests · connection_s · KiB of one, minimum))
+//! bytes  = responses + requests · overhead
+//! ```
+//!
+//! Requests and responses are the sums over all pools behind it. What comes from
+//! the pools goes on to the clients, so each way of the NIC carries the bytes once.
+
+use super::stand::{self, Stand};
+use super::{Candidate, Case, Ceiling, Exceeded, rounded_memory};
+use crate::plan::{Binding, Capacity, Layout};
+use crate::profile::{GatewayPair, ceil, real};
+use crate::spec::GatewayDemand;
+use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+/// The layouts of one service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range<'a> {
+    demand: &'a GatewayDemand,
+    rules: &'a GatewayPair,
+    case: &'a Case<'a>,
+}
+
+impl<'a> Range<'a> {
+    /// The layouts for that demand.
+    pub(super) const fn new(
+        demand: &'a GatewayDemand,
+        rules: &'a GatewayPair,
+        case: &'a Case,
+    ) -> Self {
+        Self { demand, rules, case }
+    }
+
+    /// Those whose one active instance carries everything, fewest virtual CPUs
+    /// first.
+    pub(super) fn whole(&self) -> Vec<Candidate> {
+        let work = self.work();
+        let fits = |stand: &Stand| self.ceiling(*stand).usable >= work;
+        let all = stand::all(self.case).filter(fits).map(|stand| self.candidate(stand)).collect();
+        stand::undominated(self.case, all)
+    }
+
+    /// The largest instances, as if they carried everything.
+    pub(super) fn beyond(&self) -> Vec<Candidate> {
+        let most = stand::all(self.case).map(|stand| stand.vcpus).max();
+        let largest = stand::all(self.case).filter(|stand| Some(stand.vcpus) == most);
+        largest.map(|stand| self.candidate(stand)).collect()
+    }
+
+    /// More than one instance carries.
+    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+        let needed = self.work().get();
+        let all = stand::all(self.case).map(|stand| self.ceiling(stand).usable.get());
+        let available = all.max().unwrap_or(0);
+        (needed > available).then(|| Exceeded {
+            resource: "requests per second of one gateway",
+            needed,
+            available,
+            unit: "requests/s",
+            remedy: "split the pools behind it over several gateways".to_owned(),
+        })
+    }
+
+    fn ceiling(&self, stand: Stand) -> Ceiling {
+        Ceiling::of(self.case.profile, stand.vcpus, stand.footing, 1.0)
+    }
+
+    /// The whole work in requests for nothing, rounded up.
+    fn work(&self) -> PerSecond {
+        let numbers = &self.rules.work;
+        let handshakes = numbers.handshake.default * numbers.handshakes_per_request.default;
+        let (tls, tls_per_kib) = if self.demand.tls {
+            (numbers.tls.default + handshakes, numbers.tls_per_kib.default)
+        } else {
+            (0.0, 0.0)
+        };
+        let kib = real(self.demand.response_bytes_per_s) / 1024.0;
+        let work = real(self.demand.requests_per_s.get()) * (1.0 + tls)
+            + kib * (numbers.per_kib.default + tls_per_kib);
+        PerSecond::new(ceil(work))
+    }
+
+    fn candidate(&self, stand: Stand) -> Candidate {
+        let survives = self.case.terms.policy.survives();
+        let copies = if survives { 2 } else { 1 };
+        let ceiling = self.ceiling(stand);
+        Candidate {
+            layout: Layout {
+                groups: 1,
+                copies,
+                instances: copies,
+                vcpus: stand.vcpus,
+                memory_mib: self.memory(),
+                data_mib: Mebibytes::ZERO,
+                witness: None,
+            },
+            capacity: Some(Capacity {
+                unit: self.case.profile.unit.clone(),
+                ceiling_per_s: ceiling.ceiling,
+                usable_per_s: ceiling.usable,
+                total_per_s: ceiling.usable,
+                demand_per_s: self.work(),
+                iops_per_s: PerSecond::ZERO,
+                binding: if survives { Binding::Copies } else { Binding::Throughput },
+                footing: stand.footing,
+                extrapolated: ceiling.extrapolated,
+            }),
+            unmet_per_s: PerSecond::ZERO,
+            network: self.network(),
+            iops: PerSecond::ZERO,
+            root_mib: None,
+            apart: survives.then_some(1),
+            leads: 1,
+        }
+    }
+
+    fn network(&self) -> BitsPerSecond {
+        let overhead = self.rules.network.overhead_bytes.default;
+        let headers = ceil(real(self.demand.requests_per_s.get()) * overhead);
+        BitsPerSecond::new(
+            self.demand.response_bytes_per_s.saturating_add(headers).saturating_mul(8),
+        )
+    }
+
+    fn memory(&self) -> Mebibytes {
+        let numbers = &self.rules.memory;
+        let each = if self.demand.tls {
+            numbers.kib_per_tls_connection.default
+        } else {
+            numbers.kib_per_connection.default
+        };
+        let connections = real(self.demand.requests_per_s.get()) * numbers.connection_s.default;
+        let held = ceil(connections * each / 1024.0);
+        let guest = self.case.profile.guest.base_mib.whole();
+        rounded_memory(self.case.profile, guest.saturating_add(held))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sizing::trial;
+    use crate::spec::{Demand, Engine, Policy};
+    use crate::topology::Level;
+
+    fn case(requests: u64, bytes: u64, tls: bool) -> (Engine, Demand) {
+        let requests_per_s = PerSecond::new(requests);
+        let demand = GatewayDemand { requests_per_s, response_bytes_per_s: bytes, tls };
+        (Engine::Haproxy, Demand::GatewayPair(demand))
+    }
+
+    #[test]
+    fn one_instance_carries_everything_and_another_stands_by() {
+        let policy = Policy::surviving(Level::Host);
+        let all = trial::with(case(40_000, 40_000 * 10_240, true), &policy, 2, |case| case.whole());
+        for one in &all {
+            let capacity = one.capacity.clone().unwrap();
+            // 40,000 · (1 + 0.52 + 0.374) + 400,000 · 0.43.
+            assert_eq!(capacity.demand_per_s.get(), 247_760);
+            assert!(capacity.usable_per_s >= capacity.demand_per_s);
+            assert_eq!(capacity.total_per_s, capacity.usable_per_s);
+            assert_eq!((one.layout.instances, one.layout.copies, one.leads), (2, 2, 1));
+            assert_eq!(one.apart, Some(1));
+            assert_eq!(one.network.get(), 8 * 40_000 * 10_840);
+            // 256 + 40,000 · 195 / 1,024, up to 64.
+            assert_eq!(one.layout.memory_mib, Mebibytes::new(7_936));
+        }
+        // A larger instance does the same with more.
+        assert_eq!(all.len(), 1);
+    }
+
+    #[test]
+    fn alone_where_nothing_is_promised() {
+        let all = trial::with(case(1_000, 0, false), &Policy::nothing(), 1, |case| case.whole());
+        assert_eq!((all[0].layout.instances, all[0].layout.vcpus, all[0].apart), (1, 1, None));
+        assert_eq!(all[0].capacity.clone().unwrap().binding, Binding::Throughput);
+    }
+
+    #[test]
+    fn more_than_one_can_carry_is_refused() {
+        let policy = Policy::nothing();
+        let (exceeded, beyond) = trial::with(case(90_000_000, 0, false), &policy, 2, |case| {
+            assert_eq!(case.whole(), []);
+            (case.exceeded().unwrap(), case.beyond())
+        });
+        assert_eq!(exceeded.needed, 90_000_000);
+        assert!(exceeded.available > 500_000 && !beyond.is_empty());
+        assert!(exceeded.remedy.contains("several gateways"));
+    }
+}

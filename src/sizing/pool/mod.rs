@@ -1,0 +1,213 @@
+//! Layouts of a pool: equal instances without data, of which any can answer any
+//! request. Under a policy the survivors of any one failure domain carry all
+//! requests; see `spread`.
+//!
+//! ```text
+//! memory = ceil64(max(guest + files + vcpus · workers · MiB, minimum))
+//! ```
+//!
+//! with the workers of the application too where requests take its time.
+
+mod work;
+
+pub(super) use self::work::Load;
+use super::spread::{self, Spread};
+use super::stand::{self, Stand};
+use super::{Candidate, Case, Ceiling, Exceeded, rounded_memory};
+use crate::plan::{Binding, Capacity, Layout};
+use crate::profile::{Pool, ceil};
+use crate::spec::WebDemand;
+use crate::units::{Mebibytes, PerSecond};
+
+/// Most candidates per count of virtual CPUs.
+const MOST: usize = 16;
+
+/// The layouts of one service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range<'a> {
+    demand: &'a WebDemand,
+    rules: &'a Pool,
+    case: &'a Case<'a>,
+    load: Load<'a>,
+    domains: u64,
+}
+
+impl<'a> Range<'a> {
+    /// The layouts for that demand.
+    pub(super) fn new(demand: &'a WebDemand, rules: &'a Pool, case: &'a Case) -> Self {
+        let load = Load { demand, rules, profile: case.profile };
+        Self { demand, rules, case, load, domains: spread::domains(case) }
+    }
+
+    /// Those that serve the whole demand, fewest virtual CPUs, then instances first.
+    pub(super) fn whole(&self) -> Vec<Candidate> {
+        let all = stand::all(self.case).flat_map(|stand| self.standing(stand)).collect();
+        stand::undominated(self.case, all)
+    }
+
+    /// A pool has no limits of its own, but a request may be too long for it: then
+    /// one instance stands for how much too long.
+    pub(super) fn beyond(&self) -> Vec<Candidate> {
+        let one = |stand| {
+            let ceiling = self.ceiling(stand);
+            let apart = self.case.terms.policy.survives().then_some(1);
+            self.candidate(stand, ceiling, 1, apart)
+        };
+        stand::all(self.case).map(one).collect()
+    }
+
+    /// A request that takes more than a second of the largest instance.
+    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+        let served = stand::all(self.case).any(|stand| self.ceiling(stand).usable.get() > 0);
+        (!served).then(|| Exceeded {
+            resource: "requests of one instance in a second",
+            needed: 1,
+            available: 0,
+            unit: "requests",
+            remedy: "state less CPU time or smaller responses".to_owned(),
+        })
+    }
+
+    fn ceiling(&self, stand: Stand) -> Ceiling {
+        let cost = self.load.cost(stand);
+        Ceiling::of(self.case.profile, stand.vcpus, stand.footing, cost)
+    }
+
+    fn standing(&self, stand: Stand) -> Vec<Candidate> {
+        let ceiling = self.ceiling(stand);
+        let usable = ceiling.usable.get();
+        if usable == 0 {
+            return Vec::new();
+        }
+        let need = self.demand.requests_per_s.get().div_ceil(usable).max(1);
+        if !self.case.terms.policy.survives() {
+            return vec![self.candidate(stand, ceiling, need, None)];
+        }
+        let spread = Spread { need, floor: 0, copies: 1 };
+        let counts = spread.counts(self.domains, self.case.room(), MOST);
+        let one = |count| self.candidate(stand, ceiling, count, Some(spread.apart(count)));
+        counts.into_iter().map(one).collect()
+    }
+
+    fn candidate(
+        &self,
+        stand: Stand,
+        ceiling: Ceiling,
+        instances: u64,
+        apart: Option<u64>,
+    ) -> Candidate {
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let serving = instances.saturating_sub(apart.unwrap_or(0));
+        Candidate {
+            layout: Layout {
+                groups: 1,
+                copies: 1,
+                instances: small(instances),
+                vcpus: stand.vcpus,
+                memory_mib: self.memory(stand.vcpus),
+                data_mib: Mebibytes::ZERO,
+                witness: None,
+            },
+            capacity: Some(Capacity {
+                unit: self.case.profile.unit.clone(),
+                ceiling_per_s: ceiling.ceiling,
+                usable_per_s: ceiling.usable,
+                total_per_s: PerSecond::new(ceiling.usable.get().saturating_mul(instances)),
+                demand_per_s: self.demand.requests_per_s,
+                iops_per_s: PerSecond::ZERO,
+                binding: Binding::Throughput,
+                footing: stand.footing,
+                extrapolated: ceiling.extrapolated || self.load.extrapolated(),
+            }),
+            unmet_per_s: PerSecond::ZERO,
+            network: self.load.network(serving),
+            iops: PerSecond::ZERO,
+            root_mib: None,
+            apart: apart.map(small),
+            leads: 0,
+        }
+    }
+
+    fn memory(&self, vcpus: u32) -> Mebibytes {
+        let (numbers, guest) = (&self.rules.memory, &self.case.profile.guest);
+        let own = numbers.workers_per_vcpu.default * numbers.worker_mib.default;
+        let application =
+            numbers.application_workers_per_vcpu.default * numbers.application_worker_mib.default;
+        let each = if self.demand.cpu_us > 0 { own + application } else { own };
+        let held = numbers.files_mib.default + each * f64::from(vcpus);
+        rounded_memory(self.case.profile, guest.base_mib.whole().saturating_add(ceil(held)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sizing::trial;
+    use crate::spec::{Demand, Engine, Policy};
+    use crate::topology::Level;
+    use crate::units::Bytes;
+
+    fn case(engine: Engine, requests: u64, bytes: u64, cpu_us: u64, tls: bool) -> (Engine, Demand) {
+        let (requests, response_bytes) = (PerSecond::new(requests), Bytes::new(bytes));
+        (engine, Demand::Pool(WebDemand { requests_per_s: requests, response_bytes, cpu_us, tls }))
+    }
+
+    fn ceiling(bytes: u64, cpu_us: u64, tls: bool) -> u64 {
+        let case = case(Engine::Nginx, 1_000, bytes, cpu_us, tls);
+        let all = trial::with(case, &Policy::nothing(), 1, |case| case.whole());
+        all[0].capacity.as_ref().unwrap().ceiling_per_s.get()
+    }
+
+    #[test]
+    fn a_request_costs_what_the_formula_says() {
+        // One core beside neighbours: 68,800 · 0.95 · 0.9 = 58,824.
+        assert_eq!(ceiling(0, 0, false), 117_648);
+        assert_eq!(ceiling(1_024, 0, false), 58_824);
+        // 1 + 9 · 0.039 = 1.351; + 90 · 0.0094 = 2.197.
+        assert_eq!(ceiling(10_240, 0, false), 43_541);
+        assert_eq!(ceiling(102_400, 0, false), 26_774);
+        // 1 + 0.52 + 80 · 0.002 = 1.68.
+        assert_eq!(ceiling(1_024, 0, true), 35_014);
+        // 1 + 68.8 for a millisecond.
+        assert_eq!(ceiling(1_024, 1_000, false), 842);
+    }
+
+    #[test]
+    fn the_survivors_of_any_loss_carry_all_requests() {
+        let policy = Policy::surviving(Level::Host);
+        let all = trial::with(case(Engine::Apache, 60_000, 4_096, 0, false), &policy, 3, |case| {
+            case.whole()
+        });
+        for one in &all {
+            let (instances, apart) = (one.layout.instances, one.apart.unwrap());
+            let capacity = one.capacity.clone().unwrap();
+            let left = u64::from(instances - apart) * capacity.usable_per_s.get();
+            assert!(left >= 60_000 && instances.div_ceil(3) <= apart);
+            assert_eq!((one.leads, one.layout.data_mib), (0, Mebibytes::ZERO));
+            // What the survivors must send: 60,000 · (4,096 + 600) · 8 bit/s.
+            assert_eq!(one.network.get(), 2_254_080_000_u64.div_ceil((instances - apart).into()));
+        }
+        assert!(all.iter().any(|one| one.layout.vcpus < 16));
+    }
+
+    #[test]
+    fn without_a_promise_there_is_no_spare() {
+        let case = case(Engine::Nginx, 60_000, 1_024, 0, false);
+        let all = trial::with(case, &Policy::nothing(), 3, |case| case.whole());
+        assert!(all.iter().all(|one| one.apart.is_none()));
+        for one in all {
+            let capacity = one.capacity.unwrap();
+            let usable = capacity.usable_per_s.get();
+            assert_eq!(u64::from(one.layout.instances), 60_000_u64.div_ceil(usable));
+        }
+    }
+
+    #[test]
+    fn a_request_of_minutes_is_refused() {
+        let long = case(Engine::Nginx, 1, 1_024, 600_000_000, false);
+        let (whole, exceeded) = trial::with(long, &Policy::nothing(), 3, |case| {
+            (case.whole(), case.exceeded().unwrap())
+        });
+        assert_eq!((whole, exceeded.available), (Vec::new(), 0));
+    }
+}

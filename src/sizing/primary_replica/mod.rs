@@ -1,0 +1,277 @@
+//! Layouts of a primary-replica engine: groups of a primary, which takes the
+//! writes of its part of the data, and replicas, which repeat them; all serve
+//! reads. The unit of work is a read-only transaction.
+//!
+//! Per count of virtual CPUs, number of groups and size of the buffer pool the
+//! candidate has the fewest copies that keep the promise of [`load`]: what is
+//! left after any loss serves the whole demand, within the usable rate and, where
+//! copies can help it, within the I/O operations of a disk. More groups, up to
+//! the `shards` of the demand, make smaller instances; smaller pools need less
+//! memory and more I/O: so both are choices of the model, and [`choice`] drops
+//! what is no better in anything.
+//!
+//! Assumptions: data, load and working set spread evenly over the groups; whoever
+//! routes the reads balances the load of the copies.
+
+mod choice;
+pub mod load;
+pub mod memory;
+
+use std::collections::BTreeSet;
+
+use self::load::{Costs, Load};
+use self::memory::Pool;
+use super::{Candidate, Case, Ceiling, Exceeded, Footing};
+use crate::plan::{Binding, Capacity, Layout};
+use crate::profile::{PrimaryReplica, floor, real};
+use crate::spec::RelationalDemand;
+use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+/// Buffer pools to choose from, in percent of the data.
+const POOLS: [u32; 4] = [100, 75, 50, 35];
+
+/// How many numbers of groups, counted from the fewest, and which pools besides
+/// that of the working set are candidates: the first choice that leaves no more
+/// than [`MOST`], or the last.
+const CHOICES: [(u64, &[u32]); 4] = [(4, &POOLS), (4, &[100, 50]), (4, &[100]), (2, &[100])];
+
+/// Candidates that a model takes easily.
+const MOST: usize = 48;
+
+/// The layouts of one service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range<'a> {
+    demand: &'a RelationalDemand,
+    rules: &'a PrimaryReplica,
+    case: &'a Case<'a>,
+}
+
+/// An instance's virtual CPUs, how it stands and what it can do.
+#[derive(Clone, Copy, Debug)]
+struct Stand {
+    vcpus: u32,
+    footing: Footing,
+    ceiling: Ceiling,
+}
+
+/// Groups, copies of each, and the limit that set their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Split {
+    groups: u64,
+    copies: u64,
+    binding: Binding,
+}
+
+impl<'a> Range<'a> {
+    /// The layouts for that demand.
+    pub(super) const fn new(
+        demand: &'a RelationalDemand,
+        rules: &'a PrimaryReplica,
+        case: &'a Case<'a>,
+    ) -> Self {
+        Self { demand, rules, case }
+    }
+
+    /// Those that serve the whole demand, fewest virtual CPUs, then groups, then
+    /// the largest pool first.
+    pub(super) fn whole(&self) -> Vec<Candidate> {
+        let mut found = Vec::new();
+        for (groups, pools) in CHOICES {
+            let all = self.stands().flat_map(|stand| self.standing(stand, groups, pools)).collect();
+            found = choice::undominated(all);
+            if found.len() <= MOST {
+                break;
+            }
+        }
+        found
+    }
+
+    /// The smallest splits that would serve the demand if neither the engine nor
+    /// the application set a limit.
+    pub(super) fn beyond(&self) -> Vec<Candidate> {
+        let shards = self.shards();
+        self.stands()
+            .filter_map(|stand| {
+                let usable = stand.ceiling.usable.get();
+                let groups = self.costs().groups_for_writes(self.demand, usable)?.max(shards);
+                let copies = self.copies_for(stand, groups)?;
+                let split = Split { groups, copies, binding: Binding::Writes };
+                Some(self.candidate(stand, split, self.pool(groups, 100)))
+            })
+            .collect()
+    }
+
+    /// More writes than a primary takes, or more copies than a group should have.
+    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+        let largest = self.stands().max_by_key(|stand| stand.ceiling.usable)?;
+        let (shards, usable) = (self.shards(), largest.ceiling.usable.get());
+        let load = Load::of(self.demand, shards);
+        let split = "split the service into several";
+        if load.primary_work(self.costs()) > usable {
+            return Some(Exceeded {
+                resource: "writes of one primary",
+                needed: load.writes,
+                available: floor(real(usable) / self.costs().write),
+                unit: "transactions/s",
+                remedy: format!(
+                    "raise `shards` if the application can spread its data, or {split}"
+                ),
+            });
+        }
+        let needed = self.stands().filter_map(|stand| self.copies_for(stand, shards)).min()?;
+        let available = self.rules.cluster.copies_max.whole();
+        (needed > available).then(|| Exceeded {
+            resource: "copies of one group",
+            needed,
+            available,
+            unit: "copies",
+            remedy: format!("raise `shards` if the application can spread its data, or {split}"),
+        })
+    }
+
+    fn stands(&self) -> impl Iterator<Item = Stand> {
+        let profile = self.case.profile;
+        profile.shapes.vcpus.iter().flat_map(move |vcpus| {
+            let footings = self.case.footings(*vcpus).into_iter();
+            footings.map(move |footing| {
+                let ceiling = Ceiling::of(profile, *vcpus, footing, 1.0);
+                Stand { vcpus: *vcpus, footing, ceiling }
+            })
+        })
+    }
+
+    fn shards(&self) -> u64 {
+        u64::from(self.demand.shards.max(1))
+    }
+
+    const fn survives(&self) -> bool {
+        self.case.terms.policy.survives()
+    }
+
+    const fn costs(&self) -> Costs {
+        Costs::of(self.rules, self.survives())
+    }
+
+    /// The fewest copies of each of that many groups that keep the promise; none
+    /// if one primary cannot take its writes.
+    fn copies_for(&self, stand: Stand, groups: u64) -> Option<u64> {
+        let load = Load::of(self.demand, groups);
+        load.copies(self.costs(), stand.ceiling.usable.get())
+    }
+
+    fn standing(&self, stand: Stand, numbers: u64, pools: &[u32]) -> Vec<Candidate> {
+        let most = self.rules.cluster.copies_max.whole();
+        let fits = |groups: &u64| self.copies_for(stand, *groups).is_some_and(|n| n <= most);
+        let Some(first) = (1..=self.shards()).find(fits) else { return Vec::new() };
+        let last = self.shards().min(first.saturating_add(numbers - 1));
+        let mut found = Vec::new();
+        for groups in first..=last {
+            for percent in self.pools(pools) {
+                let pool = self.pool(groups, percent);
+                let split = self.split(stand, groups, pool);
+                found.extend(split.map(|split| self.candidate(stand, split, pool)));
+            }
+        }
+        found
+    }
+
+    /// Buffer pools to choose from, in percent of the data, largest first.
+    fn pools(&self, besides: &[u32]) -> impl Iterator<Item = u32> {
+        let working = self.demand.working_set_percent.clamp(1, 100);
+        let all: BTreeSet<u32> = besides.iter().copied().chain([working]).collect();
+        all.into_iter().rev()
+    }
+
+    fn pool(&self, groups: u64, percent: u32) -> Pool {
+        let data = Load::of(self.demand, groups).data;
+        Pool::new(self.case.profile, self.rules, self.demand.working_set_percent, data, percent)
+    }
+
+    /// The fewest copies with that pool, and what sets their number.
+    fn split(&self, stand: Stand, groups: u64, pool: Pool) -> Option<Split> {
+        let enough = self.copies_for(stand, groups)?;
+        let most = self.rules.cluster.copies_max.whole();
+        let (disk, least) = (self.disk_per_s(), self.costs().copies_min());
+        let copies = (enough..=most).find(|copies| self.iops(groups, *copies, pool) <= disk);
+        let binding = match copies {
+            Some(copies) if copies > enough => Binding::Iops,
+            _ if enough > least => Binding::Throughput,
+            _ if groups == 1 => Binding::Copies,
+            _ => self.fewer_groups(stand, groups - 1),
+        };
+        // Writes alone may be more than a disk can do: copies do not help, so the
+        // model has to say that the disks are too slow.
+        let full = pool.percent == 100;
+        let copies = copies.or_else(|| (full && enough <= most).then_some(enough))?;
+        Some(Split { groups, copies, binding })
+    }
+
+    /// Why there are not fewer groups.
+    fn fewer_groups(&self, stand: Stand, groups: u64) -> Binding {
+        let least = self.costs().copies_min();
+        match self.copies_for(stand, groups) {
+            None => Binding::Writes,
+            Some(copies) if copies > least => Binding::Throughput,
+            Some(_) => Binding::Copies,
+        }
+    }
+
+    fn iops(&self, groups: u64, copies: u64, pool: Pool) -> u64 {
+        let load = Load::of(self.demand, groups);
+        load.iops(self.costs(), copies, pool.misses(), self.rules)
+    }
+
+    /// I/O operations per second of the fastest disk that an instance may get.
+    fn disk_per_s(&self) -> u64 {
+        let unstated = self.rules.io.unstated_per_s.whole();
+        let pools = self.case.terms.topology.hosts.iter().flat_map(|host| &host.pools);
+        let stated = pools.map(|pool| pool.iops_per_s.map_or(unstated, PerSecond::get));
+        stated.max().unwrap_or(unstated)
+    }
+
+    fn candidate(&self, stand: Stand, split: Split, pool: Pool) -> Candidate {
+        let Split { groups, copies, binding } = split;
+        let load = Load::of(self.demand, groups);
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let instances = groups.saturating_mul(copies);
+        let total = stand.ceiling.usable.get().saturating_mul(instances);
+        let iops = PerSecond::new(self.iops(groups, copies, pool));
+        let network = load.network(self.costs(), copies, self.rules);
+        let ceiling = stand.ceiling;
+        Candidate {
+            layout: Layout {
+                groups: small(groups),
+                copies: small(copies),
+                instances: small(instances),
+                vcpus: stand.vcpus,
+                memory_mib: pool.memory,
+                data_mib: self.volume(load),
+                witness: None,
+            },
+            capacity: Some(Capacity {
+                unit: self.case.profile.unit.clone(),
+                ceiling_per_s: ceiling.ceiling,
+                usable_per_s: ceiling.usable,
+                total_per_s: PerSecond::new(total),
+                demand_per_s: load::work(self.demand, self.costs(), copies),
+                iops_per_s: iops,
+                binding,
+                footing: stand.footing,
+                extrapolated: ceiling.extrapolated || pool.is_extrapolated(self.rules),
+            }),
+            unmet_per_s: PerSecond::ZERO,
+            network: BitsPerSecond::new(network),
+            iops,
+            root_mib: None,
+            apart: self.survives().then(|| small(groups)),
+            leads: small(groups),
+        }
+    }
+
+    fn volume(&self, load: Load) -> Mebibytes {
+        memory::volume(self.case.profile, self.rules, load.data, load.writes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! The virtual CPUs an instance may have with the ways it may stand, and which of
+//! the layouts that follow are worth weighing.
+
+use std::collections::BTreeMap;
+
+use super::{Candidate, Case, Footing, offered};
+
+/// An instance's virtual CPUs and how it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stand {
+    pub vcpus: u32,
+    pub footing: Footing,
+}
+
+/// All of them, fewest virtual CPUs and best footings first.
+pub(super) fn all<'a>(case: &'a Case<'a>) -> impl Iterator<Item = Stand> + 'a {
+    case.profile.shapes.vcpus.iter().flat_map(|vcpus| {
+        let footings = case.footings(*vcpus).into_iter();
+        footings.map(|footing| Stand { vcpus: *vcpus, footing })
+    })
+}
+
+/// The candidates of which no other one does the same with less: with no larger and
+/// no more instances, of which no fewer may share a failure domain, and which can
+/// stand wherever its own can.
+pub(super) fn undominated(case: &Case<'_>, all: Vec<Candidate>) -> Vec<Candidate> {
+    let mut places: BTreeMap<Stand, Vec<bool>> = BTreeMap::new();
+    for stand in all.iter().filter_map(stand_of) {
+        places.entry(stand).or_insert_with(|| {
+            let hosts = case.terms.topology.hosts.iter();
+            hosts.map(|host| offered(host, stand.vcpus).is_as_good_as(stand.footing)).collect()
+        });
+    }
+    let stands_wherever = |one: &Candidate, other: &Candidate| {
+        let of = |candidate| stand_of(candidate).and_then(|stand| places.get(&stand));
+        let (Some(one), Some(other)) = (of(one), of(other)) else { return false };
+        one.iter().zip(other).all(|(one, other)| *one || !*other)
+    };
+    let mut kept: Vec<bool> = vec![true; all.len()];
+    for (at, one) in all.iter().enumerate() {
+        let beaten = all.iter().zip(&kept).enumerate().any(|(by, (other, is_kept))| {
+            by != at && *is_kept && needs_no_more(other, one) && stands_wherever(other, one)
+        });
+        if let Some(keep) = kept.get_mut(at) {
+            *keep = !beaten;
+        }
+    }
+    all.into_iter().zip(kept).filter(|(_, keep)| *keep).map(|(one, _)| one).collect()
+}
+
+fn stand_of(candidate: &Candidate) -> Option<Stand> {
+    let footing = candidate.capacity.as_ref()?.footing;
+    Some(Stand { vcpus: candidate.layout.vcpus, footing })
+}
+
+/// Whether `one` takes no more of anything than `other`.
+fn needs_no_more(one: &Candidate, other: &Candidate) -> bool {
+    let (small, large) = (&one.layout, &other.layout);
+    (small.groups, small.copies, &small.witness) == (large.groups, large.copies, &large.witness)
+        && small.instances <= large.instances
+        && small.vcpus <= large.vcpus
+        && small.memory_mib <= large.memory_mib
+        && small.data_mib <= large.data_mib
+        && one.network <= other.network
+        && one.iops <= other.iops
+        && one.apart >= other.apart
+        && one.leads == other.leads
+        && one.unmet_per_s <= other.unmet_per_s
+}

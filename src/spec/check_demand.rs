@@ -1,0 +1,183 @@
+//! `demand:` by the kind of cluster that the engine forms.
+
+use super::form::Wire as _;
+use super::problem::Mark;
+use super::scope::Scope;
+use super::tree::{Node, Tree};
+use super::wire::{Asked, GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
+use crate::spec::{self, Cluster, Demand, Engine, Persistence};
+use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
+
+// Larger than anything that is built: a value above is a slipped unit, and
+// sums of values below cannot overflow.
+pub(super) const MAX_RATE: PerSecond = PerSecond::new(1_000_000_000_000);
+const MAX_SIZE: Mebibytes = Mebibytes::from_gib(1 << 20);
+pub(super) const MAX_REQUESTS: PerSecond = PerSecond::new(1_000_000_000);
+pub(super) const RESPONSES: std::ops::RangeInclusive<Bytes> = Bytes::ZERO..=Bytes::new(1 << 30);
+pub(super) const DEFAULT_RESPONSE: Bytes = Bytes::new(10 << 10);
+/// A request that computes for longer is a batch job.
+const MAX_CPU: Microseconds = Microseconds::new(600_000_000);
+const MAX_SHARDS: u32 = 10_000;
+const MAX_COPIES: u32 = 10;
+
+/// Redis refuses values above 512 MiB (`proto-max-bulk-len`).
+const MAX_VALUE: Bytes = Bytes::new(512 << 20);
+const DEFAULT_VALUE: Bytes = Bytes::new(512);
+
+/// Elasticsearch refuses documents above 100 MB (`http.max_content_length`).
+const MAX_DOCUMENT: Bytes = Bytes::new(100 << 20);
+const DEFAULT_DOCUMENT: Bytes = Bytes::new(500);
+/// A primary shard and one copy, Elasticsearch's own default.
+const DEFAULT_COPIES: u32 = 2;
+
+const RATES: std::ops::RangeInclusive<PerSecond> = PerSecond::ZERO..=MAX_RATE;
+const SIZES: std::ops::RangeInclusive<Mebibytes> = Mebibytes::new(1)..=MAX_SIZE;
+
+/// What is asked of a service that is no gateway.
+pub(super) fn demand(
+    scope: &mut Scope<'_>,
+    engine: Engine,
+    asked: Option<&Asked>,
+    owner: Mark,
+) -> Option<Demand> {
+    let Some(Asked(tree)) = asked else {
+        let takes = known(engine.cluster()).join(", ");
+        scope.missing_with("demand", owner, format!("{engine} takes {takes}"));
+        return None;
+    };
+    let field = field(engine);
+    belongs(scope, engine, tree);
+    match engine.cluster() {
+        Cluster::Sharded => sharded(scope, &field, tree).map(Demand::Sharded),
+        Cluster::PrimaryReplica => relational(scope, &field, tree).map(Demand::PrimaryReplica),
+        Cluster::Quorum => search(scope, &field, tree).map(Demand::Quorum),
+        Cluster::Pool => web(scope, &field, tree).map(Demand::Pool),
+        Cluster::GatewayPair => None,
+    }
+}
+
+/// What a demand is called in messages.
+pub(super) fn field(engine: Engine) -> String {
+    format!("the demand of {engine}")
+}
+
+/// Fields of the demand of a kind of cluster.
+const fn known(cluster: Cluster) -> &'static [&'static str] {
+    match cluster {
+        Cluster::Sharded => ShardedDemand::FIELDS,
+        Cluster::PrimaryReplica => RelationalDemand::FIELDS,
+        Cluster::Quorum => SearchDemand::FIELDS,
+        Cluster::Pool => WebDemand::FIELDS,
+        Cluster::GatewayPair => GatewayDemand::FIELDS,
+    }
+}
+
+/// Notes that none of a demand's fields is asked of such an engine: probably the
+/// engine is wrong, and a hint says which take them.
+pub(super) fn belongs(scope: &mut Scope<'_>, engine: Engine, tree: &Tree) {
+    let Node::Map(entries) = &tree.node else { return };
+    let own = known(engine.cluster());
+    for entry in entries.iter().filter(|entry| !own.contains(&entry.key.as_str())) {
+        let others: Vec<&str> = Engine::ALL
+            .into_iter()
+            .filter(|other| known(other.cluster()).contains(&entry.key.as_str()))
+            .map(Engine::as_str)
+            .collect();
+        if !others.is_empty() {
+            scope.suggest(entry.mark, format!("`{}` is asked of {}", entry.key, others.join(", ")));
+        }
+    }
+}
+
+fn sharded(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::ShardedDemand> {
+    let wire = ShardedDemand::read(scope, field, tree)?;
+    let owner = tree.mark;
+    let reads = scope.required_within("reads", &wire.reads, owner, &RATES);
+    let writes = scope.required_within("writes", &wire.writes, owner, &RATES);
+    let value = scope.within("value", &wire.value, &(Bytes::new(1)..=MAX_VALUE));
+    let data = scope.required_within("data", &wire.data, owner, &SIZES);
+    let persistence = scope.optional("persistence", &wire.persistence);
+    let demand = spec::ShardedDemand {
+        reads_per_s: reads?,
+        writes_per_s: writes?,
+        value_bytes: value.unwrap_or(DEFAULT_VALUE),
+        data_mib: data?,
+        persistence: persistence.unwrap_or(Persistence::Aof),
+    };
+    something(scope, owner, [demand.reads_per_s, demand.writes_per_s], "reads nor writes")?;
+    Some(demand)
+}
+
+fn relational(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::RelationalDemand> {
+    let wire = RelationalDemand::read(scope, field, tree)?;
+    let owner = tree.mark;
+    let reads = scope.required_within("reads", &wire.reads, owner, &RATES);
+    let writes = scope.required_within("writes", &wire.writes, owner, &RATES);
+    let data = scope.required_within("data", &wire.data, owner, &SIZES);
+    let parts = Percent::new(1)..=Percent::new(100);
+    let working_set = scope.within("working_set", &wire.working_set, &parts);
+    let shards = scope.within("shards", &wire.shards, &(1..=MAX_SHARDS));
+    let percent = working_set.unwrap_or(Percent::new(100)).get();
+    let demand = spec::RelationalDemand {
+        reads_per_s: reads?,
+        writes_per_s: writes?,
+        data_mib: data?,
+        working_set_percent: u32::try_from(percent).unwrap_or(100),
+        shards: shards.unwrap_or(1),
+    };
+    something(scope, owner, [demand.reads_per_s, demand.writes_per_s], "reads nor writes")?;
+    Some(demand)
+}
+
+fn search(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::SearchDemand> {
+    let wire = SearchDemand::read(scope, field, tree)?;
+    let owner = tree.mark;
+    let documents = super::scalar::Documents;
+    let rates = documents(PerSecond::ZERO)..=documents(MAX_RATE);
+    let index = scope.required_within("index", &wire.index, owner, &rates);
+    let queries = scope.required_within("queries", &wire.queries, owner, &RATES);
+    let data = scope.required_within("data", &wire.data, owner, &SIZES);
+    let copies = scope.within("copies", &wire.copies, &(1..=MAX_COPIES));
+    let document = scope.within("document", &wire.document, &(Bytes::new(1)..=MAX_DOCUMENT));
+    let shards = scope.within("shards_per_query", &wire.shards_per_query, &(1..=MAX_SHARDS));
+    let demand = spec::SearchDemand {
+        index_per_s: index?.0,
+        queries_per_s: queries?,
+        data_mib: data?,
+        copies: copies.unwrap_or(DEFAULT_COPIES),
+        document_bytes: document.unwrap_or(DEFAULT_DOCUMENT),
+        shards_per_query: shards,
+    };
+    let rates = [demand.index_per_s, demand.queries_per_s];
+    something(scope, owner, rates, "documents to index nor queries")?;
+    Some(demand)
+}
+
+fn web(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::WebDemand> {
+    let wire = WebDemand::read(scope, field, tree)?;
+    let rates = PerSecond::new(1)..=MAX_REQUESTS;
+    let requests = scope.required_within("requests", &wire.requests, tree.mark, &rates);
+    let response = scope.within("response", &wire.response, &RESPONSES);
+    let cpu = scope.within("cpu", &wire.cpu, &(Microseconds::ZERO..=MAX_CPU));
+    let tls = scope.optional("tls", &wire.tls);
+    Some(spec::WebDemand {
+        requests_per_s: requests?,
+        response_bytes: response.unwrap_or(DEFAULT_RESPONSE),
+        cpu_us: cpu.unwrap_or(Microseconds::ZERO).get(),
+        tls: tls.unwrap_or(false),
+    })
+}
+
+/// Nothing to do is no demand.
+fn something(
+    scope: &mut Scope<'_>,
+    owner: Mark,
+    rates: [PerSecond; 2],
+    neither: &str,
+) -> Option<()> {
+    if rates.iter().all(|rate| *rate == PerSecond::ZERO) {
+        scope.wrong(owner, format!("demand: neither {neither} are asked for"));
+        return None;
+    }
+    Some(())
+}

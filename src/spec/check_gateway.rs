@@ -1,0 +1,141 @@
+//! Gateways: what is asked of one is the sum of the pools that name it and of
+//! what it states itself.
+
+use std::collections::BTreeMap;
+
+use super::check_demand::{DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, belongs, field};
+use super::form::Wire as _;
+use super::problem::{Place, Problem, Problems, nearest};
+use super::scope::Scope;
+use super::wire::{self, Asked};
+use crate::ids::ServiceName;
+use crate::spec::{Cluster, Demand, Engine, GatewayDemand, Service};
+use crate::units::PerSecond;
+
+/// A service before gateways are resolved.
+pub(super) struct Behind {
+    pub service: Service,
+    /// What it states itself, if it is a gateway.
+    pub own: OwnDemand,
+    /// Where its gateway is named, else where it stands.
+    pub at: Place,
+}
+
+/// What a gateway states itself.
+#[derive(Default)]
+pub(super) struct OwnDemand {
+    requests: PerSecond,
+    bytes_per_s: u64,
+    tls: bool,
+}
+
+/// The demand of a gateway before it is resolved.
+pub(super) const fn none() -> Demand {
+    Demand::GatewayPair(GatewayDemand {
+        requests_per_s: PerSecond::ZERO,
+        response_bytes_per_s: 0,
+        tls: false,
+    })
+}
+
+/// Reads what a gateway states itself.
+pub(super) fn own(
+    scope: &mut Scope<'_>,
+    engine: Engine,
+    asked: Option<&Asked>,
+) -> Option<OwnDemand> {
+    let Some(Asked(tree)) = asked else { return Some(OwnDemand::default()) };
+    belongs(scope, engine, tree);
+    let wire = wire::GatewayDemand::read(scope, &field(engine), tree)?;
+    let rates = PerSecond::new(1)..=MAX_REQUESTS;
+    let requests = scope.within("requests", &wire.requests, &rates);
+    let response = scope.within("response", &wire.response, &RESPONSES);
+    let tls = scope.optional("tls", &wire.tls);
+    if let (None, Some(at)) = (&wire.requests, &wire.response) {
+        scope.wrong_with(
+            at.mark,
+            "response: needs `requests` to go with it",
+            "the responses of the pools behind the gateway are counted already".to_owned(),
+        );
+    }
+    let requests = requests.unwrap_or(PerSecond::ZERO);
+    let response = response.unwrap_or(DEFAULT_RESPONSE);
+    let bytes_per_s = requests.get().saturating_mul(response.get());
+    Some(OwnDemand { requests, bytes_per_s, tls: tls.unwrap_or(false) })
+}
+
+/// The services with the demands of the gateways among them. `complete` says
+/// that all services of the spec are here, so that one that is named and not here
+/// is nowhere.
+pub(super) fn resolve(found: Vec<Behind>, complete: bool, problems: &mut Problems) -> Vec<Service> {
+    let behind = sums(&found);
+    if complete {
+        for service in &found {
+            known(service, &found, problems);
+        }
+    }
+    let mut services = Vec::new();
+    for Behind { mut service, own, at } in found {
+        if let Demand::GatewayPair(demand) = &mut service.demand {
+            let (requests, bytes) =
+                behind.get(&service.name).copied().unwrap_or((PerSecond::ZERO, 0));
+            demand.requests_per_s = requests.saturating_add(own.requests);
+            demand.response_bytes_per_s = bytes.saturating_add(own.bytes_per_s);
+            demand.tls = own.tls;
+            if demand.requests_per_s == PerSecond::ZERO && complete {
+                let name = service.name.as_str();
+                problems.push(Problem {
+                    place: at,
+                    message: format!(
+                        "demand: nothing is asked of the gateway {name:?}: no service names it and it \
+                         states no requests"
+                    ),
+                    hint: Some(format!(
+                        "write `gateway: {name}` in the apache or nginx service behind it, or \
+                         `demand: {{ requests: 40k/s }}`"
+                    )),
+                });
+            }
+        }
+        services.push(service);
+    }
+    services
+}
+
+/// Requests and bytes of responses per second of the pools behind each gateway.
+fn sums(found: &[Behind]) -> BTreeMap<ServiceName, (PerSecond, u64)> {
+    let mut sums: BTreeMap<ServiceName, (PerSecond, u64)> = BTreeMap::new();
+    for Behind { service, .. } in found {
+        if let (Demand::Pool(demand), Some(gateway)) = (&service.demand, &service.gateway) {
+            let sum = sums.entry(gateway.clone()).or_insert((PerSecond::ZERO, 0));
+            let bytes = demand.requests_per_s.get().saturating_mul(demand.response_bytes.get());
+            *sum = (sum.0.saturating_add(demand.requests_per_s), sum.1.saturating_add(bytes));
+        }
+    }
+    sums
+}
+
+/// Notes a gateway that is no service, or no haproxy.
+fn known(behind: &Behind, found: &[Behind], problems: &mut Problems) {
+    let Some(gateway) = &behind.service.gateway else { return };
+    let named = found.iter().map(|other| &other.service).find(|other| &other.name == gateway);
+    let gateways: Vec<&str> = found
+        .iter()
+        .filter(|other| other.service.engine.cluster() == Cluster::GatewayPair)
+        .map(|other| other.service.name.as_str())
+        .collect();
+    let message = match named {
+        Some(other) if other.engine.cluster() == Cluster::GatewayPair => return,
+        Some(other) => format!("gateway: {:?} is {}, no haproxy", gateway.as_str(), other.engine),
+        None => format!("gateway: there is no service {:?}", gateway.as_str()),
+    };
+    let hint = match (nearest(gateway.as_str(), &gateways), gateways.as_slice()) {
+        (Some(near), _) => format!("did you mean {near:?}?"),
+        (None, []) => {
+            let name = if named.is_none() { gateway.as_str() } else { "edge" };
+            format!("add `- {{ name: {name}, engine: haproxy }}` to the services")
+        }
+        (None, all) => format!("haproxy services are {}", all.join(", ")),
+    };
+    problems.push(Problem { place: behind.at.clone(), message, hint: Some(hint) });
+}

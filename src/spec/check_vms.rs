@@ -1,0 +1,62 @@
+//! `vms:`: machines of fixed size and count.
+
+use super::check::Sources;
+use super::form::{Spanned, mark_of};
+use super::names::{MAX_COUNT, Names};
+use super::problem::Problems;
+use super::scope::{Scope, mark_or};
+use super::wire;
+use crate::spec::FixedVm;
+use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+const MAX_SIZE: Mebibytes = Mebibytes::from_gib(1 << 20);
+const MAX_VCPUS: u32 = 4_096;
+const MAX_IOPS: PerSecond = PerSecond::new(1_000_000_000);
+const MAX_NETWORK: BitsPerSecond = BitsPerSecond::new(1_000_000_000_000_000);
+/// What a guest needs at least to boot.
+const MIN_MEMORY: Mebibytes = Mebibytes::new(64);
+
+/// The machines that are right.
+pub(super) fn vms(sources: &Sources, names: &mut Names, problems: &mut Problems) -> Vec<FixedVm> {
+    let mut vms = Vec::new();
+    for (file, node) in &sources.vms {
+        vms.extend(fixed_vm(&mut Scope { file, problems }, node, names));
+    }
+    vms
+}
+
+fn fixed_vm(
+    scope: &mut Scope<'_>,
+    node: &Spanned<wire::FixedVm>,
+    names: &mut Names,
+) -> Option<FixedVm> {
+    let (owner, wire) = (mark_of(node), &node.value);
+    let name = scope.required("name", &wire.name, owner);
+    if let Some(name) = &name {
+        names.give(scope, name, mark_or(&wire.name, owner));
+    }
+    let count = scope.within("count", &wire.count, &(1..=MAX_COUNT));
+    let vcpus = scope.required_within("vcpus", &wire.vcpus, owner, &(1..=MAX_VCPUS));
+    let memory = scope.required_within("memory", &wire.memory, owner, &(MIN_MEMORY..=MAX_SIZE));
+    let disk = scope.within("disk", &wire.disk, &(Mebibytes::new(1)..=MAX_SIZE));
+    let iops = scope.within("iops", &wire.iops, &(PerSecond::ZERO..=MAX_IOPS));
+    let networks = BitsPerSecond::ZERO..=MAX_NETWORK;
+    let network = scope.within("network", &wire.network, &networks);
+    let spread = scope.optional("spread", &wire.spread);
+    if wire.disk.is_none()
+        && let Some(at) = &wire.iops
+    {
+        let hint = "say how large it is: `disk: 20GiB`";
+        scope.wrong_with(at.mark, "iops: needs a `disk` to go with it", hint.to_owned());
+    }
+    Some(FixedVm {
+        name: name?,
+        count: count.unwrap_or(1),
+        vcpus: vcpus?,
+        memory_mib: memory?,
+        disk_mib: disk.unwrap_or(Mebibytes::ZERO),
+        iops_per_s: iops.unwrap_or(PerSecond::ZERO),
+        network_bits_per_s: network.unwrap_or(BitsPerSecond::ZERO),
+        spread,
+    })
+}

@@ -1,0 +1,289 @@
+//! From the tree of a file to the types of [`wire`](super::wire): the fields of
+//! each kind of map, told once, read and described from the same list.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::problem::{Mark, alternatives, nearest};
+use super::scalar::{Fault, Scalar};
+use super::scope::Scope;
+use super::tree::{Entry, Node, Tree};
+
+/// Something that stands in a file.
+pub(super) trait Wire: Sized {
+    /// Reads the value of `field`. `None` if it has another form, which is noted.
+    fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self>;
+}
+
+/// A value with its place. A wrong one does not stop the reading of the file:
+/// it is told together with all the others.
+#[derive(Debug)]
+pub(super) struct At<T> {
+    pub mark: Mark,
+    pub value: Result<T, Fault>,
+}
+
+impl<T: Scalar> Wire for At<T> {
+    fn read(_: &mut Scope<'_>, _: &str, tree: &Tree) -> Option<Self> {
+        let value = match &tree.node {
+            Node::Scalar(text) => T::read(text),
+            other => Err(Fault::new(format!("found {}; expected {}", other.kind(), T::expected()))),
+        };
+        Some(Self { mark: tree.mark, value })
+    }
+}
+
+impl<T: Scalar> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Value".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        T::schema()
+    }
+}
+
+/// A map or list with its place.
+#[derive(Debug)]
+pub(super) struct Spanned<T> {
+    pub mark: Mark,
+    pub value: T,
+}
+
+/// The place of a node.
+pub(super) fn mark_of<T>(node: &Spanned<T>) -> Mark {
+    node.mark
+}
+
+impl<T: Wire> Wire for Spanned<T> {
+    fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
+        T::read(scope, field, tree).map(|value| Self { mark: tree.mark, value })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Spanned<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
+        let Node::List(items) = &tree.node else {
+            not_a(scope, field, tree, "a list such as [a, b]");
+            return None;
+        };
+        Some(items.iter().filter_map(|item| T::read(scope, field, item)).collect())
+    }
+}
+
+/// Fields of any name.
+impl<T: Wire> Wire for BTreeMap<String, T> {
+    fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
+        let entries = map(scope, field, tree)?;
+        let mut fields = Self::new();
+        for entry in entries {
+            let value = T::read(scope, &entry.key, &entry.value);
+            if fields.contains_key(&entry.key) {
+                twice(scope, entry);
+            } else {
+                fields.extend(value.map(|value| (entry.key.clone(), value)));
+            }
+        }
+        Some(fields)
+    }
+}
+
+/// The fields of a map; a mistake if it is none.
+pub(super) fn map<'t>(scope: &mut Scope<'_>, field: &str, tree: &'t Tree) -> Option<&'t [Entry]> {
+    match &tree.node {
+        Node::Map(entries) => Some(entries),
+        _ => {
+            not_a(scope, field, tree, "a map such as { field: value }");
+            None
+        }
+    }
+}
+
+/// Notes that something has another form than it should.
+pub(super) fn not_a(scope: &mut Scope<'_>, field: &str, tree: &Tree, expected: &str) {
+    let found = match &tree.node {
+        Node::Scalar(text) => format!("{text:?}"),
+        other => other.kind().to_owned(),
+    };
+    let before = if field.is_empty() { String::new() } else { format!("{field}: ") };
+    scope.wrong(tree.mark, format!("{before}found {found}; expected {expected}"));
+}
+
+fn twice(scope: &mut Scope<'_>, entry: &Entry) {
+    scope.wrong(entry.mark, format!("the field {:?} stands here a second time", entry.key));
+}
+
+/// A map while its fields are taken out.
+pub(super) struct Fields<'t> {
+    owner: Mark,
+    entries: &'t [Entry],
+}
+
+impl<'t> Fields<'t> {
+    /// The fields of `tree`, the value of `field`; unknown ones and those that
+    /// stand twice are noted.
+    pub(super) fn of(
+        scope: &mut Scope<'_>,
+        field: &str,
+        tree: &'t Tree,
+        known: &[&str],
+    ) -> Option<Self> {
+        let entries = map(scope, field, tree)?;
+        for (index, entry) in entries.iter().enumerate() {
+            if !known.contains(&entry.key.as_str()) {
+                unknown(scope, field, tree.mark, entry, known);
+            } else if entries.iter().take(index).any(|before| before.key == entry.key) {
+                twice(scope, entry);
+            }
+        }
+        Some(Self { owner: tree.mark, entries })
+    }
+
+    /// The value of one field, if it stands there in the right form.
+    pub(super) fn take<T: Wire>(&self, scope: &mut Scope<'_>, name: &str) -> Option<T> {
+        let entry = self.entries.iter().find(|entry| entry.key == name)?;
+        let value = T::read(scope, name, &entry.value);
+        if value.is_none() {
+            scope.told(self.owner, name);
+        }
+        value
+    }
+}
+
+fn unknown(scope: &mut Scope<'_>, field: &str, owner: Mark, entry: &Entry, known: &[&str]) {
+    let near = nearest(&entry.key, known);
+    // What was meant is not missing as well.
+    if let Some(near) = near {
+        scope.told(owner, near);
+    }
+    let of = if field.is_empty() { String::new() } else { format!(" in {field}") };
+    scope.wrong_with(
+        entry.mark,
+        format!("unknown field {:?}{of}; expected {}", entry.key, alternatives(known)),
+        near.map(|near| format!("did you mean {near:?}?")),
+    );
+}
+
+/// One field of a map as its schema tells it.
+pub(super) struct Described {
+    pub name: &'static str,
+    pub required: bool,
+    pub text: String,
+    pub schema: Schema,
+}
+
+/// The schema of a map of these fields and no others.
+pub(super) fn object(text: &str, fields: Vec<Described>) -> Schema {
+    let required: Vec<&str> =
+        fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+    let mut properties = Map::new();
+    for field in &fields {
+        let mut schema = field.schema.clone().to_value();
+        if let Value::Object(map) = &mut schema
+            && !field.text.is_empty()
+        {
+            map.insert("description".to_owned(), field.text.clone().into());
+        }
+        properties.insert(field.name.to_owned(), schema);
+    }
+    let mut schema = json_schema!({
+        "type": "object",
+        "description": text,
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), json!(required));
+    }
+    schema
+}
+
+/// Doc comments as one line.
+pub(super) fn prose(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+/// Makes the type of a map, reads it and describes it. Each field is `required`
+/// or `optional` to a schema; what is missing is judged by the check, so every
+/// field is an `Option`.
+macro_rules! wire {
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+    (@needed required) => { true };
+    (@needed optional) => { false };
+    ($(
+        $(#[doc = $doc:literal])*
+        struct $type:ident {
+            $($(#[doc = $text:literal])* $need:ident $field:ident $(= $name:literal)?: $of:ty,)*
+        }
+    )*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub(in crate::spec) struct $type {
+            $($(#[doc = $text])* pub $field: Option<$of>,)*
+        }
+
+        impl $type {
+            /// The fields that a file may hold, in the order of the reference.
+            pub(in crate::spec) const FIELDS: &'static [&'static str] =
+                &[$(wire!(@name $field $($name)?)),*];
+
+            /// Its schema as far as it follows from the fields.
+            pub(in crate::spec) fn object(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::spec::form::object(
+                    &$crate::spec::form::prose(&[$($doc),*]),
+                    vec![$($crate::spec::form::Described {
+                        name: wire!(@name $field $($name)?),
+                        required: wire!(@needed $need),
+                        text: $crate::spec::form::prose(&[$($text),*]),
+                        schema: generator.subschema_for::<$of>(),
+                    }),*],
+                )
+            }
+        }
+
+        impl $crate::spec::form::Wire for $type {
+            fn read(
+                scope: &mut $crate::spec::scope::Scope<'_>,
+                field: &str,
+                tree: &$crate::spec::tree::Tree,
+            ) -> Option<Self> {
+                let fields = $crate::spec::form::Fields::of(scope, field, tree, Self::FIELDS)?;
+                Some(Self { $($field: fields.take(scope, wire!(@name $field $($name)?)),)* })
+            }
+        }
+    )*};
+}
+pub(super) use wire;
+
+/// Gives types of [`wire!`] the schema that follows from their fields alone.
+macro_rules! described {
+    ($($type:ident),* $(,)?) => {$(
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                Self::object(generator)
+            }
+        }
+    )*};
+}
+pub(super) use described;

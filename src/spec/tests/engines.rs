@@ -1,0 +1,164 @@
+//! All nine engines, what each takes, and gateways.
+
+use super::*;
+
+const HEAD: &str = "\
+name: shop
+policy: { survive: none }
+network: { bridge: br0, subnet: 10.20.0.0/24, addresses: 10.20.0.50-10.20.0.199, vip: 10.20.0.10 }
+hosts: [{ name: h1, cores: 64, memory: 512GiB, disk: 4TiB }]
+services:
+";
+
+fn with(services: &str) -> Files {
+    let files = Files(tempfile::tempdir().unwrap());
+    files.put("spec.yaml", format!("{HEAD}{services}"));
+    files
+}
+
+fn demands(services: &str) -> Vec<Demand> {
+    with(services).load().unwrap().services.into_iter().map(|service| service.demand).collect()
+}
+
+#[test]
+fn each_engine_takes_the_demand_of_its_kind_of_cluster() {
+    let spec = with("
+  - { name: a, engine: redis, demand: { reads: 1k/s, writes: 0/s, data: 1GiB } }
+  - { name: b, engine: valkey, demand: { reads: 0/s, writes: 1/s, data: 1GiB, value: 1KiB, persistence: rdb } }
+  - { name: c, engine: mysql, demand: { reads: 60k/s, writes: 4k/s, data: 400GiB, working_set: 20% } }
+  - { name: d, engine: mariadb, demand: { reads: 1/s, writes: 1/s, data: 1GiB, shards: 4 } }
+  - { name: e, engine: elasticsearch, demand: { index: 80k docs/s, queries: 2k/s, data: 2TiB } }
+  - { name: f, engine: opensearch, demand: { index: 5/s, queries: 2k/s, data: 2TiB, copies: 1, document: 2KiB, shards_per_query: 3 } }
+  - { name: g, engine: apache, demand: { requests: 40k/s, cpu: 5ms }, gateway: i }
+  - { name: h, engine: nginx, demand: { requests: 1k/s, response: 1KiB, tls: true }, gateway: i }
+  - { name: i, engine: haproxy, demand: { requests: 10/s, response: 100B, tls: true } }
+")
+    .load()
+    .unwrap();
+    let engines: Vec<Engine> = spec.services.iter().map(|service| service.engine).collect();
+    assert_eq!(engines, Engine::ALL);
+    let demand = |at: usize| spec.services[at].demand.clone();
+    assert_eq!(
+        demand(2),
+        Demand::PrimaryReplica(RelationalDemand {
+            reads_per_s: PerSecond::new(60_000),
+            writes_per_s: PerSecond::new(4_000),
+            data_mib: Mebibytes::from_gib(400),
+            working_set_percent: 20,
+            shards: 1,
+        })
+    );
+    let Demand::PrimaryReplica(mariadb) = demand(3) else { panic!() };
+    assert_eq!((mariadb.working_set_percent, mariadb.shards), (100, 4));
+    assert_eq!(
+        demand(4),
+        Demand::Quorum(SearchDemand {
+            index_per_s: PerSecond::new(80_000),
+            queries_per_s: PerSecond::new(2_000),
+            data_mib: Mebibytes::from_gib(2 << 10),
+            copies: 2,
+            document_bytes: Bytes::new(500),
+            shards_per_query: None,
+        })
+    );
+    let Demand::Quorum(opensearch) = demand(5) else { panic!() };
+    assert_eq!((opensearch.copies, opensearch.shards_per_query), (1, Some(3)));
+    let Demand::Pool(apache) = demand(6) else { panic!() };
+    assert_eq!((apache.response_bytes.get(), apache.cpu_us, apache.tls), (10_240, 5_000, false));
+    assert_eq!(
+        demand(8),
+        Demand::GatewayPair(GatewayDemand {
+            requests_per_s: PerSecond::new(41_010),
+            response_bytes_per_s: 40_000 * 10_240 + 1_000 * 1_024 + 10 * 100,
+            tls: true,
+        })
+    );
+}
+
+#[test]
+fn a_gateway_without_a_demand_of_its_own_has_that_of_its_pools() {
+    let all = demands(
+        "
+  - { name: edge, engine: haproxy }
+  - { name: web, engine: nginx, demand: { requests: 2/s, response: 0B }, gateway: edge }
+",
+    );
+    let sum =
+        GatewayDemand { requests_per_s: PerSecond::new(2), response_bytes_per_s: 0, tls: false };
+    assert_eq!(all[0], Demand::GatewayPair(sum));
+}
+
+#[test]
+fn a_demand_of_another_kind_is_refused_with_what_the_engine_takes() {
+    let said = |services: &str| with(services).errors();
+    insta::assert_snapshot!(said("  - { name: web, engine: apache, demand: { reads: 1k/s } }\n"), @r#"
+    spec.yaml:6:42: the field "requests" is missing
+    spec.yaml:6:44: unknown field "reads" in the demand of apache; expected requests, response, cpu or tls
+    hint: `reads` is asked of redis, valkey, mysql, mariadb
+    "#);
+    insta::assert_snapshot!(said("  - { name: web, engine: redis, demand: { reads: 1k/s, write: 1/s, data: 1GiB, cpu: 1ms } }\n"), @r#"
+    spec.yaml:6:56: unknown field "write" in the demand of redis; expected reads, writes, value, data or persistence
+    hint: did you mean "writes"?
+    spec.yaml:6:80: unknown field "cpu" in the demand of redis; expected reads, writes, value, data or persistence
+    hint: `cpu` is asked of apache, nginx
+    "#);
+    insta::assert_snapshot!(said("  - { name: web, engine: nginx }\n"), @r#"
+    spec.yaml:6:5: the field "demand" is missing
+    hint: nginx takes requests, response, cpu, tls
+    "#);
+    insta::assert_snapshot!(said("  - { name: web, engine: nginx, demand: 40k/s }\n"), @r#"spec.yaml:6:41: the demand of nginx: found "40k/s"; expected a map such as { field: value }"#);
+    insta::assert_snapshot!(said("  - { name: db, engine: mysql, demand: { reads: 0/s, writes: 0/s, data: 1GiB, working_set: 0.2, shards: 0 } }\n"), @r#"
+    spec.yaml:6:40: demand: neither reads nor writes are asked for
+    spec.yaml:6:92: working_set: "0.2" has the unit ""; expected a percentage such as 20%
+    spec.yaml:6:105: shards: 0 is too little; expected at least 1
+    "#);
+    insta::assert_snapshot!(said("  - { name: find, engine: opensearch, demand: { index: 80k doc/s, queries: 1/s, data: 1GiB, copies: 0 } }\n"), @r#"
+    spec.yaml:6:56: index: "80k doc/s" has the unit "k doc/s"; expected a rate such as 80k docs/s or 80k/s
+    spec.yaml:6:101: copies: 0 is too little; expected at least 1
+    "#);
+    insta::assert_snapshot!(said("  - { name: web, engine: nginx, demand: { requests: 0/s, cpu: 5, tls: yes } }\n"), @r#"
+    spec.yaml:6:53: requests: 0/s is too little; expected at least 1/s
+    spec.yaml:6:63: cpu: "5" has the unit ""; expected a span of time such as 5ms or 300us
+    spec.yaml:6:71: tls: "yes" is not known; expected true or false
+    "#);
+}
+
+#[test]
+fn gateways_are_haproxy_services_with_something_to_do() {
+    let said = |services: &str| with(services).errors();
+    let web = "  - { name: web, engine: nginx, demand: { requests: 1/s }, gateway: egde }\n";
+    insta::assert_snapshot!(said(web), @r#"
+    spec.yaml:6:69: gateway: there is no service "egde"
+    hint: add `- { name: egde, engine: haproxy }` to the services
+    "#);
+    insta::assert_snapshot!(said(&format!("{web}  - {{ name: edge, engine: haproxy, demand: {{ requests: 1/s }} }}\n")), @r#"
+    spec.yaml:6:69: gateway: there is no service "egde"
+    hint: did you mean "edge"?
+    "#);
+    insta::assert_snapshot!(said("  - { name: web, engine: nginx, demand: { requests: 1/s }, gateway: web }\n"), @r#"
+    spec.yaml:6:69: gateway: "web" is nginx, no haproxy
+    hint: add `- { name: edge, engine: haproxy }` to the services
+    "#);
+    insta::assert_snapshot!(said("  - { name: edge, engine: haproxy }\n"), @r#"
+    spec.yaml:6:5: demand: nothing is asked of the gateway "edge": no service names it and it states no requests
+    hint: write `gateway: edge` in the apache or nginx service behind it, or `demand: { requests: 40k/s }`
+    "#);
+    insta::assert_snapshot!(said("  - { name: edge, engine: haproxy, demand: { response: 1KiB } }\n"), @"
+    spec.yaml:6:56: response: needs `requests` to go with it
+    hint: the responses of the pools behind the gateway are counted already
+    ");
+    insta::assert_snapshot!(said("  - { name: db, engine: redis, demand: { reads: 1/s, writes: 1/s, data: 1GiB }, gateway: edge }\n  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n"), @"
+    spec.yaml:6:90: gateway: redis does not stand behind a gateway
+    hint: remove it; a gateway is for apache and nginx
+    ");
+    let files = with("  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n");
+    files.put(
+        "spec.yaml",
+        format!("{HEAD}  - {{ name: edge, engine: haproxy, demand: {{ requests: 1/s }} }}\n")
+            .replace(", vip: 10.20.0.10", ""),
+    );
+    insta::assert_snapshot!(files.errors(), @r#"
+    spec.yaml:3:10: the field "vip" is missing
+    hint: a haproxy service has an address that moves with its active instance: `vip: 10.20.0.10`, in the subnet and outside `addresses`
+    "#);
+}

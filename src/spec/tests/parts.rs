@@ -1,0 +1,78 @@
+//! Specs of several files.
+
+use super::*;
+
+const TOP: &str = "\
+name: shop
+include: [parts/*.yaml]
+hosts: [{ include: h/*.yaml }]
+vms: [{ include: vms.yaml }]
+";
+
+fn parts() -> Files {
+    let files = Files(tempfile::tempdir().unwrap());
+    files
+        .put("spec.yaml", TOP)
+        .put(
+            "h/all.yaml",
+            "- { name: h1, cores: 4, memory: 8GiB }\n- { name: h2, cores: 4, memory: 8GiB }\n",
+        )
+        .put("vms.yaml", "name: one\nvcpus: 1\nmemory: 1GiB\n")
+        .put(
+            "parts/a.yaml",
+            "vms: [{ name: two, vcpus: 1, memory: 1GiB }]\ninclude: [more/b.yaml]\n",
+        )
+        .put("parts/more/b.yaml", "hosts: [{ name: h3, cores: 4, memory: 8GiB }]\n");
+    files
+}
+
+#[test]
+fn parts_are_merged_and_may_have_parts() {
+    let spec = parts().load().unwrap();
+    assert_eq!(spec.topology.hosts.len(), 3);
+    let names: Vec<&str> = spec.vms.iter().map(|vm| vm.name.as_str()).collect();
+    assert_eq!(names, ["one", "two"]);
+}
+
+#[test]
+fn no_file_is_read_twice() {
+    let files = parts();
+    files.put("parts/more/b.yaml", "include: [../a.yaml]\n");
+    insta::assert_snapshot!(files.errors(), @"
+    parts/more/b.yaml:1:11: include: parts/more/../a.yaml is included already at spec.yaml:2:11
+    hint: each file is read once; narrow the pattern or remove this include
+    ");
+    files.put("parts/more/b.yaml", "include: [../../spec.yaml]\n");
+    insta::assert_snapshot!(files.errors(), @"
+    parts/more/b.yaml:1:11: include: parts/more/../../spec.yaml is the spec itself
+    hint: each file is read once; narrow the pattern or remove this include
+    ");
+    files.put("parts/more/b.yaml", "include: [b.yaml, ../../vms.yaml]\n");
+    insta::assert_snapshot!(files.errors(), @"
+    parts/more/b.yaml:1:11: include: parts/more/b.yaml is included already at parts/a.yaml:2:11
+    hint: each file is read once; narrow the pattern or remove this include
+    parts/more/b.yaml:1:19: include: parts/more/../../vms.yaml is included already at spec.yaml:4:18
+    hint: each file is read once; narrow the pattern or remove this include
+    ");
+}
+
+#[test]
+fn mistakes_in_parts_stand_where_they_are() {
+    let files = parts();
+    files.put("parts/more/b.yaml", "name: other\nvms:\n  - { name: one, vcpus: 0, memory: 1GiB }\n  - { include: x.yaml, name: y }\n");
+    insta::assert_snapshot!(files.errors(), @r#"
+    parts/more/b.yaml:1:1: unknown field "name"; expected include, hosts, services or vms
+    parts/more/b.yaml:3:13: name: "one" stands already at vms.yaml:1:7
+    parts/more/b.yaml:3:25: vcpus: 0 is too little; expected at least 1
+    parts/more/b.yaml:4:7: include: stands alone in its map
+    hint: give the include an entry of its own
+    "#);
+    let files = parts();
+    files.put("vms.yaml", "vms: [{ name: one, vcpus: 1, memory: 1GiB }]\n");
+    insta::assert_snapshot!(files.errors(), @r#"
+    vms.yaml:1:1: the field "memory" is missing
+    vms.yaml:1:1: the field "name" is missing
+    vms.yaml:1:1: the field "vcpus" is missing
+    vms.yaml:1:1: unknown field "vms"; expected name, count, vcpus, memory, disk, iops, network or spread
+    "#);
+}

@@ -1,0 +1,101 @@
+//! The files as they are written: unknown fields refused, every value with its
+//! place, nothing required yet.
+//!
+//! Whether a field is missing or a value makes no sense is judged in `check`,
+//! so that all such mistakes are told at once. The words behind `///` are the
+//! descriptions that editors show.
+
+mod demand;
+mod host;
+mod image;
+mod item;
+mod policy;
+mod service;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+pub(super) use self::demand::{
+    GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
+};
+pub(super) use self::host::{Host, L3Domain, NumaNode, Pages, Reserve, ReserveOf};
+pub(super) use self::image::{File, Image};
+pub(super) use self::item::{Entries, Item};
+pub(super) use self::policy::Survive;
+pub(super) use self::service::{Asked, FixedVm, Service};
+
+use super::form::{At, Spanned, described, wire};
+use super::scalar::{Address, AddressRange, Include, Subnet, Text};
+use crate::ids::DeploymentName;
+use crate::spec::Objective;
+
+wire! {
+    /// What is asked of a deployment: hosts, services, other machines, and what
+    /// must be survived.
+    struct SpecFile {
+        /// First part of every name that the deployment makes.
+        required name: At<DeploymentName>,
+        /// Files with further hosts, services and vms; paths and globs are
+        /// relative to this file.
+        optional include: Spanned<Vec<At<Include>>>,
+        /// Rules over the whole deployment.
+        optional policy: Spanned<Policy>,
+        /// The IPv4 network of all instances; not needed where there are only vms.
+        optional network: Spanned<Network>,
+        /// What instances boot from; not needed to plan.
+        optional image: Item<Image>,
+        /// The servers, or the files that describe them.
+        optional hosts: Vec<Item<Host>>,
+        /// What is to be split.
+        optional services: Vec<Item<Service>>,
+        /// Other machines on the same hosts: fixed size, fixed count.
+        optional vms: Vec<Item<FixedVm>>,
+    }
+
+    /// Hosts, services and vms that a spec includes.
+    struct PartFile {
+        /// Files with further hosts, services and vms; paths and globs are
+        /// relative to this file.
+        optional include: Spanned<Vec<At<Include>>>,
+        /// The servers, or the files that describe them.
+        optional hosts: Vec<Item<Host>>,
+        /// What is to be split.
+        optional services: Vec<Item<Service>>,
+        /// Other machines on the same hosts: fixed size, fixed count.
+        optional vms: Vec<Item<FixedVm>>,
+    }
+
+    /// Rules over the whole deployment.
+    struct Policy {
+        /// After the loss of any one such failure domain everything still serves
+        /// its demand. Without it: host.
+        optional survive: Spanned<Survive>,
+        /// What is made small, the most important first: unmet, then any of cost,
+        /// moves and balance, in this order.
+        optional objective: Spanned<Vec<At<Objective>>>,
+    }
+
+    /// The IPv4 network that all instances share.
+    struct Network {
+        /// Bridge on every host that carries the network.
+        required bridge: At<Text>,
+        /// The subnet, such as 10.20.0.0/24.
+        required subnet: At<Subnet>,
+        /// Addresses that instances may take, such as 10.20.0.50-10.20.0.199.
+        required addresses: At<AddressRange>,
+        /// Default route.
+        optional gateway: At<Address>,
+        /// Address that clients reach a haproxy service at; it moves with the
+        /// active instance.
+        optional vip: At<Address>,
+    }
+}
+described!(PartFile, Policy, Network);
+
+impl JsonSchema for SpecFile {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Spec".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Self::object(generator)
+    }
+}

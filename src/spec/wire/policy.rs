@@ -1,0 +1,101 @@
+//! `policy.survive`: a level, a map of a level and who keeps the quorum, a list
+//! of these, or `none`.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::spec::Quorum;
+use crate::spec::form::{At, Spanned, Wire, described, not_a, wire};
+use crate::spec::problem::alternatives;
+use crate::spec::scalar::{Fault, Scalar};
+use crate::spec::scope::Scope;
+use crate::spec::tree::{Node, Tree};
+use crate::topology::Level;
+
+const EXPECTED: &str = "host, rack, site, none, a list such as [host, rack] or a map such as { level: host, quorum: manual }";
+
+/// What is promised.
+#[derive(Debug)]
+pub(in crate::spec) struct Survive {
+    /// In the order of the file.
+    pub levels: Vec<Spanned<SurviveOf>>,
+    /// Whether the word `none` stands there.
+    pub none: bool,
+}
+
+impl Survive {
+    const fn of(levels: Vec<Spanned<SurviveOf>>) -> Self {
+        Self { levels, none: false }
+    }
+}
+
+wire! {
+    /// A level, and who keeps a majority after the loss.
+    struct SurviveOf {
+        /// host, rack or site.
+        required level: At<Level>,
+        /// automatic: the cluster goes on by itself; manual: an operator acts
+        /// where the majority is lost.
+        optional quorum: At<Quorum>,
+    }
+}
+described!(SurviveOf);
+
+/// A level, as one of the words that may stand alone.
+fn level(tree: &Tree, text: &str, words: &[&str]) -> Spanned<SurviveOf> {
+    let value = Level::read(text).map_err(|fault| Fault {
+        message: format!("{text:?} is not known; expected {}", alternatives(words)),
+        hint: fault.hint,
+    });
+    let value = SurviveOf { level: Some(At { mark: tree.mark, value }), quorum: None };
+    Spanned { mark: tree.mark, value }
+}
+
+impl Wire for Survive {
+    fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
+        match &tree.node {
+            Node::Scalar(text) if text == "none" => Some(Self { levels: Vec::new(), none: true }),
+            Node::Scalar(text) => {
+                Some(Self::of(vec![level(tree, text, &["host", "rack", "site", "none"])]))
+            }
+            Node::Map(_) => Spanned::read(scope, field, tree).map(|one| Self::of(vec![one])),
+            Node::List(items) => {
+                let read: Vec<_> = items.iter().map(|item| listed(scope, field, item)).collect();
+                read.into_iter().collect::<Option<Vec<_>>>().map(Self::of)
+            }
+            Node::Empty => {
+                not_a(scope, field, tree, EXPECTED);
+                None
+            }
+        }
+    }
+}
+
+fn listed(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Spanned<SurviveOf>> {
+    match &tree.node {
+        Node::Scalar(text) => Some(level(tree, text, &["host", "rack", "site"])),
+        Node::Map(_) => Spanned::read(scope, field, tree),
+        _ => {
+            not_a(scope, field, tree, "host, rack, site or a map such as { level: host }");
+            None
+        }
+    }
+}
+
+impl JsonSchema for Survive {
+    fn schema_name() -> Cow<'static, str> {
+        "Survive".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (level, map) = (Level::schema(), generator.subschema_for::<SurviveOf>());
+        json_schema!({
+            "anyOf": [
+                { "const": "none" },
+                level,
+                map,
+                { "type": "array", "items": { "anyOf": [level, map] }, "minItems": 1, "maxItems": 2 },
+            ]
+        })
+    }
+}

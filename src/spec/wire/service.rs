@@ -1,0 +1,113 @@
+//! Entries of `services:` and `vms:`.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+use super::demand::{GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
+use crate::ids::ServiceName;
+use crate::spec::form::{At, described, wire};
+use crate::spec::tree::Tree;
+use crate::spec::{Cluster, Engine};
+use crate::topology::Level;
+use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+wire! {
+    /// Something to split: an engine and what is asked of it.
+    struct Service {
+        /// Name, unique among services and vms.
+        required name: At<ServiceName>,
+        /// The program.
+        required engine: At<Engine>,
+        /// What is asked of it; the fields depend on the engine.
+        optional demand: Asked,
+        /// Name of the haproxy service that its clients come through; for apache
+        /// and nginx.
+        optional gateway: At<ServiceName>,
+    }
+
+    /// Machines of fixed size and count that live on the same hosts.
+    struct FixedVm {
+        /// Name, unique among services and vms.
+        required name: At<ServiceName>,
+        /// How many. Without it: 1.
+        optional count: At<u32>,
+        /// Virtual CPUs of each.
+        required vcpus: At<u32>,
+        /// Memory of each.
+        required memory: At<Mebibytes>,
+        /// Root disk of each. Without it the disk is not planned.
+        optional disk: At<Mebibytes>,
+        /// I/O operations of each.
+        optional iops: At<PerSecond>,
+        /// Traffic of each.
+        optional network: At<BitsPerSecond>,
+        /// Failure domains of this level hold at most one each.
+        optional spread: At<Level>,
+    }
+}
+described!(FixedVm);
+
+/// A demand, read when the engine is known.
+#[derive(Debug)]
+pub(in crate::spec) struct Asked(pub Tree);
+
+impl crate::spec::form::Wire for Asked {
+    fn read(_: &mut crate::spec::scope::Scope<'_>, _: &str, tree: &Tree) -> Option<Self> {
+        Some(Self(tree.clone()))
+    }
+}
+
+impl JsonSchema for Asked {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Demand".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object" })
+    }
+}
+
+impl JsonSchema for Service {
+    fn schema_name() -> Cow<'static, str> {
+        "Service".into()
+    }
+    /// The fields, and for each kind of cluster what its demand holds.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Self::object(generator);
+        let kinds: Vec<_> = [
+            (Cluster::Sharded, generator.subschema_for::<ShardedDemand>()),
+            (Cluster::PrimaryReplica, generator.subschema_for::<RelationalDemand>()),
+            (Cluster::Quorum, generator.subschema_for::<SearchDemand>()),
+            (Cluster::Pool, generator.subschema_for::<WebDemand>()),
+            (Cluster::GatewayPair, generator.subschema_for::<GatewayDemand>()),
+        ]
+        .into_iter()
+        .map(|(cluster, demand)| of_kind(cluster, &demand))
+        .collect();
+        schema.insert("allOf".to_owned(), kinds.into());
+        schema
+    }
+}
+
+fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
+    let engines: Vec<&str> = Engine::ALL
+        .into_iter()
+        .filter(|engine| engine.cluster() == cluster)
+        .map(Engine::as_str)
+        .collect();
+    let mut then = json!({ "properties": { "demand": demand } });
+    if cluster != Cluster::GatewayPair {
+        then["required"] = json!(["demand"]);
+    }
+    if cluster != Cluster::Pool {
+        then["not"] = json!({ "required": ["gateway"] });
+    }
+    json!({
+        "if": { "properties": { "engine": { "enum": engines } }, "required": ["engine"] },
+        "then": then,
+    })
+}

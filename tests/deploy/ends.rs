@@ -1,0 +1,137 @@
+//! Days that are not good: each ends clearly, keeps what other hosts have done,
+//! and goes on afterwards.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hostsplit::graph::decide;
+use hostsplit::hypervisor::simulated::{Fault, Mode, SimulatedWorld};
+use hostsplit::plan::Plan;
+use hostsplit::report::deploy::failures_text;
+use hostsplit::state::journal::Entry;
+use hostsplit::state::store::{Journal, Recorder, StoreError};
+use tempfile::TempDir;
+
+use crate::fixture::{Purpose, Run, look, open, plan, run, run_recording};
+
+fn begin() -> (Plan, SimulatedWorld, TempDir) {
+    let plan = plan();
+    let world = SimulatedWorld::new(&plan.topology);
+    (plan, world, tempfile::tempdir().unwrap())
+}
+
+/// The failures as a user reads them.
+fn told(run: &Run) -> String {
+    failures_text(&run.outcome.as_ref().unwrap().failures)
+}
+
+/// How many guests are ready.
+fn ready(plan: &Plan, world: &SimulatedWorld) -> usize {
+    look(plan, world).guests.values().filter(|guest| guest.ready).count()
+}
+
+fn resumes(plan: &Plan, world: &SimulatedWorld, state: &TempDir) {
+    let resumed = run(plan, world, state.path(), Purpose::Deploy);
+    assert!(resumed.is_complete(), "{}", resumed.story());
+    assert_eq!(decide(plan, &look(plan, world)).counts().changes(), 0);
+}
+
+#[test]
+fn a_pool_that_fills_up() {
+    let (plan, world, state) = begin();
+    let full = Fault::when(Mode::Before, u32::MAX, |call| {
+        call.host.as_str() == "h2" && call.name == "upload" && call.object.contains("cache-1-seed")
+    });
+    world.fail(full.saying("cannot write data to volume: No space left on device"));
+    let first = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(told(&first), @r"
+    seed cache-1 on h2
+      h2: upload default/shop-cache-1-seed.img: cannot write data to volume: No space left on device
+    ");
+    assert_eq!(ready(&plan, &world), 6);
+    world.revive();
+    resumes(&plan, &world, &state);
+}
+
+/// A journal on a disk that has room for so many records.
+struct Full {
+    journal: Journal,
+    left: AtomicUsize,
+}
+
+impl Recorder for Full {
+    fn write(&self, entry: Entry) -> Result<(), StoreError> {
+        let less = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            return self.journal.write(entry);
+        }
+        let source = std::io::ErrorKind::StorageFull.into();
+        Err(StoreError::Io { what: "cannot write", path: "journal.jsonl".into(), source })
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_journal_stops_everything() {
+    let (plan, world, state) = begin();
+    let recording =
+        |journal| -> Box<dyn Recorder> { Box::new(Full { journal, left: AtomicUsize::new(30) }) };
+    let first = run_recording(&plan, &world, state.path(), Purpose::Deploy, &|_| {}, &recording);
+    let end = first.outcome.as_ref().unwrap();
+    let told = told(&first);
+    assert!(told.contains("cannot write journal.jsonl: no storage space"), "{told}");
+    // Those that were at work end; nothing new is begun.
+    assert!(end.failures.len() <= 12 && end.skipped > 20, "{}", first.story());
+    resumes(&plan, &world, &state);
+}
+
+#[test]
+fn a_vm_that_never_boots() {
+    let (plan, world, state) = begin();
+    world.never_boots("shop-cache-3");
+    let first = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(told(&first), @r"
+    ready cache-3 on h3
+      shop-cache-3: the guest agent did not answer within 900 s: h3: agent guest-ping shop-cache-3: Guest agent is not responding: QEMU guest agent is not connected
+      look at the guest's serial console (virsh console); the image must start qemu-guest-agent
+    ");
+    // Its engine and the cluster.
+    assert_eq!(first.outcome.as_ref().unwrap().skipped, 2);
+    assert_eq!(ready(&plan, &world), 6);
+    world.boots_again("shop-cache-3");
+    resumes(&plan, &world, &state);
+}
+
+#[test]
+fn an_agent_that_never_answers() {
+    let (plan, world, state) = begin();
+    world.silence_agent("shop-cache-2", u32::MAX);
+    let first = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(told(&first), @r"
+    ready cache-2 on h2
+      shop-cache-2: the guest agent did not answer within 900 s: h2: agent guest-ping shop-cache-2: Guest agent is not responding: scripted silence
+      look at the guest's serial console (virsh console); the image must start qemu-guest-agent
+    ");
+    world.silence_agent("shop-cache-2", 0);
+    assert_eq!(ready(&plan, &world), 7);
+    resumes(&plan, &world, &state);
+}
+
+#[test]
+fn a_guest_that_gave_up_an_address_which_is_taken() {
+    let (plan, world, state) = begin();
+    world.give_address("shop-cache-1", Ipv4Addr::new(169, 254, 7, 7));
+    let first = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(told(&first), @r"
+    ready cache-1 on h2
+      cache-1: the guest has 169.254.7.7, not 10.20.0.11
+      look for another machine with that address; guests give up an address that is taken
+    ");
+    assert_eq!(ready(&plan, &world), 6);
+    // A second look does not take it for ready either.
+    let again = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert_eq!(told(&again), told(&first));
+    let instance = plan.instances.iter().find(|one| one.domain == "shop-cache-1").unwrap();
+    world.give_address("shop-cache-1", instance.address.unwrap());
+    open(&plan, &world, instance.host.as_str()).power_off("shop-cache-1").unwrap();
+    resumes(&plan, &world, &state);
+}

@@ -1,0 +1,189 @@
+//! What a user sees of a deploy without any host: gaps of a plan, offline dry
+//! runs with diffs, the graph with actions, and the lock.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+#[path = "support/bench.rs"]
+mod bench;
+mod support;
+
+use bench::Bench;
+use hostsplit::plan::Plan;
+use hostsplit::state::store::Store;
+use hostsplit::units::Mebibytes;
+use support::good_plan;
+
+fn bench(plan: &Plan) -> Bench {
+    let bench = Bench::new();
+    bench.put("plan.json", &plan.to_text().unwrap());
+    bench
+}
+
+fn dry(bench: &Bench, more: &[&str]) -> String {
+    let mut args = vec!["deploy", "plan.json", "--dry-run", "--offline"];
+    args.extend(more);
+    bench.run(&args)
+}
+
+/// Keeps a plan as the one that was deployed last.
+fn deployed(bench: &Bench, plan: &Plan) {
+    bench.put(".hostsplit/shop/plan.json", &plan.to_text().unwrap());
+}
+
+#[test]
+fn a_plan_that_cannot_be_deployed_is_refused_with_all_its_gaps() {
+    let mut plan = good_plan();
+    plan.network = None;
+    plan.image = None;
+    plan.topology.hosts[1].uri = None;
+    for instance in &mut plan.instances {
+        instance.root = None;
+        instance.seed = None;
+    }
+    plan.services[0].engine = hostsplit::spec::Engine::Mysql;
+    let bench = bench(&plan);
+    insta::assert_snapshot!(bench.run(&["deploy", "plan.json", "--yes"]), @r"
+    exit 1
+    ---
+    error: 6 gaps; the plan cannot be deployed:
+      the plan names no image, so its instances have nothing to boot from
+        add `image:` to the spec and plan again
+      the plan has no network, so its instances have no bridge and no address
+        add `network:` to the spec and plan again
+      service cache: mysql can be planned, but this version cannot set it up
+        take the service out of the spec, or deploy it by other means
+      no libvirt URI for h2
+        add `uri:` to the host's file and plan again
+      no root volume for cache-0, cache-1, cache-2 and 5 more
+        give their hosts a pool (`pools:` in the host's file) and plan again
+      no seed volume for cache-0, cache-1, cache-2 and 5 more
+        give their hosts a pool (`pools:` in the host's file) and plan again
+    ");
+    assert_eq!(bench.names(), ["plan.json"]);
+}
+
+#[test]
+fn without_a_plan_before_everything_is_new() {
+    let bench = bench(&good_plan());
+    let shown = dry(&bench, &[]);
+    assert!(shown.starts_with("exit 3\n"), "{shown}");
+    assert!(shown.contains("+   domain cache-0"), "{shown}");
+    assert!(shown.contains("compared with empty hosts"), "{shown}");
+    assert!(shown.contains("new texts, shown with --diff all"), "{shown}");
+    let all = dry(&bench, &["--diff", "all"]);
+    assert!(all.contains("+  <name>shop-cache-0</name>"), "{all}");
+    assert!(all.contains("+maxmemory 400mb"), "{all}");
+    assert_eq!(bench.names(), ["plan.json"]);
+}
+
+#[test]
+fn the_same_plan_changes_nothing() {
+    let bench = bench(&good_plan());
+    deployed(&bench, &good_plan());
+    insta::assert_snapshot!(dry(&bench, &[]), @r"
+    exit 0
+    Plan: 0 to create, 0 to update, 0 to replace, 0 to delete.
+    ---
+    offline: no host is asked; compared with the plan that was deployed last, .hostsplit/shop/plan.json
+    ");
+}
+
+#[test]
+fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
+    let mut old = good_plan();
+    old.instances[0].config.insert("requirepass".to_owned(), "hunter2".to_owned());
+    let mut new = old.clone();
+    new.instances[0].memory_mib = Mebibytes::new(1_536);
+    new.instances[0].config.insert("maxmemory".to_owned(), "800mb".to_owned());
+    new.instances[0].config.insert("requirepass".to_owned(), "hunter3".to_owned());
+    let bench = bench(&new);
+    deployed(&bench, &old);
+    let shown = dry(&bench, &[]);
+    assert!(!shown.contains("hunter"), "{shown}");
+    let is_lasting = |line: &&str| !line.to_lowercase().contains("digest");
+    let shown: Vec<&str> = shown.lines().filter(is_lasting).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    exit 3
+    --- domain shop-cache-0 on h1
+    +++ domain shop-cache-0 on h1, as planned
+    @@ -3,10 +3,10 @@
+       <uuid>5ba0ac2d-7bcc-50fc-8d63-47899bfa7fc1</uuid>
+       <title>cache-0 of shop</title>
+       <metadata>
+       </metadata>
+    -  <memory unit="KiB">1048576</memory>
+    -  <currentMemory unit="KiB">1048576</currentMemory>
+    +  <memory unit="KiB">1572864</memory>
+    +  <currentMemory unit="KiB">1572864</currentMemory>
+       <memoryBacking>
+         <nosharepages/>
+         <allocation mode="immediate"/>
+
+    --- /etc/redis/redis.conf of cache-0 on h1
+    +++ /etc/redis/redis.conf of cache-0 on h1, as planned
+    @@ -1,10 +1,10 @@
+     # Written by hostsplit for cache-0; do not edit.
+     appendonly yes
+     cluster-allow-replica-migration no
+     cluster-announce-ip 10.20.0.50
+     cluster-enabled yes
+    -maxmemory 400mb
+    +maxmemory 800mb
+     maxmemory-policy noeviction
+     requirepass (secret)
+     save "\"\""
+    /etc/redis/redis.conf of cache-0 on h1: a secret differs
+
+    h1
+      -/+ root cache-0        made from another plan
+      -/+ seed cache-0        made from another plan
+      -/+ domain cache-0      made from another plan
+      ~   running cache-0     what it needs is changed
+      ~   ready cache-0       what it needs is changed
+      ~   configured cache-0  what it needs is changed
+    clusters
+      ~   cluster cache       what it needs is changed
+
+    Plan: 0 to create, 4 to update, 3 to replace, 0 to delete.
+    ---
+    offline: no host is asked; compared with the plan that was deployed last, .hostsplit/shop/plan.json
+    "#);
+    let json = dry(&bench, &["--format", "json"]);
+    assert!(json.contains("\"diffs\"") && !json.contains("hunter"), "{json}");
+    // Nothing was changed by looking.
+    assert_eq!(bench.read(".hostsplit/shop/plan.json"), old.to_text().ok());
+}
+
+#[test]
+fn the_graph_shows_actions_and_reasons() {
+    let mut new = good_plan();
+    new.instances.pop();
+    let bench = bench(&new);
+    deployed(&bench, &good_plan());
+    let graph = |more: &[&str]| {
+        let mut args = vec!["graph", "plan.json", "--actions", "--offline"];
+        args.extend(more);
+        bench.run(&args)
+    };
+    let text = graph(&[]);
+    assert!(text.contains("-   domain shop-builder-1 @h2 (not in the plan)"), "{text}");
+    assert!(text.contains("=   cluster cache <- configured cache-0"), "{text}");
+    let json = graph(&["--format", "json"]);
+    assert!(json.contains("\"action\": \"delete\""), "{json}");
+    assert!(json.contains("\"reason\": \"not in the plan\""), "{json}");
+    let dot = graph(&["--format", "dot"]);
+    assert!(
+        dot.contains(r#"[label="- domain shop-builder-1\nnot in the plan" color=red]"#),
+        "{dot}"
+    );
+}
+
+#[test]
+fn the_second_deploy_is_told_who_holds_the_lock() {
+    let bench = bench(&good_plan());
+    let state = tempfile::tempdir().unwrap();
+    let _held = Store::new(state.path().to_owned()).lock("deploy by ann@desk, pid 7").unwrap();
+    let directory = state.path().to_str().unwrap();
+    let refused = bench.run(&["deploy", "plan.json", "--yes", "--state", directory]);
+    assert!(refused.starts_with("exit 1\n"), "{refused}");
+    assert!(refused.contains("locked by deploy by ann@desk, pid 7, since 2"), "{refused}");
+}
