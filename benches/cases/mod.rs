@@ -132,6 +132,7 @@ pub fn services() -> Spec {
         first: [10, 20, 0, 10].into(),
         last: [10, 20, 99, 250].into(),
         gateway: None,
+        vip: None,
     });
     found.services = (0..12u64)
         .map(|at| Service {

@@ -72,6 +72,10 @@ const LARGE: usize = 2_000;
 /// value of the first tier.
 pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError> {
     let deadline = Deadline::new(limits);
+    if !problem.wishes.is_empty() {
+        // A wish names one host, which the packing does not know.
+        return exact(problem, None, &deadline);
+    }
     let merged = Merged::new(problem);
     let packed = match pack(merged.problem(), &deadline) {
         Ok(Packed::Found(solution)) => Some(*solution),
