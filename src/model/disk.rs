@@ -1,16 +1,30 @@
-//! Space of each pool. All volumes of an instance are in one pool of its host:
+//! Space and I/O operations of each pool. All volumes of an instance are in one
+//! pool of its host:
 //!
 //! ```text
 //! Σ_k q[p,s,k] = Σ_{r of h} n[p,s,r]                       hosts with several pools
 //! Σ_{p,s} disk(s) · q[p,s,k] <= space(k) + slack[k]
+//! Σ_{p,s} iops(s) · q[p,s,k] <= iops(k) + slack[k]         pools whose disk is known
 //! ```
 //!
-//! On a host with one pool, `q` is the count on the host.
+//! On a host with one pool, `q` is the count on the host. A host whose pools are
+//! not known has room for no volume.
 
-use super::problem::Problem;
+use super::problem::{Problem, Shape, Site};
 use super::program::{Program, Sum, int};
 use super::variables::{Count, Variables};
 use super::{Relaxed, Short};
+
+/// What the instances of a pool share.
+struct Resource {
+    name: &'static str,
+    /// What an instance takes.
+    need: fn(Shape) -> u64,
+    /// What each pool has, in the order of the host's pools; `None` for no limit.
+    has: fn(&Site) -> Vec<Option<u64>>,
+    /// What the slack of the pool with these indices is called; `None` for no slack.
+    slack: Option<fn(usize, usize) -> Short>,
+}
 
 pub(super) fn add(
     problem: &Problem,
@@ -22,28 +36,55 @@ pub(super) fn add(
         if host.pools.len() > 1 {
             link(problem, variables, program, site);
         }
-        let single = host.pools.len() <= 1;
-        let of_pool = |at: usize| -> Sum {
-            let term = |count: &Count| Some((int(disk(problem, count)?), count.var));
-            if single {
-                return variables.on_site(site).filter_map(term).collect();
-            }
-            let here = variables.pools.iter().filter(|c| (c.site, c.at) == (site, at));
-            here.filter_map(term).collect()
-        };
+    }
+    let space = Resource {
+        name: "disk",
+        need: |shape| shape.disk_mib,
         // A host without a pool has room for no volume: a pool of nothing.
-        let spaces: Vec<u64> = host.pools.iter().map(|(_, space)| *space).collect();
-        let spaces = if spaces.is_empty() { vec![0] } else { spaces };
-        let rows: Vec<Sum> = (0..spaces.len()).map(of_pool).collect();
-        for (at, (mut row, space)) in rows.into_iter().zip(spaces).enumerate() {
-            if relaxed.disk && !row.is_empty() {
-                let slack = program.variable(format!("short disk {site} {at}"), None);
+        has: |site| match site.pools.as_slice() {
+            [] => vec![Some(0)],
+            pools => pools.iter().map(|(_, space)| Some(*space)).collect(),
+        },
+        slack: relaxed.disk.then_some(Short::Disk),
+    };
+    let operations = Resource {
+        name: "iops",
+        need: |shape| shape.iops_per_s,
+        has: |site| {
+            let known = |pool: &crate::topology::Pool| Some(pool.iops_per_s?.get());
+            site.pools.iter().map(|(pool, _)| known(pool)).collect()
+        },
+        slack: relaxed.iops.then_some(Short::Iops),
+    };
+    for resource in [space, operations] {
+        share(problem, variables, program, &resource);
+    }
+}
+
+fn share(problem: &Problem, variables: &mut Variables, program: &mut Program, resource: &Resource) {
+    for (site, host) in problem.sites.iter().enumerate() {
+        let single = host.pools.len() <= 1;
+        for (at, has) in (resource.has)(host).into_iter().enumerate() {
+            let Some(has) = has else { continue };
+            let need = |count: &Count| {
+                let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
+                Some((int((resource.need)(*shape)), count.var))
+            };
+            let mut row: Sum = if single {
+                variables.on_site(site).filter_map(need).collect()
+            } else {
+                let here = variables.pools.iter().filter(|c| (c.site, c.at) == (site, at));
+                here.filter_map(need).collect()
+            };
+            if row.is_empty() {
+                continue;
+            }
+            if let Some(short) = resource.slack {
+                let slack = program.variable(format!("short {} {site} {at}", resource.name), None);
                 row.add(-1, slack);
-                variables.slacks.push((Short::Disk(site, at), slack));
+                variables.slacks.push((short(site, at), slack));
             }
-            if !row.is_empty() {
-                program.at_most(row, int(space));
-            }
+            program.at_most(row, int(has));
         }
     }
 }
@@ -59,8 +100,4 @@ fn link(problem: &Problem, variables: &Variables, program: &mut Program, site: u
             program.equal(row, 0);
         }
     }
-}
-
-fn disk(problem: &Problem, count: &Count) -> Option<u64> {
-    Some(problem.parts.get(count.part)?.shapes.get(count.shape)?.disk_mib)
 }

@@ -12,7 +12,7 @@
 //! | `numa.rs` | what instances take of a NUMA node, for the next two |
 //! | `cores.rs` | whole cores per NUMA node |
 //! | `memory.rs` | memory per NUMA node |
-//! | `disk.rs` | space per pool |
+//! | `disk.rs` | space and I/O operations per pool |
 //! | `network.rs` | addresses of the deployment, bandwidth per host |
 //! | `apart.rs` | copies of a group in different failure domains |
 //! | `quorum.rs` | no failure domain holds half of the masters |
@@ -51,6 +51,8 @@ pub struct Relaxed {
     pub memory: bool,
     /// Space of a pool.
     pub disk: bool,
+    /// I/O operations of a pool's disk.
+    pub iops: bool,
     /// Bandwidth of a host.
     pub bandwidth: bool,
     /// Addresses of the deployment.
@@ -66,6 +68,8 @@ pub enum Short {
     Memory(usize),
     /// MiB of the pool: indices of host and pool.
     Disk(usize, usize),
+    /// I/O operations per second of the pool: indices of host and pool.
+    Iops(usize, usize),
     /// bit/s of the host with that index.
     Bandwidth(usize),
     /// Addresses.

@@ -11,6 +11,8 @@ use crate::model::{Kind, Problem};
 use crate::sizing::Candidate;
 use crate::solve::Solution;
 use crate::spec::Cluster;
+use crate::topology::Pool;
+use crate::units::PerSecond;
 
 /// Where an instance stands, by index in the problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,13 +89,20 @@ type Pools = BTreeMap<(usize, usize, usize), VecDeque<(usize, u64)>>;
 
 /// Each instance on a host in the largest pool that still fits, if all do.
 fn largest_first(problem: &Problem, solution: &Solution, site: usize) -> Option<Pools> {
-    let mut free: Vec<u64> = problem.sites.get(site)?.pools.iter().map(|(_, mib)| *mib).collect();
+    // A pool whose disk is not known has no limit.
+    let operations = |pool: &Pool| pool.iops_per_s.map_or(u64::MAX, PerSecond::get);
+    let pools = problem.sites.get(site)?.pools.iter();
+    let mut free: Vec<(u64, u64)> = pools.map(|(pool, mib)| (*mib, operations(pool))).collect();
     let mut found = Pools::new();
     for placed in solution.rooms.iter().filter(|placed| placed.site == site) {
-        let disk = problem.parts.get(placed.part)?.shapes.get(placed.shape)?.disk_mib;
+        let shape = problem.parts.get(placed.part)?.shapes.get(placed.shape)?;
+        let (disk, iops) = (shape.disk_mib, shape.iops_per_s);
         for _ in 0..placed.count {
-            let (pool, space) = free.iter_mut().enumerate().find(|(_, space)| **space >= disk)?;
+            let fits =
+                |(_, (space, left)): &(usize, &mut (u64, u64))| *space >= disk && *left >= iops;
+            let (pool, (space, left)) = free.iter_mut().enumerate().find(fits)?;
             *space -= disk;
+            *left -= iops;
             let key = (placed.part, placed.shape, site);
             found.entry(key).or_default().push_back((pool, 1));
         }

@@ -198,6 +198,7 @@ fn binding(service: &ServicePlan) -> String {
         Binding::Writes => "writes exceed one primary".to_owned(),
         Binding::Iops => "the disk's operations exceed one instance".to_owned(),
         Binding::DataPerMemory => "data exceeds what one instance's memory serves".to_owned(),
+        Binding::Copies if service.layout.instances == 1 => "one is enough".to_owned(),
         Binding::Copies => "one is enough, the others stand in".to_owned(),
         Binding::Fixed => "the spec asks for it".to_owned(),
     }

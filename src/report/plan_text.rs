@@ -138,12 +138,13 @@ fn service(service: &ServiceSummary) -> String {
 }
 
 fn alone(unsplit: &Unsplit) -> String {
-    let Unsplit { host, usable_per_s, split_per_s, gain_tenths } = unsplit;
+    let Unsplit { host, usable_per_s, split_per_s, gain_tenths, extrapolated } = unsplit;
     let (times, tenths) = (gain_tenths / 10, gain_tenths % 10);
     let (whole, cut) = (rate(*usable_per_s), rate(*split_per_s));
+    let far = if *extrapolated { " (extrapolated)" } else { "" };
     format!(
-        "  unsplit   {whole} from one instance on all of {host}; {cut} from it in such instances, \
-         {times}.{tenths} times\n"
+        "  unsplit   {whole}{far} from one instance on all of {host}; {cut} from it in such \
+         instances, {times}.{tenths} times\n"
     )
 }
 

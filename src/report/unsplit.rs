@@ -25,6 +25,8 @@ pub struct Unsplit {
     pub split_per_s: PerSecond,
     /// The second as a multiple of the first, in tenths.
     pub gain_tenths: u64,
+    /// Whether the first lies beyond what was measured.
+    pub extrapolated: bool,
 }
 
 /// What a service would do unsplit; `None` without instances or a profile.
@@ -37,7 +39,8 @@ pub(super) fn unsplit(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -
     let l3 = if domains > 1 { L3Use::Several } else { L3Use::Own };
     let footing = Footing { cores: cores(host), l3 };
     let vcpus = footing.cores.saturating_mul(host.threads_per_core());
-    let whole = Ceiling::of(profile, vcpus, footing, 1.0).usable.get();
+    let whole = Ceiling::of(profile, vcpus, footing, 1.0);
+    let (whole, extrapolated) = (whole.usable.get(), whole.extrapolated);
     // The planned instance tells what an operation of the demand costs.
     let (capacity, layout) = (&service.capacity, &service.layout);
     let plain = Ceiling::of(profile, layout.vcpus, capacity.footing, 1.0).usable.get();
@@ -54,6 +57,7 @@ pub(super) fn unsplit(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -
         usable_per_s: PerSecond::new(usable),
         split_per_s: PerSecond::new(split),
         gain_tenths: split.saturating_mul(10) / usable.max(1),
+        extrapolated,
     })
 }
 

@@ -11,19 +11,26 @@ use crate::model::{Model, Problem, Relaxed, Short, Sum, Var, bound_row};
 use crate::units::counted;
 
 /// Families of rules, in the order in which a shortage is looked for.
-const FAMILIES: [(Relaxed, &str, &str); 5] = [
+const FAMILIES: [(Relaxed, &str, &str); 6] = [
     (Relaxed { cores: true, ..NONE }, "cores", "cores"),
     (Relaxed { memory: true, ..NONE }, "memory", "MiB"),
     (Relaxed { addresses: true, ..NONE }, "addresses", "addresses"),
     (Relaxed { disk: true, ..NONE }, "disk", "MiB"),
+    (Relaxed { iops: true, ..NONE }, "I/O operations", "IOPS"),
     (Relaxed { bandwidth: true, ..NONE }, "bandwidth", "Mbit/s"),
 ];
 
-const NONE: Relaxed =
-    Relaxed { cores: false, memory: false, disk: false, bandwidth: false, addresses: false };
+const NONE: Relaxed = Relaxed {
+    cores: false,
+    memory: false,
+    disk: false,
+    iops: false,
+    bandwidth: false,
+    addresses: false,
+};
 
 const ALL: Relaxed =
-    Relaxed { cores: true, memory: true, disk: true, bandwidth: true, addresses: true };
+    Relaxed { cores: true, memory: true, disk: true, iops: true, bandwidth: true, addresses: true };
 
 /// What falls short; `None` if the solver has no answer in time.
 pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>> {
@@ -71,6 +78,7 @@ const fn belongs(short: &Short, family: Relaxed) -> bool {
         Short::Cores(_) => family.cores,
         Short::Memory(_) => family.memory,
         Short::Disk(..) => family.disk,
+        Short::Iops(..) => family.iops,
         Short::Bandwidth(_) => family.bandwidth,
         Short::Addresses => family.addresses,
     }

@@ -2,6 +2,7 @@
 
 use super::{Rejection, Shortage};
 use crate::model::{Part, Problem, Shape, Site};
+use crate::units::PerSecond;
 
 /// Parts that fit nowhere.
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
@@ -44,27 +45,40 @@ fn fits(problem: &Problem, at: usize, shape: Shape) -> bool {
             .rooms
             .iter()
             .any(|room| room.cores >= cores && room.memory_mib >= shape.memory_mib);
-        room && site.pools.iter().any(|(_, space)| *space >= shape.disk_mib)
+        // A machine without a disk needs no pool.
+        let disk = |(pool, space): &(&crate::topology::Pool, u64)| {
+            *space >= shape.disk_mib
+                && pool.iops_per_s.is_none_or(|most| most.get() >= shape.iops_per_s)
+        };
+        room && (shape.disk_mib == 0 || site.pools.iter().any(disk))
     })
 }
 
 /// What an instance needs of one NUMA node and one pool of a host.
-fn needs(problem: &Problem, at: usize, shape: Shape) -> [(&'static str, &'static str, u64); 3] {
+fn needs(problem: &Problem, at: usize, shape: Shape) -> [(&'static str, &'static str, u64); 4] {
     [
         ("cores", "cores", problem.cores(at, shape)),
         ("memory", "MiB", shape.memory_mib),
         ("disk", "MiB", shape.disk_mib),
+        ("I/O operations", "IOPS", shape.iops_per_s),
     ]
 }
 
 /// The most that one NUMA node and one pool of a host have.
-fn largest(site: &Site) -> [u64; 3] {
+fn largest(site: &Site) -> [u64; 4] {
     let rooms = || site.rooms.iter();
     [
         rooms().map(|room| room.cores).max().unwrap_or(0),
         rooms().map(|room| room.memory_mib).max().unwrap_or(0),
         site.pools.iter().map(|(_, space)| *space).max().unwrap_or(0),
+        fastest(site),
     ]
+}
+
+/// I/O operations of the fastest pool; one that is not stated has no limit.
+fn fastest(site: &Site) -> u64 {
+    let pools = site.pools.iter().map(|(pool, _)| pool.iops_per_s.map_or(u64::MAX, PerSecond::get));
+    pools.max().unwrap_or(u64::MAX)
 }
 
 fn homeless(problem: &Problem, part: &Part) -> Option<Shortage> {
@@ -80,7 +94,7 @@ fn homeless(problem: &Problem, part: &Part) -> Option<Shortage> {
     let name = &part.name;
     let (order, ((resource, unit, needed), available)) =
         nearest.unwrap_or((0, (("NUMA nodes", "NUMA nodes", 1), 0)));
-    let place = if order == 2 { "pool" } else { "NUMA node" };
+    let place = if order >= 2 { "pool" } else { "NUMA node" };
     Some(Shortage {
         resource: format!("{resource} of one {place} for {name}"),
         of: None,

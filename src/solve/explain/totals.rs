@@ -17,7 +17,7 @@ struct Resource {
     has: fn(&Site) -> Option<u64>,
 }
 
-const RESOURCES: [Resource; 4] = [
+const RESOURCES: [Resource; 5] = [
     Resource {
         name: "cores",
         of: "all hosts",
@@ -38,6 +38,13 @@ const RESOURCES: [Resource; 4] = [
         unit: "MiB",
         need: |_, shape| shape.disk_mib,
         has: |site| Some(site.pools.iter().map(|(_, space)| *space).sum()),
+    },
+    Resource {
+        name: "I/O operations",
+        of: "all pools",
+        unit: "IOPS",
+        need: |_, shape| shape.iops_per_s,
+        has: |site| site.pools.iter().map(|(pool, _)| Some(pool.iops_per_s?.get())).sum(),
     },
     Resource {
         name: "bandwidth",
