@@ -28,6 +28,16 @@ pub(super) enum Answer {
     },
 }
 
+/// How long a search may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// Seconds.
+    pub seconds: f64,
+    /// Nodes of the tree; `None` for any number. Unlike seconds they do not depend
+    /// on the machine.
+    pub nodes: Option<i32>,
+}
+
 /// Tolerance for values that are integers by construction.
 const TOLERANCE: f64 = 1e-4;
 
@@ -39,15 +49,15 @@ const TOLERANCE: f64 = 1e-4;
 pub(super) fn minimise(
     program: &Program,
     objective: &Sum,
-    seconds: f64,
+    effort: &Effort,
     start: Option<&[i64]>,
 ) -> Result<Answer, String> {
-    let first = run(program, objective, seconds, start, true)?;
+    let first = run(program, objective, effort, start, true)?;
     match &first {
         Answer::Found { values, .. } if keeps(program, values) => Ok(first),
         Answer::Nothing => Ok(first),
         Answer::Infeasible | Answer::Found { .. } => {
-            let second = run(program, objective, seconds, start, false)?;
+            let second = run(program, objective, effort, start, false)?;
             match &second {
                 Answer::Found { values, .. } if !keeps(program, values) => {
                     Err("the rounded solution breaks a rule".to_owned())
@@ -70,7 +80,7 @@ fn keeps(program: &Program, values: &[i64]) -> bool {
 fn run(
     program: &Program,
     objective: &Sum,
-    seconds: f64,
+    effort: &Effort,
     start: Option<&[i64]>,
     presolve: bool,
 ) -> Result<Answer, String> {
@@ -79,7 +89,10 @@ fn run(
     set(&mut model, "random_seed", 0)?;
     set(&mut model, "mip_rel_gap", 0.0)?;
     set(&mut model, "mip_abs_gap", 0.9)?;
-    set(&mut model, "time_limit", seconds)?;
+    set(&mut model, "time_limit", effort.seconds)?;
+    if let Some(nodes) = effort.nodes {
+        set(&mut model, "mip_max_nodes", nodes)?;
+    }
     set(&mut model, "presolve", if presolve { "choose" } else { "off" })?;
     if let Some(start) = start {
         let columns: Vec<f64> = start.iter().map(|value| real(*value)).collect();
@@ -155,7 +168,10 @@ fn answer(solved: &SolvedModel, objective: &Sum) -> Result<Answer, String> {
             return Ok(Answer::Infeasible);
         }
         HighsModelStatus::Optimal | HighsModelStatus::ModelEmpty => false,
-        HighsModelStatus::ReachedTimeLimit | HighsModelStatus::ReachedIterationLimit => true,
+        HighsModelStatus::ReachedTimeLimit
+        | HighsModelStatus::ReachedIterationLimit
+        | HighsModelStatus::ReachedSolutionLimit
+        | HighsModelStatus::ReachedInterrupt => true,
         other => return Err(format!("HiGHS ended with {other:?}")),
     };
     if limit_hit && solved.primal_solution_status() != HighsSolutionStatus::Feasible {
@@ -188,6 +204,8 @@ const fn real(value: i64) -> f64 {
 mod tests {
     use super::*;
 
+    const TEN: Effort = Effort { seconds: 10.0, nodes: None };
+
     /// Least 3a + 2b with a + b >= 4, 2a >= 3.
     fn small() -> (Program, Sum) {
         let mut program = Program::default();
@@ -200,9 +218,9 @@ mod tests {
     #[test]
     fn the_best_comes_with_its_bound() {
         let (program, sum) = small();
-        let found = minimise(&program, &sum, 10.0, None).unwrap();
+        let found = minimise(&program, &sum, &TEN, None).unwrap();
         assert_eq!(found, Answer::Found { values: vec![2, 2], bound: 10, limit_hit: false });
-        let again = minimise(&program, &sum, 10.0, Some(&[4, 0])).unwrap();
+        let again = minimise(&program, &sum, &TEN, Some(&[4, 0])).unwrap();
         assert_eq!(again, found);
     }
 
@@ -210,6 +228,6 @@ mod tests {
     fn infeasible_is_said() {
         let (mut program, sum) = small();
         program.at_most(sum.clone(), 9);
-        assert_eq!(minimise(&program, &sum, 10.0, None), Ok(Answer::Infeasible));
+        assert_eq!(minimise(&program, &sum, &TEN, None), Ok(Answer::Infeasible));
     }
 }

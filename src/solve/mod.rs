@@ -7,6 +7,9 @@
 mod explain;
 mod fits;
 mod highs;
+mod lp;
+mod merge;
+mod pack;
 mod tiers;
 
 use std::time::Instant;

@@ -1,10 +1,14 @@
 //! The tiers in order: each is solved with those before it fixed at what they
 //! reached, starting from the assignment that reached it.
 
-use super::highs::{Answer, minimise};
+use super::highs::{Answer, Effort, minimise};
+use std::collections::BTreeMap;
+
+use super::merge::Merged;
+use super::pack::{Packed, pack};
 use super::{Deadline, Limits, SolveError};
 use crate::model::{
-    Count, Goal, Model, Problem, Program, Relaxed, Sum, TIERS, Variables, bound_row, goal,
+    Count, Goal, Model, Problem, Program, Relaxed, Sum, TIERS, Var, Variables, bound_row, goal,
 };
 
 /// What a tier reached.
@@ -52,26 +56,77 @@ pub struct Solution {
     pub tiers: Vec<TierResult>,
 }
 
+/// Counts above which the program per host is too large: the packed plan then
+/// stands with its bounds.
+const LARGE: usize = 2_000;
+
 /// Solves a problem tier by tier.
+///
+/// First it is packed, see `pack`. Where the program per host is small, the packed
+/// plan is where it starts from, and a tier that the packing proves is not solved
+/// again.
 ///
 /// # Errors
 /// [`SolveError::Infeasible`] if fixed machines cannot be placed; else the solver
 /// failed or found nothing in time. Unmet demand is no error here: it is the
 /// value of the first tier.
 pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError> {
+    let deadline = Deadline::new(limits);
+    if !problem.wishes.is_empty() {
+        // A wish names one host, which the packing does not know.
+        return exact(problem, None, &deadline);
+    }
+    let merged = Merged::new(problem);
+    let packed = match pack(merged.problem(), &deadline) {
+        Ok(Packed::Found(solution)) => Some(*solution),
+        Ok(Packed::Infeasible) => return Err(SolveError::Infeasible),
+        // A packing is a help, not a need.
+        Ok(Packed::Nothing) | Err(_) => None,
+    };
+    let found = match packed {
+        Some(packed) if size(merged.problem()) > LARGE => packed,
+        packed => exact(merged.problem(), packed, &deadline)?,
+    };
+    Ok(merged.split(found))
+}
+
+/// About how many counts the program per host has.
+fn size(problem: &Problem) -> usize {
+    let shapes: usize = problem.parts.iter().map(|part| part.shapes.len()).sum();
+    let rooms: usize = problem.sites.iter().map(|site| site.rooms.len()).sum();
+    shapes.saturating_mul(rooms)
+}
+
+/// The program per host, tier by tier.
+fn exact(
+    problem: &Problem,
+    packed: Option<Solution>,
+    deadline: &Deadline,
+) -> Result<Solution, SolveError> {
     let mut model = Model::new(problem, Relaxed::default());
     let mut tiers = Vec::new();
-    let mut best: Option<Vec<i64>> = None;
-    let deadline = Deadline::new(limits);
+    let start = packed.as_ref().map(|packed| assignment(&model, packed));
+    let mut best = start.filter(|values| model.program.rows.iter().all(|row| row.holds(values)));
+    // What the packing reached and proved holds as long as its plan is kept.
+    let mut proved = if best.is_some() { packed.map(|packed| packed.tiers) } else { None };
     for tier in TIERS {
         let began = deadline.spent();
         let (sum, constant) = goal(tier, problem, &model.variables, &mut model.program);
-        let start = best.map(|values| completed(&model.program, values));
+        let start = best.take().map(|values| completed(&model.program, values));
+        let known = proved.as_ref().and_then(|tiers| tiers.iter().find(|one| one.goal == tier));
+        let is_proved = known.is_some_and(|known| known.value == known.bound);
         let (values, bound, limit_hit) = match start {
             Some(values) if sum.is_empty() => (values, 0, false),
-            start => improve(&model.program, &sum, tier, &deadline, start)?,
+            Some(values) if is_proved => {
+                let value = sum.value(&values);
+                (values, value, false)
+            }
+            start => improve(&model.program, &sum, tier, deadline, start)?,
         };
         let value = sum.value(&values);
+        if known.is_some_and(|known| natural(value.saturating_add(constant)) != known.value) {
+            proved = None;
+        }
         model.program.rows.push(bound_row(sum, value));
         tiers.push(TierResult {
             goal: tier,
@@ -93,6 +148,44 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
     Ok(read(&model.variables, &best.unwrap_or_default(), tiers))
 }
 
+/// The values of a solution in the program per host.
+fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
+    let mut values = vec![0; model.program.variables.len()];
+    let mut set = |var: Var, value: u64| {
+        if let Some(place) = values.get_mut(var.index()) {
+            *place = i64::try_from(value).unwrap_or(i64::MAX);
+        }
+    };
+    for (layouts, chosen) in model.variables.layouts.iter().zip(&solution.chosen) {
+        if let Some(var) = chosen.and_then(|chosen| layouts.get(chosen)) {
+            set(*var, 1);
+        }
+    }
+    let counts = |all: &[Count], placed: &[Placed], set: &mut dyn FnMut(Var, u64)| {
+        let key = |c: &Count| (c.part, c.shape, c.site, c.at);
+        let vars: BTreeMap<_, Var> = all.iter().map(|count| (key(count), count.var)).collect();
+        for one in placed {
+            if let Some(var) = vars.get(&(one.part, one.shape, one.site, one.at)) {
+                set(*var, one.count);
+            }
+        }
+    };
+    counts(&model.variables.counts, &solution.rooms, &mut set);
+    counts(&model.variables.pools, &solution.pools, &mut set);
+    for placed in &solution.rooms {
+        if let Some(var) = model.variables.used.get(placed.site) {
+            set(*var, 1);
+        }
+    }
+    for (part, domain, count) in &solution.leads {
+        let own = |(p, d, _): &&(usize, usize, Var)| (*p, *d) == (*part, *domain);
+        if let Some((_, _, var)) = model.variables.leads.iter().find(own) {
+            set(*var, *count);
+        }
+    }
+    values
+}
+
 /// The best assignment that is found in time, or the one that is known.
 fn improve(
     program: &Program,
@@ -103,7 +196,7 @@ fn improve(
 ) -> Result<(Vec<i64>, i64, bool), SolveError> {
     let left = deadline.left();
     let answer = if left > 0.0 {
-        minimise(program, sum, left, start.as_deref())
+        minimise(program, sum, &Effort { seconds: left, nodes: None }, start.as_deref())
     } else {
         Ok(Answer::Nothing)
     };
@@ -140,7 +233,7 @@ fn completed(program: &Program, mut values: Vec<i64>) -> Vec<i64> {
 }
 
 fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>) -> Solution {
-    let value = |var: crate::model::Var| natural(values.get(var.index()).copied().unwrap_or(0));
+    let value = |var: Var| natural(values.get(var.index()).copied().unwrap_or(0));
     let placed = |counts: &[Count]| -> Vec<Placed> {
         let all = counts.iter().map(|c| Placed {
             part: c.part,

@@ -4,7 +4,7 @@
 //! does alone, all are made elastic, and the least excess of each is found in the
 //! order of [`FAMILIES`].
 
-use super::super::highs::{Answer, minimise};
+use super::super::highs::{Answer, Effort, minimise};
 use super::super::{Deadline, Limits};
 use super::Shortage;
 use crate::model::{Model, Problem, Relaxed, Short, Sum, Var, bound_row};
@@ -58,7 +58,8 @@ fn least(problem: &Problem, relaxed: Relaxed, deadline: &Deadline) -> Option<Vec
         if sum.is_empty() {
             continue;
         }
-        match minimise(&model.program, &sum, deadline.left(), None) {
+        let effort = Effort { seconds: deadline.left(), nodes: None };
+        match minimise(&model.program, &sum, &effort, None) {
             Ok(Answer::Found { values, .. }) => {
                 let value = sum.value(&values);
                 model.program.rows.push(bound_row(sum, value));

@@ -1,0 +1,87 @@
+//! Fixed machines of one size are one part, whatever entries they come from: a
+//! thousand machines of forty sizes are forty counts, not a thousand.
+
+use std::collections::BTreeMap;
+
+use super::tiers::{Placed, Solution};
+use crate::model::{Kind, Part, Problem};
+
+/// A problem with equal fixed machines merged.
+pub(super) struct Merged<'p> {
+    problem: Problem<'p>,
+    /// For each part of the whole problem: its part here, and how many machines of
+    /// that one are its own; `None` for all.
+    parts: Vec<(usize, Option<u64>)>,
+}
+
+impl<'p> Merged<'p> {
+    pub(super) fn new(whole: &Problem<'p>) -> Self {
+        let mut first: BTreeMap<Vec<crate::model::Shape>, usize> = BTreeMap::new();
+        let mut found: Vec<Part> = Vec::new();
+        let mut parts = Vec::new();
+        for part in &whole.parts {
+            let only = match (part.kind, part.candidates.as_slice()) {
+                (Kind::Fixed(None), [only]) => only,
+                _ => {
+                    parts.push((found.len(), None));
+                    found.push(part.clone());
+                    continue;
+                }
+            };
+            let at = *first.entry(part.shapes.clone()).or_insert(found.len());
+            parts.push((at, Some(only.layout.instances.into())));
+            match found.get_mut(at).and_then(|same| same.candidates.first_mut()) {
+                Some(same) => {
+                    let all = same.layout.instances.saturating_add(only.layout.instances);
+                    same.layout.instances = all;
+                }
+                None => found.push(part.clone()),
+            }
+        }
+        Self { problem: Problem { parts: found, ..whole.clone() }, parts }
+    }
+
+    pub(super) const fn problem(&self) -> &Problem<'p> {
+        &self.problem
+    }
+
+    /// The solution in terms of the whole problem: machines of one size go to the
+    /// entries in their order.
+    pub(super) fn split(&self, solution: Solution) -> Solution {
+        let chosen = self.parts.iter().map(|(at, _)| solution.chosen.get(*at).copied().flatten());
+        let leads = self.parts.iter().enumerate().flat_map(|(part, (at, _))| {
+            let own = solution.leads.iter().filter(move |(other, _, _)| other == at);
+            own.map(move |(_, domain, count)| (part, *domain, *count))
+        });
+        Solution {
+            chosen: chosen.collect(),
+            leads: leads.collect(),
+            rooms: self.dealt(solution.rooms),
+            pools: self.dealt(solution.pools),
+            tiers: solution.tiers,
+        }
+    }
+
+    fn dealt(&self, placed: Vec<Placed>) -> Vec<Placed> {
+        let mut by_part: BTreeMap<usize, std::collections::VecDeque<Placed>> = BTreeMap::new();
+        for one in placed {
+            by_part.entry(one.part).or_default().push_back(one);
+        }
+        let mut found = Vec::new();
+        for (part, (at, share)) in self.parts.iter().enumerate() {
+            let Some(queue) = by_part.get_mut(at) else { continue };
+            let mut wanted = share.unwrap_or(u64::MAX);
+            while wanted > 0 {
+                let Some(next) = queue.front_mut() else { break };
+                let count = next.count.min(wanted);
+                found.push(Placed { part, count, ..*next });
+                wanted -= count;
+                next.count -= count;
+                if next.count == 0 {
+                    queue.pop_front();
+                }
+            }
+        }
+        found
+    }
+}

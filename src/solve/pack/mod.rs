@@ -1,0 +1,341 @@
+//! Large problems: equal hosts as classes, fillings as columns.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `goods.rs` | classes of equal hosts, items, kinds of NUMA node |
+//! | `hosts.rs` | hosts as they fill up, every rule |
+//! | `cover.rs` | rows over classes and layouts: a bound for every plan |
+//! | `knapsack.rs` | what one NUMA node holds at most |
+//! | `columns.rs` | column generation |
+//! | `master.rs` | whole columns, hosts made of them |
+//! | `narrow.rs` | a few layouts of each service |
+//! | `fill.rs` | best fit, and better by taking hosts apart |
+//! | `balance.rs` | the busiest host relieved, and how far that can go |
+
+mod balance;
+mod columns;
+mod cover;
+mod fill;
+mod goods;
+mod hosts;
+mod knapsack;
+mod master;
+mod narrow;
+
+use std::collections::BTreeMap;
+
+use self::columns::Generation;
+use self::cover::{Cover, Cut, counts};
+use self::fill::{Reserve, Scale, Taste, best_fit, improve, queue};
+use self::goods::Goods;
+use self::hosts::{Hosts, Spot};
+use self::narrow::Narrow;
+use super::Deadline;
+use super::highs::{Answer, Effort, minimise};
+use super::tiers::{Placed, Solution, TierResult};
+use crate::model::{Goal, Problem, TIERS, Var, Variables, bound_row, goal};
+
+/// What packing came to.
+pub(super) enum Packed {
+    /// A plan that keeps all rules, each tier with its bound.
+    Found(Box<Solution>),
+    /// There is no plan: fixed machines cannot be placed.
+    Infeasible,
+    /// Nothing was found; there may be a plan.
+    Nothing,
+}
+
+/// Rounds of taking hosts apart: for each first plan, and for the best at last.
+const ROUNDS: [usize; 2] = [1_000, 6_000];
+/// Nodes that the search for the least of the rows over classes looks at.
+const COVER_NODES: i32 = 2_000;
+/// Part of the time that column generation and whole columns may take.
+const SHARE: f64 = 0.3;
+/// Nodes that the search over whole columns looks at.
+const NODES: i32 = 2_000;
+
+/// Packs a problem.
+pub(super) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, String> {
+    if problem.parts.iter().any(|part| part.candidates.is_empty()) {
+        return Ok(Packed::Nothing);
+    }
+    let whole = Goods::new(problem);
+    let Some(first) = layouts(&whole, &[], None, deadline)? else { return Ok(Packed::Infeasible) };
+    let narrow = Narrow::new(&whole, &first.chosen);
+    let goods = Goods::new(&narrow.problem);
+    let mut search = Search { goods: &goods, deadline, best: None };
+    let own = Least { chosen: narrow.inward(&first.chosen), ..first.clone() };
+    search.fill(&own);
+    let mut bound = first.cost;
+    let mut cuts = Vec::new();
+    if first.unmet == 0 && search.cost().is_none_or(|cost| cost > bound) {
+        // What column generation proves holds for the layouts that it knows.
+        let (is_whole, proof) = (narrow.is_whole(problem), search.generate(bound)?);
+        if is_whole && let Some(again) = layouts(&goods, &proof, None, deadline)? {
+            bound = bound.max(again.cost);
+            cuts = proof;
+            if search.cost().is_none_or(|cost| cost > bound) {
+                search.fill(&again);
+            }
+        }
+    }
+    search.polish(bound);
+    let Some((chosen, hosts)) = search.best.take() else { return Ok(Packed::Nothing) };
+    // Without an answer in time nothing is proved of these.
+    let least = layouts(&whole, &cuts, Some(hosts.cost()), deadline).unwrap_or_default();
+    let least = Least { unmet: first.unmet, cost: bound, ..least.unwrap_or_default() };
+    let found = finish(&goods, (&chosen, hosts), &least, deadline)?;
+    Ok(found.map_or(Packed::Nothing, |found| Packed::Found(Box::new(outward(&narrow, found)))))
+}
+
+/// The solution in the indices of the whole problem.
+fn outward(narrow: &Narrow, found: Solution) -> Solution {
+    let shaped = |placed: Vec<Placed>| {
+        let of = |one: Placed| Placed { shape: narrow.shape(one.part, one.shape), ..one };
+        placed.into_iter().map(of).collect()
+    };
+    Solution {
+        chosen: narrow.outward(&found.chosen),
+        rooms: shaped(found.rooms),
+        pools: shaped(found.pools),
+        leads: found.leads,
+        tiers: found.tiers,
+    }
+}
+
+/// The least that rows over classes allow.
+#[derive(Clone, Debug, Default)]
+struct Least {
+    chosen: Vec<Option<usize>>,
+    /// Hosts in use by class.
+    hosts: Vec<i64>,
+    unmet: i64,
+    cost: i64,
+    cores: i64,
+    memory: i64,
+}
+
+/// The least unmet demand, cost, cores and memory, in that order, and the
+/// layouts that reach them; `most` is a cost that is allowed. `None` if there
+/// is no plan.
+fn layouts(
+    goods: &Goods,
+    cuts: &[Cut],
+    most: Option<i64>,
+    deadline: &Deadline,
+) -> Result<Option<Least>, String> {
+    let mut cover = Cover::new(goods, cuts);
+    let mut variables = Variables::default();
+    variables.layouts.clone_from(&cover.layouts);
+    let (unmet, constant) = goal(Goal::Unmet, goods.problem, &variables, &mut cover.program);
+    let sums = [unmet, cover.cost(goods), cover.takes(goods, 0), cover.takes(goods, 1)];
+    let mut bounds = [0i64; 4];
+    let mut best: Option<Vec<i64>> = None;
+    for (at, sum) in sums.into_iter().enumerate() {
+        let effort = Effort { seconds: deadline.left() * SHARE, nodes: Some(COVER_NODES) };
+        let (values, bound, reached) = if sum.is_empty() && best.is_some() {
+            (best.take().unwrap_or_default(), 0, 0)
+        } else {
+            match minimise(&cover.program, &sum, &effort, best.as_deref())? {
+                Answer::Infeasible => return Ok(None),
+                Answer::Nothing => match best.take() {
+                    Some(values) => {
+                        let value = sum.value(&values);
+                        (values, 0, value)
+                    }
+                    None => return Err("no bound in time".to_owned()),
+                },
+                Answer::Found { values, bound, .. } => {
+                    let value = sum.value(&values);
+                    (values, bound, value)
+                }
+            }
+        };
+        let allowed = if at == 1 { most.unwrap_or(reached).max(reached) } else { reached };
+        cover.program.rows.push(bound_row(sum, allowed));
+        if let Some(place) = bounds.get_mut(at) {
+            *place = bound;
+        }
+        best = Some(values);
+    }
+    let values = best.unwrap_or_default();
+    let value = |var: &Var| values.get(var.index()).copied().unwrap_or(0);
+    let chosen = cover.layouts.iter().map(|all| all.iter().position(|var| value(var) > 0));
+    let [unmet, cost, cores, memory] = bounds;
+    let unmet = unmet.saturating_add(constant);
+    let hosts = cover.hosts.iter().map(value).collect();
+    Ok(Some(Least { chosen: chosen.collect(), hosts, unmet, cost, cores, memory }))
+}
+
+struct Search<'g> {
+    goods: &'g Goods<'g>,
+    deadline: &'g Deadline,
+    best: Option<(Vec<Option<usize>>, Hosts<'g>)>,
+}
+
+impl<'g> Search<'g> {
+    fn cost(&self) -> Option<i64> {
+        self.best.as_ref().map(|(_, hosts)| hosts.cost())
+    }
+
+    /// Fills hosts with these layouts in several ways and keeps the cheapest: hosts
+    /// opened as they are needed, or those that the bound counts on first.
+    fn fill(&mut self, least: &Least) {
+        let goods = self.goods;
+        let chosen = &least.chosen;
+        let demand = counts(goods, chosen);
+        let scale = Scale::new(goods, &demand);
+        let reserve = Reserve::new(goods, &scale);
+        let planned: Vec<usize> = goods
+            .classes
+            .iter()
+            .zip(&least.hosts)
+            .flat_map(|(class, count)| {
+                class.sites.iter().copied().take(usize::try_from(*count).unwrap_or(0))
+            })
+            .collect();
+        let mut best: Option<Hosts<'g>> = None;
+        for by in [None, Some(0), Some(1), Some(2), Some(3), Some(4)] {
+            let queue = queue(goods, &demand, &scale, by);
+            for (taste, planned) in [
+                (Taste::Fullest, &planned[..0]),
+                (Taste::Fullest, &planned),
+                (Taste::Alike, &planned),
+            ] {
+                if best.as_ref().is_some_and(|best| best.cost() <= least.cost) {
+                    break;
+                }
+                let mut hosts = Hosts::new(goods, chosen);
+                let mut used = planned.to_vec();
+                let homeless =
+                    best_fit(&mut hosts, &queue, &mut used, (&scale, taste), |hosts, one| {
+                        reserve.next(goods, hosts, one, i64::MAX)
+                    });
+                let cheaper = best.as_ref().is_none_or(|best| hosts.cost() < best.cost());
+                if homeless.is_empty() && cheaper {
+                    best = Some(hosts);
+                }
+            }
+        }
+        if let Some(hosts) = best {
+            self.offer((chosen, hosts), (&scale, &reserve), least.cost);
+        }
+    }
+
+    /// Makes hosts better and keeps them if they are the cheapest so far.
+    fn offer(
+        &mut self,
+        (chosen, mut hosts): (&[Option<usize>], Hosts<'g>),
+        guide: (&Scale, &Reserve),
+        bound: i64,
+    ) {
+        let mut rounds = 0;
+        improve(self.goods, &mut hosts, guide, bound, || {
+            rounds += 1;
+            rounds <= ROUNDS[0] && self.deadline.left() > 0.0
+        });
+        let spots: Vec<Spot> = hosts.all().collect();
+        let is_led = hosts::leads(self.goods.problem, chosen, &spots).is_some();
+        if is_led && self.cost().is_none_or(|cost| hosts.cost() < cost) {
+            self.best = Some((chosen.to_vec(), hosts));
+        }
+    }
+
+    /// Column generation: whole columns as a plan, and rows of proof.
+    fn generate(&mut self, bound: i64) -> Result<Vec<Cut>, String> {
+        let goods = self.goods;
+        let mut generation = Generation::new(goods);
+        if let Some((_, hosts)) = &self.best {
+            generation.learn(hosts);
+        }
+        let until = self.deadline.spent() + self.deadline.left() * SHARE;
+        let (generated, wide, shared) = generation.run(self.deadline, until)?;
+        let effort = Effort { seconds: self.deadline.left() * SHARE, nodes: Some(NODES) };
+        if let Some(chosen) = master::choose(goods, &generated, (&wide, &shared), &effort) {
+            let demand = counts(goods, &chosen.layouts);
+            let scale = Scale::new(goods, &demand);
+            let reserve = Reserve::new(goods, &scale);
+            if let Some(hosts) = master::build(goods, &chosen, &demand, (&scale, &reserve)) {
+                self.offer((&chosen.layouts, hosts), (&scale, &reserve), bound);
+            }
+        }
+        Ok(generated.cuts)
+    }
+
+    /// Makes the best plan better as long as its cost is not proved.
+    fn polish(&mut self, bound: i64) {
+        let Some((chosen, hosts)) = &self.best else { return };
+        let demand = counts(self.goods, chosen);
+        let scale = Scale::new(self.goods, &demand);
+        let reserve = Reserve::new(self.goods, &scale);
+        let mut better = hosts.clone();
+        let mut rounds = 0;
+        improve(self.goods, &mut better, (&scale, &reserve), bound, || {
+            rounds += 1;
+            rounds <= ROUNDS[1] && self.deadline.left() > 0.0
+        });
+        let spots: Vec<Spot> = better.all().collect();
+        if hosts::leads(self.goods.problem, chosen, &spots).is_some() {
+            self.best = Some((chosen.clone(), better));
+        }
+    }
+}
+
+/// A plan with what each tier reached; `None` if no majority can be kept.
+fn finish(
+    goods: &Goods,
+    (chosen, hosts): (&[Option<usize>], Hosts),
+    least: &Least,
+    deadline: &Deadline,
+) -> Result<Option<Solution>, String> {
+    let problem = goods.problem;
+    let cost = hosts.cost();
+    let (hosts, busiest) = balance::relieve(goods, hosts, chosen, deadline)?;
+    let mut spots: Vec<Spot> = hosts.all().collect();
+    spots.sort_unstable();
+    let Some(leads) = hosts::leads(problem, chosen, &spots) else { return Ok(None) };
+    let memory = narrow::memory(goods, &counts(goods, chosen));
+    let cores = (0..hosts.count()).map(|site| hosts.cores(site)).map(|(left, has)| has - left);
+    let late = deadline.left() <= 0.0;
+    let cores: i64 = cores.sum();
+    let tiers = TIERS.map(|goal| {
+        let (value, bound) = match goal {
+            Goal::Unmet => (least.unmet, least.unmet),
+            Goal::Cost => (cost, least.cost),
+            Goal::Cores => (cores, least.cores),
+            Goal::Memory => (memory, least.memory),
+            Goal::BusiestHost => busiest,
+            Goal::MostLeads => balance::leads(problem, &leads),
+        };
+        let bound = bound.min(value).max(0);
+        TierResult {
+            goal,
+            value: natural(value),
+            bound: natural(bound),
+            seconds: 0.0,
+            limit_hit: late && bound < value,
+        }
+    });
+    let several =
+        |placed: &Placed| problem.sites.get(placed.site).is_some_and(|site| site.pools.len() > 1);
+    Ok(Some(Solution {
+        chosen: chosen.to_vec(),
+        rooms: placed(&spots, |spot| spot.room),
+        pools: placed(&spots, |spot| spot.pool).into_iter().filter(several).collect(),
+        leads,
+        tiers: tiers.to_vec(),
+    }))
+}
+
+fn placed(spots: &[Spot], at: impl Fn(&Spot) -> usize) -> Vec<Placed> {
+    let mut counts: BTreeMap<(usize, usize, usize, usize), u64> = BTreeMap::new();
+    for spot in spots {
+        *counts.entry((spot.part, spot.shape, spot.site, at(spot))).or_default() += 1;
+    }
+    let one = |((part, shape, site, at), count)| Placed { part, shape, site, at, count };
+    counts.into_iter().map(one).collect()
+}
+
+fn natural(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
