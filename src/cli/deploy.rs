@@ -53,7 +53,7 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     let Args { plan, dry_run, yes, state, parallel, images, format, timeout } = args;
     let again = plan.display().to_string();
-    let session = Session::open(&plan, state, images)?.patience(timeout);
+    let mut session = Session::open(&plan, state, images)?.patience(timeout);
     if session.plan.image.is_none() {
         let message = format!("{again} names no image, so its instances have nothing to boot from");
         return Err(CliError::new(message).hint("add `image:` to the spec and plan again"));
@@ -62,6 +62,7 @@ pub fn run(args: Args) -> Outcome {
         return show(&session, &session.connect()?, format);
     }
     let lock = session.lock("deploy")?;
+    session.settle_secrets(&lock)?;
     if let Some(text) = session.history().last.and_then(|last| last.interruption()) {
         ui::say(&format!("resuming: {text}"));
     }

@@ -11,6 +11,7 @@ mod import;
 mod plan;
 mod progress;
 mod run;
+mod secrets;
 mod session;
 mod show;
 mod status;

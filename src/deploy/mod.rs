@@ -7,6 +7,7 @@
 mod error;
 mod event;
 mod execute;
+mod files;
 mod images;
 mod observe;
 mod preflight;
@@ -22,5 +23,5 @@ pub use self::images::{ImageError, ImageStore, LocalImages};
 pub use self::observe::{connect, observe};
 pub use self::preflight::{Obstacle, Problem, preflight};
 pub use self::site::{Patience, Site};
-pub use self::verify::{Verification, verify};
+pub use self::verify::{LoadFound, Verification, verify};
 pub use self::walk::{Failure, Outcome, walk};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Spanned;
 
+use super::access::access;
 use super::problem::Mark;
 use super::scalar::{EngineName, mark_of};
 use super::scope::{Scope, mark_or};
@@ -89,11 +90,12 @@ fn service(scope: &mut Scope<'_>, node: &Spanned<wire::Service>) -> Option<Servi
             None
         }
     };
+    let access = access(scope, wire);
     let name = wire.name.as_ref()?.value.as_ref().ok()?.clone();
     match engine? {
         EngineName::Redis => {
             let (engine, demand) = (Engine::Redis, Demand::Sharded(demand?));
-            Some(Service { name, engine, demand, gateway: None })
+            Some(Service { name, engine, demand, gateway: None, access: access? })
         }
     }
 }

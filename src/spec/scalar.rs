@@ -70,6 +70,12 @@ impl Scalar for u32 {
     }
 }
 
+impl Scalar for bool {
+    fn read(text: &str) -> Result<Self, Fault> {
+        word(text, &[("true", true), ("false", false)])
+    }
+}
+
 macro_rules! named {
     ($($name:ty),*) => {$(
         impl Scalar for $name {

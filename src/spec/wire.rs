@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::access::WirePassword;
 use super::scalar::{
     Address, AddressRange, At, DiskFormat, EngineName, Include, Sha256, Subnet, Survive, Text,
 };
@@ -143,6 +144,8 @@ pub(super) struct Service {
     pub name: Option<At<ServiceName>>,
     pub engine: Option<At<EngineName>>,
     pub demand: Option<Spanned<RedisDemand>>,
+    pub password: Option<Spanned<WirePassword>>,
+    pub tls: Option<At<bool>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,6 +6,7 @@ use super::guest;
 use super::redis::Store;
 use super::xml::Definition;
 use crate::hypervisor::VolumeRequest;
+use crate::software::Software;
 use crate::topology::Host;
 
 /// Path of a pool on its host.
@@ -29,8 +30,8 @@ pub(super) struct Volume {
     pub(super) bytes: Vec<u8>,
     /// Files, for a root.
     pub(super) files: BTreeMap<String, File>,
-    /// Services that start at boot, for a root.
-    pub(super) enabled: bool,
+    /// The engine that starts at boot, for a root.
+    pub(super) enabled: Option<&'static Software>,
     /// Redis's own files.
     pub(super) redis: Option<Store>,
 }
@@ -41,7 +42,7 @@ impl Volume {
             request: request.clone(),
             bytes: Vec::new(),
             files: BTreeMap::new(),
-            enabled: false,
+            enabled: None,
             redis: None,
         }
     }
