@@ -58,7 +58,12 @@ impl Session {
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
         let keep = Keep::new(&directory, &beside);
-        let secrets = keep.read(&plan, &secrets::System)?;
+        // Only a deploy cannot do without; others see that instances do not know
+        // them.
+        let secrets = keep.read(&plan, &secrets::System).unwrap_or_else(|error| {
+            ui::say(&format!("note: {error}"));
+            Secrets::default()
+        });
         Ok(Self {
             keep,
             secrets,

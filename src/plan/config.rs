@@ -116,3 +116,42 @@ fn redis(
     }
     config
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::software;
+    use crate::spec::Password;
+
+    fn lines(access: &Access) -> String {
+        let lines = super::access(access, &software::VALKEY).into_iter();
+        lines.map(|(name, value)| format!("{name} {value}\n")).collect()
+    }
+
+    #[test]
+    fn who_may_come_in_stands_in_a_file_of_its_own() {
+        let access = Access { password: Some(Password::Generated), tls: false };
+        insta::assert_snapshot!(lines(&access), @r"
+        include /etc/valkey/secrets.conf
+        masteruser replica
+        protected-mode yes
+        ");
+        insta::assert_snapshot!(lines(&Access::default()), @"protected-mode no");
+    }
+
+    #[test]
+    fn with_tls_nothing_goes_in_plain_text() {
+        let access = Access { password: None, tls: true };
+        insta::assert_snapshot!(lines(&access), @r"
+        port 0
+        protected-mode no
+        tls-auth-clients no
+        tls-ca-cert-file /etc/valkey/ca.crt
+        tls-cert-file /etc/valkey/server.crt
+        tls-cluster yes
+        tls-key-file /etc/valkey/server.key
+        tls-port 6379
+        tls-replication yes
+        ");
+    }
+}

@@ -84,3 +84,26 @@ pub fn redis_secrets(credentials: &Credentials) -> Result<String> {
         master: quote::redis(credentials.internal.expose()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn each_user_has_what_it_needs_and_no_more() {
+        let secret = |text| Secret::parse(text).unwrap();
+        let (client, internal) = (secret("for-all-#clients"), secret("for-ourselves"));
+        let text = redis_secrets(&Credentials { client, internal }).unwrap();
+        insta::assert_snapshot!(text, @r##"
+        # Written by hostsplit; do not edit. Holds passwords.
+        # Clients: all keys, no administration.
+        user default on ">for-all-#clients" ~* &* +@all -@admin -@dangerous +info +keys +sort +role
+        # Whoever runs the cluster.
+        user hostsplit on >for-ourselves ~* &* +@all
+        # What a replica needs of its master.
+        user replica on >for-ourselves +psync +replconf +ping
+        masterauth for-ourselves
+        "##);
+    }
+}

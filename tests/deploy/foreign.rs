@@ -76,7 +76,7 @@ fn all_clashes_are_told_at_once_and_nothing_is_changed() {
     h1.define(&foreign_xml("theirs", &own.uuid.to_string(), MAC, 4)).unwrap();
     h3.define(&foreign_xml("mac", UUID, &own.mac, 1)).unwrap();
     h3.start("mac").unwrap();
-    h1.create_volume(&volume(&own.root.name)).unwrap();
+    h1.create_volume(&volume(&own.root.as_ref().unwrap().name)).unwrap();
     let before = inventory(&plan, &world);
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
     insta::assert_snapshot!(texts(&refused).join("\n"), @r"

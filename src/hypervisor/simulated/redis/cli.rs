@@ -66,9 +66,16 @@ impl Network {
         now: Duration,
     ) -> Outcome {
         let mut all = Outcome::default();
+        // Who is in stays in, whatever becomes of the password.
+        let known = self.admit(uid, login, &["PING"]).is_ok();
         for line in lines.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let Outcome { status, stdout, stderr } = self.command(uid, &words, login, follow, now);
+            let Outcome { status, stdout, stderr } = {
+                let password = self.password(uid, login.user).filter(|_| known);
+                let login =
+                    Login { user: login.user, password: password.as_deref().or(login.password) };
+                self.command(uid, &words, &login, follow, now)
+            };
             all.stdout += &stdout;
             // Where it was sent to is gone, and so are the answers that follow.
             if stderr.starts_with("Could not connect") {
@@ -101,6 +108,10 @@ impl Network {
     fn admit(&self, uid: Uid, login: &Login<'_>, words: &[&str]) -> Result<(), String> {
         let Some(server) = self.servers.get(&uid) else { return error("gone") };
         users::admit(&server.users, login, words)
+    }
+
+    fn password(&self, uid: Uid, user: &str) -> Option<String> {
+        self.servers.get(&uid)?.users.get(user).cloned()
     }
 
     fn acl(&mut self, uid: Uid, verb: &str, args: &[&str]) -> Answer {
