@@ -196,7 +196,7 @@ fn read_keys(client: &mut Command, keys: &[usize]) {
 
 /// Waits until every shard of the cluster takes writes again.
 fn wait_for_all_shards(plan: &Plan, password: &str) {
-    let from = plan.instances.iter().find(|i| i.host.as_str() == "h2").unwrap().address;
+    let from = plan.instances.iter().find(|i| i.host.as_str() == "h2").unwrap().address.unwrap();
     let exec = path("tests/lab/exec");
     // Slots 1058, 9312 and 13509: one in each of the three groups.
     for key in ["c", "a", "d"] {

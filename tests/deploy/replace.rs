@@ -31,7 +31,9 @@ fn a_lost_volume_brings_its_domain_back() {
     assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
     let before = inventory(&plan, &world);
     let lost = plan.instances.iter().find(|one| one.role == Role::Replica).unwrap();
-    open(&plan, &world, lost.host.as_str()).delete_volume("default", &lost.seed.as_ref().unwrap().name).unwrap();
+    open(&plan, &world, lost.host.as_str())
+        .delete_volume("default", &lost.seed.as_ref().unwrap().name)
+        .unwrap();
     let repaired = run(&plan, &world, state.path(), Purpose::Deploy);
     assert!(repaired.is_complete(), "{}", repaired.story());
     assert_eq!(inventory(&plan, &world), before);
