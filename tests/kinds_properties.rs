@@ -118,6 +118,7 @@ fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<(Engine, Demand)>) -> Sp
         engine,
         demand,
         gateway: None,
+        access: Default::default(),
     };
     Spec {
         name: DeploymentName::new("shop").unwrap(),
@@ -129,6 +130,7 @@ fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<(Engine, Demand)>) -> Sp
             first: [10, 20, 0, 50].into(),
             last: [10, 20, 3, 250].into(),
             gateway: None,
+            access: Default::default(),
         }),
         image: None,
         topology: Topology::new(hosts),

@@ -15,6 +15,7 @@ mod profile;
 mod progress;
 mod run;
 mod schema;
+mod secrets;
 mod session;
 mod show;
 mod status;

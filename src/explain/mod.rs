@@ -65,6 +65,7 @@ pub fn spec_of(plan: &Plan) -> Spec {
         engine: service.engine,
         demand: service.demand.clone(),
         gateway: service.gateway.clone(),
+        access: service.access.clone(),
     });
     Spec {
         name: plan.name.clone(),

@@ -142,6 +142,7 @@ fn service_plan<'a>(
         engine: service.engine,
         demand: service.demand.clone(),
         gateway: service.gateway.clone(),
+        access: service.access.clone(),
         layout: candidate.layout.clone(),
         capacity,
         groups,

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use crate::spec::{Cluster, Demand, Engine, FixedVm, Image, Network, Policy};
+use crate::spec::{Access, Cluster, Demand, Engine, FixedVm, Image, Network, Policy};
 use crate::topology::Topology;
 use crate::units::{Mebibytes, PerSecond};
 
@@ -74,6 +74,9 @@ pub struct ServicePlan {
     pub demand: Demand,
     /// The gateway that its clients come through, for pools.
     pub gateway: Option<ServiceName>,
+    /// How clients get in.
+    #[serde(default, skip_serializing_if = "Access::is_open")]
+    pub access: Access,
     /// How it is split.
     pub layout: Layout,
     /// What it can do.

@@ -1,6 +1,6 @@
 //! Whether a problem has a plan at all: no objective, the first assignment will do.
 
-use super::highs::{Answer, minimise};
+use super::highs::{Answer, Effort, minimise};
 use super::{Deadline, Limits, SolveError};
 use crate::model::{Model, Problem, Relaxed, Sum};
 
@@ -17,7 +17,8 @@ pub fn fits(problem: &Problem, limits: &Limits) -> Result<bool, SolveError> {
     for layouts in &model.variables.layouts {
         model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
     }
-    match minimise(&model.program, &Sum::default(), deadline.left(), None) {
+    let effort = Effort { seconds: deadline.left(), nodes: None };
+    match minimise(&model.program, &Sum::default(), &effort, None) {
         Ok(Answer::Found { .. }) => Ok(true),
         Ok(Answer::Infeasible) => Ok(false),
         Ok(Answer::Nothing) => Err(deadline.hit()),
