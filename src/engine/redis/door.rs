@@ -54,7 +54,7 @@ impl Door {
     }
 
     /// The environment that carries a password.
-    pub(super) fn environment<'a>(password: Option<&'a str>) -> Vec<(&'static str, &'a str)> {
+    pub(super) fn environment(password: Option<&str>) -> Vec<(&'static str, &str)> {
         password.into_iter().flat_map(|word| PASSWORD.map(|name| (name, word))).collect()
     }
 }

@@ -14,8 +14,11 @@ use crate::secret::Credentials;
 /// The command that asks for all users.
 pub(super) const QUESTION: &str = "ACL LIST";
 
+/// A user and which password is his.
+type User = (&'static str, fn(&Credentials) -> &str);
+
 /// Users of `secrets.conf` and whose password each has.
-const USERS: [(&str, fn(&Credentials) -> &str); 3] = [
+const USERS: [User; 3] = [
     ("default", |known| known.client.expose()),
     (USER, |known| known.internal.expose()),
     ("replica", |known| known.internal.expose()),
