@@ -130,7 +130,6 @@ fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<(Engine, Demand)>) -> Sp
             first: [10, 20, 0, 50].into(),
             last: [10, 20, 3, 250].into(),
             gateway: None,
-            access: Default::default(),
         }),
         image: None,
         topology: Topology::new(hosts),

@@ -15,7 +15,7 @@ use crate::profile::Profiles;
 use crate::report::infeasible;
 use crate::report::outlook::Growth;
 use crate::report::plan::Summary;
-use crate::solve::{Infeasible, Limits};
+use crate::solve::{self, Infeasible, Limits};
 
 /// Find the best split of a spec's services and write it as a plan.
 #[derive(Debug, clap::Args)]
@@ -52,12 +52,15 @@ pub fn run(args: &Args) -> Outcome {
     let profiles = Profiles::builtin()?;
     let default = Limits::default();
     let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
+    on_interrupt()?;
     let plan = match plan::make(&spec, &profiles, &limits) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {
                 tracing::info!("tier {tier}: {seconds:.2} s");
             }
-            if report.limit_hit {
+            if solve::is_cancelled() {
+                ui::say("note: the search was ended; this is the best plan so far, see the objectives");
+            } else if report.limit_hit {
                 ui::say(&format!(
                     "note: the time limit of {} s ended the search, see the objectives; a longer \
                      --time-limit may find a better plan",
@@ -86,6 +89,18 @@ pub fn run(args: &Args) -> Outcome {
         ));
     }
     Ok(exit::DONE)
+}
+
+/// Ctrl-C ends the search with the best plan so far; a second one ends the program.
+fn on_interrupt() -> Result<(), CliError> {
+    let handler = || {
+        if solve::is_cancelled() {
+            std::process::exit(exit::ERROR.into());
+        }
+        ui::say("ending the search; once more to leave at once");
+        solve::cancel();
+    };
+    ctrlc::set_handler(handler).map_err(CliError::from)
 }
 
 /// The spec's directory, if the image's relative paths begin there and the plan
