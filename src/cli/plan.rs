@@ -10,8 +10,10 @@ use crate::audit;
 use crate::plan::{self, Plan, PlanError, store};
 use crate::profile::Profiles;
 use crate::report::infeasible;
+use crate::report::moves::Moves;
 use crate::report::plan::Summary;
 use crate::solve::{Infeasible, Limits};
+use crate::spec::Spec;
 
 /// Find the best split of a spec's services and write it as a plan.
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,10 @@ pub struct Args {
     /// Time for the whole search, such as 90s or 5m; 60s if not given. A plan that hits it says so.
     #[arg(long, value_parser = seconds, value_name = "TIME")]
     time_limit: Option<f64>,
+    /// A plan of the same deployment, such as the one that is deployed: of all plans of the
+    /// least cost the one that moves the fewest of its instances is taken.
+    #[arg(long, value_name = "PLAN")]
+    prior: Option<PathBuf>,
     /// How to show the summary.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
@@ -36,10 +42,11 @@ pub struct Args {
 /// cannot be written. In none of these cases is the old plan touched.
 pub fn run(args: &Args) -> Outcome {
     let spec = load_spec(&args.spec)?;
+    let prior = args.prior.as_deref().map(|path| load_prior(path, &spec)).transpose()?;
     let profiles = Profiles::builtin()?;
     let default = Limits::default();
     let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
-    let plan = match plan::make(&spec, &profiles, &limits) {
+    let plan = match plan::make_with(&spec, &profiles, &limits, prior.as_ref()) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {
                 tracing::info!("tier {tier}: {seconds:.2} s");
@@ -56,7 +63,8 @@ pub fn run(args: &Args) -> Outcome {
         Err(PlanError::Infeasible(why)) => return no_plan(args, &why),
         Err(error) => return Err(error.into()),
     };
-    let summary = judged(&plan, &profiles)?;
+    let moves = prior.map(|prior| Moves::new(&prior, &plan));
+    let summary = judged(&plan, &profiles)?.against(moves);
     store::write(&args.output, &plan.to_text()?)?;
     let mut text = shown(&summary, args.format)?;
     if args.format == PlanFormat::Text {
@@ -70,6 +78,22 @@ pub fn run(args: &Args) -> Outcome {
         ));
     }
     Ok(exit::DONE)
+}
+
+/// The prior plan, which must be of the spec's deployment: another one's instances
+/// are other VMs.
+fn load_prior(path: &Path, spec: &Spec) -> Result<Plan, CliError> {
+    let prior = store::read(path)?;
+    if prior.name == spec.name {
+        return Ok(prior);
+    }
+    Err(CliError::new(format!(
+        "{}: is a plan of {}, but the spec is of {}",
+        path.display(),
+        prior.name,
+        spec.name
+    ))
+    .hint("--prior takes the plan that the deployment was last made from"))
 }
 
 /// The spec's directory, if the image's relative paths begin there and the plan

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::prior::Prior;
 use crate::plan::Footing;
 use crate::sizing::{Candidate, cores_on, offered};
 use crate::spec::{Cluster, FixedVm, Quorum, Spec, Survive};
@@ -30,6 +31,9 @@ pub struct Problem<'a> {
     pub addresses: Option<u64>,
     /// Wishes beyond the rules; none where a plan is made.
     pub wishes: Vec<Wish>,
+    /// What a prior plan has on the hosts; none where there is none, or where
+    /// nobody minds moves.
+    pub prior: Vec<Prior>,
 }
 
 /// A wish: that many instances of a part, or more, on a host.
@@ -137,7 +141,14 @@ impl<'a> Problem<'a> {
             let taken = gateway.is_some_and(|gateway| (first..=last).contains(&gateway));
             all.saturating_sub(taken.into())
         });
-        Self { parts, sites, survive: spec.policy.survive.clone(), addresses, wishes: Vec::new() }
+        Self {
+            parts,
+            sites,
+            survive: spec.policy.survive.clone(),
+            addresses,
+            wishes: Vec::new(),
+            prior: Vec::new(),
+        }
     }
 
     /// The level whose failure domains leading instances are counted in: the

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::moves::Moves;
 pub use super::unsplit::Unsplit;
 use super::unsplit::unsplit;
 use crate::audit::{Finding, Loss, losses};
@@ -39,6 +40,9 @@ pub struct Summary {
     pub tiers: Vec<Tier>,
     /// What the audit says.
     pub findings: Vec<Finding>,
+    /// What changes against a prior plan, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Moves>,
 }
 
 /// One service: how it is split, and what that can do.
@@ -126,7 +130,15 @@ impl Summary {
             losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
             tiers: plan.tiers.clone(),
             findings,
+            moves: None,
         }
+    }
+
+    /// The same with what changes against a prior plan.
+    #[must_use]
+    pub fn against(mut self, moves: Option<Moves>) -> Self {
+        self.moves = moves;
+        self
     }
 
     /// The hosts that carry instances.

@@ -63,7 +63,8 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
     let mut tiers = Vec::new();
     let mut best: Option<Vec<i64>> = None;
     let deadline = Deadline::new(limits);
-    for tier in TIERS {
+    let has_prior = !problem.prior.is_empty();
+    for tier in TIERS.into_iter().filter(|tier| has_prior || !tier.needs_prior()) {
         let began = deadline.spent();
         let (sum, constant) = goal(tier, problem, &model.variables, &mut model.program);
         let start = best.map(|values| completed(&model.program, values));
