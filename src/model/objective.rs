@@ -17,6 +17,8 @@ pub enum Goal {
     Moves,
     /// Instances that leave their NUMA node, against a prior plan.
     Shifts,
+    /// Services whose layout changes, against a prior plan.
+    Layouts,
     /// Cores that instances take.
     Cores,
     /// Memory that instances take.
@@ -38,7 +40,8 @@ impl Goal {
             Self::Unmet => "unmet demand",
             Self::Cost => "cost of used hosts",
             Self::Moves => "instances that move",
-            Self::Shifts => "instances that change NUMA nodes",
+            Self::Shifts => "instances that leave their NUMA node",
+            Self::Layouts => "services that are split anew",
             Self::Cores => "cores",
             Self::Memory => "memory",
             Self::BusiestHost => "cores on the busiest host",
@@ -55,6 +58,7 @@ impl Goal {
             Self::Cost => "cost",
             Self::Cores | Self::BusiestHost => "cores",
             Self::Memory => "MiB",
+            Self::Layouts => "services",
             Self::Moves | Self::Shifts | Self::MostLeads | Self::Leads => "instances",
         }
     }
@@ -62,18 +66,19 @@ impl Goal {
     /// Whether it compares with a prior plan.
     #[must_use]
     pub const fn needs_prior(self) -> bool {
-        matches!(self, Self::Moves | Self::Shifts | Self::Leads)
+        matches!(self, Self::Moves | Self::Shifts | Self::Layouts | Self::Leads)
     }
 }
 
 /// The tiers, in order. Cores and memory come after cost, so that of equally
 /// cheap plans the one with the smaller split is taken; the spread comes last. Those
 /// that compare with a prior plan are for problems that have one.
-pub const TIERS: [Goal; 9] = [
+pub const TIERS: [Goal; 10] = [
     Goal::Unmet,
     Goal::Cost,
     Goal::Moves,
     Goal::Shifts,
+    Goal::Layouts,
     Goal::Cores,
     Goal::Memory,
     Goal::BusiestHost,
@@ -97,6 +102,7 @@ pub fn goal(
         }
         Goal::Moves => (prior::moves(problem, variables, program), 0),
         Goal::Shifts => (prior::shifts(problem, variables, program), 0),
+        Goal::Layouts => (prior::layouts(problem, variables, program), 0),
         Goal::Leads => (prior::leads(problem, variables, program), 0),
         Goal::Cores => {
             let mut sum = Sum::default();

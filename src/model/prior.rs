@@ -3,6 +3,7 @@
 //! ```text
 //! d[p,s,h] >= prior[p,s,h] - Σ_{r of h} n[p,s,r]      instances that leave host h
 //! d[p,s,r] >= prior[p,s,r] - n[p,s,r]                 instances that leave NUMA node r
+//! d[p]     >= 1 - Σ_{l as before} x[p,l]              services that are split anew
 //! d[p,f]   >= prior leads[p,f] - m[p,f]               leads that leave domain f
 //! ```
 //!
@@ -15,6 +16,7 @@ use super::problem::{Problem, Shape};
 use super::program::{Program, Sum, int};
 use super::variables::{Count, Variables};
 use crate::plan::{Instance, Plan, Role};
+use crate::sizing::Candidate;
 
 /// Instances of one size that a prior plan has on one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +55,7 @@ impl Problem<'_> {
                 matches!(instance.role, Role::Master | Role::Primary | Role::Voter | Role::Active);
             *leads += u64::from(is_lead);
         }
+        self.split_before = self.as_before(plan);
         let entries = found.into_iter();
         self.prior = entries
             .map(|((part, shape, site, at), (count, leads))| Prior {
@@ -64,6 +67,32 @@ impl Problem<'_> {
                 count,
             })
             .collect();
+    }
+
+    /// By service that is in a prior plan the candidates that are split as it was:
+    /// those that also stand as well, if there are any.
+    fn as_before(&self, plan: &Plan) -> Vec<(usize, Vec<usize>)> {
+        let mut found = Vec::new();
+        for (index, part) in self.parts.iter().enumerate() {
+            let old = plan.services.iter().find(|old| old.name.as_str() == part.name);
+            let Some(old) = old else { continue };
+            let all = || {
+                let numbered = part.candidates.iter().enumerate();
+                numbered.filter(|(_, one)| one.layout == old.layout)
+            };
+            let stands = |one: &Candidate| {
+                one.capacity.as_ref().map(|capacity| capacity.footing) == Some(old.capacity.footing)
+            };
+            let mut same: Vec<usize> =
+                all().filter(|(_, one)| stands(one)).map(|(at, _)| at).collect();
+            if same.is_empty() {
+                same = all().map(|(at, _)| at).collect();
+            }
+            if !same.is_empty() {
+                found.push((index, same));
+            }
+        }
+        found
     }
 
     fn shape_of(&self, instance: &Instance) -> Option<(usize, usize)> {
@@ -114,6 +143,16 @@ pub(super) fn shifts(problem: &Problem, variables: &Variables, program: &mut Pro
             |n: &&Count| n.part == one.part && problem.are_of_one_size(n.part, n.shape, one.shape);
         let here = here.filter(same);
         Some((one.count, here.map(|n| (1, n.var)).collect()))
+    });
+    lost(losses.collect(), program)
+}
+
+/// Services that have another layout.
+pub(super) fn layouts(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+    let losses = problem.split_before.iter().filter_map(|(part, candidates)| {
+        let layouts = variables.layouts.get(*part)?;
+        let same = candidates.iter().filter_map(|at| layouts.get(*at));
+        Some((1, same.map(|var| (1, *var)).collect()))
     });
     lost(losses.collect(), program)
 }

@@ -34,6 +34,9 @@ pub struct Problem<'a> {
     /// What a prior plan has on the hosts; none where there is none, or where
     /// nobody minds moves.
     pub prior: Vec<Prior>,
+    /// Services with the indices of the candidates that are split as a prior plan
+    /// has them.
+    pub split_before: Vec<(usize, Vec<usize>)>,
 }
 
 /// A wish: that many instances of a part, or more, on a host.
@@ -148,6 +151,7 @@ impl<'a> Problem<'a> {
             addresses,
             wishes: Vec::new(),
             prior: Vec::new(),
+            split_before: Vec::new(),
         }
     }
 

@@ -17,6 +17,26 @@ use super::{Instance, Plan, Role};
 use crate::ids::{InstanceName, NameError, ServiceName};
 use crate::model::Problem;
 
+/// Ordinals that are given.
+#[derive(Default)]
+struct Given {
+    by_member: BTreeMap<usize, u32>,
+    used: BTreeSet<u32>,
+}
+
+impl Given {
+    /// Takes pairs of (likeness, ordinal, member), the likest first, as long as both
+    /// are free.
+    fn take(&mut self, mut pairs: Vec<(Reverse<u32>, u32, usize)>) {
+        pairs.sort_unstable();
+        for (_, ordinal, at) in pairs {
+            if !self.by_member.contains_key(&at) && self.used.insert(ordinal) {
+                self.by_member.insert(at, ordinal);
+            }
+        }
+    }
+}
+
 /// Gives members of one service, or of one entry of fixed machines, the names that
 /// they have in the prior plan, and sorts them by ordinal.
 pub(super) fn names(
@@ -26,17 +46,7 @@ pub(super) fn names(
     members: &mut [Member],
 ) -> Result<(), NameError> {
     let old = instances_of(prior, service);
-    let mut given: BTreeMap<usize, u32> = BTreeMap::new();
-    let mut used = BTreeSet::new();
-    let mut take = |mut pairs: Vec<(Reverse<u32>, u32, usize)>| {
-        pairs.sort_unstable();
-        for (_, ordinal, at) in pairs {
-            if !given.contains_key(&at) && used.insert(ordinal) {
-                given.insert(at, ordinal);
-            }
-        }
-        (given.clone(), used.clone())
-    };
+    let mut given = Given::default();
     let mut on_host: BTreeMap<&str, Vec<(u32, &Instance)>> = BTreeMap::new();
     for (ordinal, instance) in &old {
         on_host.entry(instance.host.as_str()).or_default().push((*ordinal, instance));
@@ -49,18 +59,20 @@ pub(super) fn names(
             stay.extend(score.map(|score| (Reverse(score), *ordinal, at)));
         }
     }
-    let (settled, kept) = take(stay);
+    given.take(stay);
     let mut moved = Vec::new();
-    for (at, member) in members.iter().enumerate().filter(|(at, _)| !settled.contains_key(at)) {
-        for (ordinal, instance) in old.iter().filter(|(ordinal, _)| !kept.contains(*ordinal)) {
+    let open = |(at, _): &(usize, &Member)| !given.by_member.contains_key(at);
+    for (at, member) in members.iter().enumerate().filter(open) {
+        let left = old.iter().filter(|(ordinal, _)| !given.used.contains(*ordinal));
+        for (ordinal, instance) in left {
             let score = likeness(problem, member, instance);
             moved.extend(score.map(|score| (Reverse(score), *ordinal, at)));
         }
     }
-    let (settled, _) = take(moved);
+    given.take(moved);
     let mut new = (0u32..).filter(|ordinal| !old.contains_key(ordinal));
     for (at, member) in members.iter_mut().enumerate() {
-        let ordinal = settled.get(&at).copied().or_else(|| new.next()).unwrap_or(u32::MAX);
+        let ordinal = given.by_member.get(&at).copied().or_else(|| new.next()).unwrap_or(u32::MAX);
         member.ordinal = ordinal;
         member.name = InstanceName::of(service, ordinal)?;
     }
