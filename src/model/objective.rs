@@ -13,7 +13,7 @@ pub enum Goal {
     Unmet,
     /// Cost of the hosts in use.
     Cost,
-    /// Instances that leave their host, against a prior plan.
+    /// Instances of a prior plan that have no equal on their host.
     Moves,
     /// Instances that leave their NUMA node, against a prior plan.
     Shifts,
@@ -39,7 +39,7 @@ impl Goal {
         match self {
             Self::Unmet => "unmet demand",
             Self::Cost => "cost of used hosts",
-            Self::Moves => "instances that move",
+            Self::Moves => "instances that do not stay",
             Self::Shifts => "instances that leave their NUMA node",
             Self::Layouts => "services that are split anew",
             Self::Cores => "cores",
@@ -100,7 +100,7 @@ pub fn goal(
             let costs = problem.sites.iter().map(|site| int(site.host.cost));
             (costs.zip(variables.used.iter().copied()).collect(), 0)
         }
-        Goal::Moves => (prior::moves(problem, variables, program), 0),
+        Goal::Moves => prior::moves(problem, variables, program),
         Goal::Shifts => (prior::shifts(problem, variables, program), 0),
         Goal::Layouts => (prior::layouts(problem, variables, program), 0),
         Goal::Leads => (prior::leads(problem, variables, program), 0),

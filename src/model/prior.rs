@@ -67,6 +67,8 @@ impl Problem<'_> {
                 count,
             })
             .collect();
+        let may_stay: u64 = self.prior.iter().map(|one| one.count).sum();
+        self.cannot_stay = (plan.instances.len() as u64).saturating_sub(may_stay);
     }
 
     /// By service that is in a prior plan the candidates that are split as it was:
@@ -118,8 +120,8 @@ impl Problem<'_> {
     }
 }
 
-/// Instances that leave their host.
-pub(super) fn moves(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+/// Instances that leave their host, and how many cannot stay whatever the plan.
+pub(super) fn moves(problem: &Problem, variables: &Variables, program: &mut Program) -> (Sum, i64) {
     let mut by_host: BTreeMap<(usize, usize, usize), u64> = BTreeMap::new();
     for one in &problem.prior {
         *by_host.entry((one.part, one.shape, one.site)).or_default() += one.count;
@@ -130,7 +132,7 @@ pub(super) fn moves(problem: &Problem, variables: &Variables, program: &mut Prog
             .filter(|n| n.part == part && problem.are_of_one_size(part, n.shape, shape));
         (count, here.map(|n| (1, n.var)).collect())
     });
-    lost(losses.collect(), program)
+    (lost(losses.collect(), program), int(problem.cannot_stay))
 }
 
 /// Instances that leave their NUMA node, on hosts that have several.

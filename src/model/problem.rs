@@ -34,6 +34,8 @@ pub struct Problem<'a> {
     /// What a prior plan has on the hosts; none where there is none, or where
     /// nobody minds moves.
     pub prior: Vec<Prior>,
+    /// Instances of a prior plan whose host, service or size there is no more.
+    pub cannot_stay: u64,
     /// Services with the indices of the candidates that are split as a prior plan
     /// has them.
     pub split_before: Vec<(usize, Vec<usize>)>,
@@ -151,6 +153,7 @@ impl<'a> Problem<'a> {
             addresses,
             wishes: Vec::new(),
             prior: Vec::new(),
+            cannot_stay: 0,
             split_before: Vec::new(),
         }
     }
