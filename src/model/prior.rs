@@ -37,11 +37,14 @@ pub struct Prior {
     pub count: u64,
 }
 
+/// Part, shape, host and NUMA node.
+type Place = (usize, usize, usize, Option<usize>);
+
 impl Problem<'_> {
     /// Makes the instances of a prior plan worth keeping. Parts and hosts are the
     /// same by name, sizes by what the instances have; others cannot stay.
     pub fn keep(&mut self, plan: &Plan) {
-        let mut found: BTreeMap<(usize, usize, usize, Option<usize>), (u64, u64)> = BTreeMap::new();
+        let mut found: BTreeMap<Place, (u64, u64)> = BTreeMap::new();
         for instance in &plan.instances {
             let Some((part, shape)) = self.shape_of(instance) else { continue };
             let is_here = |site: &super::Site| site.host.name == instance.host;
