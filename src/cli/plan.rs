@@ -13,9 +13,11 @@ use crate::audit;
 use crate::plan::{self, Plan, PlanError, store};
 use crate::profile::Profiles;
 use crate::report::infeasible;
+use crate::report::moves::Moves;
 use crate::report::outlook::Growth;
 use crate::report::plan::Summary;
 use crate::solve::{self, Infeasible, Limits};
+use crate::spec::Spec;
 
 /// Find the best split of a spec's services and write it as a plan.
 #[derive(Debug, clap::Args)]
@@ -37,6 +39,10 @@ pub struct Args {
     /// The day from which on demands grow; today if not given.
     #[arg(long, value_parser = day, requires = "growth", value_name = "DAY")]
     from: Option<Date>,
+    /// A plan of the same deployment, such as the one that is deployed: of all plans of the
+    /// least cost the one that moves the fewest of its instances is taken.
+    #[arg(long, value_name = "PLAN")]
+    prior: Option<PathBuf>,
     /// How to show the summary.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
@@ -49,11 +55,12 @@ pub struct Args {
 /// cannot be written. In none of these cases is the old plan touched.
 pub fn run(args: &Args) -> Outcome {
     let spec = load_spec(&args.spec)?;
+    let prior = args.prior.as_deref().map(|path| load_prior(path, &spec)).transpose()?;
     let profiles = Profiles::builtin()?;
     let default = Limits::default();
     let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
     on_interrupt()?;
-    let plan = match plan::make(&spec, &profiles, &limits) {
+    let plan = match plan::make_with(&spec, &profiles, &limits, prior.as_ref()) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {
                 tracing::info!("tier {tier}: {seconds:.2} s");
@@ -72,7 +79,8 @@ pub fn run(args: &Args) -> Outcome {
         Err(PlanError::Infeasible(why)) => return no_plan(args, &why),
         Err(error) => return Err(error.into()),
     };
-    let mut summary = judged(&plan, &profiles)?;
+    let moves = prior.map(|prior| Moves::new(&prior, &plan));
+    let mut summary = judged(&plan, &profiles)?.against(moves);
     if args.max_load || args.growth.is_some() {
         summary.outlook = outlook(&spec, &profiles, &limits, (args.growth, args.from))?;
     }
@@ -101,6 +109,22 @@ fn on_interrupt() -> Result<(), CliError> {
         solve::cancel();
     };
     ctrlc::set_handler(handler).map_err(CliError::from)
+}
+
+/// The prior plan, which must be of the spec's deployment: another one's instances
+/// are other VMs.
+fn load_prior(path: &Path, spec: &Spec) -> Result<Plan, CliError> {
+    let prior = store::read(path)?;
+    if prior.name == spec.name {
+        return Ok(prior);
+    }
+    Err(CliError::new(format!(
+        "{}: is a plan of {}, but the spec is of {}",
+        path.display(),
+        prior.name,
+        spec.name
+    ))
+    .hint("--prior takes the plan that the deployment was last made from"))
 }
 
 /// The spec's directory, if the image's relative paths begin there and the plan

@@ -8,6 +8,7 @@ mod build;
 mod config;
 mod cpus;
 mod file;
+mod keep;
 mod make;
 mod names;
 mod pages;
@@ -28,7 +29,7 @@ use crate::topology::Topology;
 use crate::units::{Mebibytes, PerSecond};
 
 pub use file::FileError;
-pub use make::{PlanError, PlanReport, make};
+pub use make::{PlanError, PlanReport, make, make_with};
 pub use names::{mac, uuid};
 
 /// Version of the plan file that this program writes and the only one it reads.

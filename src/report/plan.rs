@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::moves::Moves;
 use super::outlook::Outlook;
 pub use super::unsplit::Unsplit;
 use super::unsplit::unsplit;
@@ -40,6 +41,9 @@ pub struct Summary {
     pub tiers: Vec<Tier>,
     /// What the audit says.
     pub findings: Vec<Finding>,
+    /// What changes against a prior plan, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Moves>,
     /// How long the hosts last, if that was asked.
     pub outlook: Option<Outlook>,
 }
@@ -129,8 +133,16 @@ impl Summary {
             losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
             tiers: plan.tiers.clone(),
             findings,
+            moves: None,
             outlook: None,
         }
+    }
+
+    /// The same with what changes against a prior plan.
+    #[must_use]
+    pub fn against(mut self, moves: Option<Moves>) -> Self {
+        self.moves = moves;
+        self
     }
 
     /// The hosts that carry instances.

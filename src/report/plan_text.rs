@@ -27,6 +27,7 @@ impl fmt::Display for Summary {
             tiers,
             findings: _,
             outlook,
+            moves,
         } = self;
         for service in services {
             f.write_str(&self::service(service))?;
@@ -47,7 +48,8 @@ impl fmt::Display for Summary {
         if let Some(outlook) = outlook {
             f.write_str(&outlook.text())?;
         }
-        writeln!(f)
+        writeln!(f)?;
+        moves.as_ref().map_or(Ok(()), |moves| writeln!(f, "{moves}"))
     }
 }
 

@@ -72,8 +72,8 @@ const LARGE: usize = 2_000;
 /// value of the first tier.
 pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError> {
     let deadline = Deadline::new(limits);
-    if !problem.wishes.is_empty() {
-        // A wish names one host, which the packing does not know.
+    if !problem.wishes.is_empty() || !problem.prior.is_empty() {
+        // Both name hosts one by one, which the packing does not know.
         return exact(problem, None, &deadline);
     }
     let merged = Merged::new(problem);
@@ -109,7 +109,8 @@ fn exact(
     let mut best = start.filter(|values| model.program.rows.iter().all(|row| row.holds(values)));
     // What the packing reached and proved holds as long as its plan is kept.
     let mut proved = if best.is_some() { packed.map(|packed| packed.tiers) } else { None };
-    for tier in TIERS {
+    let has_prior = !problem.prior.is_empty();
+    for tier in TIERS.into_iter().filter(|tier| has_prior || !tier.needs_prior()) {
         let began = deadline.spent();
         let (sum, constant) = goal(tier, problem, &model.variables, &mut model.program);
         let start = best.take().map(|values| completed(&model.program, values));
