@@ -11,6 +11,8 @@ mod highs;
 mod lp;
 mod merge;
 mod pack;
+#[cfg(test)]
+mod tests;
 mod tiers;
 
 use std::time::Instant;

@@ -98,7 +98,7 @@ fn size(problem: &Problem) -> usize {
 }
 
 /// The program per host, tier by tier.
-fn exact(
+pub(super) fn exact(
     problem: &Problem,
     packed: Option<Solution>,
     deadline: &Deadline,

@@ -1,0 +1,179 @@
+//! What the packing proves must be so: the program per host alone, without a
+//! start and without a bound from elsewhere, finds the same values.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::tiers::{exact, solve};
+use super::{Deadline, Limits, SolveError};
+use crate::ids::{HostName, ServiceName};
+use crate::model::{Kind, Part, Problem, Room, Shape, Site};
+use crate::plan::{Binding, Capacity, Footing, L3Use, Layout};
+use crate::sizing::Candidate;
+use crate::spec::{Cluster, Quorum, Survive};
+use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool};
+use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+/// Cores of each NUMA node, GiB, disk, price, rack.
+type Kit = (Vec<u32>, u64, u64, u64, u8);
+
+fn host(at: usize, (nodes, gib, disk, cost, rack): &Kit) -> Host {
+    let node = |(id, cores): (u32, &u32)| NumaNode {
+        id,
+        l3: vec![L3Domain {
+            size_kib: None,
+            cores: (0..*cores).map(|core| Core { cpus: vec![id * 100 + core] }).collect(),
+        }],
+        memory_mib: Mebibytes::from_gib(*gib),
+        reserved_memory_mib: Mebibytes::ZERO,
+        reserved_cores: 0,
+        pages: Vec::new(),
+    };
+    let labels = (*rack > 0).then(|| (Level::Rack, format!("r{rack}")));
+    Host {
+        name: HostName::new(format!("h{at}")).unwrap(),
+        uri: None,
+        hypervisor: Hypervisor::Kvm,
+        labels: labels.into_iter().collect(),
+        numa: (0..).zip(nodes).map(node).collect(),
+        pools: ["a", "b"][..1 + usize::from(*disk > 60)]
+            .iter()
+            .map(|name| Pool {
+                name: (*name).to_owned(),
+                capacity_mib: Mebibytes::from_gib(*disk),
+                iops_per_s: Some(PerSecond::new(*disk * 10)),
+            })
+            .collect(),
+        bridges: Vec::new(),
+        network_bits_per_s: (*disk % 2 == 0).then(|| BitsPerSecond::new(*disk * 40_000_000)),
+        cost: *cost,
+    }
+}
+
+fn shape(vcpus: u32, gib: u64, disk: u64) -> Shape {
+    Shape {
+        vcpus,
+        memory_mib: gib * 1024,
+        data_mib: 0,
+        disk_mib: disk * 1024,
+        bits_per_s: disk * 10_000_000,
+        iops_per_s: disk * 7,
+        is_witness: false,
+        footing: None,
+    }
+}
+
+fn candidate(shape: Shape, instances: u32, served: Option<(u32, u32)>) -> Candidate {
+    let capacity = served.map(|_| Capacity {
+        unit: "reads".to_owned(),
+        ceiling_per_s: PerSecond::new(100),
+        usable_per_s: PerSecond::new(50),
+        total_per_s: PerSecond::new(1000),
+        demand_per_s: PerSecond::new(500),
+        iops_per_s: PerSecond::ZERO,
+        binding: Binding::Throughput,
+        footing: Footing { cores: 1, l3: L3Use::Straddling },
+        extrapolated: false,
+    });
+    Candidate {
+        layout: Layout {
+            groups: served.map_or(1, |(leads, _)| leads),
+            copies: 2,
+            instances,
+            vcpus: shape.vcpus,
+            memory_mib: Mebibytes::new(shape.memory_mib),
+            data_mib: Mebibytes::ZERO,
+            witness: None,
+        },
+        capacity,
+        unmet_per_s: PerSecond::ZERO,
+        network: BitsPerSecond::new(shape.bits_per_s),
+        iops: PerSecond::new(shape.iops_per_s),
+        root_mib: None,
+        apart: served.map(|(_, apart)| apart),
+        leads: served.map_or(0, |(leads, _)| leads),
+    }
+}
+
+/// A service with two layouts: three small groups or five smaller ones.
+fn service() -> Part {
+    let shapes = vec![shape(3, 3, 4), shape(2, 2, 3)];
+    let candidates =
+        vec![candidate(shapes[0], 6, Some((3, 3))), candidate(shapes[1], 10, Some((5, 5)))];
+    Part { name: "cache".to_owned(), kind: Kind::Service(Cluster::Sharded), candidates, shapes }
+}
+
+fn fixed(at: usize, (vcpus, gib, disk, count, spread): (u32, u64, u64, u32, u8)) -> Part {
+    let level = [None, None, Some(Level::Host), Some(Level::Rack)][usize::from(spread)];
+    let shape = shape(vcpus, gib, disk);
+    Part {
+        name: ServiceName::new(format!("m{at}")).unwrap().to_string(),
+        kind: Kind::Fixed(level),
+        candidates: vec![candidate(shape, count, None)],
+        shapes: vec![shape],
+    }
+}
+
+fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Problem<'a> {
+    let mut classes: BTreeMap<String, Vec<&'a Host>> = BTreeMap::new();
+    for host in hosts {
+        let Host { numa, pools, network_bits_per_s, cost, labels, .. } = host;
+        let key = format!("{cost} {numa:?} {pools:?} {network_bits_per_s:?} {labels:?}");
+        classes.entry(key).or_default().push(host);
+    }
+    let sites = classes.into_values().enumerate().flat_map(|(class, hosts)| {
+        hosts.into_iter().map(move |host| Site {
+            host,
+            class,
+            rooms: host
+                .numa
+                .iter()
+                .map(|node| Room {
+                    node,
+                    cores: node.allocatable_cores().into(),
+                    memory_mib: node.allocatable_memory().get(),
+                })
+                .collect(),
+            pools: host.pools.iter().map(|pool| (pool, pool.capacity_mib.get())).collect(),
+        })
+    });
+    let (sites, wishes) = (sites.collect(), Vec::new());
+    Problem { parts, sites, survive, addresses: None, wishes }
+}
+
+/// Values and bounds of all tiers, or that there is no plan.
+fn values(found: Result<super::Solution, SolveError>) -> Option<Vec<(u64, u64)>> {
+    let found = found.ok()?;
+    let all: Vec<(u64, u64)> = found.tiers.iter().map(|one| (one.value, one.bound)).collect();
+    (all[0].0 == 0).then_some(all)
+}
+
+fn kits() -> impl Strategy<Value = Vec<Kit>> {
+    let kit = (proptest::collection::vec(2u32..9, 1..3), 4u64..20, 20u64..100, 1u64..6, 0u8..3);
+    let times = proptest::collection::vec((kit, 1usize..4), 1..4);
+    times.prop_map(|all| all.into_iter().flat_map(|(kit, n)| vec![kit; n]).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn packing_changes_no_value(
+        kits in kits(),
+        machines in proptest::collection::vec((1u32..6, 1u64..8, 1u64..30, 1u32..5, 0u8..4), 1..6),
+        survives in 0u8..4,
+        serves in any::<bool>(),
+    ) {
+        let hosts: Vec<Host> = kits.iter().enumerate().map(|(at, kit)| host(at, kit)).collect();
+        let mut parts: Vec<Part> = serves.then(service).into_iter().collect();
+        parts.extend(machines.into_iter().enumerate().map(|(at, one)| fixed(at, one)));
+        let level = [None, Some(Level::Host), Some(Level::Rack), Some(Level::Host)];
+        let quorum = if survives == 3 { Quorum::Manual } else { Quorum::Automatic };
+        let survive = level[usize::from(survives)].map(|level| Survive { level, quorum });
+        let problem = problem(&hosts, parts, survive.into_iter().collect());
+        let limits = Limits::default();
+        let alone = values(exact(&problem, None, &Deadline::new(&limits)));
+        prop_assert_eq!(values(solve(&problem, &limits)), alone);
+    }
+}
