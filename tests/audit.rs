@@ -51,8 +51,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::Identity
         | Kind::Derivation
         | Kind::IdentityTwice => break_identity(kind, plan),
-        Kind::Engine
-        | Kind::Slots
+        Kind::Slots
         | Kind::Copies
         | Kind::Role
         | Kind::Masters
@@ -64,7 +63,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::Capacity => break_service(kind, plan),
         Kind::GroupSpread | Kind::LostGroup | Kind::Majority => break_survival(kind, plan),
         // The other kinds of cluster: see `audit_kinds.rs`.
-        Kind::Gateway | Kind::Survivors | Kind::ShardSpread | Kind::Voters => {}
+        Kind::Engine | Kind::Gateway | Kind::Survivors | Kind::ShardSpread | Kind::Voters => {}
         Kind::Iops => {
             plan.topology.hosts[0].pools[0].iops_per_s = Some(PerSecond::new(9));
             plan.vms[0].iops_per_s = PerSecond::new(10);
@@ -144,7 +143,6 @@ fn break_identity(kind: Kind, plan: &mut Plan) {
 fn break_service(kind: Kind, plan: &mut Plan) {
     let service = &mut plan.services[0];
     match kind {
-        Kind::Engine => service.engine = Engine::Nginx,
         Kind::Slots => service.groups[0].slots = slots(0, 5_459),
         Kind::Copies => service.layout.copies = 1,
         Kind::Role => plan.instances[1].role = Role::Master,
@@ -275,7 +273,7 @@ fn configuration_keeps_the_data_as_asked_for() {
 
 #[test]
 fn each_rule_is_broken_alone() {
-    let others = [Kind::Gateway, Kind::Survivors, Kind::ShardSpread, Kind::Voters];
+    let others = [Kind::Engine, Kind::Gateway, Kind::Survivors, Kind::ShardSpread, Kind::Voters];
     for kind in Kind::ALL.iter().filter(|kind| !others.contains(kind)) {
         let mut plan = good_plan();
         break_rule(*kind, &mut plan);
