@@ -29,8 +29,9 @@ use hostsplit::plan::{
     Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
     SlotRange, Volume,
 };
+use hostsplit::secret::Secrets;
 use hostsplit::spec::{
-    Demand, Engine, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
+    Access, Demand, Engine, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
 };
 use hostsplit::state::store::Store;
 use hostsplit::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
@@ -141,6 +142,7 @@ fn cluster(index: u32, instances: &mut Vec<Instance>) -> ServicePlan {
         name,
         engine: Engine::Redis,
         gateway: None,
+        access: Access::default(),
         demand: Demand::Sharded(ShardedDemand {
             reads_per_s: rate,
             writes_per_s: rate,
@@ -193,6 +195,7 @@ fn plan() -> Plan {
             first: [10, 20, 1, 1].into(),
             last: [10, 20, 9, 199].into(),
             gateway: None,
+            vip: None,
         }),
         image: Some(Image {
             name: "small".to_owned(),
@@ -221,7 +224,9 @@ fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> usize {
     let (hosts, unreachable) = connect(plan, world);
     let clock = world.clock();
     let patience = Patience::default();
-    let site = Site { plan, hosts: &hosts, clock: &clock, images: &Disk, patience };
+    let secrets = Secrets::default();
+    let site =
+        Site { plan, hosts: &hosts, clock: &clock, images: &Disk, patience, secrets: &secrets };
     let seen = observe(&site, &unreachable);
     part("look", &begun);
     let begun = Instant::now();

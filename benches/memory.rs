@@ -26,7 +26,7 @@ fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|text| !text.starts_with('-')).collect();
     let all: [(&str, fn() -> Spec); 5] = [
-        ("one-server", || cases::example("one-server")),
+        ("four-services", || cases::example("four-services")),
         ("equal-hosts", cases::equal_hosts),
         ("services", cases::services),
         ("forty-sizes", || cases::machines(40)),

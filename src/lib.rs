@@ -17,6 +17,7 @@
 //! | room | turns | into |
 //! | --- | --- | --- |
 //! | [`units`], [`ids`], [`quote`], [`slots`] | texts and numbers | quantities, names, quoted text, hash slots |
+//! | [`software`] | an engine | its unit, files and user in a guest |
 //! | [`spec`] | YAML files | [`spec::Spec`], every value with its place |
 //! | [`topology`] | the spec's hosts | [`topology::Topology`] |
 //! | [`profile`] | `profiles/*.toml` | [`profile::Profile`], every number with its evidence |
@@ -25,6 +26,7 @@
 //! | [`solve`] | a model | counts with bound and gap, or what falls short |
 //! | [`plan`] | counts | the artefact: every VM down to its CPUs and MAC |
 //! | [`audit`] | a plan | findings, derived again in integers |
+//! | [`secret`] | what a plan asks for | passwords and certificates, kept or found |
 //! | [`explain`] | a plan and a question | what else was possible, what a rule costs |
 //! | [`graph`] | a plan and what was observed | resources in order, each with action and reason |
 //! | [`render`] | a planned VM | domain XML, seed, engine configuration |
@@ -45,6 +47,8 @@ pub mod files;
 
 pub mod slots;
 
+pub mod software;
+
 pub mod spec;
 
 pub mod topology;
@@ -60,6 +64,8 @@ pub mod solve;
 pub mod plan;
 
 pub mod audit;
+
+pub mod secret;
 
 pub mod explain;
 

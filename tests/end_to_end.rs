@@ -10,15 +10,18 @@
 )]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 
 use hostsplit::plan::{Plan, Role};
 
 const LAB: &str = "/var/tmp/hostsplit-lab";
 const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
-const KEYS: usize = 1_000;
+/// Writes that a replica has confirmed before a host is switched off.
+const KEYS: usize = 200;
 /// More than enough for a failover: the cluster's node timeout and an election,
 /// in guests that software emulation slows down.
 const FAILOVER_SECONDS: &str = "300";
@@ -100,48 +103,108 @@ impl Desk {
     }
 }
 
-/// Feeds commands to an ordinary client and returns its answers, one a line.
-fn redis(plan: &Plan, host: &str, commands: &str) -> Vec<String> {
+/// The password that the deploy made for clients.
+fn password(desk: &Desk) -> String {
+    let path = desk.0.path().join(".hostsplit/quickstart/secrets/cache");
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    fs::read_to_string(path).unwrap().trim().to_owned()
+}
+
+/// An ordinary client, without a password.
+fn client(plan: &Plan, host: &str) -> Command {
     let address = plan.instances.iter().find(|i| i.host.as_str() == host).unwrap().address;
-    let mut client = Command::new(path("tests/lab/exec"))
-        .args(["redis-cli", "-c", "-h", &address.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut client = Command::new(path("tests/lab/exec"));
+    client.args(["redis-cli", "-c", "-h", &address.unwrap().to_string()]);
+    client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    client
+}
+
+/// Lines of answers; where they come from is left out.
+fn answers(output: impl Read) -> impl Iterator<Item = String> {
+    let lines = BufReader::new(output).lines().map_while(Result::ok);
+    lines.filter(|line| !line.is_empty() && !line.starts_with("->"))
+}
+
+/// Feeds commands to a client and returns its answers, one a line.
+fn redis(client: &mut Command, commands: String) -> Vec<String> {
+    let mut client = client.spawn().unwrap();
     let mut stdin = client.stdin.take().unwrap();
-    let commands = commands.to_owned();
     let writer = std::thread::spawn(move || stdin.write_all(commands.as_bytes()));
-    let output = client.wait_with_output().unwrap();
+    let all = answers(client.stdout.take().unwrap()).collect();
+    client.wait().unwrap();
     writer.join().unwrap().unwrap();
-    let answers = String::from_utf8(output.stdout).unwrap();
-    answers.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    all
 }
 
-fn write_keys(plan: &Plan) {
-    let commands: String = (0..KEYS).map(|n| format!("set key:{n} value:{n}\n")).collect();
-    let written = redis(plan, "h2", &commands).into_iter().filter(|line| line == "OK").count();
-    assert_eq!(written, KEYS);
+/// A client that writes key after key and asks after each whether a replica has
+/// it; it ends when it is killed.
+struct Writer {
+    client: Child,
+    confirmed: mpsc::Receiver<usize>,
 }
 
-fn read_keys(plan: &Plan) {
-    let commands: String = (0..KEYS).map(|n| format!("get key:{n}\n")).collect();
-    let answers = redis(plan, "h2", &commands);
-    let values: Vec<_> = answers.iter().filter(|line| line.starts_with("value:")).collect();
-    let expected: Vec<String> = (0..KEYS).map(|n| format!("value:{n}")).collect();
-    assert_eq!(values.len(), KEYS);
-    assert!(values.into_iter().eq(&expected));
+impl Writer {
+    fn start(mut client: Command) -> Self {
+        let mut client = client.spawn().unwrap();
+        let (mut stdin, stdout) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for n in 0.. {
+                // It ends with its client.
+                if writeln!(stdin, "set key:{n} value:{n}\nwait 1 5000").is_err() {
+                    return;
+                }
+            }
+        });
+        let (send, confirmed) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut answers = answers(stdout);
+            for n in 0.. {
+                let (Some(written), Some(copies)) = (answers.next(), answers.next()) else {
+                    return;
+                };
+                if written == "OK" && copies == "1" && send.send(n).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { client, confirmed }
+    }
+
+    /// The next keys that are confirmed.
+    fn confirm(&self, count: usize) -> Vec<usize> {
+        let keys: Vec<usize> = self.confirmed.iter().take(count).collect();
+        assert_eq!(keys.len(), count, "the client ended early");
+        keys
+    }
+
+    /// Kills the client; returns what else was confirmed.
+    fn stop(mut self) -> Vec<usize> {
+        self.client.kill().unwrap();
+        self.client.wait().unwrap();
+        self.confirmed.iter().collect()
+    }
+}
+
+fn read_keys(client: &mut Command, keys: &[usize]) {
+    let commands = keys.iter().map(|n| format!("get key:{n}\n")).collect();
+    let values = redis(client, commands);
+    let expected: Vec<String> = keys.iter().map(|n| format!("value:{n}")).collect();
+    let lost = expected.iter().zip(&values).filter(|(planned, found)| planned != found).count();
+    assert_eq!((lost, values.len()), (0, expected.len()), "confirmed writes that are gone");
 }
 
 /// Waits until every shard of the cluster takes writes again.
-fn wait_for_all_shards(plan: &Plan) {
-    let from = plan.instances.iter().find(|i| i.host.as_str() == "h2").unwrap().address;
+fn wait_for_all_shards(plan: &Plan, password: &str) {
+    let from = plan.instances.iter().find(|i| i.host.as_str() == "h2").unwrap().address.unwrap();
     let exec = path("tests/lab/exec");
     // Slots 1058, 9312 and 13509: one in each of the three groups.
     for key in ["c", "a", "d"] {
         let command =
             format!("{} redis-cli -c -h {from} set probe:{key} 1 | grep -qx OK", exec.display());
-        script("wait-for", &[FAILOVER_SECONDS, "bash", "-c", &command]);
+        let mut wait = Command::new(path("tests/lab/wait-for"));
+        wait.args([FAILOVER_SECONDS, "bash", "-c", &command]).env("REDISCLI_AUTH", password);
+        succeed(wait.stderr(Stdio::inherit()));
     }
 }
 
@@ -179,32 +242,55 @@ fn a_spec_becomes_a_cluster_that_survives_a_host_and_goes_without_a_trace() {
     step("a deploy that is killed half-way resumes");
     desk.kill_deploy_after(20);
     desk.hostsplit(&["deploy", "plan.json", "--yes"], 0);
-    desk.hostsplit(&["verify", "plan.json"], 0);
+    let verified = desk.hostsplit(&["verify", "plan.json"], 0);
+    assert_eq!(verified.matches("reads/s").count(), 3, "a load went through each group");
 
     step("a second deploy has nothing to do");
     let again = desk.hostsplit(&["deploy", "plan.json", "--yes"], 0);
     assert!(again.contains("nothing to do"), "{again}");
     desk.hostsplit(&["deploy", "plan.json", "--dry-run"], 0);
 
-    step("an ordinary client writes and reads 1,000 keys");
-    write_keys(&plan);
-    read_keys(&plan);
+    step("nobody gets in without the password, and nobody sees it");
+    let password = password(&desk);
+    let refused = redis(&mut client(&plan, "h2"), "get key:0\n".to_owned());
+    assert_eq!(refused, ["NOAUTH Authentication required."]);
+    for file in ["plan.json", ".hostsplit/quickstart/journal.jsonl"] {
+        assert!(!fs::read_to_string(desk.0.path().join(file)).unwrap().contains(&password));
+    }
+    let client = |host: &str| {
+        let mut client = client(&plan, host);
+        client.env("REDISCLI_AUTH", &password);
+        client
+    };
 
-    step("a host is switched off; the cluster answers again");
+    step("an ordinary client writes");
+    let writer = Writer::start(client("h2"));
+    let mut keys = writer.confirm(KEYS);
+
+    step("a host is switched off while it writes; the cluster answers again");
     let masters = |host: &str| {
         plan.instances.iter().filter(|i| i.host.as_str() == host && i.role == Role::Master).count()
     };
     assert!(masters("h1") > 0, "h1 must carry a master for this test to mean anything");
     script("power-cut", &["h1"]);
-    wait_for_all_shards(&plan);
-    read_keys(&plan);
+    keys.extend(writer.stop());
+    wait_for_all_shards(&plan, &password);
+    read_keys(&mut client("h2"), &keys);
     desk.hostsplit(&["verify", "plan.json"], 5);
 
     step("the host is back; a deploy repairs what its loss left");
     script("power-on", &["h1"]);
     desk.hostsplit(&["deploy", "plan.json", "--yes"], 0);
     desk.hostsplit(&["verify", "plan.json"], 0);
-    read_keys(&plan);
+    read_keys(&mut client("h2"), &keys);
+
+    step("another password reaches all of them while they run");
+    let state = desk.0.path().join(".hostsplit/quickstart/secrets/cache");
+    fs::write(state, "another-password-1234\n").unwrap();
+    desk.hostsplit(&["deploy", "plan.json", "--dry-run"], 3);
+    let renewed = desk.hostsplit(&["deploy", "plan.json", "--yes"], 0);
+    assert!(renewed.contains("renewed passwords"), "{renewed}");
+    desk.hostsplit(&["verify", "plan.json", "--no-load"], 0);
 
     step("destroy leaves nothing");
     desk.hostsplit(&["destroy", "plan.json", "--data", "--yes"], 0);

@@ -58,6 +58,7 @@ fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<(&str, Engine, Demand)>)
         engine,
         demand,
         gateway: None,
+        access: Default::default(),
     };
     Spec {
         name: DeploymentName::new("shop").unwrap(),

@@ -118,6 +118,7 @@ fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<(Engine, Demand)>) -> Sp
         engine,
         demand,
         gateway: None,
+        access: Default::default(),
     };
     Spec {
         name: DeploymentName::new("shop").unwrap(),

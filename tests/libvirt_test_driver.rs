@@ -173,7 +173,8 @@ fn discover_writes_a_host_file_once_and_never_over_an_edited_one() {
     assert_eq!(json["hosts"][0]["domains"][0]["name"], "test");
 
     // `plan` takes it as it is.
-    let spec = "name: shop\nhosts:\n  - include: hosts/*.yaml\nvms:\n  - { name: box, count: 1, \
+    let spec = "name: shop\nnetwork: { bridge: virbr0, subnet: 192.168.122.0/24, \
+                addresses: 192.168.122.50-192.168.122.60 }\nhosts:\n  - include: hosts/*.yaml\nvms:\n  - { name: box, count: 1, \
                 vcpus: 1, memory: 512MiB, disk: 1GiB }\n";
     #[expect(clippy::disallowed_methods, reason = "edge: plays the user")]
     std::fs::write(desk.path().join("spec.yaml"), spec).unwrap();

@@ -12,7 +12,7 @@ use hostsplit::plan::{PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
-    Demand, Engine, FixedVm, Network, Persistence, Policy, Service, ShardedDemand, Spec,
+    Access, Demand, Engine, FixedVm, Network, Persistence, Policy, Service, ShardedDemand, Spec,
 };
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology, reserve,
@@ -111,6 +111,7 @@ prop_compose! {
                 engine: Engine::Redis,
                 demand: Demand::Sharded(redis),
                 gateway: None,
+                access: Access::default(),
             }],
             vms: vec![FixedVm {
                 name: ServiceName::new("builder").unwrap(),

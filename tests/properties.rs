@@ -10,7 +10,7 @@ use hostsplit::plan::{Binding, Plan, PlanError, Role, make};
 use hostsplit::profile::{Curve, Profile, Profiles, Rules, ceil, floor};
 use hostsplit::solve::{Limits, Shortage};
 use hostsplit::spec::{
-    Demand, Engine, FixedVm, Network, Persistence, Policy, Service, ShardedDemand, Spec,
+    Access, Demand, Engine, FixedVm, Network, Persistence, Policy, Service, ShardedDemand, Spec,
 };
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
@@ -73,6 +73,7 @@ fn spec(hosts: Vec<Host>, reads: u64, data: u64, survive: Option<Level>) -> Spec
             engine: Engine::Redis,
             demand,
             gateway: None,
+            access: Access::default(),
         }],
         vms: Vec::new(),
     }

@@ -146,6 +146,7 @@ pub fn services() -> Spec {
                 persistence: if at % 2 == 0 { Persistence::Aof } else { Persistence::None },
             }),
             gateway: None,
+            access: Default::default(),
         })
         .collect();
     found

@@ -88,7 +88,7 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     let Args { plan, state, images, timeout, .. } = &args;
     let again = plan.display().to_string();
-    let session = Session::open(plan, state.clone(), images.clone())?.patience(*timeout);
+    let mut session = Session::open(plan, state.clone(), images.clone())?.patience(*timeout);
     refuse(&gaps(&session.plan), "gap", "the plan cannot be deployed")?;
     if args.dry_run {
         let prior = session.prior();
@@ -99,6 +99,7 @@ pub fn run(args: Args) -> Outcome {
         };
     }
     let lock = session.lock("deploy")?;
+    session.settle_secrets(&lock)?;
     if let Some(text) = session.history().last.and_then(|last| last.interruption()) {
         ui::say(&format!("resuming: {text}"));
     }

@@ -3,15 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::check::load_spec;
+use jiff::civil::Date;
+
 use super::error::{CliError, Outcome, exit};
+use super::outlook::{day, growth, outlook};
 use super::show::shown;
 use super::ui::{self, PlanFormat};
 use crate::audit;
 use crate::plan::{self, Plan, PlanError, store};
 use crate::profile::Profiles;
 use crate::report::infeasible;
+use crate::report::moves::Moves;
+use crate::report::outlook::Growth;
 use crate::report::plan::Summary;
-use crate::solve::{Infeasible, Limits};
+use crate::solve::{self, Infeasible, Limits};
+use crate::spec::Spec;
 
 /// Find the best split of a spec's services and write it as a plan.
 #[derive(Debug, clap::Args)]
@@ -24,6 +30,19 @@ pub struct Args {
     /// Time for the whole search, such as 90s or 5m; 60s if not given. A plan that hits it says so.
     #[arg(long, value_parser = seconds, value_name = "TIME")]
     time_limit: Option<f64>,
+    /// Also find the largest multiple of all services' demands that fits the hosts.
+    #[arg(long)]
+    max_load: bool,
+    /// Also say when the hosts are full if all demands grow like that, such as 3%/month.
+    #[arg(long, value_parser = growth, value_name = "GROWTH")]
+    growth: Option<Growth>,
+    /// The day from which on demands grow; today if not given.
+    #[arg(long, value_parser = day, requires = "growth", value_name = "DAY")]
+    from: Option<Date>,
+    /// A plan of the same deployment, such as the one that is deployed: of all plans of the
+    /// least cost the one that moves the fewest of its instances is taken.
+    #[arg(long, value_name = "PLAN")]
+    prior: Option<PathBuf>,
     /// How to show the summary.
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
@@ -36,15 +55,19 @@ pub struct Args {
 /// cannot be written. In none of these cases is the old plan touched.
 pub fn run(args: &Args) -> Outcome {
     let spec = load_spec(&args.spec)?;
+    let prior = args.prior.as_deref().map(|path| load_prior(path, &spec)).transpose()?;
     let profiles = Profiles::builtin()?;
     let default = Limits::default();
     let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
-    let plan = match plan::make(&spec, &profiles, &limits) {
+    on_interrupt()?;
+    let plan = match plan::make_with(&spec, &profiles, &limits, prior.as_ref()) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {
                 tracing::info!("tier {tier}: {seconds:.2} s");
             }
-            if report.limit_hit {
+            if solve::is_cancelled() {
+                ui::say("note: the search was ended; this is the best plan so far, see the objectives");
+            } else if report.limit_hit {
                 ui::say(&format!(
                     "note: the time limit of {} s ended the search, see the objectives; a longer \
                      --time-limit may find a better plan",
@@ -56,7 +79,11 @@ pub fn run(args: &Args) -> Outcome {
         Err(PlanError::Infeasible(why)) => return no_plan(args, &why),
         Err(error) => return Err(error.into()),
     };
-    let summary = judged(&plan, &profiles)?;
+    let moves = prior.map(|prior| Moves::new(&prior, &plan));
+    let mut summary = judged(&plan, &profiles)?.against(moves);
+    if args.max_load || args.growth.is_some() {
+        summary.outlook = outlook(&spec, &profiles, &limits, (args.growth, args.from))?;
+    }
     store::write(&args.output, &plan.to_text()?)?;
     let mut text = shown(&summary, args.format)?;
     if args.format == PlanFormat::Text {
@@ -70,6 +97,34 @@ pub fn run(args: &Args) -> Outcome {
         ));
     }
     Ok(exit::DONE)
+}
+
+/// Ctrl-C ends the search with the best plan so far; a second one ends the program.
+fn on_interrupt() -> Result<(), CliError> {
+    let handler = || {
+        if solve::is_cancelled() {
+            std::process::exit(exit::ERROR.into());
+        }
+        ui::say("ending the search; once more to leave at once");
+        solve::cancel();
+    };
+    ctrlc::set_handler(handler).map_err(CliError::from)
+}
+
+/// The prior plan, which must be of the spec's deployment: another one's instances
+/// are other VMs.
+fn load_prior(path: &Path, spec: &Spec) -> Result<Plan, CliError> {
+    let prior = store::read(path)?;
+    if prior.name == spec.name {
+        return Ok(prior);
+    }
+    Err(CliError::new(format!(
+        "{}: is a plan of {}, but the spec is of {}",
+        path.display(),
+        prior.name,
+        spec.name
+    ))
+    .hint("--prior takes the plan that the deployment was last made from"))
 }
 
 /// The spec's directory, if the image's relative paths begin there and the plan

@@ -8,12 +8,13 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::cli::error::CliError;
-use crate::cli::ui;
+use crate::cli::{secrets, ui};
 use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts};
 use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
 use crate::plan::{self, Plan};
+use crate::secret::{Keep, Secrets};
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
 use crate::state::world::World;
@@ -26,6 +27,8 @@ pub struct Session {
     pub text: String,
     /// The state directory.
     pub store: Store,
+    keep: Keep,
+    secrets: Secrets,
     images: LocalImages,
     clock: SystemClock,
     patience: Patience,
@@ -54,7 +57,16 @@ impl Session {
         let text = plan.to_text()?;
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
+        let keep = Keep::new(&directory, &beside);
+        // Only a deploy cannot do without; others see that instances do not know
+        // them.
+        let secrets = keep.read(&plan, &secrets::System).unwrap_or_else(|error| {
+            ui::say(&format!("note: {error}"));
+            Secrets::default()
+        });
         Ok(Self {
+            keep,
+            secrets,
             plan,
             text,
             store: Store::new(directory),
@@ -139,7 +151,18 @@ impl Session {
             clock: &self.clock,
             images: &self.images,
             patience: self.patience,
+            secrets: &self.secrets,
         }
+    }
+
+    /// Makes the passwords and certificates that the plan asks for and nobody
+    /// made yet. The lock is there to be held.
+    ///
+    /// # Errors
+    /// A reference that leads nowhere; the file system.
+    pub fn settle_secrets(&mut self, _lock: &Lock) -> Result<(), CliError> {
+        self.secrets = self.keep.settle(&self.plan, &secrets::System)?;
+        Ok(())
     }
 
     /// Looks at the hosts, the guests and the clusters.

@@ -10,15 +10,23 @@ use crate::plan::Plan;
 use crate::report::status::{verification_json, verification_text};
 use crate::topology::Hypervisor;
 
-/// Compares what runs with the plan, and writes and reads through every group.
+/// Compares what runs with the plan, and puts a short load on every group.
 ///
 /// Pins, memory and NUMA binding as libvirt says, CPUs and memory as the guest
-/// says, roles, slots and replicas as the cluster says. Ends with 5 when
-/// something differs.
+/// says, roles, slots, replicas and passwords as the cluster says. Then a value
+/// goes through every group, and a load of a few seconds, whose rate is set
+/// beside what the plan promises. Ends with 5 when something differs or falls
+/// short.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The plan file
     plan: PathBuf,
+    /// Put no load on the services
+    #[arg(long)]
+    no_load: bool,
+    /// Where the deployment's secrets are kept [default: .hostsplit/NAME beside the plan]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// How it is shown
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -29,10 +37,10 @@ pub struct Args {
 /// # Errors
 /// The plan cannot be read.
 pub fn run(args: Args) -> Outcome {
-    let Args { plan, format } = args;
-    let session = Session::open(&plan, None, None)?;
+    let Args { plan, no_load, state, format } = args;
+    let session = Session::open(&plan, state, None)?;
     let hosts = session.connect()?;
-    let found = verify(&session.site(&hosts), &hosts.unreachable);
+    let found = verify(&session.site(&hosts), &hosts.unreachable, !no_load);
     match format {
         Format::Text => ui::data(&verification_text(&found))?,
         Format::Json => ui::data(&format!("{:#}\n", verification_json(&found)))?,

@@ -2,7 +2,7 @@
 //! engines' configuration. Shown before anything is done.
 
 use super::assumed;
-use super::execute::files;
+use super::files;
 use super::outline::comparable;
 use super::secrets::hide;
 use super::{Site, assumed::boot_paths};
@@ -126,9 +126,10 @@ fn configuration(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
     changes.collect()
 }
 
+/// The files that hold no secret.
 fn rendered(plan: &Plan, instance: &Instance) -> Option<Vec<ConfigFile>> {
     let service = plan.services.iter().find(|service| service.name == instance.service)?;
-    files(service, instance).ok()
+    files::configuration(service, instance).ok().map(|file| vec![file])
 }
 
 /// A file as the guest has it; only guests that are ready are asked.

@@ -5,15 +5,15 @@
 use std::time::Duration;
 
 use super::addresses;
+use super::files::files;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Event, Happening, Observer, Site, StepError};
-use crate::engine::{Change, ConfigFile, EngineError, Guests, engine_of};
+use crate::engine::{Change, Guests, engine_of};
 use crate::graph::{Action, Actions, Object, Unwanted, Vertex};
 use crate::hypervisor::{ErrorKind, Hypervisor};
 use crate::ids::ServiceName;
 use crate::plan::{Instance, ServicePlan};
 use crate::render::{self, DiskPaths};
-use crate::spec::Engine;
 use crate::state::world::is_ours;
 
 /// How long a domain may take to go off after its power was cut.
@@ -212,25 +212,8 @@ fn start(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
 
 fn configure(site: &Site<'_>, instance: &Instance, note: &dyn Fn(String)) -> Result<(), StepError> {
     let service = service(site, &instance.service)?;
-    let guest = site.guest(&instance.name)?;
-    let files = files(service, instance)?;
-    let change = engine_of(service)?.configure(&guest, instance, &files)?;
+    let files = files(site, service, instance)?;
+    let change = engine_of(service)?.configure(site, service, instance, &files)?;
     tell(change, note);
     Ok(())
-}
-
-/// The files that an engine reads, rendered.
-pub(super) fn files(
-    service: &ServicePlan,
-    instance: &Instance,
-) -> Result<Vec<ConfigFile>, StepError> {
-    match service.engine {
-        Engine::Redis => Ok(vec![ConfigFile {
-            path: "/etc/redis/redis.conf".to_owned(),
-            text: render::redis_conf(instance)?,
-            mode: 0o640,
-            owner: "redis:redis".to_owned(),
-        }]),
-        engine => Err(EngineError::Unsupported { service: service.name.clone(), engine }.into()),
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::execute::files;
+use super::files;
 use super::{Obstacle, Problem, StepError};
 use crate::engine::engine_of;
 use crate::plan::{Instance, Plan, Role};
@@ -90,7 +90,7 @@ fn unrenderable(plan: &Plan) -> Vec<Gap> {
         render::domain_xml(plan, instance, &paths)?;
         render::seed_files(plan, instance)?;
         let service = plan.services.iter().find(|service| service.name == instance.service);
-        service.map_or(Ok(()), |service| files(service, instance).map(drop))
+        service.map_or(Ok(()), |service| files::configuration(service, instance).map(drop))
     };
     let failures = plan.instances.iter().filter_map(|instance| render(instance).err());
     let reasons: BTreeSet<String> = failures.map(|error| error.to_string()).collect();

@@ -9,6 +9,7 @@ use crate::hypervisor::Hypervisor;
 use crate::hypervisor::clock::Clock;
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan};
+use crate::secret::Secrets;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Site<'a> {
     pub images: &'a dyn ImageStore,
     /// How long things may take.
     pub patience: Patience,
+    /// Passwords and certificates of the deployment.
+    pub secrets: &'a Secrets,
 }
 
 impl Site<'_> {
@@ -65,5 +68,9 @@ impl Guests for Site<'_> {
             .get(&instance.host)
             .ok_or_else(|| problem(&format!("host {} is not connected", instance.host)))?;
         Ok(Guest { hypervisor: hypervisor.as_ref(), domain: &instance.domain, clock: self.clock })
+    }
+
+    fn secrets(&self) -> &Secrets {
+        self.secrets
     }
 }

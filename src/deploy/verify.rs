@@ -6,20 +6,26 @@ use std::{panic, thread};
 
 use super::Site;
 use super::observe::{in_parallel, observe};
-use crate::engine::{EngineError, Facts, Guests, Mismatch, Probe, engine_of};
+use crate::engine::load::Verdict;
+use crate::engine::{Bound, EngineError, Facts, Guests, Load, Mismatch, Probe, engine_of};
 use crate::graph::owned_domain;
 use crate::hypervisor::{Domain, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::render;
 use crate::state::world::{Seen, World};
+use crate::topology::Hypervisor;
 
 /// Share of its memory that a guest must see, in percent: its kernel keeps the
 /// rest for itself.
 const GUEST_MEMORY: u64 = 85;
 
+/// Facts about where an instance stands.
+const PLACEMENT: [&str; 4] =
+    ["vCPU pins", "emulator pins", "NUMA nodes of its memory", "NUMA binding"];
+
 /// What a verification found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a verification may have failed"]
 pub struct Verification {
     /// Facts that were compared.
@@ -30,6 +36,29 @@ pub struct Verification {
     pub probes: Vec<(ServiceName, Probe)>,
     /// Clusters that could not be judged, with the reason.
     pub unjudged: Vec<(ServiceName, String)>,
+    /// Loads, by service; empty where none was asked for.
+    pub loads: Vec<LoadFound>,
+}
+
+/// A load through a group, set beside the promise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadFound {
+    /// The service.
+    pub service: ServiceName,
+    /// What was measured.
+    pub load: Load,
+    /// What it says; `None` where a host emulates its guests, so that speeds
+    /// mean nothing.
+    pub verdict: Option<Verdict>,
+}
+
+impl LoadFound {
+    /// Whether the group worked under load, and as fast as promised where that
+    /// can be judged.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.load.outcome.is_ok() && !matches!(self.verdict, Some(Verdict::Short(_)))
+    }
 }
 
 impl Verification {
@@ -39,12 +68,18 @@ impl Verification {
         self.mismatches.is_empty()
             && self.unjudged.is_empty()
             && self.probes.iter().all(|(_, probe)| probe.failure.is_none())
+            && self.loads.iter().all(LoadFound::is_ok)
     }
 }
 
 /// Looks at hosts, guests and clusters and compares all instances with the plan;
-/// `unreachable` are the hosts that gave no connection.
-pub fn verify(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> Verification {
+/// `unreachable` are the hosts that gave no connection. With `load`, a short load
+/// then goes through each service that is as planned.
+pub fn verify(
+    site: &Site<'_>,
+    unreachable: &BTreeMap<HostName, HypervisorError>,
+    load: bool,
+) -> Verification {
     let mut found = Verification::default();
     // Guests take their time to answer, so all of it is asked at once.
     let (world, mut guests, probes) = thread::scope(|scope| {
@@ -77,7 +112,44 @@ pub fn verify(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>
             Err(error) => found.unjudged.push((name(), error.to_string())),
         }
     }
+    if load {
+        press(site, &mut found);
+    }
     found
+}
+
+/// Puts a load on each service whose groups all took a value, one after the
+/// other: together they would measure each other.
+fn press(site: &Site<'_>, found: &mut Verification) {
+    for service in &site.plan.services {
+        let mut own = found.probes.iter().filter(|(name, _)| *name == service.name).peekable();
+        if own.peek().is_none() || own.any(|(_, probe)| probe.failure.is_some()) {
+            continue;
+        }
+        let emulated = is_emulated(site.plan, service);
+        let bound = if emulated { Bound::EMULATED } else { Bound::REAL };
+        let loads = engine_of(service).and_then(|one| one.load(site, service, site.plan, bound));
+        match loads {
+            Ok(loads) => found.loads.extend(loads.into_iter().map(|load| {
+                let pinned = !found
+                    .mismatches
+                    .iter()
+                    .any(|one| one.instance == load.at && PLACEMENT.contains(&one.what.as_str()));
+                let verdict = (!emulated).then(|| load.verdict(pinned));
+                LoadFound { service: service.name.clone(), load, verdict }
+            })),
+            Err(error) => found.unjudged.push((service.name.clone(), error.to_string())),
+        }
+    }
+}
+
+/// Whether any instance of a service stands on a host that emulates its guests.
+fn is_emulated(plan: &Plan, service: &ServicePlan) -> bool {
+    let mut own = plan.instances.iter().filter(|one| one.service == service.name);
+    own.any(|one| {
+        let host = plan.topology.host(&one.host);
+        host.is_some_and(|host| host.hypervisor == Hypervisor::Qemu)
+    })
 }
 
 /// Writes and reads through every group of every service.
@@ -127,17 +199,13 @@ impl Comparison<'_> {
         self.same("digest", render::instance_digest(plan, instance).as_str(), digest);
         self.same("state", "running", if domain.active { "running" } else { "off" });
         let pins = instance.cpus.iter().map(|cpu| vec![*cpu]).collect::<Vec<_>>();
-        self.same("vCPU pins", &pin_list(&pins), &pin_list(&domain.vcpu_pins));
+        self.same(PLACEMENT[0], &pin_list(&pins), &pin_list(&domain.vcpu_pins));
         let emulator = cpu_set(&instance.emulator_cpus);
-        self.same("emulator pins", &emulator, &cpu_set(&domain.emulator_pins));
+        self.same(PLACEMENT[1], &emulator, &cpu_set(&domain.emulator_pins));
         let planned = format!("{} KiB", instance.memory_mib.kib());
         self.same("memory", &planned, &format!("{} KiB", domain.memory_kib));
-        self.same(
-            "NUMA nodes of its memory",
-            &cpu_set(&[instance.numa]),
-            &cpu_set(&domain.memory_nodes),
-        );
-        self.same("NUMA binding", "strict", if domain.memory_strict { "strict" } else { "loose" });
+        self.same(PLACEMENT[2], &cpu_set(&[instance.numa]), &cpu_set(&domain.memory_nodes));
+        self.same(PLACEMENT[3], "strict", if domain.memory_strict { "strict" } else { "loose" });
     }
 
     /// What the guest itself sees of CPUs and memory.

@@ -32,6 +32,21 @@ pub struct Guest<'a> {
     pub clock: &'a dyn Clock,
 }
 
+/// A command with what it reads besides its arguments.
+///
+/// Arguments show up in errors and in the guest's process list, so they must not
+/// carry secrets. Input and environment may: neither is shown, and the kernel
+/// shows the environment of a process to nobody but its user.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// The program, found by the agent's `PATH`, and its arguments.
+    pub command: &'a [&'a str],
+    /// What it reads on stdin.
+    pub input: &'a str,
+    /// All variables of its environment; those of the agent if there are none.
+    pub environment: &'a [(&'a str, &'a str)],
+}
+
 /// How a command in the guest ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
@@ -104,9 +119,29 @@ struct ExecStatus {
     signal: Option<i32>,
     out_data: Option<String>,
     err_data: Option<String>,
+    #[serde(default)]
+    out_truncated: bool,
 }
 
-impl<'a> Guest<'a> {
+impl Call<'_> {
+    fn request(&self) -> Value {
+        let (path, args) = self.command.split_first().unwrap_or((&"", &[]));
+        let mut request = json!({ "path": path, "arg": args, "capture-output": true });
+        if let Some(object) = request.as_object_mut() {
+            if !self.input.is_empty() {
+                object.insert("input-data".to_owned(), BASE64.encode(self.input).into());
+            }
+            if !self.environment.is_empty() {
+                let set = |(name, value): &(&str, &str)| format!("{name}={value}");
+                let all: Vec<String> = self.environment.iter().map(set).collect();
+                object.insert("env".to_owned(), json!(all));
+            }
+        }
+        request
+    }
+}
+
+impl Guest<'_> {
     /// Polls the agent until it answers, for at most `deadline`.
     ///
     /// # Errors
@@ -132,33 +167,22 @@ impl<'a> Guest<'a> {
     }
 
     /// Runs a command, found by the agent's `PATH`, and waits for its end.
-    /// Arguments show up in errors and in the guest's process list: they must
-    /// not carry secrets.
+    ///
+    /// # Errors
+    /// As [`Guest::call`].
+    pub fn run(&self, command: &[&str], timeout: Duration) -> Result<Output, EngineError> {
+        self.call(&Call { command, input: "", environment: &[] }, timeout)
+    }
+
+    /// Runs a command and waits for its end. One that takes longer is ended.
     ///
     /// # Errors
     /// [`EngineError::Unfinished`] after `timeout`; the agent's refusal, for
     /// example because there is no such program.
-    pub fn run(&self, command: &[&str], timeout: Duration) -> Result<Output, EngineError> {
-        self.feed(command, "", timeout)
-    }
-
-    /// The same, with `input` on the command's stdin.
-    ///
-    /// # Errors
-    /// As [`Guest::run`].
-    pub fn feed(
-        &self,
-        command: &[&str],
-        input: &str,
-        timeout: Duration,
-    ) -> Result<Output, EngineError> {
-        let (path, args) = command.split_first().unwrap_or((&"", &[]));
+    pub fn call(&self, call: &Call<'_>, timeout: Duration) -> Result<Output, EngineError> {
+        let command = call.command;
         let start = self.clock.elapsed();
-        let mut request = json!({ "path": path, "arg": args, "capture-output": true });
-        if let (Some(object), false) = (request.as_object_mut(), input.is_empty()) {
-            object.insert("input-data".to_owned(), BASE64.encode(input).into());
-        }
-        let Started { pid } = self.ask("guest-exec", request)?;
+        let Started { pid } = self.ask("guest-exec", call.request())?;
         let mut pauses = Pauses::new(Duration::from_millis(20), Duration::from_millis(500));
         // A question that comes too early costs an emulated guest some of the
         // time that the command needs.
@@ -173,6 +197,7 @@ impl<'a> Guest<'a> {
             }
             let waited = self.clock.elapsed().saturating_sub(start);
             let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                self.end(pid);
                 return Err(EngineError::Unfinished {
                     domain: self.domain.to_owned(),
                     command: command.join(" "),
@@ -181,6 +206,13 @@ impl<'a> Guest<'a> {
             };
             pauses.wait(self.clock, left);
         }
+    }
+
+    /// Ends a process that nobody waits for any more.
+    fn end(&self, pid: i64) {
+        let arguments = json!({ "path": "kill", "arg": ["-KILL", pid.to_string()] });
+        // That it took too long is the error to tell.
+        let _ = self.request("guest-exec", arguments);
     }
 
     /// Runs a command that must succeed and returns its stdout.
@@ -238,6 +270,9 @@ impl<'a> Guest<'a> {
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 .map_err(|error| self.unreadable("guest-exec-status", &error)),
         };
+        if status.out_truncated {
+            return Err(self.unreadable("guest-exec-status", &"the agent cut the output off"));
+        }
         Ok(Output {
             status: status.exitcode,
             signal: status.signal,

@@ -7,16 +7,19 @@ mod first_boot;
 pub mod guest;
 #[cfg(test)]
 mod guest_tests;
+pub mod load;
 mod read;
 pub mod redis;
 mod write;
 
 pub use self::error::EngineError;
-pub use self::guest::Guest;
+pub use self::guest::{Call, Guest};
+pub use self::load::{Bound, Load};
 pub use self::read::Facts;
 
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};
+use crate::secret::Secrets;
 use crate::spec;
 
 /// What an idempotent step did.
@@ -98,18 +101,23 @@ pub trait Guests: Sync {
     /// # Errors
     /// Its host is not connected, or the name is not in the plan.
     fn guest(&self, instance: &InstanceName) -> Result<Guest<'_>, EngineError>;
+
+    /// Passwords and certificates of the deployment.
+    fn secrets(&self) -> &Secrets;
 }
 
 /// What a kind of service needs after its machines stand.
 pub trait Engine: Send + Sync {
     /// Writes the configuration, enables the service, (re)starts it only where
-    /// something changed, and waits until it answers.
+    /// something changed that it does not take up while it runs, and waits until
+    /// it answers.
     ///
     /// # Errors
     /// The guest, with the command and what it said.
     fn configure(
         &self,
-        guest: &Guest<'_>,
+        guests: &dyn Guests,
+        service: &ServicePlan,
         instance: &Instance,
         files: &[ConfigFile],
     ) -> Result<Change, EngineError>;
@@ -148,6 +156,19 @@ pub trait Engine: Send + Sync {
         service: &ServicePlan,
         plan: &Plan,
     ) -> Result<Vec<Probe>, EngineError>;
+
+    /// Puts a short load on every group at the same time, from instances of
+    /// other groups, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn load(
+        &self,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
+        bound: Bound,
+    ) -> Result<Vec<Load>, EngineError>;
 }
 
 /// The engine of a service.
@@ -156,7 +177,8 @@ pub trait Engine: Send + Sync {
 /// [`EngineError::Unsupported`]: the engine can be planned, but not set up.
 pub fn engine_of(service: &ServicePlan) -> Result<&'static dyn Engine, EngineError> {
     match service.engine {
-        spec::Engine::Redis => Ok(&redis::Redis),
+        spec::Engine::Redis => Ok(&redis::REDIS),
+        spec::Engine::Valkey => Ok(&redis::VALKEY),
         engine => Err(EngineError::Unsupported { service: service.name.clone(), engine }),
     }
 }

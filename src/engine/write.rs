@@ -40,6 +40,9 @@ impl Guest<'_> {
         // default that followed it), so the file is made before it is opened.
         self.run_ok(&["install", "-m", "600", "/dev/null", &new], SMALL)?;
         self.fill(&new, file.text.as_bytes())?;
+        if !self.has_content(&new, file.text.as_bytes())? {
+            return Err(self.unreadable(&new, &"it does not hold what was written to it"));
+        }
         self.run_ok(&["chown", &file.owner, &new], SMALL)?;
         self.run_ok(&["chmod", &mode, &new], SMALL)?;
         self.run_ok(&["sync", &new], SMALL)?;

@@ -5,6 +5,7 @@
 //! a move is judged by the audit, a split, a rule or a wish by solving again.
 
 mod instance;
+mod load;
 mod price;
 mod service;
 mod wish;
@@ -13,6 +14,7 @@ use crate::plan::Plan;
 use crate::spec::{Service, Spec};
 
 pub use instance::{Elsewhere, InstanceWhy, Verdict, instance};
+pub use load::{MaxLoad, max_load, periods};
 pub use price::{Price, prices};
 pub use service::{RunnerUp, ServiceWhy, service};
 pub use wish::{Outcome, WhyNot, why_not};
@@ -63,6 +65,7 @@ pub fn spec_of(plan: &Plan) -> Spec {
         engine: service.engine,
         demand: service.demand.clone(),
         gateway: service.gateway.clone(),
+        access: service.access.clone(),
     });
     Spec {
         name: plan.name.clone(),

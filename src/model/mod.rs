@@ -19,6 +19,7 @@
 //! | `spread.rs` | fixed machines over failure domains |
 //! | `symmetry.rs` | equal hosts in one order |
 //! | `wish.rs` | what `explain --why-not` asks for |
+//! | `prior.rs` | what stands already and should stay |
 //! | `objective.rs` | the tiers |
 
 mod apart;
@@ -29,6 +30,7 @@ mod memory;
 mod network;
 mod numa;
 mod objective;
+mod prior;
 mod problem;
 mod program;
 mod quorum;
@@ -38,6 +40,7 @@ mod variables;
 mod wish;
 
 pub use objective::{Goal, TIERS, bound_row, goal};
+pub use prior::Prior;
 pub use problem::{Kind, Part, Problem, ROOT_WITHOUT_IMAGE, Room, SEED, Shape, Site, Wish};
 pub use program::{Program, Row, Sense, Sum, Var, Variable};
 pub use variables::{Count, Variables};
@@ -100,8 +103,9 @@ impl Model {
         quorum::add(problem, &variables, &mut program);
         spread::add(problem, &variables, &mut program);
         wish::add(problem, &variables, &mut program);
-        // A wish tells hosts apart that are alike.
-        if relaxed == Relaxed::default() && problem.wishes.is_empty() {
+        // A wish tells hosts apart that are alike, and so does what stands on them.
+        let are_told_apart = !problem.wishes.is_empty() || !problem.prior.is_empty();
+        if relaxed == Relaxed::default() && !are_told_apart {
             symmetry::add(problem, &variables, &mut program);
         }
         Self { program, variables }

@@ -1,6 +1,7 @@
 //! The objective: a table of tiers, solved in order, each fixing those before.
 
 use super::cores::taken;
+use super::prior;
 use super::problem::Problem;
 use super::program::{Program, Row, Sense, Sum, int};
 use super::variables::Variables;
@@ -12,6 +13,12 @@ pub enum Goal {
     Unmet,
     /// Cost of the hosts in use.
     Cost,
+    /// Instances of a prior plan that have no equal on their host.
+    Moves,
+    /// Instances that leave their NUMA node, against a prior plan.
+    Shifts,
+    /// Services whose layout changes, against a prior plan.
+    Layouts,
     /// Cores that instances take.
     Cores,
     /// Memory that instances take.
@@ -21,6 +28,8 @@ pub enum Goal {
     /// Leading instances of each service in the failure domain where most are,
     /// summed.
     MostLeads,
+    /// Leading instances that leave their failure domain, against a prior plan.
+    Leads,
 }
 
 impl Goal {
@@ -30,10 +39,14 @@ impl Goal {
         match self {
             Self::Unmet => "unmet demand",
             Self::Cost => "cost of used hosts",
+            Self::Moves => "instances that do not stay",
+            Self::Shifts => "instances that leave their NUMA node",
+            Self::Layouts => "services that are split anew",
             Self::Cores => "cores",
             Self::Memory => "memory",
             Self::BusiestHost => "cores on the busiest host",
             Self::MostLeads => "leading instances in one failure domain",
+            Self::Leads => "leading instances that change",
         }
     }
 
@@ -45,15 +58,33 @@ impl Goal {
             Self::Cost => "cost",
             Self::Cores | Self::BusiestHost => "cores",
             Self::Memory => "MiB",
-            Self::MostLeads => "instances",
+            Self::Layouts => "services",
+            Self::Moves | Self::Shifts | Self::MostLeads | Self::Leads => "instances",
         }
+    }
+
+    /// Whether it compares with a prior plan.
+    #[must_use]
+    pub const fn needs_prior(self) -> bool {
+        matches!(self, Self::Moves | Self::Shifts | Self::Layouts | Self::Leads)
     }
 }
 
 /// The tiers, in order. Cores and memory come after cost, so that of equally
-/// cheap plans the one with the smaller split is taken; the spread comes last.
-pub const TIERS: [Goal; 6] =
-    [Goal::Unmet, Goal::Cost, Goal::Cores, Goal::Memory, Goal::BusiestHost, Goal::MostLeads];
+/// cheap plans the one with the smaller split is taken; the spread comes last. Those
+/// that compare with a prior plan are for problems that have one.
+pub const TIERS: [Goal; 10] = [
+    Goal::Unmet,
+    Goal::Cost,
+    Goal::Moves,
+    Goal::Shifts,
+    Goal::Layouts,
+    Goal::Cores,
+    Goal::Memory,
+    Goal::BusiestHost,
+    Goal::MostLeads,
+    Goal::Leads,
+];
 
 /// The sum that a goal minimises and the constant that is added to it. Spread
 /// goals add the variable of their maximum to the program.
@@ -69,6 +100,10 @@ pub fn goal(
             let costs = problem.sites.iter().map(|site| int(site.host.cost));
             (costs.zip(variables.used.iter().copied()).collect(), 0)
         }
+        Goal::Moves => prior::moves(problem, variables, program),
+        Goal::Shifts => (prior::shifts(problem, variables, program), 0),
+        Goal::Layouts => (prior::layouts(problem, variables, program), 0),
+        Goal::Leads => (prior::leads(problem, variables, program), 0),
         Goal::Cores => {
             let mut sum = Sum::default();
             for (index, site) in problem.sites.iter().enumerate() {

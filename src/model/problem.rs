@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::prior::Prior;
 use crate::plan::Footing;
 use crate::sizing::{Candidate, cores_on, offered};
 use crate::spec::{Cluster, FixedVm, Quorum, Spec, Survive};
@@ -30,6 +31,14 @@ pub struct Problem<'a> {
     pub addresses: Option<u64>,
     /// Wishes beyond the rules; none where a plan is made.
     pub wishes: Vec<Wish>,
+    /// What a prior plan has on the hosts; none where there is none, or where
+    /// nobody minds moves.
+    pub prior: Vec<Prior>,
+    /// Instances of a prior plan whose host, service or size there is no more.
+    pub cannot_stay: u64,
+    /// Services with the indices of the candidates that are split as a prior plan
+    /// has them.
+    pub split_before: Vec<(usize, Vec<usize>)>,
 }
 
 /// A wish: that many instances of a part, or more, on a host.
@@ -137,7 +146,16 @@ impl<'a> Problem<'a> {
             let taken = gateway.is_some_and(|gateway| (first..=last).contains(&gateway));
             all.saturating_sub(taken.into())
         });
-        Self { parts, sites, survive: spec.policy.survive.clone(), addresses, wishes: Vec::new() }
+        Self {
+            parts,
+            sites,
+            survive: spec.policy.survive.clone(),
+            addresses,
+            wishes: Vec::new(),
+            prior: Vec::new(),
+            cannot_stay: 0,
+            split_before: Vec::new(),
+        }
     }
 
     /// The level whose failure domains leading instances are counted in: the

@@ -7,7 +7,8 @@ use super::cpus::Cpus;
 use super::make::PlanError;
 use super::place::{Seats, Slot, Team, place};
 use super::{
-    Group, Instance, Layout, Role, ServicePlan, SlotRange, Volume, Witness, config, names, pages,
+    Group, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Volume, Witness, config, keep,
+    names, pages,
 };
 use crate::ids::{InstanceName, ServiceName};
 use crate::model::{Problem, ROOT_WITHOUT_IMAGE, SEED};
@@ -28,10 +29,14 @@ pub(super) struct Draft<'a> {
     pub problem: &'a Problem<'a>,
     /// How.
     pub solution: &'a Solution,
+    /// What stands already, so far as is known.
+    pub prior: Option<&'a Plan>,
 }
 
 /// An instance before it has CPUs and addresses.
 pub(super) struct Member<'a> {
+    /// Its number within the service.
+    pub ordinal: u32,
     /// Its name.
     pub name: InstanceName,
     /// Its service or entry of fixed machines.
@@ -89,8 +94,10 @@ pub(super) fn parts(draft: &Draft) -> Result<(Vec<ServicePlan>, Vec<Instance>), 
         let candidate = chosen(draft, first + index, &vm.name)?;
         let own = seats.remove(&(first + index)).ok_or_else(|| lacks("seats", &vm.name))?;
         let Seats::Each { slots, .. } = own else { return Err(lacks("seats", &vm.name)) };
+        let mut machines = Vec::new();
         for (ordinal, slot) in (0..).zip(slots) {
-            members.push(Member {
+            machines.push(Member {
+                ordinal,
                 name: InstanceName::of(&vm.name, ordinal)?,
                 service: &vm.name,
                 role: Role::Fixed,
@@ -101,6 +108,10 @@ pub(super) fn parts(draft: &Draft) -> Result<(Vec<ServicePlan>, Vec<Instance>), 
                 of: None,
             });
         }
+        if let Some(prior) = draft.prior {
+            keep::names(draft.problem, prior, &vm.name, &mut machines)?;
+        }
+        members.extend(machines);
     }
     Ok((services, instances(draft, &members)?))
 }
@@ -129,45 +140,57 @@ fn service_plan<'a>(
     seats: Seats,
     members: &mut Vec<Member<'a>>,
 ) -> Result<ServicePlan, PlanError> {
-    let groups = match seats {
-        Seats::Teams(teams) => grouped(draft, service, candidate, teams, members)?,
+    let (mut own, count) = match seats {
+        Seats::Teams(teams) => {
+            let count = u32::try_from(teams.len()).unwrap_or(u32::MAX);
+            (grouped(draft, service, candidate, teams)?, count)
+        }
         Seats::Each { slots, leads, witness } => {
-            alone(service, candidate, (slots, leads, witness), members)?;
-            Vec::new()
+            (alone(service, candidate, (slots, leads, witness))?, 0)
         }
     };
+    if let Some(prior) = draft.prior {
+        keep::names(draft.problem, prior, &service.name, &mut own)?;
+    }
+    let groups = groups(draft, service, count, &own)?;
+    members.extend(own);
     let capacity = candidate.capacity.clone().ok_or_else(|| lacks("capacity", &service.name))?;
     Ok(ServicePlan {
         name: service.name.clone(),
         engine: service.engine,
         demand: service.demand.clone(),
         gateway: service.gateway.clone(),
+        access: service.access.clone(),
         layout: candidate.layout.clone(),
         capacity,
         groups,
     })
 }
 
-/// Groups in the order of the teams; who leads group `i` has ordinal `i`, the
-/// followers come after all who lead, the first of every group, then the second.
+/// Groups in the order of the teams, which is that of a prior plan where there is
+/// one; who leads group `i` has ordinal `i`, the followers come after all who lead,
+/// the first of every group, then the second.
 fn grouped<'a>(
     draft: &Draft<'a>,
     service: &'a Service,
     candidate: &'a Candidate,
-    teams: Vec<Team>,
-    members: &mut Vec<Member<'a>>,
-) -> Result<Vec<Group>, PlanError> {
+    mut teams: Vec<Team>,
+) -> Result<Vec<Member<'a>>, PlanError> {
+    if let Some(prior) = draft.prior {
+        teams = keep::ordered(draft.problem, prior, &service.name, teams);
+    }
     let count = u32::try_from(teams.len()).unwrap_or(u32::MAX);
     let cluster = service.engine.cluster();
-    let mut ranges = match draft.profiles.of(service.engine).map(|profile| &profile.rules) {
-        Some(Rules::Sharded(rules)) => slots(rules.cluster.slots.whole(), count),
-        _ => Vec::new(),
-    }
-    .into_iter();
-    let (mut groups, mut followers) = (Vec::new(), BTreeMap::new());
+    let mut members = Vec::new();
     for (index, team) in (0..count).zip(teams) {
-        let member = |ordinal, role, slot| -> Result<Member<'a>, PlanError> {
-            Ok(Member {
+        let lead = (index, Role::lead(cluster), team.lead);
+        let followers = (1..).zip(team.followers).map(|(turn, slot)| {
+            let ordinal = count.saturating_mul(turn).saturating_add(index);
+            (ordinal, Role::follower(cluster), slot)
+        });
+        for (ordinal, role, slot) in [lead].into_iter().chain(followers) {
+            members.push(Member {
+                ordinal,
                 name: InstanceName::of(&service.name, ordinal)?,
                 service: &service.name,
                 role,
@@ -176,22 +199,35 @@ fn grouped<'a>(
                 size: Size::of(&candidate.layout),
                 candidate,
                 of: Some(service),
-            })
-        };
-        let lead = member(index, Role::lead(cluster), team.lead)?;
-        let mut replicas = Vec::new();
-        for (turn, slot) in (1..).zip(team.followers) {
-            let ordinal = count.saturating_mul(turn).saturating_add(index);
-            let follower = member(ordinal, Role::follower(cluster), slot)?;
-            replicas.push(follower.name.clone());
-            followers.insert(ordinal, follower);
+            });
         }
-        let slots = ranges.next();
-        groups.push(Group { index, slots, lead: lead.name.clone(), replicas });
-        members.push(lead);
     }
-    members.extend(followers.into_values());
-    Ok(groups)
+    members.sort_by_key(|member| member.ordinal);
+    Ok(members)
+}
+
+/// The groups of members, with their hash slots.
+fn groups(
+    draft: &Draft,
+    service: &Service,
+    count: u32,
+    members: &[Member],
+) -> Result<Vec<Group>, PlanError> {
+    let mut ranges = match draft.profiles.of(service.engine).map(|profile| &profile.rules) {
+        Some(Rules::Sharded(rules)) => slots(rules.cluster.slots.whole(), count),
+        _ => Vec::new(),
+    }
+    .into_iter();
+    let lead = Role::lead(service.engine.cluster());
+    let group = |index: u32| {
+        let own = members.iter().filter(|member| member.group == Some(index));
+        let (leads, replicas): (Vec<&Member>, Vec<&Member>) =
+            own.partition(|member| member.role == lead);
+        let lead = leads.first().ok_or_else(|| lacks("lead", &service.name))?;
+        let replicas = replicas.into_iter().map(|member| member.name.clone()).collect();
+        Ok(Group { index, slots: ranges.next(), lead: lead.name.clone(), replicas })
+    };
+    (0..count).map(group).collect()
 }
 
 /// Instances without groups: those that lead, all others, the witness.
@@ -199,8 +235,7 @@ fn alone<'a>(
     service: &'a Service,
     candidate: &'a Candidate,
     (slots, leads, witness): (Vec<Slot>, usize, Option<Slot>),
-    members: &mut Vec<Member<'a>>,
-) -> Result<(), PlanError> {
+) -> Result<Vec<Member<'a>>, PlanError> {
     let cluster = service.engine.cluster();
     let layout = &candidate.layout;
     let all = slots.into_iter().enumerate().map(|(at, slot)| {
@@ -208,21 +243,20 @@ fn alone<'a>(
         (role, slot, Size::of(layout))
     });
     let last = witness.map(|slot| (Role::Witness, slot, Size::of_witness(layout)));
-    for (ordinal, (role, slot, size)) in (0..).zip(all.chain(last)) {
-        let name = InstanceName::of(&service.name, ordinal)?;
-        let (group, of) = (None, Some(service));
-        members.push(Member {
-            name,
+    let member = |(ordinal, (role, slot, size))| {
+        Ok(Member {
+            ordinal,
+            name: InstanceName::of(&service.name, ordinal)?,
             service: &service.name,
             role,
-            group,
+            group: None,
             slot,
             size,
             candidate,
-            of,
-        });
-    }
-    Ok(())
+            of: Some(service),
+        })
+    };
+    (0..).zip(all.chain(last)).map(member).collect()
 }
 
 /// First and last slot of each group: equal parts, the first groups one more.
@@ -239,10 +273,12 @@ fn slots(all: u64, groups: u32) -> Vec<SlotRange> {
 }
 
 fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanError> {
-    let cpus = Cpus::assign(draft.problem, members)?;
+    let cpus = Cpus::assign(draft.problem, members, draft.prior)?;
     let pages = pages::choose(draft.problem, members);
     let mut macs = BTreeSet::new();
-    let mut addresses = addresses(draft.spec);
+    let kept = kept_addresses(draft, members);
+    let taken: BTreeSet<Ipv4Addr> = kept.values().copied().collect();
+    let mut addresses = addresses(draft.spec).filter(|address| !taken.contains(address));
     let missing =
         |what, member: &Member| PlanError::Inconsistent { what, instance: member.name.to_string() };
     let mut found = Vec::new();
@@ -251,7 +287,7 @@ fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanErr
         let site = draft.problem.sites.get(slot.site).ok_or_else(|| missing("host", member))?;
         let room = site.rooms.get(slot.room).ok_or_else(|| missing("NUMA node", member))?;
         let cpus = cpus.of(index).ok_or_else(|| missing("CPUs", member))?;
-        let address = addresses.next();
+        let address = kept.get(&member.name).copied().or_else(|| addresses.next());
         if draft.spec.network.is_some() && address.is_none() {
             return Err(missing("address", member));
         }
@@ -290,6 +326,21 @@ fn addresses(spec: &Spec) -> impl Iterator<Item = Ipv4Addr> {
         let gateway = network.gateway;
         (first..=last).map(Ipv4Addr::from).filter(move |address| Some(*address) != gateway)
     })
+}
+
+/// The addresses of a prior plan that instances of the same name may keep.
+fn kept_addresses(draft: &Draft, members: &[Member]) -> BTreeMap<InstanceName, Ipv4Addr> {
+    let (Some(prior), Some(network)) = (draft.prior, &draft.spec.network) else {
+        return BTreeMap::new();
+    };
+    let mut taken = BTreeSet::new();
+    let kept = members.iter().filter_map(|member| {
+        let address = prior.instance(&member.name)?.address?;
+        let in_range = (network.first..=network.last).contains(&address);
+        let is_good = in_range && network.gateway != Some(address) && taken.insert(address);
+        is_good.then(|| (member.name.clone(), address))
+    });
+    kept.collect()
 }
 
 /// Root, data and seed; none for a machine without a disk or on a host whose pools

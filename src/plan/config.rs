@@ -7,7 +7,8 @@ use super::build::{Draft, Member};
 use crate::profile::{Profile, Rules, Sharded};
 use crate::sizing::io_threads;
 use crate::sizing::sharded::Sizes;
-use crate::spec::{Demand, Persistence, ShardedDemand};
+use crate::software::Software;
+use crate::spec::{Access, Demand, Persistence, ShardedDemand};
 use crate::units::Mebibytes;
 
 /// The configuration of an instance; none for engines that are only planned and
@@ -21,13 +22,49 @@ pub(super) fn of(
     let profile = draft.profiles.of(service.engine);
     match (&service.demand, profile.map(|profile| (profile, &profile.rules))) {
         (Demand::Sharded(demand), Some((profile, Rules::Sharded(rules)))) => {
-            redis(demand, profile, rules, member, address)
+            let mut config = redis(demand, profile, rules, member, address);
+            if let Some(software) = Software::of(service.engine.as_str()) {
+                config.insert("dir".to_owned(), software.directory.to_owned());
+                config.extend(access(&service.access, software));
+            }
+            config
         }
         _ => BTreeMap::new(),
     }
 }
 
-/// Directives of `redis.conf`.
+/// Directives that let in who may and keep others out. The passwords stand in a
+/// file of their own, which no plan holds.
+fn access(access: &Access, software: &Software) -> BTreeMap<String, String> {
+    let mut directives = Vec::new();
+    match access.password {
+        Some(_) => directives.extend([
+            ("protected-mode", "yes"),
+            ("include", software.secrets),
+            // Of the users in that file the one that may copy, and nothing else.
+            ("masteruser", "replica"),
+        ]),
+        None => directives.push(("protected-mode", "no")),
+    }
+    if access.tls {
+        let tls = &software.tls;
+        directives.extend([
+            ("port", "0"),
+            ("tls-port", "6379"),
+            ("tls-replication", "yes"),
+            ("tls-cluster", "yes"),
+            // Clients prove who they are by their password; on the cluster's bus
+            // the engine asks for certificates all the same.
+            ("tls-auth-clients", "no"),
+            ("tls-ca-cert-file", tls.authority),
+            ("tls-cert-file", tls.certificate),
+            ("tls-key-file", tls.key),
+        ]);
+    }
+    directives.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Directives of `redis.conf`, which Valkey reads as well.
 fn redis(
     demand: &ShardedDemand,
     profile: &Profile,
@@ -45,8 +82,6 @@ fn redis(
     let mut config: BTreeMap<String, String> = [
         ("bind", "0.0.0.0"),
         ("port", "6379"),
-        ("protected-mode", "no"),
-        ("dir", "/var/lib/redis"),
         // A full master refuses writes rather than lose keys in silence.
         ("maxmemory-policy", "noeviction"),
         ("appendonly", yes_no(persistence == Persistence::Aof)),
@@ -80,4 +115,43 @@ fn redis(
         set("io-threads", threads.to_string());
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::software;
+    use crate::spec::Password;
+
+    fn lines(access: &Access) -> String {
+        let lines = super::access(access, &software::VALKEY).into_iter();
+        lines.map(|(name, value)| format!("{name} {value}\n")).collect()
+    }
+
+    #[test]
+    fn who_may_come_in_stands_in_a_file_of_its_own() {
+        let access = Access { password: Some(Password::Generated), tls: false };
+        insta::assert_snapshot!(lines(&access), @r"
+        include /etc/valkey/secrets.conf
+        masteruser replica
+        protected-mode yes
+        ");
+        insta::assert_snapshot!(lines(&Access::default()), @"protected-mode no");
+    }
+
+    #[test]
+    fn with_tls_nothing_goes_in_plain_text() {
+        let access = Access { password: None, tls: true };
+        insta::assert_snapshot!(lines(&access), @r"
+        port 0
+        protected-mode no
+        tls-auth-clients no
+        tls-ca-cert-file /etc/valkey/ca.crt
+        tls-cert-file /etc/valkey/server.crt
+        tls-cluster yes
+        tls-key-file /etc/valkey/server.key
+        tls-port 6379
+        tls-replication yes
+        ");
+    }
 }

@@ -7,14 +7,18 @@
 //! first), so that whole ones stay whole. If that leaves one without a domain that
 //! it would fit into, [`fitting`] looks for a division that does not, and only
 //! where there is none, or none is found in time, an instance straddles domains.
+//!
+//! Against a prior plan, instances that stay on a NUMA node keep their CPUs if these
+//! are still whole cores that VMs may have, unless another division stands better.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::Plan;
 use super::build::Member;
 use super::make::PlanError;
 use crate::model::{Problem, Site};
-use crate::sizing::cores_on;
+use crate::sizing::{cores_on, taken};
 use crate::topology::{Core, NumaNode};
 
 /// The CPUs of one instance.
@@ -33,7 +37,11 @@ pub(super) struct Cpus(BTreeMap<usize, Pins>);
 
 impl Cpus {
     /// Gives every member its CPUs.
-    pub(super) fn assign(problem: &Problem, members: &[Member]) -> Result<Self, PlanError> {
+    pub(super) fn assign(
+        problem: &Problem,
+        members: &[Member],
+        prior: Option<&Plan>,
+    ) -> Result<Self, PlanError> {
         let mut rooms: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         for (index, member) in members.iter().enumerate() {
             rooms.entry((member.slot.site, member.slot.room)).or_default().push(index);
@@ -44,18 +52,21 @@ impl Cpus {
             let Some(room) = site.rooms.get(room) else { continue };
             let vcpus = |index: &usize| members.get(*index).map_or(0, |m| m.size.vcpus);
             here.sort_by_key(|index| (Reverse(vcpus(index)), *index));
-            let wanted: Vec<usize> = here
+            let wanted: Vec<Wanted> = here
                 .iter()
-                .map(|index| cores_on(site.host, vcpus(index)))
-                .map(|cores| usize::try_from(cores).unwrap_or(usize::MAX))
+                .map(|index| Wanted {
+                    vcpus: vcpus(index),
+                    had: members
+                        .get(*index)
+                        .and_then(|member| had(prior?, site, room.node, member)),
+                })
                 .collect();
-            let given = give(free_cores(room.node), &wanted);
-            for (index, cores) in here.into_iter().zip(given) {
-                let cores = cores.ok_or_else(|| {
+            for (index, own) in here.into_iter().zip(divided(site, room.node, &wanted)) {
+                let own = own.ok_or_else(|| {
                     let name = members.get(index).map(|member| member.name.to_string());
                     PlanError::Inconsistent { what: "cores", instance: name.unwrap_or_default() }
                 })?;
-                pins.insert(index, pin(site, room.node, &cores, vcpus(&index)));
+                pins.insert(index, own);
             }
         }
         Ok(Self(pins))
@@ -65,6 +76,74 @@ impl Cpus {
     pub(super) fn of(&self, index: usize) -> Option<&Pins> {
         self.0.get(&index)
     }
+}
+
+/// What an instance needs of a NUMA node.
+struct Wanted<'a> {
+    vcpus: u32,
+    /// The CPUs that it had there in a prior plan.
+    had: Option<&'a [u32]>,
+}
+
+/// The CPUs that a member had in a prior plan on the NUMA node where it stands now.
+fn had<'a>(prior: &'a Plan, site: &Site, node: &NumaNode, member: &Member) -> Option<&'a [u32]> {
+    let old = prior.instance(&member.name)?;
+    (old.host == site.host.name && old.numa == node.id).then_some(old.cpus.as_slice())
+}
+
+/// The pins of the instances of a NUMA node, which come largest first.
+fn divided(site: &Site, node: &NumaNode, wanted: &[Wanted]) -> Vec<Option<Pins>> {
+    let afresh = with_kept(site, node, wanted, false);
+    if wanted.iter().all(|one| one.had.is_none()) {
+        return afresh;
+    }
+    let kept = with_kept(site, node, wanted, true);
+    if stands_as_well(node, &kept, &afresh) { kept } else { afresh }
+}
+
+fn with_kept(site: &Site, node: &NumaNode, wanted: &[Wanted], keep: bool) -> Vec<Option<Pins>> {
+    let mut free = free_cores(node);
+    let keeps = |free: &mut Vec<Vec<&Core>>, one: &Wanted| {
+        let had = one.had.filter(|_| keep)?;
+        let is_own = |core: &&Core| core.cpus.iter().any(|cpu| had.contains(cpu));
+        let cores: Vec<&Core> = free.iter().flatten().copied().filter(is_own).collect();
+        let pins = pin(site, node, &cores, one.vcpus);
+        let is_whole = cores.len() == count(site, one.vcpus) && pins.own == had;
+        if !is_whole {
+            return None;
+        }
+        for domain in free {
+            domain.retain(|core| !is_own(core));
+        }
+        Some(pins)
+    };
+    let mut found: Vec<Option<Pins>> = wanted.iter().map(|one| keeps(&mut free, one)).collect();
+    let open = || wanted.iter().zip(&found).enumerate().filter(|(_, (_, pins))| pins.is_none());
+    let cores: Vec<usize> = open().map(|(_, (one, _))| count(site, one.vcpus)).collect();
+    let places: Vec<(usize, u32)> = open().map(|(at, (one, _))| (at, one.vcpus)).collect();
+    for ((at, vcpus), cores) in places.into_iter().zip(give(free, &cores)) {
+        if let Some(place) = found.get_mut(at) {
+            *place = cores.map(|cores| pin(site, node, &cores, vcpus));
+        }
+    }
+    found
+}
+
+fn count(site: &Site, vcpus: u32) -> usize {
+    usize::try_from(cores_on(site.host, vcpus)).unwrap_or(usize::MAX)
+}
+
+/// Whether of each size all stand at least as well as in another division.
+fn stands_as_well(node: &NumaNode, pins: &[Option<Pins>], other: &[Option<Pins>]) -> bool {
+    let footings = |pins: &[Option<Pins>]| {
+        let own = pins.iter().flatten().map(|pins| &pins.own);
+        let mut all: Vec<_> = own.map(|own| (own.len(), taken(node, own))).collect();
+        all.sort_by_key(|(size, footing)| (Reverse(*size), footing.l3, Reverse(footing.cores)));
+        all
+    };
+    let (these, those) = (footings(pins), footings(other));
+    let mut pairs = these.iter().zip(&those);
+    these.len() >= those.len() && pairs.all(|((_, a), (_, b))| a.is_as_good_as(*b))
 }
 
 /// Cores that VMs may have, by L3 domain.

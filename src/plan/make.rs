@@ -9,7 +9,7 @@ use crate::model::{Goal, Problem};
 use crate::profile::Profiles;
 use crate::sizing::{self, Candidate, Case, Exceeded, Terms};
 use crate::solve::{self, Infeasible, Limits, Shortage, Solution, SolveError};
-use crate::spec::{Engine, Service, Spec};
+use crate::spec::{Engine, Objective, Service, Spec};
 
 /// How a plan was found: what may differ between runs and so is not in it.
 #[must_use]
@@ -62,6 +62,21 @@ pub fn make(
     profiles: &Profiles,
     limits: &Limits,
 ) -> Result<(Plan, PlanReport), PlanError> {
+    make_with(spec, profiles, limits, None)
+}
+
+/// Makes the plan of a spec that moves as few instances of a prior plan as a plan of
+/// the least cost can, unless the policy's objectives leave `moves` out. Instances
+/// that stay keep their names, addresses and CPUs.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_with(
+    spec: &Spec,
+    profiles: &Profiles,
+    limits: &Limits,
+    prior: Option<&Plan>,
+) -> Result<(Plan, PlanReport), PlanError> {
     let mut straddling = BTreeSet::new();
     loop {
         let terms = Terms {
@@ -69,7 +84,7 @@ pub fn make(
             topology: &spec.topology,
             straddling: straddling.clone(),
         };
-        let (plan, report) = attempt(spec, profiles, &terms, limits)?;
+        let (plan, report) = attempt(spec, profiles, &terms, limits, prior)?;
         let worse = worse_than_promised(&plan);
         // Who already counts as straddling cannot be promised less.
         if worse.is_subset(&straddling) {
@@ -86,6 +101,7 @@ fn attempt(
     profiles: &Profiles,
     terms: &Terms,
     limits: &Limits,
+    prior: Option<&Plan>,
 ) -> Result<(Plan, PlanReport), PlanError> {
     let cases = cases(spec, profiles, terms)?;
     let candidates: Vec<Vec<Candidate>> = cases.iter().map(Case::whole).collect();
@@ -94,7 +110,10 @@ fn attempt(
     }
     let layouts = spec.services.iter().zip(&candidates);
     let layouts = layouts.map(|(service, found)| (service.name.to_string(), found.len())).collect();
-    let problem = Problem::new(spec, candidates);
+    let mut problem = Problem::new(spec, candidates);
+    if let Some(prior) = prior.filter(|_| spec.policy.objective.contains(&Objective::Moves)) {
+        problem.keep(prior);
+    }
     let solution = match solve::solve(&problem, limits) {
         Ok(solution) if unmet(&solution) == 0 => solution,
         Ok(_) | Err(SolveError::Infeasible) => {
@@ -102,7 +121,7 @@ fn attempt(
         }
         Err(error) => return Err(error.into()),
     };
-    let draft = Draft { spec, profiles, problem: &problem, solution: &solution };
+    let draft = Draft { spec, profiles, problem: &problem, solution: &solution, prior };
     let (services, instances) = build::parts(&draft)?;
     let plan = Plan {
         format: FORMAT,

@@ -8,6 +8,7 @@ mod build;
 mod config;
 mod cpus;
 mod file;
+mod keep;
 mod make;
 mod names;
 mod pages;
@@ -23,12 +24,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use crate::spec::{Cluster, Demand, Engine, FixedVm, Image, Network, Policy};
+use crate::spec::{Access, Cluster, Demand, Engine, FixedVm, Image, Network, Policy};
 use crate::topology::Topology;
 use crate::units::{Mebibytes, PerSecond};
 
 pub use file::FileError;
-pub use make::{PlanError, PlanReport, make};
+pub use make::{PlanError, PlanReport, make, make_with};
 pub use names::{mac, uuid};
 
 /// Version of the plan file that this program writes and the only one it reads.
@@ -74,6 +75,9 @@ pub struct ServicePlan {
     pub demand: Demand,
     /// The gateway that its clients come through, for pools.
     pub gateway: Option<ServiceName>,
+    /// How clients get in.
+    #[serde(default, skip_serializing_if = "Access::is_open")]
+    pub access: Access,
     /// How it is split.
     pub layout: Layout,
     /// What it can do.

@@ -11,7 +11,7 @@ use super::{
     SlotRange, Tier, Volume,
 };
 use crate::ids::{DeploymentName, HostName, InstanceName, NameError, ServiceName};
-use crate::spec::{Demand, Engine, Network, Persistence, Policy, ShardedDemand};
+use crate::spec::{Access, Demand, Engine, Network, Persistence, Policy, ShardedDemand};
 use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
@@ -89,6 +89,7 @@ fn service() -> Result<ServicePlan, NameError> {
     Ok(ServicePlan {
         engine: Engine::Redis,
         gateway: None,
+        access: Access::default(),
         demand: Demand::Sharded(ShardedDemand {
             reads_per_s: PerSecond::new(90_000),
             writes_per_s: PerSecond::new(10_000),

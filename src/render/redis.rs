@@ -1,11 +1,12 @@
-//! `redis.conf`: the planned directives, quoted as Redis reads them.
-
-use std::fmt::Write as _;
+//! `redis.conf` and `valkey.conf`: the planned directives, quoted as the engine
+//! reads them, and the file of users that they include.
 
 use serde::Serialize;
 
 use super::{RenderError, Result, digest, text};
 use crate::plan::Instance;
+use crate::quote;
+use crate::secret::Credentials;
 
 /// Directives that take several words; any other value is one word, however
 /// many spaces it has. From `redis.conf` of Redis 8.0.
@@ -56,46 +57,53 @@ fn directive(instance: &Instance, name: &str, value: &str) -> Result<String> {
     }
     // `save ""` is one empty word, not no word.
     let words: Vec<String> = if MULTI_WORD.contains(&name) && !value.trim().is_empty() {
-        value.split_whitespace().map(quote).collect()
+        value.split_whitespace().map(quote::redis).collect()
     } else {
-        vec![quote(value)]
+        vec![quote::redis(value)]
     };
     Ok(format!("{name} {}", words.join(" ")))
 }
 
-/// A word as `sdssplitargs` of Redis reads it: as it is, or in double quotes
-/// with `\xHH` for bytes that are not printable.
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\' | '#');
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    let mut out = String::from("\"");
-    for byte in word.bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
-            b' '..=b'~' => out.push(char::from(byte)),
-            // Writing to a string cannot fail.
-            _ => drop(write!(out, "\\x{byte:02x}")),
-        }
-    }
-    out.push('"');
-    out
+#[derive(Serialize)]
+struct Passwords {
+    client: String,
+    internal: String,
+    master: String,
+}
+
+/// The users of an instance with their passwords: a file that only the engine
+/// may read.
+///
+/// # Errors
+/// [`RenderError::Template`].
+pub fn redis_secrets(credentials: &Credentials) -> Result<String> {
+    let rule = |password: &str| quote::redis(&format!(">{password}"));
+    text::REDIS_SECRETS.render(&Passwords {
+        client: rule(credentials.client.expose()),
+        internal: rule(credentials.internal.expose()),
+        master: quote::redis(credentials.internal.expose()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     #[test]
-    fn words_are_quoted_only_when_they_must_be() {
-        for plain in ["yes", "4gb", "/var/lib/redis", "10.20.0.50", "*"] {
-            assert_eq!(quote(plain), plain);
-        }
-        assert_eq!(quote(""), "\"\"");
-        assert_eq!(quote("two words"), "\"two words\"");
-        assert_eq!(quote("a\nshutdown"), "\"a\\x0ashutdown\"");
-        assert_eq!(quote("a\"b\\c'#"), "\"a\\\"b\\\\c'#\"");
-        assert_eq!(quote("ä"), "\"\\xc3\\xa4\"");
+    fn each_user_has_what_it_needs_and_no_more() {
+        let secret = |text| Secret::parse(text).unwrap();
+        let (client, internal) = (secret("for-all-#clients"), secret("for-ourselves"));
+        let text = redis_secrets(&Credentials { client, internal }).unwrap();
+        insta::assert_snapshot!(text, @r##"
+        # Written by hostsplit; do not edit. Holds passwords.
+        # Clients: all keys, no administration.
+        user default on ">for-all-#clients" ~* &* +@all -@admin -@dangerous +info +keys +sort +role
+        # Whoever runs the cluster.
+        user hostsplit on >for-ourselves ~* &* +@all
+        # What a replica needs of its master.
+        user replica on >for-ourselves +psync +replconf +ping
+        masterauth for-ourselves
+        "##);
     }
 }

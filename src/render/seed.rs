@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{RenderError, Result, image_of, instance_digest, planned, text, vfat};
 use crate::plan::{Instance, Plan};
-use crate::spec::Engine;
+use crate::software::Software;
 
 /// The label by which cloud-init finds a seed, padded as FAT wants it.
 const LABEL: [u8; 11] = *b"CIDATA     ";
@@ -69,17 +69,6 @@ struct EngineSetup {
     /// Lines for tmpfiles.d.
     tmpfiles: &'static [&'static str],
 }
-
-/// Redis' administration guide: fork for a snapshot must not fail for want of free memory, the
-/// listen backlog must hold Redis' 511, and huge pages make copy-on-write after the fork slow.
-/// <https://redis.io/docs/latest/operate/oss_and_stack/management/admin/>
-const REDIS: EngineSetup = EngineSetup {
-    unit: "redis-server",
-    directory: "/var/lib/redis",
-    owner: "redis:redis",
-    sysctls: &["vm.overcommit_memory = 1", "net.core.somaxconn = 65535"],
-    tmpfiles: &["w /sys/kernel/mm/transparent_hugepage/enabled - - - - never"],
-};
 
 /// The texts of an instance's seed.
 ///
@@ -152,10 +141,9 @@ pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
 /// What the instance's engine wants; `None` for fixed machines.
 fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
     let service = plan.services.iter().find(|service| service.name == instance.service)?;
-    match service.engine {
-        Engine::Redis => Some(REDIS),
-        _ => None,
-    }
+    let software = Software::of(service.engine.as_str())?;
+    let Software { unit, directory, owner, sysctls, tmpfiles, .. } = *software;
+    Some(EngineSetup { unit, directory, owner, sysctls, tmpfiles })
 }
 
 /// A serial number for the file system, from the instance's UUID.

@@ -58,8 +58,16 @@ pub(super) const REDIS: Template = Template {
     escape: handlebars::no_escape,
 };
 
+/// The users of Redis and Valkey, with their passwords.
+pub(super) const REDIS_SECRETS: Template = Template {
+    name: "redis/secrets.conf.hbs",
+    text: include_str!("../../templates/redis/secrets.conf.hbs"),
+    escape: handlebars::no_escape,
+};
+
 /// All templates: together they are part of what a VM is.
-pub(super) const ALL: [Template; 5] = [DOMAIN, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS];
+pub(super) const ALL: [Template; 6] =
+    [DOMAIN, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS, REDIS_SECRETS];
 
 /// Templates that were used, by their names.
 static COMPILED: Mutex<BTreeMap<&str, Arc<Handlebars<'static>>>> = Mutex::new(BTreeMap::new());

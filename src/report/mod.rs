@@ -8,6 +8,8 @@ pub mod explain;
 pub mod graph;
 pub mod host;
 pub mod infeasible;
+pub mod moves;
+pub mod outlook;
 pub mod plan;
 mod plan_markdown;
 mod plan_text;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::moves::Moves;
+use super::outlook::Outlook;
 pub use super::unsplit::Unsplit;
 use super::unsplit::unsplit;
 use crate::audit::{Finding, Loss, losses};
@@ -17,7 +19,7 @@ use crate::topology::{Host, NumaNode};
 use crate::units::Mebibytes;
 
 /// A plan in summary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// The deployment.
     pub name: DeploymentName,
@@ -39,6 +41,11 @@ pub struct Summary {
     pub tiers: Vec<Tier>,
     /// What the audit says.
     pub findings: Vec<Finding>,
+    /// What changes against a prior plan, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Moves>,
+    /// How long the hosts last, if that was asked.
+    pub outlook: Option<Outlook>,
 }
 
 /// One service: how it is split, and what that can do.
@@ -126,7 +133,16 @@ impl Summary {
             losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
             tiers: plan.tiers.clone(),
             findings,
+            moves: None,
+            outlook: None,
         }
+    }
+
+    /// The same with what changes against a prior plan.
+    #[must_use]
+    pub fn against(mut self, moves: Option<Moves>) -> Self {
+        self.moves = moves;
+        self
     }
 
     /// The hosts that carry instances.

@@ -18,6 +18,14 @@ impl Summary {
             text.push_str(&self.service_table());
         }
         text.push_str(&self.survival_table());
+        if let Some(outlook) = &self.outlook {
+            text.extend(outlook.text().lines().map(|line| format!("{}\n\n", escaped(line))));
+        }
+        if let Some(moves) = &self.moves {
+            let lines = moves.lines();
+            let body = if lines.is_empty() { lines } else { format!("```text\n{lines}```\n\n") };
+            text.push_str(&format!("Against the prior plan: {}.\n\n{body}", moves.counts()));
+        }
         text.push_str(&folded("Hosts", &self.host_table()));
         text.push_str(&folded("Instances", &self.instance_table()));
         text.push_str(&folded("Objectives", &self.tier_table()));

@@ -26,6 +26,8 @@ impl fmt::Display for Summary {
             losses: _,
             tiers,
             findings: _,
+            outlook,
+            moves,
         } = self;
         for service in services {
             f.write_str(&self::service(service))?;
@@ -42,7 +44,12 @@ impl fmt::Display for Summary {
         write!(f, "\n{}\n", columns(0, &header))?;
         f.write_str(&self.survival())?;
         let rows: Vec<_> = tiers.iter().map(tier).collect();
-        write!(f, "objectives, in this order:\n{}\n", columns(2, &rows))
+        write!(f, "objectives, in this order:\n{}", columns(2, &rows))?;
+        if let Some(outlook) = outlook {
+            f.write_str(&outlook.text())?;
+        }
+        writeln!(f)?;
+        moves.as_ref().map_or(Ok(()), |moves| writeln!(f, "{moves}"))
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::deploy::Verification;
+use crate::deploy::{LoadFound, Verification};
+use crate::engine::load::{Measured, Verdict};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::plan::{Instance, Plan};
 use crate::state::journal::LastRun;
@@ -150,7 +151,7 @@ pub fn status_json(plan: &Plan, world: &World, last: Option<&LastRun>) -> Value 
 /// What a verification found, for people.
 #[must_use]
 pub fn verification_text(found: &Verification) -> String {
-    let Verification { checks, mismatches, probes, unjudged } = found;
+    let Verification { checks, mismatches, probes, unjudged, loads } = found;
     let mut out = String::new();
     // Writing to a string does not fail.
     for one in mismatches {
@@ -164,6 +165,9 @@ pub fn verification_text(found: &Verification) -> String {
             let _ = writeln!(out, "  {service} group {} via {}: {failure}", probe.group, probe.via);
         }
     }
+    for one in loads {
+        let _ = writeln!(out, "  {}", load_line(one));
+    }
     let through = probes.iter().filter(|(_, probe)| probe.failure.is_none()).count();
     let wrong = mismatches.len() + unjudged.len();
     let _ = writeln!(
@@ -173,6 +177,53 @@ pub fn verification_text(found: &Verification) -> String {
         probes.len()
     );
     out
+}
+
+/// What a group did under load, in a line.
+fn load_line(found: &LoadFound) -> String {
+    let LoadFound { service, load, verdict } = found;
+    let from = format!("{service} group {}: {} from {}", load.group, load.at, load.via);
+    let measured = match &load.outcome {
+        Ok(measured) => measured,
+        Err(why) => return format!("{from}: no load went through: {why}"),
+    };
+    let Measured { writes_per_s, reads_per_s, read_p99_us, .. } = measured;
+    let rates =
+        format!("{writes_per_s} writes/s, {reads_per_s} reads/s, 99 % within {read_p99_us} us");
+    let promised = load.promised_per_s.get();
+    let said = match verdict {
+        None => "emulated, so the rates mean nothing".to_owned(),
+        Some(Verdict::Kept) => format!("as promised ({promised} reads/s)"),
+        Some(Verdict::Short(why)) => format!("promised {promised} reads/s; likely cause: {why}"),
+        Some(Verdict::Unproven(why)) => {
+            format!("promised {promised} reads/s, which was not reached because {why}")
+        }
+    };
+    format!("{from}: {rates}; {said}")
+}
+
+fn load_json(found: &LoadFound) -> Value {
+    let LoadFound { service, load, verdict } = found;
+    let measured = load.outcome.as_ref().ok();
+    let (verdict, cause) = match verdict {
+        None => (None, None),
+        Some(Verdict::Kept) => (Some("kept"), None),
+        Some(Verdict::Short(why)) => (Some("short"), Some(why)),
+        Some(Verdict::Unproven(why)) => (Some("unproven"), Some(why)),
+    };
+    json!({
+        "service": service,
+        "group": load.group,
+        "at": load.at,
+        "via": load.via,
+        "promised_reads_per_s": load.promised_per_s,
+        "reads_per_s": measured.map(|one| one.reads_per_s),
+        "writes_per_s": measured.map(|one| one.writes_per_s),
+        "read_p99_us": measured.map(|one| one.read_p99_us),
+        "failure": load.outcome.as_ref().err(),
+        "verdict": verdict,
+        "likely_cause": cause,
+    })
 }
 
 /// The same for programs.
@@ -213,5 +264,6 @@ pub fn verification_json(found: &Verification) -> Value {
         "mismatches": mismatches,
         "probes": probes,
         "unjudged": unjudged,
+        "loads": found.loads.iter().map(load_json).collect::<Vec<_>>(),
     })
 }

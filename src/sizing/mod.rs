@@ -251,7 +251,16 @@ fn few(all: Vec<Candidate>) -> Vec<Candidate> {
 
 /// That many percent of a demand, rounded up.
 fn share_of(demand: &Demand, percent: u64) -> Demand {
-    let part = |whole: u64| whole.saturating_sub(proportion(whole, 100 - percent.min(100), 100));
+    scaled(demand, percent, 100)
+}
+
+/// `part / of` of a demand, load and data alike, rounded up.
+#[must_use]
+pub fn scaled(demand: &Demand, part: u64, of: u64) -> Demand {
+    let part = |whole: u64| {
+        let product = u128::from(whole) * u128::from(part);
+        u64::try_from(product.div_ceil(u128::from(of.max(1)))).unwrap_or(u64::MAX)
+    };
     let mut demand = demand.clone();
     match &mut demand {
         Demand::Sharded(demand) => {

@@ -20,26 +20,39 @@ pub(super) fn all<'a>(case: &'a Case<'a>) -> impl Iterator<Item = Stand> + 'a {
     })
 }
 
+/// The hosts that each way to stand is offered on.
+pub(super) struct Places(BTreeMap<Stand, Vec<bool>>);
+
+impl Places {
+    /// Those of some candidates.
+    pub(super) fn of(case: &Case<'_>, all: &[Candidate]) -> Self {
+        let mut places: BTreeMap<Stand, Vec<bool>> = BTreeMap::new();
+        for stand in all.iter().filter_map(stand_of) {
+            places.entry(stand).or_insert_with(|| {
+                let hosts = case.terms.topology.hosts.iter();
+                hosts.map(|host| offered(host, stand.vcpus).is_as_good_as(stand.footing)).collect()
+            });
+        }
+        Self(places)
+    }
+
+    /// Whether `one` can stand wherever `other` can.
+    pub(super) fn cover(&self, one: &Candidate, other: &Candidate) -> bool {
+        let of = |candidate| stand_of(candidate).and_then(|stand| self.0.get(&stand));
+        let (Some(one), Some(other)) = (of(one), of(other)) else { return false };
+        one.iter().zip(other).all(|(one, other)| *one || !*other)
+    }
+}
+
 /// The candidates of which no other one does the same with less: with no larger and
 /// no more instances, of which no fewer may share a failure domain, and which can
 /// stand wherever its own can.
 pub(super) fn undominated(case: &Case<'_>, all: Vec<Candidate>) -> Vec<Candidate> {
-    let mut places: BTreeMap<Stand, Vec<bool>> = BTreeMap::new();
-    for stand in all.iter().filter_map(stand_of) {
-        places.entry(stand).or_insert_with(|| {
-            let hosts = case.terms.topology.hosts.iter();
-            hosts.map(|host| offered(host, stand.vcpus).is_as_good_as(stand.footing)).collect()
-        });
-    }
-    let stands_wherever = |one: &Candidate, other: &Candidate| {
-        let of = |candidate| stand_of(candidate).and_then(|stand| places.get(&stand));
-        let (Some(one), Some(other)) = (of(one), of(other)) else { return false };
-        one.iter().zip(other).all(|(one, other)| *one || !*other)
-    };
+    let places = Places::of(case, &all);
     let mut kept: Vec<bool> = vec![true; all.len()];
     for (at, one) in all.iter().enumerate() {
         let beaten = all.iter().zip(&kept).enumerate().any(|(by, (other, is_kept))| {
-            by != at && *is_kept && needs_no_more(other, one) && stands_wherever(other, one)
+            by != at && *is_kept && needs_no_more(other, one) && places.cover(other, one)
         });
         if let Some(keep) = kept.get_mut(at) {
             *keep = !beaten;

@@ -18,7 +18,8 @@ pub(super) fn with<T>(
 ) -> T {
     let profiles = Profiles::builtin().unwrap();
     let name = ServiceName::new("trial").unwrap();
-    let service = Service { name, engine, demand, gateway: None };
+    let service =
+        Service { name, engine, demand, gateway: None, access: crate::spec::Access::default() };
     let topology = Topology::new((0..hosts).map(host).collect());
     let straddling = BTreeSet::new();
     let terms = Terms { policy, topology: &topology, straddling };

@@ -4,7 +4,9 @@
 //! `highs.rs` is the only door to good_lp and the HiGHS solver. What comes back
 //! is rounded and every row is checked again in integers.
 
+mod cancel;
 mod explain;
+mod fits;
 mod highs;
 mod lp;
 mod merge;
@@ -15,7 +17,9 @@ mod tiers;
 
 use std::time::Instant;
 
+pub use cancel::{cancel, is_cancelled};
 pub use explain::{Infeasible, Rejection, Served, Shortage, explain, rejections, served, totals};
+pub use fits::fits;
 pub use tiers::{Placed, Solution, TierResult, solve};
 
 /// How long the solver may try.
@@ -55,13 +59,16 @@ impl Deadline {
         self.began.elapsed().as_secs_f64()
     }
 
-    /// Seconds that are left; 0 when the time is over.
+    /// Seconds that are left; 0 when the time is over, or the user wants an end.
     fn left(&self) -> f64 {
-        (self.seconds - self.spent()).max(0.0)
+        if is_cancelled() { 0.0 } else { (self.seconds - self.spent()).max(0.0) }
     }
 
     /// Nothing was found before it.
     fn hit(&self) -> SolveError {
+        if is_cancelled() {
+            return SolveError::Cancelled;
+        }
         SolveError::Limit { seconds: self.seconds.to_string() }
     }
 }
@@ -83,6 +90,9 @@ pub enum SolveError {
         /// The limit.
         seconds: String,
     },
+    /// The user ended the search before any solution.
+    #[error("no plan was found before the search was ended, nor was it shown that there is none")]
+    Cancelled,
     /// No assignment keeps all rules.
     #[error("no assignment keeps all rules")]
     Infeasible,

@@ -72,8 +72,8 @@ const LARGE: usize = 2_000;
 /// value of the first tier.
 pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError> {
     let deadline = Deadline::new(limits);
-    if !problem.wishes.is_empty() {
-        // A wish names one host, which the packing does not know.
+    if !problem.wishes.is_empty() || !problem.prior.is_empty() {
+        // Both name hosts one by one, which the packing does not know.
         return exact(problem, None, &deadline);
     }
     let merged = Merged::new(problem);
@@ -109,7 +109,8 @@ pub(super) fn exact(
     let mut best = start.filter(|values| model.program.rows.iter().all(|row| row.holds(values)));
     // What the packing reached and proved holds as long as its plan is kept.
     let mut proved = if best.is_some() { packed.map(|packed| packed.tiers) } else { None };
-    for tier in TIERS {
+    let has_prior = !problem.prior.is_empty();
+    for tier in TIERS.into_iter().filter(|tier| has_prior || !tier.needs_prior()) {
         let began = deadline.spent();
         let (sum, constant) = goal(tier, problem, &model.variables, &mut model.program);
         let start = best.take().map(|values| completed(&model.program, values));
@@ -194,13 +195,7 @@ fn improve(
     deadline: &Deadline,
     start: Option<Vec<i64>>,
 ) -> Result<(Vec<i64>, i64, bool), SolveError> {
-    let left = deadline.left();
-    let answer = if left > 0.0 {
-        minimise(program, sum, &Effort { seconds: left, nodes: None }, start.as_deref())
-    } else {
-        Ok(Answer::Nothing)
-    };
-    match (answer, start) {
+    match (sliced(program, sum, deadline, start.as_deref()), start) {
         (Ok(Answer::Found { values, bound, limit_hit }), _) => Ok((values, bound, limit_hit)),
         // Sums of natural numbers are never below 0.
         (Ok(Answer::Nothing), Some(values)) => Ok((values, 0, true)),
@@ -212,6 +207,44 @@ fn improve(
         }),
         (Ok(Answer::Infeasible), None) => Err(SolveError::Infeasible),
         (Err(message), _) => Err(SolveError::Solver { tier: tier.name().to_owned(), message }),
+    }
+}
+
+/// Nodes of the first slice of a search, and how many times more each next one has.
+const SLICE: (i32, i32) = (2_000, 4);
+
+/// Searches in slices of nodes, each from the best of those before: between them the
+/// user may end the search. Nodes, unlike seconds, are the same on every machine.
+fn sliced(
+    program: &Program,
+    sum: &Sum,
+    deadline: &Deadline,
+    start: Option<&[i64]>,
+) -> Result<Answer, String> {
+    let (mut nodes, more) = SLICE;
+    let mut best = start.map(<[i64]>::to_vec);
+    let mut proved: Option<i64> = None;
+    loop {
+        let seconds = deadline.left();
+        if seconds <= 0.0 {
+            // The start is known already; what was found since is worth more.
+            return Ok(match (proved, best) {
+                (Some(bound), Some(values)) => {
+                    Answer::Found { values, bound, limit_hit: true }
+                }
+                _ => Answer::Nothing,
+            });
+        }
+        let effort = Effort { seconds, nodes: Some(nodes) };
+        match minimise(program, sum, &effort, best.as_deref())? {
+            Answer::Found { values, bound, limit_hit: true } => {
+                proved = Some(proved.map_or(bound, |before| before.max(bound)));
+                best = Some(values);
+            }
+            Answer::Nothing => {}
+            answer => return Ok(answer),
+        }
+        nodes = nodes.saturating_mul(more);
     }
 }
 

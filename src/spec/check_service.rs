@@ -1,5 +1,6 @@
 //! `services:`: names, engines, and the gateways that they stand behind.
 
+use super::access::access;
 use super::check::Sources;
 use super::check_demand;
 use super::check_gateway::{self, Behind, OwnDemand};
@@ -53,7 +54,8 @@ fn service(
         );
         return None;
     }
+    let access = access(scope, engine, wire);
     let at = scope.place(wire.gateway.as_ref().map_or(owner, |at| at.mark));
-    let service = Service { name: name?, engine, demand: demand?, gateway };
+    let service = Service { name: name?, engine, demand: demand?, gateway, access: access? };
     Some(Behind { service, own, at })
 }

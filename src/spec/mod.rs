@@ -4,6 +4,7 @@
 //! value and stays inside this room, and checks it into a [`Spec`]. Whatever is
 //! wrong is told with file, line and column, as much of it at once as possible.
 
+mod access;
 mod check;
 mod check_across;
 mod check_demand;
@@ -235,6 +236,42 @@ pub struct Service {
     pub demand: Demand,
     /// The gateway that its clients come through, for pools.
     pub gateway: Option<ServiceName>,
+    /// How clients get in.
+    pub access: Access,
+}
+
+/// How clients get into a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// Where the password comes from; `None` lets everybody in.
+    pub password: Option<Password>,
+    /// Whether all connections are encrypted.
+    pub tls: bool,
+}
+
+impl Access {
+    /// Whether everybody is let in, without encryption.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where a password comes from. It is a reference: the password itself never
+/// gets into a spec or a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Password {
+    /// A deploy makes it and keeps it in its state directory.
+    Generated,
+    /// The first line of a file.
+    File(String),
+    /// An environment variable.
+    #[serde(rename = "env")]
+    Environment(String),
+    /// What a command of the shell prints.
+    Command(String),
 }
 
 /// Programs that services run.

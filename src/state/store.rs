@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! .hostsplit/<deployment>/lock           held while a run changes something
-//!                        /journal.jsonl  one record per line, synced each
+//!                        /journal.jsonl  one record per line, intents synced
 //!                        /plan.json      replaced at once
 //! ```
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the state directory")]
@@ -77,14 +77,16 @@ impl Drop for Lock {
 
 /// Takes what a run writes down.
 pub trait Recorder: Sync {
-    /// Adds a record; when it returns, the record will not be lost.
+    /// Adds a record. When it returns, the record outlives the process, and an
+    /// intent the machine's power.
     ///
     /// # Errors
     /// The record may be lost.
     fn write(&self, entry: Entry) -> Result<()>;
 }
 
-/// An open journal; records are on the disk when a call returns.
+/// An open journal; intents are on the disk when a call returns, and with them all
+/// records before.
 ///
 /// Threads that write at once share one `fsync`: a disk does a few hundred in a
 /// second, and a deploy of hundreds of instances writes thousands of records.
@@ -213,11 +215,14 @@ impl Recorder for Journal {
     /// The file system, for example because it is full; then for good.
     fn write(&self, entry: Entry) -> Result<()> {
         let wrong = |error| failed("cannot write", &self.path)(error);
+        // A result is made to last with the next intent: without it the next run
+        // only says that the action was open, and looks at the host either way.
+        let is_result = matches!(entry, Entry::Done { .. } | Entry::Failed { .. });
         let record = Record { at: now(), entry };
         let mut line = serde_json::to_vec(&record).map_err(|error| wrong(error.into()))?;
         line.push(b'\n');
         let number = self.append(&line).map_err(wrong)?;
-        self.sync(number).map_err(wrong)
+        if is_result { Ok(()) } else { self.sync(number).map_err(wrong) }
     }
 }
 

@@ -17,8 +17,9 @@ use hostsplit::plan::{
     Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
     SlotRange, Volume,
 };
+use hostsplit::secret::{Credentials, Secret, Secrets};
 use hostsplit::spec::{
-    Demand, Engine, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
+    Access, Demand, Engine, Image, ImageFile, Network, Password, Persistence, Policy, ShardedDemand,
 };
 use hostsplit::state::store::{Journal, Recorder, Store};
 use hostsplit::state::world::World;
@@ -90,7 +91,13 @@ fn instance(service: &str, ordinal: u32, host: u32, cpu: u32, role: Role) -> Ins
         name: format!("{domain}-{part}"),
         size_mib: Mebibytes::new(size_mib),
     };
-    let config = [("port", "6379"), ("cluster-enabled", "yes"), ("appendonly", "yes")];
+    let config = [
+        ("port", "6379"),
+        ("cluster-enabled", "yes"),
+        ("appendonly", "yes"),
+        ("include", "/etc/redis/secrets.conf"),
+        ("masteruser", "replica"),
+    ];
     Instance {
         service,
         role,
@@ -162,6 +169,7 @@ pub fn plan() -> Plan {
             name: ServiceName::new("cache").unwrap(),
             engine: Engine::Redis,
             gateway: None,
+            access: Access { password: Some(Password::Generated), tls: false },
             demand: Demand::Sharded(ShardedDemand {
                 reads_per_s: rate,
                 writes_per_s: rate,
@@ -195,6 +203,15 @@ pub fn plan() -> Plan {
         instances,
         tiers: Vec::new(),
     }
+}
+
+/// The passwords of the plan.
+pub fn secrets() -> Secrets {
+    let secret = |text| Secret::parse(text).unwrap();
+    let credentials =
+        Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
+    let credentials = BTreeMap::from([(ServiceName::new("cache").unwrap(), credentials)]);
+    Secrets { credentials, ..Secrets::default() }
 }
 
 /// The plan's first group, and the fixed machine.
@@ -284,7 +301,9 @@ pub fn run_recording(
     let (hosts, unreachable) = connect(plan, world);
     let clock = world.clock();
     let patience = Patience::default();
-    let site = Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience };
+    let secrets = secrets();
+    let site =
+        Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
     let seen = observe(&site, &unreachable);
     let (actions, problems) = match purpose {
         Purpose::Deploy => {
@@ -307,7 +326,10 @@ pub fn look(plan: &Plan, world: &SimulatedWorld) -> World {
     let (hosts, unreachable) = connect(plan, world);
     let clock = world.clock();
     let patience = Patience::default();
-    observe(&Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience }, &unreachable)
+    let secrets = secrets();
+    let site =
+        Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
+    observe(&site, &unreachable)
 }
 
 pub fn open(plan: &Plan, world: &SimulatedWorld, host: &str) -> Box<dyn Hypervisor> {

@@ -1,19 +1,24 @@
 //! A verification: what it finds, and what it costs the guests.
 
 use hostsplit::deploy::{Patience, Site, Verification, connect, verify};
+use hostsplit::engine::load::Verdict;
 use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::ids::HostName;
 use hostsplit::plan::Plan;
+use hostsplit::topology::Hypervisor;
+use hostsplit::units::PerSecond;
 
-use crate::fixture::{Files, Purpose, plan, run};
+use crate::fixture::{Files, Purpose, plan, run, secrets};
 
 /// Verifies; also the processes that it started in guests.
-fn verified(plan: &Plan, world: &SimulatedWorld) -> (Verification, usize) {
+fn verified(plan: &Plan, world: &SimulatedWorld, load: bool) -> (Verification, usize) {
     let (hosts, unreachable) = connect(plan, world);
     let (clock, patience) = (world.clock(), Patience::default());
-    let site = Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience };
+    let secrets = secrets();
+    let site =
+        Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
     let before = world.log().len();
-    let found = verify(&site, &unreachable);
+    let found = verify(&site, &unreachable, load);
     (found, world.log().len() - before)
 }
 
@@ -22,7 +27,7 @@ fn a_healthy_deployment_costs_one_process_an_instance_and_one_a_group() {
     let (plan, state) = (plan(), tempfile::tempdir().unwrap());
     let world = SimulatedWorld::new(&plan.topology);
     assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
-    let (found, processes) = verified(&plan, &world);
+    let (found, processes) = verified(&plan, &world, false);
     assert!(found.is_ok(), "{found:?}");
     assert_eq!(found.probes.len(), 3);
     // In emulated guests a process start is what takes the time.
@@ -35,9 +40,43 @@ fn a_lost_host_is_found_by_all_who_miss_it() {
     let world = SimulatedWorld::new(&plan.topology);
     assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
     world.power_cut(&HostName::new("h2").unwrap());
-    let (found, _) = verified(&plan, &world);
+    let (found, _) = verified(&plan, &world, false);
     assert!(!found.is_ok());
     let lost = found.mismatches.iter().filter(|one| one.found == "unreachable").count();
     assert_eq!(lost, 2, "{found:?}");
     assert!(found.probes.iter().any(|(_, probe)| probe.failure.is_some()), "{found:?}");
+}
+
+#[test]
+fn a_load_is_set_beside_the_promise_unless_the_hosts_emulate() {
+    let (mut plan, state) = (plan(), tempfile::tempdir().unwrap());
+    plan.services[0].capacity.usable_per_s = PerSecond::new(50_000);
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    let (found, _) = verified(&plan, &world, true);
+    assert!(found.is_ok(), "{found:?}");
+    assert!(found.loads.iter().all(|one| one.verdict.is_none()), "{found:?}");
+
+    for host in &mut plan.topology.hosts {
+        host.hypervisor = Hypervisor::Kvm;
+    }
+    let verdicts = |rate| {
+        world.set_rate(rate);
+        let (found, _) = verified(&plan, &world, true);
+        let all: Vec<_> = found.loads.into_iter().filter_map(|one| one.verdict).collect();
+        assert_eq!(all.len(), 3);
+        all
+    };
+    assert!(verdicts(60_000).iter().all(|one| *one == Verdict::Kept));
+    assert!(verdicts(10_000).iter().all(|one| matches!(one, Verdict::Short(_))));
+}
+
+#[test]
+fn a_group_that_takes_no_value_gets_no_load() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    world.power_cut(&HostName::new("h2").unwrap());
+    let (found, _) = verified(&plan, &world, true);
+    assert!(found.loads.is_empty() && !found.is_ok());
 }

@@ -12,7 +12,7 @@ use hostsplit::plan::{
     SlotRange, Tier, Volume, mac, uuid,
 };
 use hostsplit::spec::{
-    Demand, Engine, FixedVm, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
+    Access, Demand, Engine, FixedVm, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
 };
 use hostsplit::topology::{
     Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
@@ -128,6 +128,7 @@ fn service() -> ServicePlan {
         name: ServiceName::new("cache").unwrap(),
         engine: Engine::Redis,
         gateway: None,
+        access: Access::default(),
         demand: Demand::Sharded(ShardedDemand {
             reads_per_s: PerSecond::new(60_000),
             writes_per_s: PerSecond::new(40_000),

@@ -7,11 +7,13 @@
 
 use std::time::Duration;
 
-use super::target::Seat;
+use super::door::Door;
 use crate::engine::guest::Output;
-use crate::engine::{EngineError, Guest};
+use crate::engine::{Call, EngineError, Guest};
+use std::net::Ipv4Addr;
 
-/// How long all answers may take; see [`super::cli`].
+/// How long all answers may take: all that we send are answered at once, but not
+/// by a guest that has just begun to load its data.
 const ANSWERS: Duration = Duration::from_secs(30);
 /// What `-c` says, besides the answers, when it goes to another instance.
 const REDIRECTED: &str = "-> Redirected to slot [";
@@ -19,58 +21,85 @@ const REDIRECTED: &str = "-> Redirected to slot [";
 /// What a command was answered, or why it was not.
 pub(super) type Answer = Result<String, EngineError>;
 
-/// Sends commands to an instance from within its own guest.
-///
-/// # Errors
-/// The agent. What Redis refuses, and what it leaves unanswered, is the error of
-/// that command.
-pub(super) fn ask<const N: usize>(
-    guest: &Guest<'_>,
-    seat: &Seat,
-    commands: [&str; N],
-) -> Result<[Answer; N], EngineError> {
-    run(guest, seat, &[], commands)
+/// A way to one instance, from within its own guest or another.
+pub(super) struct Session<'a> {
+    pub(super) guest: &'a Guest<'a>,
+    pub(super) door: &'a Door,
+    /// The address that clients use, so that an answer proves the network too.
+    pub(super) address: Ipv4Addr,
+    pub(super) port: u16,
+    /// The password, where it is another than the door's.
+    pub(super) password: Option<&'a str>,
 }
 
-/// The same, going on at whichever instance serves a key.
-///
-/// # Errors
-/// As [`ask`].
-pub(super) fn ask_cluster<const N: usize>(
-    guest: &Guest<'_>,
-    seat: &Seat,
-    commands: [&str; N],
-) -> Result<[Answer; N], EngineError> {
-    run(guest, seat, &["-c"], commands)
+impl<'a> Session<'a> {
+    /// To an instance by the door's own password.
+    pub(super) fn new(guest: &'a Guest<'a>, door: &'a Door, at: (Ipv4Addr, u16)) -> Self {
+        Self { guest, door, address: at.0, port: at.1, password: door.password() }
+    }
+
+    /// Sends commands.
+    ///
+    /// # Errors
+    /// The agent. What Redis refuses, and what it leaves unanswered, is the error
+    /// of that command.
+    pub(super) fn ask<const N: usize>(
+        &self,
+        commands: [&str; N],
+    ) -> Result<[Answer; N], EngineError> {
+        self.run(&[], commands)
+    }
+
+    /// The same, going on at whichever instance serves a key.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub(super) fn ask_cluster<const N: usize>(
+        &self,
+        commands: [&str; N],
+    ) -> Result<[Answer; N], EngineError> {
+        self.run(&["-c"], commands)
+    }
+
+    fn run<const N: usize>(
+        &self,
+        options: &[&str],
+        commands: [&str; N],
+    ) -> Result<[Answer; N], EngineError> {
+        let (address, port) = (self.address.to_string(), self.port.to_string());
+        let mut line = self.door.line(&address, &port);
+        line.extend_from_slice(options);
+        let environment = Door::environment(self.password);
+        let input = script(&commands);
+        let call = Call { command: &line, input: &input, environment: &environment };
+        let output = self.guest.call(&call, ANSWERS)?;
+        let mut answers = answers(&output.stdout).into_iter();
+        Ok(commands.map(|command| {
+            let (status, said) = match answers.next() {
+                Some(answer) => match refusal(&answer) {
+                    None => return Ok(answer),
+                    Some(refusal) => ("an error", refusal.to_owned()),
+                },
+                None => ("no answer", complaint(&output)),
+            };
+            Err(EngineError::Command {
+                domain: self.guest.domain.to_owned(),
+                command: format!("{} {}", line.join(" "), shown(command)),
+                status: status.to_owned(),
+                output: said,
+            })
+        }))
+    }
 }
 
-fn run<const N: usize>(
-    guest: &Guest<'_>,
-    seat: &Seat,
-    options: &[&str],
-    commands: [&str; N],
-) -> Result<[Answer; N], EngineError> {
-    // The address that clients use, so that an answer proves the network too.
-    let (address, port) = (seat.address.to_string(), seat.port.to_string());
-    let mut line = vec!["redis-cli", "-h", &address, "-p", &port];
-    line.extend_from_slice(options);
-    let output = guest.feed(&line, &script(&commands), ANSWERS)?;
-    let mut answers = answers(&output.stdout).into_iter();
-    Ok(commands.map(|command| {
-        let (status, said) = match answers.next() {
-            Some(answer) => match refusal(&answer) {
-                None => return Ok(answer),
-                Some(refusal) => ("an error", refusal.to_owned()),
-            },
-            None => ("no answer", complaint(&output)),
-        };
-        Err(EngineError::Command {
-            domain: guest.domain.to_owned(),
-            command: format!("{} {command}", line.join(" ")),
-            status: status.to_owned(),
-            output: said,
-        })
-    }))
+/// A command as errors may show it: without passwords.
+fn shown(command: &str) -> String {
+    let words: Vec<&str> = command.split(' ').collect();
+    match words.as_slice() {
+        ["ACL", "SETUSER", user, ..] => format!("ACL SETUSER {user} ..."),
+        ["CONFIG", "SET", directive, ..] => format!("CONFIG SET {directive} ..."),
+        _ => command.to_owned(),
+    }
 }
 
 /// The line that ends the answer to a command.

@@ -15,6 +15,13 @@ pub(super) fn check(guests: &dyn Guests, target: &Target, plan: &Plan) -> Vec<Mi
     let mut found = differences(&Picture::new(target, &observed));
     found.extend(shared_hosts(target, plan));
     found.extend(settings::differences(target, &observed.settings));
+    let access = observed.access.into_iter().flat_map(|(instance, all)| {
+        all.into_iter().map(move |(what, found)| {
+            let planned = "as the deployment keeps it".to_owned();
+            Mismatch { instance: instance.clone(), what, planned, found }
+        })
+    });
+    found.extend(access);
     found
 }
 

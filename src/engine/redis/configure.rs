@@ -1,81 +1,140 @@
 //! Configuration and service of one instance: files to a Redis that answers.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::cli::redis_cli;
+use super::batch::Session;
+use super::door::Door;
 use super::target::{address, port};
+use super::users;
 use crate::engine::guest::Pauses;
-use crate::engine::{Change, ConfigFile, EngineError, Guest};
+use crate::engine::{Change, ConfigFile, EngineError, Guest, Guests};
 use crate::plan::Instance;
 
-/// Debian's name of the service.
-const UNIT: &str = "redis-server";
 /// How long systemd may take to start or stop it: a stop writes a snapshot.
 const SYSTEMD: Duration = Duration::from_secs(300);
 /// How long it may load its data before it answers.
 const LOADING: Duration = Duration::from_secs(900);
+/// What Redis says of a password that it does not know, and of none.
+const STRANGERS: [&str; 2] = ["WRONGPASS", "NOAUTH"];
 
 /// Brings an instance to its configuration.
 ///
 /// Where a file differs, the service is stopped before the file is replaced: a
 /// run that was cut off in between leaves a service that is off, which the next
 /// run starts, and never one that runs with a configuration it has not read.
+/// Passwords alone are given to it while it runs; one that was cut off in between
+/// does not know us then, and is restarted.
 pub(super) fn configure(
-    guest: &Guest<'_>,
+    guests: &dyn Guests,
+    door: &Door,
     instance: &Instance,
     files: &[ConfigFile],
 ) -> Result<Change, EngineError> {
-    let mut made = Vec::new();
-    let mut stale = Vec::new();
-    for file in files {
-        if !guest.has_file(file)? {
-            stale.push(file);
-        }
+    let guest = guests.guest(&instance.name)?;
+    let at = (address(instance)?, port(instance)?);
+    let work = Work { guest: &guest, door, instance, at };
+    let mut made = work.write(files)?;
+    if !work.is("is-enabled")? {
+        work.systemctl("enable")?;
+        made.push(format!("enabled {}", door.software.unit));
     }
-    if !stale.is_empty() && is(guest, "is-active")? {
-        guest.run_ok(&["systemctl", "stop", UNIT], SYSTEMD)?;
+    if !work.is("is-active")? {
+        work.systemctl("start")?;
+        made.push(format!("started {}", door.software.unit));
     }
-    for file in stale {
-        if let Change::Made(what) = guest.write_file(file)? {
-            made.push(what);
-        }
+    if let Some(done) = work.wait_until_serving()? {
+        made.push(done);
     }
-    if !is(guest, "is-enabled")? {
-        guest.run_ok(&["systemctl", "enable", UNIT], SYSTEMD)?;
-        made.push(format!("enabled {UNIT}"));
-    }
-    if !is(guest, "is-active")? {
-        guest.run_ok(&["systemctl", "start", UNIT], SYSTEMD)?;
-        made.push(format!("started {UNIT}"));
-    }
-    wait_until_serving(guest, instance)?;
     Ok(if made.is_empty() { Change::NotNeeded } else { Change::Made(made.join(", ")) })
 }
 
-fn is(guest: &Guest<'_>, state: &str) -> Result<bool, EngineError> {
-    Ok(guest.run(&["systemctl", state, UNIT], SYSTEMD)?.is_ok())
+struct Work<'a> {
+    guest: &'a Guest<'a>,
+    door: &'a Door,
+    instance: &'a Instance,
+    at: (Ipv4Addr, u16),
 }
 
-fn wait_until_serving(guest: &Guest<'_>, instance: &Instance) -> Result<(), EngineError> {
-    let (address, port) = (address(instance)?, port(instance)?);
-    let start = guest.clock.elapsed();
-    let mut pauses = Pauses::new(Duration::from_millis(250), Duration::from_secs(2));
-    loop {
-        let last = match redis_cli(guest, address, port, &["PING"]) {
-            Ok(answer) if answer.trim() == "PONG" => return Ok(()),
-            Ok(answer) => answer,
-            Err(EngineError::Command { output, .. }) => output,
-            Err(error) => return Err(error),
-        };
-        let waited = guest.clock.elapsed().saturating_sub(start);
-        let Some(left) = LOADING.checked_sub(waited).filter(|left| !left.is_zero()) else {
-            return Err(EngineError::NotServing {
-                instance: instance.name.clone(),
-                service: UNIT,
-                waited_s: waited.as_secs(),
-                last,
-            });
-        };
-        pauses.wait(guest.clock, left);
+impl Work<'_> {
+    /// Writes the files that differ; says what was done.
+    fn write(&self, files: &[ConfigFile]) -> Result<Vec<String>, EngineError> {
+        let mut stale = Vec::new();
+        for file in files {
+            if !self.guest.has_file(file)? {
+                stale.push(file);
+            }
+        }
+        let secrets = self.door.software.secrets;
+        let only_secrets = stale.iter().all(|file| file.path == secrets);
+        let mut made = Vec::new();
+        if stale.is_empty() {
+            return Ok(made);
+        }
+        let known = if only_secrets { self.guest.read_file(secrets)? } else { None };
+        let old = known.as_deref().and_then(users::internal_of);
+        let active = self.is("is-active")?;
+        let live = active && old.is_some();
+        if active && !live {
+            self.systemctl("stop")?;
+        }
+        for file in stale {
+            if let Change::Made(what) = self.guest.write_file(file)? {
+                made.push(what);
+            }
+        }
+        if let (true, Some(old)) = (live, old) {
+            match users::renew(self.guest, self.door, self.at, old) {
+                Ok(()) => made.push("renewed passwords".to_owned()),
+                // It does not know us by the old one either: it is restarted
+                // below.
+                Err(EngineError::Command { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(made)
+    }
+
+    fn is(&self, state: &str) -> Result<bool, EngineError> {
+        Ok(self.guest.run(&["systemctl", state, self.door.software.unit], SYSTEMD)?.is_ok())
+    }
+
+    fn systemctl(&self, verb: &str) -> Result<(), EngineError> {
+        self.guest.run_ok(&["systemctl", verb, self.door.software.unit], SYSTEMD).map(|_| ())
+    }
+
+    /// Waits until it answers us. One that runs with other passwords than those
+    /// in its file is restarted, once.
+    fn wait_until_serving(&self) -> Result<Option<String>, EngineError> {
+        let clock = self.guest.clock;
+        let start = clock.elapsed();
+        let mut pauses = Pauses::new(Duration::from_millis(250), Duration::from_secs(2));
+        let mut restarted = None;
+        loop {
+            let session = Session::new(self.guest, self.door, self.at);
+            let [answer] = session.ask(["PING"])?;
+            let last = match answer {
+                Ok(answer) if answer.trim() == "PONG" => return Ok(restarted),
+                Ok(answer) => answer,
+                Err(EngineError::Command { output, .. }) => output,
+                Err(error) => return Err(error),
+            };
+            let stranger = STRANGERS.iter().any(|word| last.contains(word));
+            if stranger && restarted.is_none() {
+                self.systemctl("restart")?;
+                restarted = Some(format!("restarted {}", self.door.software.unit));
+                continue;
+            }
+            let waited = clock.elapsed().saturating_sub(start);
+            let Some(left) = LOADING.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                return Err(EngineError::NotServing {
+                    instance: self.instance.name.clone(),
+                    service: self.door.software.unit,
+                    waited_s: waited.as_secs(),
+                    last,
+                });
+            };
+            pauses.wait(clock, left);
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::cli::redis_cli;
+use super::batch::Session;
 use super::differences::differences;
 use super::observe::{Observed, observe};
 use super::picture::Picture;
@@ -116,10 +116,11 @@ impl Work<'_> {
             return Ok(());
         };
         let guest = self.guests.guest(&seat.name)?;
-        let words = self.words(&step.order);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let command = self.words(&step.order).join(" ");
+        let session = Session::new(&guest, &self.target.door, (seat.address, seat.port));
         tracing::info!(service = %self.service, "{step}");
-        match redis_cli(&guest, seat.address, seat.port, &words) {
+        let [answer] = session.ask([&command])?;
+        match answer {
             Ok(_) => {
                 self.refused = 0;
                 self.done.push(step.clone());
@@ -133,7 +134,7 @@ impl Work<'_> {
         }
     }
 
-    /// The words after `redis-cli`.
+    /// The words of the command.
     fn words(&self, order: &Order) -> Vec<String> {
         let mut words = vec!["CLUSTER".to_owned()];
         match order {

@@ -1,16 +1,18 @@
-//! Redis Cluster: a planned service to a formed, checked and proved one, all
-//! through `redis-cli` (7 or later) inside the guests.
+//! Redis Cluster, and Valkey's: a planned service to a formed, checked and proved
+//! one, all through `redis-cli` (7 or later) or `valkey-cli` inside the guests.
 //!
 //! [`target`] is what is wanted and [`observe`] what is seen; [`picture`] lays
 //! one over the other, [`steps`] and [`differences`] are pure functions of it.
-//! Nothing here ever flushes or resets an instance.
+//! Nothing here ever flushes or resets an instance. What differs between the two
+//! engines stands in [`crate::software`].
 
 mod batch;
 mod check;
-mod cli;
 mod configure;
 pub mod differences;
+mod door;
 mod form;
+mod load;
 pub mod nodes;
 pub mod observe;
 mod parallel;
@@ -20,26 +22,49 @@ mod refusal;
 mod settings;
 pub mod steps;
 pub mod target;
+mod users;
 
 #[cfg(test)]
 mod tests;
 
+pub use self::door::Door;
+
 use self::target::Target;
-use crate::engine::{Change, ConfigFile, Engine, EngineError, Guest, Guests, Mismatch, Probe};
+use crate::engine::{
+    Bound, Change, ConfigFile, Engine, EngineError, Guests, Load, Mismatch, Probe,
+};
 use crate::plan::{Instance, Plan, ServicePlan};
+use crate::software::{self, Software};
+
+/// An engine whose cluster speaks as Redis' does.
+#[derive(Clone, Copy, Debug)]
+pub struct Redis(&'static Software);
 
 /// The engine `redis`.
-#[derive(Clone, Copy, Debug)]
-pub struct Redis;
+pub static REDIS: Redis = Redis(&software::REDIS);
+/// The engine `valkey`.
+pub static VALKEY: Redis = Redis(&software::VALKEY);
+
+impl Redis {
+    fn target(
+        self,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
+    ) -> Result<Target, EngineError> {
+        Target::of(Door::of(self.0, guests, service), service, plan)
+    }
+}
 
 impl Engine for Redis {
     fn configure(
         &self,
-        guest: &Guest<'_>,
+        guests: &dyn Guests,
+        service: &ServicePlan,
         instance: &Instance,
         files: &[ConfigFile],
     ) -> Result<Change, EngineError> {
-        configure::configure(guest, instance, files)
+        configure::configure(guests, &Door::of(self.0, guests, service), instance, files)
     }
 
     fn form(
@@ -48,7 +73,7 @@ impl Engine for Redis {
         service: &ServicePlan,
         plan: &Plan,
     ) -> Result<Change, EngineError> {
-        form::form(guests, &service.name, &Target::of(service, plan)?)
+        form::form(guests, &service.name, &self.target(guests, service, plan)?)
     }
 
     fn check(
@@ -57,7 +82,7 @@ impl Engine for Redis {
         service: &ServicePlan,
         plan: &Plan,
     ) -> Result<Vec<Mismatch>, EngineError> {
-        Ok(check::check(guests, &Target::of(service, plan)?, plan))
+        Ok(check::check(guests, &self.target(guests, service, plan)?, plan))
     }
 
     fn probe(
@@ -66,6 +91,16 @@ impl Engine for Redis {
         service: &ServicePlan,
         plan: &Plan,
     ) -> Result<Vec<Probe>, EngineError> {
-        Ok(probe::probe(guests, &Target::of(service, plan)?))
+        Ok(probe::probe(guests, &self.target(guests, service, plan)?))
+    }
+
+    fn load(
+        &self,
+        guests: &dyn Guests,
+        service: &ServicePlan,
+        plan: &Plan,
+        bound: Bound,
+    ) -> Result<Vec<Load>, EngineError> {
+        Ok(load::load(guests, service, &self.target(guests, service, plan)?, bound))
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::batch::ask;
+use super::batch::Session;
+use super::door::Door;
 use super::nodes::{Member, MemberId, parse_info, parse_members};
 use super::parallel::on_each;
 use super::settings::{self, Settings};
 use super::target::{Seat, Target};
-use crate::engine::{EngineError, Guests};
+use super::users;
+use crate::engine::{EngineError, Guest, Guests};
 use crate::ids::InstanceName;
 
 /// The cluster as each instance sees it.
@@ -19,6 +21,15 @@ pub struct Observed {
     pub silent: BTreeMap<InstanceName, EngineError>,
     /// The directives that those who answered run with, or why they do not tell.
     pub settings: BTreeMap<InstanceName, Result<BTreeMap<String, String>, EngineError>>,
+    /// What is not as it should be of passwords and certificates, and how it is.
+    pub access: BTreeMap<InstanceName, Vec<(String, String)>>,
+}
+
+/// What one instance told.
+struct Seen {
+    view: View,
+    settings: Result<Settings, EngineError>,
+    access: Vec<(String, String)>,
 }
 
 /// The cluster as one instance sees it.
@@ -72,12 +83,13 @@ impl View {
 /// Asks all instances of a target.
 pub(super) fn observe(guests: &dyn Guests, target: &Target) -> Observed {
     let mut observed = Observed::default();
-    let answers = on_each(&target.seats, |seat| look(guests, seat));
+    let answers = on_each(&target.seats, |seat| look(guests, &target.door, seat));
     for (seat, answer) in target.seats.iter().zip(answers) {
         match answer {
-            Ok((view, settings)) => {
+            Ok(Seen { view, settings, access }) => {
                 observed.views.insert(seat.name.clone(), view);
                 observed.settings.insert(seat.name.clone(), settings);
+                observed.access.insert(seat.name.clone(), access);
             }
             Err(error) => drop(observed.silent.insert(seat.name.clone(), error)),
         }
@@ -87,21 +99,43 @@ pub(super) fn observe(guests: &dyn Guests, target: &Target) -> Observed {
 
 /// Asks one instance for everything at once: a `redis-cli` costs an emulated
 /// guest more than all the answers.
-fn look(
-    guests: &dyn Guests,
-    seat: &Seat,
-) -> Result<(View, Result<Settings, EngineError>), EngineError> {
+fn look(guests: &dyn Guests, door: &Door, seat: &Seat) -> Result<Seen, EngineError> {
     let guest = guests.guest(&seat.name)?;
     let config = settings::question(seat);
-    let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config];
-    let [nodes, info, replication, settings] = ask(&guest, seat, questions)?;
+    let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config, users::QUESTION];
+    let session = Session::new(&guest, door, (seat.address, seat.port));
+    let [nodes, info, replication, settings, told] = session.ask(questions)?;
     let members =
         parse_members(&nodes?).map_err(|error| guest.unreadable("CLUSTER NODES", &error))?;
     let info = info?;
     let state = parse_info(&info).get("cluster_state").copied().unwrap_or_default().to_owned();
     let replica = members.iter().any(|member| member.myself && member.follows.is_some());
     let link = if replica { Some(link(&replication?)) } else { None };
-    Ok((View { members, state, link }, settings.map(|answer| settings::parse(&answer))))
+    let mut access = match told {
+        Ok(told) => users::differences(door, &told),
+        Err(error) => vec![("users".to_owned(), error.to_string())],
+    };
+    access.extend(certificate(guests, &guest, door, seat)?);
+    let settings = settings.map(|answer| settings::parse(&answer));
+    Ok(Seen { view: View { members, state, link }, settings, access })
+}
+
+/// The certificate in the guest against the one that was made for it.
+fn certificate(
+    guests: &dyn Guests,
+    guest: &Guest<'_>,
+    door: &Door,
+    seat: &Seat,
+) -> Result<Option<(String, String)>, EngineError> {
+    let Some(made) = guests.secrets().identities.get(&seat.name).filter(|_| door.tls) else {
+        return Ok(None);
+    };
+    let found = match guest.read_file(door.software.tls.certificate)? {
+        None => "missing",
+        Some(text) if text != made.certificate => "another",
+        Some(_) => return Ok(None),
+    };
+    Ok(Some(("certificate".to_owned(), found.to_owned())))
 }
 
 fn link(info: &str) -> Link {

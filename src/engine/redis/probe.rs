@@ -1,7 +1,8 @@
 //! A value through every group: written, read back and deleted, from an
 //! instance of another group, as a client would.
 
-use super::batch::ask_cluster;
+use super::batch::Session;
+use super::door::Door;
 use super::parallel::on_each;
 use super::target::{Seat, Target};
 use crate::engine::{EngineError, Guest, Guests, Probe};
@@ -28,7 +29,8 @@ fn probe_group(guests: &dyn Guests, target: &Target, master: &Seat) -> Probe {
     let (own, others): (Vec<_>, Vec<_>) = after.partition(|seat| seat.group == master.group);
     let mut silence = None;
     for via in others.into_iter().chain(own) {
-        let outcome = guests.guest(&via.name).map(|guest| round_trip(&guest, via, master));
+        let outcome =
+            guests.guest(&via.name).map(|guest| round_trip(&guest, &target.door, via, master));
         match outcome {
             Ok(Err(Failed::Silent(error))) | Err(error) => {
                 silence.get_or_insert((via, error.to_string()));
@@ -62,7 +64,8 @@ impl From<EngineError> for Failed {
     }
 }
 
-fn round_trip(guest: &Guest<'_>, via: &Seat, master: &Seat) -> Result<(), Failed> {
+fn round_trip(guest: &Guest<'_>, door: &Door, via: &Seat, master: &Seat) -> Result<(), Failed> {
+    let session = Session::new(guest, door, (via.address, via.port));
     let Some(key) = key_in(&master.slots) else {
         return Err(Failed::Wrong("no key hashes into the group's slots".to_owned()));
     };
@@ -72,8 +75,7 @@ fn round_trip(guest: &Guest<'_>, via: &Seat, master: &Seat) -> Result<(), Failed
     let value = format!("{}-{}", master.name, guest.clock.elapsed().as_nanos());
     let commands =
         [format!("SET {key} {value} EX {LIFE}"), format!("GET {key}"), format!("DEL {key}")];
-    let [written, read, deleted] =
-        ask_cluster(guest, via, commands.each_ref().map(String::as_str))?;
+    let [written, read, deleted] = session.ask_cluster(commands.each_ref().map(String::as_str))?;
     answers("SET", &key, &written?, "OK")?;
     answers("GET", &key, &read?, &value)?;
     deleted?;
@@ -89,7 +91,7 @@ fn answers(command: &str, key: &str, answer: &str, right: &str) -> Result<(), Fa
 }
 
 /// The first key of our own kind that belongs to these slots.
-fn key_in(slots: &Slots) -> Option<String> {
+pub(super) fn key_in(slots: &Slots) -> Option<String> {
     let mut keys = (0..TRIES).map(|tag| format!("hostsplit:probe:{{{tag}}}"));
     keys.find(|key| slots.contains(slot_of(key)))
 }

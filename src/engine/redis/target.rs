@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use super::Door;
 use crate::engine::EngineError;
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};
@@ -14,6 +15,8 @@ const PORT: u16 = 6379;
 /// The cluster as planned, in the order of groups, masters first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    /// How commands get in.
+    pub door: Door,
     /// Every instance of the service.
     pub seats: Vec<Seat>,
 }
@@ -43,7 +46,7 @@ impl Target {
     /// # Errors
     /// [`EngineError::Plan`]: a group names an instance that the plan lacks, or
     /// a port that is none.
-    pub fn of(service: &ServicePlan, plan: &Plan) -> Result<Self, EngineError> {
+    pub fn of(door: Door, service: &ServicePlan, plan: &Plan) -> Result<Self, EngineError> {
         let mut seats = Vec::new();
         for group in &service.groups {
             let slots =
@@ -64,7 +67,7 @@ impl Target {
                 });
             }
         }
-        Ok(Self { seats })
+        Ok(Self { door, seats })
     }
 
     /// The planned master of a group.
@@ -92,9 +95,11 @@ pub(super) fn address(instance: &Instance) -> Result<Ipv4Addr, EngineError> {
     })
 }
 
-/// The port that an instance is configured to listen on.
+/// The port that an instance is configured to listen on: the encrypted one, if
+/// there is no other.
 pub(super) fn port(instance: &Instance) -> Result<u16, EngineError> {
-    instance.config.get("port").map_or(Ok(PORT), |port| {
+    let set = |name: &str| instance.config.get(name).filter(|port| *port != "0");
+    set("port").or_else(|| set("tls-port")).map_or(Ok(PORT), |port| {
         port.parse().map_err(|_| EngineError::Plan {
             instance: instance.name.clone(),
             problem: format!("{port:?} is not a port"),

@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::guest::{Inside, endpoint};
 use super::host::File;
+use super::redis::Login;
+use crate::software::Software;
 
 /// How a command ended.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +33,13 @@ pub(super) fn run(
     program: &str,
     args: &[&str],
     input: &str,
+    password: Option<&str>,
 ) -> Option<Outcome> {
     Some(match (program, args) {
-        ("true" | "sync", _) => Outcome::ok(""),
+        ("true" | "sync" | "kill", _) => Outcome::ok(""),
+        ("timeout", ["-k", _, _, program, args @ ..]) if is_benchmark(program) => {
+            benchmark(guest, args)
+        }
         ("install", ["-m", mode, "/dev/null", path]) => install(guest, mode, path),
         ("chmod", [mode, path]) => on_file(guest, path, |file| file.mode = octal(mode)),
         ("chown", [owner, path]) => {
@@ -47,9 +53,12 @@ pub(super) fn run(
         ("stat", ["-c", "%a %U:%G", path]) => {
             look(guest, path, |file| format!("{:o} {}\n", file.mode, file.owner))
         }
-        ("systemctl", [verb, unit]) if is_redis(unit) => systemctl(guest, verb),
+        ("systemctl", [verb, unit]) if software(unit).is_some() => match software(unit) {
+            Some(software) => systemctl(guest, verb, software),
+            None => return None,
+        },
         ("systemctl", [_, unit]) => Outcome::failed(5, format!("Unit {unit} could not be found.")),
-        ("redis-cli", args) => redis_cli(guest, args, input),
+        ("redis-cli" | "valkey-cli", args) => redis_cli(guest, args, input, password),
         ("chmod" | "chown" | "mv" | "install" | "stat" | "sha256sum" | "cat" | "systemctl", _) => {
             Outcome::failed(64, format!("not simulated: {program} {}", args.join(" ")))
         }
@@ -57,8 +66,14 @@ pub(super) fn run(
     })
 }
 
-fn is_redis(unit: &str) -> bool {
-    matches!(unit, "redis-server" | "redis-server.service")
+/// The engine of a unit.
+fn software(unit: &str) -> Option<&'static Software> {
+    let unit = unit.strip_suffix(".service").unwrap_or(unit);
+    Software::ALL.into_iter().find(|software| software.unit == unit)
+}
+
+fn is_benchmark(program: &str) -> bool {
+    Software::ALL.into_iter().any(|software| software.benchmark == program)
 }
 
 fn octal(mode: &str) -> u32 {
@@ -110,15 +125,15 @@ fn look(guest: &mut Inside<'_>, path: &str, show: impl FnOnce(&File) -> String) 
     file.map_or_else(|| missing(path), |file| Outcome::ok(show(file)))
 }
 
-fn systemctl(guest: &mut Inside<'_>, verb: &str) -> Outcome {
+fn systemctl(guest: &mut Inside<'_>, verb: &str, software: &'static Software) -> Outcome {
     let active = guest.redis().is_some();
     let Some(root) = guest.root() else { return Outcome::failed(1, "no root volume") };
     match verb {
         "enable" => {
-            root.enabled = true;
+            root.enabled = Some(software);
             Outcome::ok("")
         }
-        "is-enabled" if root.enabled => Outcome::ok("enabled\n"),
+        "is-enabled" if root.enabled == Some(software) => Outcome::ok("enabled\n"),
         "is-enabled" => Outcome { status: 1, stdout: "disabled\n".into(), stderr: String::new() },
         "is-active" if active => Outcome::ok("active\n"),
         "is-active" => Outcome { status: 3, stdout: "inactive\n".into(), stderr: String::new() },
@@ -127,26 +142,74 @@ fn systemctl(guest: &mut Inside<'_>, verb: &str) -> Outcome {
             Outcome::ok("")
         }
         "start" if active => Outcome::ok(""),
-        "start" | "restart" => match guest.start_redis() {
+        "start" | "restart" => match guest.start_redis(software) {
             Ok(()) => Outcome::ok(""),
-            Err(error) => Outcome::failed(1, format!("Job for redis-server failed: {error}")),
+            Err(error) => Outcome::failed(1, format!("Job for {} failed: {error}", software.unit)),
         },
         other => Outcome::failed(64, format!("not simulated: systemctl {other}")),
     }
 }
 
-fn redis_cli(guest: &mut Inside<'_>, args: &[&str], input: &str) -> Outcome {
-    let mut rest = args;
-    let (mut host, mut port, mut follow) = ("127.0.0.1", "6379", false);
+/// What a client of Redis is told on its command line.
+#[derive(Default)]
+struct Options<'a> {
+    host: &'a str,
+    port: &'a str,
+    user: &'a str,
+    password: Option<&'a str>,
+    follow: bool,
+    rest: &'a [&'a str],
+}
+
+fn options<'a>(args: &'a [&'a str], password: Option<&'a str>) -> Options<'a> {
+    let mut found = Options {
+        host: "127.0.0.1",
+        port: "6379",
+        user: "default",
+        password,
+        ..Options::default()
+    };
+    found.rest = args;
     loop {
-        match rest {
-            ["-h", value, tail @ ..] => (host, rest) = (value, tail),
-            ["-p", value, tail @ ..] => (port, rest) = (value, tail),
-            ["-c", tail @ ..] => (follow, rest) = (true, tail),
-            ["-e" | "--raw" | "--no-auth-warning", tail @ ..] => rest = tail,
-            _ => break,
+        match found.rest {
+            ["-h", value, tail @ ..] => (found.host, found.rest) = (value, tail),
+            ["-p", value, tail @ ..] => (found.port, found.rest) = (value, tail),
+            ["--user", value, tail @ ..] => (found.user, found.rest) = (value, tail),
+            ["-a", value, tail @ ..] => (found.password, found.rest) = (Some(*value), tail),
+            ["--cacert" | "--threads" | "-n" | "-r", _, tail @ ..] => found.rest = tail,
+            ["-c", count, tail @ ..] if count.parse::<u32>().is_ok() => found.rest = tail,
+            ["-c", tail @ ..] => (found.follow, found.rest) = (true, tail),
+            ["-e" | "--raw" | "--no-auth-warning" | "--tls" | "--csv", tail @ ..] => {
+                found.rest = tail;
+            }
+            _ => return found,
         }
     }
+}
+
+/// Sends one request for all that it was told to, and says how fast that was:
+/// time in guests is virtual.
+fn benchmark(guest: &mut Inside<'_>, args: &[&str]) -> Outcome {
+    let rate = guest.state.rate;
+    let sent = redis_cli(guest, args, "", None);
+    if sent.status != 0 {
+        return sent;
+    }
+    let verb = options(args, None).rest.first().copied().unwrap_or_default();
+    Outcome::ok(format!(
+        "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\",\
+         \"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"\n\
+         \"{verb}\",\"{rate}.00\",\"0.2\",\"0.1\",\"0.2\",\"0.3\",\"0.5\",\"0.9\"\n"
+    ))
+}
+
+fn redis_cli(
+    guest: &mut Inside<'_>,
+    args: &[&str],
+    input: &str,
+    password: Option<&str>,
+) -> Outcome {
+    let Options { host, port, user, password, follow, rest } = options(args, password);
     let now = guest.now;
     // The service may have been started a moment ago.
     guest.state.refresh(now);
@@ -156,9 +219,10 @@ fn redis_cli(guest: &mut Inside<'_>, args: &[&str], input: &str) -> Outcome {
         "127.0.0.1" => own,
         _ => endpoint(host, port).and_then(|endpoint| network.at(endpoint)),
     };
+    let login = Login { user, password };
     match server {
-        Some(server) if rest.is_empty() => network.session(server, input, follow, now),
-        Some(server) => network.command(server, rest, follow, now),
+        Some(server) if rest.is_empty() => network.session(server, input, &login, follow, now),
+        Some(server) => network.command(server, rest, &login, follow, now),
         // Without a command it tries again for each line, and ends well.
         None if rest.is_empty() => Outcome {
             stderr: format!("Could not connect to Redis at {host}:{port}: Connection refused\n"),

@@ -18,6 +18,7 @@ use super::redis::{Endpoint, Uid};
 use super::xml::Disk;
 use crate::hypervisor::ErrorKind;
 use crate::ids::HostName;
+use crate::software::Software;
 
 /// Virtual time from power to an answering agent.
 const BOOT: Duration = Duration::from_secs(40);
@@ -102,7 +103,12 @@ pub(super) fn answer(
                 return refuse("invalid base64 in 'input-data'");
             };
             let input = String::from_utf8_lossy(&input);
-            inside.exec(text("path"), &words.collect::<Vec<_>>(), &input)
+            let set = argument("env").and_then(Value::as_array).into_iter().flatten();
+            let password = set
+                .filter_map(Value::as_str)
+                .find_map(|one| one.strip_prefix("REDISCLI_AUTH=").map(str::to_owned));
+            let words: Vec<&str> = words.collect();
+            inside.exec(text("path"), &words, &input, password.as_deref())
         }
         "guest-network-get-interfaces" => Ok(inside.interfaces()),
         "guest-exec-status" => inside.exec_status(number("pid")),
@@ -148,12 +154,18 @@ impl Inside<'_> {
         }
     }
 
-    /// Starts Redis with its configuration file and what its volume remembers.
-    pub(super) fn start_redis(&mut self) -> Result<(), String> {
-        let path = "/etc/redis/redis.conf";
+    /// Starts Redis with its configuration file, what that includes, and what its
+    /// volume remembers.
+    pub(super) fn start_redis(&mut self, software: &Software) -> Result<(), String> {
         let root = self.root().ok_or("no root volume")?;
-        let file = root.files.get(path).ok_or("Fatal error, can't open config file")?;
-        let text = String::from_utf8_lossy(&file.bytes).into_owned();
+        let file = root.files.get(software.config).ok_or("Fatal error, can't open config file")?;
+        let mut text = String::from_utf8_lossy(&file.bytes).into_owned();
+        if let Some(included) = text.lines().find_map(|line| line.strip_prefix("include ")) {
+            let file =
+                root.files.get(included).ok_or("Fatal error, can't open an included file")?;
+            let more = String::from_utf8_lossy(&file.bytes).into_owned();
+            text = format!("{text}\n{more}");
+        }
         let known = self.redis_volume().ok_or("no volume")?.redis;
         let uid = self.state.redis.start(known, &text, self.now);
         if let Some(volume) = self.redis_volume() {
@@ -178,8 +190,14 @@ impl Inside<'_> {
         ])
     }
 
-    fn exec(&mut self, path: &str, args: &[&str], input: &str) -> Result<Value, Refusal> {
-        let Some(outcome) = exec::run(self, path, args, input) else {
+    fn exec(
+        &mut self,
+        path: &str,
+        args: &[&str],
+        input: &str,
+        password: Option<&str>,
+    ) -> Result<Value, Refusal> {
+        let Some(outcome) = exec::run(self, path, args, input, password) else {
             return refuse(format!(
                 "Guest agent command failed, error was 'Failed to execute child process \
                  \"{path}\" (No such file or directory)'"
@@ -213,9 +231,9 @@ impl Inside<'_> {
             running.booted = true;
             running.address = address;
         }
-        if self.root().is_some_and(|root| root.enabled) {
+        if let Some(software) = self.root().and_then(|root| root.enabled) {
             // A service that does not start at boot is found by whoever asks.
-            let _ = self.start_redis();
+            let _ = self.start_redis(software);
         }
     }
 

@@ -6,6 +6,7 @@ use super::guest;
 use super::redis::Store;
 use super::xml::Definition;
 use crate::hypervisor::{Domain, VolumeRequest};
+use crate::software::Software;
 use crate::topology::Host;
 
 /// Path of a pool on its host.
@@ -32,8 +33,8 @@ pub(super) struct Volume {
     pub(super) length: usize,
     /// Files, for a root.
     pub(super) files: BTreeMap<String, File>,
-    /// Services that start at boot, for a root.
-    pub(super) enabled: bool,
+    /// The engine that starts at boot, for a root.
+    pub(super) enabled: Option<&'static Software>,
     /// Redis's own files.
     pub(super) redis: Option<Store>,
 }
@@ -45,7 +46,7 @@ impl Volume {
             bytes: Vec::new(),
             length: 0,
             files: BTreeMap::new(),
-            enabled: false,
+            enabled: None,
             redis: None,
         }
     }

@@ -64,7 +64,12 @@ struct State {
     next_process: i64,
     /// The time until which everything has happened.
     settled: Option<Duration>,
+    /// What a benchmark in a guest says that it reached, in requests/s.
+    rate: u64,
 }
+
+/// What a benchmark reaches unless told otherwise, in requests/s.
+const RATE: u64 = 100_000;
 
 impl SimulatedWorld {
     /// The hosts of a topology, switched on, their pools empty.
@@ -72,7 +77,7 @@ impl SimulatedWorld {
     pub fn new(topology: &Topology) -> Self {
         let hosts = topology.hosts.iter();
         let hosts = hosts.map(|host| (host.name.clone(), SimulatedHost::new(host))).collect();
-        let state = Mutex::new(State { hosts, ..State::default() });
+        let state = Mutex::new(State { hosts, rate: RATE, ..State::default() });
         Self { shared: Arc::new(Shared { clock: SimulatedClock::default(), state }) }
     }
 
@@ -149,6 +154,11 @@ impl SimulatedWorld {
     /// Lets a domain's agent leave the next `calls` requests unanswered.
     pub fn silence_agent(&self, domain: &str, calls: u32) {
         self.state().silent.insert(domain.to_owned(), calls);
+    }
+
+    /// Sets what a benchmark in any guest says that it reached, in requests/s.
+    pub fn set_rate(&self, requests_per_s: u64) {
+        self.state().rate = requests_per_s;
     }
 
     /// Gives a domain's guest an address, instead of the one in its seed.

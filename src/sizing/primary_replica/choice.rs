@@ -7,35 +7,23 @@
 //! copies of the others; if not, `N <= groups(a)` already, and any
 //! `instances(a)` of the places will do.
 //!
-//! Instances that stand differently (see [`Footing`]) are compared only where
-//! all hosts offer the same to each of both sizes.
-//!
-//! [`Footing`]: crate::plan::Footing
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Only where `a` can stand wherever `b` can; see [`Places`].
 
 use super::Candidate;
-use crate::plan::Footing;
+use crate::sizing::Case;
+use crate::sizing::stand::Places;
 
 /// Those that no other makes needless, in their order; of equal ones the first.
-pub(super) fn undominated(all: Vec<Candidate>) -> Vec<Candidate> {
-    let mut footings: BTreeMap<u32, BTreeSet<Footing>> = BTreeMap::new();
-    for one in &all {
-        footings.entry(one.layout.vcpus).or_default().extend(footing(one));
-    }
-    let is_alike = |one: &Candidate| footings.get(&one.layout.vcpus).is_some_and(|f| f.len() == 1);
+pub(super) fn undominated(case: &Case<'_>, all: Vec<Candidate>) -> Vec<Candidate> {
+    let places = Places::of(case, &all);
     let needless = |at: usize, b: &Candidate| {
         all.iter().enumerate().any(|(other, a)| {
-            let comparable = footing(a) == footing(b) || (is_alike(a) && is_alike(b));
-            other != at && comparable && no_worse(a, b) && (other < at || !no_worse(b, a))
+            let equal = no_worse(b, a) && places.cover(b, a);
+            other != at && places.cover(a, b) && no_worse(a, b) && (other < at || !equal)
         })
     };
     let keep: Vec<bool> = all.iter().enumerate().map(|(at, one)| !needless(at, one)).collect();
     all.into_iter().zip(keep).filter_map(|(one, keep)| keep.then_some(one)).collect()
-}
-
-fn footing(one: &Candidate) -> Option<Footing> {
-    one.capacity.as_ref().map(|capacity| capacity.footing)
 }
 
 fn no_worse(a: &Candidate, b: &Candidate) -> bool {
@@ -47,9 +35,4 @@ fn no_worse(a: &Candidate, b: &Candidate) -> bool {
         && x.data_mib <= y.data_mib
         && a.iops <= b.iops
         && a.network <= b.network
-        && cores(a) <= cores(b)
-}
-
-fn cores(one: &Candidate) -> u32 {
-    footing(one).map_or(0, |footing| footing.cores)
 }

@@ -78,7 +78,7 @@ impl<'a> Range<'a> {
         let mut found = Vec::new();
         for (groups, pools) in CHOICES {
             let all = self.stands().flat_map(|stand| self.standing(stand, groups, pools)).collect();
-            found = choice::undominated(all);
+            found = choice::undominated(self.case, all);
             if found.len() <= MOST {
                 break;
             }

@@ -67,6 +67,7 @@ fn with<T>(
         engine: Engine::Mysql,
         demand: Demand::PrimaryReplica(demand.clone()),
         gateway: None,
+        access: Default::default(),
     };
     let topology = hosts(iops);
     let terms = Terms { policy, topology: &topology, straddling: BTreeSet::new() };

@@ -224,7 +224,7 @@ mod tests {
     use crate::plan::L3Use;
     use crate::profile::Profiles;
     use crate::sizing::Terms;
-    use crate::spec::{Demand, Engine, Persistence, Policy, Service};
+    use crate::spec::{Access, Demand, Engine, Persistence, Policy, Service};
     use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Topology};
     use crate::units::Bytes;
 
@@ -266,6 +266,7 @@ mod tests {
             engine: Engine::Redis,
             demand: Demand::Sharded(demand),
             gateway: None,
+            access: Access::default(),
         };
         let topology = hosts();
         let straddling = std::collections::BTreeSet::new();

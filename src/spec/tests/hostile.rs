@@ -98,7 +98,7 @@ proptest::proptest! {
         for good in [
             SPEC,
             include_str!("../../../examples/infeasible/spec.yaml"),
-            include_str!("../../../examples/one-server/spec.yaml"),
+            include_str!("../../../examples/four-services/spec.yaml"),
         ] {
             let mut bytes = good.as_bytes().to_vec();
             for (at, byte, cut) in &edits {

@@ -317,3 +317,27 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_password_is_made_or_referenced_and_never_written() {
+    let with = |more: &str| {
+        let files = Files::good();
+        files.put("spec.yaml", SPEC.replace("engine: redis", &format!("engine: redis{more}")));
+        files.load()
+    };
+    let access = |more| with(more).unwrap().services[0].access.clone();
+    let by = |password| Access { password: Some(password), tls: false };
+    assert_eq!(access(""), by(Password::Generated));
+    assert_eq!(access(", password: { file: pw }"), by(Password::File("pw".into())));
+    assert_eq!(access(", password: { env: PW }"), by(Password::Environment("PW".into())));
+    assert_eq!(access(", password: { command: pass x }"), by(Password::Command("pass x".into())));
+    assert!(access(", tls: true").tls);
+    for bad in [
+        ", password: {}",
+        ", password: { env: A, file: b }",
+        ", tls: perhaps",
+        ", password: secret",
+    ] {
+        assert!(with(bad).is_err(), "{bad}");
+    }
+}

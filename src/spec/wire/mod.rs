@@ -21,7 +21,7 @@ pub(super) use self::host::{Host, L3Domain, NumaNode, Pages, Reserve, ReserveOf}
 pub(super) use self::image::{File, Image};
 pub(super) use self::item::{Entries, Item};
 pub(super) use self::policy::Survive;
-pub(super) use self::service::{Asked, FixedVm, Service};
+pub(super) use self::service::{Asked, FixedVm, PasswordFrom, Service};
 
 use super::form::{At, Spanned, described, wire};
 use super::scalar::{Address, AddressRange, Include, Subnet, Text};

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::demand::{GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
 use crate::ids::ServiceName;
-use crate::spec::form::{At, described, wire};
+use crate::spec::form::{At, Spanned, described, wire};
+use crate::spec::scalar::Text;
 use crate::spec::tree::Tree;
 use crate::spec::{Cluster, Engine};
 use crate::topology::Level;
@@ -25,6 +26,22 @@ wire! {
         /// Name of the haproxy service that its clients come through; for apache
         /// and nginx.
         optional gateway: At<ServiceName>,
+        /// Where the password comes from; for redis and valkey. Without it a deploy
+        /// makes one.
+        optional password: Spanned<PasswordFrom>,
+        /// Whether all connections are encrypted; for redis and valkey. Without it:
+        /// no.
+        optional tls: At<bool>,
+    }
+
+    /// Where a password comes from: one of these.
+    struct PasswordFrom {
+        /// The first line of a file.
+        optional file: At<Text>,
+        /// An environment variable.
+        optional env: At<Text>,
+        /// What a command of the shell prints.
+        optional command: At<Text>,
     }
 
     /// Machines of fixed size and count that live on the same hosts.
@@ -47,7 +64,7 @@ wire! {
         optional spread: At<Level>,
     }
 }
-described!(FixedVm);
+described!(FixedVm, PasswordFrom);
 
 /// A demand, read when the engine is known.
 #[derive(Debug)]

@@ -1,12 +1,15 @@
 //! Whole clusters on simulated hosts: formed, broken, repaired.
 
+mod closed;
+mod matrix;
 mod stage;
 
 use proptest::prelude::*;
 
 use self::stage::Stage;
-use crate::engine::redis::Redis;
+use crate::engine::redis::REDIS;
 use crate::engine::{Change, Engine, EngineError};
+
 use crate::hypervisor::simulated::{Fault, Mode};
 
 fn assert_as_planned(stage: &Stage) {
@@ -27,7 +30,7 @@ fn a_fresh_cluster_is_formed_as_planned_and_a_second_run_does_nothing() {
 #[test]
 fn a_value_goes_through_every_group() {
     let stage = Stage::formed();
-    let probes = Redis.probe(&stage, stage.service(), &stage.plan).unwrap();
+    let probes = REDIS.probe(&stage, stage.service(), &stage.plan).unwrap();
     assert_eq!(probes.len(), 3);
     for probe in &probes {
         assert_eq!(probe.failure, None);
@@ -43,7 +46,7 @@ fn a_value_goes_through_every_group() {
 fn a_probe_of_a_dead_group_says_why() {
     let stage = Stage::formed();
     stage.cut("h1");
-    let probes = Redis.probe(&stage, stage.service(), &stage.plan).unwrap();
+    let probes = REDIS.probe(&stage, stage.service(), &stage.plan).unwrap();
     let failed: Vec<_> = probes.iter().filter_map(|probe| probe.failure.as_ref()).collect();
     assert!(failed.iter().any(|failure| failure.contains("Connection refused")), "{failed:?}");
 }

@@ -3,18 +3,27 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::redis::Redis;
-use crate::engine::{Change, ConfigFile, Engine, EngineError, Guest, Guests, Mismatch};
+use crate::engine::redis::{REDIS, Redis, VALKEY};
+use crate::engine::{
+    Bound, Change, ConfigFile, Engine, EngineError, Guest, Guests, Load, Mismatch,
+};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::simulated::{SimulatedClock, SimulatedWorld};
 use crate::hypervisor::{Connector, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, ServicePlan, Volume, sample};
+use crate::render;
+use crate::secret::{Credentials, Secret, Secrets};
+use crate::software::Software;
+use crate::spec::{self, Access, Password};
 
 pub(super) struct Stage {
     pub(super) plan: Plan,
     pub(super) world: SimulatedWorld,
     pub(super) clock: SimulatedClock,
+    pub(super) secrets: Secrets,
+    engine: &'static Redis,
+    software: &'static Software,
     hosts: BTreeMap<HostName, Box<dyn Hypervisor>>,
 }
 
@@ -23,6 +32,10 @@ impl Guests for Stage {
         let instance = self.plan.instance(name).unwrap();
         let hypervisor = self.hosts[&instance.host].as_ref();
         Ok(Guest { hypervisor, domain: &instance.domain, clock: &self.clock })
+    }
+
+    fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 }
 
@@ -55,14 +68,53 @@ fn xml(plan: &Plan, instance: &Instance) -> String {
 impl Stage {
     /// Everything defined and started, nothing configured.
     pub(super) fn new() -> Self {
-        let plan = sample::plan().unwrap();
+        Self::of(sample::plan().unwrap())
+    }
+
+    /// Formed, of an engine, with passwords.
+    pub(super) fn closed(engine: spec::Engine) -> Self {
+        let mut plan = sample::plan().unwrap();
+        plan.services[0].engine = engine;
+        plan.services[0].access = Access { password: Some(Password::Generated), tls: false };
+        let software = Software::of(engine.as_str()).unwrap();
+        for instance in &mut plan.instances {
+            for (name, value) in [
+                ("dir", software.directory),
+                ("include", software.secrets),
+                ("masteruser", "replica"),
+                ("protected-mode", "yes"),
+            ] {
+                instance.config.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let mut stage = Self::of(plan);
+        stage.set_passwords("for-all-clients", "for-ourselves");
+        for instance in &stage.plan.instances {
+            stage.configure(instance);
+        }
+        stage.form().unwrap();
+        stage
+    }
+
+    /// Other passwords from now on; instances have them once configured.
+    pub(super) fn set_passwords(&mut self, client: &str, internal: &str) {
+        let secret = |text| Secret::parse(text).unwrap();
+        let credentials = Credentials { client: secret(client), internal: secret(internal) };
+        self.secrets.credentials.insert(self.plan.services[0].name.clone(), credentials);
+    }
+
+    fn of(plan: Plan) -> Self {
+        let engine = plan.services[0].engine;
+        let software = Software::of(engine.as_str()).unwrap();
+        let engine = if engine == spec::Engine::Valkey { &VALKEY } else { &REDIS };
         let world = SimulatedWorld::new(&plan.topology);
         let connect = |host: &crate::topology::Host| {
             let uri = host.uri.as_deref().unwrap();
             (host.name.clone(), world.connect(&host.name, uri).unwrap())
         };
         let hosts = plan.topology.hosts.iter().map(connect).collect();
-        let stage = Self { clock: world.clock(), hosts, world, plan };
+        let secrets = Secrets::default();
+        let stage = Self { clock: world.clock(), hosts, world, plan, secrets, engine, software };
         for instance in &stage.plan.instances {
             for volume in instance.volumes() {
                 stage.make(instance, volume);
@@ -122,24 +174,30 @@ impl Stage {
         &self.plan.instances[ordinal]
     }
 
-    pub(super) fn file(instance: &Instance) -> ConfigFile {
-        let line = |(name, value): (&String, &String)| match value.as_str() {
-            "" => format!("{name} \"\"\n"),
-            value => format!("{name} {value}\n"),
-        };
-        ConfigFile {
-            path: "/etc/redis/redis.conf".to_owned(),
-            text: instance.config.iter().map(line).collect(),
+    pub(super) fn files(&self, instance: &Instance) -> Vec<ConfigFile> {
+        let file = |path: &str, text| ConfigFile {
+            path: path.to_owned(),
+            text,
             mode: 0o640,
-            owner: "redis:redis".to_owned(),
-        }
+            owner: self.software.owner.to_owned(),
+        };
+        let credentials = self.secrets.credentials.values().next();
+        let secrets = credentials
+            .map(|known| file(self.software.secrets, render::redis_secrets(known).unwrap()));
+        let config = file(self.software.config, render::redis_conf(instance).unwrap());
+        secrets.into_iter().chain([config]).collect()
     }
 
     pub(super) fn configure(&self, instance: &Instance) -> Change {
         let guest = self.guest(&instance.name).unwrap();
         guest.wait_until_answering(Duration::from_secs(120)).unwrap();
         assert!(guest.wait_for_first_boot(Duration::from_secs(120)).unwrap().is_empty());
-        Redis.configure(&guest, instance, &[Self::file(instance)]).unwrap()
+        let files = self.files(instance);
+        self.engine.configure(self, self.service(), instance, &files).unwrap()
+    }
+
+    pub(super) fn load(&self) -> Vec<Load> {
+        self.engine.load(self, self.service(), &self.plan, Bound::REAL).unwrap()
     }
 
     pub(super) fn service(&self) -> &ServicePlan {
@@ -147,11 +205,11 @@ impl Stage {
     }
 
     pub(super) fn form(&self) -> Result<Change, EngineError> {
-        Redis.form(self, self.service(), &self.plan)
+        self.engine.form(self, self.service(), &self.plan)
     }
 
     pub(super) fn check(&self) -> Vec<Mismatch> {
-        Redis.check(self, self.service(), &self.plan).unwrap()
+        self.engine.check(self, self.service(), &self.plan).unwrap()
     }
 
     pub(super) fn wait(&self, seconds: u64) {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::exec::Outcome;
-use super::{Endpoint, Network, Peer, Server, Uid, id};
+use super::users;
+use super::{Endpoint, Login, Network, Peer, Server, Uid, id};
 use crate::slots::{SLOTS, Slots, slot_of};
 
 /// How long a forgotten member stays forgotten.
@@ -23,16 +24,25 @@ impl Network {
         &mut self,
         uid: Uid,
         words: &[&str],
+        login: &Login<'_>,
         follow: bool,
         now: Duration,
     ) -> Outcome {
+        if let Err(refused) = self.admit(uid, login, words) {
+            return Outcome::failed(1, format!("{refused}\n"));
+        }
         let upper: Vec<String> = words.iter().map(|word| word.to_ascii_uppercase()).collect();
         let verbs: Vec<&str> = upper.iter().map(String::as_str).collect();
         let answer = match (verbs.as_slice(), words) {
             (["CLUSTER", ..], [_, verb, args @ ..]) => self.cluster(uid, verb, args, now),
+            (["ACL", verb, ..], [_, _, args @ ..]) => self.acl(uid, verb, args),
+            (["CONFIG", "SET", ..], [_, _, name, value]) => self.set(uid, name, value),
             (["GET" | "SET" | "DEL", ..], [verb, key, args @ ..]) => {
                 match self.owner(uid, key, now) {
-                    Ok(owner) if owner == uid || follow => self.data(owner, verb, key, args),
+                    Ok(owner) if owner == uid || follow => {
+                        let admitted = self.admit(owner, login, words);
+                        admitted.and_then(|()| self.data(owner, verb, key, args))
+                    }
                     Ok(owner) => Err(self.moved(uid, owner, key)),
                     Err(down) => Err(down),
                 }
@@ -51,13 +61,21 @@ impl Network {
         &mut self,
         uid: Uid,
         lines: &str,
+        login: &Login<'_>,
         follow: bool,
         now: Duration,
     ) -> Outcome {
         let mut all = Outcome::default();
+        // Who is in stays in, whatever becomes of the password.
+        let known = self.admit(uid, login, &["PING"]).is_ok();
         for line in lines.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let Outcome { status, stdout, stderr } = self.command(uid, &words, follow, now);
+            let Outcome { status, stdout, stderr } = {
+                let password = self.password(uid, login.user).filter(|_| known);
+                let login =
+                    Login { user: login.user, password: password.as_deref().or(login.password) };
+                self.command(uid, &words, &login, follow, now)
+            };
             all.stdout += &stdout;
             // Where it was sent to is gone, and so are the answers that follow.
             if stderr.starts_with("Could not connect") {
@@ -84,6 +102,33 @@ impl Network {
                 .collect()),
             _ => error(&format!("unknown command '{}'", words.join(" "))),
         }
+    }
+
+    /// Whether a server lets somebody in for a command.
+    fn admit(&self, uid: Uid, login: &Login<'_>, words: &[&str]) -> Result<(), String> {
+        let Some(server) = self.servers.get(&uid) else { return error("gone") };
+        users::admit(&server.users, login, words)
+    }
+
+    fn password(&self, uid: Uid, user: &str) -> Option<String> {
+        self.servers.get(&uid)?.users.get(user).cloned()
+    }
+
+    fn acl(&mut self, uid: Uid, verb: &str, args: &[&str]) -> Answer {
+        let Some(server) = self.servers.get_mut(&uid) else { return error("gone") };
+        match (verb, args) {
+            ("LIST", []) => return Ok(users::list(&server.users)),
+            ("SETUSER", [user, rules @ ..]) => users::set(&mut server.users, user, rules),
+            ("DELUSER", [user]) => drop(server.users.remove(*user)),
+            _ => return error(&format!("unknown subcommand '{verb}'")),
+        }
+        Ok("OK\n".to_owned())
+    }
+
+    fn set(&mut self, uid: Uid, name: &str, value: &str) -> Answer {
+        let Some(server) = self.servers.get_mut(&uid) else { return error("gone") };
+        server.config.insert(name.to_owned(), value.to_owned());
+        Ok("OK\n".to_owned())
     }
 
     fn info(&self, server: &Server) -> String {

@@ -13,9 +13,13 @@ impl Network {
         let mut verdicts = Vec::new();
         for &uid in online {
             let Some(server) = self.servers.get(&uid) else { continue };
+            let suspected: Vec<Uid> =
+                server.view.keys().copied().filter(|peer| server.suspects(*peer, now)).collect();
+            if suspected.is_empty() {
+                continue;
+            }
             let voters: Vec<Uid> = server.voters().collect();
-            let suspected = server.view.keys().filter(|peer| server.suspects(**peer, now));
-            for &peer in suspected {
+            for peer in suspected {
                 let against = voters.iter().filter(|voter| self.suspects(**voter, peer, now));
                 if against.count() * 2 > voters.len() {
                     verdicts.push((uid, peer));

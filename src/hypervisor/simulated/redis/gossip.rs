@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
 
-use super::{Endpoint, Network, Peer, Server, Uid};
+use super::{Endpoint, Login, Network, Peer, Server, Uid, users};
 
 /// Virtual time between two rounds.
 const ROUND: Duration = Duration::from_millis(500);
@@ -166,6 +166,13 @@ impl Network {
         let Some(master) = self.servers.get(&uid).and_then(Server::follows) else { return };
         let Some(source) = self.servers.get(&master) else { return };
         if source.online.is_none() || source.follows().is_some() {
+            return;
+        }
+        let wanted = self.servers.get(&uid).map(|server| &server.config);
+        let set = |name: &str| wanted.and_then(|config| config.get(name)).map(String::as_str);
+        let login =
+            Login { user: set("masteruser").unwrap_or("default"), password: set("masterauth") };
+        if users::admit(&source.users, &login, &["ping"]).is_err() {
             return;
         }
         let keys = source.keys.clone();

@@ -9,11 +9,13 @@
 mod cli;
 mod election;
 mod gossip;
+mod users;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+pub(super) use self::users::Login;
 use crate::slots::Slots;
 
 /// A server's identity; lives as long as its volume.
@@ -41,6 +43,8 @@ pub(super) struct Network {
 struct Server {
     uid: Uid,
     config: BTreeMap<String, String>,
+    /// Passwords by user.
+    users: users::Users,
     /// Where it listens now, if it runs.
     online: Option<Endpoint>,
     /// What it believes of everybody, itself included.
@@ -111,6 +115,7 @@ impl Network {
         let server = self.servers.entry(uid).or_insert_with(|| Server {
             uid,
             config: BTreeMap::new(),
+            users: users::Users::new(),
             online: None,
             view: BTreeMap::from([(uid, Peer::new(None, now))]),
             epoch: 0,
@@ -120,6 +125,7 @@ impl Network {
             synced: None,
         });
         server.config = directives(config);
+        server.users = users::read(config);
         for peer in server.view.values_mut() {
             peer.heard = now;
         }
@@ -129,7 +135,8 @@ impl Network {
     /// Says which servers run, and at which address.
     pub(super) fn set_online(&mut self, online: &BTreeMap<Uid, Ipv4Addr>) {
         for (uid, server) in &mut self.servers {
-            let port = server.config.get("port").and_then(|port| port.parse().ok());
+            let set = |name: &str| server.config.get(name).filter(|port| *port != "0");
+            let port = set("port").or_else(|| set("tls-port")).and_then(|port| port.parse().ok());
             let at =
                 |address: &Ipv4Addr| Endpoint { address: *address, port: port.unwrap_or(6379) };
             server.online = online.get(uid).map(at);

@@ -1,0 +1,60 @@
+//! How commands get into the instances of a service.
+
+use crate::engine::Guests;
+use crate::plan::ServicePlan;
+use crate::secret::Credentials;
+use crate::software::Software;
+
+/// The user that we are; clients are `default`.
+pub(super) const USER: &str = "hostsplit";
+/// Both names of the variable: `redis-cli` knows the first, `valkey-cli` prefers
+/// the second.
+const PASSWORD: [&str; 2] = ["REDISCLI_AUTH", "VALKEYCLI_AUTH"];
+
+/// Program, password and encryption that a service wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// The engine in the guest.
+    pub software: &'static Software,
+    /// The passwords, where the service asks for one and it is known.
+    pub credentials: Option<Credentials>,
+    /// Whether connections are encrypted.
+    pub tls: bool,
+}
+
+impl Door {
+    /// The way into a service.
+    #[must_use]
+    pub fn of(software: &'static Software, guests: &dyn Guests, service: &ServicePlan) -> Self {
+        let known = guests.secrets().credentials.get(&service.name);
+        let credentials = known.filter(|_| service.access.password.is_some()).cloned();
+        Self { software, credentials, tls: service.access.tls }
+    }
+
+    /// The password that we come with.
+    pub(super) fn password(&self) -> Option<&str> {
+        self.credentials.as_ref().map(|known| known.internal.expose())
+    }
+
+    /// The client's line up to its commands. It carries no secret.
+    pub(super) fn line<'a>(&self, address: &'a str, port: &'a str) -> Vec<&'a str> {
+        let mut line = vec![self.software.client, "-h", address, "-p", port];
+        line.extend(self.encryption());
+        if self.credentials.is_some() {
+            line.extend(["--user", USER]);
+        }
+        line
+    }
+
+    /// Options of clients for an encrypted connection.
+    pub(super) fn encryption<'a>(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let options: Option<[&'a str; 3]> =
+            self.tls.then_some(["--tls", "--cacert", self.software.tls.authority]);
+        options.into_iter().flatten()
+    }
+
+    /// The environment that carries a password.
+    pub(super) fn environment(password: Option<&str>) -> Vec<(&'static str, &str)> {
+        password.into_iter().flat_map(|word| PASSWORD.map(|name| (name, word))).collect()
+    }
+}

@@ -1,0 +1,124 @@
+//! Users and their passwords: what runs against what was made, and how a changed
+//! password gets into an instance that runs.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::batch::Session;
+use super::door::{Door, USER};
+use crate::engine::{EngineError, Guest};
+use crate::quote;
+use crate::secret::Credentials;
+
+/// The command that asks for all users.
+pub(super) const QUESTION: &str = "ACL LIST";
+
+/// A user and which password is his.
+type User = (&'static str, fn(&Credentials) -> &str);
+
+/// Users of `secrets.conf` and whose password each has.
+const USERS: [User; 3] = [
+    ("default", |known| known.client.expose()),
+    (USER, |known| known.internal.expose()),
+    ("replica", |known| known.internal.expose()),
+];
+
+/// What is wrong with the users that an instance tells of, in words; empty if
+/// nothing is. Redis tells SHA-256 of passwords.
+pub(super) fn differences(door: &Door, told: &str) -> Vec<(String, String)> {
+    let Some(known) = &door.credentials else { return Vec::new() };
+    let mut found = Vec::new();
+    for (user, password) in USERS {
+        let line = told.lines().find_map(|line| line.strip_prefix(&format!("user {user} ")));
+        let state = match line {
+            None => "no such user",
+            Some(line) => {
+                let mut words = line.split_whitespace();
+                let on = words.clone().any(|word| word == "on");
+                let open = words.clone().any(|word| word == "nopass");
+                let hashes: Vec<&str> =
+                    words.by_ref().filter_map(|w| w.strip_prefix('#')).collect();
+                match hashes.as_slice() {
+                    _ if open => "none",
+                    _ if !on => "off",
+                    [hash] if *hash == digest(password(known)) => continue,
+                    [_] => "another",
+                    _ => "several",
+                }
+            }
+        };
+        found.push((format!("password of user {user}"), state.to_owned()));
+    }
+    found
+}
+
+fn digest(password: &str) -> String {
+    Sha256::digest(password).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The password that an instance was started with, out of the text of its
+/// `secrets.conf`.
+pub(super) fn internal_of(secrets: &str) -> Option<&str> {
+    secrets.lines().find_map(|line| line.strip_prefix("masterauth ")).map(str::trim)
+}
+
+/// Gives a running instance its new passwords; `old` is the one that it knows us
+/// by. Clients that are connected stay so.
+///
+/// # Errors
+/// The agent; a refusal, for example because `old` is wrong.
+pub(super) fn renew(
+    guest: &Guest<'_>,
+    door: &Door,
+    at: (std::net::Ipv4Addr, u16),
+    old: &str,
+) -> Result<(), EngineError> {
+    let Some(known) = &door.credentials else { return Ok(()) };
+    let session = Session { password: Some(old), ..Session::new(guest, door, at) };
+    let [default, ours, replica] = USERS.map(|(user, password)| {
+        let rule = quote::redis(&format!(">{}", password(known)));
+        format!("ACL SETUSER {user} resetpass {rule}")
+    });
+    let master = format!("CONFIG SET masterauth {}", quote::redis(known.internal.expose()));
+    // Our own last: until then we can come again by the old one.
+    let answers = session.ask([&default, &replica, &master, &ours])?;
+    answers.into_iter().try_for_each(|answer| answer.map(|_| ()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+    use crate::software;
+
+    fn door() -> Door {
+        let secret = |text| Secret::parse(text).unwrap();
+        let (client, internal) = (secret("for-all-clients"), secret("for-ourselves"));
+        let credentials = Some(Credentials { client, internal });
+        Door { software: &software::REDIS, credentials, tls: false }
+    }
+
+    #[test]
+    fn passwords_are_compared_by_their_digest() {
+        let line = |user: &str, password: &str| {
+            format!("user {user} on sanitize-payload #{} ~* &* +@all\n", digest(password))
+        };
+        let [client, ours] = ["for-all-clients", "for-ourselves"];
+        let good = line("default", client) + &line("hostsplit", ours) + &line("replica", ours);
+        assert_eq!(differences(&door(), &good), []);
+        let told = line("default", "another-password") + "user hostsplit on nopass ~* +@all\n";
+        let found: Vec<_> = differences(&door(), &told).into_iter().map(|(_, is)| is).collect();
+        assert_eq!(found, ["another", "none", "no such user"]);
+    }
+
+    #[test]
+    fn the_password_of_a_file_is_found_in_it() {
+        assert_eq!(internal_of("# a\nuser x on >y\nmasterauth secret\n"), Some("secret"));
+        assert_eq!(internal_of("user x on >y\n"), None);
+    }
+}

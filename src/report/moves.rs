@@ -1,0 +1,174 @@
+//! A plan against a prior one: what stays, moves, is new and goes.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::columns::columns;
+use super::plan_text::size;
+use crate::ids::{HostName, InstanceName};
+use crate::plan::{Instance, Plan, Volume};
+use crate::units::{Mebibytes, counted};
+
+/// What a plan changes of a prior one, instance by instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moves {
+    /// Instances that keep their host and size.
+    pub stay: u64,
+    /// Instances that change their host.
+    pub moved: Vec<Moved>,
+    /// Instances that keep their host and change their size.
+    pub resized: Vec<Resized>,
+    /// Instances that the prior plan does not have.
+    pub new: Vec<Placed>,
+    /// Instances that only the prior plan has.
+    pub gone: Vec<Placed>,
+}
+
+/// An instance on another host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// The instance.
+    pub name: InstanceName,
+    /// Its host in the prior plan.
+    pub from: HostName,
+    /// Its host now.
+    pub to: HostName,
+}
+
+/// An instance of another size on the same host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resized {
+    /// The instance.
+    pub name: InstanceName,
+    /// Its host.
+    pub host: HostName,
+    /// Its size in the prior plan.
+    pub from: Size,
+    /// Its size now.
+    pub to: Size,
+}
+
+/// An instance on its host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Placed {
+    /// The instance.
+    pub name: InstanceName,
+    /// Its host.
+    pub host: HostName,
+}
+
+/// Size of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Size {
+    /// Virtual CPUs.
+    pub vcpus: usize,
+    /// Memory.
+    pub memory_mib: Mebibytes,
+    /// Root volume; zero for none.
+    pub root_mib: Mebibytes,
+    /// Data volume; zero for none.
+    pub data_mib: Mebibytes,
+}
+
+impl Moves {
+    /// Compares a plan with a prior one by the names of instances.
+    #[must_use]
+    pub fn new(prior: &Plan, plan: &Plan) -> Self {
+        let mut found = Self { stay: 0, moved: vec![], resized: vec![], new: vec![], gone: vec![] };
+        for instance in &plan.instances {
+            match prior.instance(&instance.name) {
+                Some(old) => found.compare(old, instance),
+                None => found.new.push(Placed::of(instance)),
+            }
+        }
+        let gone = prior.instances.iter().filter(|old| plan.instance(&old.name).is_none());
+        found.gone = gone.map(Placed::of).collect();
+        found
+    }
+
+    fn compare(&mut self, old: &Instance, new: &Instance) {
+        let (name, host) = (new.name.clone(), new.host.clone());
+        let (from, to) = (Size::of(old), Size::of(new));
+        if old.host != host {
+            self.moved.push(Moved { name, from: old.host.clone(), to: host });
+        } else if from != to {
+            self.resized.push(Resized { name, host, from, to });
+        } else {
+            self.stay += 1;
+        }
+    }
+
+    /// What changes, a line each.
+    #[must_use]
+    pub fn lines(&self) -> String {
+        let moved =
+            self.moved.iter().map(|one| ("~", &one.name, format!("{} -> {}", one.from, one.to)));
+        let resized = self.resized.iter().map(|one| {
+            let Resized { name, host, from, to } = one;
+            ("=", name, format!("{host}  {} -> {}", from.beside(*to), to.beside(*from)))
+        });
+        let new = self.new.iter().map(|one| ("+", &one.name, one.host.to_string()));
+        let gone = self.gone.iter().map(|one| ("-", &one.name, one.host.to_string()));
+        let all = moved.chain(resized).chain(new).chain(gone);
+        let rows: Vec<Vec<String>> =
+            all.map(|(sign, name, what)| vec![format!("{sign} {name}"), what]).collect();
+        columns(2, &rows)
+    }
+
+    /// What changes, in numbers: `5 instances stay, 1 moves, 1 is new`.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        let verb = |count: u64, one: &str, many: &str| {
+            let verb = if count == 1 { one } else { many };
+            (count > 0).then(|| format!(", {count} {verb}"))
+        };
+        let stay = if self.stay == 1 { "stays" } else { "stay" };
+        let more = [
+            verb(self.moved.len() as u64, "moves", "move"),
+            verb(self.resized.len() as u64, "changes its size", "change their size"),
+            verb(self.new.len() as u64, "is new", "are new"),
+            verb(self.gone.len() as u64, "goes", "go"),
+        ];
+        let more: String = more.into_iter().flatten().collect();
+        format!("{} {stay}{more}", counted(self.stay, "instance"))
+    }
+}
+
+impl fmt::Display for Moves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "against the prior plan: {}\n{}", self.counts(), self.lines())
+    }
+}
+
+impl Placed {
+    fn of(instance: &Instance) -> Self {
+        Self { name: instance.name.clone(), host: instance.host.clone() }
+    }
+}
+
+impl Size {
+    fn of(instance: &Instance) -> Self {
+        let of = |volume: &Option<Volume>| {
+            volume.as_ref().map_or(Mebibytes::ZERO, |volume| volume.size_mib)
+        };
+        Self {
+            vcpus: instance.cpus.len(),
+            memory_mib: instance.memory_mib,
+            root_mib: of(&instance.root),
+            data_mib: of(&instance.data),
+        }
+    }
+
+    /// What of it differs from another size.
+    fn beside(self, other: Self) -> String {
+        let parts = [
+            (self.vcpus != other.vcpus, format!("{} vCPU", self.vcpus)),
+            (self.memory_mib != other.memory_mib, size(self.memory_mib)),
+            (self.root_mib != other.root_mib, format!("{} root", size(self.root_mib))),
+            (self.data_mib != other.data_mib, format!("{} data", size(self.data_mib))),
+        ];
+        let differing = parts.into_iter().filter(|(differs, _)| *differs);
+        differing.map(|(_, text)| text).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,133 @@
+//! Passwords and keys: made, kept, found; never shown.
+//!
+//! A [`Secret`] cannot be printed, compared with what is shown or turned into
+//! JSON, so none gets into a plan, a journal, a log or an error by accident.
+//! What a deploy makes lies in its state directory, in files that only their
+//! owner can read ([`keep`]).
+
+mod authority;
+mod keep;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+
+pub use self::authority::{Authority, Identity};
+pub use self::keep::{Keep, SecretError, Sources};
+
+use crate::ids::{InstanceName, ServiceName};
+
+/// Bytes of chance in a password that we make.
+const ENTROPY: usize = 24;
+/// Fewest characters of a password that others made: what a dictionary tries
+/// first is shorter.
+const SHORTEST: usize = 12;
+/// Most characters; Redis's own limit is far above.
+const LONGEST: usize = 512;
+
+/// A text that must not be seen.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Secret {
+    /// A new one: 192 bits from the operating system, as 48 hexadecimal digits.
+    ///
+    /// # Errors
+    /// The operating system gives none.
+    pub fn generate() -> io::Result<Self> {
+        let mut bytes = [0; ENTROPY];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// Reads a password that others made. One line end is taken off.
+    ///
+    /// # Errors
+    /// What is wrong with it, without showing it: it has to pass as one word
+    /// through configuration files, environments and clients.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\');
+        if let Some(at) = text.chars().position(|c| !plain(c)) {
+            return Err(format!(
+                "its character {} is none of ASCII's letters, digits and signs without quotes and \
+                 backslash",
+                at + 1
+            ));
+        }
+        if !(SHORTEST..=LONGEST).contains(&text.len()) {
+            return Err(format!(
+                "it has {} characters; expected {SHORTEST} to {LONGEST}",
+                text.len()
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text itself, for whoever has to hand it on.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the instances of a service share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// For clients: the user `default`, who can read and write all keys.
+    pub client: Secret,
+    /// For ourselves and for replicas; clients never get it.
+    pub internal: Secret,
+}
+
+/// Secrets of a deployment, found or made.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// Passwords by service; none for services that ask for none.
+    pub credentials: BTreeMap<ServiceName, Credentials>,
+    /// Certificates and keys, of instances that speak TLS.
+    pub identities: BTreeMap<InstanceName, Identity>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let secret = Secret::parse("correct-horse-battery").unwrap();
+        let held = Credentials { client: secret.clone(), internal: secret };
+        assert!(!format!("{held:?}").contains("horse"), "{held:?}");
+    }
+
+    #[test]
+    fn two_generated_ones_differ_and_can_be_read_again() {
+        let (one, other) = (Secret::generate().unwrap(), Secret::generate().unwrap());
+        assert!(one != other);
+        assert_eq!(one.expose().len(), 2 * ENTROPY);
+        assert!(Secret::parse(one.expose()).unwrap() == one);
+    }
+
+    #[test]
+    fn what_would_break_a_file_or_a_guess_would_find_is_refused_and_not_repeated() {
+        for bad in [
+            "",
+            "short",
+            "with a space in it",
+            "quote\"quote\"quote",
+            "line\nline\nline",
+            "ümläut-ümläut",
+        ] {
+            let why = Secret::parse(bad).unwrap_err();
+            assert!(bad.is_empty() || !why.contains(bad), "{why}");
+        }
+        assert_eq!(Secret::parse("twelve-chars\r\n").unwrap().expose(), "twelve-chars");
+    }
+}

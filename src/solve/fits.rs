@@ -1,0 +1,27 @@
+//! Whether a problem has a plan at all: no objective, the first assignment will do.
+
+use super::highs::{Answer, Effort, minimise};
+use super::{Deadline, Limits, SolveError};
+use crate::model::{Model, Problem, Relaxed, Sum};
+
+/// Whether every part can be placed with its whole demand.
+///
+/// # Errors
+/// The solver failed, or gave no answer in time.
+pub fn fits(problem: &Problem, limits: &Limits) -> Result<bool, SolveError> {
+    if problem.parts.iter().any(|part| part.candidates.is_empty()) {
+        return Ok(false);
+    }
+    let deadline = Deadline::new(limits);
+    let mut model = Model::new(problem, Relaxed::default());
+    for layouts in &model.variables.layouts {
+        model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
+    }
+    let effort = Effort { seconds: deadline.left(), nodes: None };
+    match minimise(&model.program, &Sum::default(), &effort, None) {
+        Ok(Answer::Found { .. }) => Ok(true),
+        Ok(Answer::Infeasible) => Ok(false),
+        Ok(Answer::Nothing) => Err(deadline.hit()),
+        Err(message) => Err(SolveError::Solver { tier: "feasibility".to_owned(), message }),
+    }
+}

@@ -1,0 +1,47 @@
+//! `password:` and `tls:` of a service: how clients get in.
+
+use super::form::{Spanned, mark_of};
+use super::scalar::Text;
+use super::scope::Scope;
+use super::wire;
+use crate::spec::{Access, Cluster, Engine, Password};
+
+/// How clients get into a service: into a sharded one by a password, always.
+pub(super) fn access(
+    scope: &mut Scope<'_>,
+    engine: Engine,
+    wire: &wire::Service,
+) -> Option<Access> {
+    if engine.cluster() != Cluster::Sharded {
+        let tls = wire.tls.as_ref().map(|at| ("tls", at.mark));
+        let password = wire.password.as_ref().map(|node| ("password", mark_of(node)));
+        for (field, mark) in tls.into_iter().chain(password) {
+            scope.wrong(mark, format!("{field}: expected only for redis and valkey so far"));
+        }
+        return Some(Access::default());
+    }
+    let tls = scope.optional("tls", &wire.tls);
+    let password = match &wire.password {
+        None => Some(Password::Generated),
+        Some(node) => password(scope, node),
+    };
+    Some(Access { password: Some(password?), tls: tls.unwrap_or_default() })
+}
+
+fn password(scope: &mut Scope<'_>, node: &Spanned<wire::PasswordFrom>) -> Option<Password> {
+    let wire::PasswordFrom { file, env, command } = &node.value;
+    let text = |found: Option<Text>| found.map(|Text(text)| text);
+    let found = [
+        text(scope.optional("password.file", file)).map(Password::File),
+        text(scope.optional("password.env", env)).map(Password::Environment),
+        text(scope.optional("password.command", command)).map(Password::Command),
+    ];
+    let written = [file, env, command].into_iter().flatten().count();
+    if written != 1 {
+        let message = "password: expected one of `file`, `env` and `command`; without `password`, \
+                       a deploy makes one";
+        scope.wrong(mark_of(node), message);
+        return None;
+    }
+    found.into_iter().flatten().next()
+}

@@ -1,0 +1,327 @@
+//! Plans against a prior plan: what can stay stays, at the same cost.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use hostsplit::audit::{Kind, audit};
+use hostsplit::ids::{DeploymentName, HostName, ServiceName};
+use hostsplit::plan::{Plan, PlanError, make, make_with};
+use hostsplit::profile::Profiles;
+use hostsplit::report::moves::Moves;
+use hostsplit::solve::Limits;
+use hostsplit::spec::{
+    Demand, Engine, FixedVm, GatewayDemand, Network, Objective, Persistence, Policy, SearchDemand,
+    Service, ShardedDemand, Spec, WebDemand,
+};
+use hostsplit::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
+use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
+use proptest::prelude::*;
+
+#[path = "support/bench.rs"]
+mod bench;
+
+use crate::bench::Bench;
+
+/// A host of so many NUMA nodes, each of one L3 domain with a core for the host.
+fn host(at: usize, (numa, cores, gib): (u32, u32, u64)) -> Host {
+    let node = |id: u32| {
+        let first = id * (cores + 1);
+        let core = |cpu| Core { cpus: vec![cpu] };
+        let cores = (first..=first + cores).map(core).collect();
+        NumaNode {
+            id,
+            l3: vec![L3Domain { size_kib: None, cores }],
+            memory_mib: Mebibytes::from_gib(gib),
+            reserved_memory_mib: Mebibytes::ZERO,
+            reserved_cores: 1,
+            pages: Vec::new(),
+        }
+    };
+    Host {
+        name: HostName::new(format!("h{at}")).unwrap(),
+        uri: None,
+        hypervisor: Hypervisor::Kvm,
+        labels: BTreeMap::new(),
+        numa: (0..numa).map(node).collect(),
+        pools: ["a", "b"]
+            .map(|name| Pool {
+                name: name.to_owned(),
+                capacity_mib: Mebibytes::from_gib(1_000),
+                iops_per_s: None,
+            })
+            .to_vec(),
+        bridges: vec!["br0".to_owned()],
+        network_bits_per_s: None,
+        cost: 1,
+    }
+}
+
+fn demand(engine: Engine, load: u64) -> Demand {
+    match engine {
+        Engine::Redis => Demand::Sharded(ShardedDemand {
+            reads_per_s: PerSecond::new(load * 1_500),
+            writes_per_s: PerSecond::new(load * 300),
+            value_bytes: Bytes::new(512),
+            data_mib: Mebibytes::new(load * 40),
+            persistence: Persistence::Aof,
+        }),
+        Engine::Elasticsearch => Demand::Quorum(SearchDemand {
+            index_per_s: PerSecond::new(load * 100),
+            queries_per_s: PerSecond::new(load / 10),
+            data_mib: Mebibytes::new(load * 100),
+            copies: 1,
+            document_bytes: Bytes::new(300),
+            shards_per_query: Some(1),
+        }),
+        Engine::Nginx => Demand::Pool(WebDemand {
+            requests_per_s: PerSecond::new(load * 400),
+            response_bytes: Bytes::new(2_000),
+            cpu_us: 20,
+            tls: false,
+        }),
+        _ => Demand::GatewayPair(GatewayDemand {
+            requests_per_s: PerSecond::new(load * 1_000),
+            response_bytes_per_s: load * 100_000,
+            tls: false,
+        }),
+    }
+}
+
+const ENGINES: [Engine; 4] = [Engine::Redis, Engine::Elasticsearch, Engine::Nginx, Engine::Haproxy];
+
+fn spec(hosts: Vec<Host>, policy: Policy, services: &[(Engine, u64)], machines: u32) -> Spec {
+    let service = |(at, (engine, load)): (usize, &(Engine, u64))| Service {
+        name: ServiceName::new(format!("s{at}")).unwrap(),
+        engine: *engine,
+        demand: demand(*engine, *load),
+        gateway: None,
+    };
+    let fixed = FixedVm {
+        name: ServiceName::new("box").unwrap(),
+        count: machines,
+        vcpus: 1,
+        memory_mib: Mebibytes::new(512),
+        disk_mib: Mebibytes::from_gib(4),
+        iops_per_s: PerSecond::ZERO,
+        network_bits_per_s: BitsPerSecond::ZERO,
+        spread: None,
+    };
+    Spec {
+        name: DeploymentName::new("shop").unwrap(),
+        policy,
+        network: Some(Network {
+            bridge: "br0".into(),
+            subnet: [10, 20, 0, 0].into(),
+            prefix: 16,
+            first: [10, 20, 0, 50].into(),
+            last: [10, 20, 3, 250].into(),
+            gateway: Some([10, 20, 0, 1].into()),
+            vip: None,
+        }),
+        image: None,
+        topology: Topology::new(hosts),
+        services: services.iter().enumerate().map(service).collect(),
+        vms: vec![fixed],
+    }
+}
+
+/// The plan of a spec against a prior one, judged; `None` if there is none.
+fn plan(spec: &Spec, prior: Option<&Plan>) -> Option<Plan> {
+    let profiles = Profiles::builtin().unwrap();
+    match make_with(spec, &profiles, &Limits::default(), prior) {
+        Ok((plan, report)) => {
+            assert!(!report.limit_hit);
+            let mut faults = audit(&plan, &profiles);
+            faults.retain(|one| one.kind != Kind::L3Straddled);
+            assert_eq!(faults, [], "{spec:#?}");
+            Some(plan)
+        }
+        Err(PlanError::Infeasible(_)) => None,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn tier(plan: &Plan, name: &str) -> Option<u64> {
+    plan.tiers.iter().find(|tier| tier.name == name).map(|tier| tier.value)
+}
+
+prop_compose! {
+    fn cases()(
+        shapes in prop::collection::vec((1u32..3, 3u32..9, 6u64..24), 3..5),
+        survive in prop::bool::ANY,
+        services in prop::collection::vec((prop::sample::select(ENGINES.to_vec()), 1u64..60), 1..3),
+        machines in 1u32..5,
+    ) -> Spec {
+        let hosts = shapes.into_iter().enumerate().map(|(at, shape)| host(at, shape)).collect();
+        let policy = if survive { Policy::surviving(Level::Host) } else { Policy::nothing() };
+        spec(hosts, policy, &services, machines)
+    }
+}
+
+/// The same spec with more to do, another host, or a machine less.
+fn changed(spec: &Spec, how: usize, new: (u32, u32, u64)) -> Spec {
+    let mut spec = spec.clone();
+    match how {
+        0 => {
+            for service in &mut spec.services {
+                if let Demand::Pool(web) = &mut service.demand {
+                    web.requests_per_s = PerSecond::new(web.requests_per_s.get() * 3 / 2);
+                } else if let Demand::Sharded(cache) = &mut service.demand {
+                    cache.reads_per_s = PerSecond::new(cache.reads_per_s.get() * 3 / 2);
+                }
+            }
+        }
+        1 => spec.topology.hosts.push(host(spec.topology.hosts.len(), new)),
+        _ => spec.vms[0].count = (spec.vms[0].count - 1).max(1),
+    }
+    spec
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_can_stay_stays_at_the_same_cost(
+        before in cases(),
+        how in 0usize..3,
+        new in (1u32..3, 3u32..9, 6u64..24),
+    ) {
+        let Some(first) = plan(&before, None) else { return Ok(()) };
+        let same = plan(&before, Some(&first)).unwrap();
+        prop_assert_eq!(&same.instances, &first.instances);
+        prop_assert_eq!(&same.services, &first.services);
+
+        let after = changed(&before, how, new);
+        let (Some(free), Some(kept)) = (plan(&after, None), plan(&after, Some(&first))) else {
+            return Ok(());
+        };
+        let cost = "cost of used hosts";
+        prop_assert_eq!(tier(&free, cost), tier(&kept, cost));
+        let stay = |plan| Moves::new(&first, plan).stay;
+        prop_assert!(stay(&kept) >= stay(&free), "{} < {}", stay(&kept), stay(&free));
+        // What the solver says is what the names say.
+        if let Some(moves) = tier(&kept, "instances that do not stay") {
+            let prior = u64::try_from(first.instances.len()).unwrap();
+            prop_assert!(stay(&kept) + moves == prior, "{} + {moves} > {prior}", stay(&kept));
+        }
+        // Again with what was kept as the prior: nothing changes any more.
+        let again = plan(&after, Some(&kept)).unwrap();
+        prop_assert_eq!(&again.instances, &kept.instances);
+        prop_assert_eq!(&again.services, &kept.services);
+    }
+}
+
+#[test]
+fn whoever_does_not_mind_moves_has_no_objective_for_them() {
+    let hosts: Vec<Host> = (0..3).map(|at| host(at, (1, 6, 16))).collect();
+    let mut spec = spec(hosts, Policy::surviving(Level::Host), &[(Engine::Redis, 20)], 1);
+    let profiles = Profiles::builtin().unwrap();
+    let (first, _) = make(&spec, &profiles, &Limits::default()).unwrap();
+    let moves = "instances that do not stay";
+    assert_eq!(tier(&first, moves), None);
+    assert_eq!(tier(&plan(&spec, Some(&first)).unwrap(), moves), Some(0));
+    spec.policy.objective = vec![Objective::Unmet, Objective::Cost];
+    assert_eq!(tier(&plan(&spec, Some(&first)).unwrap(), moves), None);
+}
+
+const HOST: &str = "\
+cost: 10
+hypervisor: kvm
+bridges: [br0]
+reserve: { cores: 1, memory: 1GiB }
+pools: [{ name: default, capacity: 100GiB }]
+numa: [{ id: 0, memory: 8GiB, l3: [{ cores: [[0], [1], [2], [3], [4], [5]] }] }]
+";
+
+const SPEC: &str = "\
+name: shop
+policy: { survive: host }
+network: { bridge: br0, subnet: 10.20.0.0/24, addresses: 10.20.0.50-10.20.0.99 }
+hosts: [{ include: hosts/*.yaml }]
+services:
+  - { name: cache, engine: redis, demand: { reads: 60k/s, writes: 4k/s, data: 1GiB } }
+vms:
+  - { name: box, count: 3, vcpus: 1, memory: 1GiB, disk: 10GiB }
+  - { name: old, count: 1, vcpus: 1, memory: 1GiB, disk: 10GiB }
+";
+
+/// Three equal hosts with a plan.
+fn planned() -> Bench {
+    let bench = Bench::new();
+    for name in ["h1", "h2", "h3"] {
+        bench.put(&format!("hosts/{name}.yaml"), &format!("name: {name}\n{HOST}"));
+    }
+    bench.put("spec.yaml", SPEC);
+    let planned = bench.run(&["plan", "spec.yaml"]);
+    assert!(planned.starts_with("exit 0\n"), "{planned}");
+    bench
+}
+
+/// The screen from a word on.
+fn tail<'a>(screen: &'a str, from: &str) -> &'a str {
+    screen.find(from).map_or(screen, |at| &screen[at..])
+}
+
+/// A host is replaced by a new one, a machine goes, one comes, the boxes grow.
+fn replace(bench: &Bench) {
+    bench.put("hosts/h2.yaml", &format!("name: h9\n{HOST}"));
+    let old = "  - { name: old, count: 1, vcpus: 1, memory: 1GiB, disk: 10GiB }\n";
+    let new = "  - { name: new, count: 1, vcpus: 1, memory: 1GiB, disk: 10GiB }\n";
+    bench.put("spec.yaml", &SPEC.replace(old, new).replace("10GiB }\n", "12GiB }\n"));
+}
+
+#[test]
+fn a_host_that_is_replaced_takes_over_what_stood_on_the_old_one() {
+    let bench = planned();
+    replace(&bench);
+    let screen = bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "new.json"]);
+    insta::assert_snapshot!(tail(&screen, "objectives"), @"
+    objectives, in this order:
+      unmet demand                             0/s      the best there is, proved
+      cost of used hosts                       30       the best there is, proved
+      instances that do not stay               5        the best there is, proved
+      instances that leave their NUMA node     0        the best there is, proved
+      services that are split anew             0        the best there is, proved
+      cores                                    10       the best there is, proved
+      memory                                   9.2 GiB  the best there is, proved
+      cores on the busiest host                4        the best there is, proved
+      leading instances in one failure domain  1        the best there is, proved
+      leading instances that change            0        the best there is, proved
+
+    against the prior plan: 4 instances stay, 4 move, 1 changes its size, 1 is new, 1 goes
+      ~ cache-1  h2 -> h9
+      ~ cache-3  h2 -> h9
+      ~ box-0    h2 -> h3
+      ~ box-1    h2 -> h9
+      = box-2    h3  10 GiB root -> 12 GiB root
+      + new-0    h9
+      - old-0    h1
+
+    10 instances on 3 hosts. audit: no findings. written to new.json
+    ---
+    ");
+    let screen = bench.run(&["plan", "spec.yaml", "--prior", "new.json"]);
+    insta::assert_snapshot!(tail(&screen, "against"), @"
+    against the prior plan: 10 instances stay
+
+    10 instances on 3 hosts. audit: no findings. written to plan.json
+    ---
+    ");
+}
+
+#[test]
+fn a_plan_of_another_deployment_is_no_prior() {
+    let bench = planned();
+    bench.put("spec.yaml", &SPEC.replace("name: shop", "name: other"));
+    let before = bench.read("plan.json");
+    let screen = bench.run(&["plan", "spec.yaml", "--prior", "plan.json"]);
+    assert_eq!(bench.read("plan.json"), before);
+    assert_eq!(bench.names(), ["hosts", "plan.json", "spec.yaml"]);
+    insta::assert_snapshot!(screen, @"
+    exit 1
+    ---
+    error: plan.json: is a plan of shop, but the spec is of other
+    hint: --prior takes the plan that the deployment was last made from
+    ");
+}
