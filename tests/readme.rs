@@ -59,7 +59,8 @@ fn the_planning_part_runs() {
         all.push_str(&format!("{cpu},{cpu},0,0,,{cpu},{cpu},{cpu},{}\n", cpu / 8));
     }
     let lscpu = format!("# CPU,Core,Socket,Node,,L1d,L1i,L2,L3\n{all}");
-    let spec: String = spec.lines().filter(|line| !line.starts_with("image:")).collect::<Vec<_>>().join("\n");
+    let spec: String =
+        spec.lines().filter(|line| !line.starts_with("image:")).collect::<Vec<_>>().join("\n");
     bench.put("spec.yaml", &spec).put("h1.txt", &lscpu);
     let mut ran = 0;
     for command in commands("### Planning, without any host") {

@@ -66,7 +66,9 @@ pub fn run(args: &Args) -> Outcome {
                 tracing::info!("tier {tier}: {seconds:.2} s");
             }
             if solve::is_cancelled() {
-                ui::say("note: the search was ended; this is the best plan so far, see the objectives");
+                ui::say(
+                    "note: the search was ended; this is the best plan so far, see the objectives",
+                );
             } else if report.limit_hit {
                 ui::say(&format!(
                     "note: the time limit of {} s ended the search, see the objectives; a longer \

@@ -139,7 +139,16 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
         })
     });
     let (sites, wishes) = (sites.collect(), Vec::new());
-    Problem { parts, sites, survive, addresses: None, wishes }
+    Problem {
+        parts,
+        sites,
+        survive,
+        addresses: None,
+        wishes,
+        prior: Vec::new(),
+        cannot_stay: 0,
+        split_before: Vec::new(),
+    }
 }
 
 /// Values and bounds of all tiers, or that there is no plan.

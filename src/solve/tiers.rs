@@ -229,9 +229,7 @@ fn sliced(
         if seconds <= 0.0 {
             // The start is known already; what was found since is worth more.
             return Ok(match (proved, best) {
-                (Some(bound), Some(values)) => {
-                    Answer::Found { values, bound, limit_hit: true }
-                }
+                (Some(bound), Some(values)) => Answer::Found { values, bound, limit_hit: true },
                 _ => Answer::Nothing,
             });
         }

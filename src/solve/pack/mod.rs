@@ -319,7 +319,7 @@ fn finish(
     let cores = (0..hosts.count()).map(|site| hosts.cores(site)).map(|(left, has)| has - left);
     let late = deadline.left() <= 0.0;
     let cores: i64 = cores.sum();
-    let tiers = TIERS.map(|goal| {
+    let tiers = TIERS.into_iter().filter_map(|goal| {
         let (value, bound) = match goal {
             Goal::Unmet => (least.unmet, least.unmet),
             Goal::Cost => (cost, least.cost),
@@ -327,16 +327,19 @@ fn finish(
             Goal::Memory => (memory, least.memory),
             Goal::BusiestHost => busiest,
             Goal::MostLeads => balance::leads(problem, &leads),
+            // What has a prior plan is not packed.
+            Goal::Moves | Goal::Shifts | Goal::Layouts | Goal::Leads => return None,
         };
         let bound = bound.min(value).max(0);
-        TierResult {
+        Some(TierResult {
             goal,
             value: natural(value),
             bound: natural(bound),
             seconds: 0.0,
             limit_hit: late && bound < value,
-        }
+        })
     });
+    let tiers: Vec<TierResult> = tiers.collect();
     let several =
         |placed: &Placed| problem.sites.get(placed.site).is_some_and(|site| site.pools.len() > 1);
     Ok(Some(Solution {
@@ -344,7 +347,7 @@ fn finish(
         rooms: placed(&spots, |spot| spot.room),
         pools: placed(&spots, |spot| spot.pool).into_iter().filter(several).collect(),
         leads,
-        tiers: tiers.to_vec(),
+        tiers,
     }))
 }
 
