@@ -110,7 +110,7 @@ impl Cover {
 }
 
 /// The sums that every plan needs, one per resource that hosts limit.
-fn volumes(goods: &Goods) -> Vec<Cut> {
+pub(super) fn volumes(goods: &Goods) -> Vec<Cut> {
     let limited = (0..DIMENSIONS).map(|dimension| volume(goods, dimension));
     let is_limit = |cut: &Cut| {
         cut.holds.iter().all(|holds| *holds < UNLIMITED)

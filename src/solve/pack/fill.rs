@@ -245,12 +245,12 @@ fn by_filling(hosts: &Hosts, scale: &Scale) -> Vec<usize> {
 }
 
 /// How much of what is free lies together.
-fn worth(hosts: &Hosts, scale: &Scale) -> f64 {
+pub(super) fn worth(hosts: &Hosts, scale: &Scale) -> f64 {
     used(hosts).iter().map(|site| scale.weigh(&hosts.left(*site)).powi(2)).sum()
 }
 
 /// By falling size; each round stretches the sizes a little differently.
-fn sort(goods: &Goods, moved: &mut [Spot], scale: &Scale, round: usize) {
+pub(super) fn sort(goods: &Goods, moved: &mut [Spot], scale: &Scale, round: usize) {
     let mut dice = Dice(u64::try_from(round).unwrap_or(1));
     let key = |spot: &Spot, dice: &mut Dice| {
         let at = goods.items.partition_point(|i| (i.part, i.shape) < (spot.part, spot.shape));

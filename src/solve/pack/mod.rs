@@ -9,6 +9,7 @@
 //! | `columns.rs` | column generation |
 //! | `master.rs` | whole columns, hosts made of them |
 //! | `narrow.rs` | a few layouts of each service |
+//! | `squeeze.rs` | hosts chosen first, then filled |
 //! | `fill.rs` | best fit, and better by taking hosts apart |
 //! | `balance.rs` | the busiest host relieved, and how far that can go |
 
@@ -21,6 +22,7 @@ mod hosts;
 mod knapsack;
 mod master;
 mod narrow;
+mod squeeze;
 
 use std::collections::BTreeMap;
 
@@ -46,13 +48,13 @@ pub(super) enum Packed {
 }
 
 /// Rounds of taking hosts apart: for each first plan, and for the best at last.
-const ROUNDS: [usize; 2] = [1_000, 6_000];
+const ROUNDS: [usize; 2] = [1_000, 2_000];
 /// Nodes that the search for the least of the rows over classes looks at.
 const COVER_NODES: i32 = 2_000;
 /// Part of the time that column generation and whole columns may take.
 const SHARE: f64 = 0.3;
 /// Nodes that the search over whole columns looks at.
-const NODES: i32 = 2_000;
+const NODES: i32 = 500;
 
 /// Packs a problem.
 pub(super) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, String> {
@@ -70,19 +72,24 @@ pub(super) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, Str
     let mut cuts = Vec::new();
     if first.unmet == 0 && search.cost().is_none_or(|cost| cost > bound) {
         // What column generation proves holds for the layouts that it knows.
-        let (is_whole, proof) = (narrow.is_whole(problem), search.generate(bound)?);
-        if is_whole && let Some(again) = layouts(&goods, &proof, None, deadline)? {
+        cuts = search.generate(bound)?;
+        if narrow.is_whole(problem)
+            && let Some(again) = layouts(&goods, &cuts, None, deadline)?
+        {
             bound = bound.max(again.cost);
-            cuts = proof;
             if search.cost().is_none_or(|cost| cost > bound) {
                 search.fill(&again);
             }
         }
     }
+    if first.unmet == 0 {
+        search.squeeze(&cuts, bound);
+    }
     search.polish(bound);
     let Some((chosen, hosts)) = search.best.take() else { return Ok(Packed::Nothing) };
     // Without an answer in time nothing is proved of these.
-    let least = layouts(&whole, &cuts, Some(hosts.cost()), deadline).unwrap_or_default();
+    let proof = if narrow.is_whole(problem) { &cuts[..] } else { &[] };
+    let least = layouts(&whole, proof, Some(hosts.cost()), deadline).unwrap_or_default();
     let least = Least { unmet: first.unmet, cost: bound, ..least.unwrap_or_default() };
     let found = finish(&goods, (&chosen, hosts), &least, deadline)?;
     Ok(found.map_or(Packed::Nothing, |found| Packed::Found(Box::new(outward(&narrow, found)))))
@@ -260,6 +267,20 @@ impl<'g> Search<'g> {
             }
         }
         Ok(generated.cuts)
+    }
+
+    /// Hosts chosen first and filled, with the layouts of the best plan.
+    fn squeeze(&mut self, cuts: &[Cut], bound: i64) {
+        let Some((chosen, hosts)) = &self.best else { return };
+        if hosts.cost() <= bound {
+            return;
+        }
+        let better = squeeze::squeeze(self.goods, chosen, cuts, hosts.cost(), self.deadline);
+        let Some(better) = better else { return };
+        let spots: Vec<Spot> = better.all().collect();
+        if hosts::leads(self.goods.problem, chosen, &spots).is_some() {
+            self.best = Some((chosen.clone(), better));
+        }
     }
 
     /// Makes the best plan better as long as its cost is not proved.
