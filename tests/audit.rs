@@ -153,6 +153,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
             service.groups[0].slots = slots(0, 8_191);
             service.groups[1].slots = slots(8_192, 16_383);
             service.layout.groups = 2;
+            service.layout.instances = 4;
             service.capacity.total_per_s = PerSecond::new(88_000);
             service.capacity.demand_per_s = PerSecond::new(74_000);
             let demand = sharded(service);
@@ -172,7 +173,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
         Kind::ProcessMemory => {
             plan.instances[0].config.insert("maxmemory".to_owned(), "427mb".to_owned());
         }
-        Kind::Capacity => service.capacity.demand_per_s = PerSecond::new(132_001),
+        Kind::Capacity => service.capacity.total_per_s = PerSecond::new(131_999),
         other => panic!("{other}"),
     }
 }
@@ -183,6 +184,7 @@ fn break_survival(kind: Kind, plan: &mut Plan) {
         Kind::GroupSpread => move_to(plan, "cache-1", "h1", &[4]),
         Kind::LostGroup => {
             service.layout.copies = 1;
+            service.layout.instances = 3;
             service.groups.iter_mut().for_each(|group| group.replicas.clear());
             plan.instances.retain(|instance| instance.role != Role::Replica);
         }
