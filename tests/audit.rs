@@ -12,7 +12,7 @@ use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Plan, Role, ServicePlan, SlotRange};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::{Demand, Engine, Persistence, Policy, ShardedDemand};
+use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand};
 use hostsplit::topology::Level;
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -129,7 +129,7 @@ fn break_hosts(kind: Kind, plan: &mut Plan) {
 fn break_identity(kind: Kind, plan: &mut Plan) {
     match kind {
         Kind::Network => {
-            plan.network.as_mut().unwrap().gateway = Some(Ipv4Addr::new(10, 20, 0, 90))
+            plan.network.as_mut().unwrap().gateway = Some(Ipv4Addr::new(10, 20, 0, 90));
         }
         Kind::Address => readdress(plan, 0, Ipv4Addr::new(10, 20, 0, 200)),
         Kind::AddressTwice => readdress(plan, 0, plan.instances[1].address.unwrap()),
