@@ -78,6 +78,7 @@ fn too_few_cores() {
       Because the smallest split that serves the demand needs more than there is:
         all hosts  cores  needs 56, allocatable 9, short by 47
       At least 10 % of the demand on cache could be served, data and load alike.
+      It would fit with 27 more hosts like h1 (cost 27).
     hint: for cores, add at least 16 hosts like h1, or ask for less
     ");
 }
@@ -92,6 +93,7 @@ fn too_little_memory() {
       Because the smallest split that serves the demand needs more than there is:
         all hosts  memory  needs 105.3 GiB, allocatable 42 GiB, short by 63.3 GiB
       At least 35 % of the demand on cache could be served, data and load alike.
+      It would fit with 5 more hosts like h1 (cost 5).
     hint: for memory, add at least 5 hosts like h1, or ask for less
     ");
 }
@@ -121,6 +123,7 @@ fn too_little_disk() {
       Because the smallest split that serves the demand needs more than there is:
         all pools  disk  needs 54 GiB, allocatable 36 GiB, short by 18 GiB
       Nothing of the demand on cache could be served.
+      It would fit with 3 more hosts like h1 (cost 3).
     hint: for disk, enlarge the pools or add at least 2 hosts like h1
     ");
 }
