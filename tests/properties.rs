@@ -267,8 +267,10 @@ fn forty_hosts_carry_two_hundred_machines() {
     let (plan, report) = make(&spec, &profiles, &Limits::default()).unwrap();
     assert!(!report.limit_hit);
     judge(&plan, &profiles);
-    // 2,082 cores need 22 hosts of 96.
-    assert_eq!(objective(&plan), (22, 2082));
+    // One core of a shared L3 carries 32,558 of the 3,066,666 operations per second:
+    // 95 masters and as many replicas. With the 1,920 cores of the machines they need
+    // 22 hosts of 96.
+    assert_eq!(objective(&plan), (22, 2110));
     assert!(plan.instances.len() >= 200);
 }
 

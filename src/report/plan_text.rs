@@ -328,7 +328,7 @@ pub(super) fn proof(tier: &Tier) -> (String, String) {
         "the best there is, proved".to_owned()
     } else {
         let gap = percent(value.saturating_sub(*bound), *value);
-        format!("the time was over: none is below {}, gap {gap:.1} %", amount(*bound))
+        format!("not proved: none is below {}, gap {gap:.1} %", amount(*bound))
     };
     (amount(*value), proof)
 }
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(row("unmet demand", "/s", 0, 0), format!("unmet demand | 0/s | {best}"));
         assert_eq!(
             row("cost of used hosts", "cost", 3, 2),
-            "cost of used hosts | 3 | the time was over: none is below 2, gap 33.3 %"
+            "cost of used hosts | 3 | not proved: none is below 2, gap 33.3 %"
         );
     }
 
