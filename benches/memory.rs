@@ -25,7 +25,8 @@ use hostsplit::spec::Spec;
 fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|text| !text.starts_with('-')).collect();
-    let all: [(&str, fn() -> Spec); 5] = [
+    type Case = (&'static str, fn() -> Spec);
+    let all: [Case; 5] = [
         ("four-services", || cases::example("four-services")),
         ("equal-hosts", cases::equal_hosts),
         ("services", cases::services),

@@ -12,7 +12,7 @@ use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Plan, Role, ServicePlan, SlotRange};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::{Demand, Engine, Persistence, Policy, ShardedDemand};
+use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand};
 use hostsplit::topology::Level;
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -51,8 +51,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::Identity
         | Kind::Derivation
         | Kind::IdentityTwice => break_identity(kind, plan),
-        Kind::Engine
-        | Kind::Slots
+        Kind::Slots
         | Kind::Copies
         | Kind::Role
         | Kind::Masters
@@ -64,7 +63,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::Capacity => break_service(kind, plan),
         Kind::GroupSpread | Kind::LostGroup | Kind::Majority => break_survival(kind, plan),
         // The other kinds of cluster: see `audit_kinds.rs`.
-        Kind::Gateway | Kind::Survivors | Kind::ShardSpread | Kind::Voters => {}
+        Kind::Engine | Kind::Gateway | Kind::Survivors | Kind::ShardSpread | Kind::Voters => {}
         Kind::Iops => {
             plan.topology.hosts[0].pools[0].iops_per_s = Some(PerSecond::new(9));
             plan.vms[0].iops_per_s = PerSecond::new(10);
@@ -130,7 +129,7 @@ fn break_hosts(kind: Kind, plan: &mut Plan) {
 fn break_identity(kind: Kind, plan: &mut Plan) {
     match kind {
         Kind::Network => {
-            plan.network.as_mut().unwrap().gateway = Some(Ipv4Addr::new(10, 20, 0, 90))
+            plan.network.as_mut().unwrap().gateway = Some(Ipv4Addr::new(10, 20, 0, 90));
         }
         Kind::Address => readdress(plan, 0, Ipv4Addr::new(10, 20, 0, 200)),
         Kind::AddressTwice => readdress(plan, 0, plan.instances[1].address.unwrap()),
@@ -144,7 +143,6 @@ fn break_identity(kind: Kind, plan: &mut Plan) {
 fn break_service(kind: Kind, plan: &mut Plan) {
     let service = &mut plan.services[0];
     match kind {
-        Kind::Engine => service.engine = Engine::Nginx,
         Kind::Slots => service.groups[0].slots = slots(0, 5_459),
         Kind::Copies => service.layout.copies = 1,
         Kind::Role => plan.instances[1].role = Role::Master,
@@ -155,6 +153,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
             service.groups[0].slots = slots(0, 8_191);
             service.groups[1].slots = slots(8_192, 16_383);
             service.layout.groups = 2;
+            service.layout.instances = 4;
             service.capacity.total_per_s = PerSecond::new(88_000);
             service.capacity.demand_per_s = PerSecond::new(74_000);
             let demand = sharded(service);
@@ -174,7 +173,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
         Kind::ProcessMemory => {
             plan.instances[0].config.insert("maxmemory".to_owned(), "427mb".to_owned());
         }
-        Kind::Capacity => service.capacity.demand_per_s = PerSecond::new(132_001),
+        Kind::Capacity => service.capacity.total_per_s = PerSecond::new(131_999),
         other => panic!("{other}"),
     }
 }
@@ -185,6 +184,7 @@ fn break_survival(kind: Kind, plan: &mut Plan) {
         Kind::GroupSpread => move_to(plan, "cache-1", "h1", &[4]),
         Kind::LostGroup => {
             service.layout.copies = 1;
+            service.layout.instances = 3;
             service.groups.iter_mut().for_each(|group| group.replicas.clear());
             plan.instances.retain(|instance| instance.role != Role::Replica);
         }
@@ -275,7 +275,7 @@ fn configuration_keeps_the_data_as_asked_for() {
 
 #[test]
 fn each_rule_is_broken_alone() {
-    let others = [Kind::Gateway, Kind::Survivors, Kind::ShardSpread, Kind::Voters];
+    let others = [Kind::Engine, Kind::Gateway, Kind::Survivors, Kind::ShardSpread, Kind::Voters];
     for kind in Kind::ALL.iter().filter(|kind| !others.contains(kind)) {
         let mut plan = good_plan();
         break_rule(*kind, &mut plan);

@@ -129,13 +129,10 @@ fn too_little_disk() {
 fn too_few_addresses() {
     let asked = Asked { last_address: 53, ..ASKED };
     insta::assert_snapshot!(asked.screen(), @"
-    exit 4
+    exit 1
     ---
-    error: no plan satisfies the spec
-      Because the smallest split that serves the demand needs more than there is:
-        the network  addresses  needs 6, allocatable 4, short by 2
-      Nothing of the demand on cache could be served.
-    hint: widen network.addresses by 2 or more
+    error: spec.yaml:3:58: addresses: 10.30.0.50-10.30.0.53 are 4 addresses; the services need 6 at least and the vms 0
+    hint: widen the range to 6 or more
     ");
 }
 
@@ -174,8 +171,7 @@ fn no_hosts_at_all() {
     insta::assert_snapshot!(asked.screen(), @"
     exit 1
     ---
-    error: spec.yaml:1:1: there are no hosts
-    hint: `hostsplit discover URI` writes host files; name them as `hosts: [{ include: hosts/*.yaml }]`
+    error: spec.yaml:4:6: hosts: found nothing; expected a list such as [a, b]
     ");
 }
 

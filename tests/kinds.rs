@@ -190,10 +190,10 @@ fn two_hosts_have_no_majority_unless_an_operator_makes_one() {
     let survive = vec![Survive { level: Level::Host, quorum: Quorum::Manual }];
     let plan = plan(&spec(hosts(), Policy { survive, ..Policy::nothing() }, services())).unwrap();
     insta::assert_snapshot!(table(&plan), @"
-    a  5 x search data, 2 vCPU, 4096 MiB
-    a  1 x search voter, 2 vCPU, 4096 MiB
-    b  4 x search data, 2 vCPU, 4096 MiB
-    b  2 x search voter, 2 vCPU, 4096 MiB
+    a  4 x search data, 2 vCPU, 4096 MiB
+    a  2 x search voter, 2 vCPU, 4096 MiB
+    b  5 x search data, 2 vCPU, 4096 MiB
+    b  1 x search voter, 2 vCPU, 4096 MiB
     ");
     outlives_each_host(&plan, "search");
 }
@@ -218,8 +218,8 @@ fn a_pool_on_three_hosts() {
     let services = vec![("web", Engine::Apache, web(40_000, 10_240, 0))];
     let plan = plan(&spec(hosts, policy, services)).unwrap();
     insta::assert_snapshot!(table(&plan), @"
-    a  1 x web member, 8 vCPU, 1024 MiB
-    b  1 x web member, 8 vCPU, 1024 MiB
+    a  2 x web member, 4 vCPU, 768 MiB
+    b  2 x web member, 4 vCPU, 768 MiB
     ");
     outlives_each_host(&plan, "web");
     assert!(of(&plan, "web").iter().all(|one| one.role == Role::Member && one.group.is_none()));
@@ -237,9 +237,9 @@ fn a_gateway_before_a_pool() {
         vec![("web", Engine::Nginx, web(20_000, 10_240, 0)), ("edge", Engine::Haproxy, gateway)];
     let plan = plan(&spec(hosts, Policy::surviving(Level::Host), services)).unwrap();
     insta::assert_snapshot!(table(&plan), @"
-    a  1 x edge standby, 4 vCPU, 4096 MiB
+    a  1 x edge active, 4 vCPU, 4096 MiB
     a  1 x web member, 4 vCPU, 640 MiB
-    b  1 x edge active, 4 vCPU, 4096 MiB
+    b  1 x edge standby, 4 vCPU, 4096 MiB
     b  1 x web member, 4 vCPU, 640 MiB
     ");
     outlives_each_host(&plan, "web");

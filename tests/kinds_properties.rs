@@ -130,6 +130,7 @@ fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<(Engine, Demand)>) -> Sp
             first: [10, 20, 0, 50].into(),
             last: [10, 20, 3, 250].into(),
             gateway: None,
+            vip: None,
         }),
         image: None,
         topology: Topology::new(hosts),

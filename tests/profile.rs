@@ -12,17 +12,27 @@ use crate::bench::Bench;
 fn all_profiles_are_listed() {
     insta::assert_snapshot!(Bench::new().run(&["profile"]), @"
     exit 0
-    engine   version  kind             numbers: A  B  C  proposal
-    redis    8        sharded          7           3  2  21
-    valkey   8        sharded          7           3  2  21
-    mysql    8.4      primary-replica  11          1  0  16
-    mariadb  11.8     primary-replica  8           1  0  19
+    engine         version  kind             numbers: A  B  C  proposal
+    redis          8        sharded          7           3  2  21
+    valkey         8        sharded          7           3  2  21
+    mysql          8.4      primary-replica  11          1  0  16
+    mariadb        11.8     primary-replica  8           1  0  19
+    elasticsearch  8        quorum           12          2  2  18
+    opensearch     2        quorum           12          2  2  18
+    apache         2.4      pool             8           2  4  11
+    nginx          1.9      pool             5           0  7  13
+    haproxy        2.4      gateway-pair     10          0  0  11
 
     unit of work:
-      redis    plain reads per second, without pipelining
-      valkey   plain reads per second, without pipelining
-      mysql    read-only transactions per second, as sysbench's oltp_read_only (16 statements)
-      mariadb  read-only transactions per second, as sysbench's oltp_read_only (16 statements)
+      redis          plain reads per second, without pipelining
+      valkey         plain reads per second, without pipelining
+      mysql          read-only transactions per second, as sysbench's oltp_read_only (16 statements)
+      mariadb        read-only transactions per second, as sysbench's oltp_read_only (16 statements)
+      elasticsearch  documents of up to 128 B indexed per second
+      opensearch     documents of up to 128 B indexed per second
+      apache         requests per second
+      nginx          requests per second
+      haproxy        requests per second
 
     grades of evidence:
       A         read in full at the source
@@ -353,7 +363,7 @@ fn an_engine_that_is_not_known_is_a_mistake_of_the_command_line() {
     exit 2
     ---
     error: there is no profile of an engine "cobol"
-    hint: the engines are redis, valkey, mysql, mariadb
+    hint: the engines are redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx, haproxy
     "#);
 }
 

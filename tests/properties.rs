@@ -423,7 +423,6 @@ fn splits(spec: &Spec, profile: &Profile) -> Vec<Split> {
     let demand = sharded(spec);
     assert_eq!(demand.persistence, Persistence::Aof);
     let copies: u32 = if spec.policy.survives() { 2 } else { 1 };
-    #[expect(irrefutable_let_patterns, reason = "other kinds of cluster follow")]
     let Rules::Sharded(rules) = &profile.rules else { panic!("redis is sharded") };
     let (work, memory) = (&rules.work, &rules.memory);
     let per_write = work.write.default

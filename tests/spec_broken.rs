@@ -1,5 +1,7 @@
 //! Ten broken specs as their author sees them: each says what to do.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/bench.rs"]
 #[expect(dead_code, reason = "other tests read what was written")]
 mod bench;

@@ -110,7 +110,7 @@ pub fn equal_hosts() -> Spec {
 pub fn services() -> Spec {
     let class = |at: usize| {
         let gib = [256, 384, 512, 768, 1024][at % 5];
-        let (nodes, l3) = if at % 2 == 0 { (2, 4) } else { (2, 6) };
+        let (nodes, l3) = if at.is_multiple_of(2) { (2, 4) } else { (2, 6) };
         let cost = u64::from(nodes * l3) * 600 + gib * 7 + 500;
         (nodes, l3, gib, cost)
     };
@@ -143,7 +143,11 @@ pub fn services() -> Spec {
                 writes_per_s: PerSecond::new(90_000 + 25_000 * (at % 4)),
                 value_bytes: Bytes::new(512),
                 data_mib: Mebibytes::from_gib(100 + 50 * (at % 5)),
-                persistence: if at % 2 == 0 { Persistence::Aof } else { Persistence::None },
+                persistence: if at.is_multiple_of(2) {
+                    Persistence::Aof
+                } else {
+                    Persistence::None
+                },
             }),
             gateway: None,
             access: Default::default(),

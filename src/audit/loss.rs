@@ -102,14 +102,7 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     fn loss(&self, profiles: &Profiles, level: Level, domain: &str) -> Loss {
-        let is_lead = |one: &&&Instance| {
-            matches!(
-                one.role,
-                Role::Master | Role::Primary | Role::Voter | Role::Witness | Role::Active
-            )
-        };
-        let is_gone = |one: &&&Instance| self.gone.contains(&one.name);
-        let leads = self.own.iter().filter(is_lead);
+        let (leads, leads_lost) = self.leads();
         let mut loss = Loss {
             level,
             domain: domain.to_owned(),
@@ -117,8 +110,8 @@ impl Replay<'_> {
             cluster: self.service.engine.cluster(),
             instances: self.own.len(),
             instances_lost: self.gone.len(),
-            leads: leads.clone().count(),
-            leads_lost: leads.filter(is_gone).count(),
+            leads,
+            leads_lost,
             promoted: Vec::new(),
             lost_groups: Vec::new(),
             single_groups: Vec::new(),
@@ -132,6 +125,17 @@ impl Replay<'_> {
         loss.remaining_per_s = PerSecond::new(remaining);
         loss.operator = self.operator(&loss);
         loss
+    }
+
+    /// Leading instances, and how many of them are lost: where there are groups, who
+    /// leads these; else the voters.
+    fn leads(&self) -> (usize, usize) {
+        let votes = |one: &&&Instance| matches!(one.role, Role::Voter | Role::Witness);
+        let voters = self.own.iter().filter(votes).map(|one| &one.name);
+        let groups = self.service.groups.iter().map(|group| &group.lead);
+        let leads: Vec<&InstanceName> = voters.chain(groups).collect();
+        let lost = leads.iter().filter(|name| self.gone.contains(*name)).count();
+        (leads.len(), lost)
     }
 
     /// What is asked of the others: a replica that is lost applies no writes.

@@ -102,6 +102,7 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// Ctrl-C ends the search with the best plan so far; a second one ends the program.
+#[expect(clippy::disallowed_methods, reason = "edge: the user wants to leave at once")]
 fn on_interrupt() -> Result<(), CliError> {
     let handler = || {
         if solve::is_cancelled() {

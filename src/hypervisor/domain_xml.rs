@@ -18,6 +18,7 @@ pub(super) fn text(node: Node<'_, '_>, path: &[&str]) -> Option<String> {
 }
 
 /// The name in some domain XML.
+#[cfg(feature = "libvirt")]
 pub(super) fn domain_name(xml: &str) -> Option<String> {
     let document = Document::parse(xml).ok()?;
     text(document.root_element(), &["name"])

@@ -284,7 +284,7 @@ mod tests {
         (first..first + count).map(|cpu| Core { cpus: vec![cpu, cpu + 100] }).collect()
     }
 
-    fn domains<'a>(all: &'a [Vec<Core>]) -> Vec<Vec<&'a Core>> {
+    fn domains(all: &[Vec<Core>]) -> Vec<Vec<&Core>> {
         all.iter().map(|domain| domain.iter().collect()).collect()
     }
 

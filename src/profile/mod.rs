@@ -79,7 +79,6 @@ pub enum Curve {
 
 /// What holds for one kind of cluster.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a handful exist, none in a hot place")]
 pub enum Rules {
     /// Redis, Valkey.
     Sharded(Sharded),

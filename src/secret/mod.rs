@@ -3,7 +3,7 @@
 //! A [`Secret`] cannot be printed, compared with what is shown or turned into
 //! JSON, so none gets into a plan, a journal, a log or an error by accident.
 //! What a deploy makes lies in its state directory, in files that only their
-//! owner can read ([`keep`]).
+//! owner can read (`keep`).
 
 mod authority;
 mod keep;

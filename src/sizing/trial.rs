@@ -30,7 +30,7 @@ fn host(number: u32) -> Host {
     let cores = |first: u32| (first..first + 8).map(|cpu| Core { cpus: vec![cpu, cpu + 64] });
     let l3 = |at: u32| L3Domain { size_kib: None, cores: cores(8 * at).collect() };
     Host {
-        name: HostName::new(&format!("h{number}")).unwrap(),
+        name: HostName::new(format!("h{number}")).unwrap(),
         uri: None,
         hypervisor: Hypervisor::Kvm,
         labels: BTreeMap::new(),

@@ -7,7 +7,7 @@
 //! left after any loss serves the whole demand, within the usable rate and, where
 //! copies can help it, within the I/O operations of a disk. More groups, up to
 //! the `shards` of the demand, make smaller instances; smaller pools need less
-//! memory and more I/O: so both are choices of the model, and [`choice`] drops
+//! memory and more I/O: so both are choices of the model, and `choice` drops
 //! what is no better in anything.
 //!
 //! Assumptions: data, load and working set spread evenly over the groups; whoever

@@ -25,7 +25,8 @@ enum End {
 /// measurements.
 fn profile(engine: Engine, end: End) -> Profile {
     let mut profile = Profiles::builtin().unwrap().of(engine).unwrap().clone();
-    let (fast, slow): (fn(&Number) -> f64, fn(&Number) -> f64) = match end {
+    type Pick = fn(&Number) -> f64;
+    let (fast, slow): (Pick, Pick) = match end {
         End::Low => (|number| number.low, |number| number.high),
         End::Default => (|number| number.default, |number| number.default),
         End::High => (|number| number.high, |number| number.low),

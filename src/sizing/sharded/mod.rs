@@ -5,7 +5,7 @@
 //! More groups never serve better, but their instances are smaller and may fit
 //! where larger ones do not. So, per count of virtual CPUs, the candidates are
 //!
-//! - every number of groups from the fewest up to [`EXACT`] more, then in steps
+//! - every number of groups from the fewest up to `EXACT` more, then in steps
 //!   of an eighth, always two neighbours at a time: with an even number, the
 //!   rule that no failure domain holds half of the masters is harder;
 //! - of those whose instances are equal in every size only the two with the
@@ -13,8 +13,8 @@
 //!
 //! Assumptions: keys spread evenly over the slots, and load over the keys; so
 //! the group with the most slots has the most of both, and sets the size. The
-//! enumeration is exact up to [`EXACT`] groups beyond the fewest, and as good as
-//! its steps from there on, of which at most [`MOST`] are taken.
+//! enumeration is exact up to `EXACT` groups beyond the fewest, and as good as
+//! its steps from there on, of which at most `MOST` are taken.
 
 mod memory;
 mod parts;
