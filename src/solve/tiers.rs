@@ -58,7 +58,7 @@ pub struct Solution {
 
 /// Counts above which the program per host is too large: the packed plan then
 /// stands with its bounds.
-const LARGE: usize = 2_000;
+const LARGE: usize = 4_000;
 
 /// Solves a problem tier by tier.
 ///
