@@ -78,6 +78,7 @@ fn too_few_cores() {
       Because the smallest split that serves the demand needs more than there is:
         all hosts  cores  needs 56, allocatable 9, short by 47
       At least 10 % of the demand on cache could be served, data and load alike.
+      It would fit with 27 more hosts like h1 (cost 27).
     hint: for cores, add at least 16 hosts like h1, or ask for less
     ");
 }
@@ -92,6 +93,7 @@ fn too_little_memory() {
       Because the smallest split that serves the demand needs more than there is:
         all hosts  memory  needs 105.3 GiB, allocatable 42 GiB, short by 63.3 GiB
       At least 35 % of the demand on cache could be served, data and load alike.
+      It would fit with 5 more hosts like h1 (cost 5).
     hint: for memory, add at least 5 hosts like h1, or ask for less
     ");
 }
@@ -107,6 +109,7 @@ fn memory_behind_pages_that_divide_nothing() {
       Because the smallest split that serves the demand needs more than there is:
         all hosts  memory  needs 15.7 GiB, allocatable 6 GiB, short by 9.7 GiB
       At least 30 % of the demand on cache could be served, data and load alike.
+      It would fit with 7 more hosts like h1 (cost 7).
     hint: for memory, add at least 5 hosts like h1, or ask for less; 36GiB more cannot be used, since the pages of a NUMA node's instances have one size, which divides the memory of each: 2MiB pages suit most
     ");
 }
@@ -121,6 +124,7 @@ fn too_little_disk() {
       Because the smallest split that serves the demand needs more than there is:
         all pools  disk  needs 54 GiB, allocatable 36 GiB, short by 18 GiB
       Nothing of the demand on cache could be served.
+      It would fit with 3 more hosts like h1 (cost 3).
     hint: for disk, enlarge the pools or add at least 2 hosts like h1
     ");
 }
@@ -147,6 +151,7 @@ fn two_hosts_keep_no_quorum() {
       there are only 2 hosts, the loss of either would stop it: two hosts cannot
       keep a cluster that elects by majority writable after losing one.
       Nothing of the demand on cache could be served.
+      It would fit with 1 more host like h1 (cost 1).
     hint: add a third host, or a small one that carries one master; or accept that an operator must help: `survive: { level: host, quorum: manual }`; or `survive: none`
     ");
 }
@@ -161,6 +166,7 @@ fn one_host_keeps_no_quorum() {
       Because cache needs 3 masters, no failure domain may hold half of them, and
       there is only 1 host, its loss would stop it.
       Nothing of the demand on cache could be served.
+      It would fit with 2 more hosts like h1 (cost 2).
     hint: add 2 more hosts; a small one may carry just one master; or accept that an operator must help: `survive: { level: host, quorum: manual }`; or `survive: none`
     ");
 }
@@ -230,6 +236,7 @@ fn more_machines_than_hosts_to_spread_them_over() {
     error: no plan satisfies the spec
       Because builder asks for 5 machines, at most one per host, and there are
       only 3 hosts, 2 of them cannot be placed.
+      It would fit with 2 more hosts like h1 (cost 2).
     hint: add 2 hosts, ask for fewer of builder, or leave its `spread` out
     ");
 }
@@ -249,6 +256,7 @@ fn enough_in_total_but_not_in_the_right_places() {
       is left over in one place does not help in another; 1 core more in the right
       places would do.
       Nothing of the demand on cache could be served.
+      It would fit with 1 more host like h1 (cost 1).
     hint: add a host, or take instances away from the fullest ones
     ");
 }
@@ -294,6 +302,13 @@ fn programs_get_the_same_numbers() {
             "short_by": 1,
             "unit": "hosts"
           }
+        ],
+        "would_fit": [
+          {
+            "cost": 1,
+            "count": 1,
+            "like": "h1"
+          }
         ]
       }
     }
@@ -303,6 +318,7 @@ fn programs_get_the_same_numbers() {
       there are only 2 hosts, the loss of either would stop it: two hosts cannot
       keep a cluster that elects by majority writable after losing one.
       Nothing of the demand on cache could be served.
+      It would fit with 1 more host like h1 (cost 1).
     hint: add a third host, or a small one that carries one master; or accept that an operator must help: `survive: { level: host, quorum: manual }`; or `survive: none`
     "#);
 }

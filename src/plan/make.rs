@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{self, Draft};
+use super::grow::more_hosts;
 use super::{FORMAT, Plan, Role, ServicePlan, Tier};
 use crate::ids::{NameError, ServiceName};
 use crate::model::{Goal, Problem};
@@ -106,7 +107,7 @@ fn attempt(
     let cases = cases(spec, profiles, terms)?;
     let candidates: Vec<Vec<Candidate>> = cases.iter().map(Case::whole).collect();
     if candidates.iter().any(Vec::is_empty) {
-        return Err(infeasible(spec, &cases, limits).into());
+        return Err(infeasible(spec, profiles, &cases, limits).into());
     }
     let layouts = spec.services.iter().zip(&candidates);
     let layouts = layouts.map(|(service, found)| (service.name.to_string(), found.len())).collect();
@@ -117,7 +118,7 @@ fn attempt(
     let solution = match solve::solve(&problem, limits) {
         Ok(solution) if unmet(&solution) == 0 => solution,
         Ok(_) | Err(SolveError::Infeasible) => {
-            return Err(infeasible(spec, &cases, limits).into());
+            return Err(infeasible(spec, profiles, &cases, limits).into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -190,7 +191,7 @@ fn cases<'a>(
 }
 
 /// What falls short, the engines' own limits first.
-fn infeasible(spec: &Spec, cases: &[Case], limits: &Limits) -> Infeasible {
+fn infeasible(spec: &Spec, profiles: &Profiles, cases: &[Case], limits: &Limits) -> Infeasible {
     let with =
         |more: fn(&Case) -> Vec<Candidate>| Problem::new(spec, cases.iter().map(more).collect());
     let problem = with(|case| match case.whole() {
@@ -200,10 +201,16 @@ fn infeasible(spec: &Spec, cases: &[Case], limits: &Limits) -> Infeasible {
     let partial = with(|case| [case.whole(), case.partial()].concat());
     let mut large: Vec<Shortage> = cases.iter().filter_map(too_large).collect();
     if large.is_empty() {
-        return solve::explain(&problem, &partial, limits);
+        let would_fit = more_hosts(spec, profiles);
+        return Infeasible { would_fit, ..solve::explain(&problem, &partial, limits) };
     }
     large.extend(solve::totals(&problem));
-    Infeasible { shortages: large, rejections: Vec::new(), served: solve::served(&partial, limits) }
+    Infeasible {
+        shortages: large,
+        rejections: Vec::new(),
+        served: solve::served(&partial, limits),
+        would_fit: Vec::new(),
+    }
 }
 
 /// No layout within the engine's limits serves the demand.

@@ -8,6 +8,7 @@ mod build;
 mod config;
 mod cpus;
 mod file;
+mod grow;
 mod keep;
 mod make;
 mod names;

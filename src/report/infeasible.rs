@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::columns::{columns, wrapped};
 use super::plan_text::size;
-use crate::solve::{Infeasible, Rejection, Served, Shortage};
-use crate::units::{Mebibytes, percent};
+use crate::solve::{Infeasible, More, Rejection, Served, Shortage};
+use crate::units::{Mebibytes, counted, percent};
 
 /// Columns of a sentence.
 const WIDTH: usize = 78;
@@ -20,7 +20,7 @@ const LISTED: usize = 8;
 /// The reasons as sentences, each with its numbers, and what could be served.
 #[must_use]
 pub fn text(why: &Infeasible) -> String {
-    let Infeasible { shortages, rejections, served } = why;
+    let Infeasible { shortages, rejections, served, would_fit } = why;
     let mut text = "no plan satisfies the spec\n".to_owned();
     let mut told: Option<&str> = None;
     for shortage in shortages {
@@ -36,7 +36,23 @@ pub fn text(why: &Infeasible) -> String {
     for served in served {
         text.push_str(&self::served(served));
     }
+    text.push_str(&more(would_fit));
     text
+}
+
+/// Hosts that would make it fit.
+fn more(would_fit: &[More]) -> String {
+    let one = |more: &More| {
+        let More { like, count, cost } = more;
+        format!("{} like {like} (cost {cost})", counted(*count, "more host"))
+    };
+    match would_fit {
+        [] => String::new(),
+        all => {
+            let all: Vec<String> = all.iter().map(one).collect();
+            wrapped(2, WIDTH, &format!("It would fit with {}.", all.join(", or ")))
+        }
+    }
 }
 
 fn row(shortage: &Shortage) -> Option<Vec<String>> {
@@ -149,9 +165,14 @@ pub fn json(why: &Infeasible) -> Value {
             "demand_per_s": served.demand_per_s,
         })
     });
+    let would_fit = why
+        .would_fit
+        .iter()
+        .map(|more| json!({ "like": more.like, "count": more.count, "cost": more.cost }));
     json!({ "infeasible": {
         "shortages": shortages.collect::<Vec<_>>(),
         "rejections": rejections.collect::<Vec<_>>(),
         "served": served.collect::<Vec<_>>(),
+        "would_fit": would_fit.collect::<Vec<_>>(),
     } })
 }

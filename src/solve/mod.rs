@@ -18,7 +18,9 @@ mod tiers;
 use std::time::Instant;
 
 pub use cancel::{cancel, is_cancelled};
-pub use explain::{Infeasible, Rejection, Served, Shortage, explain, rejections, served, totals};
+pub use explain::{
+    Infeasible, More, Rejection, Served, Shortage, explain, rejections, served, totals,
+};
 pub use fits::fits;
 pub use tiers::{Placed, Solution, TierResult, solve};
 

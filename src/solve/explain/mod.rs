@@ -31,6 +31,19 @@ pub struct Infeasible {
     pub rejections: Vec<Rejection>,
     /// What the hosts could serve, each service's share rounded down.
     pub served: Vec<Served>,
+    /// Hosts that would make it fit, each entry alone, the least cost first.
+    pub would_fit: Vec<More>,
+}
+
+/// More hosts of a kind that is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct More {
+    /// A host of that kind.
+    pub like: String,
+    /// How many more.
+    pub count: u64,
+    /// What they cost together.
+    pub cost: u64,
 }
 
 /// One thing that there is too little of.
@@ -104,7 +117,12 @@ pub fn explain(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasi
     if shortages.is_empty() {
         shortages.push(together());
     }
-    Infeasible { shortages, rejections: rejections(problem), served: served(partial, limits) }
+    Infeasible {
+        shortages,
+        rejections: rejections(problem),
+        served: served(partial, limits),
+        would_fit: Vec::new(),
+    }
 }
 
 fn no_hosts() -> Shortage {
