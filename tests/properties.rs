@@ -267,8 +267,8 @@ fn forty_hosts_carry_two_hundred_machines() {
     let (plan, report) = make(&spec, &profiles, &Limits::default()).unwrap();
     assert!(!report.limit_hit);
     judge(&plan, &profiles);
-    // 2,082 cores need 22 hosts of 96.
-    assert_eq!(objective(&plan), (22, 2082));
+    // 1,920 cores for the machines and at least 190 for the service need 22 hosts of 96.
+    assert_eq!(objective(&plan), (22, 2110));
     assert!(plan.instances.len() >= 200);
 }
 
