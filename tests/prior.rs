@@ -297,7 +297,7 @@ fn a_host_that_is_replaced_takes_over_what_stood_on_the_old_one() {
       = box-0    h1  10 GiB root -> 12 GiB root
       = box-1    h1  10 GiB root -> 12 GiB root
       + new-0    h9
-      - old-0    h2
+      - old-0    h3
 
     10 instances on 3 hosts. audit: no findings. written to new.json
     ---

@@ -115,15 +115,17 @@ pub(super) fn exact(
         let (sum, constant) = goal(tier, problem, &model.variables, &mut model.program);
         let start = best.take().map(|values| completed(&model.program, values));
         let known = proved.as_ref().and_then(|tiers| tiers.iter().find(|one| one.goal == tier));
-        let is_proved = known.is_some_and(|known| known.value == known.bound);
+        // The bound holds for whatever reached the values of the tiers before.
+        let least = known.map(|known| int(known.bound).saturating_sub(constant));
         let (values, bound, limit_hit) = match start {
             Some(values) if sum.is_empty() => (values, 0, false),
-            Some(values) if is_proved => {
+            Some(values) if least == Some(sum.value(&values)) => {
                 let value = sum.value(&values);
                 (values, value, false)
             }
             start => improve(&model.program, &sum, tier, deadline, start)?,
         };
+        let bound = least.map_or(bound, |least| bound.max(least)).min(sum.value(&values));
         let value = sum.value(&values);
         if known.is_some_and(|known| natural(value.saturating_add(constant)) != known.value) {
             proved = None;
@@ -286,6 +288,10 @@ fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>) -> Soluti
         leads: variables.leads.iter().map(|(p, d, var)| (*p, *d, value(*var))).collect(),
         tiers,
     }
+}
+
+fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn natural(value: i64) -> u64 {

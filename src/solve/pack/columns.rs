@@ -53,8 +53,10 @@ pub(super) type Outcome = (Generated, Vec<Wide>, Vec<(usize, usize)>);
 
 /// Nodes of a knapsack's search while columns are easily found, and at the end.
 const NODES: [usize; 2] = [300, 20_000];
-/// Rounds at most.
-const ROUNDS: usize = 400;
+/// Rounds at most, and with many items.
+const ROUNDS: [usize; 2] = [300, 60];
+/// Items that are many.
+const MANY: usize = 300;
 /// Rows of proof that are kept.
 const CUTS: usize = 6;
 /// Values are integers up to about this.
@@ -126,7 +128,7 @@ impl<'a, 'p> Generation<'a, 'p> {
         let mut cuts: Vec<(f64, Cut)> = Vec::new();
         let mut done = 0;
         let mut effort = 0usize;
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS[usize::from(self.goods.items.len() > MANY)] {
             for column in self.order.iter().skip(done) {
                 lp.add(0.0, f64::INFINITY, &self.factors(column))?;
             }

@@ -203,7 +203,7 @@ pub(super) fn improve(
         let mut sorted = moved.clone();
         sort(goods, &mut sorted, scale, round);
         let queue: Queue = sorted.iter().map(|spot| (spot.part, spot.shape)).collect();
-        let mark = hosts.mark();
+        hosts.begin();
         let mut left: Vec<usize> =
             used.iter().copied().filter(|site| !victims.contains(site)).collect();
         let again = victims.len() > 1;
@@ -224,7 +224,7 @@ pub(super) fn improve(
                 order = by_filling(hosts, scale);
             }
         } else {
-            hosts.back_to(mark);
+            hosts.undo();
             for spot in moved {
                 hosts.put(spot);
             }

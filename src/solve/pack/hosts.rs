@@ -1,7 +1,5 @@
 //! Hosts as they fill up: where an instance still fits, by every rule.
 
-use std::collections::BTreeMap;
-
 use super::goods::{Goods, int};
 use super::knapsack::{Amounts, UNLIMITED};
 use crate::model::{Kind, Part, Problem};
@@ -44,11 +42,11 @@ pub(super) struct Hosts<'g> {
     domains: Vec<Vec<usize>>,
     /// By part.
     caps: Vec<Vec<Cap>>,
-    /// Instances by part, level and domain; witnesses are not counted.
-    held: BTreeMap<(usize, usize, usize), i64>,
+    /// Instances by part, cap and domain; witnesses are not counted.
+    held: Vec<Vec<Vec<i64>>>,
     spots: Vec<Vec<Spot>>,
     cost: i64,
-    /// Instances in the order in which they were put.
+    /// What was put since [`Hosts::begin`].
     log: Vec<Spot>,
 }
 
@@ -81,13 +79,16 @@ impl<'g> Hosts<'g> {
             }
             of
         });
-        let caps = (0..problem.parts.len())
-            .map(|part| caps(problem, part, chosen.get(part).copied().flatten()));
+        let caps: Vec<Vec<Cap>> = (0..problem.parts.len())
+            .map(|part| caps(problem, part, chosen.get(part).copied().flatten()))
+            .collect();
+        let none = |_: &Cap| vec![0; problem.sites.len()];
+        let held = caps.iter().map(|caps| caps.iter().map(none).collect());
         Self {
             left: left.collect(),
             domains: domains.into(),
-            caps: caps.collect(),
-            held: BTreeMap::new(),
+            held: held.collect(),
+            caps,
             spots: vec![Vec::new(); problem.sites.len()],
             cost: 0,
             log: Vec::new(),
@@ -119,14 +120,15 @@ impl<'g> Hosts<'g> {
         self.cost
     }
 
-    /// How many instances were put so far.
-    pub(super) const fn mark(&self) -> usize {
-        self.log.len()
+    /// From here on what is put can be taken away again with [`Hosts::undo`].
+    pub(super) fn begin(&mut self) {
+        self.log.clear();
     }
 
-    /// Takes away what was put since then; nothing else may have been taken away.
-    pub(super) fn back_to(&mut self, mark: usize) {
-        for spot in self.log.split_off(mark.min(self.log.len())).into_iter().rev() {
+    /// Takes away what was put since [`Hosts::begin`]; nothing else may have been
+    /// taken away since.
+    pub(super) fn undo(&mut self) {
+        for spot in std::mem::take(&mut self.log).into_iter().rev() {
             self.take(spot);
         }
     }
@@ -186,11 +188,11 @@ impl<'g> Hosts<'g> {
             None if left.pools.is_empty() && disk == 0 => 0,
             None => return None,
         };
+        let caps = self.caps.get(part)?.iter().zip(self.held.get(part)?);
         let is_apart = self.is_witness(part, shape)
-            || self.caps.get(part)?.iter().all(|cap| {
-                self.domain(cap.level, site).is_some_and(|domain| {
-                    self.held.get(&(part, cap.level, domain)).copied().unwrap_or(0) < cap.most
-                })
+            || caps.into_iter().all(|(cap, held)| {
+                let domain = self.domain(cap.level, site);
+                domain.and_then(|domain| held.get(domain)).is_some_and(|held| *held < cap.most)
             });
         is_apart.then_some(Spot { part, shape, site, room, pool })
     }
@@ -250,10 +252,12 @@ impl<'g> Hosts<'g> {
         if self.is_witness(spot.part, spot.shape) {
             return;
         }
-        let caps = self.caps.get(spot.part).cloned().unwrap_or_default();
-        for cap in caps {
-            if let Some(domain) = self.domain(cap.level, spot.site) {
-                *self.held.entry((spot.part, cap.level, domain)).or_default() += by;
+        let caps = self.caps.get(spot.part).into_iter().flatten();
+        let held = self.held.get_mut(spot.part).into_iter().flatten();
+        for (cap, held) in caps.zip(held) {
+            let domain = self.domains.get(cap.level).and_then(|of| of.get(spot.site));
+            if let Some(held) = domain.and_then(|domain| held.get_mut(*domain)) {
+                *held += by;
             }
         }
     }

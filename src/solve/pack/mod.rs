@@ -53,8 +53,9 @@ const ROUNDS: [usize; 2] = [1_000, 2_000];
 const COVER_NODES: i32 = 2_000;
 /// Part of the time that column generation and whole columns may take.
 const SHARE: f64 = 0.3;
-/// Nodes that the search over whole columns looks at.
-const NODES: i32 = 500;
+/// Nodes that the search over whole columns looks at: the root and what it tries
+/// there. More takes long and gains little over `squeeze`.
+const NODES: i32 = 1;
 
 /// Packs a problem.
 pub(super) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, String> {
@@ -70,7 +71,8 @@ pub(super) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, Str
     search.fill(&own);
     let mut bound = first.cost;
     let mut cuts = Vec::new();
-    if first.unmet == 0 && search.cost().is_none_or(|cost| cost > bound) {
+    let is_whole = narrow::unmet(problem, &first.chosen) == 0;
+    if is_whole && search.cost().is_none_or(|cost| cost > bound) {
         // What column generation proves holds for the layouts that it knows.
         cuts = search.generate(bound)?;
         if narrow.is_whole(problem)
@@ -82,16 +84,18 @@ pub(super) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, Str
             }
         }
     }
-    if first.unmet == 0 {
+    if is_whole {
         search.squeeze(&cuts, bound);
     }
     search.polish(bound);
     let Some((chosen, hosts)) = search.best.take() else { return Ok(Packed::Nothing) };
     // Without an answer in time nothing is proved of these.
+    let unmet = narrow::unmet(problem, &narrow.outward(&chosen));
+    let reached = Reached::new(&goods, &chosen, &hosts, unmet);
     let proof = if narrow.is_whole(problem) { &cuts[..] } else { &[] };
-    let least = layouts(&whole, proof, Some(hosts.cost()), deadline).unwrap_or_default();
+    let least = layouts(&whole, proof, Some(&reached), deadline).unwrap_or_default();
     let least = Least { unmet: first.unmet, cost: bound, ..least.unwrap_or_default() };
-    let found = finish(&goods, (&chosen, hosts), &least, deadline)?;
+    let found = finish(&goods, (&chosen, hosts), (&least, &reached), deadline)?;
     Ok(found.map_or(Packed::Nothing, |found| Packed::Found(Box::new(outward(&narrow, found)))))
 }
 
@@ -123,12 +127,12 @@ struct Least {
 }
 
 /// The least unmet demand, cost, cores and memory, in that order, and the
-/// layouts that reach them; `most` is a cost that is allowed. `None` if there
-/// is no plan.
+/// layouts that reach them. With `most` what a plan reached is allowed of each
+/// before the next. `None` if there is no plan.
 fn layouts(
     goods: &Goods,
     cuts: &[Cut],
-    most: Option<i64>,
+    most: Option<&Reached>,
     deadline: &Deadline,
 ) -> Result<Option<Least>, String> {
     let mut cover = Cover::new(goods, cuts);
@@ -158,7 +162,12 @@ fn layouts(
                 }
             }
         };
-        let allowed = if at == 1 { most.unwrap_or(reached).max(reached) } else { reached };
+        let allowed = match (most, at) {
+            (Some(most), 1) => most.cost,
+            (Some(most), 2) => most.cores,
+            (Some(most), 3) => most.memory,
+            _ => reached,
+        };
         cover.program.rows.push(bound_row(sum, allowed));
         if let Some(place) = bounds.get_mut(at) {
             *place = bound;
@@ -172,6 +181,26 @@ fn layouts(
     let unmet = unmet.saturating_add(constant);
     let hosts = cover.hosts.iter().map(value).collect();
     Ok(Some(Least { chosen: chosen.collect(), hosts, unmet, cost, cores, memory }))
+}
+
+/// What a plan reaches.
+struct Reached {
+    unmet: i64,
+    cost: i64,
+    cores: i64,
+    memory: i64,
+}
+
+impl Reached {
+    fn new(goods: &Goods, chosen: &[Option<usize>], hosts: &Hosts, unmet: i64) -> Self {
+        let cores = (0..hosts.count()).map(|site| hosts.cores(site));
+        Self {
+            unmet,
+            cost: hosts.cost(),
+            cores: cores.map(|(left, has)| has - left).sum(),
+            memory: narrow::memory(goods, &counts(goods, chosen)),
+        }
+    }
 }
 
 struct Search<'g> {
@@ -306,25 +335,27 @@ impl<'g> Search<'g> {
 fn finish(
     goods: &Goods,
     (chosen, hosts): (&[Option<usize>], Hosts),
-    least: &Least,
+    (least, reached): (&Least, &Reached),
     deadline: &Deadline,
 ) -> Result<Option<Solution>, String> {
     let problem = goods.problem;
-    let cost = hosts.cost();
+    if reached.unmet > 0 && least.unmet <= 0 {
+        // Perhaps all could be served.
+        return Ok(None);
+    }
     let (hosts, busiest) = balance::relieve(goods, hosts, chosen, deadline)?;
     let mut spots: Vec<Spot> = hosts.all().collect();
     spots.sort_unstable();
     let Some(leads) = hosts::leads(problem, chosen, &spots) else { return Ok(None) };
-    let memory = narrow::memory(goods, &counts(goods, chosen));
-    let cores = (0..hosts.count()).map(|site| hosts.cores(site)).map(|(left, has)| has - left);
     let late = deadline.left() <= 0.0;
-    let cores: i64 = cores.sum();
-    let tiers = TIERS.into_iter().filter_map(|goal| {
+    // As in the program per host, nothing is made better of what is not whole.
+    let goals = TIERS.into_iter().filter(|goal| reached.unmet == 0 || *goal == Goal::Unmet);
+    let tiers = goals.filter_map(|goal| {
         let (value, bound) = match goal {
-            Goal::Unmet => (least.unmet, least.unmet),
-            Goal::Cost => (cost, least.cost),
-            Goal::Cores => (cores, least.cores),
-            Goal::Memory => (memory, least.memory),
+            Goal::Unmet => (reached.unmet, least.unmet),
+            Goal::Cost => (reached.cost, least.cost),
+            Goal::Cores => (reached.cores, least.cores),
+            Goal::Memory => (reached.memory, least.memory),
             Goal::BusiestHost => busiest,
             Goal::MostLeads => balance::leads(problem, &leads),
             // What has a prior plan is not packed.
@@ -335,7 +366,8 @@ fn finish(
             goal,
             value: natural(value),
             bound: natural(bound),
-            seconds: 0.0,
+            // All is found at once; most of the time goes into cost.
+            seconds: if goal == Goal::Cost { deadline.spent() } else { 0.0 },
             limit_hit: late && bound < value,
         })
     });

@@ -97,3 +97,14 @@ pub(super) fn memory(goods: &Goods, demand: &[i64]) -> i64 {
     };
     goods.items.iter().zip(demand).map(of).fold(0, i64::saturating_add)
 }
+
+/// Work that these layouts leave unserved; all of a service that has none.
+pub(super) fn unmet(problem: &Problem, chosen: &[Option<usize>]) -> i64 {
+    let of = |(part, chosen): (&Part, &Option<usize>)| {
+        let work = part.candidates.iter().filter_map(|one| one.capacity.as_ref());
+        let whole = work.map(|capacity| int(capacity.demand_per_s.get()).max(1)).max()?;
+        let one = chosen.and_then(|chosen| part.candidates.get(chosen));
+        Some(one.map_or(whole, |one| int(one.unmet_per_s.get())))
+    };
+    problem.parts.iter().zip(chosen).filter_map(of).fold(0, i64::saturating_add)
+}

@@ -13,9 +13,11 @@ use super::hosts::{Hosts, Spot};
 use crate::model::{Program, Sum, Var};
 
 /// Surplus that is tried, in thousandths.
-const SURPLUS: [i64; 11] = [0, 2, 4, 5, 6, 7, 8, 9, 12, 16, 24];
+const SURPLUS: [i64; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 24];
 /// Rounds of taking hosts apart, for each.
-const ROUNDS: usize = 1_500;
+const ROUNDS: usize = 3_000;
+/// Rounds without fewer that have no place, after which it is given up.
+const IDLE: usize = 600;
 /// Nodes of the search for the cheapest hosts.
 const NODES: i32 = 2_000;
 
@@ -24,43 +26,43 @@ pub(super) fn squeeze<'g>(
     goods: &'g Goods<'g>,
     chosen: &[Option<usize>],
     cuts: &[Cut],
-    most: i64,
+    mut most: i64,
     deadline: &Deadline,
 ) -> Option<Hosts<'g>> {
     let demand = counts(goods, chosen);
     let scale = Scale::new(goods, &demand);
     let queue = queue(goods, &demand, &scale, None);
-    let mut last = None;
-    for surplus in SURPLUS {
-        if deadline.left() <= 0.0 {
-            return None;
-        }
+    let mut found = None;
+    // More surplus is easier to fill, so halving finds the least.
+    let (mut low, mut high) = (0, SURPLUS.len());
+    while low < high && deadline.left() > 0.0 {
+        let middle = low + (high - low) / 2;
+        let surplus = SURPLUS.get(middle).copied().unwrap_or(0);
         let planned = cheapest(goods, chosen, cuts, surplus, deadline)?;
         let cost: i64 =
             goods.classes.iter().zip(&planned).map(|(class, count)| class.cost * count).sum();
         if cost >= most {
-            return None;
-        }
-        if last.as_ref() == Some(&planned) {
+            high = middle;
             continue;
         }
-        for taste in [Taste::Fullest, Taste::Alike] {
-            let open: Vec<usize> = goods
-                .classes
-                .iter()
-                .zip(&planned)
-                .flat_map(|(class, count)| {
-                    class.sites.iter().copied().take(usize::try_from(*count).unwrap_or(0))
-                })
-                .collect();
+        let open: Vec<usize> = goods
+            .classes
+            .iter()
+            .zip(&planned)
+            .flat_map(|(class, count)| {
+                class.sites.iter().copied().take(usize::try_from(*count).unwrap_or(0))
+            })
+            .collect();
+        let filled = [Taste::Fullest, Taste::Alike].into_iter().find_map(|taste| {
             let mut hosts = Hosts::new(goods, chosen);
-            if into(goods, &mut hosts, &open, &queue, (&scale, taste), deadline) {
-                return Some(hosts);
-            }
+            into(goods, &mut hosts, &open, &queue, (&scale, taste), deadline).then_some(hosts)
+        });
+        match filled {
+            Some(hosts) => (found, high, most) = (Some(hosts), middle, cost),
+            None => low = middle + 1,
         }
-        last = Some(planned);
     }
-    None
+    found
 }
 
 /// Hosts by class that hold a surplus at the least cost.
@@ -109,8 +111,10 @@ fn into(
         homeless.iter().map(of).sum()
     };
     let mut dice = Dice::new();
+    let mut idle = 0;
     for round in 0..ROUNDS {
-        if homeless.is_empty() || deadline.left() <= 0.0 {
+        idle += 1;
+        if homeless.is_empty() || idle > IDLE || deadline.left() <= 0.0 {
             break;
         }
         let mut victims: Vec<usize> = (0..2 + dice.below(3))
@@ -126,14 +130,17 @@ fn into(
         let mut all: Vec<Spot> = moved.iter().copied().chain(waiting).collect();
         sort(goods, &mut all, scale, round);
         let queue: Queue = all.iter().map(|spot| (spot.part, spot.shape)).collect();
-        let mark = hosts.mark();
+        hosts.begin();
         let taste = if round.is_multiple_of(2) { Taste::Alike } else { Taste::Fullest };
         let left = best_fit(hosts, &queue, &mut open.to_vec(), (scale, taste), |_, _| None);
         let after = (size(&left), worth(hosts, scale));
         if after.0 < before.0 || (after.0 <= before.0 && after.1 > before.1) {
+            if after.0 < before.0 {
+                idle = 0;
+            }
             homeless = left;
         } else {
-            hosts.back_to(mark);
+            hosts.undo();
             for spot in moved {
                 hosts.put(spot);
             }
