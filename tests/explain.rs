@@ -58,9 +58,9 @@ vms:
 fn an_instance_is_explained_by_where_else_it_could_stand() {
     insta::assert_snapshot!(planned().run(&["explain", "plan.json", "cache-3"]), @"
     exit 0
-    cache-3 stands on h1: cache-0 is lost with h2
+    cache-3 stands on h2: cache-0 is lost with h1
     If it alone stood elsewhere:
-      h2 no: cores, needs 1 cores on one NUMA node, at most 0 are free
+      h1 no: cores, needs 1 cores on one NUMA node, at most 0 are free
       h3 possible: the cost stays 30, as good; the plan takes hosts in one fixed order
       h4 possible: the cost is 55, 25 more
       h5 no: memory, needs 896 MiB on one NUMA node, at most 176 are free

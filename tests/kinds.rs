@@ -218,8 +218,8 @@ fn a_pool_on_three_hosts() {
     let services = vec![("web", Engine::Apache, web(40_000, 10_240, 0))];
     let plan = plan(&spec(hosts, policy, services)).unwrap();
     insta::assert_snapshot!(table(&plan), @"
-    a  2 x web member, 4 vCPU, 768 MiB
-    b  2 x web member, 4 vCPU, 768 MiB
+    a  1 x web member, 8 vCPU, 1024 MiB
+    b  1 x web member, 8 vCPU, 1024 MiB
     ");
     outlives_each_host(&plan, "web");
     assert!(of(&plan, "web").iter().all(|one| one.role == Role::Member && one.group.is_none()));
