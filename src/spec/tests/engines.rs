@@ -1,6 +1,7 @@
 //! All nine engines, what each takes, and gateways.
 
 use super::*;
+use crate::units::Bytes;
 
 const HEAD: &str = "\
 name: shop

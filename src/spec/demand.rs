@@ -1,0 +1,112 @@
+//! What is asked of a service, by the kind of cluster that its engine forms.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Bytes, Mebibytes, PerSecond};
+
+/// What is asked of a service, by the kind of cluster that its engine forms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Demand {
+    /// Redis, Valkey.
+    Sharded(ShardedDemand),
+    /// MySQL, MariaDB.
+    PrimaryReplica(RelationalDemand),
+    /// Elasticsearch, OpenSearch.
+    Quorum(SearchDemand),
+    /// Apache, nginx.
+    Pool(WebDemand),
+    /// HAProxy.
+    GatewayPair(GatewayDemand),
+}
+
+/// What is asked of a sharded cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardedDemand {
+    /// Reading commands.
+    pub reads_per_s: PerSecond,
+    /// Writing commands.
+    pub writes_per_s: PerSecond,
+    /// Size of a typical value.
+    pub value_bytes: Bytes,
+    /// All keys and values of the cluster, held once.
+    pub data_mib: Mebibytes,
+    /// How a master keeps its data over a restart.
+    pub persistence: Persistence,
+}
+
+/// What is asked of a relational database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelationalDemand {
+    /// Transactions that only read.
+    pub reads_per_s: PerSecond,
+    /// Transactions that write.
+    pub writes_per_s: PerSecond,
+    /// Tables and indices, held once.
+    pub data_mib: Mebibytes,
+    /// Part of the data that most transactions touch, in percent, 1 to 100.
+    pub working_set_percent: u32,
+    /// Most groups that the application can spread the data over; 1 for an
+    /// application that knows one database.
+    pub shards: u32,
+}
+
+/// What is asked of a search cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchDemand {
+    /// Documents that are indexed.
+    pub index_per_s: PerSecond,
+    /// Searches.
+    pub queries_per_s: PerSecond,
+    /// The indices on disk, one copy of each shard.
+    pub data_mib: Mebibytes,
+    /// Copies of each shard, the primary one included.
+    pub copies: u32,
+    /// Size of a typical document.
+    pub document_bytes: Bytes,
+    /// Shards that a search looks into; `None` for as many as one index of
+    /// daily size has, which the profile states.
+    pub shards_per_query: Option<u32>,
+}
+
+/// What is asked of a pool of web servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebDemand {
+    /// Requests.
+    pub requests_per_s: PerSecond,
+    /// Size of a typical response's body.
+    pub response_bytes: Bytes,
+    /// CPU time of the application for a request, in microseconds; 0 for files.
+    pub cpu_us: u64,
+    /// Whether the servers themselves end TLS.
+    pub tls: bool,
+}
+
+/// What is asked of a gateway: the sum of the pools behind it and of what it
+/// states itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayDemand {
+    /// Requests, of all pools behind it.
+    pub requests_per_s: PerSecond,
+    /// Bytes of responses, of all pools behind it.
+    pub response_bytes_per_s: u64,
+    /// Whether it ends TLS.
+    pub tls: bool,
+}
+
+/// How Redis keeps its data over a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Persistence {
+    /// Not at all.
+    None,
+    /// Snapshots.
+    Rdb,
+    /// The append-only file, flushed every second.
+    Aof,
+}
