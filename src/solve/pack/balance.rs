@@ -3,19 +3,28 @@
 
 use super::super::Deadline;
 use super::super::highs::{Answer, Effort, minimise};
-use super::cover::counts;
 use super::goods::Goods;
 use super::hosts::Hosts;
 use crate::model::{Problem, Program, Sum};
+
+/// What every plan that costs no more has at least, whatever its layouts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Floor {
+    /// Cores of all instances.
+    pub cores: i64,
+    /// Cores of the largest instance.
+    pub largest: i64,
+}
 
 /// Hosts with the cores on the busiest one, and the least that there must be.
 pub(super) fn relieve<'g>(
     goods: &Goods,
     hosts: Hosts<'g>,
     chosen: &[Option<usize>],
+    floor: Floor,
     deadline: &Deadline,
 ) -> Result<(Hosts<'g>, (i64, i64)), String> {
-    let least = least(goods, &hosts, chosen, deadline)?;
+    let least = least(goods, &hosts, floor, deadline)?;
     let hosts = moved(goods, hosts, chosen, least, deadline);
     let busiest = busiest(&hosts).map_or(0, |(cores, _)| cores);
     Ok((hosts, (busiest, least)))
@@ -113,22 +122,11 @@ fn relieved(hosts: &mut Hosts, (most, from): (i64, usize), tries: &mut usize) ->
 /// The least cores on the busiest host of any plan that costs no more: for a
 /// number `b` the hosts that can be paid must hold all cores with at most `b` on
 /// each. Found by halving.
-fn least(
-    goods: &Goods,
-    hosts: &Hosts,
-    chosen: &[Option<usize>],
-    deadline: &Deadline,
-) -> Result<i64, String> {
-    let demand = counts(goods, chosen);
-    let one = |(at, count): (usize, &i64)| (goods.least(at)[0], *count);
-    let all: Vec<(i64, i64)> = demand.iter().enumerate().map(one).collect();
-    // Layouts with fewer cores may exist at the same cost; they would be taken.
-    let total: i64 = all.iter().map(|(cores, count)| cores * count).sum();
-    let largest = all.iter().filter(|(_, count)| *count > 0).map(|(cores, _)| *cores).max();
-    let (mut low, mut high) = (largest.unwrap_or(0), busiest(hosts).map_or(0, |(cores, _)| cores));
+fn least(goods: &Goods, hosts: &Hosts, floor: Floor, deadline: &Deadline) -> Result<i64, String> {
+    let (mut low, mut high) = (floor.largest, busiest(hosts).map_or(0, |(cores, _)| cores));
     while low < high {
         let middle = low + (high - low) / 2;
-        if holds(goods, total, middle, hosts.cost(), deadline)? {
+        if holds(goods, floor.cores, middle, hosts.cost(), deadline)? {
             high = middle;
         } else {
             low = middle + 1;

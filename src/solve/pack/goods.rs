@@ -2,7 +2,8 @@
 //! failure domains.
 
 use super::knapsack::{Amounts, UNLIMITED};
-use crate::model::{Kind, Problem, Shape};
+use crate::model::{Kind, Part, Problem, Shape};
+use crate::sizing::Candidate;
 
 /// Instances of one shape of one part.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +61,7 @@ impl<'p> Goods<'p> {
         let mut items = Vec::new();
         for (part, entry) in problem.parts.iter().enumerate() {
             for (shape, size) in entry.shapes.iter().enumerate() {
-                let count = |one| i64::from(crate::model::Part::count(one, *size));
+                let count = |one| i64::from(Part::count(one, *size));
                 let most = entry.candidates.iter().map(count).max().unwrap_or(0);
                 let apart = match entry.kind {
                     Kind::Fixed(Some(_)) => 1,
@@ -171,6 +172,21 @@ impl<'p> Goods<'p> {
     /// The least that an item takes on any class that it may stand on.
     pub(super) fn least(&self, item: usize) -> Amounts {
         self.least.get(item).copied().unwrap_or_default()
+    }
+
+    /// Cores of the largest instance that every plan has, whatever its layouts.
+    pub(super) fn largest(&self) -> i64 {
+        let of = |(part, entry): (usize, &Part)| {
+            let items = self.index(part, 0)..self.index(part + 1, 0);
+            let own = self.items.get(items.clone()).unwrap_or_default();
+            let largest = |one: &Candidate| {
+                let has =
+                    items.clone().zip(own).filter(|(_, item)| Part::count(one, item.size) > 0);
+                has.map(|(item, _)| self.least(item)[0]).max().unwrap_or(0)
+            };
+            entry.candidates.iter().map(largest).min().unwrap_or(0)
+        };
+        self.problem.parts.iter().enumerate().map(of).max().unwrap_or(0)
     }
 }
 

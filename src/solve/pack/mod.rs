@@ -26,6 +26,7 @@ mod squeeze;
 
 use std::collections::BTreeMap;
 
+use self::balance::{Floor, relieve};
 use self::columns::Generation;
 use self::cover::{Cover, Cut, counts};
 use self::fill::{Reserve, Scale, Taste, best_fit, improve, queue};
@@ -95,7 +96,9 @@ pub(super) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, Str
     let proof = if narrow.is_whole(problem) { &cuts[..] } else { &[] };
     let least = layouts(&whole, proof, Some(&reached), deadline).unwrap_or_default();
     let least = Least { unmet: first.unmet, cost: bound, ..least.unwrap_or_default() };
-    let found = finish(&goods, (&chosen, hosts), (&least, &reached), deadline)?;
+    let floor = Floor { cores: least.cores, largest: whole.largest() };
+    let (hosts, busiest) = relieve(&goods, hosts, &chosen, floor, deadline)?;
+    let found = finish(&goods, (&chosen, &hosts), (&least, &reached, busiest), deadline);
     Ok(found.map_or(Packed::Nothing, |found| Packed::Found(Box::new(outward(&narrow, found)))))
 }
 
@@ -334,19 +337,18 @@ impl<'g> Search<'g> {
 /// A plan with what each tier reached; `None` if no majority can be kept.
 fn finish(
     goods: &Goods,
-    (chosen, hosts): (&[Option<usize>], Hosts),
-    (least, reached): (&Least, &Reached),
+    (chosen, hosts): (&[Option<usize>], &Hosts),
+    (least, reached, busiest): (&Least, &Reached, (i64, i64)),
     deadline: &Deadline,
-) -> Result<Option<Solution>, String> {
+) -> Option<Solution> {
     let problem = goods.problem;
     if reached.unmet > 0 && least.unmet <= 0 {
         // Perhaps all could be served.
-        return Ok(None);
+        return None;
     }
-    let (hosts, busiest) = balance::relieve(goods, hosts, chosen, deadline)?;
     let mut spots: Vec<Spot> = hosts.all().collect();
     spots.sort_unstable();
-    let Some(leads) = hosts::leads(problem, chosen, &spots) else { return Ok(None) };
+    let leads = hosts::leads(problem, chosen, &spots)?;
     let late = deadline.left() <= 0.0;
     // As in the program per host, nothing is made better of what is not whole.
     let goals = TIERS.into_iter().filter(|goal| reached.unmet == 0 || *goal == Goal::Unmet);
@@ -374,13 +376,13 @@ fn finish(
     let tiers: Vec<TierResult> = tiers.collect();
     let several =
         |placed: &Placed| problem.sites.get(placed.site).is_some_and(|site| site.pools.len() > 1);
-    Ok(Some(Solution {
+    Some(Solution {
         chosen: chosen.to_vec(),
         rooms: placed(&spots, |spot| spot.room),
         pools: placed(&spots, |spot| spot.pool).into_iter().filter(several).collect(),
         leads,
         tiers,
-    }))
+    })
 }
 
 fn placed(spots: &[Spot], at: impl Fn(&Spot) -> usize) -> Vec<Placed> {
