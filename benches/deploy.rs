@@ -13,7 +13,6 @@
     reason = "a program that measures and prints"
 )]
 
-use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -24,20 +23,19 @@ use hostsplit::deploy::{
 };
 use hostsplit::graph::decide;
 use hostsplit::hypervisor::simulated::SimulatedWorld;
-use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use hostsplit::plan::{
-    Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
-    SlotRange, Volume,
-};
+use hostsplit::ids::{DeploymentName, ServiceName};
+use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, ServicePlan, SlotRange};
 use hostsplit::secret::Secrets;
-use hostsplit::spec::{
-    Access, Demand, Engine, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
-};
+use hostsplit::spec::{Access, Image, ImageFile, Network, Policy};
 use hostsplit::state::store::Store;
-use hostsplit::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
-use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use hostsplit::topology::{Host, Level, Topology};
+use hostsplit::units::Mebibytes;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
+
+#[path = "../tests/support/built.rs"]
+mod built;
+#[path = "../tests/support/plain.rs"]
+mod plain;
 
 const HOSTS: u32 = 20;
 const SERVICES: u32 = 10;
@@ -63,62 +61,19 @@ impl Observer for Nobody {
 }
 
 fn host(number: u32) -> Host {
-    let cores = (0..24).map(|cpu| Core { cpus: vec![cpu] }).collect();
+    let name = format!("h{number}");
     Host {
-        uri: Some(format!("test://h{number}")),
-        name: HostName::new(format!("h{number}")).unwrap(),
-        hypervisor: Hypervisor::Kvm,
-        labels: BTreeMap::new(),
-        numa: vec![NumaNode {
-            id: 0,
-            l3: vec![L3Domain { size_kib: None, cores }],
-            memory_mib: Mebibytes::from_gib(64),
-            reserved_memory_mib: Mebibytes::from_gib(2),
-            reserved_cores: 1,
-            pages: Vec::new(),
-        }],
-        pools: vec![Pool {
-            name: "default".to_owned(),
-            capacity_mib: Mebibytes::from_gib(1000),
-            iops_per_s: None,
-        }],
-        bridges: vec!["br0".to_owned()],
-        network_bits_per_s: None,
-        cost: 1,
+        uri: Some(format!("test://{name}")),
+        ..plain::host(&name, vec![plain::node(0, vec![plain::l3(0..=23)], 64)], 1000)
     }
 }
 
 /// The `number`-th machine of all.
 fn instance(service: &ServiceName, ordinal: u32, number: u32, role: Role) -> Instance {
-    let name = InstanceName::of(service, ordinal).unwrap();
-    let domain = format!("shop-{name}");
-    let volume = |part: &str, size_mib| Volume {
-        pool: "default".to_owned(),
-        name: format!("{domain}-{part}"),
-        size_mib: Mebibytes::new(size_mib),
-    };
-    let config = [("port", "6379"), ("cluster-enabled", "yes"), ("appendonly", "yes")];
-    Instance {
-        service: service.clone(),
-        role,
-        group: (role != Role::Fixed).then_some(ordinal / 2),
-        host: HostName::new(format!("h{}", number % HOSTS)).unwrap(),
-        numa: 0,
-        cpus: vec![1 + number / HOSTS],
-        threads: 1,
-        emulator_cpus: vec![0],
-        memory_mib: Mebibytes::from_gib(4),
-        page_kib: 4,
-        uuid: Uuid::new_v5(&Uuid::NAMESPACE_URL, domain.as_bytes()),
-        mac: format!("52:54:00:00:{:02x}:{:02x}", number / 256, number % 256),
-        address: format!("10.20.{}.{}", 1 + number / 200, 1 + number % 200).parse().ok(),
-        root: Some(volume("root.qcow2", 4096)),
-        data: (role != Role::Fixed).then(|| volume("data.raw", 1024)),
-        seed: Some(volume("seed.img", 1)),
-        config: config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
-        domain,
-        name,
-    }
+    let octet = |value: u32| u8::try_from(value).unwrap();
+    let address = [10, 20, octet(1 + number / 200), octet(1 + number % 200)].into();
+    let place = (number % HOSTS, 1 + number / HOSTS);
+    built::instance(service, ordinal, place, address, role)
 }
 
 /// A cluster and its instances.
@@ -137,41 +92,7 @@ fn cluster(index: u32, instances: &mut Vec<Instance>) -> ServicePlan {
         let slots = Some(SlotRange { first: slot(group), last: slot(group + 1) - 1 });
         groups.push(Group { index: group, slots, lead, replicas });
     }
-    let rate = PerSecond::new(1);
-    ServicePlan {
-        name,
-        engine: Engine::Redis,
-        gateway: None,
-        access: Access::default(),
-        demand: Demand::Sharded(ShardedDemand {
-            reads_per_s: rate,
-            writes_per_s: rate,
-            value_bytes: Bytes::new(512),
-            data_mib: Mebibytes::new(64),
-            persistence: Persistence::Aof,
-        }),
-        layout: Layout {
-            groups: GROUPS,
-            copies: 2,
-            instances: 2 * GROUPS,
-            witness: None,
-            vcpus: 1,
-            memory_mib: Mebibytes::from_gib(4),
-            data_mib: Mebibytes::new(1024),
-        },
-        capacity: Capacity {
-            unit: "plain reads".to_owned(),
-            iops_per_s: PerSecond::ZERO,
-            footing: Footing { cores: 1, l3: L3Use::Shared },
-            ceiling_per_s: rate,
-            usable_per_s: rate,
-            total_per_s: rate,
-            demand_per_s: rate,
-            binding: Binding::Quorum,
-            extrapolated: false,
-        },
-        groups,
-    }
+    built::redis(name, Access::default(), groups)
 }
 
 fn plan() -> Plan {

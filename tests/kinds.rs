@@ -6,17 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hostsplit::ids::{DeploymentName, HostName, ServiceName};
+use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::{Instance, Plan, PlanError, Role, make};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
-use hostsplit::spec::{
-    Demand, Engine, GatewayDemand, Policy, Quorum, SearchDemand, Service, Spec, Survive, WebDemand,
-};
-use hostsplit::topology::{
-    Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology, reserve,
-};
-use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use hostsplit::spec::{Demand, Engine, GatewayDemand, Policy, Quorum, SearchDemand, Spec, Survive};
+use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode, reserve};
+use hostsplit::units::{Bytes, PerSecond};
+
+#[path = "support/plain.rs"]
+mod plain;
 
 /// A host of one NUMA node, L3 domains of 8 cores, two threads each.
 fn host(name: &str, cores: u32, gib: u64) -> Host {
@@ -26,49 +25,16 @@ fn host(name: &str, cores: u32, gib: u64) -> Host {
         let cores = (first..cores.min(first + 8)).map(core).collect();
         L3Domain { size_kib: None, cores }
     };
-    let mut numa = vec![NumaNode {
-        id: 0,
-        l3: (0..cores as usize).step_by(8).map(domain).collect(),
-        memory_mib: Mebibytes::from_gib(gib),
-        reserved_memory_mib: Mebibytes::ZERO,
-        reserved_cores: 0,
-        pages: Vec::new(),
-    }];
+    let l3 = (0..cores as usize).step_by(8).map(domain).collect();
+    let mut numa = vec![NumaNode { reserved_cores: 0, ..plain::node(0, l3, gib) }];
     reserve::spread(&mut numa, reserve::DEFAULT_CORES, reserve::DEFAULT_MEMORY);
-    Host {
-        name: HostName::new(name).unwrap(),
-        uri: None,
-        hypervisor: Hypervisor::Kvm,
-        labels: BTreeMap::new(),
-        numa,
-        pools: vec![Pool {
-            name: "default".to_owned(),
-            capacity_mib: Mebibytes::from_gib(4_000),
-            iops_per_s: None,
-        }],
-        bridges: vec!["br0".to_owned()],
-        network_bits_per_s: None,
-        cost: 1,
-    }
+    plain::host(name, numa, 4_000)
 }
 
 fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<(&str, Engine, Demand)>) -> Spec {
-    let service = |(name, engine, demand): (&str, Engine, Demand)| Service {
-        name: ServiceName::new(name).unwrap(),
-        engine,
-        demand,
-        gateway: None,
-        access: Default::default(),
-    };
-    Spec {
-        name: DeploymentName::new("shop").unwrap(),
-        policy,
-        network: None,
-        image: None,
-        topology: Topology::new(hosts),
-        services: services.into_iter().map(service).collect(),
-        vms: Vec::new(),
-    }
+    let service = |(name, engine, demand)| plain::service(name, engine, demand);
+    let services = services.into_iter().map(service).collect();
+    Spec { network: None, ..plain::spec(hosts, policy, services) }
 }
 
 fn plan(spec: &Spec) -> Result<Plan, PlanError> {
@@ -77,22 +43,14 @@ fn plan(spec: &Spec) -> Result<Plan, PlanError> {
 
 fn search(index: u64, queries: u64, data_gib: u64, copies: u32) -> Demand {
     Demand::Quorum(SearchDemand {
-        index_per_s: PerSecond::new(index),
-        queries_per_s: PerSecond::new(queries),
-        data_mib: Mebibytes::from_gib(data_gib),
-        copies,
         document_bytes: Bytes::new(256),
         shards_per_query: None,
+        ..plain::search(index, queries, data_gib << 10, copies)
     })
 }
 
 fn web(requests: u64, bytes: u64, cpu_us: u64) -> Demand {
-    Demand::Pool(WebDemand {
-        requests_per_s: PerSecond::new(requests),
-        response_bytes: Bytes::new(bytes),
-        cpu_us,
-        tls: false,
-    })
+    Demand::Pool(plain::web(requests, bytes, cpu_us))
 }
 
 /// What stands on each host, by role.

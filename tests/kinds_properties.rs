@@ -6,44 +6,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostsplit::audit::{Kind, audit};
-use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{Plan, PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::sizing::{Candidate, Case, Terms, offered};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
-    Cluster, Demand, Engine, GatewayDemand, Network, Persistence, Policy, Quorum, RelationalDemand,
-    SearchDemand, Service, ShardedDemand, Spec, Survive, WebDemand,
+    Cluster, Demand, Engine, GatewayDemand, Policy, Quorum, RelationalDemand, Spec, Survive,
+    WebDemand,
 };
-use hostsplit::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
-use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use hostsplit::topology::{Host, Level};
+use hostsplit::units::{Mebibytes, PerSecond};
 use proptest::prelude::*;
 
+#[path = "support/plain.rs"]
+mod plain;
+
 /// A host of one NUMA node and one L3 domain, with a core for itself.
-fn host(name: String, cores: u32, gib: u64, cost: u64, rack: u32) -> Host {
-    let core = |cpu| Core { cpus: vec![cpu] };
-    Host {
-        name: HostName::new(name).unwrap(),
-        uri: None,
-        hypervisor: Hypervisor::Kvm,
-        labels: BTreeMap::from([(Level::Rack, format!("r{rack}"))]),
-        numa: vec![NumaNode {
-            id: 0,
-            l3: vec![L3Domain { size_kib: None, cores: (0..=cores).map(core).collect() }],
-            memory_mib: Mebibytes::from_gib(gib),
-            reserved_memory_mib: Mebibytes::ZERO,
-            reserved_cores: 1,
-            pages: Vec::new(),
-        }],
-        pools: vec![Pool {
-            name: "default".to_owned(),
-            capacity_mib: Mebibytes::from_gib(2_000),
-            iops_per_s: None,
-        }],
-        bridges: vec!["br0".to_owned()],
-        network_bits_per_s: None,
-        cost,
-    }
+fn host(name: &str, cores: u32, gib: u64, cost: u64, rack: u32) -> Host {
+    let numa = vec![plain::node(0, vec![plain::l3(0..=cores)], gib)];
+    let labels = BTreeMap::from([(Level::Rack, format!("r{rack}"))]);
+    Host { labels, cost, ..plain::host(name, numa, 2_000) }
 }
 
 prop_compose! {
@@ -52,7 +34,7 @@ prop_compose! {
     ) -> Vec<Host> {
         let numbered = all.into_iter().enumerate();
         numbered
-            .map(|(at, (cores, gib, cost, rack))| host(format!("h{at}"), cores, gib, cost, rack))
+            .map(|(at, (cores, gib, cost, rack))| host(&format!("h{at}"), cores, gib, cost, rack))
             .collect()
     }
 }
@@ -74,13 +56,9 @@ fn asked() -> impl Strategy<Value = (Engine, Demand)> {
     (0usize..9, 1u64..100, 1u64..100, 1u32..3).prop_map(|(at, load, data, copies)| {
         let engine = Engine::ALL[at];
         let demand = match engine.cluster() {
-            Cluster::Sharded => Demand::Sharded(ShardedDemand {
-                reads_per_s: PerSecond::new(load * 1_500),
-                writes_per_s: PerSecond::new(load * 300),
-                value_bytes: Bytes::new(512),
-                data_mib: Mebibytes::new(data * 40),
-                persistence: Persistence::Aof,
-            }),
+            Cluster::Sharded => {
+                Demand::Sharded(plain::sharded(load * 1_500, load * 300, data * 40))
+            }
             Cluster::PrimaryReplica => Demand::PrimaryReplica(RelationalDemand {
                 reads_per_s: PerSecond::new(load * 10),
                 writes_per_s: PerSecond::new(load),
@@ -88,19 +66,12 @@ fn asked() -> impl Strategy<Value = (Engine, Demand)> {
                 working_set_percent: 50,
                 shards: copies,
             }),
-            Cluster::Quorum => Demand::Quorum(SearchDemand {
-                index_per_s: PerSecond::new(load * 100),
-                queries_per_s: PerSecond::new(load / 10),
-                data_mib: Mebibytes::new(data * 100),
-                copies,
-                document_bytes: Bytes::new(300),
-                shards_per_query: Some(1),
-            }),
+            Cluster::Quorum => {
+                Demand::Quorum(plain::search(load * 100, load / 10, data * 100, copies))
+            }
             Cluster::Pool => Demand::Pool(WebDemand {
-                requests_per_s: PerSecond::new(load * 400),
-                response_bytes: Bytes::new(data * 200),
-                cpu_us: data % 3 * 20,
                 tls: copies == 2,
+                ..plain::web(load * 400, data * 200, data % 3 * 20)
             }),
             Cluster::GatewayPair => Demand::GatewayPair(GatewayDemand {
                 requests_per_s: PerSecond::new(load * 1_000),
@@ -112,31 +83,12 @@ fn asked() -> impl Strategy<Value = (Engine, Demand)> {
     })
 }
 
+/// Services named in their order.
 fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<(Engine, Demand)>) -> Spec {
-    let service = |(at, (engine, demand)): (usize, (Engine, Demand))| Service {
-        name: ServiceName::new(format!("s{at}")).unwrap(),
-        engine,
-        demand,
-        gateway: None,
-        access: Default::default(),
-    };
-    Spec {
-        name: DeploymentName::new("shop").unwrap(),
-        policy,
-        network: Some(Network {
-            bridge: "br0".into(),
-            subnet: [10, 20, 0, 0].into(),
-            prefix: 16,
-            first: [10, 20, 0, 50].into(),
-            last: [10, 20, 3, 250].into(),
-            gateway: None,
-            vip: None,
-        }),
-        image: None,
-        topology: Topology::new(hosts),
-        services: services.into_iter().enumerate().map(service).collect(),
-        vms: Vec::new(),
-    }
+    let numbered = services.into_iter().enumerate();
+    let services =
+        numbered.map(|(at, (engine, demand))| plain::service(&format!("s{at}"), engine, demand));
+    plain::spec(hosts, policy, services.collect())
 }
 
 /// The plan of a spec, judged; `None` if there is none.

@@ -3,22 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-
 use hostsplit::audit::{audit, is_fit};
-use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
-use hostsplit::spec::{
-    Access, Demand, Engine, FixedVm, Network, Persistence, Policy, Service, ShardedDemand, Spec,
-};
-use hostsplit::topology::{
-    Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology, reserve,
-};
-use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
+use hostsplit::spec::{Demand, Engine, FixedVm, Persistence, Policy, ShardedDemand, Spec};
+use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode, PagePool, Topology, reserve};
+use hostsplit::units::{BitsPerSecond, Bytes};
 use proptest::prelude::*;
+
+#[path = "support/plain.rs"]
+mod plain;
 
 /// A host: NUMA nodes, L3 domains per NUMA node, cores per L3 domain, threads.
 fn host(name: &str, (numa, l3, cores, threads): (u32, u32, u32, u32), gib: u64, huge: u64) -> Host {
@@ -29,32 +24,20 @@ fn host(name: &str, (numa, l3, cores, threads): (u32, u32, u32, u32), gib: u64, 
         Core { cpus: (first..first + threads).collect() }
     };
     let mut numa: Vec<NumaNode> = (0..numa)
-        .map(|id| NumaNode {
-            id,
-            l3: (0..l3)
-                .map(|_| L3Domain { size_kib: None, cores: (0..cores).map(|_| core()).collect() })
-                .collect(),
-            memory_mib: Mebibytes::from_gib(gib),
-            reserved_memory_mib: Mebibytes::ZERO,
-            reserved_cores: 0,
-            pages: vec![PagePool { size_kib: 2_048, count: huge }],
+        .map(|id| {
+            let domain =
+                |_| L3Domain { size_kib: None, cores: (0..cores).map(|_| core()).collect() };
+            NumaNode {
+                reserved_cores: 0,
+                pages: vec![PagePool { size_kib: 2_048, count: huge }],
+                ..plain::node(id, (0..l3).map(domain).collect(), gib)
+            }
         })
         .collect();
     reserve::spread(&mut numa, reserve::DEFAULT_CORES, reserve::DEFAULT_MEMORY);
     Host {
-        name: HostName::new(name).unwrap(),
-        uri: None,
-        hypervisor: Hypervisor::Kvm,
-        labels: BTreeMap::new(),
-        numa,
-        pools: vec![Pool {
-            name: "default".to_owned(),
-            capacity_mib: Mebibytes::from_gib(200),
-            iops_per_s: None,
-        }],
-        bridges: vec!["br0".to_owned()],
         network_bits_per_s: Some(BitsPerSecond::new(10_000_000_000)),
-        cost: 1,
+        ..plain::host(name, numa, 200)
     }
 }
 
@@ -86,44 +69,14 @@ prop_compose! {
         spread in prop::sample::select(vec![None, Some(Level::Host)]),
     ) -> Spec {
         let redis = ShardedDemand {
-            reads_per_s: PerSecond::new(reads),
-            writes_per_s: PerSecond::new(writes),
             value_bytes: Bytes::new(value),
-            data_mib: Mebibytes::new(data),
             persistence,
+            ..plain::sharded(reads, writes, data)
         };
-        Spec {
-            name: DeploymentName::new("shop").unwrap(),
-            policy: survive.map_or_else(Policy::nothing, Policy::surviving),
-            network: Some(Network {
-                bridge: "br0".to_owned(),
-                subnet: Ipv4Addr::new(10, 20, 0, 0),
-                prefix: 24,
-                first: Ipv4Addr::new(10, 20, 0, 50),
-                last: Ipv4Addr::new(10, 20, 0, 199),
-                gateway: Some(Ipv4Addr::new(10, 20, 0, 1)),
-                vip: None,
-            }),
-            image: None,
-            topology,
-            services: vec![Service {
-                name: ServiceName::new("cache").unwrap(),
-                engine: Engine::Redis,
-                demand: Demand::Sharded(redis),
-                gateway: None,
-                access: Access::default(),
-            }],
-            vms: vec![FixedVm {
-                name: ServiceName::new("builder").unwrap(),
-                count,
-                vcpus,
-                memory_mib: Mebibytes::new(1_024),
-                disk_mib: Mebibytes::from_gib(8),
-                iops_per_s: PerSecond::ZERO,
-                network_bits_per_s: BitsPerSecond::ZERO,
-                spread,
-            }],
-        }
+        let policy = survive.map_or_else(Policy::nothing, Policy::surviving);
+        let cache = plain::service("cache", Engine::Redis, Demand::Sharded(redis));
+        let builder = FixedVm { spread, ..plain::machines("builder", count, vcpus, 1_024, 8) };
+        Spec { topology, vms: vec![builder], ..plain::spec(Vec::new(), policy, vec![cache]) }
     }
 }
 

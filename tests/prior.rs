@@ -2,24 +2,20 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
-
 use hostsplit::audit::{Kind, audit};
-use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{Plan, PlanError, make, make_with};
 use hostsplit::profile::Profiles;
 use hostsplit::report::moves::Moves;
 use hostsplit::solve::Limits;
-use hostsplit::spec::{
-    Demand, Engine, FixedVm, GatewayDemand, Network, Objective, Persistence, Policy, SearchDemand,
-    Service, ShardedDemand, Spec, WebDemand,
-};
-use hostsplit::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
-use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
+use hostsplit::spec::{Demand, Engine, GatewayDemand, Objective, Policy, Spec};
+use hostsplit::topology::{Host, Level};
+use hostsplit::units::PerSecond;
 use proptest::prelude::*;
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "support/plain.rs"]
+mod plain;
 
 use crate::bench::Bench;
 
@@ -27,59 +23,19 @@ use crate::bench::Bench;
 fn host(at: usize, (numa, cores, gib): (u32, u32, u64)) -> Host {
     let node = |id: u32| {
         let first = id * (cores + 1);
-        let core = |cpu| Core { cpus: vec![cpu] };
-        let cores = (first..=first + cores).map(core).collect();
-        NumaNode {
-            id,
-            l3: vec![L3Domain { size_kib: None, cores }],
-            memory_mib: Mebibytes::from_gib(gib),
-            reserved_memory_mib: Mebibytes::ZERO,
-            reserved_cores: 1,
-            pages: Vec::new(),
-        }
+        plain::node(id, vec![plain::l3(first..=first + cores)], gib)
     };
-    Host {
-        name: HostName::new(format!("h{at}")).unwrap(),
-        uri: None,
-        hypervisor: Hypervisor::Kvm,
-        labels: BTreeMap::new(),
-        numa: (0..numa).map(node).collect(),
-        pools: ["a", "b"]
-            .map(|name| Pool {
-                name: name.to_owned(),
-                capacity_mib: Mebibytes::from_gib(1_000),
-                iops_per_s: None,
-            })
-            .to_vec(),
-        bridges: vec!["br0".to_owned()],
-        network_bits_per_s: None,
-        cost: 1,
-    }
+    let pools = vec![plain::pool("a", 1_000), plain::pool("b", 1_000)];
+    Host { pools, ..plain::host(&format!("h{at}"), (0..numa).map(node).collect(), 0) }
 }
 
 fn demand(engine: Engine, load: u64) -> Demand {
     match engine {
-        Engine::Redis => Demand::Sharded(ShardedDemand {
-            reads_per_s: PerSecond::new(load * 1_500),
-            writes_per_s: PerSecond::new(load * 300),
-            value_bytes: Bytes::new(512),
-            data_mib: Mebibytes::new(load * 40),
-            persistence: Persistence::Aof,
-        }),
-        Engine::Elasticsearch => Demand::Quorum(SearchDemand {
-            index_per_s: PerSecond::new(load * 100),
-            queries_per_s: PerSecond::new(load / 10),
-            data_mib: Mebibytes::new(load * 100),
-            copies: 1,
-            document_bytes: Bytes::new(300),
-            shards_per_query: Some(1),
-        }),
-        Engine::Nginx => Demand::Pool(WebDemand {
-            requests_per_s: PerSecond::new(load * 400),
-            response_bytes: Bytes::new(2_000),
-            cpu_us: 20,
-            tls: false,
-        }),
+        Engine::Redis => Demand::Sharded(plain::sharded(load * 1_500, load * 300, load * 40)),
+        Engine::Elasticsearch => {
+            Demand::Quorum(plain::search(load * 100, load / 10, load * 100, 1))
+        }
+        Engine::Nginx => Demand::Pool(plain::web(load * 400, 2_000, 20)),
         _ => Demand::GatewayPair(GatewayDemand {
             requests_per_s: PerSecond::new(load * 1_000),
             response_bytes_per_s: load * 100_000,
@@ -91,39 +47,12 @@ fn demand(engine: Engine, load: u64) -> Demand {
 const ENGINES: [Engine; 4] = [Engine::Redis, Engine::Elasticsearch, Engine::Nginx, Engine::Haproxy];
 
 fn spec(hosts: Vec<Host>, policy: Policy, services: &[(Engine, u64)], machines: u32) -> Spec {
-    let service = |(at, (engine, load)): (usize, &(Engine, u64))| Service {
-        name: ServiceName::new(format!("s{at}")).unwrap(),
-        engine: *engine,
-        demand: demand(*engine, *load),
-        gateway: None,
-        access: Default::default(),
-    };
-    let fixed = FixedVm {
-        name: ServiceName::new("box").unwrap(),
-        count: machines,
-        vcpus: 1,
-        memory_mib: Mebibytes::new(512),
-        disk_mib: Mebibytes::from_gib(4),
-        iops_per_s: PerSecond::ZERO,
-        network_bits_per_s: BitsPerSecond::ZERO,
-        spread: None,
+    let service = |(at, (engine, load)): (usize, &(Engine, u64))| {
+        plain::service(&format!("s{at}"), *engine, demand(*engine, *load))
     };
     Spec {
-        name: DeploymentName::new("shop").unwrap(),
-        policy,
-        network: Some(Network {
-            bridge: "br0".into(),
-            subnet: [10, 20, 0, 0].into(),
-            prefix: 16,
-            first: [10, 20, 0, 50].into(),
-            last: [10, 20, 3, 250].into(),
-            gateway: Some([10, 20, 0, 1].into()),
-            vip: None,
-        }),
-        image: None,
-        topology: Topology::new(hosts),
-        services: services.iter().enumerate().map(service).collect(),
-        vms: vec![fixed],
+        vms: vec![plain::machines("box", machines, 1, 512, 4)],
+        ..plain::spec(hosts, policy, services.iter().enumerate().map(service).collect())
     }
 }
 

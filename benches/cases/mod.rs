@@ -2,15 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::spec::{
-    Demand, Engine, FixedVm, Network, Persistence, Policy, Service, ShardedDemand, Spec, load,
+    Demand, Engine, FixedVm, Network, Persistence, Policy, ShardedDemand, Spec, load,
 };
-use hostsplit::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
-use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
+use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode};
+use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+#[path = "../../tests/support/plain.rs"]
+mod plain;
 
 /// Numbers that look random and are always the same.
 struct Dice(u64);
@@ -22,80 +23,39 @@ impl Dice {
     }
 }
 
-fn name(text: &str) -> ServiceName {
-    ServiceName::new(text).unwrap()
-}
-
 /// A host with NUMA nodes of `l3` L3 domains of 8 cores each, two threads a core.
 fn large(at: usize, nodes: u32, l3: u32, memory_gib: u64, cost: u64) -> Host {
     let cores = nodes * l3 * 8;
     let core = |core: u32| Core { cpus: vec![core, core + cores] };
+    let domain = |domain: u32| {
+        let first = domain * 8;
+        L3Domain { size_kib: Some(32 << 10), cores: (first..first + 8).map(core).collect() }
+    };
     let node = |id: u32| NumaNode {
-        id,
-        l3: (0..l3)
-            .map(|domain| {
-                let first = (id * l3 + domain) * 8;
-                L3Domain { size_kib: Some(32 << 10), cores: (first..first + 8).map(core).collect() }
-            })
-            .collect(),
-        memory_mib: Mebibytes::from_gib(memory_gib / u64::from(nodes)),
         reserved_memory_mib: Mebibytes::from_gib(8),
         reserved_cores: u32::from(id == 0),
-        pages: Vec::new(),
+        ..plain::node(
+            id,
+            (id * l3..(id + 1) * l3).map(domain).collect(),
+            memory_gib / u64::from(nodes),
+        )
     };
     Host { numa: (0..nodes).map(node).collect(), cost, ..flat(at, 1, 1, 1) }
 }
 
 /// A host of one NUMA node, without SMT or a reserve.
 fn flat(at: usize, cores: u32, memory_gib: u64, cost: u64) -> Host {
-    let cores = (0..cores).map(|cpu| Core { cpus: vec![cpu] }).collect();
-    Host {
-        name: HostName::new(format!("h{at}")).unwrap(),
-        uri: None,
-        hypervisor: Hypervisor::Kvm,
-        labels: BTreeMap::new(),
-        numa: vec![NumaNode {
-            id: 0,
-            l3: vec![L3Domain { size_kib: None, cores }],
-            memory_mib: Mebibytes::from_gib(memory_gib),
-            reserved_memory_mib: Mebibytes::ZERO,
-            reserved_cores: 0,
-            pages: Vec::new(),
-        }],
-        pools: vec![Pool {
-            name: "default".into(),
-            capacity_mib: Mebibytes::from_gib(16 << 10),
-            iops_per_s: None,
-        }],
-        bridges: vec!["br0".into()],
-        network_bits_per_s: None,
-        cost,
-    }
+    let node = plain::node(0, vec![plain::l3(0..=cores - 1)], memory_gib);
+    let numa = vec![NumaNode { reserved_cores: 0, ..node }];
+    Host { cost, ..plain::host(&format!("h{at}"), numa, 16 << 10) }
 }
 
 fn machine(at: usize, count: u32, vcpus: u32, memory_mib: u64) -> FixedVm {
-    FixedVm {
-        name: name(&format!("m{at}")),
-        count,
-        vcpus,
-        memory_mib: Mebibytes::new(memory_mib),
-        disk_mib: Mebibytes::from_gib(20),
-        iops_per_s: PerSecond::ZERO,
-        network_bits_per_s: BitsPerSecond::ZERO,
-        spread: None,
-    }
+    plain::machines(&format!("m{at}"), count, vcpus, memory_mib, 20)
 }
 
 fn spec(hosts: Vec<Host>, vms: Vec<FixedVm>) -> Spec {
-    Spec {
-        name: DeploymentName::new("bench").unwrap(),
-        policy: Policy::nothing(),
-        network: None,
-        image: None,
-        topology: Topology::new(hosts),
-        services: Vec::new(),
-        vms,
-    }
+    Spec { network: None, vms, ..plain::spec(hosts, Policy::nothing(), Vec::new()) }
 }
 
 /// 40 equal hosts and 200 machines of 8 sizes.
@@ -125,32 +85,18 @@ pub fn services() -> Spec {
     });
     let mut found = spec(hosts.collect(), vms.collect());
     found.policy = Policy::surviving(Level::Host);
-    found.network = Some(Network {
-        bridge: "br0".into(),
-        subnet: [10, 20, 0, 0].into(),
-        prefix: 16,
-        first: [10, 20, 0, 10].into(),
-        last: [10, 20, 99, 250].into(),
-        gateway: None,
-        vip: None,
-    });
+    let last = [10, 20, 99, 250].into();
+    found.network = Some(Network { last, ..plain::network() });
     found.services = (0..12u64)
-        .map(|at| Service {
-            name: name(&format!("cache{at}")),
-            engine: Engine::Redis,
-            demand: Demand::Sharded(ShardedDemand {
-                reads_per_s: PerSecond::new(900_000 + 200_000 * at),
-                writes_per_s: PerSecond::new(90_000 + 25_000 * (at % 4)),
-                value_bytes: Bytes::new(512),
-                data_mib: Mebibytes::from_gib(100 + 50 * (at % 5)),
-                persistence: if at.is_multiple_of(2) {
-                    Persistence::Aof
-                } else {
-                    Persistence::None
-                },
-            }),
-            gateway: None,
-            access: Default::default(),
+        .map(|at| {
+            let reads = 900_000 + 200_000 * at;
+            let writes = 90_000 + 25_000 * (at % 4);
+            let is_kept = at.is_multiple_of(2);
+            let demand = ShardedDemand {
+                persistence: if is_kept { Persistence::Aof } else { Persistence::None },
+                ..plain::sharded(reads, writes, (100 + 50 * (at % 5)) << 10)
+            };
+            plain::service(&format!("cache{at}"), Engine::Redis, Demand::Sharded(demand))
         })
         .collect();
     found

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Mutex;
 
+use crate::{built, plain};
 use hostsplit::deploy::{
     Event, ImageError, ImageStore, Observer, Outcome, Patience, Problem, Site, connect, execute,
     observe, preflight, walk,
@@ -12,23 +13,15 @@ use hostsplit::deploy::{
 use hostsplit::graph::{Actions, decide, decide_removal};
 use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
-use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use hostsplit::plan::{
-    Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
-    SlotRange, Volume,
-};
+use hostsplit::ids::{DeploymentName, HostName, ServiceName};
+use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
 use hostsplit::secret::{Credentials, Secret, Secrets};
-use hostsplit::spec::{
-    Access, Demand, Engine, Image, ImageFile, Network, Password, Persistence, Policy, ShardedDemand,
-};
+use hostsplit::spec::{Access, Image, ImageFile, Network, Password, Policy};
 use hostsplit::state::store::{Journal, Recorder, Store};
 use hostsplit::state::world::World;
-use hostsplit::topology::{
-    Core, Host, Hypervisor as Kind, L3Domain, Level, NumaNode, Pool, Topology,
-};
-use hostsplit::units::{Bytes, Mebibytes, PerSecond};
+use hostsplit::topology::{Host, Hypervisor as Kind, Level, NumaNode, Topology};
+use hostsplit::units::Mebibytes;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 /// Files of the image by name.
 const FILES: [(&str, &[u8]); 3] =
@@ -56,69 +49,25 @@ fn file(name: &str) -> ImageFile {
 
 fn host(number: u32) -> Host {
     let name = format!("h{number}");
-    let cores = (0..5).map(|cpu| Core { cpus: vec![cpu] }).collect();
+    let node = NumaNode {
+        reserved_memory_mib: Mebibytes::from_gib(1),
+        ..plain::node(0, vec![plain::l3(0..=4)], 8)
+    };
     Host {
         uri: Some(format!("test://{name}")),
-        name: HostName::new(name).unwrap(),
         hypervisor: Kind::Qemu,
-        labels: BTreeMap::new(),
-        numa: vec![NumaNode {
-            id: 0,
-            l3: vec![L3Domain { size_kib: None, cores }],
-            memory_mib: Mebibytes::from_gib(8),
-            reserved_memory_mib: Mebibytes::from_gib(1),
-            reserved_cores: 1,
-            pages: Vec::new(),
-        }],
-        pools: vec![Pool {
-            name: "default".to_owned(),
-            capacity_mib: Mebibytes::from_gib(100),
-            iops_per_s: None,
-        }],
-        bridges: vec!["br0".to_owned()],
-        network_bits_per_s: None,
-        cost: 1,
+        ..plain::host(&name, vec![node], 100)
     }
 }
 
 fn instance(service: &str, ordinal: u32, host: u32, cpu: u32, role: Role) -> Instance {
     let service = ServiceName::new(service).unwrap();
-    let name = InstanceName::of(&service, ordinal).unwrap();
-    let domain = format!("shop-{name}");
     let number = ordinal + if role == Role::Fixed { 100 } else { 10 };
-    let volume = |part: &str, size_mib| Volume {
-        pool: "default".to_owned(),
-        name: format!("{domain}-{part}"),
-        size_mib: Mebibytes::new(size_mib),
-    };
-    let config = [
-        ("port", "6379"),
-        ("cluster-enabled", "yes"),
-        ("appendonly", "yes"),
-        ("include", "/etc/redis/secrets.conf"),
-        ("masteruser", "replica"),
-    ];
-    Instance {
-        service,
-        role,
-        group: (role != Role::Fixed).then_some(ordinal / 2),
-        host: HostName::new(format!("h{host}")).unwrap(),
-        numa: 0,
-        cpus: vec![cpu],
-        threads: 1,
-        emulator_cpus: vec![0],
-        memory_mib: Mebibytes::new(512),
-        page_kib: 4,
-        uuid: Uuid::new_v5(&Uuid::NAMESPACE_URL, domain.as_bytes()),
-        mac: format!("52:54:00:00:00:{number:02x}"),
-        address: format!("10.20.0.{number}").parse().ok(),
-        root: Some(volume("root.qcow2", 4096)),
-        data: (role != Role::Fixed).then(|| volume("data.raw", 1024)),
-        seed: Some(volume("seed.img", 1)),
-        config: config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
-        domain,
-        name,
-    }
+    let address = [10, 20, 0, u8::try_from(number).unwrap()].into();
+    let mut one = built::instance(&service, ordinal, (host, cpu), address, role);
+    let secret = [("include", "/etc/redis/secrets.conf"), ("masteruser", "replica")];
+    one.config.extend(secret.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    one
 }
 
 /// Three hosts, a Redis Cluster of three masters with a replica each on another
@@ -141,7 +90,7 @@ pub fn plan() -> Plan {
         })
         .collect();
     instances.push(instance("box", 0, 1, 3, Role::Fixed));
-    let rate = PerSecond::new(1);
+    let access = Access { password: Some(Password::Generated), tls: false };
     Plan {
         format: FORMAT,
         hostsplit: "test".to_owned(),
@@ -165,40 +114,7 @@ pub fn plan() -> Plan {
             cmdline: "root=/dev/vda".to_owned(),
         }),
         topology: Topology { hosts: (1..=3).map(host).collect() },
-        services: vec![ServicePlan {
-            name: ServiceName::new("cache").unwrap(),
-            engine: Engine::Redis,
-            gateway: None,
-            access: Access { password: Some(Password::Generated), tls: false },
-            demand: Demand::Sharded(ShardedDemand {
-                reads_per_s: rate,
-                writes_per_s: rate,
-                value_bytes: Bytes::new(512),
-                data_mib: Mebibytes::new(64),
-                persistence: Persistence::Aof,
-            }),
-            layout: Layout {
-                groups: 3,
-                copies: 2,
-                instances: 6,
-                witness: None,
-                vcpus: 1,
-                memory_mib: Mebibytes::new(512),
-                data_mib: Mebibytes::new(1024),
-            },
-            capacity: Capacity {
-                unit: "plain reads".to_owned(),
-                iops_per_s: PerSecond::ZERO,
-                footing: Footing { cores: 1, l3: L3Use::Shared },
-                ceiling_per_s: rate,
-                usable_per_s: rate,
-                total_per_s: rate,
-                demand_per_s: rate,
-                binding: Binding::Quorum,
-                extrapolated: false,
-            },
-            groups,
-        }],
+        services: vec![built::redis(ServiceName::new("cache").unwrap(), access, groups)],
         vms: Vec::new(),
         instances,
         tiers: Vec::new(),

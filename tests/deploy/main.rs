@@ -2,12 +2,16 @@
 //! one needs nothing, and whatever fails, one further run converges.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+#[path = "../support/built.rs"]
+mod built;
 mod ends;
 mod faults;
 mod fixture;
 mod foreign;
 mod killed;
 mod listings;
+#[path = "../support/plain.rs"]
+mod plain;
 mod replace;
 mod verifying;
 mod walking;
