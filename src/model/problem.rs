@@ -229,13 +229,18 @@ impl Part {
     /// How many instances of a shape a candidate has.
     #[must_use]
     pub fn count(candidate: &Candidate, shape: Shape) -> u32 {
-        let sizes = Shape::all_of(candidate, Mebibytes::ZERO);
-        let same = sizes.into_iter().find(|size| size.same_instance(shape));
-        match same {
+        let mut sizes = Shape::all_of(candidate, Mebibytes::ZERO);
+        match sizes.find(|size| size.same_instance(shape)) {
             None => 0,
             Some(size) if size.is_witness => 1,
             Some(_) => candidate.layout.instances,
         }
+    }
+
+    /// Indices of the shapes that a candidate has, with how many instances.
+    pub fn instances(&self, candidate: &Candidate) -> impl Iterator<Item = (usize, u64)> {
+        let counts = self.shapes.iter().map(|shape| Self::count(candidate, *shape).into());
+        counts.enumerate().filter(|(_, count)| *count > 0)
     }
 
     /// Whether its leading instances vote, so that a majority of them must stay.
@@ -247,7 +252,7 @@ impl Part {
 
 impl Shape {
     /// The shapes of a candidate's instances: one, or two with a witness.
-    fn all_of(candidate: &Candidate, root: Mebibytes) -> Vec<Self> {
+    fn all_of(candidate: &Candidate, root: Mebibytes) -> impl Iterator<Item = Self> + use<> {
         let layout = &candidate.layout;
         let root = candidate.root_mib.unwrap_or(root);
         let disk = |data: Mebibytes| {
@@ -275,7 +280,7 @@ impl Shape {
             is_witness: true,
             footing: None,
         });
-        [Some(main), witness].into_iter().flatten().collect()
+        [Some(main), witness].into_iter().flatten()
     }
 
     /// Whether both are the same instance, whatever its traffic and root.

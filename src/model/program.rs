@@ -120,6 +120,19 @@ impl Program {
         Var(self.variables.len() - 1)
     }
 
+    /// Keeps a variable at 0 from here on.
+    pub fn close(&mut self, var: Var) {
+        if let Some(variable) = self.variables.get_mut(var.0) {
+            variable.most = Some(0);
+        }
+    }
+
+    /// Whether a variable can only be 0.
+    #[must_use]
+    pub fn is_closed(&self, var: Var) -> bool {
+        self.variables.get(var.0).is_some_and(|variable| variable.most == Some(0))
+    }
+
     /// Adds `sum <= right`.
     pub fn at_most(&mut self, sum: Sum, right: i64) {
         self.rows.push(Row { sum, sense: Sense::AtMost, right });

@@ -5,15 +5,18 @@
 //! is rounded and every row is checked again in integers.
 
 mod cancel;
+mod exact;
 mod explain;
 mod fits;
 mod highs;
 mod lp;
 mod merge;
 mod pack;
+mod prune;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod values;
 
 use std::time::Instant;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::tiers::{exact, solve};
+use super::exact::exact;
+use super::tiers::solve;
 use super::{Deadline, Limits, SolveError};
 use crate::ids::{HostName, ServiceName};
 use crate::model::{Kind, Part, Problem, Room, Shape, Site};

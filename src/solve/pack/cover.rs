@@ -15,6 +15,7 @@
 use super::goods::{Goods, int};
 use super::knapsack::{DIMENSIONS, UNLIMITED};
 use crate::model::{Kind, Part, Program, Sum, Var};
+use crate::sizing::Candidate;
 
 /// A value of items that every plan must find room for.
 #[derive(Clone, Debug)]
@@ -75,7 +76,34 @@ impl Cover {
         for cut in volumes(goods).iter().chain(cuts) {
             found.add(cut);
         }
+        found.close_dominated(goods, cuts);
         found
+    }
+
+    /// Closes layouts beside which another leaves no more unserved and asks for no
+    /// more in any row or sum: what these rows allow is the same without them.
+    fn close_dominated(&mut self, goods: &Goods, cuts: &[Cut]) {
+        let all: Vec<Cut> = (0..DIMENSIONS).map(|at| volume(goods, at)).collect();
+        for (part, layouts) in self.layouts.iter().enumerate() {
+            let candidates = goods.problem.parts.get(part).into_iter().flat_map(|p| &p.candidates);
+            let asks = |cut: &Cut, at: usize| cut.asks.get(part).and_then(|a| a.get(at)).copied();
+            let of = |(at, candidate): (usize, &Candidate)| {
+                let own =
+                    [int(candidate.unmet_per_s.get()), candidate.layout.all_instances().into()];
+                let rows = all.iter().chain(cuts).map(|cut| asks(cut, at).unwrap_or(0));
+                own.into_iter().chain(rows).collect()
+            };
+            let needs: Vec<Vec<i64>> = candidates.enumerate().map(of).collect();
+            for (at, (own, var)) in needs.iter().zip(layouts).enumerate() {
+                let is_better = |(other, needs): (usize, &Vec<i64>)| {
+                    let no_more = needs.iter().zip(own).all(|(a, b)| a <= b);
+                    no_more && (other < at || needs != own)
+                };
+                if needs.iter().enumerate().any(is_better) {
+                    self.program.close(*var);
+                }
+            }
+        }
     }
 
     fn add(&mut self, cut: &Cut) {
@@ -133,7 +161,7 @@ pub(super) fn asks(goods: &Goods, values: &[i64]) -> Vec<Vec<i64>> {
     let of = |(index, part): (usize, &Part)| {
         let own: Vec<_> =
             goods.items.iter().zip(values).filter(|(item, _)| item.part == index).collect();
-        let value = |candidate: &crate::sizing::Candidate| {
+        let value = |candidate: &Candidate| {
             own.iter().fold(0i64, |sum, (item, value)| {
                 let count = i64::from(Part::count(candidate, item.size));
                 sum.saturating_add(count.saturating_mul(**value))

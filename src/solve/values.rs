@@ -1,0 +1,75 @@
+//! Solutions as values of the variables of the program per host, and back.
+
+use std::collections::BTreeMap;
+
+use super::tiers::{Placed, Solution, TierResult};
+use crate::model::{Count, Model, Var, Variables};
+
+/// The values of a solution in the program per host.
+pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
+    let mut values = vec![0; model.program.variables.len()];
+    let mut set = |var: Var, value: u64| {
+        if let Some(place) = values.get_mut(var.index()) {
+            *place = i64::try_from(value).unwrap_or(i64::MAX);
+        }
+    };
+    for (layouts, chosen) in model.variables.layouts.iter().zip(&solution.chosen) {
+        if let Some(var) = chosen.and_then(|chosen| layouts.get(chosen)) {
+            set(*var, 1);
+        }
+    }
+    let counts = |all: &[Count], placed: &[Placed], set: &mut dyn FnMut(Var, u64)| {
+        let key = |c: &Count| (c.part, c.shape, c.site, c.at);
+        let vars: BTreeMap<_, Var> = all.iter().map(|count| (key(count), count.var)).collect();
+        for one in placed {
+            if let Some(var) = vars.get(&(one.part, one.shape, one.site, one.at)) {
+                set(*var, one.count);
+            }
+        }
+    };
+    counts(&model.variables.counts, &solution.rooms, &mut set);
+    counts(&model.variables.pools, &solution.pools, &mut set);
+    for placed in &solution.rooms {
+        if let Some(var) = model.variables.used.get(placed.site) {
+            set(*var, 1);
+        }
+    }
+    for (part, domain, count) in &solution.leads {
+        let own = |(p, d, _): &&(usize, usize, Var)| (*p, *d) == (*part, *domain);
+        if let Some((_, _, var)) = model.variables.leads.iter().find(own) {
+            set(*var, *count);
+        }
+    }
+    values
+}
+
+/// The solution that an assignment stands for.
+pub(super) fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>) -> Solution {
+    let value = |var: Var| natural(values.get(var.index()).copied().unwrap_or(0));
+    let placed = |counts: &[Count]| -> Vec<Placed> {
+        let all = counts.iter().map(|c| Placed {
+            part: c.part,
+            shape: c.shape,
+            site: c.site,
+            at: c.at,
+            count: value(c.var),
+        });
+        all.filter(|placed| placed.count > 0).collect()
+    };
+    Solution {
+        chosen: variables
+            .layouts
+            .iter()
+            .map(|layouts| layouts.iter().position(|var| value(*var) > 0))
+            .collect(),
+        rooms: placed(&variables.counts),
+        pools: placed(&variables.pools),
+        leads: variables.leads.iter().map(|(p, d, var)| (*p, *d, value(*var))).collect(),
+        tiers,
+    }
+}
+
+/// A value that is never below 0.
+pub(super) fn natural(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
