@@ -6,6 +6,10 @@
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "import/devices.rs"]
+mod devices;
+#[path = "import/refused.rs"]
+mod refused;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,8 +25,11 @@ use crate::bench::Bench;
 
 const TEXTS: &[(&str, Stated)] = &[
     ("capabilities.xml", NOTHING),
+    ("capabilities-memoryless.xml", NOTHING),
     ("cpuid-only.xml", Stated { memory: Some(Mebibytes::from_gib(768)), numa_per_socket: Some(4) }),
     ("dies-memcache.xml", NOTHING),
+    ("groups-hbm-memcache.xml", NOTHING),
+    ("groups-io.xml", NOTHING),
     ("hwloc-v1.xml", NOTHING),
     ("hwloc-v2.xml", NOTHING),
     ("lscpu-summary.json", MEMORY),
@@ -143,86 +150,6 @@ fn one_l3_domain_that_lies_in_several_numa_nodes_is_cut() {
     assert!(import::read(&table, &Stated { numa_per_socket: Some(9), ..MEMORY }).is_err());
 }
 
-fn refusal(text: &str) -> String {
-    let error = import::read(text, &NOTHING).unwrap_err();
-    let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!("\n  {hint}"));
-    error.in_file("f") + &hint
-}
-
-#[test]
-fn what_is_no_machine_is_refused() {
-    let cases = [
-        "",
-        " \n",
-        "hello",
-        "Architecture:  x86_64\nCPU(s): 4\n",
-        "<domain type='kvm'/>",
-        "\n<topology>\n  <object type='Machine'>\n</topology>",
-        "<topology version='2.0'/>",
-        "<topology><object type='Machine' cpuset='0x1'/></topology>",
-        "<topology><object type='Machine'>\n<object type='Core'><object type='PU' os_index='3'/></object>\n<object type='Core'><object type='PU' os_index='3'/></object></object></topology>",
-        "<topology><object type='Machine'><object type='NUMANode' os_index='0' cpuset='0-3'/></object></topology>",
-        "{\"cpus\": [}",
-        "{\"a\": 1}",
-        "{\"cpus\": [{\"cpu\": 0, \"core\": 0}, {\"cpu\": 0, \"core\": 1}]}",
-        "{\"cpus\": [{\"cpu\": 0, \"core\": \"x\"}]}",
-        "{\"lscpu\": [{\"field\": \"Model name:\", \"data\": \"x\"}]}",
-        "# CPU,Core\n",
-        "# CPU,Core\n0,0\n1,0,0\n",
-        "# CPU,Core\n0,0\n70000,1\n",
-        "# CPU\n0\n1\n",
-        "# CPU,Core,Socket,Node\n0,0,0,0\n1,0,0,1\n",
-        "# CPU,Core\n0,0\n",
-    ];
-    let seen: Vec<String> = cases.into_iter().map(refusal).collect();
-    insta::assert_snapshot!(seen.join("\n"), @r#"
-    f: the file is empty
-      expected the output of one of: virsh capabilities; lstopo --of xml; lscpu -p; lscpu -J; lscpu -J -e
-    f: the file is empty
-      expected the output of one of: virsh capabilities; lstopo --of xml; lscpu -p; lscpu -J; lscpu -J -e
-    f: the file is neither XML, nor JSON, nor a table of lscpu
-      expected the output of one of: virsh capabilities; lstopo --of xml; lscpu -p; lscpu -J; lscpu -J -e
-    f: the file is neither XML, nor JSON, nor a table of lscpu
-      this looks like lscpu for people; write the file with: lscpu -p
-    f:1:1: XML of an unknown kind: <domain>
-      expected the output of one of: virsh capabilities; lstopo --of xml; lscpu -p; lscpu -J; lscpu -J -e
-    f:4:1: not XML: expected 'object' tag, not 'topology'
-    f:1:1: hwloc XML without an object
-    f: the file lists no online CPU
-    f:3:21: CPU 3 stands in two cores, or twice in one
-    f:1:34: cpuset: "0-3" is no set of CPUs
-    f:1:11: not JSON: expected value
-    f: JSON of an unknown kind: neither "cpus" nor "lscpu" in it
-      expected the output of one of: virsh capabilities; lstopo --of xml; lscpu -p; lscpu -J; lscpu -J -e
-    f: cpus[1]: CPU 0 stands in two cores, or twice in one
-    f: cpus[0]: core: "x" is no number
-      write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
-    f: the file lists no online CPU
-      lscpu -J lists counts only; write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
-    f: the file lists no online CPU
-    f:3:1: 3 values for 2 columns
-      write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
-    f:3:1: CPU 70000 is absurd; expected at most 65535
-    f:2:1: no core is given
-      write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
-    f:3:1: CPUs 0 and 1 are of one core, but not of one NUMA node
-      numbers of cores must differ within a socket: lscpu without --physical
-    f: the file does not tell how much memory there is
-      say it, as of the whole machine: --memory 768GiB
-    "#);
-}
-
-#[test]
-fn files_that_are_made_to_be_slow_are_refused() {
-    let attributes: String = (0..200_000).map(|n| format!(" a{n}=''")).collect();
-    assert!(refusal(&format!("<topology{attributes}/>")).contains("a tag of more than 8 KiB"));
-    assert!(refusal(&"<a>".repeat(400_000)).contains("not XML"));
-    let deep = "<object type='Group'>".repeat(100_000) + &"</object>".repeat(100_000);
-    assert!(refusal(&format!("<topology>{deep}</topology>")).contains("no online CPU"));
-    assert!(refusal(&"[".repeat(1 << 20)).contains("recursion limit"));
-    assert!(refusal(&" ".repeat(9 << 20)).contains("larger than 8 MiB"));
-}
-
 #[test]
 fn the_command_reads_writes_and_keeps_what_was_edited() {
     let bench = Bench::new();
@@ -249,38 +176,6 @@ fn the_command_reads_writes_and_keeps_what_was_edited() {
     assert!(bench.run(&forced).starts_with("exit 0"));
     assert_eq!(bench.read("hosts/h7.yaml").unwrap(), first);
     assert_eq!(bench.names(), ["h7.xml", "hosts"]);
-}
-
-#[test]
-fn the_command_refuses_what_it_cannot_take() {
-    let bench = Bench::new();
-    bench.put("a.txt", "# CPU,Core\n0,0\n").put("b.txt", "# CPU,Core\n0,0\n");
-    insta::assert_snapshot!(bench.run(&["import", "none"]), @"
-    exit 1
-    ---
-    error: cannot read none: No such file or directory (os error 2)
-    ");
-    insta::assert_snapshot!(bench.run(&["import", "a.txt"]), @"
-    exit 1
-    ---
-    error: a.txt: the file does not tell how much memory there is
-    hint: say it, as of the whole machine: --memory 768GiB
-    ");
-    insta::assert_snapshot!(bench.run(&["import", "a.txt", "b.txt", "--name", "h1"]), @"
-    exit 2
-    ---
-    error: --name is one host's, and there are 2 files
-    hint: import one file at a time
-    ");
-    insta::assert_snapshot!(bench.run(&["import", "a.txt", "--pool", "x"]), @"
-    exit 2
-    ---
-    error: invalid value 'x' for '--pool <NAME=SIZE>': expected NAME=SIZE, such as default=3TiB
-
-    For more information, try '--help'.
-    ");
-    let json = bench.run(&["import", "a.txt", "b.txt", "--memory", "8GiB", "--format", "json"]);
-    assert!(json.contains("\"name\": \"a\"") && json.contains("\"name\": \"b\""), "{json}");
 }
 
 /// Threads of each core, by socket, NUMA node and L3 domain.

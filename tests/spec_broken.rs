@@ -184,3 +184,120 @@ fn no_yaml() {
     hint: YAML is indented with spaces only
     ");
 }
+
+const HOSTS: &str =
+    "hosts:\n  - { name: h, count: 3, cores: 96, memory: 512GiB, disk: 4TiB, iops: 200k/s }\n";
+
+#[test]
+fn a_host_that_stands_twice_and_has_another_mistake() {
+    let twice = "\
+hosts:
+  - { name: a, cores: 96, memory: 512GiB, disk: 4TiB }
+  - { name: a, cores: 96, memory: 512GB, disk: 4TiB }
+  - { name: b, uri: qemu:///system, cores: 0, memory: 512GiB, disk: 4TiB }
+  - { name: c, uri: qemu:///system, cores: 96, memory: 512GiB, disk: 4TiB }
+";
+    insta::assert_snapshot!(screen(&[(HOSTS, twice)]), @r#"
+    exit 1
+    ---
+    error: 4 mistakes in spec.yaml
+    spec.yaml:6:13: name: the host "a" stands already at spec.yaml:5:13
+    spec.yaml:6:35: memory: "512GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:7:44: cores: 0 is too little; expected at least 1
+    spec.yaml:8:21: uri: "qemu:///system" is also the uri of the host "b" at spec.yaml:7:21
+    hint: its cores and memory would be given out twice
+    "#);
+}
+
+#[test]
+fn numa_nodes_and_pools_that_stand_twice_and_have_another_mistake() {
+    let twice = "\
+hosts:
+  - name: a
+    hypervisor: kvm
+    numa:
+      - { id: 0, memory: 64GB, l3: [{ cores: [[0], [1]] }] }
+      - { id: 0, memory: 64GiB, l3: [{ cores: [[2], [3]] }] }
+    pools:
+      - { name: ssd, capacity: 4TB }
+      - { name: ssd, capacity: 4TiB }
+";
+    insta::assert_snapshot!(screen(&[(HOSTS, twice)]), @r#"
+    exit 1
+    ---
+    error: 4 mistakes in spec.yaml
+    spec.yaml:8:26: memory: "64GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:9:15: id: the NUMA node 0 stands a second time
+    spec.yaml:11:32: capacity: "4TB" has the unit "TB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:12:17: name: the pool "ssd" stands a second time
+    "#);
+}
+
+#[test]
+fn services_and_vms_that_stand_twice_and_have_another_mistake() {
+    insta::assert_snapshot!(
+        screen(&[
+            ("name: orders, engine: mysql", "name: cache, engine: mysq"),
+            ("name: builder, count: 6, vcpus: 8", "name: web, count: 0, vcpus: x"),
+        ]),
+        @r#"
+    exit 1
+    ---
+    error: 5 mistakes in spec.yaml
+    spec.yaml:8:13: name: "cache" stands already at spec.yaml:7:13
+    spec.yaml:8:28: engine: "mysq" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
+    hint: did you mean "mysql"?
+    spec.yaml:13:13: name: "web" stands already at spec.yaml:10:13
+    spec.yaml:13:25: count: 0 is too little; expected at least 1
+    spec.yaml:13:35: vcpus: "x" is not a whole number such as 4
+    "#
+    );
+}
+
+#[test]
+fn a_demand_of_an_unknown_engine() {
+    insta::assert_snapshot!(
+        screen(&[
+            ("engine: redis, demand: { reads: 900k/s", "engine: kafka, demand: { raeds: 900k/s"),
+            ("data: 96GiB", "data: 96GB, brokers: 4, writes: 1/s"),
+            ("engine: apache, demand: { requests: 40k/s", "engine: apach, tls: yes, demand: { requests: 40k"),
+        ]),
+        @r#"
+    exit 1
+    ---
+    error: 8 mistakes in spec.yaml
+    spec.yaml:7:28: engine: "kafka" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
+    spec.yaml:7:45: unknown field "raeds" in the demand; all engines together take reads, writes, value, data, persistence, working_set, shards, index, queries, copies, document, shards_per_query, requests, response, cpu or tls
+    hint: did you mean "reads"?
+    spec.yaml:7:82: data: "96GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:7:88: unknown field "brokers" in the demand; all engines together take reads, writes, value, data, persistence, working_set, shards, index, queries, copies, document, shards_per_query, requests, response, cpu or tls
+    spec.yaml:7:100: the field "writes" stands here a second time
+    spec.yaml:10:26: engine: "apach" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
+    hint: did you mean "apache"?
+    spec.yaml:10:38: tls: "yes" is not known; expected true or false
+    spec.yaml:10:63: requests: "40k" has the unit "k"; expected a rate such as 900k/s or 500/s
+    "#
+    );
+}
+
+#[test]
+fn a_service_without_an_engine() {
+    insta::assert_snapshot!(screen(&[("engine: redis, demand: { reads: 900k/s", "demand: { reads: 0.5")]), @r#"
+    exit 1
+    ---
+    error: 2 mistakes in spec.yaml
+    spec.yaml:7:5: the field "engine" is missing
+    spec.yaml:7:37: reads: "0.5" has the unit ""; expected a rate such as 900k/s or 500/s
+    "#);
+    insta::assert_snapshot!(
+        screen(&[("engine: haproxy", "engine: haprox, demand: [a]")]),
+        @r#"
+    exit 1
+    ---
+    error: 2 mistakes in spec.yaml
+    spec.yaml:11:27: engine: "haprox" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
+    hint: did you mean "haproxy"?
+    spec.yaml:11:43: demand: found a list; expected a map such as { field: value }
+    "#
+    );
+}

@@ -1,21 +1,21 @@
 //! `hostsplit import`: files that describe machines to host files.
 #![expect(clippy::disallowed_methods, reason = "edge: reads the files it is given")]
 
+mod show;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use super::error::{CliError, Outcome, exit};
-use super::ui::{self, Format};
+use super::ui::Format;
 use crate::files;
 use crate::ids::HostName;
 use crate::report::host::{self, HostFile};
+use crate::topology::Hypervisor;
 use crate::topology::import::{self, ImportError, Machine, Stated};
-use crate::topology::{Hypervisor, L3Domain};
-use crate::units::{HumanUnit as _, Mebibytes};
+use crate::units::{BitsPerSecond, HumanUnit as _, Mebibytes};
 
 /// Make host files from what other programs say of machines.
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// Bridge that guests can be attached to; may stand several times.
     #[arg(long, value_name = "BRIDGE")]
     bridge: Vec<String>,
+    /// Bandwidth of the NIC that the bridge is on: 25Gbit/s.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    network: Option<BitsPerSecond>,
     /// Storage pool and the space that plans may use: `default=3TiB`; may stand several times.
     #[arg(long, value_name = "NAME=SIZE", value_parser = pool)]
     pool: Vec<(String, Mebibytes)>,
@@ -59,6 +62,15 @@ pub(super) struct Args {
 fn size(text: &str) -> Result<Mebibytes, String> {
     let size = Mebibytes::parse(text).map_err(|error| error.to_string())?;
     if size == Mebibytes::ZERO { Err("expected more than nothing".to_owned()) } else { Ok(size) }
+}
+
+fn rate(text: &str) -> Result<BitsPerSecond, String> {
+    let rate = BitsPerSecond::parse(text).map_err(|error| error.to_string())?;
+    if rate == BitsPerSecond::ZERO {
+        Err("expected more than nothing".to_owned())
+    } else {
+        Ok(rate)
+    }
 }
 
 fn pool(text: &str) -> Result<(String, Mebibytes), String> {
@@ -93,7 +105,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         hosts.values().try_for_each(refuse_differing)?;
     }
     hosts.values().try_for_each(write)?;
-    show(args.format, &hosts)
+    show::show(args.format, &hosts)
 }
 
 /// What belongs to one host cannot be said of several.
@@ -127,7 +139,8 @@ fn import(args: &Args, path: &Path) -> Result<(HostName, Imported), CliError> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        CliError::new(format!("{origin}: byte {valid} is not UTF-8"))
+        let message = format!("{origin}: byte {valid} is not UTF-8");
+        CliError::new(message).hint(import::EXPECTED)
     })?;
     let stated = Stated { memory: args.memory, numa_per_socket: args.numa_per_socket };
     let machine = import::read(&text, &stated).map_err(refused)?;
@@ -139,6 +152,7 @@ fn import(args: &Args, path: &Path) -> Result<(HostName, Imported), CliError> {
         hypervisor: args.hypervisor,
         bridges: args.bridge.clone(),
         pools: args.pool.clone(),
+        network: args.network,
     };
     let file = host::imported_file(&name, &origin, &machine, &stated);
     let path = args.output.as_ref().map(|output| target(output, &name));
@@ -190,66 +204,4 @@ fn write(host: &Imported) -> Result<(), CliError> {
         fs::create_dir_all(parent).map_err(cannot)?;
     }
     files::replace(path, host.file.text.as_bytes()).map_err(cannot)
-}
-
-fn show(format: Format, hosts: &BTreeMap<HostName, Imported>) -> Outcome {
-    let text: String = match format {
-        Format::Json => {
-            let hosts: Vec<_> = hosts.iter().map(|(name, host)| value(name, host)).collect();
-            format!("{:#}\n", json!({ "hosts": hosts }))
-        }
-        Format::Text => {
-            let shown = hosts.iter().map(|(name, host)| match &host.path {
-                Some(path) => line(name, host, path),
-                None => host.file.text.clone(),
-            });
-            // Several files as documents of one stream.
-            shown.collect::<Vec<_>>().join(if hosts.values().any(|host| host.path.is_none()) {
-                "---\n"
-            } else {
-                ""
-            })
-        }
-    };
-    ui::data(&text)?;
-    Ok(exit::DONE)
-}
-
-/// Numbers of NUMA nodes, L3 domains, cores and CPUs.
-fn counts(machine: &Machine) -> [usize; 4] {
-    let domains = || machine.numa.value.iter().flat_map(|node| &node.l3.value);
-    let cores = || domains().flat_map(|L3Domain { cores, .. }| cores);
-    let cpus = cores().map(|core| core.cpus.len()).sum();
-    [machine.numa.value.len(), domains().count(), cores().count(), cpus]
-}
-
-/// A host in one line, and what was assumed of it.
-fn line(name: &HostName, host: &Imported, path: &Path) -> String {
-    let [numa, l3, cores, cpus] = counts(&host.machine);
-    let memory: Mebibytes = host.machine.numa.value.iter().map(|node| node.memory.value).sum();
-    format!(
-        "{name}  {numa} NUMA, {l3} L3, {cores} cores, {cpus} CPUs, {memory} from {}: {} written\n    \
-         assumed: {}\n",
-        host.machine.source,
-        path.display(),
-        host.file.assumed.join(", "),
-    )
-}
-
-fn value(name: &HostName, host: &Imported) -> serde_json::Value {
-    let [numa, l3, cores, cpus] = counts(&host.machine);
-    json!({
-        "name": name,
-        "origin": host.origin,
-        "source": host.machine.source.to_string(),
-        "hypervisor": host.file.hypervisor,
-        "numa_nodes": numa,
-        "l3_domains": l3,
-        "cores": cores,
-        "cpus": cpus,
-        "file": host.path,
-        "text": host.file.text,
-        "notes": host.machine.notes,
-        "assumed": host.file.assumed,
-    })
 }

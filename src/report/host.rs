@@ -1,18 +1,20 @@
 //! The host file: what a host said of itself, in the form that a spec
 //! includes, with a word on every value that was not measured.
 
+mod devices;
 mod imported;
 mod reported;
+mod words;
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 pub use self::imported::{Stated, imported_file};
+pub use self::words::{domain_words, nic_words};
 use crate::hypervisor::{Domain, HostReport, ReportedNic, ReportedPool, version};
 use crate::ids::{HostName, MAX_NAME};
 use crate::quote;
 use crate::topology::import::{Numa, Told};
-use crate::topology::{Hypervisor, L3Domain, cpuset};
+use crate::topology::{Hypervisor, L3Domain};
 use crate::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
 /// Assumed of every disk: what a small SSD does. libvirt says nothing of speed.
@@ -278,36 +280,6 @@ impl Writer {
             self.assumed.push(scalar(&format!("pools.{}.iops", pool.name)));
         }
     }
-}
-
-/// A NIC in words: `eth0: 10 Gbit/s, NUMA node 0`.
-#[must_use]
-pub fn nic_words(nic: &ReportedNic) -> String {
-    let ReportedNic { name, bits_per_s, numa } = nic;
-    let speed = bits_per_s
-        .map_or_else(|| "no link".to_owned(), |bits| BitsPerSecond::new(bits).to_string());
-    let numa = numa.map_or_else(String::new, |numa| format!(", NUMA node {numa}"));
-    format!("{name}: {speed}{numa}")
-}
-
-/// A domain in words: what it holds of the host.
-#[must_use]
-pub fn domain_words(domain: &Domain) -> String {
-    let pins: BTreeSet<u32> = domain.vcpu_pins.iter().flatten().copied().collect();
-    let pins = match cpuset::show(&pins) {
-        text if text.is_empty() => "not pinned".to_owned(),
-        text => format!("pinned to CPUs {text}"),
-    };
-    let state = if domain.active { "running" } else { "off" };
-    let owner = domain.owner.as_ref().map_or_else(String::new, |owner| {
-        format!(", {} of deployment {}", owner.instance, owner.deployment)
-    });
-    format!(
-        "{}: {state}, {} vCPUs {pins}, {}{owner}",
-        domain.name,
-        domain.vcpu_pins.len(),
-        Mebibytes::new(domain.memory_kib.div_ceil(1024)),
-    )
 }
 
 fn core_count(node: &Numa) -> usize {

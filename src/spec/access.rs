@@ -28,6 +28,14 @@ pub(super) fn access(
     Some(Access { password: Some(password?), tls: tls.unwrap_or_default() })
 }
 
+/// Notes what is malformed whichever engine the service runs.
+pub(super) fn of_any_engine(scope: &mut Scope<'_>, wire: &wire::Service) {
+    scope.optional("tls", &wire.tls);
+    if let Some(node) = &wire.password {
+        password(scope, node);
+    }
+}
+
 fn password(scope: &mut Scope<'_>, node: &Spanned<wire::PasswordFrom>) -> Option<Password> {
     let wire::PasswordFrom { file, env, command } = &node.value;
     let text = |found: Option<Text>| found.map(|Text(text)| text);

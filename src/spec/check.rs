@@ -128,21 +128,21 @@ fn hosts(sources: &Sources, bridge: Option<&str>, problems: &mut Problems) -> Ve
         );
     }
     twice(&found, problems);
-    found.into_iter().map(|found| found.host).collect()
+    found.into_iter().filter_map(|found| found.host).collect()
 }
 
 /// Two hosts of one name, or two names for one host.
 fn twice(found: &[FoundHost], problems: &mut Problems) {
     let mut names: BTreeMap<&str, &Place> = BTreeMap::new();
     let mut uris: BTreeMap<&str, (&str, &Place)> = BTreeMap::new();
-    for FoundHost { host, name_at, uri_at } in found {
-        let name = host.name.as_str();
+    for FoundHost { name, name_at, uri, uri_at, .. } in found {
+        let name = name.as_str();
         if let Some(first) = names.insert(name, name_at) {
             let message = format!("name: the host {name:?} stands already at {first}");
             problems.push(Problem { place: name_at.clone(), message, hint: None });
             continue;
         }
-        if let Some(uri) = &host.uri
+        if let Some(uri) = uri
             && let Some((other, first)) = uris.insert(uri, (name, uri_at))
         {
             let message = format!("uri: {uri:?} is also the uri of the host {other:?} at {first}");

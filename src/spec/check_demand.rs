@@ -62,7 +62,7 @@ pub(super) fn field(engine: Engine) -> String {
 }
 
 /// Fields of the demand of a kind of cluster.
-const fn known(cluster: Cluster) -> &'static [&'static str] {
+pub(super) const fn known(cluster: Cluster) -> &'static [&'static str] {
     match cluster {
         Cluster::Sharded => ShardedDemand::FIELDS,
         Cluster::PrimaryReplica => RelationalDemand::FIELDS,

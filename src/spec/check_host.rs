@@ -10,6 +10,7 @@ use super::problem::{Mark, Place, nearest};
 
 use super::scope::{Scope, mark_or};
 use super::wire::{self, Reserve, ReserveOf};
+use crate::ids::HostName;
 use crate::topology::{Host, Hypervisor, Level, NumaNode, Pool, reserve};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -31,11 +32,14 @@ const SCHEMES: &[&str] = &[
     "test",
 ];
 
-/// A host and where its names stand.
+/// The names of a host, and the host if nothing was wrong with it: a name is taken
+/// also by a host that has another mistake.
 pub(super) struct FoundHost {
-    pub host: Host,
+    pub name: HostName,
     pub name_at: Place,
+    pub uri: Option<String>,
     pub uri_at: Place,
+    pub host: Option<Host>,
 }
 
 /// The hosts of one entry: one, or as many as a flat one counts. `bridge` is the
@@ -81,27 +85,28 @@ pub(super) fn host(
         scope.value("assumed", at);
     }
     let names = name.map(|name| check_flat::names(scope, wire, name));
-    let (Some(names), Some(hypervisor), Some(numa)) = (names, hypervisor, numa) else {
-        return Vec::new();
-    };
     let name_at = scope.place(mark_or(&wire.name, owner));
     let uri_at = scope.place(mark_or(&wire.uri, owner));
-    let found = |name| FoundHost {
-        host: Host {
-            name,
-            uri: uri.clone().filter(|_| wire.count.is_none()),
-            hypervisor,
+    let uri = uri.filter(|_| wire.count.is_none());
+    let whole = hypervisor.zip(numa);
+    let found = |name: HostName| FoundHost {
+        host: whole.as_ref().map(|(hypervisor, numa)| Host {
+            name: name.clone(),
+            uri: uri.clone(),
+            hypervisor: *hypervisor,
             labels: labels.clone(),
             numa: numa.clone(),
             pools: pools.clone(),
             bridges: bridges.clone(),
             network_bits_per_s: network,
             cost: cost.unwrap_or(1),
-        },
+        }),
+        name,
         name_at: name_at.clone(),
+        uri: uri.clone(),
         uri_at: uri_at.clone(),
     };
-    names.into_iter().map(found).collect()
+    names.into_iter().flatten().map(found).collect()
 }
 
 fn uri(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<String> {
@@ -150,17 +155,20 @@ fn pools(scope: &mut Scope<'_>, owner: Mark, wire: &wire::Host) -> Vec<Pool> {
         return Vec::new();
     };
     let mut pools: BTreeMap<String, Pool> = BTreeMap::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for node in nodes {
         let (owner, wire) = (mark_of(node), &node.value);
         let name = scope.required("name", &wire.name, owner).map(|text| text.0);
         let sizes = Mebibytes::new(1)..=MAX_POOL;
         let capacity = scope.required_within("capacity", &wire.capacity, owner, &sizes);
         let iops = scope.within("iops", &wire.iops, &(PerSecond::new(1)..=MAX_IOPS));
-        let (Some(name), Some(capacity_mib)) = (name, capacity) else { continue };
-        let pool = Pool { name: name.clone(), capacity_mib, iops_per_s: iops };
-        if pools.insert(name.clone(), pool).is_some() {
+        let Some(name) = name else { continue };
+        if !seen.insert(name.clone()) {
             let mark = mark_or(&wire.name, owner);
             scope.wrong(mark, format!("name: the pool {name:?} stands a second time"));
+        }
+        if let Some(capacity_mib) = capacity {
+            pools.insert(name.clone(), Pool { name, capacity_mib, iops_per_s: iops });
         }
     }
     pools.into_values().collect()

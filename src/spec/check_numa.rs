@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::form::{At, Spanned, mark_of};
 use super::problem::Mark;
 
-use super::scope::{Scope, mark_or};
+use super::scope::Scope;
 use super::wire;
 use crate::topology::{Core, L3Domain, NumaNode, PagePool};
 use crate::units::{Bytes, Mebibytes};
@@ -30,17 +30,19 @@ pub(super) fn nodes(
         return None;
     };
     let mut nodes: BTreeMap<u32, NumaNode> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    let (mut ids, mut seen) = (BTreeSet::new(), BTreeSet::new());
     let mut complete = true;
     for spanned in wire {
-        let mark = mark_or(&spanned.value.id, mark_of(spanned));
-        let Some(node) = node(scope, spanned, &mut seen) else {
-            complete = false;
-            continue;
-        };
-        let id = node.id;
-        if nodes.insert(id, node).is_some() {
-            scope.wrong(mark, format!("id: the NUMA node {id} stands a second time"));
+        // An id is taken also by a NUMA node that has another mistake.
+        if let Some(at) = &spanned.value.id
+            && let Ok(id) = at.value
+            && !ids.insert(id)
+        {
+            scope.wrong(at.mark, format!("id: the NUMA node {id} stands a second time"));
+        }
+        match node(scope, spanned, &mut seen) {
+            Some(node) => drop(nodes.insert(node.id, node)),
+            None => complete = false,
         }
     }
     if !complete {

@@ -1,7 +1,8 @@
 //! `services:`: names, engines, and the gateways that they stand behind.
 
-use super::access::access;
+use super::access::{self, access};
 use super::check::Sources;
+use super::check_any_demand;
 use super::check_demand;
 use super::check_gateway::{self, Behind, OwnDemand};
 use super::form::{Spanned, mark_of};
@@ -38,24 +39,28 @@ fn service(
     }
     let engine = scope.required("engine", &wire.engine, owner);
     let gateway = scope.optional("gateway", &wire.gateway);
-    let engine = engine?;
-    let mut own = OwnDemand::default();
-    let demand = if engine.cluster() == Cluster::GatewayPair {
-        own = check_gateway::own(scope, engine, wire.demand.as_ref())?;
-        Some(check_gateway::none())
-    } else {
-        check_demand::demand(scope, engine, wire.demand.as_ref(), owner)
+    let Some(engine) = engine else {
+        check_any_demand::demand(scope, wire.demand.as_ref());
+        access::of_any_engine(scope, wire);
+        return None;
     };
-    if let (Some(at), true) = (&wire.gateway, engine.cluster() != Cluster::Pool) {
+    let (demand, own) = if engine.cluster() == Cluster::GatewayPair {
+        let own = check_gateway::own(scope, engine, wire.demand.as_ref());
+        (own.is_some().then(check_gateway::none), own.unwrap_or_default())
+    } else {
+        let demand = check_demand::demand(scope, engine, wire.demand.as_ref(), owner);
+        (demand, OwnDemand::default())
+    };
+    let misplaced = wire.gateway.as_ref().filter(|_| engine.cluster() != Cluster::Pool);
+    if let Some(at) = misplaced {
         scope.wrong_with(
             at.mark,
             format!("gateway: {engine} does not stand behind a gateway"),
             "remove it; a gateway is for apache and nginx".to_owned(),
         );
-        return None;
     }
     let access = access(scope, engine, wire);
     let at = scope.place(wire.gateway.as_ref().map_or(owner, |at| at.mark));
     let service = Service { name: name?, engine, demand: demand?, gateway, access: access? };
-    Some(Behind { service, own, at })
+    misplaced.is_none().then_some(Behind { service, own, at })
 }

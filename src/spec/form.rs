@@ -126,7 +126,8 @@ pub(super) fn not_a(scope: &mut Scope<'_>, field: &str, tree: &Tree, expected: &
     scope.wrong(tree.mark, format!("{before}found {found}; expected {expected}"));
 }
 
-fn twice(scope: &mut Scope<'_>, entry: &Entry) {
+/// Notes a field that stood in the same map before.
+pub(super) fn twice(scope: &mut Scope<'_>, entry: &Entry) {
     scope.wrong(entry.mark, format!("the field {:?} stands here a second time", entry.key));
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod check;
 mod check_across;
+mod check_any_demand;
 mod check_demand;
 mod check_flat;
 mod check_gateway;

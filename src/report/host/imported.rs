@@ -1,10 +1,10 @@
 //! The host file of a machine that was read from another program's file.
 
-use super::{ASSUMED_IOPS, HostFile, Writer, scalar};
+use super::{ASSUMED_IOPS, HostFile, Writer, devices, scalar};
 use crate::ids::HostName;
 use crate::topology::Hypervisor;
 use crate::topology::import::Machine;
-use crate::units::Mebibytes;
+use crate::units::{BitsPerSecond, Mebibytes};
 
 /// What the user says of a host beside its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Stated {
     pub bridges: Vec<String>,
     /// Pools with the space that plans may use.
     pub pools: Vec<(String, Mebibytes)>,
+    /// Bandwidth of the NIC that the bridge is on.
+    pub network: Option<BitsPerSecond>,
 }
 
 /// The host file of a machine. `origin` names the file that it was read from.
@@ -38,11 +40,13 @@ pub fn imported_file(
     file.cost();
     file.reserve(numa);
     file.bridges(&stated.bridges, "none told");
+    devices::network(&mut file, &machine.nics, stated.network);
     file.line("numa:", &machine.numa.word.comment());
     if machine.numa.word.is_assumed() {
         file.assumed.push("numa".to_owned());
     }
     file.numa(numa);
+    devices::disks(&mut file, &machine.disks);
     pools(&mut file, &stated.pools);
     let ids: Vec<u32> = numa.iter().map(|node| node.id).collect();
     file.assumed = gathered(&file.assumed, &ids);
@@ -55,8 +59,9 @@ fn head(file: &mut Writer, origin: &str, machine: &Machine) {
     let source = machine.source;
     file.line(&format!("# Read as {source}. Measured, where no comment says otherwise."), "");
     for note in &machine.notes {
-        file.line(&format!("# {note}"), "");
+        file.comment(note);
     }
+    devices::nics(file, &machine.nics);
 }
 
 fn pools(file: &mut Writer, pools: &[(String, Mebibytes)]) {

@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dump::{CoreKey, Cpu, Dump};
+use super::dump::{CoreKey, Cpu, Dump, Numa as DumpNuma};
+use super::near::{self, Near};
 use super::split::{self, CoreOf};
-use super::{HugePages, ImportError, Machine, Numa, Source, Stated, Told, Word};
+use super::{HugePages, ImportError, MAX_NUMA, Machine, Numa, Source, Stated, Told, Word};
 use crate::topology::{Core, L3Domain};
 use crate::units::Mebibytes;
 
-/// Highest number of a CPU and of a NUMA node that a host file may hold.
+/// Highest number of a CPU that a host file may hold.
 const MAX_CPU: u32 = 65_535;
-const MAX_NUMA: u32 = 1_023;
 
 pub(super) fn machine(
     source: Source,
@@ -33,6 +33,9 @@ pub(super) fn machine(
             word
         }
     };
+    dump.notes.extend(threads_note(&cores));
+    let Near { nics, disks } = near::devices(&dump, &cores);
+    let shared = shared_caches(&cores);
     let mut groups: BTreeMap<u32, Vec<CoreOf>> = BTreeMap::new();
     for core in cores {
         groups.entry(core.numa).or_default().push(core);
@@ -42,7 +45,7 @@ pub(super) fn machine(
         return Err(ImportError::new(message));
     }
     if numa_word == Word::Measured {
-        note_memory_only(&mut dump, &groups);
+        note_half_nodes(&mut dump, &groups);
     }
     let is_split = numa_word != Word::Measured;
     let memory = memory(&dump, &groups, stated, is_split)?;
@@ -53,7 +56,7 @@ pub(super) fn machine(
             id,
             pages: pages(&dump, id, is_split, &memory),
             memory,
-            l3: l3(&dump, &cores),
+            l3: l3(&dump, &cores, &shared),
         })
         .collect();
     Ok(Machine {
@@ -61,6 +64,8 @@ pub(super) fn machine(
         hostname: dump.hostname,
         domain_types: dump.domain_types,
         numa: Told { value: numa, word: numa_word },
+        nics,
+        disks,
         notes: dump.notes,
     })
 }
@@ -103,26 +108,44 @@ fn cores(dump: &Dump) -> Result<Vec<CoreOf>, ImportError> {
     Ok(cores)
 }
 
+/// Says what is made of cores with different numbers of threads: a plan counts on the
+/// fewest of any core of the host.
+fn threads_note(cores: &[CoreOf]) -> Option<String> {
+    let threads = || cores.iter().map(|core| core.cpus.len());
+    let (fewest, most) = (threads().min()?, threads().max()?);
+    (fewest < most).then(|| {
+        format!("The cores have {fewest} to {most} threads; a plan counts on {fewest} of each.")
+    })
+}
+
 fn every_cpu_has_a_numa_node(dump: &Dump) -> Result<(), ImportError> {
     match dump.cpus.iter().find(|cpu| cpu.numa.is_none()) {
         None => Ok(()),
         Some(cpu) => {
-            Err(ImportError::new(format!("CPU {} belongs to no NUMA node", cpu.id)).at(cpu.place))
+            let hint = "cut each socket into so many NUMA nodes: --numa-per-socket 1";
+            let message = format!("CPU {} belongs to no NUMA node", cpu.id);
+            Err(ImportError::new(message).at(cpu.place).hint(hint))
         }
     }
 }
 
-fn note_memory_only(dump: &mut Dump, groups: &BTreeMap<u32, Vec<CoreOf>>) {
-    let alone = dump.numa.iter().filter(|(id, _)| !groups.contains_key(id));
-    let notes: Vec<String> = alone
-        .map(|(id, numa)| match numa.memory_kib {
-            Some(kib) => {
-                let memory = Mebibytes::new(kib >> 10);
-                format!("NUMA node {id} has {memory} and no CPUs of its own: left out.")
+/// Notes NUMA nodes that have memory and no CPUs, or CPUs and no memory.
+fn note_half_nodes(dump: &mut Dump, groups: &BTreeMap<u32, Vec<CoreOf>>) {
+    let note = |(id, numa): (&u32, &DumpNuma)| {
+        let has_cpus = groups.contains_key(id);
+        let kind = numa.kind.as_ref().map_or_else(String::new, |kind| format!(" of {kind}"));
+        match numa.memory_kib.map(|kib| Mebibytes::new(kib >> 10)) {
+            Some(Mebibytes::ZERO) if has_cpus => {
+                Some(format!("NUMA node {id} has CPUs and no memory: no VM fits there."))
             }
-            None => format!("NUMA node {id} has no CPUs of its own: left out."),
-        })
-        .collect();
+            _ if has_cpus => None,
+            Some(memory) if memory > Mebibytes::ZERO => {
+                Some(format!("NUMA node {id} has {memory}{kind} and no CPUs of its own: left out."))
+            }
+            _ => Some(format!("NUMA node {id} has no CPUs of its own: left out.")),
+        }
+    };
+    let notes: Vec<String> = dump.numa.iter().filter_map(note).collect();
     dump.notes.extend(notes);
 }
 
@@ -182,26 +205,42 @@ fn pages(dump: &Dump, id: u32, is_split: bool, memory: &Told<Mebibytes>) -> Told
     }
 }
 
-/// The L3 domains of a NUMA node: one for each cache, or for each socket where
-/// the file tells of no caches.
-fn l3(dump: &Dump, cores: &[CoreOf]) -> Told<Vec<L3Domain>> {
-    type Key = (Option<usize>, u32);
+/// Caches that lie in several NUMA nodes.
+fn shared_caches(cores: &[CoreOf]) -> BTreeSet<usize> {
+    let mut numa: BTreeMap<usize, u32> = BTreeMap::new();
+    let differs = |core: &CoreOf| {
+        let l3 = core.l3?;
+        (*numa.entry(l3).or_insert(core.numa) != core.numa).then_some(l3)
+    };
+    cores.iter().filter_map(differs).collect()
+}
+
+/// The L3 domains of a NUMA node: one for each cache, or for each die where the file
+/// tells of no caches. A cache that several NUMA nodes share is cut: a part of it has
+/// no size of its own.
+fn l3(dump: &Dump, cores: &[CoreOf], shared: &BTreeSet<usize>) -> Told<Vec<L3Domain>> {
+    type Key = (Option<usize>, (u32, u32));
     let mut domains: BTreeMap<Key, Vec<Core>> = BTreeMap::new();
     for core in cores {
-        let key = (core.l3, if core.l3.is_none() { core.socket } else { 0 });
+        let key = (core.l3, if core.l3.is_none() { (core.socket, core.die) } else { (0, 0) });
         domains.entry(key).or_default().push(Core { cpus: core.cpus.clone() });
     }
-    let assumed = "one for each NUMA node and socket; the file tells of no L3 cache";
-    let word = match &dump.cores_assumed {
-        Some(what) => Word::Assumed(what.clone()),
-        None if cores.iter().any(|core| core.l3.is_none()) => Word::Assumed(assumed.to_owned()),
-        None => Word::Measured,
+    let assumed = if cores.iter().any(|core| core.l3.is_none()) {
+        Some("one for each NUMA node, socket and die; the file tells of no L3 cache")
+    } else if cores.iter().any(|core| core.l3.is_some_and(|l3| shared.contains(&l3))) {
+        Some("cut where the NUMA node ends; the cache is larger and shared with others")
+    } else {
+        None
     };
-    let size = |l3: Option<usize>| l3.and_then(|l3| dump.caches_kib.get(l3).copied().flatten());
-    let mut value: Vec<L3Domain> = domains
-        .into_iter()
-        .map(|((l3, _), cores)| L3Domain { size_kib: size(l3).filter(|kib| *kib > 0), cores })
-        .collect();
+    let word = match (&dump.cores_assumed, assumed) {
+        (Some(what), _) => Word::Assumed(what.clone()),
+        (None, Some(what)) => Word::Assumed(what.to_owned()),
+        (None, None) => Word::Measured,
+    };
+    let size = |l3: usize| dump.caches_kib.get(l3).copied().flatten().filter(|kib| *kib > 0);
+    let own = |l3: Option<usize>| l3.filter(|l3| !shared.contains(l3)).and_then(size);
+    let mut value: Vec<L3Domain> =
+        domains.into_iter().map(|((l3, _), cores)| L3Domain { size_kib: own(l3), cores }).collect();
     value.sort_by(|a, b| a.cores.cmp(&b.cores));
     Told { value, word }
 }

@@ -48,6 +48,7 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
     if dump.numa.is_empty() {
         return Err(xml.wrong(host, "capabilities without NUMA cells"));
     }
+    dump.none_told_is_none();
     dump.notes.extend(offline_note(&offline));
     dump.cpus.sort_by_key(|cpu| cpu.id);
     Ok(dump)
@@ -71,14 +72,21 @@ impl Reader<'_, '_> {
     fn cell(&mut self, cell: Node<'_, '_>) -> Result<(), ImportError> {
         let id =
             number(cell, "id").ok_or_else(|| self.xml.wrong(cell, "a NUMA cell without an id"))?;
-        let memory = child(cell, "memory")
-            .and_then(|memory| bytes(memory, memory.text()?, "KiB"))
-            .ok_or_else(|| self.xml.wrong(cell, format!("NUMA cell {id} without memory")))?;
+        // libvirt leaves the element out where there is no memory.
+        let memory_kib = match child(cell, "memory") {
+            None => None,
+            Some(memory) => {
+                let read = memory.text().and_then(|text| bytes(memory, text, "KiB"));
+                let wrong =
+                    || self.xml.wrong(memory, format!("NUMA cell {id}: no amount of memory"));
+                Some(read.ok_or_else(wrong)? >> 10)
+            }
+        };
         let pages = elements(Some(cell), "pages").filter_map(|pages| {
             let kib = bytes(pages, pages.attribute("size")?, "KiB")? >> 10;
             Some((kib, pages.text()?.trim().parse().ok()?))
         });
-        let numa = Numa { memory_kib: Some(memory >> 10), pages: Some(pages.collect()) };
+        let numa = Numa { memory_kib, pages: Some(pages.collect()), kind: None };
         if self.dump.numa.insert(id, numa).is_some() {
             return Err(self.xml.wrong(cell, format!("NUMA cell {id} stands a second time")));
         }

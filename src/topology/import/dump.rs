@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Place;
+use crate::units::{BitsPerSecond, Mebibytes};
 
 /// The contents of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,8 +22,52 @@ pub struct Dump {
     pub caches_kib: Vec<Option<u64>>,
     /// What was assumed about cores and caches already, if anything.
     pub cores_assumed: Option<String>,
+    /// NICs and disks that are built in, in the order of the file.
+    pub devices: Vec<Device>,
+    /// Online CPUs that are near to devices; devices name them by their index.
+    pub places: Vec<Vec<u32>>,
     /// What was left out, or is to be taken with care.
     pub notes: Vec<String>,
+}
+
+impl Dump {
+    /// Of a NUMA node without memory, programs write none instead of zero. So where
+    /// some NUMA node's is told, the others have none.
+    pub(super) fn none_told_is_none(&mut self) {
+        if self.numa.values().any(|numa| numa.memory_kib.is_some()) {
+            for numa in self.numa.values_mut() {
+                numa.memory_kib.get_or_insert(0);
+            }
+        }
+    }
+}
+
+/// A NIC or a disk that is built in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The kernel's name of it.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Index of the CPUs near to it in [`Dump::places`], if told.
+    pub place: Option<usize>,
+}
+
+/// Kinds of device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A NIC.
+    Nic {
+        /// What its link carries, if told.
+        speed: Option<BitsPerSecond>,
+        /// Its MAC address, if told.
+        address: Option<String>,
+    },
+    /// A disk.
+    Disk {
+        /// Its size, if told.
+        size: Option<Mebibytes>,
+    },
 }
 
 /// A NUMA node.
@@ -30,6 +75,8 @@ pub struct Dump {
 pub struct Numa {
     /// Memory in KiB.
     pub memory_kib: Option<u64>,
+    /// What kind of memory, where it is not the ordinary one: `HBM`, `CXL-DRAM`.
+    pub kind: Option<String>,
     /// Pages: size in KiB and number; `None` if the file lists none of any size.
     pub pages: Option<Vec<(u64, u64)>>,
 }

@@ -3,8 +3,12 @@
 use std::fmt;
 
 /// What each format is made with.
-pub(super) const EXPECTED: &str = "expected the output of one of: virsh capabilities; \
+pub const EXPECTED: &str = "expected the output of one of: virsh capabilities; \
      lstopo --of xml; lscpu -p; lscpu -J; lscpu -J -e";
+
+/// What is left to do with a file that contradicts itself or is cut short.
+const AGAIN: &str = "the file may be damaged or cut short; write it again, with one of: \
+     virsh capabilities; lstopo --of xml; lscpu -p";
 
 /// Why a file cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +64,12 @@ impl ImportError {
     /// The same with what to do.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, with the remedy that is left where there is no better one.
+    pub(super) fn or_again(mut self) -> Self {
+        self.hint.get_or_insert_with(|| AGAIN.to_owned());
         self
     }
 

@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 use roxmltree::Node;
 
 use super::bitmap::Bitmap;
+use super::devices::{Devices, Hanging, info};
 use super::dump::{CoreKey, Cpu, Dump, Numa, offline_note};
 use super::xml::{Xml, child, elements, number};
-use super::{ImportError, Place};
+use super::{ImportError, MAX_NUMA, Place};
+use crate::units::Bytes;
 
 /// What stands above an object in the tree.
 #[derive(Clone, Copy, Default)]
@@ -22,12 +24,15 @@ struct Above<'a> {
     core: Option<u32>,
     l3: Option<usize>,
     cpuset: Option<&'a str>,
+    io: Hanging,
 }
 
 /// A NUMA node and the CPUs near to it.
 struct Near {
     id: u32,
     cpus: Bitmap,
+    /// Whether its memory is not the ordinary one.
+    is_special: bool,
 }
 
 #[derive(Default)]
@@ -39,6 +44,9 @@ struct Walk {
     cores: u32,
     offline: Vec<u32>,
     coreless: bool,
+    devices: Devices,
+    /// Sizes of memory-side caches in bytes, where told.
+    memory_caches: Vec<Option<u64>>,
 }
 
 pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
@@ -51,7 +59,9 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
         .filter_map(|name| machine.attribute(name).and_then(Bitmap::parse))
         .filter(|set| !set.is_empty())
         .collect();
+    let version = root.attribute("version").and_then(|version| version.split('.').next());
     let mut walk = Walk::default();
+    walk.devices.kinds_are_sets = version.and_then(|version| version.parse().ok()) >= Some(3_u32);
     let mut open = vec![(machine, Above::default())];
     while let Some((node, above)) = open.pop() {
         let above = walk.object(xml, node, above, &online)?;
@@ -61,7 +71,8 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
     walk.missing(machine, &online);
     walk.numa_of_cpus();
     let mut dump = walk.dump;
-    dump.hostname = info(machine, "HostName");
+    // Of the machine until version 2, of the topology since version 3.
+    dump.hostname = info(machine, "HostName").or_else(|| info(root, "HostName"));
     walk.offline.sort_unstable();
     walk.offline.dedup();
     dump.notes.extend(offline_note(&walk.offline));
@@ -71,7 +82,10 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
     if elements(Some(root), "cpukind").count() > 1 {
         dump.notes.push("The cores are of several kinds; a plan takes all for equal.".into());
     }
+    dump.notes.extend(memory_caches_note(&walk.memory_caches));
+    dump.none_told_is_none();
     memory_of_all(machine, &mut dump);
+    walk.devices.into_dump(&mut dump);
     Ok(dump)
 }
 
@@ -93,6 +107,11 @@ impl Walk {
             "Cache" if depth == Some("3") => above.l3 = Some(self.cache(node)),
             "NUMANode" | "Node" => self.numa_node(xml, node, above)?,
             "PU" => self.pu(xml, node, above, online)?,
+            "MemCache" => self.memory_caches.push(number(node, "cache_size")),
+            kind @ ("Bridge" | "PCIDev") => {
+                above.io = self.devices.below(above.io, above.cpuset, kind == "PCIDev");
+            }
+            "OSDev" => self.devices.device(node, above.io),
             _ => {}
         }
         above.cpuset = node.attribute("cpuset").or(above.cpuset);
@@ -116,11 +135,17 @@ impl Walk {
         let text = node.attribute("cpuset").or(above.cpuset).unwrap_or_default();
         let cpus = Bitmap::parse(text)
             .ok_or_else(|| xml.wrong(node, format!("cpuset: {text:?} is no set of CPUs")))?;
-        let numa = Numa { memory_kib: memory_kib(node), pages: pages(node) };
+        if id > MAX_NUMA {
+            let message = format!("the NUMA node {id} is absurd; expected at most {MAX_NUMA}");
+            return Err(xml.wrong(node, message));
+        }
+        let kind = memory_kind(node);
+        let is_special = kind.is_some();
+        let numa = Numa { memory_kib: memory_kib(node), pages: pages(node), kind };
         if self.dump.numa.insert(id, numa).is_some() {
             return Err(xml.wrong(node, format!("the NUMA node {id} stands a second time")));
         }
-        self.near.push(Near { id, cpus });
+        self.near.push(Near { id, cpus, is_special });
         Ok(())
     }
 
@@ -160,10 +185,10 @@ impl Walk {
         }
     }
 
-    /// Gives each CPU to the smallest NUMA node that is near to it: memory at
-    /// the whole machine, or fast memory beside the ordinary one, comes later.
+    /// Gives each CPU to the smallest NUMA node of ordinary memory that is near to it:
+    /// memory at the whole machine, or fast memory beside the ordinary one, comes later.
     fn numa_of_cpus(&mut self) {
-        self.near.sort_by_key(|near| (near.cpus.count(), near.id));
+        self.near.sort_by_cached_key(|near| (near.is_special, near.cpus.count(), near.id));
         for cpu in &mut self.dump.cpus {
             let near = self.near.iter().find(|near| near.cpus.contains(cpu.id));
             cpu.numa = near.map(|near| near.id);
@@ -184,7 +209,7 @@ fn next(counter: &mut u32) -> u32 {
 /// machine itself.
 fn memory_of_all(machine: Node<'_, '_>, dump: &mut Dump) {
     if dump.numa.is_empty() && memory_kib(machine).is_some() {
-        let numa = Numa { memory_kib: memory_kib(machine), pages: pages(machine) };
+        let numa = Numa { memory_kib: memory_kib(machine), pages: pages(machine), kind: None };
         dump.numa = BTreeMap::from([(0, numa)]);
         dump.numa_told = true;
         for cpu in &mut dump.cpus {
@@ -206,7 +231,21 @@ fn pages(node: Node<'_, '_>) -> Option<Vec<(u64, u64)>> {
     Some(pages.collect())
 }
 
-fn info(machine: Node<'_, '_>, name: &str) -> Option<String> {
-    let info = elements(Some(machine), "info").find(|info| info.attribute("name") == Some(name));
-    Some(info?.attribute("value")?.to_owned())
+/// The kind of memory where hwloc names one that is not ordinary.
+fn memory_kind(node: Node<'_, '_>) -> Option<String> {
+    let is_word = |kind: &&str| {
+        kind.len() <= 16 && kind.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    let kind = node.attribute("subtype").filter(|kind| !kind.is_empty() && *kind != "DRAM");
+    kind.map(|kind| Some(kind).filter(is_word).unwrap_or("another kind").to_owned())
+}
+
+/// Says that memory-side caches are there.
+fn memory_caches_note(caches: &[Option<u64>]) -> Option<String> {
+    let first = caches.first()?;
+    let equal = first.filter(|_| caches.iter().all(|cache| cache == first));
+    let size = equal.map_or_else(String::new, |bytes| format!(" of {}", Bytes::new(bytes)));
+    let count = caches.len();
+    let caches = if count == 1 { "memory-side cache" } else { "memory-side caches" };
+    Some(format!("{count} {caches}{size}: not counted as memory."))
 }

@@ -13,24 +13,31 @@
 mod assemble;
 mod bitmap;
 pub mod capabilities;
+mod devices;
 pub mod dump;
 mod error;
 mod hwloc;
 mod lscpu;
+mod near;
 mod split;
 mod summary;
 pub mod xml;
 
 use std::fmt;
 
-pub use self::error::{ImportError, Place};
+use serde::Serialize;
+
+pub use self::error::{EXPECTED, ImportError, Place};
 use self::xml::Xml;
 use super::L3Domain;
-use crate::units::Mebibytes;
+use crate::units::{BitsPerSecond, Mebibytes};
 
 /// Most bytes of a file. The dump of a machine with a thousand CPUs has two
 /// million.
 pub const MAX_BYTES: u64 = 8 << 20;
+
+/// Highest number of a NUMA node that a host file may hold.
+const MAX_NUMA: u32 = 1_023;
 
 /// What the user says of a machine whose file does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +83,10 @@ pub struct Machine {
     pub domain_types: Option<Vec<String>>,
     /// NUMA nodes with CPUs, in the order of their ids.
     pub numa: Told<Vec<Numa>>,
+    /// NICs that are built in.
+    pub nics: Vec<Nic>,
+    /// Disks that are built in.
+    pub disks: Vec<Disk>,
     /// What was left out or taken otherwise than written, one sentence each.
     pub notes: Vec<String>,
 }
@@ -91,6 +102,30 @@ pub struct Numa {
     pub pages: Told<HugePages>,
     /// L3 domains and the cores in them, in the order of their first CPU.
     pub l3: Told<Vec<L3Domain>>,
+}
+
+/// A NIC that is built in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Nic {
+    /// The kernel's name of it.
+    pub name: String,
+    /// What its link carries, if told.
+    pub bits_per_s: Option<BitsPerSecond>,
+    /// The NUMA node that it is near to, if it is one.
+    pub numa: Option<u32>,
+    /// Whether another NIC has the same MAC address, as those of a bond have.
+    pub shares_address: bool,
+}
+
+/// A disk that is built in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    /// The kernel's name of it.
+    pub name: String,
+    /// Its size, if told.
+    pub size_mib: Option<Mebibytes>,
+    /// The NUMA node that it is near to, if it is one.
+    pub numa: Option<u32>,
 }
 
 /// Numbers of huge pages.
@@ -168,8 +203,9 @@ impl Word {
 /// # Errors
 /// It is of none of them, is incomplete, or contradicts itself.
 pub fn read(text: &str, stated: &Stated) -> Result<Machine, ImportError> {
-    let (source, dump) = dump(text).map_err(|error| error.located(text))?;
-    assemble::machine(source, dump, stated).map_err(|error| error.located(text))
+    dump(text)
+        .and_then(|(source, dump)| assemble::machine(source, dump, stated))
+        .map_err(|error| error.located(text).or_again())
 }
 
 fn dump(text: &str) -> Result<(Source, dump::Dump), ImportError> {
@@ -178,7 +214,7 @@ fn dump(text: &str) -> Result<(Source, dump::Dump), ImportError> {
         return Err(ImportError::too_large());
     }
     match content.chars().next() {
-        None => Err(ImportError::new("the file is empty").hint(error::EXPECTED)),
+        None => Err(ImportError::new("the file is empty").hint(EXPECTED)),
         Some('<') => {
             let xml = Xml::parse(text)?;
             match xml.root().tag_name().name() {
@@ -186,7 +222,7 @@ fn dump(text: &str) -> Result<(Source, dump::Dump), ImportError> {
                 "topology" => Ok((Source::Hwloc, hwloc::dump(&xml)?)),
                 other => Err(ImportError::new(format!("XML of an unknown kind: <{other}>"))
                     .at(Place::Byte(xml.offset(xml.root())))
-                    .hint(error::EXPECTED)),
+                    .hint(EXPECTED)),
             }
         }
         Some('{' | '[') => {
@@ -199,7 +235,7 @@ fn dump(text: &str) -> Result<(Source, dump::Dump), ImportError> {
                 Ok((Source::LscpuSummary, summary::dump(fields)?))
             } else {
                 let message = "JSON of an unknown kind: neither \"cpus\" nor \"lscpu\" in it";
-                Err(ImportError::new(message).hint(error::EXPECTED))
+                Err(ImportError::new(message).hint(EXPECTED))
             }
         }
         Some(first) if first == '#' || first.is_ascii_digit() => {
@@ -209,7 +245,7 @@ fn dump(text: &str) -> Result<(Source, dump::Dump), ImportError> {
             let error = ImportError::new("the file is neither XML, nor JSON, nor a table of lscpu");
             let human = content.starts_with("Architecture:") || content.starts_with("CPU ");
             let remedy = "this looks like lscpu for people; write the file with: lscpu -p";
-            Err(error.hint(if human { remedy } else { error::EXPECTED }))
+            Err(error.hint(if human { remedy } else { EXPECTED }))
         }
     }
 }

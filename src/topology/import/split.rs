@@ -10,6 +10,7 @@ use super::{ImportError, Word};
 pub(super) struct CoreOf {
     pub cpus: Vec<u32>,
     pub socket: u32,
+    pub die: u32,
     pub numa: u32,
     pub l3: Option<usize>,
 }
@@ -21,7 +22,7 @@ impl CoreOf {
             Some(numa) => numa,
             None => 0,
         };
-        Self { cpus: Vec::new(), socket: cpu.socket, numa, l3: cpu.l3 }
+        Self { cpus: Vec::new(), socket: cpu.socket, die: cpu.die, numa, l3: cpu.l3 }
     }
 }
 

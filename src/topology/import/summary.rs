@@ -31,6 +31,7 @@ pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
     let nodes = fields.numa_nodes()?;
     let threads = fields.count("Thread(s) per core")?.unwrap_or(1).max(1);
     let sockets = fields.count("Socket(s)")?.unwrap_or(1).max(1);
+    fields.threads_are_equal(threads, sockets, nodes.cpus.values().map(Vec::len).sum())?;
     let mut cores: Vec<(u32, Vec<u32>)> = Vec::new();
     for (numa, cpus) in &nodes.cpus {
         let siblings = siblings(cpus, threads, nodes.cpus.len() == 1).ok_or_else(|| {
@@ -46,7 +47,7 @@ pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
     let (count, kib) = fields.l3(sockets)?;
     let mut dump = Dump {
         numa_told: nodes.is_told,
-        numa: nodes.cpus.keys().map(|id| (*id, Numa::default())).collect(),
+        numa: nodes.cpus.keys().chain(&nodes.empty).map(|id| (*id, Numa::default())).collect(),
         caches_kib: vec![kib; count],
         cores_assumed: Some("the usual numbering of CPUs; lscpu -J lists no cores".to_owned()),
         ..Dump::default()
@@ -97,6 +98,8 @@ fn siblings(cpus: &[u32], threads: u32, is_alone: bool) -> Option<Vec<Vec<u32>>>
 /// Online CPUs by NUMA node.
 struct Nodes {
     cpus: BTreeMap<u32, Vec<u32>>,
+    /// NUMA nodes without one.
+    empty: Vec<u32>,
     is_told: bool,
 }
 
@@ -146,18 +149,21 @@ impl Fields {
     fn numa_nodes(&self) -> Result<Nodes, ImportError> {
         let online: BTreeSet<u32> = self.set("On-line CPU(s) list")?.into_iter().collect();
         let mut cpus: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let mut empty = Vec::new();
         for name in self.0.keys() {
             let id = name.strip_prefix("NUMA node").and_then(|rest| rest.strip_suffix(" CPU(s)"));
             if let Some(id) = id.and_then(|id| id.parse().ok()) {
                 let mut set = self.set(name)?;
                 set.retain(|cpu| online.is_empty() || online.contains(cpu));
-                if !set.is_empty() {
+                if set.is_empty() {
+                    empty.push(id);
+                } else {
                     cpus.insert(id, set);
                 }
             }
         }
         if !cpus.is_empty() {
-            return Ok(Nodes { cpus, is_told: true });
+            return Ok(Nodes { cpus, empty, is_told: true });
         }
         let all = match (online.is_empty(), self.count("CPU(s)")?) {
             (true, None | Some(0)) => {
@@ -167,7 +173,29 @@ impl Fields {
             (true, Some(count)) => (0..count.min(1 << 17)).collect(),
             (false, _) => online.into_iter().collect(),
         };
-        Ok(Nodes { cpus: BTreeMap::from([(0, all)]), is_told: false })
+        Ok(Nodes { cpus: BTreeMap::from([(0, all)]), empty: Vec::new(), is_told: false })
+    }
+
+    /// Cores of different kinds have different numbers of threads, of which lscpu tells
+    /// one: then the counts do not multiply to the number of CPUs.
+    fn threads_are_equal(
+        &self,
+        threads: u32,
+        sockets: u32,
+        cpus: usize,
+    ) -> Result<(), ImportError> {
+        let name = "Core(s) per socket";
+        let Some(cores) = self.count(name)? else { return Ok(()) };
+        let product = u64::from(cores) * u64::from(threads) * u64::from(sockets);
+        if product == cpus as u64 {
+            return Ok(());
+        }
+        let place = self.text(name).map_or(Place::Whole, |(_, place)| place);
+        let message = format!(
+            "{sockets} sockets of {cores} cores of {threads} threads are not the {cpus} CPUs online: \
+             which are siblings cannot be told"
+        );
+        Err(ImportError::new(message).at(place).hint(REMEDY))
     }
 
     /// Number of L3 caches and the size of one in KiB. Older releases tell the

@@ -1,6 +1,6 @@
 //! What the two XML formats and libvirt's other XML have in common.
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Document, Error, Node, ParsingOptions};
 
 use super::{ImportError, Place};
 
@@ -8,6 +8,9 @@ use super::{ImportError, Place};
 const MAX_NODES: u32 = 1 << 20;
 /// Most bytes of one tag: attributes are compared in pairs while they are read.
 const MAX_TAG: usize = 8 << 10;
+
+/// How the declaration of an entity begins.
+const ENTITY: &str = "<!ENTITY";
 
 /// A document and where in the file it begins.
 pub struct Xml<'i> {
@@ -27,6 +30,11 @@ impl<'i> Xml<'i> {
             let message = format!("a tag of more than {} KiB", MAX_TAG >> 10);
             return Err(ImportError::new(message).at(Place::Byte(before + byte)));
         }
+        if let Some(byte) = content.find(ENTITY) {
+            // Even without nesting they make gigabytes of a small file.
+            let message = "an entity is declared, which no description of a machine needs";
+            return Err(ImportError::new(message).at(Place::Byte(before + byte)));
+        }
         let options = ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..<_>::default() };
         let document = Document::parse_with_options(content, options).map_err(|error| {
             // roxmltree ends its messages with the place, if it knows one.
@@ -34,7 +42,13 @@ impl<'i> Xml<'i> {
             let (line, column) = (error.pos().row as usize, error.pos().col as usize);
             let lines = text.get(..before).unwrap_or_default().matches('\n').count();
             let message = message.split(" at ").next().unwrap_or(&message);
-            ImportError::new(format!("not XML: {message}")).at(Place::Line(line + lines, column))
+            let place = match error {
+                Error::UnclosedRootNode | Error::UnexpectedEndOfStream => {
+                    Place::Byte(text.trim_end().len())
+                }
+                _ => Place::Line(line + lines, column),
+            };
+            ImportError::new(format!("not XML: {message}")).at(place)
         })?;
         Ok(Self { document, before })
     }

@@ -1,0 +1,85 @@
+//! NICs and disks of a machine that was read from another program's file.
+
+use std::collections::BTreeMap;
+
+use super::Writer;
+use crate::topology::import::{Disk, Nic};
+use crate::units::{BitsPerSecond, Mebibytes};
+
+/// Most lines on NICs and on kinds of disks, and names in a line: virtual functions
+/// and disk shelves come in hundreds.
+const SHOWN: usize = 16;
+
+/// What is for people: nothing is planned from it.
+pub(super) fn nics(file: &mut Writer, nics: &[Nic]) {
+    for nic in nics.iter().take(SHOWN) {
+        let speed = nic.bits_per_s;
+        let speed = speed.map_or_else(|| "speed not told".to_owned(), |speed| speed.to_string());
+        let bond = if nic.shares_address {
+            "; another NIC has its address, as those of a bond have"
+        } else {
+            ""
+        };
+        file.comment(&format!("NIC {}: {speed}{}{bond}.", nic.name, place(nic.numa)));
+    }
+    if let rest @ 1.. = nics.len().saturating_sub(SHOWN) {
+        file.comment(&format!("and {rest} more."));
+    }
+}
+
+/// The bandwidth: the user's word, else the one NIC's or the fastest one's; never a sum,
+/// for the bridge is on one of them.
+pub(super) fn network(file: &mut Writer, nics: &[Nic], stated: Option<BitsPerSecond>) {
+    if let Some(speed) = stated {
+        file.line(&format!("network: {speed}"), "stated by the user");
+        return;
+    }
+    let told = nics.iter().filter_map(|nic| Some((nic.bits_per_s?, &nic.name)));
+    // The first of equal ones.
+    let Some((speed, name)) = told.rev().max_by_key(|(speed, _)| *speed) else {
+        let remedy = "no plan is bound by it; state it with --network 25Gbit/s";
+        file.comment(&format!("network: no speed is told, so {remedy}"));
+        return;
+    };
+    let which = match nics {
+        [_] => "the only NIC that is listed",
+        _ if nics.iter().all(|nic| nic.bits_per_s.is_some()) => "the fastest NIC",
+        _ => "the fastest NIC of those whose speed is told",
+    };
+    file.line(&format!("network: {speed}"), &format!("assumed: the bridge is on {name}, {which}"));
+    file.assumed.push("network".to_owned());
+}
+
+/// What stands beside the pools: equal disks together.
+pub(super) fn disks(file: &mut Writer, disks: &[Disk]) {
+    let mut kinds: BTreeMap<(Option<u32>, Option<Mebibytes>), Vec<&str>> = BTreeMap::new();
+    for disk in disks {
+        kinds.entry((disk.numa, disk.size_mib)).or_default().push(&disk.name);
+    }
+    if !kinds.is_empty() {
+        file.comment("Disks; which pool is on which, and what is free, the file does not tell:");
+    }
+    for ((numa, size), names) in kinds.iter().take(SHOWN) {
+        let size =
+            size.map_or_else(|| "size not told".to_owned(), |size| rounded(size).to_string());
+        let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
+        let rest = match names.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            rest => format!(" and {rest} more"),
+        };
+        let each = if names.len() == 1 { "" } else { " each" };
+        file.comment(&format!("  {}{rest}: {size}{each}{}.", shown.join(", "), place(*numa)));
+    }
+    if let rest @ 1.. = kinds.len().saturating_sub(SHOWN) {
+        file.comment(&format!("  and {rest} more kinds."));
+    }
+}
+
+/// Whole GiB where that is exact enough for people.
+fn rounded(size: Mebibytes) -> Mebibytes {
+    if size < Mebibytes::from_gib(10) { size } else { Mebibytes::from_gib(size.get() >> 10) }
+}
+
+fn place(numa: Option<u32>) -> String {
+    numa.map_or_else(String::new, |numa| format!(", NUMA node {numa}"))
+}
