@@ -7,6 +7,7 @@ use schemars::{Schema, json_schema};
 
 use super::problem::{alternatives, nearest};
 use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
+use crate::profile::{Decimal, DecimalError};
 use crate::spec::{Engine, Objective, Persistence, Quorum};
 use crate::topology::{Hypervisor, Level};
 use crate::units::{HumanUnit, PerSecond};
@@ -77,6 +78,32 @@ impl Scalar for u32 {
     fn schema() -> Schema {
         json_schema!({ "type": "integer", "minimum": 0, "maximum": Self::MAX })
     }
+}
+
+impl Scalar for Decimal {
+    fn read(text: &str) -> Result<Self, Fault> {
+        Self::parse(text).map_err(|error| {
+            let hint = matches!(error, DecimalError::NotANumber(_)).then(|| match percent(text) {
+                Some(share) => format!("a share is written as {share}"),
+                None => {
+                    "the unit stands in the number's name, as in guest.base_mib: 512".to_owned()
+                }
+            });
+            Fault { message: error.to_string(), hint }
+        })
+    }
+    fn expected() -> String {
+        "a number such as 95000 or 0.85".to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "number", "minimum": 0, "maximum": Self::MOST })
+    }
+}
+
+/// The share that a percentage is.
+fn percent(text: &str) -> Option<Decimal> {
+    let digits = Decimal::parse(text.trim().strip_suffix('%')?).ok()?;
+    Decimal::parse(&format!("{digits}e-2")).ok()
 }
 
 impl Scalar for bool {
