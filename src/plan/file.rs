@@ -15,7 +15,7 @@ pub enum FileError {
         message: String,
     },
     /// A profile of its own that cannot be used.
-    #[error("profiles: {0}")]
+    #[error(transparent)]
     Profile(#[from] ProfileError),
     /// A plan of another version.
     #[error("the plan has format {found}; this program reads format {FORMAT}: make it again")]

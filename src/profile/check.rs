@@ -55,9 +55,10 @@ impl Profile {
         let mut rules: Vec<Rule<'_>> = self.curve.rules();
         let placement = &self.placement;
         rules.extend([
-            ("placement.virtualisation", placement.virtualisation.default > 0.0, ABOVE_ZERO),
-            ("placement.shared_l3", placement.shared_l3.default > 0.0, ABOVE_ZERO),
-            ("placement.several_l3", placement.several_l3.default > 0.0, ABOVE_ZERO),
+            ("placement.virtualisation", is_factor(&placement.virtualisation), FACTOR),
+            ("placement.smt_gain", placement.smt_gain.default <= 1.0, AT_MOST_ONE),
+            ("placement.shared_l3", is_factor(&placement.shared_l3), FACTOR),
+            ("placement.several_l3", is_factor(&placement.several_l3), FACTOR),
             ("headroom.factor", self.headroom.factor.default < 1.0, BELOW_ONE),
             ("guest.rounding_mib", self.guest.rounding_mib.whole() > 0, "expected at least 1"),
             ("shapes.vcpus", counts, "expected 1 to 64 counts from 1 to 4096, ascending"),
@@ -69,7 +70,8 @@ impl Profile {
         let of_kind = match &self.rules {
             Rules::Quorum(rules) => rules.senseless(),
             Rules::PrimaryReplica(rules) => rules.senseless(),
-            Rules::Sharded(_) | Rules::Pool(_) | Rules::GatewayPair(_) => None,
+            Rules::Pool(rules) => rules.senseless(),
+            Rules::Sharded(_) | Rules::GatewayPair(_) => None,
         };
         let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
         let broken = broken.map(|(number, _, expected)| (number, expected));
@@ -90,7 +92,13 @@ impl Profile {
     }
 }
 
-const ABOVE_ZERO: &str = "expected more than 0: an instance would do nothing";
+/// Whether it can be what is left, or gained, of a speed.
+fn is_factor(number: &Number) -> bool {
+    (0.01..=2.0).contains(&number.default)
+}
+
+const FACTOR: &str = "expected a factor from 0.01 to 2";
+const AT_MOST_ONE: &str = "expected at most 1: a second thread is no more than a core";
 const BELOW_ONE: &str = "expected a share below 1: an instance would do nothing";
 
 impl Curve {

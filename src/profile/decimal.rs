@@ -19,6 +19,9 @@ pub enum DecimalError {
     /// Below zero.
     #[error("{0} is negative; expected 0 or more")]
     Negative(String),
+    /// Less than anything that plans can count with.
+    #[error("{0} is absurdly small; expected 0 or at least 0.000000001")]
+    Tiny(String),
     /// More than any quantity of a profile can be.
     #[error("{text} is absurd; expected at most {}", Decimal::MOST)]
     Absurd {
@@ -52,6 +55,7 @@ impl Decimal {
             Some(value) if value > super::real(Self::MOST) => {
                 Err(DecimalError::Absurd { text: shown() })
             }
+            Some(value) if value != 0.0 && value < 1e-9 => Err(DecimalError::Tiny(shown())),
             Some(value) if value != 0.0 && value < 1e-6 => Ok(Self(format!("{value:e}"))),
             Some(value) => Ok(Self(format!("{value}"))),
         }
@@ -95,7 +99,7 @@ mod tests {
             (" 9.50e4 ", "95000"),
             ("0.850", "0.85"),
             (".5", "0.5"),
-            ("2.11e-10", "2.11e-10"),
+            ("2.11e-7", "2.11e-7"),
             ("1e-400", "0"),
             ("1e12", "1000000000000"),
         ] {
@@ -113,6 +117,7 @@ mod tests {
         {
             assert!(refused(text).ends_with("is not a number such as 95000 or 0.85"), "{text}");
         }
+        assert_eq!(refused("1e-10"), "1e-10 is absurdly small; expected 0 or at least 0.000000001");
         assert_eq!(refused("-3"), "-3 is negative; expected 0 or more");
         for text in ["1e400", "1000000000001"] {
             assert_eq!(refused(text), format!("{text} is absurd; expected at most 1000000000000"));

@@ -217,16 +217,22 @@ mod tests {
     fn broken_profiles_are_refused_by_name() {
         assert_eq!(
             broken("low = 0.05, default = 0.125", "low = 0.5, default = 0.125"),
-            "profile redis: threads.interrupt_share: \
-             expected 0 <= low <= default <= high, all finite"
+            "profile of redis: line 19, column 19: threads.interrupt_share: \
+             expected 0 <= low <= default <= high <= 1000000000000"
         );
         assert_eq!(
             broken("evidence = \"proposal-network\"", "evidence = \"hearsay\""),
-            "profile redis: sharded.network.overhead_bytes: there is no evidence \"hearsay\""
+            "profile of redis: line 76, column 18: sharded.network.overhead_bytes: \
+             there is no evidence \"hearsay\""
         );
         assert_eq!(
             broken("engine = \"redis\"", "engine = \"nginx\""),
-            "profile redis: expected exactly the rules [pool]"
+            "profile of redis: line 7, column 10: engine: is a profile of nginx; \
+             expected one of redis"
+        );
+        assert_eq!(
+            broken("[sharded.work]", "[threads.work]"),
+            "profile of redis: line 46, column 10: unknown field"
         );
         assert!(broken("[1, 2, 4, 8]", "[2, 1]").contains("ascending"));
         assert!(broken("[threads]", "[threads]\nspeed = 1").contains("unknown field"));

@@ -123,10 +123,17 @@ fn numbers(
         return None;
     }
     let errors = own.profile(profile.engine).err().unwrap_or_default();
-    for error in &errors {
-        let mark = error.fault.number().and_then(|number| marks.get(number));
-        let mark = mark.copied().unwrap_or_else(|| mark_of(node));
-        scope.wrong(mark, format!("{}, in the profile of {}", error.fault, profile.engine));
+    for ProfileError { fault, engine, .. } in &errors {
+        let set = fault.number().and_then(|number| {
+            Some((*marks.get(number)?, own.set.get(profile.shown_name(number))?))
+        });
+        match set {
+            Some((mark, value)) => scope.wrong(mark, format!("{fault}; found {value}")),
+            None => scope.wrong(
+                mark_of(node),
+                format!("{fault}, which the profile of {engine} with these numbers is not"),
+            ),
+        }
     }
     errors.is_empty().then_some(own)
 }

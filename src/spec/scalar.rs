@@ -7,7 +7,7 @@ use schemars::{Schema, json_schema};
 
 use super::problem::{alternatives, nearest};
 use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
-use crate::profile::{Decimal, DecimalError};
+use crate::profile::Decimal;
 use crate::spec::{Engine, Objective, Persistence, Quorum};
 use crate::topology::{Hypervisor, Level};
 use crate::units::{HumanUnit, PerSecond};
@@ -83,13 +83,8 @@ impl Scalar for u32 {
 impl Scalar for Decimal {
     fn read(text: &str) -> Result<Self, Fault> {
         Self::parse(text).map_err(|error| {
-            let hint = matches!(error, DecimalError::NotANumber(_)).then(|| match percent(text) {
-                Some(share) => format!("a share is written as {share}"),
-                None => {
-                    "the unit stands in the number's name, as in guest.base_mib: 512".to_owned()
-                }
-            });
-            Fault { message: error.to_string(), hint }
+            let hint = percent(text).map(|share| format!("a share is written as {share}"));
+            Fault { message: error.to_string(), hint: hint.or_else(|| unit(text)) }
         })
     }
     fn expected() -> String {
@@ -98,6 +93,13 @@ impl Scalar for Decimal {
     fn schema() -> Schema {
         json_schema!({ "type": "number", "minimum": 0, "maximum": Self::MOST })
     }
+}
+
+/// What is told of `512MiB` or `5 ms`.
+fn unit(text: &str) -> Option<String> {
+    let (digits, unit) = text.split_at_checked(text.find(|c: char| c.is_alphabetic())?)?;
+    let is_unit = Decimal::parse(digits).is_ok() && unit.chars().all(char::is_alphabetic);
+    is_unit.then(|| "the unit stands in the number's name, as in guest.base_mib: 512".to_owned())
 }
 
 /// The share that a percentage is.
