@@ -121,6 +121,17 @@ fn numbers_that_make_no_sense_together() {
 }
 
 #[test]
+fn a_number_that_does_not_go_with_the_others() {
+    let spec = SPEC
+        .replace("redis: OWN", "elasticsearch: { set: { memory.most_mib: 512 } }")
+        .replace("engine: redis", "engine: elasticsearch")
+        .replace("reads: 3k/s, writes: 1k/s", "index: 1k docs/s, queries: 10/s");
+    let bench = Bench::new();
+    bench.put("spec.yaml", &spec);
+    insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @"");
+}
+
+#[test]
 fn one_number_by_two_names_and_twice() {
     insta::assert_snapshot!(
         said("{ set: { work.write: 1, sharded.work.write: 2, work.write_rdb: 1, work.write_rdb: 1 } }"),
@@ -160,7 +171,13 @@ fn what_says_nothing_and_what_nobody_asks_for() {
 #[test]
 fn an_engine_and_a_field_that_stand_twice() {
     let own = "{ set: { work.write: 1 }, set: { work.write: 2 } }\n  redis: { file: none.toml }";
-    insta::assert_snapshot!(said(own), @"");
+    insta::assert_snapshot!(said(own), @r#"
+    exit 1
+    ---
+    error: 2 mistakes in spec.yaml
+    spec.yaml:5:36: the field "set" stands here a second time
+    spec.yaml:6:3: the field "redis" stands here a second time
+    "#);
 }
 
 #[test]
@@ -180,12 +197,21 @@ fn numbers_that_only_the_own_file_has() {
         number("0")
     );
     bench.put("own.toml", &format!("{head}{law}[placement]{rest}"));
-    insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @"");
+    insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @r#"
+    exit 1
+    ---
+    error: spec.yaml:5:53: the profile of redis has no number "threads.one_thread"
+    hint: `hostsplit profile redis` shows them all
+    "#);
     let spec = bench.read("spec.yaml").unwrap();
     bench.put("spec.yaml", &spec.replace(", threads.one_thread: 1", ""));
     let screen = bench.run(&["profile", "redis", "--spec", "spec.yaml"]);
     let law: Vec<&str> = screen.lines().filter(|line| line.contains("usl.")).collect();
-    insta::assert_snapshot!(law.join("\n"), @"");
+    insta::assert_snapshot!(law.join("\n"), @"
+    usl.lambda                   7000   7000     7000                spec (own)
+    usl.sigma                    0.01   0.01     0.01                devhands-2024 (B)
+    usl.kappa                    0      0        0                   devhands-2024 (B)
+    ");
 }
 
 #[test]
@@ -467,5 +493,23 @@ fn no_number_breaks_the_arithmetic() {
     let row = |(name, values): (&String, &BTreeSet<&str>)| {
         format!("{name}: {}\n", values.iter().copied().collect::<Vec<_>>().join(", "))
     };
-    insta::assert_snapshot!(refused.iter().map(row).collect::<String>(), @"");
+    insta::assert_snapshot!(refused.iter().map(row).collect::<String>(), @"
+    guest.rounding_mib: 0
+    headroom.factor: 1e12
+    placement.several_l3: 0, 1e12
+    placement.shared_l3: 0, 1e12
+    placement.smt_gain: 1e12
+    placement.virtualisation: 0, 1e12
+    pool.work.empty: 1e12
+    primary-replica.cluster.copies_max: 0
+    primary-replica.memory.pool_share: 0, 1e12
+    primary-replica.work.apply: 1e12
+    quorum.cluster.voters: 0, 1e12
+    quorum.memory.least_mib: 0, 1e12
+    quorum.memory.most_mib: 0
+    sharded.cluster.slots: 0, 1e12
+    threads.interrupt_share: 1e12
+    threads.one_thread: 0
+    usl.lambda: 0
+    ");
 }

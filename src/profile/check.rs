@@ -84,11 +84,21 @@ impl Profile {
 
     /// Its words are printed: they must not steer a terminal.
     fn printed(&self) -> Option<Fault> {
-        let records = self.evidence.values();
-        let texts = records.flat_map(|one| [&one.id, &one.source, &one.setup, &one.note]);
-        let steers = |text: &&String| text.chars().any(|c| c.is_control() && !c.is_whitespace());
-        let found = texts.chain([&self.version, &self.unit]).any(|text| steers(&text));
-        found.then(|| Fault::Section("texts without control characters".to_owned()))
+        let steers = |text: &String| text.chars().any(|c| c.is_control() && !c.is_whitespace());
+        let mut records = self.evidence.values();
+        let fields = [
+            ("version", steers(&self.version)),
+            ("unit", steers(&self.unit)),
+            (
+                "evidence",
+                records.any(|one| {
+                    [&one.id, &one.source, &one.setup, &one.note].into_iter().any(steers)
+                }),
+            ),
+        ];
+        let (field, _) = fields.into_iter().find(|(_, steers)| *steers)?;
+        let expected = "expected text without control characters";
+        Some(Fault::Senseless { number: field.to_owned(), expected })
     }
 }
 

@@ -230,10 +230,6 @@ mod tests {
             "profile of redis: line 7, column 10: engine: is a profile of nginx; \
              expected one of redis"
         );
-        assert_eq!(
-            broken("[sharded.work]", "[threads.work]"),
-            "profile of redis: line 46, column 10: unknown field"
-        );
         assert!(broken("[1, 2, 4, 8]", "[2, 1]").contains("ascending"));
         assert!(broken("[threads]", "[threads]\nspeed = 1").contains("unknown field"));
         assert!(broken("id = \"redis-conf\"", "id = \"azure-redis\"").contains("stands twice"));

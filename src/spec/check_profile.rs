@@ -131,7 +131,7 @@ fn numbers(
             Some((mark, value)) => scope.wrong(mark, format!("{fault}; found {value}")),
             None => scope.wrong(
                 mark_of(node),
-                format!("{fault}, which the profile of {engine} with these numbers is not"),
+                format!("with these numbers the profile of {engine} makes no sense: {fault}"),
             ),
         }
     }
