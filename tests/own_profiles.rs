@@ -128,7 +128,11 @@ fn a_number_that_does_not_go_with_the_others() {
         .replace("reads: 3k/s, writes: 1k/s", "index: 1k docs/s, queries: 10/s");
     let bench = Bench::new();
     bench.put("spec.yaml", &spec);
-    insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @"");
+    insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @"
+    exit 1
+    ---
+    error: spec.yaml:5:25: with these numbers the profile of elasticsearch makes no sense: quorum.memory.least_mib: expected 1 up to most_mib
+    ");
 }
 
 #[test]

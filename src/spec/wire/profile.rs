@@ -10,7 +10,7 @@ use crate::spec::form::{At, Spanned, Wire, described, map, wire};
 use crate::spec::problem::Mark;
 use crate::spec::scalar::{Scalar, Text};
 use crate::spec::scope::Scope;
-use crate::spec::tree::Tree;
+use crate::spec::tree::{Entry, Tree};
 
 wire! {
     /// What is known better of engines than their profiles know it, by engine.
@@ -68,6 +68,9 @@ impl Profiles {
     }
 }
 
+/// More than any profile has.
+const MAX_NUMBERS: usize = 200;
+
 /// Numbers by their names, of which only the profile knows which there are.
 #[derive(Debug)]
 pub(in crate::spec) struct Numbers(pub Vec<SetNumber>);
@@ -86,7 +89,13 @@ pub(in crate::spec) struct SetNumber {
 impl Wire for Numbers {
     fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
         let entries = map(scope, field, tree)?;
-        let number = |entry: &crate::spec::tree::Entry| {
+        if entries.len() > MAX_NUMBERS {
+            let found = entries.len();
+            let message = format!("{field}: {found} numbers; expected at most {MAX_NUMBERS}");
+            scope.wrong(tree.mark, message);
+            return None;
+        }
+        let number = |entry: &Entry| {
             let value = At::read(scope, &entry.key, &entry.value)?;
             Some(SetNumber { name: entry.key.clone(), mark: entry.mark, value })
         };
@@ -106,5 +115,15 @@ impl JsonSchema for Numbers {
             "propertyNames": { "pattern": "^[a-z0-9_-]+(\\.[a-z0-9_]+){1,2}$" },
             "additionalProperties": Decimal::schema(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_engine_may_have_its_own() {
+        assert_eq!(Profiles::FIELDS, Engine::ALL.map(Engine::as_str));
     }
 }
