@@ -126,6 +126,7 @@ fn plan() -> Plan {
             initrd: None,
             cmdline: String::new(),
         }),
+        profiles: Default::default(),
         topology: Topology { hosts: (0..HOSTS).map(host).collect() },
         services,
         vms: Vec::new(),

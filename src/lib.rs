@@ -20,7 +20,7 @@
 //! | [`software`] | an engine | its unit, files and user in a guest |
 //! | [`spec`] | YAML files | [`spec::Spec`], every value with its place |
 //! | [`topology`] | the spec's hosts | [`topology::Topology`] |
-//! | [`profile`] | `profiles/*.toml` | [`profile::Profile`], every number with its evidence |
+//! | [`profile`] | `profiles/*.toml`, or the user's own | [`profile::Profile`], every number with its evidence |
 //! | [`sizing`] | demand × profile | [`sizing::Layout`]s |
 //! | [`model`] | layouts × topology | integer counts, constraints, tiers |
 //! | [`solve`] | a model | counts with bound and gap, or what falls short |

@@ -12,16 +12,16 @@ use crate::bench::Bench;
 fn all_profiles_are_listed() {
     insta::assert_snapshot!(Bench::new().run(&["profile"]), @"
     exit 0
-    engine         version  kind             numbers: A  B  C  proposal
-    redis          8        sharded          7           3  2  21
-    valkey         8        sharded          7           3  2  21
-    mysql          8.4      primary-replica  11          1  0  16
-    mariadb        11.8     primary-replica  8           1  0  19
-    elasticsearch  8        quorum           12          2  2  18
-    opensearch     2        quorum           12          2  2  18
-    apache         2.4      pool             8           2  4  11
-    nginx          1.9      pool             5           0  7  13
-    haproxy        2.4      gateway-pair     10          0  0  11
+    engine         version  kind             numbers: A  B  C  proposal  own
+    redis          8        sharded          7           3  2  21        0
+    valkey         8        sharded          7           3  2  21        0
+    mysql          8.4      primary-replica  11          1  0  16        0
+    mariadb        11.8     primary-replica  8           1  0  19        0
+    elasticsearch  8        quorum           12          2  2  18        0
+    opensearch     2        quorum           12          2  2  18        0
+    apache         2.4      pool             8           2  4  11        0
+    nginx          1.9      pool             5           0  7  13        0
+    haproxy        2.4      gateway-pair     10          0  0  11        0
 
     unit of work:
       redis          plain reads per second, without pipelining
@@ -39,6 +39,7 @@ fn all_profiles_are_listed() {
       B         a vendor's or an author's page, the number's part of it read
       C         quoted by a third party
       proposal  no published source: a default to be measured
+      own       the user's own, by a profile file or in a spec
     ---
     ");
 }
@@ -384,6 +385,7 @@ fn programs_get_the_same() {
         "A": 7,
         "B": 3,
         "C": 2,
+        "own": 0,
         "proposal": 21
       },
       "unit": "plain reads per second, without pipelining",

@@ -61,7 +61,7 @@ fn slips_of_the_pen() {
     exit 1
     ---
     error: 2 mistakes in spec.yaml
-    spec.yaml:2:1: unknown field "polcy"; expected name, include, policy, network, image, hosts, services or vms
+    spec.yaml:2:1: unknown field "polcy"; expected name, include, policy, network, image, profiles, hosts, services or vms
     hint: did you mean "policy"?
     spec.yaml:7:7: unknown field "nmae" in services; expected name, engine, demand, gateway, password or tls
     hint: did you mean "name"?

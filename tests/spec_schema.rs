@@ -99,6 +99,9 @@ services:
 vms:
   - { name: builder, count: 6, vcpus: 8, memory: 32GiB, disk: 200GiB, iops: 1k/s, network: 1 Gbit/s, spread: host }
   - include: vms.yaml
+profiles:
+  redis: { file: own/redis.toml, set: { threads.one_thread: 95000, sharded.work.write: 1.2 } }
+  mysql: { set: { usl.kappa: 2.1e-4 } }
 ";
 
 #[test]
@@ -138,6 +141,13 @@ const WRONG: &[(&str, &str)] = &[
     ("index: 80k docs/s", "index: 80k doc/s"),
     ("requests: 40k/s, response", "reads: 40k/s, response"),
     ("cpu: 5ms", "cpu: 5"),
+    ("  redis: { file", "  rediss: { file"),
+    ("{ file: own/redis.toml, set", "{ flie: own/redis.toml, set"),
+    ("95000", "many"),
+    ("95000", "-1"),
+    ("95000", "2000000000000"),
+    ("threads.one_thread: ", "one_thread: "),
+    ("{ usl.kappa: 2.1e-4 }", "{}"),
     ("tls: false", "tls: maybe"),
     ("engine: apache", "engine: redis"),
     ("engine: haproxy }\n", "engine: nginx }\n"),

@@ -43,9 +43,10 @@ pub(super) fn lambda(curve: &Curve) -> u128 {
 /// an instance's CPUs amount to.
 pub(super) fn per_core(instance: &Instance, profile: &Profile, index: &Index<'_>) -> u128 {
     let effective = effective_cores(instance, profile, index).max(1);
-    bare(&profile.curve, effective) * MILLION / effective
+    bare(&profile.curve, effective) / effective
 }
 
+/// Millionths of work per second on that many millionths of a core.
 fn bare(curve: &Curve, effective: u128) -> u128 {
     match curve {
         Curve::Threads(numbers) => threads(numbers, effective),
@@ -71,7 +72,7 @@ pub(super) fn check(
     let bare = bare(&profile.curve, effective);
     let place = place(instance, profile, index);
     let kept = millionths(&profile.placement.virtualisation) * place / MILLION;
-    let derived = bare * kept / cost.max(1);
+    let derived = bare * kept / cost.max(1) / MILLION;
     let usable = derived * (MILLION - headroom(effective, profile)) / MILLION;
     for (what, claimed, derived) in [
         ("ceiling", service.capacity.ceiling_per_s, derived),
@@ -115,25 +116,24 @@ fn place(instance: &Instance, profile: &Profile, index: &Index<'_>) -> u128 {
     shared * several / MILLION
 }
 
-/// Work per second of threads on that many millionths of a core.
+/// Millionths of work per second of threads on that many millionths of a core.
 fn threads(numbers: &Threads, effective: u128) -> u128 {
     let left = MILLION.saturating_sub(millionths(&numbers.interrupt_share));
     let working = effective * left / MILLION;
     let threads = (working / MILLION).clamp(1, u128::from(numbers.io_threads_max.whole().max(1)));
     let gain = MILLION + millionths(&numbers.gain_per_io_thread) * (threads - 1);
-    let one_thread = u128::from(numbers.one_thread.whole());
-    one_thread * working.min(MILLION) / MILLION * gain / MILLION
+    millionths(&numbers.one_thread) * working.min(MILLION) / MILLION * gain / MILLION
 }
 
-/// Work per second by the Universal Scalability Law on that many millionths of a
-/// core.
+/// Millionths of work per second by the Universal Scalability Law on that many
+/// millionths of a core.
 fn usl(numbers: &Usl, effective: u128) -> u128 {
     let more = effective.saturating_sub(MILLION);
     let contention = millionths(&numbers.sigma) * more / MILLION;
     // Coherency is small: in billionths, or it would be rounded away.
     let kappa = u128::from(ceil(numbers.kappa.default * 1e9));
     let coherency = kappa * effective / MILLION * more / MILLION / 1_000;
-    let bare = u128::from(ceil(numbers.lambda.default)) * effective;
+    let bare = millionths(&numbers.lambda) * effective;
     bare / (MILLION + contention + coherency)
 }
 

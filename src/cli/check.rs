@@ -8,7 +8,6 @@ use super::error::{CliError, Outcome, exit};
 use super::ui::{self, Format};
 use crate::audit;
 use crate::plan::store;
-use crate::profile::Profiles;
 use crate::report::plan::Summary;
 use crate::report::spec;
 use crate::spec::{Spec, SpecErrors, load};
@@ -55,7 +54,7 @@ fn check_spec(args: &Args) -> Outcome {
 
 fn check_plan(args: &Args) -> Outcome {
     let plan = store::read(&args.file)?;
-    let profiles = Profiles::builtin()?;
+    let profiles = plan.profiles.resolve()?;
     let findings = audit::audit(&plan, &profiles);
     let code = if audit::is_fit(&findings) { exit::DONE } else { exit::FAILED_CHECK };
     match args.format {

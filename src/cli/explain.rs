@@ -40,7 +40,7 @@ pub struct Args {
 /// The plan cannot be read, or has no such instance or service.
 pub fn run(args: &Args) -> Outcome {
     let plan = store::read(&args.plan)?;
-    let profiles = Profiles::builtin()?;
+    let profiles = plan.profiles.resolve()?;
     let limits = Limits { seconds: 10.0 };
     let (text, value) = match (&args.what, &args.why_not) {
         (Some(what), _) => about(&plan, &profiles, what, &limits)?,

@@ -56,7 +56,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let spec = load_spec(&args.spec)?;
     let prior = args.prior.as_deref().map(|path| load_prior(path, &spec)).transpose()?;
-    let profiles = Profiles::builtin()?;
+    let profiles = spec.profiles.resolve()?;
     let default = Limits::default();
     let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
     on_interrupt()?;

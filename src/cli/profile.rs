@@ -1,6 +1,9 @@
 //! `hostsplit profile`: what one instance of an engine can do, and how that is
 //! known.
 
+use std::path::PathBuf;
+
+use super::check::load_spec;
 use super::error::{CliError, Outcome, exit};
 use super::ui::{self, Format};
 use crate::profile::{Profile, Profiles};
@@ -13,6 +16,9 @@ use crate::report::profile::{ProfileList, ProfileSheet};
 pub struct Args {
     /// The engine: redis, mysql and so on.
     engine: Option<String>,
+    /// With what this spec says of profiles.
+    #[arg(long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
     /// How to show it.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -21,9 +27,12 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// There is no profile of that engine.
+/// There is no profile of that engine, or the spec has mistakes.
 pub fn run(args: &Args) -> Outcome {
-    let profiles = Profiles::builtin()?;
+    let profiles = match &args.spec {
+        Some(path) => load_spec(path)?.profiles.resolve()?,
+        None => Profiles::builtin()?,
+    };
     let text = match &args.engine {
         None => {
             let list = ProfileList::new(&profiles);

@@ -6,7 +6,6 @@ use super::error::{CliError, Outcome, exit};
 use super::ui::{self, PlanFormat};
 use crate::audit;
 use crate::plan::store;
-use crate::profile::Profiles;
 use crate::report::plan::Summary;
 
 /// Show a plan: services, instances, hosts, and what it survives.
@@ -26,7 +25,7 @@ pub struct Args {
 /// The plan is unreadable.
 pub fn run(args: &Args) -> Outcome {
     let plan = store::read(&args.plan)?;
-    let profiles = Profiles::builtin()?;
+    let profiles = plan.profiles.resolve()?;
     let findings = audit::audit(&plan, &profiles);
     let summary = Summary::new(&plan, &profiles, findings);
     ui::data(&shown(&summary, args.format)?)?;

@@ -72,6 +72,7 @@ pub fn spec_of(plan: &Plan) -> Spec {
         policy: plan.policy.clone(),
         network: plan.network.clone(),
         image: plan.image.clone(),
+        profiles: plan.profiles.clone(),
         topology: plan.topology.clone(),
         services: services.collect(),
         vms: plan.vms.clone(),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{FORMAT, Plan, names};
+use crate::profile::ProfileError;
 
 /// Why a text is no plan that this program reads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum FileError {
         /// What the parser said, with line and column.
         message: String,
     },
+    /// A profile of its own that cannot be used.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// A plan of another version.
     #[error("the plan has format {found}; this program reads format {FORMAT}: make it again")]
     Format {
@@ -35,7 +39,7 @@ impl Plan {
     /// Reads a plan.
     ///
     /// # Errors
-    /// The text is no plan, or one of another format.
+    /// The text is no plan, one of another format, or one with a broken profile.
     pub fn from_text(text: &str) -> Result<Self, FileError> {
         #[derive(Deserialize)]
         struct Head {
@@ -45,7 +49,12 @@ impl Plan {
         if head.format != FORMAT {
             return Err(FileError::Format { found: head.format });
         }
-        serde_json::from_str(text).map_err(malformed)
+        let plan: Self = serde_json::from_str(text).map_err(malformed)?;
+        // Whoever reads a plan may count on its profiles.
+        if !plan.profiles.is_empty() {
+            plan.profiles.resolve()?;
+        }
+        Ok(plan)
     }
 
     /// SHA-256 of the canonical text, 64 lower-case hexadecimal digits.

@@ -131,6 +131,7 @@ fn attempt(
         policy: spec.policy.clone(),
         network: spec.network.clone(),
         image: spec.image.clone(),
+        profiles: spec.profiles.clone(),
         topology: spec.topology.clone(),
         services,
         vms: spec.vms.clone(),

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
+use crate::profile::OwnProfiles;
 use crate::spec::{Access, Cluster, Demand, Engine, FixedVm, Image, Network, Policy};
 use crate::topology::Topology;
 use crate::units::{Mebibytes, PerSecond};
@@ -52,6 +53,10 @@ pub struct Plan {
     pub network: Option<Network>,
     /// What the instances boot from.
     pub image: Option<Image>,
+    /// What stands in place of the engines' own profiles: whoever judges the plan
+    /// must count with the same.
+    #[serde(default, skip_serializing_if = "OwnProfiles::is_empty")]
+    pub profiles: OwnProfiles,
     /// The hosts as they were when it was made.
     pub topology: Topology,
     /// Services, in the order of the spec.

@@ -11,6 +11,7 @@ use super::{
     SlotRange, Tier, Volume,
 };
 use crate::ids::{DeploymentName, HostName, InstanceName, NameError, ServiceName};
+use crate::profile::OwnProfiles;
 use crate::spec::{Access, Demand, Engine, Network, Persistence, Policy, ShardedDemand};
 use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
 use crate::units::{Bytes, Mebibytes, PerSecond};
@@ -41,6 +42,7 @@ pub fn plan() -> Result<Plan, NameError> {
             vip: None,
         }),
         image: None,
+        profiles: OwnProfiles::default(),
         topology: Topology { hosts },
         services: vec![service()?],
         vms: Vec::new(),

@@ -69,9 +69,8 @@ impl Number {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Profiles;
+    use super::super::{Engine, Profiles};
     use super::*;
-    use crate::spec::Engine;
 
     #[test]
     fn what_slows_goes_the_other_way() {

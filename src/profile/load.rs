@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Curve, Evidence, GatewayPair, Guest, Headroom, Number, Placement, Pool, PrimaryReplica,
-    Profile, Profiles, Quorum, Rules, Shapes, Sharded, Threads, Usl,
+    Curve, Engine, Evidence, Fault, GatewayPair, Guest, Headroom, Number, Placement, Pool,
+    PrimaryReplica, Profile, ProfileError, Profiles, Quorum, Rules, Shapes, Sharded, Spot, Threads,
+    Usl,
 };
-use crate::spec::Engine;
 
 /// The profiles that this program brings along.
 const BUILTIN: &[(Engine, &str)] = &[
@@ -23,63 +23,6 @@ const BUILTIN: &[(Engine, &str)] = &[
     (Engine::Nginx, include_str!("../../profiles/nginx.toml")),
     (Engine::Haproxy, include_str!("../../profiles/haproxy.toml")),
 ];
-
-/// Why a profile cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProfileError {
-    /// Not the TOML of a profile.
-    #[error("profile {profile}: {message}")]
-    Toml {
-        /// The engine.
-        profile: String,
-        /// What the parser said.
-        message: String,
-    },
-    /// An interval that is none.
-    #[error("profile {profile}: {number}: expected 0 <= low <= default <= high, all finite")]
-    Interval {
-        /// The engine.
-        profile: String,
-        /// Section and name.
-        number: String,
-    },
-    /// A section that is missing, or one too many.
-    #[error("profile {profile}: expected {expected}")]
-    Section {
-        /// The engine.
-        profile: String,
-        /// What should stand there.
-        expected: String,
-    },
-    /// A number without evidence.
-    #[error("profile {profile}: {number}: there is no evidence {evidence:?}")]
-    Evidence {
-        /// The engine.
-        profile: String,
-        /// Section and name.
-        number: String,
-        /// The id that is missing.
-        evidence: String,
-    },
-    /// Two records of one id.
-    #[error("profile {profile}: evidence {evidence:?} stands twice")]
-    Twice {
-        /// The engine.
-        profile: String,
-        /// The id.
-        evidence: String,
-    },
-    /// A value that no instance can have.
-    #[error("profile {profile}: {number}: {expected}")]
-    Senseless {
-        /// The engine.
-        profile: String,
-        /// Section and name.
-        number: String,
-        /// What it must be.
-        expected: &'static str,
-    },
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,32 +53,69 @@ impl Profiles {
     /// An embedded profile is broken; the tests see to it that none is.
     pub fn builtin() -> Result<Self, ProfileError> {
         let parsed = |(engine, text): &(Engine, &str)| {
-            Profile::parse(engine.as_str(), text).map(|profile| (*engine, profile))
+            Profile::parse(*engine, text).map(|profile| (*engine, profile))
         };
         BUILTIN.iter().map(parsed).collect::<Result<_, _>>().map(Self)
     }
 }
 
+/// The text of the profile that this program brings along for an engine.
+pub(super) fn builtin_text(engine: Engine) -> &'static str {
+    BUILTIN.iter().find(|(of, _)| *of == engine).map_or("", |(_, text)| text)
+}
+
 impl Profile {
-    /// Reads and checks the text of a profile.
+    /// Reads and checks the text of an engine's profile.
     ///
     /// # Errors
-    /// Says which number is wrong and how.
-    pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
-        let wire: Wire = toml::from_str(text).map_err(|error| ProfileError::Toml {
-            profile: name.to_owned(),
-            message: error.to_string(),
+    /// The first of what [`Profile::read`] says.
+    pub fn parse(engine: Engine, text: &str) -> Result<Self, ProfileError> {
+        Self::read(engine, text).map_err(|errors| first(engine, errors))
+    }
+
+    /// Reads and checks the text of an engine's profile.
+    ///
+    /// # Errors
+    /// Says which numbers are wrong, where and how; never empty.
+    pub fn read(engine: Engine, text: &str) -> Result<Self, Vec<ProfileError>> {
+        let broken = |error: toml::de::Error| {
+            let at = error.span().map(|span| Spot::at(text, span.start));
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            vec![ProfileError { at, ..Fault::Toml(message).of(engine) }]
+        };
+        let located = |fault: Fault| {
+            let at = fault.number().and_then(|number| Spot::of(text, number));
+            ProfileError { at, ..fault.of(engine) }
+        };
+        let wire: Wire = toml::from_str(text).map_err(broken)?;
+        Self::of(engine, wire).map_err(|faults| faults.into_iter().map(located).collect::<Vec<_>>())
+    }
+
+    /// The same of a document that was changed.
+    pub(super) fn of_table(engine: Engine, table: toml::Table) -> Result<Self, Vec<ProfileError>> {
+        let named = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.of(engine)).collect();
+        let wire: Wire = table.try_into().map_err(|error: toml::de::Error| {
+            named(vec![Fault::Toml(error.message().to_owned())])
         })?;
-        let (curve, rules) = (curve(name, &wire)?, rules(name, &wire)?);
+        Self::of(engine, wire).map_err(named)
+    }
+
+    fn of(engine: Engine, wire: Wire) -> Result<Self, Vec<Fault>> {
+        if wire.engine != engine {
+            return Err(vec![Fault::Engine { found: wire.engine, expected: engine }]);
+        }
+        let (curve, rules) = match (curve(&wire), rules(&wire)) {
+            (Ok(curve), Ok(rules)) => (curve, rules),
+            (curve, rules) => return Err(curve.err().into_iter().chain(rules.err()).collect()),
+        };
         let mut evidence = BTreeMap::new();
         for record in wire.evidence {
             if let Some(twice) = evidence.insert(record.id.clone(), record) {
-                let profile = name.to_owned();
-                return Err(ProfileError::Twice { profile, evidence: twice.id });
+                return Err(vec![Fault::Twice { evidence: twice.id }]);
             }
         }
         let profile = Self {
-            engine: wire.engine,
+            engine,
             version: wire.version,
             unit: wire.unit,
             curve,
@@ -146,8 +126,8 @@ impl Profile {
             shapes: wire.shapes,
             evidence,
         };
-        profile.check(name)?;
-        Ok(profile)
+        let faults = profile.faults();
+        if faults.is_empty() { Ok(profile) } else { Err(faults) }
     }
 
     /// Every number with `section.name`, in the order of the file.
@@ -170,79 +150,24 @@ impl Profile {
         .chain(self.rules.numbers())
         .collect()
     }
-
-    fn check(&self, name: &str) -> Result<(), ProfileError> {
-        let profile = || name.to_owned();
-        for (number, value) in self.numbers() {
-            let ordered = 0.0 <= value.low
-                && value.low <= value.default
-                && value.default <= value.high
-                && value.high.is_finite();
-            if !ordered {
-                return Err(ProfileError::Interval { profile: profile(), number });
-            }
-            self.check_evidence(name, &number, &value.evidence)?;
-        }
-        self.check_evidence(name, "shapes.vcpus", &self.shapes.evidence)?;
-        let ascending = self.shapes.vcpus.is_sorted_by(|a, b| a < b);
-        let positive = self.shapes.vcpus.first().is_some_and(|first| *first > 0);
-        if !(ascending && positive) {
-            return senseless(name, "shapes.vcpus", "expected counts from 1 up, ascending");
-        }
-        if self.guest.rounding_mib.whole() == 0 {
-            return senseless(name, "guest.rounding_mib", "expected at least 1");
-        }
-        match &self.rules {
-            Rules::Sharded(rules) if rules.cluster.slots.whole() != 16384 => {
-                senseless(name, "sharded.cluster.slots", "expected 16384, as Redis Cluster has")
-            }
-            Rules::Quorum(rules) => match rules.senseless() {
-                Some((number, expected)) => senseless(name, number, expected),
-                None => Ok(()),
-            },
-            Rules::PrimaryReplica(rules) => match rules.senseless() {
-                Some((number, expected)) => senseless(name, number, expected),
-                None => Ok(()),
-            },
-            Rules::Sharded(_) | Rules::Pool(_) | Rules::GatewayPair(_) => Ok(()),
-        }
-    }
-
-    fn check_evidence(
-        &self,
-        profile: &str,
-        number: &str,
-        evidence: &str,
-    ) -> Result<(), ProfileError> {
-        if self.evidence.contains_key(evidence) {
-            return Ok(());
-        }
-        Err(ProfileError::Evidence {
-            profile: profile.to_owned(),
-            number: number.to_owned(),
-            evidence: evidence.to_owned(),
-        })
-    }
 }
 
-fn senseless(profile: &str, number: &str, expected: &'static str) -> Result<(), ProfileError> {
-    let (profile, number) = (profile.to_owned(), number.to_owned());
-    Err(ProfileError::Senseless { profile, number, expected })
+/// The first of some errors, of which there is always one.
+pub(super) fn first(engine: Engine, errors: Vec<ProfileError>) -> ProfileError {
+    let none = || Fault::Toml("is not a profile".to_owned()).of(engine);
+    errors.into_iter().next().unwrap_or_else(none)
 }
 
-fn curve(name: &str, wire: &Wire) -> Result<Curve, ProfileError> {
+fn curve(wire: &Wire) -> Result<Curve, Fault> {
     match (&wire.threads, &wire.usl) {
         (Some(threads), None) => Ok(Curve::Threads(threads.clone())),
         (None, Some(usl)) => Ok(Curve::Usl(usl.clone())),
-        _ => Err(ProfileError::Section {
-            profile: name.to_owned(),
-            expected: "exactly one of [threads] and [usl]".to_owned(),
-        }),
+        _ => Err(Fault::Section("exactly one of [threads] and [usl]".to_owned())),
     }
 }
 
 /// The rules of the engine's kind of cluster, and of no other.
-fn rules(name: &str, wire: &Wire) -> Result<Rules, ProfileError> {
+fn rules(wire: &Wire) -> Result<Rules, Fault> {
     let mut found: Vec<Rules> = Vec::new();
     found.extend(wire.sharded.clone().map(Rules::Sharded));
     found.extend(wire.quorum.clone().map(Rules::Quorum));
@@ -251,10 +176,7 @@ fn rules(name: &str, wire: &Wire) -> Result<Rules, ProfileError> {
     found.extend(wire.primary_replica.clone().map(Rules::PrimaryReplica));
     match found.pop() {
         Some(rules) if found.is_empty() && rules.cluster() == wire.engine.cluster() => Ok(rules),
-        _ => Err(ProfileError::Section {
-            profile: name.to_owned(),
-            expected: format!("exactly the rules [{}]", wire.engine.cluster()),
-        }),
+        _ => Err(Fault::Section(format!("exactly the rules [{}]", wire.engine.cluster()))),
     }
 }
 
@@ -286,25 +208,27 @@ mod tests {
     }
 
     fn broken(from: &str, to: &str) -> String {
-        let (_, redis) = BUILTIN[0];
+        let (engine, redis) = BUILTIN[0];
         assert!(redis.contains(from), "{from}");
-        Profile::parse("redis", &redis.replacen(from, to, 1)).unwrap_err().to_string()
+        Profile::parse(engine, &redis.replacen(from, to, 1)).unwrap_err().to_string()
     }
 
     #[test]
     fn broken_profiles_are_refused_by_name() {
         assert_eq!(
             broken("low = 0.05, default = 0.125", "low = 0.5, default = 0.125"),
-            "profile redis: threads.interrupt_share: \
-             expected 0 <= low <= default <= high, all finite"
+            "profile of redis: line 19, column 19: threads.interrupt_share: \
+             expected 0 <= low <= default <= high <= 1000000000000"
         );
         assert_eq!(
             broken("evidence = \"proposal-network\"", "evidence = \"hearsay\""),
-            "profile redis: sharded.network.overhead_bytes: there is no evidence \"hearsay\""
+            "profile of redis: line 76, column 18: sharded.network.overhead_bytes: \
+             there is no evidence \"hearsay\""
         );
         assert_eq!(
             broken("engine = \"redis\"", "engine = \"nginx\""),
-            "profile redis: expected exactly the rules [pool]"
+            "profile of redis: line 7, column 10: engine: is a profile of nginx; \
+             expected one of redis"
         );
         assert!(broken("[1, 2, 4, 8]", "[2, 1]").contains("ascending"));
         assert!(broken("[threads]", "[threads]\nspeed = 1").contains("unknown field"));

@@ -1,10 +1,16 @@
 //! What one instance of an engine can do: `profiles/*.toml`, embedded, checked
-//! and turned into a [`Profile`] whose every number names its evidence.
+//! and turned into a [`Profile`] whose every number names its evidence. What a
+//! spec says in their place is [`OwnProfiles`].
 
 mod bounds;
+mod check;
+mod decimal;
+mod engine;
+mod fault;
 mod gateway_pair;
 mod load;
 mod number;
+mod own;
 mod pool;
 mod primary_replica;
 mod quorum;
@@ -15,15 +21,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use bounds::Estimate;
+pub use decimal::{Decimal, DecimalError};
+pub use engine::{Cluster, Engine};
+pub use fault::{Fault, ProfileError, Spot};
 pub use gateway_pair::GatewayPair;
-pub use load::ProfileError;
 use number::section;
+pub use own::{Own, OwnFile, OwnProfiles};
 pub use pool::Pool;
 pub use primary_replica::PrimaryReplica;
 pub use quorum::Quorum;
 pub use sharded::Sharded;
 
-use crate::spec::{Cluster, Engine};
 pub use number::{Number, ceil, floor, real};
 
 /// The profiles of all engines.
@@ -142,7 +150,7 @@ pub struct Evidence {
     pub note: String,
 }
 
-/// How far evidence can be trusted, furthest first.
+/// How far evidence can be trusted, furthest first; the user's own stands last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Grade {
     /// Read in full at the source.
@@ -154,11 +162,14 @@ pub enum Grade {
     /// No published source: a default to be measured.
     #[serde(rename = "proposal")]
     Proposal,
+    /// The user's own figure: nobody else can tell how it was found.
+    #[serde(rename = "own")]
+    Own,
 }
 
 impl Grade {
-    /// All of them, furthest trusted first.
-    pub const ALL: [Self; 4] = [Self::A, Self::B, Self::C, Self::Proposal];
+    /// All of them, in their order.
+    pub const ALL: [Self; 5] = [Self::A, Self::B, Self::C, Self::Proposal, Self::Own];
 
     /// The word that profiles use.
     #[must_use]
@@ -168,6 +179,7 @@ impl Grade {
             Self::B => "B",
             Self::C => "C",
             Self::Proposal => "proposal",
+            Self::Own => "own",
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::plan::{
     Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier,
 };
 use crate::profile::Profiles;
+use crate::report::profile::{self, OwnSummary};
 use crate::spec::{Engine, FixedVm, Survive};
 use crate::topology::{Host, NumaNode};
 use crate::units::Mebibytes;
@@ -41,6 +42,9 @@ pub struct Summary {
     pub tiers: Vec<Tier>,
     /// What the audit says.
     pub findings: Vec<Finding>,
+    /// What stands in place of the engines' own profiles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<OwnSummary>,
     /// What changes against a prior plan, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moves: Option<Moves>,
@@ -133,6 +137,7 @@ impl Summary {
             losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
             tiers: plan.tiers.clone(),
             findings,
+            profiles: profile::own(&plan.profiles),
             moves: None,
             outlook: None,
         }

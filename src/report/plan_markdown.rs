@@ -17,6 +17,7 @@ impl Summary {
         if !self.services.is_empty() {
             text.push_str(&self.service_table());
         }
+        text.extend(self.profiles.iter().map(|own| format!("{}\n\n", escaped(&own.to_string()))));
         text.push_str(&self.survival_table());
         if let Some(outlook) = &self.outlook {
             text.extend(outlook.text().lines().map(|line| format!("{}\n\n", escaped(line))));

@@ -26,6 +26,7 @@ impl fmt::Display for Summary {
             losses: _,
             tiers,
             findings: _,
+            profiles,
             outlook,
             moves,
         } = self;
@@ -34,6 +35,9 @@ impl fmt::Display for Summary {
         }
         for vm in vms {
             f.write_str(&fixed(vm))?;
+        }
+        for own in profiles {
+            writeln!(f, "{own}")?;
         }
         let rows: Vec<_> = instances.iter().map(instance).collect();
         write!(f, "\n{}", columns(2, &rows))?;

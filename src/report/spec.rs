@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::plan_text::size;
+use super::profile::own;
 use crate::spec::{
     Demand, FixedVm, Objective, Policy, Quorum, RelationalDemand, Service, ShardedDemand, Spec,
     SpecErrors,
@@ -33,6 +34,9 @@ pub fn text(spec: &Spec) -> String {
     }
     for vm in &spec.vms {
         let _ = writeln!(text, "  vms       {}: {}", vm.name, machines(vm));
+    }
+    for own in own(&spec.profiles) {
+        let _ = writeln!(text, "  profile   {}: {}", own.engine, own.said());
     }
     let _ = writeln!(text, "  survives  {}", survived(&spec.policy));
     if spec.policy.objective != Objective::ALL {
@@ -173,6 +177,7 @@ pub fn json(spec: &Spec) -> Value {
         "vms": spec.vms,
         "survive": spec.policy.survive,
         "objective": spec.policy.objective,
+        "profiles": own(&spec.profiles),
     })
 }
 

@@ -8,14 +8,16 @@ use super::check_host::{self, FoundHost};
 use super::check_image::{self, FoundImage};
 use super::check_network;
 use super::check_policy;
+use super::check_profile;
 use super::check_service;
 use super::check_vms;
 use super::form::{Spanned, mark_of};
+use super::load_profile::FoundProfile;
 use super::names::Names;
 use super::problem::{Mark, Place, Problem, Problems, nearest};
 use super::scope::{Scope, mark_or};
 use super::wire;
-use crate::spec::{Cluster, Network, Spec};
+use crate::spec::{Cluster, Engine, Network, Spec};
 use crate::topology::{Host, Topology};
 
 /// A spec's files, read and parsed.
@@ -32,6 +34,8 @@ pub(super) struct Sources {
     pub vms: Vec<(String, Spanned<wire::FixedVm>)>,
     /// The image with its file and the directory that its paths start from.
     pub image: Option<FoundImage>,
+    /// The profile files that are there, by engine.
+    pub profiles: BTreeMap<Engine, FoundProfile>,
     /// Whether something could not be read, so that a thing that seems missing
     /// may only be unread.
     pub incomplete: bool,
@@ -69,6 +73,7 @@ pub(super) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
         sources.image.as_ref().and_then(|found| check_image::image(found, &engines, problems));
     let size = image.as_ref().map(|image| image.virtual_size_mib);
     check_across::roots(sources, size, problems);
+    let profiles = check_profile::profiles(sources, problems);
     if !problems.is_empty() {
         return None;
     }
@@ -77,6 +82,7 @@ pub(super) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
         policy,
         network,
         image,
+        profiles,
         topology: Topology::new(hosts),
         services,
         vms,

@@ -11,11 +11,24 @@ use super::problem::{Mark, Place, Problem};
 /// Largest file in bytes: a thousand hosts of 200 cores.
 const MAX_FILE: u64 = 4 << 20;
 
+const TOO_LARGE: &str = "is larger than";
+
 /// A file's text, if it is UTF-8 and of sensible size.
 ///
 /// # Errors
 /// What lies there instead.
 pub(super) fn read(path: &Path) -> Result<String, Problem> {
+    read_up_to(path, MAX_FILE).map_err(|problem| match problem.message.starts_with(TOO_LARGE) {
+        true => Problem { hint: Some("split it: `include: [part.yaml]`".to_owned()), ..problem },
+        false => problem,
+    })
+}
+
+/// The same of a file of at most that many bytes.
+///
+/// # Errors
+/// What lies there instead.
+pub(super) fn read_up_to(path: &Path, most: u64) -> Result<String, Problem> {
     let place = Place::whole(&path.display().to_string());
     let fault = |message: String| Problem { place: place.clone(), message, hint: None };
     let unreadable = |error: io::Error| fault(format!("cannot read it: {error}"));
@@ -32,12 +45,9 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
     // A limit on what is read, not on the size that is stated: devices and
     // pipes state none.
     let source = File::open(path).map_err(unreadable)?;
-    source.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(Problem {
-            hint: Some("split it: `include: [part.yaml]`".to_owned()),
-            ..fault(format!("is larger than {} MiB", MAX_FILE >> 20))
-        });
+    source.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(fault(format!("{TOO_LARGE} {} MiB", most >> 20)));
     }
     text(bytes).map_err(|(message, mark)| {
         let place = Place { mark: Some(mark), ..place.clone() };

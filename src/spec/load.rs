@@ -8,6 +8,7 @@ use super::check::{self, Sources};
 use super::check_image::FoundImage;
 use super::file;
 use super::form::{At, Spanned, Wire};
+use super::load_profile;
 use super::parse::parse;
 use super::problem::{Place, Problem, Problems, SpecErrors};
 use super::scalar::Include;
@@ -51,8 +52,12 @@ fn sources(path: &Path, problems: &mut Problems) -> Option<Sources> {
     reader.part(&name, directory, part);
     let image = wire.image.take().and_then(|image| reader.image(&name, directory, image));
     let Found { hosts, services, vms } = reader.found;
+    let profiles = wire.profiles.as_ref().map(|own| {
+        load_profile::files(&mut Scope { file: &name, problems }, directory, &own.value)
+    });
+    let profiles = profiles.unwrap_or_default();
     let incomplete = !problems.is_empty();
-    Some(Sources { file: name, spec, hosts, services, vms, image, incomplete })
+    Some(Sources { file: name, spec, hosts, services, vms, image, profiles, incomplete })
 }
 
 /// Things with the files that they stand in.

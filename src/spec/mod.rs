@@ -16,13 +16,14 @@ mod check_image;
 mod check_network;
 mod check_numa;
 mod check_policy;
+mod check_profile;
 mod check_service;
 mod check_vms;
 mod demand;
-mod engine;
 mod file;
 mod form;
 mod load;
+mod load_profile;
 mod names;
 mod parse;
 mod policy;
@@ -38,17 +39,18 @@ mod wire;
 pub use self::demand::{
     Demand, GatewayDemand, Persistence, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
-pub use self::engine::{Cluster, Engine};
 pub use self::load::load;
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::problem::{Mark, Place, Problem, SpecErrors};
 pub use self::schema::{Document, schema};
+pub use crate::profile::{Cluster, Engine};
 
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DeploymentName, ServiceName};
+use crate::profile::OwnProfiles;
 use crate::topology::{Level, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -64,6 +66,8 @@ pub struct Spec {
     pub network: Option<Network>,
     /// What the instances boot from; `None` where the spec is only planned.
     pub image: Option<Image>,
+    /// What stands in place of the engines' own profiles.
+    pub profiles: OwnProfiles,
     /// The hosts, in the order of their names.
     pub topology: Topology,
     /// The services, in the order of the spec.

@@ -158,8 +158,15 @@ fn printable(message: &str) -> String {
     text
 }
 
+/// Bytes of a word that may be a slip of the pen: comparing a longer one takes long
+/// and finds nothing.
+const LONGEST: usize = 200;
+
 /// The known word that was probably meant.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let lower = word.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
     let best = known.iter().copied().min_by_key(|candidate| distance(candidate))?;
@@ -186,6 +193,7 @@ mod tests {
         assert_eq!(nearest("Redis", &["redis"]), Some("redis"));
         assert_eq!(nearest("kafka", &["redis"]), None);
         assert_eq!(nearest("x", &[]), None);
+        assert_eq!(nearest(&"x".repeat(1 << 22), &["redis"]), None);
     }
 
     #[test]

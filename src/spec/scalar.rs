@@ -7,6 +7,7 @@ use schemars::{Schema, json_schema};
 
 use super::problem::{alternatives, nearest};
 use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
+use crate::profile::Decimal;
 use crate::spec::{Engine, Objective, Persistence, Quorum};
 use crate::topology::{Hypervisor, Level};
 use crate::units::{HumanUnit, PerSecond};
@@ -77,6 +78,34 @@ impl Scalar for u32 {
     fn schema() -> Schema {
         json_schema!({ "type": "integer", "minimum": 0, "maximum": Self::MAX })
     }
+}
+
+impl Scalar for Decimal {
+    fn read(text: &str) -> Result<Self, Fault> {
+        Self::parse(text).map_err(|error| {
+            let hint = percent(text).map(|share| format!("a share is written as {share}"));
+            Fault { message: error.to_string(), hint: hint.or_else(|| unit(text)) }
+        })
+    }
+    fn expected() -> String {
+        "a number such as 95000 or 0.85".to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "number", "minimum": 0, "maximum": Self::MOST })
+    }
+}
+
+/// What is told of `512MiB` or `5 ms`.
+fn unit(text: &str) -> Option<String> {
+    let (digits, unit) = text.split_at_checked(text.find(|c: char| c.is_alphabetic())?)?;
+    let is_unit = Decimal::parse(digits).is_ok() && unit.chars().all(char::is_alphabetic);
+    is_unit.then(|| "the unit stands in the number's name, as in guest.base_mib: 512".to_owned())
+}
+
+/// The share that a percentage is.
+fn percent(text: &str) -> Option<Decimal> {
+    let digits = Decimal::parse(text.trim().strip_suffix('%')?).ok()?;
+    Decimal::parse(&format!("{digits}e-2")).ok()
 }
 
 impl Scalar for bool {

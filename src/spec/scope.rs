@@ -94,6 +94,11 @@ impl Scope<'_> {
         self.problems.tell(self.file, owner, field);
     }
 
+    /// Whether something was said of a field of the map at `owner`.
+    pub(super) fn has_told(&self, owner: Mark, field: &str) -> bool {
+        self.problems.told(self.file, owner, field)
+    }
+
     /// The value if it lies in `range`; nothing noted if it is not there.
     pub(super) fn within<T: Clone + Ord + Display>(
         &mut self,

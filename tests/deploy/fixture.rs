@@ -113,6 +113,7 @@ pub fn plan() -> Plan {
             initrd: Some(file("initrd")),
             cmdline: "root=/dev/vda".to_owned(),
         }),
+        profiles: Default::default(),
         topology: Topology { hosts: (1..=3).map(host).collect() },
         services: vec![built::redis(ServiceName::new("cache").unwrap(), access, groups)],
         vms: Vec::new(),

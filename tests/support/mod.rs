@@ -190,6 +190,7 @@ pub fn good_plan() -> Plan {
             vip: None,
         }),
         image: Some(image()),
+        profiles: Default::default(),
         topology: Topology { hosts: vec![host("h1"), host("h2"), host("h3")] },
         services: vec![service()],
         vms: vec![FixedVm {

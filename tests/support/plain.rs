@@ -91,6 +91,7 @@ pub fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<Service>) -> Spec {
         policy,
         network: Some(network()),
         image: None,
+        profiles: Default::default(),
         topology: Topology::new(hosts),
         services,
         vms: Vec::new(),

@@ -2,10 +2,13 @@
 //! and their evidence.
 
 mod json;
+mod own;
 mod plot;
 mod text;
 
 use std::collections::BTreeMap;
+
+pub use own::{OwnSummary, own};
 
 use crate::plan::{Footing, L3Use};
 use crate::profile::{Estimate, Grade, Profile, Profiles};

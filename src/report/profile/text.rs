@@ -13,10 +13,13 @@ const WIDTH: usize = 100;
 impl fmt::Display for ProfileList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(lines) = self;
-        let header =
-            ["engine", "version", "kind", "numbers: A", "B", "C", "proposal"].map(str::to_owned);
+        let grades = Grade::ALL.iter().enumerate().map(|(place, grade)| match place {
+            0 => format!("numbers: {}", grade.as_str()),
+            _ => grade.as_str().to_owned(),
+        });
+        let header = ["engine", "version", "kind"].map(str::to_owned).into_iter().chain(grades);
         let rows: Vec<Vec<String>> =
-            std::iter::once(header.to_vec()).chain(lines.iter().map(line)).collect();
+            std::iter::once(header.collect()).chain(lines.iter().map(line)).collect();
         f.write_str(&columns(0, &rows))?;
         writeln!(f)?;
         let units: Vec<Vec<String>> =
@@ -43,6 +46,7 @@ const fn meaning(grade: Grade) -> &'static str {
         Grade::B => "a vendor's or an author's page, the number's part of it read",
         Grade::C => "quoted by a third party",
         Grade::Proposal => "no published source: a default to be measured",
+        Grade::Own => "the user's own, by a profile file or in a spec",
     }
 }
 
@@ -101,10 +105,9 @@ impl ProfileSheet<'_> {
             Grade::Proposal => String::new(),
             grade => format!(" ({})", grade.as_str()),
         });
-        // The kind of cluster stands at the top already.
-        let kind = format!("{}.", self.profile.rules.cluster());
         vec![
-            name.strip_prefix(&kind).unwrap_or(name).to_owned(),
+            // The kind of cluster stands at the top already.
+            self.profile.shown_name(name).to_owned(),
             short(*low),
             short(*default),
             short(*high),

@@ -136,7 +136,7 @@ fn everything_is_ordered_whatever_the_order_in_the_files() {
 #[test]
 fn fields_are_checked_by_name() {
     insta::assert_snapshot!(changed("spec.yaml", "name: quick", "nam: quick"), @r#"
-    spec.yaml:1:1: unknown field "nam"; expected name, include, policy, network, image, hosts, services or vms
+    spec.yaml:1:1: unknown field "nam"; expected name, include, policy, network, image, profiles, hosts, services or vms
     hint: did you mean "name"?
     "#);
     insta::assert_snapshot!(changed("spec.yaml", "reads: 3k/s, ", ""), @r#"spec.yaml:8:43: the field "reads" is missing"#);

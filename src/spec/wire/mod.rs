@@ -10,6 +10,7 @@ mod host;
 mod image;
 mod item;
 mod policy;
+mod profile;
 mod service;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -21,6 +22,7 @@ pub(super) use self::host::{Host, L3Domain, NumaNode, Pages, Reserve, ReserveOf}
 pub(super) use self::image::{File, Image};
 pub(super) use self::item::{Entries, Item};
 pub(super) use self::policy::Survive;
+pub(super) use self::profile::{Numbers, Profile, Profiles, SetNumber};
 pub(super) use self::service::{Asked, FixedVm, PasswordFrom, Service};
 
 use super::form::{At, Spanned, described, wire};
@@ -43,6 +45,8 @@ wire! {
         optional network: Spanned<Network>,
         /// What instances boot from; not needed to plan.
         optional image: Item<Image>,
+        /// What is known better of engines than their profiles know it, by engine.
+        optional profiles: Spanned<Profiles>,
         /// The servers, or the files that describe them.
         optional hosts: Vec<Item<Host>>,
         /// What is to be split.

@@ -1,0 +1,159 @@
+//! `profiles:`: files that are profiles of their engines, numbers that there are,
+//! and a whole that makes sense.
+
+use std::collections::BTreeMap;
+
+use super::check::Sources;
+use super::form::{Spanned, mark_of};
+use super::load_profile::FoundProfile;
+use super::problem::{Mark, Place, Problem, Problems, nearest};
+use super::scope::Scope;
+use super::wire;
+use crate::profile::{Decimal, Fault, Own, OwnProfiles, Profile, ProfileError};
+use crate::spec::Engine;
+
+/// What the spec says in place of the engines' profiles.
+pub(super) fn profiles(sources: &Sources, problems: &mut Problems) -> OwnProfiles {
+    let mut own = OwnProfiles::default();
+    let Some(wire) = &sources.spec.value.profiles else { return own };
+    let mut scope = Scope { file: &sources.file, problems };
+    for (engine, node) in wire.value.each() {
+        is_used(&mut scope, sources, engine, mark_of(node));
+        let found = sources.profiles.get(&engine);
+        let checked = profile(&mut scope, engine, node, found);
+        own.0.extend(checked.map(|checked| (engine, checked)));
+    }
+    own
+}
+
+/// Whoever states what nothing asks for has mistaken the engine.
+fn is_used(scope: &mut Scope<'_>, sources: &Sources, engine: Engine, mark: Mark) {
+    let services = sources.services.iter();
+    let engines: Vec<Option<Engine>> = services
+        .map(|(_, service)| service.value.engine.as_ref().and_then(|at| at.value.as_ref().ok()))
+        .map(|engine| engine.copied())
+        .collect();
+    // One that is not known may be this one.
+    if sources.incomplete || engines.contains(&None) || engines.contains(&Some(engine)) {
+        return;
+    }
+    let mut words: Vec<&str> = engines.iter().flatten().map(|engine| engine.as_str()).collect();
+    words.sort_unstable();
+    words.dedup();
+    let hint = match words.as_slice() {
+        [] => "there are no services; remove it".to_owned(),
+        words => format!("the services are of {}; remove it", words.join(", ")),
+    };
+    scope.wrong_with(mark, format!("profiles: no service is of the engine {engine}"), hint);
+}
+
+fn profile(
+    scope: &mut Scope<'_>,
+    engine: Engine,
+    node: &Spanned<wire::Profile>,
+    found: Option<&FoundProfile>,
+) -> Option<Own> {
+    let wire::Profile { file, set } = &node.value;
+    let is_empty = set.as_ref().is_none_or(|set| set.value.0.is_empty());
+    if file.is_none() && is_empty {
+        let (owner, hint) =
+            (mark_of(node), "write `file: PATH`, `set: { SECTION.NAME: NUMBER }` or both");
+        if !scope.has_told(owner, "file") && !scope.has_told(owner, "set") {
+            let message = format!("profiles: {engine} has neither a file nor a number");
+            scope.wrong_with(owner, message, hint.to_owned());
+        }
+        return None;
+    }
+    if let Some(at) = file {
+        scope.value("file", at)?;
+    }
+    let base = Own { file: found.map(|found| found.file.clone()), set: BTreeMap::new() };
+    // A file that cannot be read was told of.
+    if file.is_some() && found.is_none() {
+        return None;
+    }
+    let profile = match base.profile(engine) {
+        Ok(profile) => profile,
+        Err(errors) => {
+            let path = found.map_or("", |found| &found.path);
+            for error in errors {
+                scope.problems.push(in_file(path, error));
+            }
+            return None;
+        }
+    };
+    match set {
+        Some(set) => numbers(scope, &profile, set, base),
+        None => Some(base),
+    }
+}
+
+/// A mistake in a profile file.
+fn in_file(path: &str, error: ProfileError) -> Problem {
+    let mark = error.at.map(|spot| Mark { line: spot.line, column: spot.column });
+    let hint = matches!(error.fault, Fault::Section(_)).then(|| {
+        format!(
+            "compare it with the file of {} in `profiles` of the program's sources",
+            error.engine
+        )
+    });
+    Problem { place: Place { file: path.to_owned(), mark }, message: error.fault.to_string(), hint }
+}
+
+/// The profile with the numbers that are set, if the whole makes sense.
+fn numbers(
+    scope: &mut Scope<'_>,
+    profile: &Profile,
+    node: &Spanned<wire::Numbers>,
+    mut own: Own,
+) -> Option<Own> {
+    let before = scope.problems.len();
+    let mut marks: BTreeMap<String, Mark> = BTreeMap::new();
+    for one in &node.value.0 {
+        let name = known(scope, profile, one);
+        let value: Option<Decimal> = scope.value(&one.name, &one.value);
+        let Some((full, value)) = name.zip(value) else { continue };
+        let shown = profile.shown_name(&full).to_owned();
+        own.set.insert(shown, value);
+        if marks.insert(full, one.value.mark).is_some() {
+            scope.wrong(one.mark, format!("the number {:?} is set a second time", one.name));
+        }
+    }
+    if scope.problems.len() > before {
+        return None;
+    }
+    let errors = own.profile(profile.engine).err().unwrap_or_default();
+    for ProfileError { fault, engine, .. } in &errors {
+        let set = fault.number().and_then(|number| {
+            Some((*marks.get(number)?, own.set.get(profile.shown_name(number))?))
+        });
+        match set {
+            Some((mark, value)) => scope.wrong(mark, format!("{fault}; found {value}")),
+            None => scope.wrong(
+                mark_of(node),
+                format!("with these numbers the profile of {engine} makes no sense: {fault}"),
+            ),
+        }
+    }
+    errors.is_empty().then_some(own)
+}
+
+/// The full name of a number; a mistake if there is none of that name.
+fn known(scope: &mut Scope<'_>, profile: &Profile, one: &wire::SetNumber) -> Option<String> {
+    let full = profile.full_name(&one.name);
+    if full.is_none() {
+        let engine = profile.engine;
+        let numbers = profile.numbers();
+        let names: Vec<&str> = numbers.iter().map(|(full, _)| profile.shown_name(full)).collect();
+        let hint = match nearest(&one.name, &names) {
+            _ if one.name == "shapes.vcpus" => {
+                "a list stands in a profile file: `file: PATH`".to_owned()
+            }
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("`hostsplit profile {engine}` shows them all"),
+        };
+        let message = format!("the profile of {engine} has no number {:?}", one.name);
+        scope.wrong_with(one.mark, message, hint);
+    }
+    full
+}

@@ -1,0 +1,50 @@
+//! Reads the profile files that a spec names.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::file;
+use super::problem::Problem;
+use super::scalar::Text;
+use super::scope::Scope;
+use super::wire;
+use crate::profile::OwnFile;
+use crate::spec::Engine;
+
+/// Largest profile in bytes; those that the program brings along have some ten
+/// thousand. Its text goes into the plan.
+const MAX_PROFILE: u64 = 1 << 20;
+
+/// A profile file.
+pub(super) struct FoundProfile {
+    /// Where it lies, for messages.
+    pub path: String,
+    /// What goes into the plan.
+    pub file: OwnFile,
+}
+
+/// The files by engine; what cannot be read is noted and left out.
+pub(super) fn files(
+    scope: &mut Scope<'_>,
+    directory: &Path,
+    profiles: &wire::Profiles,
+) -> BTreeMap<Engine, FoundProfile> {
+    let mut found = BTreeMap::new();
+    for (engine, own) in profiles.each() {
+        let Some(at) = &own.value.file else { continue };
+        // Whether the name is right is judged later, with all the others.
+        let Ok(Text(name)) = &at.value else { continue };
+        let path = directory.join(name);
+        match file::read_up_to(&path, MAX_PROFILE) {
+            Ok(text) => {
+                let (path, name) = (path.display().to_string(), name.clone());
+                found.insert(engine, FoundProfile { path, file: OwnFile { name, text } });
+            }
+            Err(Problem { place, message, hint }) if place.mark.is_none() => {
+                scope.wrong_with(at.mark, format!("file: {}: {message}", place.file), hint);
+            }
+            Err(problem) => scope.problems.push(problem),
+        }
+    }
+    found
+}
