@@ -19,7 +19,7 @@ pub use self::read::Facts;
 
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};
-use crate::secret::Secrets;
+use crate::secret::{Credentials, Secrets};
 use crate::spec;
 
 /// What an idempotent step did.
@@ -108,6 +108,12 @@ pub trait Guests: Sync {
 
 /// What a kind of service needs after its machines stand.
 pub trait Engine: Send + Sync {
+    /// The passwords that a guest was given; `None` where it was given none.
+    ///
+    /// # Errors
+    /// The guest does not answer.
+    fn credentials(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError>;
+
     /// Writes the configuration, enables the service, (re)starts it only where
     /// something changed that it does not take up while it runs, and waits until
     /// it answers.

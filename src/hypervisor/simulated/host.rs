@@ -131,6 +131,13 @@ impl SimulatedHost {
         self.pools.get(&disk.pool)?.get(&disk.volume)
     }
 
+    /// The same, to change it.
+    pub(super) fn root_of_mut(&mut self, domain: &str) -> Option<&mut Volume> {
+        let disks = &self.domains.get(domain)?.definition.disks;
+        let disk = disks.iter().find(|disk| !disk.readonly)?;
+        self.pools.get_mut(&disk.pool)?.get_mut(&disk.volume)
+    }
+
     fn has_file(&self, path: &str) -> bool {
         self.pools.iter().any(|(pool, volumes)| {
             volumes.keys().any(|name| path == format!("{}/{name}", pool_path(pool)))

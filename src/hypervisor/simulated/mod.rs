@@ -175,6 +175,17 @@ impl SimulatedWorld {
         Some(String::from_utf8_lossy(&file.bytes).into_owned())
     }
 
+    /// Replaces what a file in the guest of a domain holds; its owner and mode
+    /// stay. Nothing happens without such a file.
+    pub fn put_file(&self, domain: &str, path: &str, text: &str) {
+        let mut state = self.state();
+        let mut hosts = state.hosts.values_mut();
+        let file = hosts.find_map(|host| host.root_of_mut(domain)?.files.get_mut(path));
+        if let Some(file) = file {
+            file.bytes = text.as_bytes().to_vec();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A thread that panicked in the middle is a failed test already.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
