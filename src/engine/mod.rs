@@ -7,6 +7,7 @@ mod first_boot;
 pub mod guest;
 #[cfg(test)]
 mod guest_tests;
+mod limit;
 pub mod load;
 mod read;
 pub mod redis;
@@ -14,6 +15,7 @@ mod write;
 
 pub use self::error::EngineError;
 pub use self::guest::{Call, Guest};
+pub use self::limit::Limit;
 pub use self::load::{Bound, Load};
 pub use self::read::Facts;
 

@@ -120,16 +120,34 @@ mod tests {
 
     #[test]
     fn a_deploy_says_what_it_recovered_and_what_clients_have_to_do() {
-        insta::assert_snapshot!(lines(all(), Make::Kept), @"");
-        insta::assert_snapshot!(lines(all(), Make::Unkept), @"");
-        insta::assert_snapshot!(lines(all(), Make::Nothing), @"");
-        insta::assert_snapshot!(lines(vec![("cache", Fate::Denied)], Make::Unkept), @"");
+        insta::assert_snapshot!(lines(all(), Make::Kept), @"
+        recovered the passwords of cache from cache-0; cache-3 has others and gets these
+        the passwords of queue are not in s and no guest tells them: new ones are made, and clients will need the one in s/queue
+        the authority that signed the certificates is not in s, and no guest has its key: a new one is made with all certificates, and clients will need the new s/ca.crt
+        ");
+        insta::assert_snapshot!(lines(all(), Make::Unkept), @"
+        the passwords of cache are not in s; a deploy recovers them from cache-0; cache-3 has others and gets these
+        the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
+        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        ");
+        insta::assert_snapshot!(lines(all(), Make::Nothing), @"
+        the passwords of cache are not in s; those of cache-0 are used; cache-3 has others
+        the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
+        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        ");
+        insta::assert_snapshot!(lines(vec![("cache", Fate::Denied)], Make::Unkept), @"
+        the passwords of cache are not in s, and this connection may not ask the guests for them; a deploy does
+        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        ");
     }
 
     #[test]
     fn what_goes_and_what_stays_of_secrets_is_told() {
         let forgotten = Forgotten { removed: 3, left: vec!["s/notes".into()] };
-        insta::assert_snapshot!(forgotten_lines(&forgotten, Path::new("s")).join("\n"), @"");
+        insta::assert_snapshot!(forgotten_lines(&forgotten, Path::new("s")).join("\n"), @"
+        removed 3 files of secrets that guard nothing now: s
+        kept, since hostsplit did not make it so: s/notes
+        ");
         assert!(forgotten_lines(&Forgotten::default(), Path::new("s")).is_empty());
     }
 }

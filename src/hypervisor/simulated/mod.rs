@@ -21,7 +21,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -61,6 +61,11 @@ struct State {
     silent: BTreeMap<String, u32>,
     /// Domains whose guest never comes up.
     stuck: Vec<String>,
+    /// Domains whose engine's process is stopped.
+    hung: BTreeSet<String>,
+    /// How long the smallest program takes in the guest of a domain; no time
+    /// unless said.
+    slow: BTreeMap<String, Duration>,
     next_process: i64,
     /// The time until which everything has happened.
     settled: Option<Duration>,
@@ -154,6 +159,23 @@ impl SimulatedWorld {
     /// Lets a domain's agent leave the next `calls` requests unanswered.
     pub fn silence_agent(&self, domain: &str, calls: u32) {
         self.state().silent.insert(domain.to_owned(), calls);
+    }
+
+    /// Stops the process of the engine in a domain, as `SIGSTOP` does, or lets it
+    /// go on: whoever connects waits.
+    pub fn set_hung(&self, domain: &str, hung: bool) {
+        let mut state = self.state();
+        if hung {
+            state.hung.insert(domain.to_owned());
+        } else {
+            state.hung.remove(domain);
+        }
+        state.refresh(self.shared.clock.elapsed());
+    }
+
+    /// Makes a guest so slow that its smallest program takes this long.
+    pub fn slow_down(&self, domain: &str, program: Duration) {
+        self.state().slow.insert(domain.to_owned(), program);
     }
 
     /// Sets what a benchmark in any guest says that it reached, in requests/s.
