@@ -180,10 +180,12 @@ fn main() {
     let (world, state) = (SimulatedWorld::new(&plan.topology), tempfile::tempdir().unwrap());
     println!("{} VMs on {HOSTS} simulated hosts", plan.instances.len());
     for (what, limit) in [("first deploy", 2), ("deploy with nothing to do", 1)] {
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), world.log().len());
         let changes = deploy(&plan, &world, state.path());
         let took = seconds(begun.elapsed());
         println!("{what}: {changes} changes in {took} (at most {limit} s)");
+        let calls = world.log().len();
+        println!("    calls that change something in hosts or guests: {}", calls - before);
     }
     println!("peak memory: {} MiB (at most 200 MiB)", peak_mib());
 }

@@ -86,6 +86,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "profile",
             "quote",
+            "secret",
             "sizing",
             "solve",
             "spec",

@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::report::changes::{Shown, changes_json, changes_text};
 use crate::report::deploy::{problems_json, problems_text};
 use crate::report::graph::{actions_json, actions_text, closing_line};
+use crate::secret::Make;
 use crate::state::world::World;
 
 /// Which texts a dry run shows.
@@ -95,18 +96,19 @@ pub fn run(args: Args) -> Outcome {
         return if args.offline {
             offline(&session, prior.as_ref(), &args)
         } else {
-            dry(&session, prior.as_ref(), &args)
+            dry(&mut session, prior.as_ref(), &args)
         };
     }
     let lock = session.lock("deploy")?;
-    session.settle_secrets(&lock)?;
     if let Some(text) = session.history().last.and_then(|last| last.interruption()) {
         ui::say(&format!("resuming: {text}"));
     }
     let hosts = session.connect()?;
+    session.find_secrets(&hosts, Make::Kept)?;
     let (_, actions, problems) = look(&session, &hosts);
     refuse(&problems, "obstacle", "nothing was changed")?;
     if actions.counts().changes() == 0 {
+        session.keep_secrets(&lock)?;
         match args.format {
             Format::Text => ui::data("nothing to do: everything is as planned\n")?,
             Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
@@ -119,6 +121,7 @@ pub fn run(args: Args) -> Outcome {
         ui::say(&actions_text(&actions));
     }
     run::confirm("Do this?", args.yes)?;
+    session.keep_secrets(&lock)?;
     session.store.save_plan(session.text.as_bytes())?;
     let parallel = args.parallel.into();
     let manner = Manner { command: "deploy", parallel, format: args.format };
@@ -145,8 +148,9 @@ fn refuse(problems: &[Problem], noun: &str, meaning: &str) -> Result<(), CliErro
 }
 
 /// Says what would be done on the hosts as they are.
-fn dry(session: &Session, prior: Option<&Plan>, args: &Args) -> Outcome {
+fn dry(session: &mut Session, prior: Option<&Plan>, args: &Args) -> Outcome {
     let hosts = session.connect_to_look()?;
+    session.look_for_secrets(&hosts, Make::Unkept);
     let (world, actions, problems) = look(session, &hosts);
     let site = session.site(&hosts);
     let sight =

@@ -13,13 +13,16 @@ use crate::graph::{Actions, decide_removal};
 use crate::ids::HostName;
 use crate::plan::Plan;
 use crate::report::graph::{actions_json, actions_text, closing_line};
-use crate::state::world::World;
+use crate::report::secrets::{forgotten_json, forgotten_lines};
+use crate::secret::Keep;
+use crate::state::world::{Seen, World};
 
 /// Removes the deployment's VMs, their volumes, and image files nobody else uses.
 ///
 /// Only what carries the deployment's tag or its volumes' names is touched. Data
-/// volumes are kept unless --data is given. Ends with 6 when a host could not be
-/// reached; the same command again goes on.
+/// volumes are kept unless --data is given, and with them the passwords and keys
+/// in the state directory: a later deploy goes on with both. Ends with 6 when a
+/// host could not be reached; the same command again goes on.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The plan file
@@ -60,10 +63,40 @@ pub fn run(args: Args) -> Outcome {
     if !data {
         say_kept(&kept(&session.plan, &world, &actions), format)?;
     }
-    if hosts.unreachable.is_empty() {
+    let everywhere = world.hosts.values().all(|host| matches!(host, Seen::Reached(_)));
+    if everywhere {
         session.store.forget_plan()?;
     }
+    secrets(session.keep(), data && everywhere, format)?;
     say_unreachable(&hosts)
+}
+
+/// Secrets go with the last of what they guard; files that we did not make stay.
+fn secrets(keep: &Keep, nothing_left: bool, format: Format) -> Result<(), CliError> {
+    let directory = keep.directory();
+    if nothing_left {
+        let forgotten = keep.forget()?;
+        return match format {
+            Format::Json => ui::data(&format!("{}\n", forgotten_json(&forgotten))),
+            Format::Text => {
+                forgotten_lines(&forgotten, &directory).iter().for_each(|line| ui::say(line));
+                Ok(())
+            }
+        };
+    }
+    if keep.is_empty()? {
+        return Ok(());
+    }
+    let place = directory.display();
+    match format {
+        Format::Json => {
+            ui::data(&format!("{}\n", json!({ "event": "kept", "secrets": place.to_string() })))
+        }
+        Format::Text => {
+            ui::say(&format!("kept the passwords and keys in {place}: a later deploy uses them"));
+            Ok(())
+        }
+    }
 }
 
 fn remove(

@@ -8,6 +8,7 @@ use crate::cli::ui;
 use crate::deploy::assume;
 use crate::graph::{Graph, decide, dot, dot_of, text, text_of};
 use crate::report::graph::graph_json;
+use crate::secret::Make;
 
 /// Languages of a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -47,10 +48,9 @@ pub struct Args {
 /// The plan cannot be read.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, actions, offline, state, format } = args;
-    let session = Session::open(&plan, state, None)?;
-    let plan = &session.plan;
+    let mut session = Session::open(&plan, state, None)?;
     if !actions {
-        let graph = Graph::of(plan);
+        let graph = Graph::of(&session.plan);
         ui::data(&match format {
             Language::Text => text(&graph),
             Language::Json => format!("{:#}\n", graph_json(&graph, None)),
@@ -59,11 +59,13 @@ pub fn run(args: Args) -> Outcome {
         return Ok(exit::DONE);
     }
     let world = if offline {
-        assume(plan, session.prior().as_ref())
+        assume(&session.plan, session.prior().as_ref())
     } else {
-        session.observe(&session.connect_to_look()?)
+        let hosts = session.connect_to_look()?;
+        session.look_for_secrets(&hosts, Make::Unkept);
+        session.observe(&hosts)
     };
-    let actions = decide(plan, &world);
+    let actions = decide(&session.plan, &world);
     ui::data(&match format {
         Language::Text => text_of(&actions),
         Language::Json => format!("{:#}\n", graph_json(actions.graph(), Some(&actions))),

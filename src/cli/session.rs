@@ -9,12 +9,13 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::error::CliError;
 use crate::cli::{secrets, ui};
-use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts};
+use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts, recover};
 use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
 use crate::plan::{self, Plan};
-use crate::secret::{Keep, Secrets};
+use crate::report::secrets::recovery_lines;
+use crate::secret::{Keep, Make, Secrets};
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
 use crate::state::world::World;
@@ -58,15 +59,9 @@ impl Session {
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
         let keep = Keep::new(&directory, &beside);
-        // Only a deploy cannot do without; others see that instances do not know
-        // them.
-        let secrets = keep.read(&plan, &secrets::System).unwrap_or_else(|error| {
-            ui::say(&format!("note: {error}"));
-            Secrets::default()
-        });
         Ok(Self {
             keep,
-            secrets,
+            secrets: Secrets::default(),
             plan,
             text,
             store: Store::new(directory),
@@ -155,14 +150,46 @@ impl Session {
         }
     }
 
-    /// Makes the passwords and certificates that the plan asks for and nobody
-    /// made yet. The lock is there to be held.
+    /// Finds the passwords and certificates that the plan asks for: here, or in
+    /// the guests that have them. Nothing is kept yet, whatever `make` says: of
+    /// what nobody has, a deploy makes new ones and keeps them once it goes ahead.
     ///
     /// # Errors
     /// A reference that leads nowhere; the file system.
-    pub fn settle_secrets(&mut self, _lock: &Lock) -> Result<(), CliError> {
-        self.secrets = self.keep.settle(&self.plan, &secrets::System)?;
+    pub fn find_secrets(&mut self, hosts: &Hosts, make: Make) -> Result<(), CliError> {
+        let missing = self.keep.missing(&self.plan)?;
+        let recovery = recover(&self.site(hosts), &hosts.unreachable, &missing);
+        for line in recovery_lines(&recovery, &self.keep.directory(), make) {
+            let note = if make == Make::Kept { "" } else { "note: " };
+            ui::say(&format!("{note}{line}"));
+        }
+        let make = if make == Make::Kept { Make::Unkept } else { make };
+        self.secrets = self.keep.find(&self.plan, &secrets::System, &recovery.passwords, make)?;
         Ok(())
+    }
+
+    /// The same for those who only look: they see that instances do not know the
+    /// secrets that cannot be found.
+    pub fn look_for_secrets(&mut self, hosts: &Hosts, make: Make) {
+        if let Err(error) = self.find_secrets(hosts, make) {
+            ui::say(&format!("note: {}", error.message));
+        }
+    }
+
+    /// Keeps the secrets that were found and made. The lock is there to be held.
+    ///
+    /// # Errors
+    /// A reference that leads nowhere; the file system.
+    pub fn keep_secrets(&mut self, _lock: &Lock) -> Result<(), CliError> {
+        let known = std::mem::take(&mut self.secrets).credentials;
+        self.secrets = self.keep.find(&self.plan, &secrets::System, &known, Make::Kept)?;
+        Ok(())
+    }
+
+    /// Where passwords and keys are kept.
+    #[must_use]
+    pub const fn keep(&self) -> &Keep {
+        &self.keep
     }
 
     /// Looks at the hosts, the guests and the clusters.

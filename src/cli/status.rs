@@ -6,6 +6,7 @@ use crate::cli::error::{Outcome, exit};
 use crate::cli::session::Session;
 use crate::cli::ui::{self, Format};
 use crate::report::status::{status_json, status_text};
+use crate::secret::Make;
 
 /// Shows each instance as planned and as seen: domain, guest, engine.
 #[derive(Debug, clap::Args)]
@@ -26,8 +27,9 @@ pub struct Args {
 /// The plan cannot be read.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, state, format } = args;
-    let session = Session::open(&plan, state, None)?;
+    let mut session = Session::open(&plan, state, None)?;
     let hosts = session.connect_to_look()?;
+    session.look_for_secrets(&hosts, Make::Nothing);
     let world = session.observe(&hosts);
     let history = session.history();
     let last = history.last.as_ref();

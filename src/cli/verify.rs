@@ -8,6 +8,7 @@ use crate::cli::ui::{self, Format};
 use crate::deploy::verify;
 use crate::plan::Plan;
 use crate::report::status::{verification_json, verification_text};
+use crate::secret::Make;
 use crate::topology::Hypervisor;
 
 /// Compares what runs with the plan, and puts a short load on every group.
@@ -38,8 +39,9 @@ pub struct Args {
 /// The plan cannot be read.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, no_load, state, format } = args;
-    let session = Session::open(&plan, state, None)?;
+    let mut session = Session::open(&plan, state, None)?;
     let hosts = session.connect()?;
+    session.look_for_secrets(&hosts, Make::Nothing);
     let found = verify(&session.site(&hosts), &hosts.unreachable, !no_load);
     match format {
         Format::Text => ui::data(&verification_text(&found))?,

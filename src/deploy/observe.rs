@@ -98,7 +98,7 @@ const PER_HOST: usize = 4;
 
 /// Does something with instances, on all hosts at once and a few at a time on
 /// each; in no order.
-fn by_host<'a, R: Send>(
+pub(super) fn by_host<'a, R: Send>(
     instances: impl Iterator<Item = &'a Instance>,
     look: impl Fn(&'a Instance) -> R + Sync,
 ) -> Vec<R> {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Limit};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{ErrorKind, Hypervisor};
 
@@ -170,33 +170,44 @@ impl Guest<'_> {
     ///
     /// # Errors
     /// As [`Guest::call`].
-    pub fn run(&self, command: &[&str], timeout: Duration) -> Result<Output, EngineError> {
-        self.call(&Call { command, input: "", environment: &[] }, timeout)
+    pub fn run(&self, command: &[&str], limit: Duration) -> Result<Output, EngineError> {
+        self.call(&Call { command, input: "", environment: &[] }, limit.into())
     }
 
     /// Runs a command and waits for its end. One that takes longer is ended.
     ///
     /// # Errors
-    /// [`EngineError::Unfinished`] after `timeout`; the agent's refusal, for
-    /// example because there is no such program.
-    pub fn call(&self, call: &Call<'_>, timeout: Duration) -> Result<Output, EngineError> {
+    /// [`EngineError::Unfinished`] after `limit`; the agent's refusal, for example
+    /// because there is no such program.
+    pub fn call(&self, call: &Call<'_>, limit: Limit) -> Result<Output, EngineError> {
         let command = call.command;
         let start = self.clock.elapsed();
         let Started { pid } = self.ask("guest-exec", call.request())?;
         let mut pauses = Pauses::new(Duration::from_millis(20), Duration::from_millis(500));
         // A question that comes too early costs an emulated guest some of the
         // time that the command needs.
-        pauses.wait(self.clock, timeout);
+        pauses.wait(self.clock, limit.prompt);
+        let (mut allowed, mut adapts) = (limit.prompt, limit.adapts());
         loop {
+            let mut silent = false;
             match self.ask::<ExecStatus>("guest-exec-status", json!({ "pid": pid })) {
                 Ok(status) if status.exited => return self.output(status),
                 Ok(_) => {}
                 // A busy guest may miss one answer; the command goes on.
-                Err(EngineError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {}
+                Err(EngineError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {
+                    silent = true;
+                }
                 Err(error) => return Err(error),
             }
             let waited = self.clock.elapsed().saturating_sub(start);
-            let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            // Where not even the agent answers, nothing else will say more.
+            if waited >= allowed && adapts && !silent {
+                adapts = false;
+                allowed = self.allowance(limit);
+                // It may have ended while the guest was looked at.
+                continue;
+            }
+            let Some(left) = allowed.checked_sub(waited).filter(|left| !left.is_zero()) else {
                 self.end(pid);
                 return Err(EngineError::Unfinished {
                     domain: self.domain.to_owned(),

@@ -7,6 +7,7 @@ mod first_boot;
 pub mod guest;
 #[cfg(test)]
 mod guest_tests;
+mod limit;
 pub mod load;
 mod read;
 pub mod redis;
@@ -14,12 +15,13 @@ mod write;
 
 pub use self::error::EngineError;
 pub use self::guest::{Call, Guest};
+pub use self::limit::Limit;
 pub use self::load::{Bound, Load};
 pub use self::read::Facts;
 
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};
-use crate::secret::Secrets;
+use crate::secret::{Credentials, Secrets};
 use crate::spec;
 
 /// What an idempotent step did.
@@ -108,6 +110,12 @@ pub trait Guests: Sync {
 
 /// What a kind of service needs after its machines stand.
 pub trait Engine: Send + Sync {
+    /// The passwords that a guest was given; `None` where it was given none.
+    ///
+    /// # Errors
+    /// The guest does not answer.
+    fn credentials(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError>;
+
     /// Writes the configuration, enables the service, (re)starts it only where
     /// something changed that it does not take up while it runs, and waits until
     /// it answers.

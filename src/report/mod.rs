@@ -14,6 +14,7 @@ pub mod plan;
 mod plan_markdown;
 mod plan_text;
 pub mod profile;
+pub mod secrets;
 pub mod spec;
 pub mod status;
 mod unsplit;

@@ -5,20 +5,22 @@
 //!                                /<service>.internal  for ourselves and replicas
 //!                                /ca.crt, /ca.key     who signs certificates
 //!                                /<instance>.crt, .key
+//!                                /.made               what of these we made
 //! ```
 //!
-//! All files have mode 0600, their directory 0700.
-#![expect(clippy::disallowed_methods, reason = "edge: the files of the secrets directory")]
+//! All files have mode 0600, their directory 0700. Passwords that are not there
+//! can be handed in as [`Recovered`]: what runs knows them.
+#![expect(clippy::disallowed_methods, reason = "edge: files that a spec refers to")]
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::folder::{Folder, Forgotten, closed, failed};
 use super::{Authority, Credentials, Identity, Secret, Secrets};
-use crate::files;
 use crate::ids::ServiceName;
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, ServicePlan};
 use crate::spec::Password;
 
 /// A secret that cannot be had. Never carries one.
@@ -62,12 +64,7 @@ pub enum SecretError {
     },
 }
 
-type Result<T> = std::result::Result<T, SecretError>;
-
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SecretError {
-    let path = path.to_owned();
-    move |source| SecretError::Io { what, path, source }
-}
+pub(super) type Result<T> = std::result::Result<T, SecretError>;
 
 /// What a reference to a secret leads to besides files.
 pub trait Sources {
@@ -81,11 +78,61 @@ pub trait Sources {
     fn run(&self, command: &str) -> io::Result<String>;
 }
 
+/// Passwords by service that were found where they are in use.
+pub type Recovered = BTreeMap<ServiceName, Credentials>;
+
+/// What the plan asks for and the directory lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Services of which one password or both are not there.
+    pub passwords: Vec<Lacking>,
+    /// Whether certificates are asked for and nobody is there to sign them.
+    pub authority: bool,
+}
+
+/// A service without a password of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacking {
+    /// The service.
+    pub service: ServiceName,
+    /// Whether the one for clients is among them.
+    pub client: bool,
+}
+
+impl Missing {
+    /// Whether everything is there.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.passwords.is_empty() && !self.authority
+    }
+}
+
+/// What is done about secrets that are nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    /// Nothing: they are left out.
+    Nothing,
+    /// They are made and not kept: to see what a deploy would change.
+    Unkept,
+    /// They are made and kept, as are those that were recovered. Only the holder
+    /// of the deployment's lock may.
+    Kept,
+}
+
 /// The secrets of one deployment on the operator's machine.
 #[derive(Clone, Debug)]
 pub struct Keep {
-    directory: PathBuf,
+    folder: Folder,
     beside: PathBuf,
+}
+
+/// One search for the secrets of a plan.
+struct Search<'a> {
+    keep: &'a Keep,
+    plan: &'a Plan,
+    sources: &'a dyn Sources,
+    recovered: &'a Recovered,
+    make: Make,
 }
 
 impl Keep {
@@ -93,83 +140,129 @@ impl Keep {
     /// begin.
     #[must_use]
     pub fn new(state: &Path, beside: &Path) -> Self {
-        Self { directory: state.join("secrets"), beside: beside.to_owned() }
+        Self { folder: Folder::new(state.join("secrets")), beside: beside.to_owned() }
     }
 
-    /// The secrets that a plan asks for, as far as they are there.
+    /// Where they lie.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        self.folder.path("")
+    }
+
+    /// What the plan asks for and is not there.
     ///
     /// # Errors
-    /// A reference that leads nowhere; a file that others can read.
-    pub fn read(&self, plan: &Plan, sources: &dyn Sources) -> Result<Secrets> {
-        self.find(plan, sources, false)
-    }
-
-    /// The same; what is missing is made and kept. Only the holder of the
-    /// deployment's lock may.
-    ///
-    /// # Errors
-    /// As [`Keep::read`]; the file system.
-    pub fn settle(&self, plan: &Plan, sources: &dyn Sources) -> Result<Secrets> {
-        self.find(plan, sources, true)
-    }
-
-    fn find(&self, plan: &Plan, sources: &dyn Sources, make: bool) -> Result<Secrets> {
-        let mut secrets = Secrets::default();
+    /// The file system.
+    pub fn missing(&self, plan: &Plan) -> Result<Missing> {
+        let mut missing = Missing::default();
         for service in &plan.services {
             let Some(password) = &service.access.password else { continue };
-            let client = self.client(&service.name, password, sources, make)?;
-            let internal = self.kept(&format!("{}.internal", service.name), &service.name, make)?;
+            let made = *password == Password::Generated;
+            let client = made && !self.folder.has(service.name.as_str())?;
+            if client || !self.folder.has(&internal(&service.name))? {
+                missing.passwords.push(Lacking { service: service.name.clone(), client });
+            }
+        }
+        let asked = plan.services.iter().any(|service| service.access.tls);
+        missing.authority = asked && !(self.folder.has("ca.crt")? && self.folder.has("ca.key")?);
+        Ok(missing)
+    }
+
+    /// The secrets that a plan asks for: those that are here, then those that were
+    /// recovered, then, as `make` says, new ones.
+    ///
+    /// # Errors
+    /// A reference that leads nowhere; a file that others can read; the file
+    /// system.
+    pub fn find(
+        &self,
+        plan: &Plan,
+        sources: &dyn Sources,
+        recovered: &Recovered,
+        make: Make,
+    ) -> Result<Secrets> {
+        Search { keep: self, plan, sources, recovered, make }.run()
+    }
+
+    /// Removes what we made: the deployment is gone. Other files stay.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn forget(&self) -> Result<Forgotten> {
+        self.folder.forget()
+    }
+
+    /// Whether anything is there.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.folder.names()?.is_empty())
+    }
+}
+
+/// The file with our own password for a service.
+fn internal(service: &ServiceName) -> String {
+    format!("{service}.internal")
+}
+
+impl Search<'_> {
+    fn run(&self) -> Result<Secrets> {
+        let mut secrets = Secrets::default();
+        for service in &self.plan.services {
+            let Some(password) = &service.access.password else { continue };
+            let known = self.recovered.get(&service.name);
+            let client = self.client(service, password)?;
+            let file = internal(&service.name);
+            let internal = self.kept(&file, service, known.map(|known| &known.internal))?;
             if let Some((client, internal)) = client.zip(internal) {
                 let credentials = Credentials { client, internal };
                 secrets.credentials.insert(service.name.clone(), credentials);
             }
         }
         let wants = |instance: &&Instance| {
-            let mut services = plan.services.iter();
+            let mut services = self.plan.services.iter();
             services.any(|service| service.name == instance.service && service.access.tls)
         };
-        let wanting: Vec<&Instance> = plan.instances.iter().filter(wants).collect();
+        let wanting: Vec<&Instance> = self.plan.instances.iter().filter(wants).collect();
         if wanting.is_empty() {
             return Ok(secrets);
         }
-        let Some(authority) = self.authority(plan, make)? else { return Ok(secrets) };
+        let Some(authority) = self.authority()? else { return Ok(secrets) };
         for instance in wanting {
-            if let Some(identity) = self.identity(&authority, instance, make)? {
+            if let Some(identity) = self.identity(&authority, instance)? {
                 secrets.identities.insert(instance.name.clone(), identity);
             }
         }
         Ok(secrets)
     }
 
-    fn client(
-        &self,
-        service: &ServiceName,
-        password: &Password,
-        sources: &dyn Sources,
-        make: bool,
-    ) -> Result<Option<Secret>> {
+    fn client(&self, service: &ServicePlan, password: &Password) -> Result<Option<Secret>> {
         let unusable = |origin: &str, problem: String| SecretError::Unusable {
-            service: service.clone(),
+            service: service.name.clone(),
             origin: origin.to_owned(),
             problem,
         };
         let (origin, text) = match password {
-            Password::Generated => return self.kept(service.as_str(), service, make),
+            Password::Generated => {
+                let known = self.recovered.get(&service.name).map(|known| &known.client);
+                return self.kept(service.name.as_str(), service, known);
+            }
             Password::File(file) => {
-                let path = self.beside.join(file);
+                let path = self.keep.beside.join(file);
                 let text = fs::read_to_string(&path).map_err(failed("cannot read", &path))?;
                 closed(&path)?;
                 (format!("file {file}"), text)
             }
             Password::Environment(name) => {
                 let origin = format!("environment variable {name}");
-                let text = sources.environment(name);
+                let text = self.sources.environment(name);
                 let text = text.ok_or_else(|| unusable(&origin, "it is not set".to_owned()))?;
                 (origin, text)
             }
             Password::Command(command) => {
                 let origin = format!("`{command}`");
-                let text = sources.run(command);
+                let text = self.sources.run(command);
                 let text = text.map_err(|error| unusable(&origin, error.to_string()))?;
                 (origin, text)
             }
@@ -177,35 +270,48 @@ impl Keep {
         Secret::parse(&text).map(Some).map_err(|problem| unusable(&origin, problem))
     }
 
-    /// A password that we made before, or make now.
-    fn kept(&self, name: &str, service: &ServiceName, make: bool) -> Result<Option<Secret>> {
-        if let Some(text) = self.text(name)? {
-            let origin = self.directory.join(name).display().to_string();
+    /// A password that we made before, know otherwise, or make now.
+    fn kept(
+        &self,
+        name: &str,
+        service: &ServicePlan,
+        known: Option<&Secret>,
+    ) -> Result<Option<Secret>> {
+        let path = self.keep.folder.path(name);
+        if let Some(text) = self.keep.folder.text(name)? {
             let parsed = Secret::parse(&text).map_err(|problem| {
-                let service = service.clone();
+                let (service, origin) = (service.name.clone(), path.display().to_string());
                 SecretError::Unusable { service, origin, problem }
             })?;
             return Ok(Some(parsed));
         }
-        if !make {
-            return Ok(None);
-        }
-        let path = self.directory.join(name);
-        let secret = Secret::generate().map_err(failed("no random bytes for", &path))?;
+        let secret = match known {
+            Some(known) => known.clone(),
+            None if self.make == Make::Nothing => return Ok(None),
+            None => Secret::generate().map_err(failed("no random bytes for", &path))?,
+        };
         self.put(name, &format!("{}\n", secret.expose()))?;
         Ok(Some(secret))
     }
 
-    fn authority(&self, plan: &Plan, make: bool) -> Result<Option<Authority>> {
-        let wrong =
-            |problem| SecretError::Authority { path: self.directory.join("ca.key"), problem };
-        if let Some((certificate, key)) = self.text("ca.crt")?.zip(self.text("ca.key")?) {
+    fn put(&self, name: &str, text: &str) -> Result<()> {
+        if self.make == Make::Kept { self.keep.folder.put(name, text) } else { Ok(()) }
+    }
+
+    fn authority(&self) -> Result<Option<Authority>> {
+        let (plan, folder) = (self.plan, &self.keep.folder);
+        let wrong = |problem| SecretError::Authority { path: folder.path("ca.key"), problem };
+        if let Some((certificate, key)) = folder.text("ca.crt")?.zip(folder.text("ca.key")?) {
             return Authority::read(&plan.name, certificate, Secret(key)).map(Some).map_err(wrong);
         }
-        if !make {
+        if self.make == Make::Nothing {
             return Ok(None);
         }
         let authority = Authority::generate(&plan.name).map_err(wrong)?;
+        if self.make == Make::Kept {
+            // One without its key must not be taken for that of the new key.
+            folder.remove("ca.crt")?;
+        }
         // The certificate last: it says that the key is there.
         self.put("ca.key", authority.key().expose())?;
         self.put("ca.crt", authority.certificate())?;
@@ -214,27 +320,23 @@ impl Keep {
 
     /// The certificate of an instance. One that another authority signed, or for
     /// another address, is made anew.
-    fn identity(
-        &self,
-        authority: &Authority,
-        instance: &Instance,
-        make: bool,
-    ) -> Result<Option<Identity>> {
+    fn identity(&self, authority: &Authority, instance: &Instance) -> Result<Option<Identity>> {
         let Some(address) = instance.address else { return Ok(None) };
+        let folder = &self.keep.folder;
         let (crt, key) = (format!("{}.crt", instance.name), format!("{}.key", instance.name));
         let stamp =
             format!("# {address}, signed by the authority of:\n{}", authority.certificate());
-        if let Some((text, key)) = self.text(&crt)?.zip(self.text(&key)?)
+        if let Some((text, key)) = folder.text(&crt)?.zip(folder.text(&key)?)
             && let Some(certificate) = text.strip_prefix(&stamp)
         {
             let authority = authority.certificate().to_owned();
             let certificate = certificate.to_owned();
             return Ok(Some(Identity { authority, certificate, key: Secret(key) }));
         }
-        if !make {
+        if self.make == Make::Nothing {
             return Ok(None);
         }
-        let path = self.directory.join(&crt);
+        let path = folder.path(&crt);
         let identity = authority
             .vouch(&instance.name, address)
             .map_err(|problem| SecretError::Authority { path, problem })?;
@@ -242,48 +344,12 @@ impl Keep {
         self.put(&crt, &(stamp + &identity.certificate))?;
         Ok(Some(identity))
     }
-
-    /// The text of a file of ours; `None` if there is none.
-    fn text(&self, name: &str) -> Result<Option<String>> {
-        let path = self.directory.join(name);
-        match fs::read_to_string(&path) {
-            Ok(text) => closed(&path).map(|()| Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("cannot read", &path)(error)),
-        }
-    }
-
-    /// Writes a file of ours; it is never there in part, and never open.
-    fn put(&self, name: &str, text: &str) -> Result<()> {
-        let directory = &self.directory;
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder.create(directory).map_err(failed("cannot make", directory))?;
-        let path = directory.join(name);
-        let new = directory.join(format!(".{name}.{}.tmp", std::process::id()));
-        let write = || {
-            // Of a process of our number that was killed.
-            let _ = fs::remove_file(&new);
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            files::sync_directory(directory)
-        };
-        write().map_err(failed("cannot write", &path))
-    }
-}
-
-/// Refuses a file that others than its owner can read.
-fn closed(path: &Path) -> Result<()> {
-    let metadata = fs::metadata(path).map_err(failed("cannot look at", path))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(SecretError::Open { path: path.to_owned(), mode }) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::plan::sample;
     use crate::spec::Access;
@@ -303,6 +369,10 @@ mod tests {
         }
     }
 
+    fn settle(keep: &Keep, plan: &Plan) -> Result<Secrets> {
+        keep.find(plan, &Given, &Recovered::new(), Make::Kept)
+    }
+
     fn plan(password: Password, tls: bool) -> Plan {
         let mut plan = sample::plan().unwrap();
         plan.services[0].access = Access { password: Some(password), tls };
@@ -314,11 +384,20 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let keep = Keep::new(state.path(), state.path());
         let plan = plan(Password::Generated, true);
-        assert!(keep.read(&plan, &Given).unwrap().credentials.is_empty(), "reading makes nothing");
-        let made = keep.settle(&plan, &Given).unwrap();
-        let again = keep.settle(&plan, &Given).unwrap();
+        for make in [Make::Nothing, Make::Unkept] {
+            let found = keep.find(&plan, &Given, &Recovered::new(), make).unwrap();
+            assert_eq!(found.credentials.is_empty(), make == Make::Nothing);
+            assert_eq!(found.identities.is_empty(), make == Make::Nothing);
+            assert!(keep.is_empty().unwrap(), "only a deploy keeps any");
+        }
+        let cache = ServiceName::new("cache").unwrap();
+        let passwords = vec![Lacking { service: cache, client: true }];
+        assert_eq!(keep.missing(&plan).unwrap(), Missing { passwords, authority: true });
+        let made = settle(&keep, &plan).unwrap();
+        let again = settle(&keep, &plan).unwrap();
         assert!(made.credentials == again.credentials && made.identities == again.identities);
         assert_eq!((made.credentials.len(), made.identities.len()), (1, 6));
+        assert!(keep.missing(&plan).unwrap().is_nothing());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let secrets = state.path().join("secrets");
         assert_eq!(mode(&secrets), 0o700);
@@ -329,13 +408,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_here_counts_more_than_what_was_recovered() {
+        let state = tempfile::tempdir().unwrap();
+        let keep = Keep::new(state.path(), state.path());
+        let plan = plan(Password::Generated, false);
+        let secret = |text| Secret::parse(text).unwrap();
+        let (client, internal) = (secret("for-all-clients"), secret("for-ourselves"));
+        let known = Credentials { client, internal };
+        let recovered = Recovered::from([(ServiceName::new("cache").unwrap(), known.clone())]);
+        let looked = keep.find(&plan, &Given, &recovered, Make::Nothing).unwrap();
+        assert!(looked.credentials.values().eq([&known]) && keep.is_empty().unwrap());
+        let kept = keep.find(&plan, &Given, &recovered, Make::Kept).unwrap();
+        assert!(kept.credentials == looked.credentials);
+        assert!(settle(&keep, &plan).unwrap().credentials == kept.credentials);
+
+        fs::write(state.path().join("secrets/cache"), "of-an-operator").unwrap();
+        fs::remove_file(state.path().join("secrets/cache.internal")).unwrap();
+        let mixed = keep.find(&plan, &Given, &recovered, Make::Kept).unwrap();
+        let expected = Credentials { client: secret("of-an-operator"), ..known };
+        assert!(mixed.credentials.values().eq([&expected]));
+    }
+
+    #[test]
+    fn an_authority_without_its_key_is_another() {
+        let state = tempfile::tempdir().unwrap();
+        let keep = Keep::new(state.path(), state.path());
+        let plan = plan(Password::Generated, true);
+        let before = settle(&keep, &plan).unwrap();
+        fs::remove_file(state.path().join("secrets/ca.key")).unwrap();
+        assert!(keep.missing(&plan).unwrap().authority);
+        let after = settle(&keep, &plan).unwrap();
+        let first = &plan.instances[0].name;
+        assert!(before.identities[first].authority != after.identities[first].authority);
+        assert_eq!(settle(&keep, &plan).unwrap().identities, after.identities);
+    }
+
+    #[test]
     fn an_instance_that_moved_to_another_address_gets_another_certificate() {
         let state = tempfile::tempdir().unwrap();
         let keep = Keep::new(state.path(), state.path());
         let mut plan = plan(Password::Generated, true);
-        let before = keep.settle(&plan, &Given).unwrap();
+        let before = settle(&keep, &plan).unwrap();
         plan.instances[0].address = "10.20.0.99".parse().ok();
-        let after = keep.settle(&plan, &Given).unwrap();
+        let after = settle(&keep, &plan).unwrap();
         let differs = |ordinal: usize| {
             let name = &plan.instances[ordinal].name;
             before.identities[name] != after.identities[name]
@@ -355,7 +470,7 @@ mod tests {
             (Password::Environment("CACHE_PASSWORD".into()), "from-the-environment"),
             (Password::Command("pass cache".into()), "from-the-command"),
         ] {
-            let secrets = keep.settle(&plan(password, false), &Given).unwrap();
+            let secrets = settle(&keep, &plan(password, false)).unwrap();
             let (_, credentials) = secrets.credentials.first_key_value().unwrap();
             assert_eq!(credentials.client.expose(), found);
         }
@@ -366,7 +481,7 @@ mod tests {
     fn what_leads_nowhere_or_lies_open_is_refused_by_name() {
         let state = tempfile::tempdir().unwrap();
         let keep = Keep::new(state.path(), state.path());
-        let why = |password| keep.settle(&plan(password, false), &Given).unwrap_err().to_string();
+        let why = |password| settle(&keep, &plan(password, false)).unwrap_err().to_string();
         insta::assert_snapshot!(
             why(Password::Environment("NONE".into())),
             @"service cache: the password from environment variable NONE cannot be used: it is not set"

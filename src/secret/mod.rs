@@ -6,6 +6,7 @@
 //! owner can read (`keep`).
 
 mod authority;
+mod folder;
 mod keep;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ use std::fmt;
 use std::io;
 
 pub use self::authority::{Authority, Identity};
-pub use self::keep::{Keep, SecretError, Sources};
+pub use self::folder::Forgotten;
+pub use self::keep::{Keep, Lacking, Make, Missing, Recovered, SecretError, Sources};
 
 use crate::ids::{InstanceName, ServiceName};
 

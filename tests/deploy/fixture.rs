@@ -212,15 +212,25 @@ pub fn run_recording(
     at: &(dyn Fn(&Event) + Sync),
     recording: &Recording<'_>,
 ) -> Run {
+    run_knowing(plan, world, state, purpose, (at, recording), &secrets())
+}
+
+/// The same, with other secrets.
+pub fn run_knowing(
+    plan: &Plan,
+    world: &SimulatedWorld,
+    state: &Path,
+    purpose: Purpose,
+    (at, recording): (&(dyn Fn(&Event) + Sync), &Recording<'_>),
+    secrets: &Secrets,
+) -> Run {
     let store = Store::new(state.to_owned());
     let lock = store.lock("test").unwrap();
     let recorder = recording(store.journal(&lock).unwrap());
     let (hosts, unreachable) = connect(plan, world);
     let clock = world.clock();
     let patience = Patience::default();
-    let secrets = secrets();
-    let site =
-        Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
+    let site = Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets };
     let seen = observe(&site, &unreachable);
     let (actions, problems) = match purpose {
         Purpose::Deploy => {

@@ -12,6 +12,7 @@ mod killed;
 mod listings;
 #[path = "../support/plain.rs"]
 mod plain;
+mod recovering;
 mod replace;
 mod verifying;
 mod walking;

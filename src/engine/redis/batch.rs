@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use super::door::Door;
 use crate::engine::guest::Output;
-use crate::engine::{Call, EngineError, Guest};
+use crate::engine::{Call, EngineError, Guest, Limit};
 use std::net::Ipv4Addr;
 
-/// How long all answers may take: all that we send are answered at once, but not
-/// by a guest that has just begun to load its data.
+/// How long all answers to commands may take that change something: all that we
+/// send are answered at once, but not by a guest that has just begun to load its
+/// data.
 const ANSWERS: Duration = Duration::from_secs(30);
+/// How long questions may take in a guest that is not slow: the answers are there
+/// within milliseconds, and a server that is busy for so long serves nobody.
+const PROMPT: Duration = Duration::from_secs(5);
 /// What `-c` says, besides the answers, when it goes to another instance.
 const REDIRECTED: &str = "-> Redirected to slot [";
 
@@ -30,12 +34,22 @@ pub(super) struct Session<'a> {
     pub(super) port: u16,
     /// The password, where it is another than the door's.
     pub(super) password: Option<&'a str>,
+    /// How long all answers may take.
+    pub(super) limit: Limit,
 }
 
 impl<'a> Session<'a> {
     /// To an instance by the door's own password.
     pub(super) fn new(guest: &'a Guest<'a>, door: &'a Door, at: (Ipv4Addr, u16)) -> Self {
-        Self { guest, door, address: at.0, port: at.1, password: door.password() }
+        let (password, limit) = (door.password(), ANSWERS.into());
+        Self { guest, door, address: at.0, port: at.1, password, limit }
+    }
+
+    /// The same for questions, which may be left unanswered: a server that hangs
+    /// must not hold up whoever asks all of them.
+    pub(super) fn asking(guest: &'a Guest<'a>, door: &'a Door, at: (Ipv4Addr, u16)) -> Self {
+        let limit = Limit::adapting(PROMPT, ANSWERS);
+        Self { limit, ..Self::new(guest, door, at) }
     }
 
     /// Sends commands.
@@ -72,7 +86,7 @@ impl<'a> Session<'a> {
         let environment = Door::environment(self.password);
         let input = script(&commands);
         let call = Call { command: &line, input: &input, environment: &environment };
-        let output = self.guest.call(&call, ANSWERS)?;
+        let output = self.guest.call(&call, self.limit)?;
         let mut answers = answers(&output.stdout).into_iter();
         Ok(commands.map(|command| {
             let (status, said) = match answers.next() {

@@ -79,7 +79,7 @@ impl Work<'_> {
             self.systemctl("stop")?;
         }
         for file in stale {
-            if let Change::Made(what) = self.guest.write_file(file)? {
+            if let Change::Made(what) = self.guest.replace_file(file)? {
                 made.push(what);
             }
         }

@@ -42,15 +42,16 @@ pub(super) fn form(
     let Some(first) = target.seats.first() else { return Ok(Change::NotNeeded) };
     let clock = guests.guest(&first.name)?.clock;
     let mut work = Work { guests, service, target, clock, done: Vec::new(), refused: 0 };
+    let mut seen = None;
     for _ in 0..most_rounds(target) {
-        let steps = work.settle()?;
+        let steps = work.settle(seen)?;
         if steps.is_empty() {
             return Ok(work.change());
         }
         for step in &steps {
             work.command(step)?;
         }
-        work.wait_for_effect(&steps);
+        seen = work.wait_for_effect(&steps);
     }
     let observed = observe(guests, target);
     Err(work.unformed(Duration::ZERO, &differences(&Picture::new(target, &observed))))
@@ -67,13 +68,14 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Waits until there is something to do, or nothing is left to do.
-    fn settle(&self) -> Result<Vec<Step>, EngineError> {
+    /// Waits until there is something to do, or nothing is left to do. `seen` is
+    /// what was seen a moment ago: a look costs a process in every guest.
+    fn settle(&self, mut seen: Option<Observed>) -> Result<Vec<Step>, EngineError> {
         let start = self.clock.elapsed();
         let mut changed = start;
         let mut last = None;
         loop {
-            let observed = observe(self.guests, self.target);
+            let observed = seen.take().unwrap_or_else(|| observe(self.guests, self.target));
             self.fail_on_lost_hosts(&observed)?;
             let picture = Picture::new(self.target, &observed);
             let steps = steps(&picture).map_err(|refusal| EngineError::Refused {
@@ -160,19 +162,23 @@ impl Work<'_> {
         words
     }
 
-    /// Gives commands time to show before any of their kind would be repeated.
-    fn wait_for_effect(&self, given: &[Step]) {
+    /// Gives commands time to show before any of their kind would be repeated;
+    /// what was seen last.
+    fn wait_for_effect(&self, given: &[Step]) -> Option<Observed> {
         let kind = |step: &Step| std::mem::discriminant(&step.order);
+        let mut last = None;
         for _ in 0..SETTLING {
             self.clock.wait(PAUSE);
             let observed = observe(self.guests, self.target);
             let next = steps(&Picture::new(self.target, &observed)).unwrap_or_default();
             // None may mean that something has to settle: `settle` has more
             // patience with that.
+            last = Some(observed);
             if !next.iter().any(|step| given.iter().any(|given| kind(given) == kind(step))) {
-                return;
+                break;
             }
         }
+        last
     }
 
     fn change(self) -> Change {

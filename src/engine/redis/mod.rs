@@ -31,9 +31,10 @@ pub use self::door::Door;
 
 use self::target::Target;
 use crate::engine::{
-    Bound, Change, ConfigFile, Engine, EngineError, Guests, Load, Mismatch, Probe,
+    Bound, Change, ConfigFile, Engine, EngineError, Guest, Guests, Load, Mismatch, Probe,
 };
 use crate::plan::{Instance, Plan, ServicePlan};
+use crate::secret::Credentials;
 use crate::software::{self, Software};
 
 /// An engine whose cluster speaks as Redis' does.
@@ -57,6 +58,10 @@ impl Redis {
 }
 
 impl Engine for Redis {
+    fn credentials(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError> {
+        Ok(guest.read_file(self.0.secrets)?.and_then(|text| users::read(&text)))
+    }
+
     fn configure(
         &self,
         guests: &dyn Guests,

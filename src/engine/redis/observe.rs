@@ -103,7 +103,7 @@ fn look(guests: &dyn Guests, door: &Door, seat: &Seat) -> Result<Seen, EngineErr
     let guest = guests.guest(&seat.name)?;
     let config = settings::question(seat);
     let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config, users::QUESTION];
-    let session = Session::new(&guest, door, (seat.address, seat.port));
+    let session = Session::asking(&guest, door, (seat.address, seat.port));
     let [nodes, info, replication, settings, told] = session.ask(questions)?;
     let members =
         parse_members(&nodes?).map_err(|error| guest.unreadable("CLUSTER NODES", &error))?;

@@ -65,7 +65,7 @@ impl From<EngineError> for Failed {
 }
 
 fn round_trip(guest: &Guest<'_>, door: &Door, via: &Seat, master: &Seat) -> Result<(), Failed> {
-    let session = Session::new(guest, door, (via.address, via.port));
+    let session = Session::asking(guest, door, (via.address, via.port));
     let Some(key) = key_in(&master.slots) else {
         return Err(Failed::Wrong("no key hashes into the group's slots".to_owned()));
     };

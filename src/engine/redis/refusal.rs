@@ -127,11 +127,18 @@ fn describe(stranger: &Member, picture: &Picture<'_>) -> String {
     let place =
         stranger.address.map_or_else(String::new, |at| format!(" at {at}:{}", stranger.port));
     let before = |seat: &&Seat| stranger.address == Some(seat.address);
-    let former = picture.target.seats.iter().find(before);
-    let former =
-        former.map_or_else(String::new, |seat| format!(", {} before it was made anew", seat.name));
-    let gone = if stranger.address.is_none() { " that is gone" } else { "" };
-    format!("{}{place}{former}{gone}", stranger.id)
+    if let Some(seat) = picture.target.seats.iter().find(before) {
+        return format!("{}{place}, {} before it was made anew", stranger.id, seat.name);
+    }
+    if stranger.address.is_some() {
+        return format!("{}{place}", stranger.id);
+    }
+    // Whoever answers at its address now took that away; its slots still tell.
+    let planned = |seat: &&Seat| !seat.slots.intersection(&stranger.slots).is_empty();
+    let former = picture.target.masters().find(planned).map_or_else(String::new, |seat| {
+        format!(", probably {} before it was made anew", seat.name)
+    });
+    format!("{} that is gone{former}", stranger.id)
 }
 
 fn misplaced(picture: &Picture<'_>) -> Result<(), Refusal> {

@@ -9,7 +9,7 @@ use super::batch::Session;
 use super::door::{Door, USER};
 use crate::engine::{EngineError, Guest};
 use crate::quote;
-use crate::secret::Credentials;
+use crate::secret::{Credentials, Secret};
 
 /// The command that asks for all users.
 pub(super) const QUESTION: &str = "ACL LIST";
@@ -64,7 +64,21 @@ fn digest(password: &str) -> String {
 /// The password that an instance was started with, out of the text of its
 /// `secrets.conf`.
 pub(super) fn internal_of(secrets: &str) -> Option<&str> {
-    secrets.lines().find_map(|line| line.strip_prefix("masterauth ")).map(str::trim)
+    secrets.lines().find_map(|line| line.strip_prefix("masterauth ")).map(bare)
+}
+
+/// Both passwords out of that text; `None` where it is not of our making.
+pub(super) fn read(secrets: &str) -> Option<Credentials> {
+    let clients = secrets.lines().find_map(|line| line.strip_prefix("user default on "));
+    let client = bare(clients?.split(' ').next()?).strip_prefix('>')?;
+    let parse = |text| Secret::parse(text).ok();
+    Some(Credentials { client: parse(client)?, internal: parse(internal_of(secrets)?)? })
+}
+
+/// A word without its quotes: passwords hold no others, and no escapes.
+fn bare(word: &str) -> &str {
+    let word = word.trim();
+    word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word)
 }
 
 /// Gives a running instance its new passwords; `old` is the one that it knows us
@@ -93,7 +107,7 @@ pub(super) fn renew(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
+    use crate::render;
     use crate::software;
 
     fn door() -> Door {
@@ -120,5 +134,20 @@ mod tests {
     fn the_password_of_a_file_is_found_in_it() {
         assert_eq!(internal_of("# a\nuser x on >y\nmasterauth secret\n"), Some("secret"));
         assert_eq!(internal_of("user x on >y\n"), None);
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let secret = |text| Secret::parse(text).unwrap();
+        for (client, internal) in
+            [("for-all-clients", "for-ourselves"), ("for-#all>clients", "#for-ourselves")]
+        {
+            let known = Credentials { client: secret(client), internal: secret(internal) };
+            let text = render::redis_secrets(&known).unwrap();
+            assert!(read(&text) == Some(known));
+            assert_eq!(internal_of(&text), Some(internal));
+        }
+        assert!(read("user default on nopass ~* +@all\nmasterauth for-ourselves\n").is_none());
+        assert!(read("").is_none());
     }
 }

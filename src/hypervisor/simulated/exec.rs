@@ -15,11 +15,18 @@ pub(super) struct Outcome {
     pub(super) status: i32,
     pub(super) stdout: String,
     pub(super) stderr: String,
+    /// Whether it waits for something that never comes.
+    pub(super) endless: bool,
 }
 
 impl Outcome {
     pub(super) fn ok(stdout: impl Into<String>) -> Self {
         Self { stdout: stdout.into(), ..Self::default() }
+    }
+
+    /// It does not end.
+    pub(super) fn endless() -> Self {
+        Self { endless: true, ..Self::default() }
     }
 
     pub(super) fn failed(status: i32, stderr: impl Into<String>) -> Self {
@@ -36,15 +43,18 @@ pub(super) fn run(
     password: Option<&str>,
 ) -> Option<Outcome> {
     Some(match (program, args) {
-        ("true" | "sync" | "kill", _) => Outcome::ok(""),
+        ("true" | "sync", _) => Outcome::ok(""),
+        ("kill", ["-KILL", pid]) => {
+            guest.kill(pid.parse().unwrap_or_default());
+            Outcome::ok("")
+        }
         ("timeout", ["-k", _, _, program, args @ ..]) if is_benchmark(program) => {
             benchmark(guest, args)
         }
-        ("install", ["-m", mode, "/dev/null", path]) => install(guest, mode, path),
-        ("chmod", [mode, path]) => on_file(guest, path, |file| file.mode = octal(mode)),
-        ("chown", [owner, path]) => {
-            on_file(guest, path, |file| (*owner).clone_into(&mut file.owner))
+        ("install", ["-m", mode, "-o", user, "-g", group, "/dev/null", path]) => {
+            install(guest, mode, &format!("{user}:{group}"), path)
         }
+        ("chmod", [mode, path]) => on_file(guest, path, |file| file.mode = octal(mode)),
         ("mv", ["-f", from, to]) => rename(guest, from, to),
         ("cat", [path]) => look(guest, path, |file| String::from_utf8_lossy(&file.bytes).into()),
         ("sha256sum", [path]) => {
@@ -59,7 +69,7 @@ pub(super) fn run(
         },
         ("systemctl", [_, unit]) => Outcome::failed(5, format!("Unit {unit} could not be found.")),
         ("redis-cli" | "valkey-cli", args) => redis_cli(guest, args, input, password),
-        ("chmod" | "chown" | "mv" | "install" | "stat" | "sha256sum" | "cat" | "systemctl", _) => {
+        ("chmod" | "mv" | "install" | "stat" | "sha256sum" | "cat" | "systemctl", _) => {
             Outcome::failed(64, format!("not simulated: {program} {}", args.join(" ")))
         }
         _ => return None,
@@ -92,8 +102,8 @@ fn missing(path: &str) -> Outcome {
     Outcome::failed(1, format!("{path}: No such file or directory"))
 }
 
-fn install(guest: &mut Inside<'_>, mode: &str, path: &str) -> Outcome {
-    let file = File { bytes: Vec::new(), mode: octal(mode), owner: "root:root".to_owned() };
+fn install(guest: &mut Inside<'_>, mode: &str, owner: &str, path: &str) -> Outcome {
+    let file = File { bytes: Vec::new(), mode: octal(mode), owner: owner.to_owned() };
     match guest.root() {
         Some(root) => {
             root.files.insert(path.to_owned(), file);
@@ -134,9 +144,9 @@ fn systemctl(guest: &mut Inside<'_>, verb: &str, software: &'static Software) ->
             Outcome::ok("")
         }
         "is-enabled" if root.enabled == Some(software) => Outcome::ok("enabled\n"),
-        "is-enabled" => Outcome { status: 1, stdout: "disabled\n".into(), stderr: String::new() },
+        "is-enabled" => Outcome { status: 1, ..Outcome::ok("disabled\n") },
         "is-active" if active => Outcome::ok("active\n"),
-        "is-active" => Outcome { status: 3, stdout: "inactive\n".into(), stderr: String::new() },
+        "is-active" => Outcome { status: 3, ..Outcome::ok("inactive\n") },
         "stop" => {
             guest.stop_redis();
             Outcome::ok("")
@@ -192,7 +202,7 @@ fn options<'a>(args: &'a [&'a str], password: Option<&'a str>) -> Options<'a> {
 fn benchmark(guest: &mut Inside<'_>, args: &[&str]) -> Outcome {
     let rate = guest.state.rate;
     let sent = redis_cli(guest, args, "", None);
-    if sent.status != 0 {
+    if sent.status != 0 || sent.endless {
         return sent;
     }
     let verb = options(args, None).rest.first().copied().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! A simulated guest: boots after a while, answers its agent, keeps files on
 //! its root.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -23,6 +23,9 @@ use crate::software::Software;
 /// Virtual time from power to an answering agent.
 const BOOT: Duration = Duration::from_secs(40);
 
+/// How many times as long as the smallest program a client of an engine takes.
+const CLIENT: u32 = 3;
+
 /// A domain that was started.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
@@ -34,7 +37,15 @@ pub(super) struct Running {
     pub(super) redis: Option<Uid>,
     /// Open files by handle.
     pub(super) files: BTreeMap<i64, Open>,
-    processes: BTreeMap<i64, Outcome>,
+    processes: BTreeMap<i64, Process>,
+}
+
+/// A process that was started and not asked for since it ended.
+#[derive(Clone, Debug)]
+struct Process {
+    /// When it ends; never where it waits for ever.
+    ends: Option<Duration>,
+    outcome: Outcome,
 }
 
 impl Running {
@@ -205,15 +216,33 @@ impl Inside<'_> {
         };
         self.state.next_process += 1;
         let pid = self.state.next_process;
+        let slow = self.state.slow.get(&self.domain).copied().unwrap_or_default();
+        // A client loads more than the smallest of programs.
+        let takes = slow * if path.ends_with("-cli") { CLIENT } else { 1 };
+        let ends = (!outcome.endless).then_some(self.now + takes);
         if let Some(running) = self.running() {
-            running.processes.insert(pid, outcome);
+            running.processes.insert(pid, Process { ends, outcome });
         }
         Ok(json!({ "pid": pid }))
     }
 
+    /// Ends a process that did not end by itself.
+    pub(super) fn kill(&mut self, pid: i64) {
+        if let Some(running) = self.running() {
+            running.processes.remove(&pid);
+        }
+    }
+
     fn exec_status(&mut self, pid: i64) -> Result<Value, Refusal> {
+        let now = self.now;
+        let mut running = self.running();
+        let processes = running.as_mut().map(|running| &mut running.processes);
+        let ends = processes.as_ref().and_then(|all| Some(all.get(&pid)?.ends));
+        if ends.is_some_and(|ends| ends.is_none_or(|ends| ends > now)) {
+            return Ok(json!({ "exited": false }));
+        }
         // As the real agent: the answer can be fetched once.
-        let Some(done) = self.running().and_then(|running| running.processes.remove(&pid)) else {
+        let Some(Process { outcome: done, .. }) = processes.and_then(|all| all.remove(&pid)) else {
             return refuse(format!("Invalid parameter 'pid': {pid}"));
         };
         Ok(json!({
@@ -286,7 +315,12 @@ impl State {
             .all_domains()
             .filter_map(|(_, _, running)| Some((running.redis?, running.address?)))
             .collect();
-        self.redis.set_online(&online);
+        let stopped: BTreeSet<Uid> = self
+            .all_domains()
+            .filter(|(_, name, _)| self.hung.contains(*name))
+            .filter_map(|(_, _, running)| running.redis)
+            .collect();
+        self.redis.set_online(&online, &stopped);
     }
 
     fn all_domains(&self) -> impl Iterator<Item = (&HostName, &String, &Running)> {

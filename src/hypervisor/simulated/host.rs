@@ -56,7 +56,7 @@ impl Volume {
     /// Keeps what was uploaded.
     pub(super) fn fill(&mut self, mut bytes: Vec<u8>) {
         self.length = bytes.len();
-        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let used = used(&bytes);
         bytes.truncate(used);
         bytes.shrink_to_fit();
         self.bytes = bytes;
@@ -131,6 +131,13 @@ impl SimulatedHost {
         self.pools.get(&disk.pool)?.get(&disk.volume)
     }
 
+    /// The same, to change it.
+    pub(super) fn root_of_mut(&mut self, domain: &str) -> Option<&mut Volume> {
+        let disks = &self.domains.get(domain)?.definition.disks;
+        let disk = disks.iter().find(|disk| !disk.readonly)?;
+        self.pools.get_mut(&disk.pool)?.get_mut(&disk.volume)
+    }
+
     fn has_file(&self, path: &str) -> bool {
         self.pools.iter().any(|(pool, volumes)| {
             volumes.keys().any(|name| path == format!("{}/{name}", pool_path(pool)))
@@ -158,4 +165,13 @@ impl SimulatedHost {
             format!("unable to map backing store for guest RAM: {free} pages of {size} KiB free")
         })
     }
+}
+
+/// Bytes up to the last that is not zero. Most of a volume is, so whole blocks are
+/// compared first.
+fn used(bytes: &[u8]) -> usize {
+    const BLOCK: [u8; 4096] = [0; 4096];
+    let empty = bytes.rchunks_exact(BLOCK.len()).take_while(|block| **block == BLOCK).count();
+    let rest = bytes.get(..bytes.len() - empty * BLOCK.len()).unwrap_or_default();
+    rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }

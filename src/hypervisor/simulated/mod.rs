@@ -21,7 +21,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -61,6 +61,11 @@ struct State {
     silent: BTreeMap<String, u32>,
     /// Domains whose guest never comes up.
     stuck: Vec<String>,
+    /// Domains whose engine's process is stopped.
+    hung: BTreeSet<String>,
+    /// How long the smallest program takes in the guest of a domain; no time
+    /// unless said.
+    slow: BTreeMap<String, Duration>,
     next_process: i64,
     /// The time until which everything has happened.
     settled: Option<Duration>,
@@ -156,6 +161,23 @@ impl SimulatedWorld {
         self.state().silent.insert(domain.to_owned(), calls);
     }
 
+    /// Stops the process of the engine in a domain, as `SIGSTOP` does, or lets it
+    /// go on: whoever connects waits.
+    pub fn set_hung(&self, domain: &str, hung: bool) {
+        let mut state = self.state();
+        if hung {
+            state.hung.insert(domain.to_owned());
+        } else {
+            state.hung.remove(domain);
+        }
+        state.refresh(self.shared.clock.elapsed());
+    }
+
+    /// Makes a guest so slow that its smallest program takes this long.
+    pub fn slow_down(&self, domain: &str, program: Duration) {
+        self.state().slow.insert(domain.to_owned(), program);
+    }
+
     /// Sets what a benchmark in any guest says that it reached, in requests/s.
     pub fn set_rate(&self, requests_per_s: u64) {
         self.state().rate = requests_per_s;
@@ -173,6 +195,17 @@ impl SimulatedWorld {
         let mut hosts = state.hosts.values();
         let file = hosts.find_map(|host| host.root_of(domain)?.files.get(path))?;
         Some(String::from_utf8_lossy(&file.bytes).into_owned())
+    }
+
+    /// Replaces what a file in the guest of a domain holds; its owner and mode
+    /// stay. Nothing happens without such a file.
+    pub fn put_file(&self, domain: &str, path: &str, text: &str) {
+        let mut state = self.state();
+        let mut hosts = state.hosts.values_mut();
+        let file = hosts.find_map(|host| host.root_of_mut(domain)?.files.get_mut(path));
+        if let Some(file) = file {
+            file.bytes = text.as_bytes().to_vec();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

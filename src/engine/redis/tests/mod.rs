@@ -1,6 +1,7 @@
 //! Whole clusters on simulated hosts: formed, broken, repaired.
 
 mod closed;
+mod hanging;
 mod matrix;
 mod stage;
 

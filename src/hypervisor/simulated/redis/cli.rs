@@ -28,6 +28,9 @@ impl Network {
         follow: bool,
         now: Duration,
     ) -> Outcome {
+        if self.is_stopped(uid) {
+            return Outcome::endless();
+        }
         if let Err(refused) = self.admit(uid, login, words) {
             return Outcome::failed(1, format!("{refused}\n"));
         }
@@ -39,6 +42,7 @@ impl Network {
             (["CONFIG", "SET", ..], [_, _, name, value]) => self.set(uid, name, value),
             (["GET" | "SET" | "DEL", ..], [verb, key, args @ ..]) => {
                 match self.owner(uid, key, now) {
+                    Ok(owner) if follow && self.is_stopped(owner) => return Outcome::endless(),
                     Ok(owner) if owner == uid || follow => {
                         let admitted = self.admit(owner, login, words);
                         admitted.and_then(|()| self.data(owner, verb, key, args))
@@ -65,17 +69,23 @@ impl Network {
         follow: bool,
         now: Duration,
     ) -> Outcome {
+        if self.is_stopped(uid) {
+            return Outcome::endless();
+        }
         let mut all = Outcome::default();
         // Who is in stays in, whatever becomes of the password.
         let known = self.admit(uid, login, &["PING"]).is_ok();
         for line in lines.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let Outcome { status, stdout, stderr } = {
+            let Outcome { status, stdout, stderr, endless } = {
                 let password = self.password(uid, login.user).filter(|_| known);
                 let login =
                     Login { user: login.user, password: password.as_deref().or(login.password) };
                 self.command(uid, &words, &login, follow, now)
             };
+            if endless {
+                return Outcome::endless();
+            }
             all.stdout += &stdout;
             // Where it was sent to is gone, and so are the answers that follow.
             if stderr.starts_with("Could not connect") {
@@ -110,6 +120,10 @@ impl Network {
         users::admit(&server.users, login, words)
     }
 
+    fn is_stopped(&self, uid: Uid) -> bool {
+        self.servers.get(&uid).is_some_and(|server| server.stopped.is_some())
+    }
+
     fn password(&self, uid: Uid, user: &str) -> Option<String> {
         self.servers.get(&uid)?.users.get(user).cloned()
     }
@@ -128,6 +142,7 @@ impl Network {
     fn set(&mut self, uid: Uid, name: &str, value: &str) -> Answer {
         let Some(server) = self.servers.get_mut(&uid) else { return error("gone") };
         server.config.insert(name.to_owned(), value.to_owned());
+        server.timeout = super::timeout(&server.config);
         Ok("OK\n".to_owned())
     }
 
@@ -187,7 +202,7 @@ impl Network {
                 let (Ok(address), Ok(port)) = (address.parse(), port.parse()) else {
                     return error(&format!("Invalid node address specified: {address}:{port}"));
                 };
-                server.meets.push((Endpoint { address, port }, now + server.timeout()));
+                server.meets.push((Endpoint { address, port }, now + server.timeout));
             }
             ("SET-CONFIG-EPOCH", [epoch]) => server.set_epoch(epoch, newest)?,
             ("ADDSLOTSRANGE", ranges) => server.add_slots(ranges)?,

@@ -140,9 +140,12 @@ impl Network {
         let (epoch, endpoint) = (speaker.epoch, speaker.online);
         let Some(claim) = speaker.me().cloned() else { return };
         let Some(hearer) = self.servers.get(&at) else { return };
-        let rumours: Vec<(Uid, Peer)> = speaker
-            .view
-            .iter()
+        // Those who know the same members, which is the rule, have none to tell of.
+        let same = speaker.view.keys().eq(hearer.view.keys());
+        let told = if same { None } else { Some(speaker.view.iter()) };
+        let rumours: Vec<(Uid, Peer)> = told
+            .into_iter()
+            .flatten()
             .filter(|(uid, peer)| **uid != of && !peer.failed && peer.endpoint.is_some())
             .filter(|(uid, _)| !hearer.view.contains_key(uid))
             .map(|(uid, peer)| (*uid, Peer::new(peer.endpoint, now)))

@@ -11,7 +11,7 @@ mod election;
 mod gossip;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Network {
     servers: BTreeMap<Uid, Server>,
     /// When the last round of gossip was.
     gossiped: Duration,
+    /// Who was said to run, and who to be stopped, since the last one started.
+    said: Option<(BTreeMap<Uid, Ipv4Addr>, BTreeSet<Uid>)>,
 }
 
 /// One server with its memory and its files.
@@ -43,10 +45,15 @@ pub(super) struct Network {
 struct Server {
     uid: Uid,
     config: BTreeMap<String, String>,
+    /// Its `cluster-node-timeout`.
+    timeout: Duration,
     /// Passwords by user.
     users: users::Users,
     /// Where it listens now, if it runs.
     online: Option<Endpoint>,
+    /// Where its process is stopped: connections are taken there and nobody ever
+    /// answers.
+    stopped: Option<Endpoint>,
     /// What it believes of everybody, itself included.
     view: BTreeMap<Uid, Peer>,
     /// Highest epoch that it heard of.
@@ -78,12 +85,13 @@ impl Peer {
     }
 }
 
-impl Server {
-    fn timeout(&self) -> Duration {
-        let set = self.config.get("cluster-node-timeout").and_then(|value| value.parse().ok());
-        Duration::from_millis(set.unwrap_or(15_000))
-    }
+/// The `cluster-node-timeout` of a configuration; Redis' own without one.
+fn timeout(config: &BTreeMap<String, String>) -> Duration {
+    let set = config.get("cluster-node-timeout").and_then(|value| value.parse().ok());
+    Duration::from_millis(set.unwrap_or(15_000))
+}
 
+impl Server {
     fn me(&self) -> Option<&Peer> {
         self.view.get(&self.uid)
     }
@@ -96,7 +104,7 @@ impl Server {
     /// never pinged, and so never suspected.
     fn suspects(&self, peer: Uid, now: Duration) -> bool {
         let silent = |known: &Peer| {
-            known.endpoint.is_some() && now.saturating_sub(known.heard) > self.timeout()
+            known.endpoint.is_some() && now.saturating_sub(known.heard) > self.timeout
         };
         peer != self.uid && self.view.get(&peer).is_some_and(silent)
     }
@@ -115,8 +123,10 @@ impl Network {
         let server = self.servers.entry(uid).or_insert_with(|| Server {
             uid,
             config: BTreeMap::new(),
+            timeout: Duration::ZERO,
             users: users::Users::new(),
             online: None,
+            stopped: None,
             view: BTreeMap::from([(uid, Peer::new(None, now))]),
             epoch: 0,
             keys: BTreeMap::new(),
@@ -125,6 +135,8 @@ impl Network {
             synced: None,
         });
         server.config = directives(config);
+        server.timeout = timeout(&server.config);
+        self.said = None;
         server.users = users::read(config);
         for peer in server.view.values_mut() {
             peer.heard = now;
@@ -132,14 +144,21 @@ impl Network {
         uid
     }
 
-    /// Says which servers run, and at which address.
-    pub(super) fn set_online(&mut self, online: &BTreeMap<Uid, Ipv4Addr>) {
+    /// Says which servers run and at which address, and which of them are stopped.
+    pub(super) fn set_online(&mut self, online: &BTreeMap<Uid, Ipv4Addr>, stopped: &BTreeSet<Uid>) {
+        if self.said.as_ref().is_some_and(|(on, off)| (on, off) == (online, stopped)) {
+            return;
+        }
+        self.said = Some((online.clone(), stopped.clone()));
         for (uid, server) in &mut self.servers {
             let set = |name: &str| server.config.get(name).filter(|port| *port != "0");
             let port = set("port").or_else(|| set("tls-port")).and_then(|port| port.parse().ok());
             let at =
                 |address: &Ipv4Addr| Endpoint { address: *address, port: port.unwrap_or(6379) };
-            server.online = online.get(uid).map(at);
+            let there = online.get(uid).map(at);
+            let is_stopped = stopped.contains(uid);
+            server.stopped = there.filter(|_| is_stopped);
+            server.online = there.filter(|_| !is_stopped);
             let me = server.view.get_mut(uid);
             if let (Some(endpoint), Some(me)) = (server.online, me) {
                 me.endpoint = Some(endpoint);
@@ -150,7 +169,8 @@ impl Network {
     /// The server that listens there.
     pub(super) fn at(&self, endpoint: Endpoint) -> Option<Uid> {
         let mut all = self.servers.iter();
-        all.find(|(_, server)| server.online == Some(endpoint)).map(|(uid, _)| *uid)
+        let listens = |server: &Server| server.online.or(server.stopped) == Some(endpoint);
+        all.find(|(_, server)| listens(server)).map(|(uid, _)| *uid)
     }
 
     fn online(&self) -> Vec<Uid> {

@@ -1,0 +1,153 @@
+//! What became of secrets that are not on this machine, in words. None of them
+//! carries a secret.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::deploy::{Fate, Recovery};
+use crate::ids::InstanceName;
+use crate::secret::{Forgotten, Make};
+
+/// What a recovery found, a line for each service and for the authority;
+/// `directory` is where the secrets were expected.
+#[must_use]
+pub fn recovery_lines(recovery: &Recovery, directory: &Path, make: Make) -> Vec<String> {
+    let place = directory.display();
+    let told = recovery.services.iter().filter_map(|(service, fate)| {
+        let absent = format!("the passwords of {service} are not in {place}");
+        match (fate, make) {
+            (Fate::New, _) => None,
+            (Fate::Found { from, others }, Make::Kept) => {
+                let others = having_others(others, true);
+                Some(format!("recovered the passwords of {service} from {from}{others}"))
+            }
+            (Fate::Found { from, others }, Make::Unkept) => {
+                let others = having_others(others, true);
+                Some(format!("{absent}; a deploy recovers them from {from}{others}"))
+            }
+            (Fate::Found { from, others }, Make::Nothing) => {
+                let others = having_others(others, false);
+                Some(format!("{absent}; those of {from} are used{others}"))
+            }
+            (Fate::Denied, _) => Some(format!(
+                "{absent}, and this connection may not ask the guests for them; a deploy does"
+            )),
+            (Fate::Lost, Make::Kept) => Some(format!(
+                "{absent} and no guest tells them: new ones are made, and clients will need \
+                 the one in {}",
+                directory.join(service.as_str()).display()
+            )),
+            (Fate::Lost, _) => Some(format!(
+                "{absent} and no guest tells them: a deploy makes new ones, and clients will \
+                 need them"
+            )),
+        }
+    });
+    let mut lines: Vec<String> = told.collect();
+    if recovery.authority_lost {
+        let what = format!(
+            "the authority that signed the certificates is not in {place}, and no guest has its key"
+        );
+        let end = match make {
+            Make::Kept => "a new one is made with all certificates",
+            Make::Unkept | Make::Nothing => "a deploy makes a new one with all certificates",
+        };
+        let certificate = directory.join("ca.crt");
+        let clients = format!("clients will need the new {}", certificate.display());
+        lines.push(format!("{what}: {end}, and {clients}"));
+    }
+    lines
+}
+
+/// Instances that were given other passwords, and whether they get those found.
+fn having_others(others: &[InstanceName], get: bool) -> String {
+    let names: Vec<&str> = others.iter().map(InstanceName::as_str).collect();
+    match (names.len(), get) {
+        (0, _) => String::new(),
+        (1, true) => format!("; {} has others and gets these", names.join(", ")),
+        (1, false) => format!("; {} has others", names.join(", ")),
+        (_, true) => format!("; {} have others and get these", names.join(", ")),
+        (_, false) => format!("; {} have others", names.join(", ")),
+    }
+}
+
+/// What became of the secrets of a deployment that was removed with its data.
+#[must_use]
+pub fn forgotten_lines(forgotten: &Forgotten, directory: &Path) -> Vec<String> {
+    let Forgotten { removed, left } = forgotten;
+    let mut lines = Vec::new();
+    if *removed > 0 {
+        let files = if *removed == 1 { "file" } else { "files" };
+        let place = directory.display();
+        lines.push(format!("removed {removed} {files} of secrets that guard nothing now: {place}"));
+    }
+    if !left.is_empty() {
+        let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
+        lines.push(format!("kept, since hostsplit did not make it so: {}", names.join(", ")));
+    }
+    lines
+}
+
+/// The same as one JSON object.
+#[must_use]
+pub fn forgotten_json(forgotten: &Forgotten) -> Value {
+    let Forgotten { removed, left } = forgotten;
+    json!({ "event": "forgotten", "secrets_removed": removed, "left": left })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ServiceName;
+
+    fn lines(fates: Vec<(&str, Fate)>, make: Make) -> String {
+        let services =
+            fates.into_iter().map(|(name, fate)| (ServiceName::new(name).unwrap(), fate));
+        let recovery =
+            Recovery { services: services.collect(), authority_lost: true, ..Recovery::default() };
+        recovery_lines(&recovery, Path::new("s"), make).join("\n")
+    }
+
+    fn all() -> Vec<(&'static str, Fate)> {
+        let name = |name| InstanceName::new(name).unwrap();
+        vec![
+            ("cache", Fate::Found { from: name("cache-0"), others: vec![name("cache-3")] }),
+            ("queue", Fate::Lost),
+            ("fresh", Fate::New),
+        ]
+    }
+
+    #[test]
+    fn a_deploy_says_what_it_recovered_and_what_clients_have_to_do() {
+        insta::assert_snapshot!(lines(all(), Make::Kept), @"
+        recovered the passwords of cache from cache-0; cache-3 has others and gets these
+        the passwords of queue are not in s and no guest tells them: new ones are made, and clients will need the one in s/queue
+        the authority that signed the certificates is not in s, and no guest has its key: a new one is made with all certificates, and clients will need the new s/ca.crt
+        ");
+        insta::assert_snapshot!(lines(all(), Make::Unkept), @"
+        the passwords of cache are not in s; a deploy recovers them from cache-0; cache-3 has others and gets these
+        the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
+        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        ");
+        insta::assert_snapshot!(lines(all(), Make::Nothing), @"
+        the passwords of cache are not in s; those of cache-0 are used; cache-3 has others
+        the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
+        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        ");
+        insta::assert_snapshot!(lines(vec![("cache", Fate::Denied)], Make::Unkept), @"
+        the passwords of cache are not in s, and this connection may not ask the guests for them; a deploy does
+        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        ");
+    }
+
+    #[test]
+    fn what_goes_and_what_stays_of_secrets_is_told() {
+        let forgotten = Forgotten { removed: 3, left: vec!["s/notes".into()] };
+        insta::assert_snapshot!(forgotten_lines(&forgotten, Path::new("s")).join("\n"), @"
+        removed 3 files of secrets that guard nothing now: s
+        kept, since hostsplit did not make it so: s/notes
+        ");
+        assert!(forgotten_lines(&Forgotten::default(), Path::new("s")).is_empty());
+    }
+}

@@ -1,0 +1,186 @@
+//! The state directory is deleted, and with it the passwords: what runs knows
+//! them, so that a deploy changes nothing and locks nobody out.
+
+#![expect(clippy::disallowed_methods, reason = "a test that reads what was kept")]
+
+use std::path::Path;
+
+use hostsplit::deploy::{Fate, Patience, Recovery, Site, connect, recover};
+use hostsplit::graph::Action;
+use hostsplit::hypervisor::simulated::SimulatedWorld;
+use hostsplit::ids::{HostName, ServiceName};
+use hostsplit::plan::Plan;
+use hostsplit::secret::{Keep, Make, Secrets, Sources};
+use tempfile::TempDir;
+
+use crate::fixture::{Files, Purpose, Run, inventory, plan, run_knowing};
+
+/// Nothing that a spec could refer to.
+struct Nowhere;
+
+impl Sources for Nowhere {
+    fn environment(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn run(&self, _: &str) -> std::io::Result<String> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Looks for secrets as the commands do.
+fn settle(plan: &Plan, world: &SimulatedWorld, state: &Path, make: Make) -> (Recovery, Secrets) {
+    let keep = Keep::new(state, state);
+    let missing = keep.missing(plan).unwrap();
+    let (hosts, unreachable) = connect(plan, world);
+    let (clock, patience) = (world.clock(), Patience::default());
+    let none = Secrets::default();
+    let site =
+        Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &none };
+    let recovery = recover(&site, &unreachable, &missing);
+    let secrets = keep.find(plan, &Nowhere, &recovery.passwords, make).unwrap();
+    (recovery, secrets)
+}
+
+/// One deploy, with the secrets that it finds.
+fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> (Recovery, Secrets, Run) {
+    let (recovery, secrets) = settle(plan, world, state, Make::Kept);
+    let how: (&(dyn Fn(&_) + Sync), &crate::fixture::Recording<'_>) =
+        (&|_| {}, &|journal| Box::new(journal));
+    let run = run_knowing(plan, world, state, Purpose::Deploy, how, &secrets);
+    assert!(run.is_complete(), "{}", run.story());
+    (recovery, secrets, run)
+}
+
+fn deployed() -> (Plan, SimulatedWorld, TempDir, Secrets) {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    let (recovery, secrets, _) = deploy(&plan, &world, state.path());
+    assert_eq!(fate(&recovery), Fate::New, "there was nothing that could be locked");
+    (plan, world, state, secrets)
+}
+
+fn fate(recovery: &Recovery) -> Fate {
+    recovery.services[0].1.clone()
+}
+
+fn found(from: &str, others: &[&str]) -> Fate {
+    let name = |name: &str| name.parse().unwrap();
+    Fate::Found { from: name(from), others: others.iter().map(|one| name(one)).collect() }
+}
+
+#[test]
+fn a_deploy_without_its_state_recovers_the_passwords_and_changes_nothing() {
+    let (plan, world, _, before) = deployed();
+    let (there, calls) = (inventory(&plan, &world), world.log().len());
+    let state = tempfile::tempdir().unwrap();
+    let (recovery, after, run) = deploy(&plan, &world, state.path());
+    assert_eq!(fate(&recovery), found("cache-0", &[]));
+    assert!(before.credentials == after.credentials, "clients keep theirs");
+    assert_eq!(run.actions.counts().changes(), 0);
+    assert_eq!(inventory(&plan, &world), there);
+    // As after a look: a process for each engine, nothing else.
+    let calls = world.log().split_off(calls);
+    assert!(calls.iter().all(|call| call.name == "agent guest-exec"), "{calls:?}");
+    // What was recovered is kept: nothing is asked for the next time.
+    let (recovery, again, _) = deploy(&plan, &world, state.path());
+    assert_eq!(recovery, Recovery::default());
+    assert!(again.credentials == before.credentials);
+    // And nothing of it got into the journal.
+    let journal = std::fs::read_to_string(state.path().join("journal.jsonl")).unwrap_or_default();
+    for known in before.credentials.values() {
+        assert!(!journal.contains(known.client.expose()));
+        assert!(!journal.contains(known.internal.expose()));
+        assert!(!format!("{recovery:?}").contains(known.client.expose()));
+    }
+}
+
+#[test]
+fn who_only_looks_finds_the_passwords_and_keeps_none() {
+    let (plan, world, _, before) = deployed();
+    let state = tempfile::tempdir().unwrap();
+    for make in [Make::Nothing, Make::Unkept] {
+        let (recovery, found) = settle(&plan, &world, state.path(), make);
+        assert!(found.credentials == before.credentials);
+        assert!(!format!("{recovery:?} {found:?}").contains("for-"), "{recovery:?}");
+        assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn one_guest_that_answers_is_enough() {
+    let (plan, world, _, before) = deployed();
+    // The planned masters of two groups, and a replica, are on these.
+    for host in ["h1", "h2"] {
+        let host = HostName::new(host).unwrap();
+        world.power_cut(&host);
+        world.power_on(&host);
+    }
+    let state = tempfile::tempdir().unwrap();
+    let (recovery, after, run) = deploy(&plan, &world, state.path());
+    assert!(matches!(fate(&recovery), Fate::Found { .. }), "{recovery:?}");
+    assert!(before.credentials == after.credentials);
+    assert_eq!(run.actions.counts().create, 0);
+}
+
+#[test]
+fn without_a_guest_that_answers_the_loss_is_told_and_the_deploy_goes_on() {
+    let (plan, world, _, before) = deployed();
+    for host in ["h1", "h2", "h3"] {
+        let host = HostName::new(host).unwrap();
+        world.power_cut(&host);
+        world.power_on(&host);
+    }
+    let state = tempfile::tempdir().unwrap();
+    let (recovery, after, _) = deploy(&plan, &world, state.path());
+    assert_eq!(fate(&recovery), Fate::Lost);
+    assert!(before.credentials != after.credentials);
+    let (_, _, run) = deploy(&plan, &world, state.path());
+    assert_eq!(run.actions.counts().changes(), 0);
+}
+
+#[test]
+fn a_change_of_passwords_that_was_cut_off_is_ended_with_those_of_most() {
+    let (plan, world, _, before) = deployed();
+    let cache = ServiceName::new("cache").unwrap();
+    let text = world.file("shop-cache-1", "/etc/redis/secrets.conf").unwrap();
+    let old = before.credentials[&cache].client.expose();
+    world.put_file(
+        "shop-cache-1",
+        "/etc/redis/secrets.conf",
+        &text.replace(old, "half-changed-password"),
+    );
+    let state = tempfile::tempdir().unwrap();
+    let (recovery, after, run) = deploy(&plan, &world, state.path());
+    assert_eq!(fate(&recovery), found("cache-0", &["cache-1"]));
+    assert!(before.credentials == after.credentials);
+    let changed = run.actions.steps().filter(|(_, step)| step.action != Action::NoOp);
+    assert!(changed.count() <= 1, "{:?}", run.actions.counts());
+}
+
+#[test]
+fn the_authority_of_certificates_cannot_be_recovered_and_this_is_told() {
+    let mut plan = plan();
+    plan.services[0].access.tls = true;
+    let (world, state) = (SimulatedWorld::new(&plan.topology), tempfile::tempdir().unwrap());
+    let (recovery, before, _) = deploy(&plan, &world, state.path());
+    assert!(!recovery.authority_lost, "there was none before");
+    for file in ["/etc/redis/server.key", "/etc/redis/server.crt", "/etc/redis/ca.crt"] {
+        assert!(world.file("shop-cache-0", file).is_some(), "{file}");
+    }
+    let key = std::fs::read_to_string(state.path().join("secrets/ca.key")).unwrap();
+    for instance in &plan.instances {
+        for file in ["/etc/redis/server.key", "/etc/redis/ca.crt", "/etc/redis/secrets.conf"] {
+            assert!(world.file(&instance.domain, file).is_none_or(|text| !text.contains(&key)));
+        }
+    }
+    let state = tempfile::tempdir().unwrap();
+    let (recovery, after, run) = deploy(&plan, &world, state.path());
+    assert!(recovery.authority_lost);
+    assert_eq!(fate(&recovery), found("cache-0", &[]));
+    assert!(before.credentials == after.credentials && before.identities != after.identities);
+    // What a dry run foresees: each certificate, and no new machine.
+    let counts = run.actions.counts();
+    assert_eq!((counts.create, counts.replace, counts.delete), (0, 0, 0), "{counts:?}");
+    assert!(counts.update >= 6, "{counts:?}");
+}
