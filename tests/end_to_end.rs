@@ -250,13 +250,22 @@ fn a_spec_becomes_a_cluster_that_survives_a_host_and_goes_without_a_trace() {
     assert!(again.contains("nothing to do"), "{again}");
     desk.hostsplit(&["deploy", "plan.json", "--dry-run"], 0);
 
+    step("without its state a deploy finds the passwords in the guests, and has nothing to do");
+    let before = password(&desk);
+    for file in ["plan.json", ".hostsplit/quickstart/journal.jsonl"] {
+        assert!(!fs::read_to_string(desk.0.path().join(file)).unwrap().contains(&before));
+    }
+    fs::remove_dir_all(desk.0.path().join(".hostsplit")).unwrap();
+    desk.hostsplit(&["deploy", "plan.json", "--dry-run"], 0);
+    let recovered = desk.hostsplit(&["deploy", "plan.json", "--yes"], 0);
+    assert!(recovered.contains("recovered the passwords of cache"), "{recovered}");
+    assert!(recovered.contains("nothing to do"), "{recovered}");
+
     step("nobody gets in without the password, and nobody sees it");
     let password = password(&desk);
+    assert!(password == before, "clients keep their password");
     let refused = redis(&mut client(&plan, "h2"), "get key:0\n".to_owned());
     assert_eq!(refused, ["NOAUTH Authentication required."]);
-    for file in ["plan.json", ".hostsplit/quickstart/journal.jsonl"] {
-        assert!(!fs::read_to_string(desk.0.path().join(file)).unwrap().contains(&password));
-    }
     let client = |host: &str| {
         let mut client = client(&plan, host);
         client.env("REDISCLI_AUTH", &password);

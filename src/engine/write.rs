@@ -1,14 +1,15 @@
 //! Files into a guest: rendered text to a file with content, owner and mode,
 //! replaced at once or not at all.
+//!
+//! A process that the agent starts costs an emulated guest ten times as much as a
+//! file that the agent reads itself, so there are as few as can be.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::engine::{Change, ConfigFile, EngineError, Guest};
 
@@ -23,68 +24,82 @@ struct Written {
 }
 
 impl Guest<'_> {
-    /// Brings a file to its content, owner and mode. A reader sees the old or
-    /// the new file, never a part of one, and nobody but its owner sees it
-    /// while it is written.
+    /// Brings a file to its content, owner and mode.
     ///
     /// # Errors
-    /// The agent, or a command on the file, with what it said.
+    /// As [`Guest::replace_files`].
     pub fn write_file(&self, file: &ConfigFile) -> Result<Change, EngineError> {
-        if self.has_file(file)? {
-            return Ok(Change::NotNeeded);
-        }
-        self.replace_file(file)
+        let stale = self.stale_files(std::slice::from_ref(file))?;
+        let made = self.replace_files(&stale)?;
+        Ok(made.into_iter().next().map_or(Change::NotNeeded, Change::Made))
     }
 
-    /// The same for a file that is known to differ: in emulated guests each look
-    /// costs as much as a part of the work.
+    /// Replaces files and says so, file by file. A reader sees the old or the new
+    /// file, never a part of one, and nobody but its owner sees it while it is
+    /// written.
     ///
     /// # Errors
-    /// As [`Guest::write_file`].
-    pub fn replace_file(&self, file: &ConfigFile) -> Result<Change, EngineError> {
-        let path = file.path.as_str();
+    /// The agent, or a command on a file, with what it said.
+    pub fn replace_files(&self, files: &[&ConfigFile]) -> Result<Vec<String>, EngineError> {
+        let new: Vec<String> = files.iter().map(|file| format!("{}.new", file.path)).collect();
+        for (file, new) in files.iter().zip(&new) {
+            self.make(file, new)?;
+        }
+        if !files.is_empty() {
+            let mut sync = vec!["sync"];
+            sync.extend(new.iter().map(String::as_str));
+            self.run_ok(&sync, SMALL)?;
+        }
+        let mut made = Vec::new();
+        for (file, new) in files.iter().zip(&new) {
+            self.run_ok(&["mv", "-f", new, &file.path], SMALL)?;
+            made.push(format!("wrote {}", file.path));
+        }
+        Ok(made)
+    }
+
+    /// Makes a file as `file` shall be, at another path.
+    fn make(&self, file: &ConfigFile, path: &str) -> Result<(), EngineError> {
         let mode = format!("{:o}", file.mode);
-        let new = format!("{path}.new");
         let (user, group) = file.owner.split_once(':').unwrap_or((&file.owner, &file.owner));
         // The agent makes files world-writable (QEMU's CVE-2013-2007 and the
         // default that followed it), so the file is made before it is opened, with
         // the owner and mode that it is to have; the agent, which is root, may
         // write to it all the same.
-        let make = ["install", "-m", &mode, "-o", user, "-g", group, "/dev/null", &new];
+        let make = ["install", "-m", &mode, "-o", user, "-g", group, "/dev/null", path];
         self.run_ok(&make, SMALL)?;
-        self.fill(&new, file.text.as_bytes())?;
-        if !self.has_content(&new, file.text.as_bytes())? {
-            return Err(self.unreadable(&new, &"it does not hold what was written to it"));
+        self.fill(path, file.text.as_bytes())?;
+        if self.read_file(path)?.as_ref() != Some(&file.text) {
+            return Err(self.unreadable(path, &"it does not hold what was written to it"));
         }
-        self.run_ok(&["sync", &new], SMALL)?;
-        self.run_ok(&["mv", "-f", &new, path], SMALL)?;
-        Ok(Change::Made(format!("wrote {path}")))
+        Ok(())
     }
 
-    /// Whether a file is there as it should be.
+    /// The files that are not there as they should be.
     ///
     /// # Errors
     /// The agent.
-    pub fn has_file(&self, file: &ConfigFile) -> Result<bool, EngineError> {
-        let mode = format!("{:o}", file.mode);
-        Ok(self.has_content(&file.path, file.text.as_bytes())?
-            && self.has_rights(&file.path, &mode, &file.owner)?)
-    }
-
-    /// Whether the file is there with these bytes.
-    fn has_content(&self, path: &str, bytes: &[u8]) -> Result<bool, EngineError> {
-        let seen = self.run(&["sha256sum", path], SMALL)?;
-        let digest = Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        Ok(seen.is_ok() && seen.stdout.split_whitespace().next() == Some(digest.as_str()))
-    }
-
-    fn has_rights(&self, path: &str, mode: &str, owner: &str) -> Result<bool, EngineError> {
-        let seen = self.run_ok(&["stat", "-c", "%a %U:%G", path], SMALL)?;
-        Ok(seen.trim() == format!("{mode} {owner}"))
+    pub fn stale_files<'f>(
+        &self,
+        files: &'f [ConfigFile],
+    ) -> Result<Vec<&'f ConfigFile>, EngineError> {
+        let mut same = Vec::new();
+        for file in files {
+            if self.read_file(&file.path)?.as_ref() == Some(&file.text) {
+                same.push(file.path.as_str());
+            }
+        }
+        let mut rights = String::new();
+        if !same.is_empty() {
+            // One that is gone by now has no line.
+            let stat = [&["stat", "-c", "%a %U:%G %n"], same.as_slice()].concat();
+            rights = self.run(&stat, SMALL)?.stdout;
+        }
+        let is_right = |file: &&ConfigFile| {
+            let line = format!("{:o} {} {}", file.mode, file.owner, file.path);
+            same.contains(&file.path.as_str()) && rights.lines().any(|seen| seen == line)
+        };
+        Ok(files.iter().filter(|file| !is_right(file)).collect())
     }
 
     /// Replaces the content of an existing file.

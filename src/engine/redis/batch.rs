@@ -75,34 +75,62 @@ impl<'a> Session<'a> {
         self.run(&["-c"], commands)
     }
 
+    /// Sends any number of commands.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub(super) fn ask_all(&self, commands: &[String]) -> Result<Vec<Answer>, EngineError> {
+        let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+        let mut said = self.send(&[], &commands)?;
+        Ok(commands.into_iter().map(|command| said.answer(command)).collect())
+    }
+
     fn run<const N: usize>(
         &self,
         options: &[&str],
         commands: [&str; N],
     ) -> Result<[Answer; N], EngineError> {
+        let mut said = self.send(options, &commands)?;
+        Ok(commands.map(|command| said.answer(command)))
+    }
+
+    fn send(&self, options: &[&str], commands: &[&str]) -> Result<Said<'a>, EngineError> {
         let (address, port) = (self.address.to_string(), self.port.to_string());
         let mut line = self.door.line(&address, &port);
         line.extend_from_slice(options);
         let environment = Door::environment(self.password);
-        let input = script(&commands);
+        let input = script(commands);
         let call = Call { command: &line, input: &input, environment: &environment };
         let output = self.guest.call(&call, self.limit)?;
-        let mut answers = answers(&output.stdout).into_iter();
-        Ok(commands.map(|command| {
-            let (status, said) = match answers.next() {
-                Some(answer) => match refusal(&answer) {
-                    None => return Ok(answer),
-                    Some(refusal) => ("an error", refusal.to_owned()),
-                },
-                None => ("no answer", complaint(&output)),
-            };
-            Err(EngineError::Command {
-                domain: self.guest.domain.to_owned(),
-                command: format!("{} {}", line.join(" "), shown(command)),
-                status: status.to_owned(),
-                output: said,
-            })
-        }))
+        let answers = answers(&output.stdout).into_iter();
+        Ok(Said { domain: self.guest.domain, line: line.join(" "), output, answers })
+    }
+}
+
+/// What came back, answer by answer.
+struct Said<'a> {
+    domain: &'a str,
+    line: String,
+    output: Output,
+    answers: std::vec::IntoIter<String>,
+}
+
+impl Said<'_> {
+    /// The answer to the next command.
+    fn answer(&mut self, command: &str) -> Answer {
+        let (status, said) = match self.answers.next() {
+            Some(answer) => match refusal(&answer) {
+                None => return Ok(answer),
+                Some(refusal) => ("an error", refusal.to_owned()),
+            },
+            None => ("no answer", complaint(&self.output)),
+        };
+        Err(EngineError::Command {
+            domain: self.domain.to_owned(),
+            command: format!("{} {}", self.line, shown(command)),
+            status: status.to_owned(),
+            output: said,
+        })
     }
 }
 

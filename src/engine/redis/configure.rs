@@ -15,6 +15,8 @@ use crate::plan::Instance;
 const SYSTEMD: Duration = Duration::from_secs(300);
 /// How long it may load its data before it answers.
 const LOADING: Duration = Duration::from_secs(900);
+/// States of a unit file that `systemctl is-enabled` calls enabled for good.
+const ENABLED: [&str; 5] = ["enabled", "static", "alias", "indirect", "generated"];
 /// What Redis says of a password that it does not know, and of none.
 const STRANGERS: [&str; 2] = ["WRONGPASS", "NOAUTH"];
 
@@ -34,13 +36,15 @@ pub(super) fn configure(
     let guest = guests.guest(&instance.name)?;
     let at = (address(instance)?, port(instance)?);
     let work = Work { guest: &guest, door, instance, at };
-    let mut made = work.write(files)?;
-    if !work.is("is-enabled")? {
-        work.systemctl("enable")?;
+    let unit = work.unit()?;
+    let (mut made, runs) = work.write(files, unit.active)?;
+    if !unit.enabled || !runs {
+        work.systemctl(&["enable", "--now"])?;
+    }
+    if !unit.enabled {
         made.push(format!("enabled {}", door.software.unit));
     }
-    if !work.is("is-active")? {
-        work.systemctl("start")?;
+    if !runs {
         made.push(format!("started {}", door.software.unit));
     }
     if let Some(done) = work.wait_until_serving()? {
@@ -56,33 +60,33 @@ struct Work<'a> {
     at: (Ipv4Addr, u16),
 }
 
+/// A service as systemd has it.
+struct Unit {
+    enabled: bool,
+    active: bool,
+}
+
 impl Work<'_> {
-    /// Writes the files that differ; says what was done.
-    fn write(&self, files: &[ConfigFile]) -> Result<Vec<String>, EngineError> {
-        let mut stale = Vec::new();
-        for file in files {
-            if !self.guest.has_file(file)? {
-                stale.push(file);
-            }
-        }
+    /// Writes the files that differ; says what was done, and whether the service
+    /// still runs.
+    fn write(
+        &self,
+        files: &[ConfigFile],
+        active: bool,
+    ) -> Result<(Vec<String>, bool), EngineError> {
+        let stale = self.guest.stale_files(files)?;
         let secrets = self.door.software.secrets;
         let only_secrets = stale.iter().all(|file| file.path == secrets);
-        let mut made = Vec::new();
         if stale.is_empty() {
-            return Ok(made);
+            return Ok((Vec::new(), active));
         }
         let known = if only_secrets { self.guest.read_file(secrets)? } else { None };
         let old = known.as_deref().and_then(users::internal_of);
-        let active = self.is("is-active")?;
         let live = active && old.is_some();
         if active && !live {
-            self.systemctl("stop")?;
+            self.systemctl(&["stop"])?;
         }
-        for file in stale {
-            if let Change::Made(what) = self.guest.replace_file(file)? {
-                made.push(what);
-            }
-        }
+        let mut made = self.guest.replace_files(&stale)?;
         if let (true, Some(old)) = (live, old) {
             match users::renew(self.guest, self.door, self.at, old) {
                 Ok(()) => made.push("renewed passwords".to_owned()),
@@ -92,15 +96,25 @@ impl Work<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(made)
+        Ok((made, live))
     }
 
-    fn is(&self, state: &str) -> Result<bool, EngineError> {
-        Ok(self.guest.run(&["systemctl", state, self.door.software.unit], SYSTEMD)?.is_ok())
+    /// What systemd makes of the service.
+    fn unit(&self) -> Result<Unit, EngineError> {
+        let properties = "--property=UnitFileState,ActiveState";
+        let show = ["systemctl", "show", properties, self.door.software.unit];
+        let shown = self.guest.run_ok(&show, SYSTEMD)?;
+        let value = |name: &str| {
+            let mut lines = shown.lines().filter_map(|line| line.split_once('='));
+            lines.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+        };
+        let enabled = ENABLED.contains(&value("UnitFileState"));
+        Ok(Unit { enabled, active: value("ActiveState") == "active" })
     }
 
-    fn systemctl(&self, verb: &str) -> Result<(), EngineError> {
-        self.guest.run_ok(&["systemctl", verb, self.door.software.unit], SYSTEMD).map(|_| ())
+    fn systemctl(&self, verb: &[&str]) -> Result<(), EngineError> {
+        let command = [&["systemctl"], verb, &[self.door.software.unit]].concat();
+        self.guest.run_ok(&command, SYSTEMD).map(|_| ())
     }
 
     /// Waits until it answers us. One that runs with other passwords than those
@@ -121,7 +135,7 @@ impl Work<'_> {
             };
             let stranger = STRANGERS.iter().any(|word| last.contains(word));
             if stranger && restarted.is_none() {
-                self.systemctl("restart")?;
+                self.systemctl(&["restart"])?;
                 restarted = Some(format!("restarted {}", self.door.software.unit));
                 continue;
             }

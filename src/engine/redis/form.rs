@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::batch::Session;
 use super::differences::differences;
 use super::observe::{Observed, observe};
 use super::picture::Picture;
-use super::steps::{Order, Step, steps, summary};
+use super::send::send;
+use super::steps::{Step, steps, summary};
 use super::target::Target;
 use crate::engine::{Change, EngineError, Guests, Mismatch};
 use crate::hypervisor::ErrorKind;
@@ -48,9 +48,7 @@ pub(super) fn form(
         if steps.is_empty() {
             return Ok(work.change());
         }
-        for step in &steps {
-            work.command(step)?;
-        }
+        work.command(&steps)?;
         seen = work.wait_for_effect(&steps);
     }
     let observed = observe(guests, target);
@@ -113,53 +111,22 @@ impl Work<'_> {
         lost.map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    fn command(&mut self, step: &Step) -> Result<(), EngineError> {
-        let Some(seat) = self.target.seats.iter().find(|seat| seat.name == step.at) else {
-            return Ok(());
-        };
-        let guest = self.guests.guest(&seat.name)?;
-        let command = self.words(&step.order).join(" ");
-        let session = Session::new(&guest, &self.target.door, (seat.address, seat.port));
-        tracing::info!(service = %self.service, "{step}");
-        let [answer] = session.ask([&command])?;
-        match answer {
-            Ok(_) => {
-                self.refused = 0;
-                self.done.push(step.clone());
-                Ok(())
-            }
-            Err(EngineError::Command { .. }) if self.refused < REFUSALS => {
-                self.refused += 1;
-                Ok(())
-            }
-            Err(error) => Err(error),
+    /// Sends commands; a few may be refused, since what we saw may have changed.
+    fn command(&mut self, steps: &[Step]) -> Result<(), EngineError> {
+        for step in steps {
+            tracing::info!(service = %self.service, "{step}");
         }
-    }
-
-    /// The words of the command.
-    fn words(&self, order: &Order) -> Vec<String> {
-        let mut words = vec!["CLUSTER".to_owned()];
-        match order {
-            Order::SetConfigEpoch(epoch) => {
-                words.extend(["SET-CONFIG-EPOCH".into(), epoch.to_string()]);
+        for (step, answer) in send(self.guests, self.target, steps)? {
+            match answer {
+                Ok(_) => {
+                    self.refused = 0;
+                    self.done.push(step.clone());
+                }
+                Err(EngineError::Command { .. }) if self.refused < REFUSALS => self.refused += 1,
+                Err(error) => return Err(error),
             }
-            Order::Meet(other) => {
-                words.push("MEET".into());
-                let other = self.target.seats.iter().find(|seat| seat.name == *other);
-                words.extend(other.map(|seat| seat.address.to_string()));
-                words.extend(other.map(|seat| seat.port.to_string()));
-            }
-            Order::AddSlots(slots) => {
-                words.push("ADDSLOTSRANGE".into());
-                let bounds = slots.ranges().iter().flat_map(|(first, last)| [first, last]);
-                words.extend(bounds.map(ToString::to_string));
-            }
-            Order::Replicate(master, _) => words.extend(["REPLICATE".into(), master.to_string()]),
-            Order::Forget(member) => words.extend(["FORGET".into(), member.to_string()]),
-            Order::Failover => words.push("FAILOVER".into()),
-            Order::Inherit => words.extend(["FAILOVER".into(), "FORCE".into()]),
         }
-        words
+        Ok(())
     }
 
     /// Gives commands time to show before any of their kind would be repeated;

@@ -19,6 +19,7 @@ mod parallel;
 pub mod picture;
 mod probe;
 mod refusal;
+mod send;
 mod settings;
 pub mod steps;
 pub mod target;

@@ -1,9 +1,5 @@
 //! The few commands that our code runs in guests.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
-
 use super::guest::{Inside, endpoint};
 use super::host::File;
 use super::redis::Login;
@@ -57,19 +53,13 @@ pub(super) fn run(
         ("chmod", [mode, path]) => on_file(guest, path, |file| file.mode = octal(mode)),
         ("mv", ["-f", from, to]) => rename(guest, from, to),
         ("cat", [path]) => look(guest, path, |file| String::from_utf8_lossy(&file.bytes).into()),
-        ("sha256sum", [path]) => {
-            look(guest, path, |file| format!("{}  {path}\n", hex(&file.bytes)))
-        }
-        ("stat", ["-c", "%a %U:%G", path]) => {
-            look(guest, path, |file| format!("{:o} {}\n", file.mode, file.owner))
-        }
-        ("systemctl", [verb, unit]) if software(unit).is_some() => match software(unit) {
+        ("stat", ["-c", "%a %U:%G %n", paths @ ..]) => stat(guest, paths),
+        ("systemctl", [verb @ .., unit]) => match software(unit) {
             Some(software) => systemctl(guest, verb, software),
-            None => return None,
+            None => Outcome::failed(5, format!("Unit {unit} could not be found.")),
         },
-        ("systemctl", [_, unit]) => Outcome::failed(5, format!("Unit {unit} could not be found.")),
         ("redis-cli" | "valkey-cli", args) => redis_cli(guest, args, input, password),
-        ("chmod" | "mv" | "install" | "stat" | "sha256sum" | "cat" | "systemctl", _) => {
+        ("chmod" | "mv" | "install" | "stat" | "cat" | "systemctl", _) => {
             Outcome::failed(64, format!("not simulated: {program} {}", args.join(" ")))
         }
         _ => return None,
@@ -88,14 +78,6 @@ fn is_benchmark(program: &str) -> bool {
 
 fn octal(mode: &str) -> u32 {
     u32::from_str_radix(mode, 8).unwrap_or_default()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn missing(path: &str) -> Outcome {
@@ -135,28 +117,45 @@ fn look(guest: &mut Inside<'_>, path: &str, show: impl FnOnce(&File) -> String) 
     file.map_or_else(|| missing(path), |file| Outcome::ok(show(file)))
 }
 
-fn systemctl(guest: &mut Inside<'_>, verb: &str, software: &'static Software) -> Outcome {
+/// Rights of files; it goes on after one that is not there.
+fn stat(guest: &mut Inside<'_>, paths: &[&str]) -> Outcome {
+    let mut all = Outcome::ok("");
+    for path in paths {
+        let show = |file: &File| format!("{:o} {} {path}\n", file.mode, file.owner);
+        let one = look(guest, path, show);
+        all.status = all.status.max(one.status);
+        all.stdout += &one.stdout;
+        all.stderr += &one.stderr;
+    }
+    all
+}
+
+fn systemctl(guest: &mut Inside<'_>, verb: &[&str], software: &'static Software) -> Outcome {
     let active = guest.redis().is_some();
     let Some(root) = guest.root() else { return Outcome::failed(1, "no root volume") };
     match verb {
-        "enable" => {
-            root.enabled = Some(software);
-            Outcome::ok("")
+        ["show", "--property=UnitFileState,ActiveState"] => {
+            let enabled = if root.enabled == Some(software) { "enabled" } else { "disabled" };
+            let active = if active { "active" } else { "inactive" };
+            Outcome::ok(format!("ActiveState={active}\nUnitFileState={enabled}\n"))
         }
-        "is-enabled" if root.enabled == Some(software) => Outcome::ok("enabled\n"),
-        "is-enabled" => Outcome { status: 1, ..Outcome::ok("disabled\n") },
-        "is-active" if active => Outcome::ok("active\n"),
-        "is-active" => Outcome { status: 3, ..Outcome::ok("inactive\n") },
-        "stop" => {
+        ["enable", "--now"] => {
+            root.enabled = Some(software);
+            if active { Outcome::ok("") } else { start(guest, software) }
+        }
+        ["stop"] => {
             guest.stop_redis();
             Outcome::ok("")
         }
-        "start" if active => Outcome::ok(""),
-        "start" | "restart" => match guest.start_redis(software) {
-            Ok(()) => Outcome::ok(""),
-            Err(error) => Outcome::failed(1, format!("Job for {} failed: {error}", software.unit)),
-        },
-        other => Outcome::failed(64, format!("not simulated: systemctl {other}")),
+        ["restart"] => start(guest, software),
+        other => Outcome::failed(64, format!("not simulated: systemctl {}", other.join(" "))),
+    }
+}
+
+fn start(guest: &mut Inside<'_>, software: &'static Software) -> Outcome {
+    match guest.start_redis(software) {
+        Ok(()) => Outcome::ok(""),
+        Err(error) => Outcome::failed(1, format!("Job for {} failed: {error}", software.unit)),
     }
 }
 

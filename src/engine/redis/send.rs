@@ -1,0 +1,71 @@
+//! Commands to instances: all of one instance through one `redis-cli`, which costs an
+//! emulated guest more than what it sends, and all instances at the same time.
+
+use super::batch::{Answer, Session};
+use super::parallel::on_each;
+use super::steps::{Order, Step};
+use super::target::{Seat, Target};
+use crate::engine::{EngineError, Guests};
+
+/// Sends steps of one kind; each with its answer, instance by instance in the order
+/// in which they come first.
+///
+/// # Errors
+/// The agent of an instance. What Redis refuses is the answer.
+pub(super) fn send<'a>(
+    guests: &dyn Guests,
+    target: &Target,
+    steps: &'a [Step],
+) -> Result<Vec<(&'a Step, Answer)>, EngineError> {
+    let mut lots: Vec<(&Seat, Vec<&Step>)> = Vec::new();
+    for step in steps {
+        match lots.iter_mut().find(|(seat, _)| seat.name == step.at) {
+            Some((_, lot)) => lot.push(step),
+            None => {
+                let seat = target.seats.iter().find(|seat| seat.name == step.at);
+                lots.extend(seat.map(|seat| (seat, vec![step])));
+            }
+        }
+    }
+    let ask = |(seat, lot): &(&Seat, Vec<&Step>)| {
+        let guest = guests.guest(&seat.name)?;
+        let session = Session::new(&guest, &target.door, (seat.address, seat.port));
+        let commands: Vec<String> = lot.iter().map(|step| words(target, &step.order)).collect();
+        session.ask_all(&commands)
+    };
+    // Masters vote once in an epoch: two elections at a time would hinder each other.
+    let elects = |step: &Step| matches!(step.order, Order::Failover | Order::Inherit);
+    let answers: Vec<_> =
+        if steps.iter().any(elects) { lots.iter().map(ask).collect() } else { on_each(&lots, ask) };
+    let mut all = Vec::new();
+    for ((_, lot), answers) in lots.into_iter().zip(answers) {
+        all.extend(lot.into_iter().zip(answers?));
+    }
+    Ok(all)
+}
+
+/// The words of a command.
+fn words(target: &Target, order: &Order) -> String {
+    let mut words = vec!["CLUSTER".to_owned()];
+    match order {
+        Order::SetConfigEpoch(epoch) => {
+            words.extend(["SET-CONFIG-EPOCH".into(), epoch.to_string()]);
+        }
+        Order::Meet(other) => {
+            words.push("MEET".into());
+            let other = target.seats.iter().find(|seat| seat.name == *other);
+            words.extend(other.map(|seat| seat.address.to_string()));
+            words.extend(other.map(|seat| seat.port.to_string()));
+        }
+        Order::AddSlots(slots) => {
+            words.push("ADDSLOTSRANGE".into());
+            let bounds = slots.ranges().iter().flat_map(|(first, last)| [first, last]);
+            words.extend(bounds.map(ToString::to_string));
+        }
+        Order::Replicate(master, _) => words.extend(["REPLICATE".into(), master.to_string()]),
+        Order::Forget(member) => words.extend(["FORGET".into(), member.to_string()]),
+        Order::Failover => words.push("FAILOVER".into()),
+        Order::Inherit => words.extend(["FAILOVER".into(), "FORCE".into()]),
+    }
+    words.join(" ")
+}
