@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::keep::{Result, SecretError};
+use super::error::{Result, SecretError};
 use crate::files;
 
 /// The list of what we made: a line of `sha256sum` for each file.

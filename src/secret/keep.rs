@@ -10,61 +10,18 @@
 //!
 //! All files have mode 0600, their directory 0700. Passwords that are not there
 //! can be handed in as [`Recovered`]: what runs knows them.
-#![expect(clippy::disallowed_methods, reason = "edge: files that a spec refers to")]
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Folder, Forgotten, closed, failed};
-use super::{Authority, Credentials, Identity, Secret, Secrets};
+use super::error::Result;
+use super::folder::{Folder, Forgotten};
+use super::search::Search;
+use super::{Credentials, Secrets};
 use crate::ids::ServiceName;
-use crate::plan::{Instance, Plan, ServicePlan};
+use crate::plan::Plan;
 use crate::spec::Password;
-
-/// A secret that cannot be had. Never carries one.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The file system refused.
-    #[error("{what} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Others than its owner can read a file.
-    #[error("{} can be read by others (mode {mode:o}); chmod 600 it, and change what it holds", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// Something that is no secret.
-    #[error("service {service}: the password from {origin} cannot be used: {problem}")]
-    Unusable {
-        /// The service.
-        service: ServiceName,
-        /// Where it came from.
-        origin: String,
-        /// Why not.
-        problem: String,
-    },
-    /// Keys or certificates.
-    #[error("{}: {problem}", path.display())]
-    Authority {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
-pub(super) type Result<T> = std::result::Result<T, SecretError>;
 
 /// What a reference to a secret leads to besides files.
 pub trait Sources {
@@ -126,15 +83,6 @@ pub struct Keep {
     beside: PathBuf,
 }
 
-/// One search for the secrets of a plan.
-struct Search<'a> {
-    keep: &'a Keep,
-    plan: &'a Plan,
-    sources: &'a dyn Sources,
-    recovered: &'a Recovered,
-    make: Make,
-}
-
 impl Keep {
     /// The secrets of a state directory; `beside` is where relative references
     /// begin.
@@ -181,7 +129,7 @@ impl Keep {
         recovered: &Recovered,
         make: Make,
     ) -> Result<Secrets> {
-        Search { keep: self, plan, sources, recovered, make }.run()
+        Search { folder: &self.folder, beside: &self.beside, plan, sources, recovered, make }.run()
     }
 
     /// Removes what we made: the deployment is gone. Other files stay.
@@ -202,154 +150,17 @@ impl Keep {
 }
 
 /// The file with our own password for a service.
-fn internal(service: &ServiceName) -> String {
+pub(super) fn internal(service: &ServiceName) -> String {
     format!("{service}.internal")
 }
 
-impl Search<'_> {
-    fn run(&self) -> Result<Secrets> {
-        let mut secrets = Secrets::default();
-        for service in &self.plan.services {
-            let Some(password) = &service.access.password else { continue };
-            let known = self.recovered.get(&service.name);
-            let client = self.client(service, password)?;
-            let file = internal(&service.name);
-            let internal = self.kept(&file, service, known.map(|known| &known.internal))?;
-            if let Some((client, internal)) = client.zip(internal) {
-                let credentials = Credentials { client, internal };
-                secrets.credentials.insert(service.name.clone(), credentials);
-            }
-        }
-        let wants = |instance: &&Instance| {
-            let mut services = self.plan.services.iter();
-            services.any(|service| service.name == instance.service && service.access.tls)
-        };
-        let wanting: Vec<&Instance> = self.plan.instances.iter().filter(wants).collect();
-        if wanting.is_empty() {
-            return Ok(secrets);
-        }
-        let Some(authority) = self.authority()? else { return Ok(secrets) };
-        for instance in wanting {
-            if let Some(identity) = self.identity(&authority, instance)? {
-                secrets.identities.insert(instance.name.clone(), identity);
-            }
-        }
-        Ok(secrets)
-    }
-
-    fn client(&self, service: &ServicePlan, password: &Password) -> Result<Option<Secret>> {
-        let unusable = |origin: &str, problem: String| SecretError::Unusable {
-            service: service.name.clone(),
-            origin: origin.to_owned(),
-            problem,
-        };
-        let (origin, text) = match password {
-            Password::Generated => {
-                let known = self.recovered.get(&service.name).map(|known| &known.client);
-                return self.kept(service.name.as_str(), service, known);
-            }
-            Password::File(file) => {
-                let path = self.keep.beside.join(file);
-                let text = fs::read_to_string(&path).map_err(failed("cannot read", &path))?;
-                closed(&path)?;
-                (format!("file {file}"), text)
-            }
-            Password::Environment(name) => {
-                let origin = format!("environment variable {name}");
-                let text = self.sources.environment(name);
-                let text = text.ok_or_else(|| unusable(&origin, "it is not set".to_owned()))?;
-                (origin, text)
-            }
-            Password::Command(command) => {
-                let origin = format!("`{command}`");
-                let text = self.sources.run(command);
-                let text = text.map_err(|error| unusable(&origin, error.to_string()))?;
-                (origin, text)
-            }
-        };
-        Secret::parse(&text).map(Some).map_err(|problem| unusable(&origin, problem))
-    }
-
-    /// A password that we made before, know otherwise, or make now.
-    fn kept(
-        &self,
-        name: &str,
-        service: &ServicePlan,
-        known: Option<&Secret>,
-    ) -> Result<Option<Secret>> {
-        let path = self.keep.folder.path(name);
-        if let Some(text) = self.keep.folder.text(name)? {
-            let parsed = Secret::parse(&text).map_err(|problem| {
-                let (service, origin) = (service.name.clone(), path.display().to_string());
-                SecretError::Unusable { service, origin, problem }
-            })?;
-            return Ok(Some(parsed));
-        }
-        let secret = match known {
-            Some(known) => known.clone(),
-            None if self.make == Make::Nothing => return Ok(None),
-            None => Secret::generate().map_err(failed("no random bytes for", &path))?,
-        };
-        self.put(name, &format!("{}\n", secret.expose()))?;
-        Ok(Some(secret))
-    }
-
-    fn put(&self, name: &str, text: &str) -> Result<()> {
-        if self.make == Make::Kept { self.keep.folder.put(name, text) } else { Ok(()) }
-    }
-
-    fn authority(&self) -> Result<Option<Authority>> {
-        let (plan, folder) = (self.plan, &self.keep.folder);
-        let wrong = |problem| SecretError::Authority { path: folder.path("ca.key"), problem };
-        if let Some((certificate, key)) = folder.text("ca.crt")?.zip(folder.text("ca.key")?) {
-            return Authority::read(&plan.name, certificate, Secret(key)).map(Some).map_err(wrong);
-        }
-        if self.make == Make::Nothing {
-            return Ok(None);
-        }
-        let authority = Authority::generate(&plan.name).map_err(wrong)?;
-        if self.make == Make::Kept {
-            // One without its key must not be taken for that of the new key.
-            folder.remove("ca.crt")?;
-        }
-        // The certificate last: it says that the key is there.
-        self.put("ca.key", authority.key().expose())?;
-        self.put("ca.crt", authority.certificate())?;
-        Ok(Some(authority))
-    }
-
-    /// The certificate of an instance. One that another authority signed, or for
-    /// another address, is made anew.
-    fn identity(&self, authority: &Authority, instance: &Instance) -> Result<Option<Identity>> {
-        let Some(address) = instance.address else { return Ok(None) };
-        let folder = &self.keep.folder;
-        let (crt, key) = (format!("{}.crt", instance.name), format!("{}.key", instance.name));
-        let stamp =
-            format!("# {address}, signed by the authority of:\n{}", authority.certificate());
-        if let Some((text, key)) = folder.text(&crt)?.zip(folder.text(&key)?)
-            && let Some(certificate) = text.strip_prefix(&stamp)
-        {
-            let authority = authority.certificate().to_owned();
-            let certificate = certificate.to_owned();
-            return Ok(Some(Identity { authority, certificate, key: Secret(key) }));
-        }
-        if self.make == Make::Nothing {
-            return Ok(None);
-        }
-        let path = folder.path(&crt);
-        let identity = authority
-            .vouch(&instance.name, address)
-            .map_err(|problem| SecretError::Authority { path, problem })?;
-        self.put(&key, identity.key.expose())?;
-        self.put(&crt, &(stamp + &identity.certificate))?;
-        Ok(Some(identity))
-    }
-}
-
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "they look at the files")]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
+    use super::super::Secret;
     use super::*;
     use crate::plan::sample;
     use crate::spec::Access;

@@ -6,16 +6,19 @@
 //! owner can read (`keep`).
 
 mod authority;
+mod error;
 mod folder;
 mod keep;
+mod search;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 
 pub use self::authority::{Authority, Identity};
+pub use self::error::SecretError;
 pub use self::folder::Forgotten;
-pub use self::keep::{Keep, Lacking, Make, Missing, Recovered, SecretError, Sources};
+pub use self::keep::{Keep, Lacking, Make, Missing, Recovered, Sources};
 
 use crate::ids::{InstanceName, ServiceName};
 
