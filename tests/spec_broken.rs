@@ -101,6 +101,19 @@ fn a_demand_of_another_engine() {
 }
 
 #[test]
+fn a_gateway_that_is_nowhere_beside_another_mistake() {
+    insta::assert_snapshot!(screen(&[("engine: redis", "engine: reddis"), ("gateway: edge", "gateway: egde")]), @r#"
+    exit 1
+    ---
+    error: 2 mistakes in spec.yaml
+    spec.yaml:7:28: engine: "reddis" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
+    hint: did you mean "redis"?
+    spec.yaml:10:82: gateway: there is no service "egde"
+    hint: did you mean "edge"?
+    "#);
+}
+
+#[test]
 fn a_gateway_that_nobody_uses() {
     insta::assert_snapshot!(screen(&[(", gateway: edge", "")]), @r#"
     exit 1

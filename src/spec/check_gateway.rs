@@ -1,7 +1,7 @@
 //! Gateways: what is asked of one is the sum of the pools that name it and of
 //! what it states itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check_demand::{DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, belongs, field};
 use super::form::Wire as _;
@@ -69,11 +69,6 @@ pub(super) fn own(
 /// is nowhere.
 pub(super) fn resolve(found: Vec<Behind>, complete: bool, problems: &mut Problems) -> Vec<Service> {
     let behind = sums(&found);
-    if complete {
-        for service in &found {
-            known(service, &found, problems);
-        }
-    }
     let mut services = Vec::new();
     for Behind { mut service, own, at } in found {
         if let Demand::GatewayPair(demand) = &mut service.demand {
@@ -113,6 +108,23 @@ fn sums(found: &[Behind]) -> BTreeMap<ServiceName, (PerSecond, u64)> {
         }
     }
     sums
+}
+
+/// Notes gateways that are no service, or no haproxy. `written` has the names of all
+/// services; without it one that seems missing may only be unread.
+pub(super) fn unknown(
+    found: &[Behind],
+    written: Option<&BTreeSet<&ServiceName>>,
+    problems: &mut Problems,
+) {
+    let is_unread = |name: &ServiceName| written.is_none_or(|names| names.contains(name));
+    for service in found {
+        let gateway = service.service.gateway.as_ref();
+        let is_here = |name: &ServiceName| found.iter().any(|other| other.service.name == *name);
+        if gateway.is_some_and(|name| is_here(name) || !is_unread(name)) {
+            known(service, found, problems);
+        }
+    }
 }
 
 /// Notes a gateway that is no service, or no haproxy.

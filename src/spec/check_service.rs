@@ -1,5 +1,7 @@
 //! `services:`: names, engines, and the gateways that they stand behind.
 
+use std::collections::BTreeSet;
+
 use super::access::{self, access};
 use super::check::Sources;
 use super::check_any_demand;
@@ -10,6 +12,7 @@ use super::names::Names;
 use super::problem::Problems;
 use super::scope::{Scope, mark_or};
 use super::wire;
+use crate::ids::ServiceName;
 use crate::spec::{Cluster, Service};
 
 /// The services that are right, in the order of the spec.
@@ -24,7 +27,16 @@ pub(super) fn services(
         found.extend(service(&mut Scope { file, problems }, node, names));
     }
     let complete = problems.len() == before && !sources.incomplete;
+    check_gateway::unknown(&found, written(sources).as_ref(), problems);
     check_gateway::resolve(found, complete, problems)
+}
+
+/// The names of all services, also of those that have a mistake; `None` if one
+/// cannot be read.
+fn written(sources: &Sources) -> Option<BTreeSet<&ServiceName>> {
+    let nodes = sources.services.iter().map(|(_, node)| node.value.name.as_ref());
+    let names: Option<_> = nodes.map(|name| name.and_then(|at| at.value.as_ref().ok())).collect();
+    names.filter(|_| !sources.incomplete)
 }
 
 fn service(
