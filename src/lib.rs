@@ -43,6 +43,8 @@ pub mod ids;
 
 pub mod quote;
 
+pub mod digest;
+
 pub mod files;
 
 pub mod slots;

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::cli::error::CliError;
 use crate::cli::{secrets, ui};
 use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts, recover};
+use crate::digest::sha256;
 use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
@@ -89,7 +88,7 @@ impl Session {
     /// SHA-256 of the plan, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> String {
-        Sha256::digest(&self.text).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(&self.text)
     }
 
     /// Takes the deployment's lock.

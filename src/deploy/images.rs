@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use crate::digest::hex;
 use crate::spec::ImageFile;
 
 /// A file of the image cannot be used.
@@ -102,10 +103,6 @@ impl<R: Read> Read for Digesting<R> {
         self.digest.update(buffer.get(..count).unwrap_or_default());
         Ok(count)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Change, ConfigFile, EngineError, Guest};
+use super::{ConfigFile, EngineError, Guest};
 use crate::hypervisor::simulated::{Fault, SimulatedClock};
 use crate::hypervisor::simulated::{Mode, SimulatedWorld};
 use crate::hypervisor::{Connector, Hypervisor, VolumeFormat, VolumeRequest};
@@ -51,6 +51,12 @@ fn file(text: &str) -> ConfigFile {
     }
 }
 
+/// Brings a file to what it shall be; says what was done.
+fn bring(guest: &Guest<'_>, file: &ConfigFile) -> Result<Vec<String>, EngineError> {
+    let stale = guest.stale_files(std::slice::from_ref(file))?;
+    guest.replace_files(&stale)
+}
+
 #[test]
 fn an_agent_is_waited_for_and_given_up() {
     let machine = Machine::started();
@@ -95,12 +101,12 @@ fn files_are_written_once_in_pieces_with_owner_and_mode() {
     let guest = machine.guest();
     guest.wait_until_answering(MINUTE).unwrap();
     let long = file(&"0123456789".repeat(10_000));
-    assert_eq!(guest.write_file(&long), Ok(Change::Made("wrote /etc/a".into())));
+    assert_eq!(bring(&guest, &long), Ok(vec!["wrote /etc/a".into()]));
     assert_eq!(machine.world.file("d", "/etc/a").as_deref(), Some(long.text.as_str()));
     assert_eq!(machine.world.file("d", "/etc/a.new"), None);
     let pieces = machine.world.log().iter().filter(|c| c.name.ends_with("file-write")).count();
     assert_eq!(pieces, 4);
-    assert_eq!(guest.write_file(&long), Ok(Change::NotNeeded));
+    assert_eq!(bring(&guest, &long), Ok(Vec::new()));
     guest.run_ok(&["chmod", "644", "/etc/a"], MINUTE).unwrap();
     assert_eq!(
         guest.stale_files(std::slice::from_ref(&long)).unwrap().len(),
@@ -115,17 +121,17 @@ fn a_file_whose_writing_was_cut_off_is_the_old_one() {
     let machine = Machine::started();
     let guest = machine.guest();
     guest.wait_until_answering(MINUTE).unwrap();
-    guest.write_file(&file("old")).unwrap();
+    bring(&guest, &file("old")).unwrap();
     let calls = machine.world.log().len() as u64;
-    guest.write_file(&file("new")).unwrap();
+    bring(&guest, &file("new")).unwrap();
     let needed = machine.world.log().len() as u64 - calls;
     for call in 1..needed {
-        guest.write_file(&file("old")).unwrap();
+        bring(&guest, &file("old")).unwrap();
         let number = machine.world.log().len() as u64 + call;
         machine.world.fail_at(number, Mode::DieBefore);
-        assert!(guest.write_file(&file("new")).is_err());
+        assert!(bring(&guest, &file("new")).is_err());
         machine.world.revive();
         assert_eq!(machine.world.file("d", "/etc/a").as_deref(), Some("old"), "call {call}");
-        assert_eq!(guest.write_file(&file("new")), Ok(Change::Made("wrote /etc/a".into())));
+        assert_eq!(bring(&guest, &file("new")), Ok(vec!["wrote /etc/a".into()]));
     }
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::engine::{Change, ConfigFile, EngineError, Guest};
+use crate::engine::{ConfigFile, EngineError, Guest};
 
 /// Bytes of one write; well below what agents and libvirt take in a message.
 const CHUNK: usize = 32 * 1024;
@@ -24,16 +24,6 @@ struct Written {
 }
 
 impl Guest<'_> {
-    /// Brings a file to its content, owner and mode.
-    ///
-    /// # Errors
-    /// As [`Guest::replace_files`].
-    pub fn write_file(&self, file: &ConfigFile) -> Result<Change, EngineError> {
-        let stale = self.stale_files(std::slice::from_ref(file))?;
-        let made = self.replace_files(&stale)?;
-        Ok(made.into_iter().next().map_or(Change::NotNeeded, Change::Made))
-    }
-
     /// Replaces files and says so, file by file. A reader sees the old or the new
     /// file, never a part of one, and nobody but its owner sees it while it is
     /// written.

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{FORMAT, Plan, names};
+use super::{FORMAT, Plan};
+use crate::digest::sha256;
 use crate::profile::ProfileError;
 
 /// Why a text is no plan that this program reads.
@@ -62,7 +63,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::to_text`].
     pub fn digest(&self) -> Result<String, FileError> {
-        Ok(names::sha256(&self.to_text()?))
+        Ok(sha256(self.to_text()?))
     }
 }
 

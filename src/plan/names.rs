@@ -42,11 +42,6 @@ fn address(text: &str) -> String {
     format!("52:54:00{}", bytes.collect::<String>())
 }
 
-/// Lower-case hexadecimal SHA-256 of a text.
-pub(super) fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

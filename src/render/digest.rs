@@ -1,9 +1,9 @@
 //! One number for everything that makes a VM what it is.
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::text;
+use crate::digest::sha256;
 use crate::plan::{Instance, Plan};
 use crate::spec::{Image, Network};
 
@@ -52,7 +52,7 @@ pub fn instance_digest(plan: &Plan, instance: &Instance) -> String {
     // Only maps with keys that are no text fail to become JSON, and there are none. If one ever
     // came in, the digest would still be a function of the value.
     let json = serde_json::to_string(&identity).unwrap_or_else(|_| format!("{instance:?}"));
-    hex(json.as_bytes())
+    sha256(json)
 }
 
 fn network(network: &Network) -> NetworkIdentity<'_> {
@@ -66,9 +66,4 @@ fn image(image: &Image) -> ImageIdentity<'_> {
         initrd: image.initrd.as_ref().map(|file| file.sha256.as_str()),
         cmdline: &image.cmdline,
     }
-}
-
-/// SHA-256 of some bytes, in lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, digest, text};
+use super::{RenderError, Result, text};
+use crate::digest::sha256;
 use crate::plan::Instance;
 use crate::quote;
 use crate::secret::Credentials;
@@ -40,7 +41,7 @@ pub fn redis_conf(instance: &Instance) -> Result<String> {
         .iter()
         .map(|(name, value)| directive(instance, name, value))
         .collect::<Result<Vec<_>>>()?;
-    let digest = digest::hex(directives.join("\n").as_bytes());
+    let digest = sha256(directives.join("\n"));
     text::REDIS.render(&Values { instance: instance.name.as_str(), digest, directives })
 }
 

@@ -3,15 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the secrets directory")]
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::error::{Result, SecretError};
+use crate::digest::sha256;
 use crate::files;
 
 /// The list of what we made: a line of `sha256sum` for each file.
@@ -159,12 +157,7 @@ impl Folder {
 /// As `sha256sum` writes it. A digest of a password gives away nothing: ours
 /// have 192 bits of chance, and the list is as closed as the files.
 fn line(name: &str, bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(bytes) {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text + "  " + name + "\n"
+    format!("{}  {name}\n", sha256(bytes))
 }
 
 fn closed_file() -> OpenOptions {

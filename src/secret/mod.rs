@@ -19,7 +19,7 @@ pub use self::authority::{Authority, Identity};
 pub use self::error::SecretError;
 pub use self::folder::Forgotten;
 pub use self::keep::{Keep, Lacking, Make, Missing, Recovered, Sources};
-
+use crate::digest::hex;
 use crate::ids::{InstanceName, ServiceName};
 
 /// Bytes of chance in a password that we make.
@@ -48,7 +48,7 @@ impl Secret {
     pub fn generate() -> io::Result<Self> {
         let mut bytes = [0; ENTROPY];
         getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(hex(&bytes)))
     }
 
     /// Reads a password that others made. One line end is taken off.

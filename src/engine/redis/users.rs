@@ -1,12 +1,9 @@
 //! Users and their passwords: what runs against what was made, and how a changed
 //! password gets into an instance that runs.
 
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
-
 use super::batch::Session;
 use super::door::{Door, USER};
+use crate::digest::sha256;
 use crate::engine::{EngineError, Guest};
 use crate::quote;
 use crate::secret::{Credentials, Secret};
@@ -42,7 +39,7 @@ pub(super) fn differences(door: &Door, told: &str) -> Vec<(String, String)> {
                 match hashes.as_slice() {
                     _ if open => "none",
                     _ if !on => "off",
-                    [hash] if *hash == digest(password(known)) => continue,
+                    [hash] if *hash == sha256(password(known)) => continue,
                     [_] => "another",
                     _ => "several",
                 }
@@ -51,14 +48,6 @@ pub(super) fn differences(door: &Door, told: &str) -> Vec<(String, String)> {
         found.push((format!("password of user {user}"), state.to_owned()));
     }
     found
-}
-
-fn digest(password: &str) -> String {
-    Sha256::digest(password).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The password that an instance was started with, out of the text of its
@@ -120,7 +109,7 @@ mod tests {
     #[test]
     fn passwords_are_compared_by_their_digest() {
         let line = |user: &str, password: &str| {
-            format!("user {user} on sanitize-payload #{} ~* &* +@all\n", digest(password))
+            format!("user {user} on sanitize-payload #{} ~* &* +@all\n", sha256(password))
         };
         let [client, ours] = ["for-all-clients", "for-ourselves"];
         let good = line("default", client) + &line("hostsplit", ours) + &line("replica", ours);

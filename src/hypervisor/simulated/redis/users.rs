@@ -1,9 +1,8 @@
 //! Users and passwords of a server, as far as our own commands need them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
+use crate::digest::sha256;
 
 /// Passwords by user; a server without any lets everybody in.
 pub(super) type Users = BTreeMap<String, String>;
@@ -56,13 +55,8 @@ fn permit(user: &str, words: &[&str]) -> Result<(), String> {
 
 /// What `ACL LIST` answers.
 pub(super) fn list(users: &Users) -> String {
-    users.iter().fold(String::new(), |mut text, (user, password)| {
-        let _ = write!(text, "user {user} on sanitize-payload #");
-        for byte in Sha256::digest(password) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text.push_str(" ~* &* +@all\n");
-        text
-    })
+    let line = |(user, password): (&String, &String)| {
+        format!("user {user} on sanitize-payload #{} ~* &* +@all\n", sha256(password))
+    };
+    users.iter().map(line).collect()
 }
