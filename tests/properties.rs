@@ -122,6 +122,7 @@ fn the_quickstart_is_three_masters_and_three_replicas() {
     protected-mode no
     repl-backlog-size 33554432
     repl-diskless-sync yes
+    repl-diskless-sync-max-replicas 1
     save ""
     "#);
     insta::assert_snapshot!(

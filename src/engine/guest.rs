@@ -99,6 +99,11 @@ impl Pauses {
         Self { next: first, most }
     }
 
+    /// Makes the next one last for `pause`, within the bound.
+    pub(crate) fn at_least(&mut self, pause: Duration) {
+        self.next = self.next.max(pause).min(self.most);
+    }
+
     /// Waits once, but not beyond `left`.
     pub(crate) fn wait(&mut self, clock: &dyn Clock, left: Duration) {
         clock.wait(self.next.min(left).max(Duration::from_millis(1)));
@@ -180,6 +185,15 @@ impl Guest<'_> {
     /// [`EngineError::Unfinished`] after `limit`; the agent's refusal, for example
     /// because there is no such program.
     pub fn call(&self, call: &Call<'_>, limit: Limit) -> Result<Output, EngineError> {
+        let start = self.clock.elapsed();
+        let output = self.wait_for(call, limit);
+        let took = self.clock.elapsed().saturating_sub(start);
+        let (domain, command) = (self.domain, call.command.join(" "));
+        tracing::debug!(domain, command, "took {:.2} s", took.as_secs_f64());
+        output
+    }
+
+    fn wait_for(&self, call: &Call<'_>, limit: Limit) -> Result<Output, EngineError> {
         let command = call.command;
         let start = self.clock.elapsed();
         let Started { pid } = self.ask("guest-exec", call.request())?;
@@ -190,6 +204,7 @@ impl Guest<'_> {
         let (mut allowed, mut adapts) = (limit.prompt, limit.adapts());
         loop {
             let mut silent = false;
+            let asked = self.clock.elapsed();
             match self.ask::<ExecStatus>("guest-exec-status", json!({ "pid": pid })) {
                 Ok(status) if status.exited => return self.output(status),
                 Ok(_) => {}
@@ -215,6 +230,8 @@ impl Guest<'_> {
                     waited_s: waited.as_secs(),
                 });
             };
+            // The slower the guest, the more a question costs it.
+            pauses.at_least(2 * self.clock.elapsed().saturating_sub(asked));
             pauses.wait(self.clock, left);
         }
     }

@@ -18,6 +18,10 @@ const CHUNK: usize = 32 * 1024;
 /// How long a small command on a file may take in an emulated guest.
 const SMALL: Duration = Duration::from_secs(60);
 
+/// Puts files that are made in the place of the old ones: on disk first, so that a
+/// guest that loses its power has either.
+const TAKE: &str = r#"sync -- "$@" && for new do mv -f -- "$new" "${new%.new}" || exit; done"#;
+
 #[derive(Deserialize)]
 struct Written {
     count: usize,
@@ -36,16 +40,11 @@ impl Guest<'_> {
             self.make(file, new)?;
         }
         if !files.is_empty() {
-            let mut sync = vec!["sync"];
-            sync.extend(new.iter().map(String::as_str));
-            self.run_ok(&sync, SMALL)?;
+            let mut take = vec!["sh", "-c", TAKE, "sh"];
+            take.extend(new.iter().map(String::as_str));
+            self.run_ok(&take, SMALL)?;
         }
-        let mut made = Vec::new();
-        for (file, new) in files.iter().zip(&new) {
-            self.run_ok(&["mv", "-f", new, &file.path], SMALL)?;
-            made.push(format!("wrote {}", file.path));
-        }
-        Ok(made)
+        Ok(files.iter().map(|file| format!("wrote {}", file.path)).collect())
     }
 
     /// Makes a file as `file` shall be, at another path.

@@ -108,6 +108,8 @@ fn redis(
     if layout.copies > 1 {
         let backlog = Mebibytes::new(sizes.backlog_mib());
         set("repl-backlog-size", backlog.bytes().to_string());
+        // A copy begins when all replicas wait for it, not a few seconds later.
+        set("repl-diskless-sync-max-replicas", (layout.copies - 1).to_string());
     }
     let footing = member.candidate.capacity.as_ref().map(|capacity| capacity.footing);
     let threads = footing.map_or(1, |footing| io_threads(profile, layout.vcpus, footing));

@@ -60,6 +60,8 @@ struct DataDisk {
 struct EngineSetup {
     /// systemd unit, without `.service`.
     unit: &'static str,
+    /// The file that it must not start without: with its passwords, if it has any.
+    secrets: Option<&'static str>,
     /// Where it keeps its data.
     directory: &'static str,
     /// User and group that own the directory.
@@ -142,8 +144,9 @@ pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
 fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
     let service = plan.services.iter().find(|service| service.name == instance.service)?;
     let software = Software::of(service.engine.as_str())?;
-    let Software { unit, directory, owner, sysctls, tmpfiles, .. } = *software;
-    Some(EngineSetup { unit, directory, owner, sysctls, tmpfiles })
+    let Software { unit, secrets, directory, owner, sysctls, tmpfiles, .. } = *software;
+    let secrets = service.access.password.is_some().then_some(secrets);
+    Some(EngineSetup { unit, secrets, directory, owner, sysctls, tmpfiles })
 }
 
 /// A serial number for the file system, from the instance's UUID.

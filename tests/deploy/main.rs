@@ -31,6 +31,13 @@ fn a_deploy_ends_with_everything_and_a_second_needs_nothing() {
     let world = SimulatedWorld::new(&plan.topology);
     let first = run(&plan, &world, state.path(), Purpose::Deploy);
     assert!(first.is_complete(), "{}", first.story());
+    let notes = first.events.iter().filter_map(|event| match &event.what {
+        Happening::Note(text) if text.contains("redis-server") => Some(text.as_str()),
+        _ => None,
+    });
+    // Enabled by their seeds.
+    let each = "wrote /etc/redis/secrets.conf, wrote /etc/redis/redis.conf, started redis-server";
+    assert_eq!(notes.collect::<Vec<_>>(), [each; 6]);
     let seen = look(&plan, &world);
     assert_eq!(seen.guests.len(), plan.instances.len());
     assert!(seen.guests.values().all(|guest| guest.ready && guest.configured));

@@ -44,12 +44,13 @@ pub(super) fn form(
     let mut work = Work { guests, service, target, clock, done: Vec::new(), refused: 0 };
     let mut seen = None;
     for _ in 0..most_rounds(target) {
-        let steps = work.settle(seen)?;
+        let (observed, steps) = work.settle(seen)?;
         if steps.is_empty() {
             return Ok(work.change());
         }
-        work.command(&steps)?;
-        seen = work.wait_for_effect(&steps);
+        let taken = work.command(&steps)?;
+        let foreseen = observed.after(&steps).filter(|_| taken);
+        seen = foreseen.or_else(|| work.wait_for_effect(&steps));
     }
     let observed = observe(guests, target);
     Err(work.unformed(Duration::ZERO, &differences(&Picture::new(target, &observed))))
@@ -68,7 +69,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// Waits until there is something to do, or nothing is left to do. `seen` is
     /// what was seen a moment ago: a look costs a process in every guest.
-    fn settle(&self, mut seen: Option<Observed>) -> Result<Vec<Step>, EngineError> {
+    fn settle(&self, mut seen: Option<Observed>) -> Result<(Observed, Vec<Step>), EngineError> {
         let start = self.clock.elapsed();
         let mut changed = start;
         let mut last = None;
@@ -84,7 +85,7 @@ impl Work<'_> {
             // Somebody else's member is for the check to tell, not for us.
             let ours = missing.iter().any(|mismatch| mismatch.what != "member");
             if !steps.is_empty() || !ours {
-                return Ok(steps);
+                return Ok((observed, steps));
             }
             let now = self.clock.elapsed();
             let rest = observed.at_rest();
@@ -112,7 +113,9 @@ impl Work<'_> {
     }
 
     /// Sends commands; a few may be refused, since what we saw may have changed.
-    fn command(&mut self, steps: &[Step]) -> Result<(), EngineError> {
+    /// Whether all were taken.
+    fn command(&mut self, steps: &[Step]) -> Result<bool, EngineError> {
+        let before = self.done.len();
         for step in steps {
             tracing::info!(service = %self.service, "{step}");
         }
@@ -126,7 +129,7 @@ impl Work<'_> {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(self.done.len() - before == steps.len())
     }
 
     /// Gives commands time to show before any of their kind would be repeated;

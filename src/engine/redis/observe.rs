@@ -7,6 +7,7 @@ use super::door::Door;
 use super::nodes::{Member, MemberId, parse_info, parse_members};
 use super::parallel::on_each;
 use super::settings::{self, Settings};
+use super::steps::{Order, Step};
 use super::target::{Seat, Target};
 use super::users;
 use crate::engine::{EngineError, Guest, Guests};
@@ -63,6 +64,23 @@ impl Observed {
             link.offset = 0;
         }
         rest
+    }
+
+    /// What will be seen once commands were taken that show at once, and only at
+    /// the instance that was told; `None` where there are others among them.
+    #[must_use]
+    pub fn after(&self, steps: &[Step]) -> Option<Self> {
+        let mut next = self.clone();
+        for Step { at, order } in steps {
+            let mut members = next.views.get_mut(at)?.members.iter_mut();
+            let me = members.find(|member| member.myself)?;
+            match order {
+                Order::SetConfigEpoch(epoch) => me.epoch = *epoch,
+                Order::AddSlots(slots) => me.slots = me.slots.union(slots),
+                _ => return None,
+            }
+        }
+        Some(next)
     }
 }
 

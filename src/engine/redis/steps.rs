@@ -93,12 +93,22 @@ pub fn steps(picture: &Picture<'_>) -> Result<Vec<Step>, Refusal> {
         return Ok(Vec::new());
     }
     let phases: [fn(&Picture<'_>) -> Vec<Step>; 7] =
-        [epochs, meetings, heirs, slots, followers, remains, takeovers];
+        [founding, meetings, heirs, slots, followers, remains, takeovers];
     Ok(phases
         .iter()
         .map(|phase| phase(picture))
         .find(|steps| !steps.is_empty())
         .unwrap_or_default())
+}
+
+/// What instances that are still alone can be told without each other: their
+/// epochs and, where nobody knows anybody, their slots as well.
+fn founding(picture: &Picture<'_>) -> Vec<Step> {
+    let mut steps = epochs(picture);
+    if picture.seen().all(|(_, view, _)| view.members.len() == 1) {
+        steps.extend(slots(picture));
+    }
+    steps
 }
 
 /// Distinct epochs for those who are alone, so that none have to be settled by

@@ -39,7 +39,7 @@ pub(super) fn run(
     password: Option<&str>,
 ) -> Option<Outcome> {
     Some(match (program, args) {
-        ("true" | "sync", _) => Outcome::ok(""),
+        ("true", _) => Outcome::ok(""),
         ("kill", ["-KILL", pid]) => {
             guest.kill(pid.parse().unwrap_or_default());
             Outcome::ok("")
@@ -51,15 +51,16 @@ pub(super) fn run(
             install(guest, mode, &format!("{user}:{group}"), path)
         }
         ("chmod", [mode, path]) => on_file(guest, path, |file| file.mode = octal(mode)),
-        ("mv", ["-f", from, to]) => rename(guest, from, to),
+        ("sh", ["-c", script, "sh", new @ ..]) if script.contains("mv -f") => take(guest, new),
         ("cat", [path]) => look(guest, path, |file| String::from_utf8_lossy(&file.bytes).into()),
         ("stat", ["-c", "%a %U:%G %n", paths @ ..]) => stat(guest, paths),
-        ("systemctl", [verb @ .., unit]) => match software(unit) {
+        ("env", ["SYSTEMCTL_SKIP_SYSV=1", "systemctl", verb @ .., unit])
+        | ("systemctl", [verb @ .., unit]) => match software(unit) {
             Some(software) => systemctl(guest, verb, software),
             None => Outcome::failed(5, format!("Unit {unit} could not be found.")),
         },
         ("redis-cli" | "valkey-cli", args) => redis_cli(guest, args, input, password),
-        ("chmod" | "mv" | "install" | "stat" | "cat" | "systemctl", _) => {
+        ("chmod" | "sh" | "install" | "stat" | "cat" | "systemctl", _) => {
             Outcome::failed(64, format!("not simulated: {program} {}", args.join(" ")))
         }
         _ => return None,
@@ -95,10 +96,13 @@ fn install(guest: &mut Inside<'_>, mode: &str, owner: &str, path: &str) -> Outco
     }
 }
 
-fn rename(guest: &mut Inside<'_>, from: &str, to: &str) -> Outcome {
-    let Some(root) = guest.root() else { return missing(from) };
-    let Some(file) = root.files.remove(from) else { return missing(from) };
-    root.files.insert(to.to_owned(), file);
+/// Files `*.new` in the place of those without that ending.
+fn take(guest: &mut Inside<'_>, new: &[&str]) -> Outcome {
+    for from in new {
+        let Some(root) = guest.root() else { return missing(from) };
+        let Some(file) = root.files.remove(*from) else { return missing(from) };
+        root.files.insert(from.trim_end_matches(".new").to_owned(), file);
+    }
     Outcome::ok("")
 }
 
@@ -139,15 +143,16 @@ fn systemctl(guest: &mut Inside<'_>, verb: &[&str], software: &'static Software)
             let active = if active { "active" } else { "inactive" };
             Outcome::ok(format!("ActiveState={active}\nUnitFileState={enabled}\n"))
         }
-        ["enable", "--now"] => {
+        ["enable"] => {
             root.enabled = Some(software);
-            if active { Outcome::ok("") } else { start(guest, software) }
+            Outcome::ok("")
         }
+        ["start"] if active => Outcome::ok(""),
         ["stop"] => {
             guest.stop_redis();
             Outcome::ok("")
         }
-        ["restart"] => start(guest, software),
+        ["start" | "restart"] => start(guest, software),
         other => Outcome::failed(64, format!("not simulated: systemctl {}", other.join(" "))),
     }
 }

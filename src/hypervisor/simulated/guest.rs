@@ -253,12 +253,17 @@ impl Inside<'_> {
         }))
     }
 
-    /// Comes up: network from the seed, services that are enabled.
+    /// Comes up: network and enabled service from the seed, and what is enabled.
     fn boot(&mut self) {
-        let address = self.state.addresses.get(&self.domain).copied().or_else(|| self.seeded());
+        let address = self.state.addresses.get(&self.domain).copied();
+        let address = address.or_else(|| address_in(&self.seed("network-config")?));
+        let enabled = self.seed("user-data").and_then(|text| enabled_in(&text));
         if let Some(running) = self.running() {
             running.booted = true;
             running.address = address;
+        }
+        if let (Some(root), Some(enabled)) = (self.root(), enabled) {
+            root.enabled = Some(enabled);
         }
         if let Some(software) = self.root().and_then(|root| root.enabled) {
             // A service that does not start at boot is found by whoever asks.
@@ -266,8 +271,8 @@ impl Inside<'_> {
         }
     }
 
-    /// The address in the seed's network configuration.
-    fn seeded(&mut self) -> Option<Ipv4Addr> {
+    /// A text of the seed.
+    fn seed(&self, name: &str) -> Option<String> {
         let host = self.state.hosts.get(&self.host)?;
         let disks = &host.domains.get(&self.domain)?.definition.disks;
         let seed = disks.iter().find(|disk| disk.readonly)?;
@@ -276,11 +281,22 @@ impl Inside<'_> {
         let options = fatfs::FsOptions::new().update_accessed_date(false);
         let system = fatfs::FileSystem::new(Cursor::new(&mut image), options).ok()?;
         let mut text = String::new();
-        system.root_dir().open_file("network-config").ok()?.read_to_string(&mut text).ok()?;
-        let (_, after) = text.split_once("addresses:")?;
-        let after = after.trim_start_matches(|c: char| !c.is_ascii_digit());
-        after.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?.parse().ok()
+        system.root_dir().open_file(name).ok()?.read_to_string(&mut text).ok()?;
+        Some(text)
     }
+}
+
+/// The address in a seed's network configuration.
+fn address_in(network: &str) -> Option<Ipv4Addr> {
+    let (_, after) = network.split_once("addresses:")?;
+    let after = after.trim_start_matches(|c: char| !c.is_ascii_digit());
+    after.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?.parse().ok()
+}
+
+/// The engine whose service a seed enables.
+fn enabled_in(user_data: &str) -> Option<&'static Software> {
+    let enables = |unit: &str| user_data.contains(&format!("systemctl, enable, \"{unit}\""));
+    Software::ALL.into_iter().find(|software| enables(software.unit))
 }
 
 fn writable(host: &SimulatedHost, domain: &str, index: usize) -> Option<Disk> {
