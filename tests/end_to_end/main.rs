@@ -1,5 +1,5 @@
 //! One spec goes all the way on three real libvirt hosts: planned, deployed
-//! through a `kill -9`, used, hit by the loss of a host, repaired, removed.
+//! through a few `kill -9`, used, hit by the loss of a host, repaired, removed.
 //!
 //! Needs root and what `tests/setup` installs; `tests/run` sees to both.
 #![expect(
@@ -9,14 +9,20 @@
     reason = "a test that runs programs and tells where it is"
 )]
 
+mod client;
+mod desk;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use hostsplit::plan::{Plan, Role};
+
+use crate::client::{Writer, client, read_keys, redis};
+use crate::desk::Desk;
 
 const LAB: &str = "/var/tmp/hostsplit-lab";
 const HOSTS: [&str; 3] = ["h1", "h2", "h3"];
@@ -64,134 +70,19 @@ fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
+/// Says what comes next, and how many seconds have gone.
 fn step(what: &str) {
-    eprintln!("--- {what}");
-}
-
-/// A directory that `hostsplit` is run in.
-struct Desk(tempfile::TempDir);
-
-impl Desk {
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hostsplit"));
-        command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a command that must end with `code`; returns both streams.
-    fn hostsplit(&self, args: &[&str], code: i32) -> String {
-        let output = self.command(args).output().unwrap();
-        let text = text(&output);
-        assert_eq!(output.status.code(), Some(code), "hostsplit {args:?}:\n{text}");
-        eprintln!("$ hostsplit {}\n{text}", args.join(" "));
-        text
-    }
-
-    /// Starts a deploy and kills it with SIGKILL when `done` actions are done.
-    fn kill_deploy_after(&self, done: usize) {
-        let args = ["deploy", "plan.json", "--yes", "--format", "json"];
-        let mut child = self.command(&args).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let finished = lines
-            .map(|line| line.unwrap())
-            .filter(|line| line.contains("\"event\":\"done\""))
-            .take(done)
-            .count();
-        assert_eq!(finished, done, "the deploy ended before it could be killed");
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    static START: OnceLock<Instant> = OnceLock::new();
+    let gone = START.get_or_init(Instant::now).elapsed().as_secs();
+    eprintln!("--- {gone} s: {what}");
 }
 
 /// The password that the deploy made for clients.
 fn password(desk: &Desk) -> String {
-    let path = desk.0.path().join(".hostsplit/quickstart/secrets/cache");
+    let path = desk.path().join(".hostsplit/quickstart/secrets/cache");
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     fs::read_to_string(path).unwrap().trim().to_owned()
-}
-
-/// An ordinary client, without a password.
-fn client(plan: &Plan, host: &str) -> Command {
-    let address = plan.instances.iter().find(|i| i.host.as_str() == host).unwrap().address;
-    let mut client = Command::new(path("tests/lab/exec"));
-    client.args(["redis-cli", "-c", "-h", &address.unwrap().to_string()]);
-    client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    client
-}
-
-/// Lines of answers; where they come from is left out.
-fn answers(output: impl Read) -> impl Iterator<Item = String> {
-    let lines = BufReader::new(output).lines().map_while(Result::ok);
-    lines.filter(|line| !line.is_empty() && !line.starts_with("->"))
-}
-
-/// Feeds commands to a client and returns its answers, one a line.
-fn redis(client: &mut Command, commands: String) -> Vec<String> {
-    let mut client = client.spawn().unwrap();
-    let mut stdin = client.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(commands.as_bytes()));
-    let all = answers(client.stdout.take().unwrap()).collect();
-    client.wait().unwrap();
-    writer.join().unwrap().unwrap();
-    all
-}
-
-/// A client that writes key after key and asks after each whether a replica has
-/// it; it ends when it is killed.
-struct Writer {
-    client: Child,
-    confirmed: mpsc::Receiver<usize>,
-}
-
-impl Writer {
-    fn start(mut client: Command) -> Self {
-        let mut client = client.spawn().unwrap();
-        let (mut stdin, stdout) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for n in 0.. {
-                // It ends with its client.
-                if writeln!(stdin, "set key:{n} value:{n}\nwait 1 5000").is_err() {
-                    return;
-                }
-            }
-        });
-        let (send, confirmed) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut answers = answers(stdout);
-            for n in 0.. {
-                let (Some(written), Some(copies)) = (answers.next(), answers.next()) else {
-                    return;
-                };
-                if written == "OK" && copies == "1" && send.send(n).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { client, confirmed }
-    }
-
-    /// The next keys that are confirmed.
-    fn confirm(&self, count: usize) -> Vec<usize> {
-        let keys: Vec<usize> = self.confirmed.iter().take(count).collect();
-        assert_eq!(keys.len(), count, "the client ended early");
-        keys
-    }
-
-    /// Kills the client; returns what else was confirmed.
-    fn stop(mut self) -> Vec<usize> {
-        self.client.kill().unwrap();
-        self.client.wait().unwrap();
-        self.confirmed.iter().collect()
-    }
-}
-
-fn read_keys(client: &mut Command, keys: &[usize]) {
-    let commands = keys.iter().map(|n| format!("get key:{n}\n")).collect();
-    let values = redis(client, commands);
-    let expected: Vec<String> = keys.iter().map(|n| format!("value:{n}")).collect();
-    let lost = expected.iter().zip(&values).filter(|(planned, found)| planned != found).count();
-    assert_eq!((lost, values.len()), (0, expected.len()), "confirmed writes that are gone");
 }
 
 /// Waits until every shard of the cluster takes writes again.
@@ -220,9 +111,10 @@ fn left_on(host: &str) -> String {
 
 #[test]
 fn a_spec_becomes_a_cluster_that_survives_a_host_and_goes_without_a_trace() {
+    step("the lab");
     let _lab = Lab::up();
-    let desk = Desk(tempfile::tempdir().unwrap());
-    fs::copy(path("examples/quickstart/spec.yaml"), desk.0.path().join("spec.yaml")).unwrap();
+    let desk = Desk::new();
+    fs::copy(path("examples/quickstart/spec.yaml"), desk.path().join("spec.yaml")).unwrap();
 
     step("discover and plan");
     let hypervisor = fs::read_to_string(format!("{LAB}/hypervisor")).unwrap();
@@ -232,15 +124,15 @@ fn a_spec_becomes_a_cluster_that_survives_a_host_and_goes_without_a_trace() {
     desk.hostsplit(&discover, 0);
     desk.hostsplit(&["plan", "spec.yaml"], 0);
     let plan: Plan =
-        serde_json::from_slice(&fs::read(desk.0.path().join("plan.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(desk.path().join("plan.json")).unwrap()).unwrap();
     assert_eq!(plan.instances.len(), 6);
 
     step("a dry run changes nothing and says that there are changes");
     desk.hostsplit(&["deploy", "plan.json", "--dry-run"], 3);
     assert!(HOSTS.iter().all(|host| left_on(host).is_empty()));
 
-    step("a deploy that is killed half-way resumes");
-    desk.kill_deploy_after(20);
+    step("a deploy that is killed again and again resumes");
+    desk.kill_deploy_at_random_moments();
     desk.hostsplit(&["deploy", "plan.json", "--yes"], 0);
     let verified = desk.hostsplit(&["verify", "plan.json"], 0);
     assert_eq!(verified.matches("reads/s").count(), 3, "a load went through each group");
@@ -253,9 +145,9 @@ fn a_spec_becomes_a_cluster_that_survives_a_host_and_goes_without_a_trace() {
     step("without its state a deploy finds the passwords in the guests, and has nothing to do");
     let before = password(&desk);
     for file in ["plan.json", ".hostsplit/quickstart/journal.jsonl"] {
-        assert!(!fs::read_to_string(desk.0.path().join(file)).unwrap().contains(&before));
+        assert!(!fs::read_to_string(desk.path().join(file)).unwrap().contains(&before));
     }
-    fs::remove_dir_all(desk.0.path().join(".hostsplit")).unwrap();
+    fs::remove_dir_all(desk.path().join(".hostsplit")).unwrap();
     desk.hostsplit(&["deploy", "plan.json", "--dry-run"], 0);
     let recovered = desk.hostsplit(&["deploy", "plan.json", "--yes"], 0);
     assert!(recovered.contains("recovered the passwords of cache"), "{recovered}");
@@ -294,7 +186,7 @@ fn a_spec_becomes_a_cluster_that_survives_a_host_and_goes_without_a_trace() {
     read_keys(&mut client("h2"), &keys);
 
     step("another password reaches all of them while they run");
-    let state = desk.0.path().join(".hostsplit/quickstart/secrets/cache");
+    let state = desk.path().join(".hostsplit/quickstart/secrets/cache");
     fs::write(state, "another-password-1234\n").unwrap();
     desk.hostsplit(&["deploy", "plan.json", "--dry-run"], 3);
     let renewed = desk.hostsplit(&["deploy", "plan.json", "--yes"], 0);
