@@ -16,6 +16,7 @@ use crate::report::changes::{Shown, changes_json, changes_text};
 use crate::report::deploy::{problems_json, problems_text};
 use crate::report::graph::{actions_json, actions_text, closing_line};
 use crate::secret::Make;
+use crate::state::store::Lock;
 use crate::state::world::World;
 
 /// Which texts a dry run shows.
@@ -104,7 +105,7 @@ pub fn run(args: Args) -> Outcome {
         ui::say(&format!("resuming: {text}"));
     }
     let hosts = session.connect()?;
-    session.find_secrets(&hosts, Make::Kept)?;
+    let asleep = session.find_secrets(&hosts, Make::Kept)?;
     let (_, actions, problems) = look(&session, &hosts);
     refuse(&problems, "obstacle", "nothing was changed")?;
     if actions.counts().changes() == 0 {
@@ -121,6 +122,7 @@ pub fn run(args: Args) -> Outcome {
         ui::say(&actions_text(&actions));
     }
     run::confirm("Do this?", args.yes)?;
+    let actions = if asleep { wake(&mut session, &hosts, &lock)? } else { actions };
     session.keep_secrets(&lock)?;
     session.store.save_plan(session.text.as_bytes())?;
     let parallel = args.parallel.into();
@@ -128,6 +130,14 @@ pub fn run(args: Args) -> Outcome {
     let code = run::run(&session, &hosts, &actions, &lock, manner)?;
     ui::say(&format!("next: hostsplit verify {again}"));
     Ok(if args.detailed_exitcode && code == exit::DONE { exit::CHANGES } else { code })
+}
+
+/// Asks guests that are off for secrets, and looks again.
+fn wake(session: &mut Session, hosts: &Hosts, lock: &Lock) -> Result<Actions, CliError> {
+    session.wake_for_secrets(hosts, lock)?;
+    let (_, actions, problems) = look(session, hosts);
+    refuse(&problems, "obstacle", "guests were started to ask them, nothing else was changed")?;
+    Ok(actions)
 }
 
 fn look(session: &Session, hosts: &Hosts) -> (World, Actions, Vec<Problem>) {

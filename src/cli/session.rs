@@ -1,20 +1,21 @@
 //! What every command that goes to the hosts begins with: the plan, its state
 //! directory, the connections, what was seen.
 
-use std::collections::BTreeMap;
+mod secrets;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::error::CliError;
-use crate::cli::{secrets, ui};
-use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts, recover};
+use crate::cli::ui;
+use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts};
 use crate::digest::sha256;
 use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
 use crate::plan::{self, Plan};
-use crate::report::secrets::recovery_lines;
-use crate::secret::{Keep, Make, Secrets};
+use crate::secret::{Keep, Secrets};
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
 use crate::state::world::World;
@@ -29,6 +30,8 @@ pub struct Session {
     pub store: Store,
     keep: Keep,
     secrets: Secrets,
+    /// What was said of secrets.
+    told: BTreeSet<String>,
     images: LocalImages,
     clock: SystemClock,
     patience: Patience,
@@ -61,6 +64,7 @@ impl Session {
         Ok(Self {
             keep,
             secrets: Secrets::default(),
+            told: BTreeSet::new(),
             plan,
             text,
             store: Store::new(directory),
@@ -147,42 +151,6 @@ impl Session {
             patience: self.patience,
             secrets: &self.secrets,
         }
-    }
-
-    /// Finds the passwords and certificates that the plan asks for: here, or in
-    /// the guests that have them. Nothing is kept yet, whatever `make` says: of
-    /// what nobody has, a deploy makes new ones and keeps them once it goes ahead.
-    ///
-    /// # Errors
-    /// A reference that leads nowhere; the file system.
-    pub fn find_secrets(&mut self, hosts: &Hosts, make: Make) -> Result<(), CliError> {
-        let missing = self.keep.missing(&self.plan)?;
-        let recovery = recover(&self.site(hosts), &hosts.unreachable, &missing);
-        for line in recovery_lines(&recovery, &self.keep.directory(), make) {
-            let note = if make == Make::Kept { "" } else { "note: " };
-            ui::say(&format!("{note}{line}"));
-        }
-        let make = if make == Make::Kept { Make::Unkept } else { make };
-        self.secrets = self.keep.find(&self.plan, &secrets::System, &recovery.passwords, make)?;
-        Ok(())
-    }
-
-    /// The same for those who only look: they see that instances do not know the
-    /// secrets that cannot be found.
-    pub fn look_for_secrets(&mut self, hosts: &Hosts, make: Make) {
-        if let Err(error) = self.find_secrets(hosts, make) {
-            ui::say(&format!("note: {}", error.message));
-        }
-    }
-
-    /// Keeps the secrets that were found and made. The lock is there to be held.
-    ///
-    /// # Errors
-    /// A reference that leads nowhere; the file system.
-    pub fn keep_secrets(&mut self, _lock: &Lock) -> Result<(), CliError> {
-        let known = std::mem::take(&mut self.secrets).credentials;
-        self.secrets = self.keep.find(&self.plan, &secrets::System, &known, Make::Kept)?;
-        Ok(())
     }
 
     /// Where passwords and keys are kept.

@@ -21,6 +21,7 @@ mod secrets;
 mod site;
 mod verify;
 mod volumes;
+mod wake;
 mod walk;
 
 pub use self::assumed::assume;
@@ -32,7 +33,8 @@ pub use self::gaps::{Gap, gaps};
 pub use self::images::{ImageError, ImageStore, LocalImages};
 pub use self::observe::{connect, observe, observe_hosts};
 pub use self::preflight::{Obstacle, Problem, preflight};
-pub use self::recover::{Fate, Recovery, recover};
+pub use self::recover::{Fate, Recovery, Sleeper, recover};
 pub use self::site::{Patience, Site};
 pub use self::verify::{LoadFound, Verification, verify};
+pub use self::wake::wake_and_recover;
 pub use self::walk::{Failure, Outcome, walk};

@@ -34,6 +34,11 @@ pub enum Fate {
         /// Instances that were given others.
         others: Vec<InstanceName>,
     },
+    /// They are in guests that are off, and a deploy starts these and asks.
+    Asleep {
+        /// Whom to ask, in the plan's order.
+        sleepers: Vec<Sleeper>,
+    },
     /// We may not ask the guests: the connection may only look.
     Denied,
     /// There are instances or their data, and none told any. Clients that have a
@@ -43,6 +48,17 @@ pub enum Fate {
     New,
 }
 
+/// An instance that is there and off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sleeper {
+    /// The instance.
+    pub instance: InstanceName,
+    /// Where it is, which may be another host than the planned one.
+    pub host: HostName,
+    /// Its libvirt domain.
+    pub domain: String,
+}
+
 /// What one instance tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Word {
@@ -50,7 +66,8 @@ enum Word {
     /// Its guest answers and was given no password yet.
     Without,
     Denied,
-    /// It is off or silent, or only its data is there.
+    Off(Sleeper),
+    /// It is silent, or only its data is there.
     Silent,
     /// Nothing of it is there.
     Nothing,
@@ -99,9 +116,11 @@ fn ask(site: &Site<'_>, world: &World, instance: &Instance) -> Word {
         let unseen = world.view(&instance.host).is_none();
         return if there || unseen { Word::Silent } else { Word::Nothing };
     };
-    let Some(hypervisor) = site.hosts.get(host).filter(|_| domain.active) else {
-        return Word::Silent;
-    };
+    let Some(hypervisor) = site.hosts.get(host) else { return Word::Silent };
+    if !domain.active {
+        let (instance, domain) = (instance.name.clone(), domain.name.clone());
+        return Word::Off(Sleeper { instance, host: host.clone(), domain });
+    }
     let guest = Guest { hypervisor: hypervisor.as_ref(), domain: &domain.name, clock: site.clock };
     let service = site.plan.services.iter().find(|service| service.name == instance.service);
     let Some(service) = service else { return Word::Nothing };
@@ -150,10 +169,17 @@ fn judge(told: Vec<(&InstanceName, &Word)>, client: bool) -> (Fate, Option<Crede
         return (Fate::Found { from: from.clone(), others }, Some(credentials.clone()));
     }
     let any = |wanted: &Word| told.iter().any(|(_, word)| *word == wanted);
+    let off = told.iter().filter_map(|(_, word)| match word {
+        Word::Off(sleeper) => Some(sleeper.clone()),
+        _ => None,
+    });
+    let sleepers: Vec<Sleeper> = off.collect();
     let fate = match () {
         () if any(&Word::Denied) => Fate::Denied,
         // Our own alone is nothing that a client knows.
-        () if client && any(&Word::Silent) => Fate::Lost,
+        () if !client => Fate::New,
+        () if !sleepers.is_empty() => Fate::Asleep { sleepers },
+        () if any(&Word::Silent) => Fate::Lost,
         () => Fate::New,
     };
     (fate, None)
@@ -203,5 +229,14 @@ mod tests {
         assert_eq!(fate(&[Word::Nothing, Word::Silent], true), Fate::Lost);
         assert_eq!(fate(&[Word::Silent], false), Fate::New, "clients have theirs from elsewhere");
         assert_eq!(fate(&[Word::Silent, Word::Denied], true), Fate::Denied);
+        let sleeper = Sleeper {
+            instance: InstanceName::new("cache-1").unwrap(),
+            host: HostName::new("h1").unwrap(),
+            domain: "shop-cache-1".to_owned(),
+        };
+        let words = [Word::Silent, Word::Off(sleeper.clone()), Word::Without];
+        assert_eq!(fate(&words, true), Fate::Asleep { sleepers: vec![sleeper.clone()] });
+        assert_eq!(fate(&words, false), Fate::New);
+        assert_eq!(fate(&[Word::Off(sleeper), Word::Denied], true), Fate::Denied);
     }
 }

@@ -30,6 +30,16 @@ pub fn recovery_lines(recovery: &Recovery, directory: &Path, make: Make) -> Vec<
                 let others = having_others(others, false);
                 Some(format!("{absent}; those of {from} are used{others}"))
             }
+            (Fate::Asleep { sleepers }, _) => {
+                let off = sleepers.first()?.instance.as_str();
+                Some(match make {
+                    Make::Kept => format!("{absent}; {off}, which is off, is to tell them"),
+                    Make::Unkept => {
+                        format!("{absent}; a deploy starts {off}, which is off, to ask for them")
+                    }
+                    Make::Nothing => format!("{absent}; {off} may know them, but is off"),
+                })
+            }
             (Fate::Denied, _) => Some(format!(
                 "{absent}, and this connection may not ask the guests for them; a deploy does"
             )),
@@ -99,7 +109,8 @@ pub fn forgotten_json(forgotten: &Forgotten) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ServiceName;
+    use crate::deploy::Sleeper;
+    use crate::ids::{HostName, ServiceName};
 
     fn lines(fates: Vec<(&str, Fate)>, make: Make) -> String {
         let services =
@@ -109,11 +120,20 @@ mod tests {
         recovery_lines(&recovery, Path::new("s"), make).join("\n")
     }
 
+    fn sleeper(name: &str) -> Sleeper {
+        Sleeper {
+            instance: InstanceName::new(name).unwrap(),
+            host: HostName::new("h1").unwrap(),
+            domain: format!("shop-{name}"),
+        }
+    }
+
     fn all() -> Vec<(&'static str, Fate)> {
         let name = |name| InstanceName::new(name).unwrap();
         vec![
             ("cache", Fate::Found { from: name("cache-0"), others: vec![name("cache-3")] }),
             ("queue", Fate::Lost),
+            ("store", Fate::Asleep { sleepers: vec![sleeper("store-1")] }),
             ("fresh", Fate::New),
         ]
     }
@@ -123,16 +143,19 @@ mod tests {
         insta::assert_snapshot!(lines(all(), Make::Kept), @"
         recovered the passwords of cache from cache-0; cache-3 has others and gets these
         the passwords of queue are not in s and no guest tells them: new ones are made, and clients will need the one in s/queue
+        the passwords of store are not in s; store-1, which is off, is to tell them
         the authority that signed the certificates is not in s, and no guest has its key: a new one is made with all certificates, and clients will need the new s/ca.crt
         ");
         insta::assert_snapshot!(lines(all(), Make::Unkept), @"
         the passwords of cache are not in s; a deploy recovers them from cache-0; cache-3 has others and gets these
         the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
+        the passwords of store are not in s; a deploy starts store-1, which is off, to ask for them
         the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
         ");
         insta::assert_snapshot!(lines(all(), Make::Nothing), @"
         the passwords of cache are not in s; those of cache-0 are used; cache-3 has others
         the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
+        the passwords of store are not in s; store-1 may know them, but is off
         the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
         ");
         insta::assert_snapshot!(lines(vec![("cache", Fate::Denied)], Make::Unkept), @"

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use hostsplit::deploy::{Fate, Patience, Recovery, Site, connect, recover};
+use hostsplit::deploy::{Fate, Patience, Recovery, Site, connect, recover, wake_and_recover};
 use hostsplit::graph::Action;
 use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::ids::{HostName, ServiceName};
@@ -13,7 +13,7 @@ use hostsplit::plan::Plan;
 use hostsplit::secret::{Keep, Make, Secrets, Sources};
 use tempfile::TempDir;
 
-use crate::fixture::{Files, Purpose, Run, inventory, plan, run_knowing};
+use crate::fixture::{Files, Purpose, Run, inventory, look, plan, run, run_knowing};
 
 /// Nothing that a spec could refer to.
 struct Nowhere;
@@ -28,8 +28,15 @@ impl Sources for Nowhere {
     }
 }
 
-/// Looks for secrets as the commands do.
-fn settle(plan: &Plan, world: &SimulatedWorld, state: &Path, make: Make) -> (Recovery, Secrets) {
+/// Looks for secrets as the commands do; guests that are off are started for it
+/// only if `tell` is there.
+fn settle(
+    plan: &Plan,
+    world: &SimulatedWorld,
+    state: &Path,
+    make: Make,
+    tell: Option<&dyn Fn(String)>,
+) -> (Recovery, Secrets) {
     let keep = Keep::new(state, state);
     let missing = keep.missing(plan).unwrap();
     let (hosts, unreachable) = connect(plan, world);
@@ -37,14 +44,17 @@ fn settle(plan: &Plan, world: &SimulatedWorld, state: &Path, make: Make) -> (Rec
     let none = Secrets::default();
     let site =
         Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &none };
-    let recovery = recover(&site, &unreachable, &missing);
+    let recovery = match tell {
+        Some(tell) => wake_and_recover(&site, &unreachable, &missing, tell),
+        None => recover(&site, &unreachable, &missing),
+    };
     let secrets = keep.find(plan, &Nowhere, &recovery.passwords, make).unwrap();
     (recovery, secrets)
 }
 
 /// One deploy, with the secrets that it finds.
 fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> (Recovery, Secrets, Run) {
-    let (recovery, secrets) = settle(plan, world, state, Make::Kept);
+    let (recovery, secrets) = settle(plan, world, state, Make::Kept, Some(&|_| {}));
     let how: (&(dyn Fn(&_) + Sync), &crate::fixture::Recording<'_>) =
         (&|_| {}, &|journal| Box::new(journal));
     let run = run_knowing(plan, world, state, Purpose::Deploy, how, &secrets);
@@ -100,7 +110,7 @@ fn who_only_looks_finds_the_passwords_and_keeps_none() {
     let (plan, world, _, before) = deployed();
     let state = tempfile::tempdir().unwrap();
     for make in [Make::Nothing, Make::Unkept] {
-        let (recovery, found) = settle(&plan, &world, state.path(), make);
+        let (recovery, found) = settle(&plan, &world, state.path(), make, None);
         assert!(found.credentials == before.credentials);
         assert!(!format!("{recovery:?} {found:?}").contains("for-"), "{recovery:?}");
         assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
@@ -123,14 +133,50 @@ fn one_guest_that_answers_is_enough() {
     assert_eq!(run.actions.counts().create, 0);
 }
 
-#[test]
-fn without_a_guest_that_answers_the_loss_is_told_and_the_deploy_goes_on() {
-    let (plan, world, _, before) = deployed();
+fn without_power_for_a_moment(world: &SimulatedWorld) {
     for host in ["h1", "h2", "h3"] {
         let host = HostName::new(host).unwrap();
         world.power_cut(&host);
         world.power_on(&host);
     }
+}
+
+#[test]
+fn guests_that_are_off_are_started_and_asked() {
+    let (plan, world, _, before) = deployed();
+    without_power_for_a_moment(&world);
+    let state = tempfile::tempdir().unwrap();
+    let (recovery, _) = settle(&plan, &world, state.path(), Make::Nothing, None);
+    let Fate::Asleep { sleepers } = fate(&recovery) else { panic!("{recovery:?}") };
+    assert_eq!(sleepers.len(), 6);
+    // The first boots for ever; the second tells, and no third is started.
+    world.never_boots("shop-cache-0");
+    let (told, tell) = (std::cell::RefCell::new(Vec::new()), state.path());
+    let (recovery, after) = settle(
+        &plan,
+        &world,
+        tell,
+        Make::Unkept,
+        Some(&|line| {
+            told.borrow_mut().push(line);
+        }),
+    );
+    assert_eq!(fate(&recovery), found("cache-1", &[]));
+    assert!(before.credentials == after.credentials, "clients keep theirs");
+    insta::assert_snapshot!(told.borrow().join("\n"), @"
+    starting cache-0 to ask it for the passwords of cache
+    cache-0 cannot be asked: shop-cache-0: the guest agent did not answer within 900 s: h1: agent guest-ping shop-cache-0: Guest agent is not responding: QEMU guest agent is not connected
+    starting cache-1 to ask it for the passwords of cache
+    ");
+    let running = look(&plan, &world).guests.len();
+    assert_eq!(running, 2, "as few as possible are started");
+}
+
+#[test]
+fn where_only_data_is_left_the_loss_is_told_and_the_deploy_goes_on() {
+    let (plan, world, state, before) = deployed();
+    let gone = run(&plan, &world, state.path(), Purpose::Destroy { data: false });
+    assert!(gone.is_complete(), "{}", gone.story());
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, _) = deploy(&plan, &world, state.path());
     assert_eq!(fate(&recovery), Fate::Lost);
