@@ -207,7 +207,7 @@ impl Hypervisor for Connection {
     fn addresses(&self, domain: &str) -> Result<Vec<Ipv4Addr>> {
         self.call("addresses", domain, false, |at| {
             let running = at.domain()?.running.as_ref();
-            Ok(running.and_then(guest::Running::address).into_iter().collect())
+            Ok(running.and_then(|running| running.address).into_iter().collect())
         })
     }
 

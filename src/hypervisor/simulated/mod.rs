@@ -7,6 +7,7 @@
 //! model of Redis Cluster (`redis`). What a domain knows lies on its volumes:
 //! they outlive power cuts and redefinitions, nothing else does.
 
+mod boot;
 pub mod clock;
 mod connection;
 mod exec;

@@ -117,7 +117,7 @@ fn the_address_is_the_seeds() {
     ping(hypervisor.as_ref()).unwrap();
     let state = world.state();
     let running = state.hosts[&host].domains["d"].running.clone().unwrap();
-    assert_eq!(running.address(), Some(Ipv4Addr::new(10, 20, 0, 7)));
+    assert_eq!(running.address, Some(Ipv4Addr::new(10, 20, 0, 7)));
 }
 
 #[test]
