@@ -2,6 +2,7 @@
 //! engine; everything in a guest goes through its agent ([`guest`]), so the
 //! operator's machine needs no way into the instances' network.
 
+mod call;
 mod error;
 mod first_boot;
 pub mod guest;
@@ -13,8 +14,9 @@ mod read;
 pub mod redis;
 mod write;
 
+pub use self::call::{Call, Output};
 pub use self::error::EngineError;
-pub use self::guest::{Call, Guest};
+pub use self::guest::Guest;
 pub use self::limit::Limit;
 pub use self::load::{Bound, Load};
 pub use self::read::Facts;

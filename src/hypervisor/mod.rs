@@ -8,15 +8,19 @@ pub mod clock;
 mod domain_xml;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
+mod report;
 pub mod simulated;
 
 use std::io::Read;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use crate::ids::HostName;
+
+pub use self::report::{
+    Domain, HostReport, METADATA_NAMESPACE, OwnerTag, ReportedCpu, ReportedNic, ReportedNuma,
+    ReportedPool, VolumeFormat, VolumeInfo, VolumeRequest, version,
+};
 
 /// What went wrong on a host, with libvirt's own words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -161,184 +165,4 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// [`ErrorKind::Unreachable`], with libvirt's message.
     fn connect(&self, host: &HostName, uri: &str) -> Result<Box<dyn Hypervisor>>;
-}
-
-/// What a host says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostReport {
-    /// Host name as libvirt knows it.
-    pub hostname: String,
-    /// libvirt's version, `major * 1_000_000 + minor * 1_000 + release`.
-    pub libvirt_version: u64,
-    /// QEMU's version, in the same form.
-    pub qemu_version: u64,
-    /// Domain types that it offers: `kvm`, `qemu`.
-    pub domain_types: Vec<String>,
-    /// NUMA nodes as the capabilities list them.
-    pub numa: Vec<ReportedNuma>,
-    /// Active pools.
-    pub pools: Vec<ReportedPool>,
-    /// Bridges of the host's networks and interfaces.
-    pub bridges: Vec<String>,
-    /// What libvirt calls the CPUs: `EPYC-Milan by AMD`.
-    pub cpu_model: Option<String>,
-    /// Physical NICs, by name.
-    pub nics: Vec<ReportedNic>,
-}
-
-impl HostReport {
-    /// A host that nobody has asked.
-    #[must_use]
-    pub fn unknown(hostname: &str) -> Self {
-        Self {
-            hostname: hostname.to_owned(),
-            libvirt_version: 0,
-            qemu_version: 0,
-            domain_types: Vec::new(),
-            numa: Vec::new(),
-            pools: Vec::new(),
-            bridges: Vec::new(),
-            cpu_model: None,
-            nics: Vec::new(),
-        }
-    }
-}
-
-/// A physical NIC as libvirt lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportedNic {
-    /// Its interface.
-    pub name: String,
-    /// Speed of its link; `None` without a link, or where nobody can tell.
-    pub bits_per_s: Option<u64>,
-    /// The NUMA node that its slot belongs to, where the host says so.
-    pub numa: Option<u32>,
-}
-
-/// A version as libvirt packs it, in its usual form: `9.0.0`.
-#[must_use]
-pub fn version(packed: u64) -> String {
-    format!("{}.{}.{}", packed / 1_000_000, packed / 1_000 % 1_000, packed % 1_000)
-}
-
-/// A NUMA node as libvirt's capabilities list it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportedNuma {
-    /// The cell's id.
-    pub id: u32,
-    /// Memory in KiB.
-    pub memory_kib: u64,
-    /// Page pools: size in KiB and number of pages, ordinary pages included.
-    pub pages: Vec<(u64, u64)>,
-    /// Free pages: size in KiB and number.
-    pub free_pages: Vec<(u64, u64)>,
-    /// Online CPUs.
-    pub cpus: Vec<ReportedCpu>,
-}
-
-/// A CPU as libvirt's capabilities list it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportedCpu {
-    /// Number of the CPU.
-    pub id: u32,
-    /// Socket.
-    pub socket: u32,
-    /// Die in the socket.
-    pub die: u32,
-    /// Core in the die.
-    pub core: u32,
-    /// CPUs of the same core, itself included.
-    pub siblings: Vec<u32>,
-    /// CPUs that share its L3 cache and the cache's size in KiB, where libvirt
-    /// says so.
-    pub l3: Option<(Vec<u32>, u64)>,
-}
-
-/// A pool as libvirt lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportedPool {
-    /// Name.
-    pub name: String,
-    /// Directory or device behind it.
-    pub path: String,
-    /// Size in bytes.
-    pub capacity: u64,
-    /// Free space in bytes.
-    pub available: u64,
-}
-
-/// A domain as seen on a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Domain {
-    /// Name.
-    pub name: String,
-    /// UUID.
-    pub uuid: Uuid,
-    /// Whether it runs.
-    pub active: bool,
-    /// Who made it, if we did.
-    pub owner: Option<OwnerTag>,
-    /// Memory in KiB.
-    pub memory_kib: u64,
-    /// Host CPUs by virtual CPU, live where it runs; empty sets for unpinned.
-    pub vcpu_pins: Vec<Vec<u32>>,
-    /// Host CPUs of emulator threads; empty for unpinned.
-    pub emulator_pins: Vec<u32>,
-    /// NUMA nodes that its memory is bound to; empty for unbound.
-    pub memory_nodes: Vec<u32>,
-    /// Whether that binding is strict.
-    pub memory_strict: bool,
-    /// Current XML, live where it runs.
-    pub xml: String,
-}
-
-/// What stands in the metadata of every domain that we make.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnerTag {
-    /// The deployment's name.
-    pub deployment: String,
-    /// The instance's name.
-    pub instance: String,
-    /// Digest of the instance as planned; differs when it must be replaced.
-    pub digest: String,
-}
-
-/// XML namespace of [`OwnerTag`] in a domain's metadata.
-pub const METADATA_NAMESPACE: &str = "urn:hostsplit:instance:1";
-
-/// A volume as seen in a pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeInfo {
-    /// Name.
-    pub name: String,
-    /// Path on the host.
-    pub path: String,
-    /// Virtual size in bytes.
-    pub capacity: u64,
-    /// Path of the volume that it is an overlay on.
-    pub backing: Option<String>,
-}
-
-/// A volume to make.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeRequest {
-    /// Pool.
-    pub pool: String,
-    /// Name.
-    pub name: String,
-    /// Virtual size in bytes.
-    pub capacity: u64,
-    /// Format.
-    pub format: VolumeFormat,
-    /// Name of a qcow2 volume in the same pool to lay it over.
-    pub backing: Option<String>,
-}
-
-/// Formats that we make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VolumeFormat {
-    /// Plain bytes.
-    Raw,
-    /// QEMU's copy-on-write format.
-    Qcow2,
 }

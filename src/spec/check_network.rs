@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use super::address::{Address, AddressRange, Subnet};
 use super::form::{Spanned, mark_of};
 use super::problem::Mark;
-use super::scalar::{Address, AddressRange, Subnet};
 use super::scope::{Scope, mark_or};
 use super::wire;
 use crate::spec::{Cluster, FixedVm, Network, Policy, Service};

@@ -5,6 +5,7 @@
 //! wrong is told with file, line and column, as much of it at once as possible.
 
 mod access;
+mod address;
 mod check;
 mod check_across;
 mod check_any_demand;

@@ -8,8 +8,7 @@
 use std::time::Duration;
 
 use super::door::Door;
-use crate::engine::guest::Output;
-use crate::engine::{Call, EngineError, Guest, Limit};
+use crate::engine::{Call, EngineError, Guest, Limit, Output};
 use std::net::Ipv4Addr;
 
 /// How long all answers to commands may take that change something: all that we

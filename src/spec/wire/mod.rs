@@ -25,8 +25,9 @@ pub(super) use self::policy::Survive;
 pub(super) use self::profile::{Numbers, Profile, Profiles, SetNumber};
 pub(super) use self::service::{Asked, FixedVm, PasswordFrom, Service};
 
+use super::address::{Address, AddressRange, Subnet};
 use super::form::{At, Spanned, described, wire};
-use super::scalar::{Address, AddressRange, Include, Subnet, Text};
+use super::scalar::{Include, Text};
 use crate::ids::DeploymentName;
 use crate::spec::Objective;
 
