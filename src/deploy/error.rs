@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::ImageError;
+use super::{ImageError, Usurped};
 use crate::engine::EngineError;
 use crate::hypervisor::{ErrorKind, HypervisorError};
 use crate::ids::{HostName, InstanceName};
@@ -54,6 +54,14 @@ pub enum StepError {
         /// As found.
         found: String,
     },
+    /// A cluster cannot be formed, and other machines answer at its addresses.
+    #[error("{}; {error}", listed(found))]
+    Usurped {
+        /// The addresses.
+        found: Vec<Usurped>,
+        /// What the engine says.
+        error: EngineError,
+    },
     /// The domain did not go off.
     #[error("{domain}: domain still runs {} s after its power was cut", waited.as_secs())]
     StillRunning {
@@ -65,6 +73,10 @@ pub enum StepError {
     /// The thread that did the work broke: a mistake of this program.
     #[error("work on it broke; this is a mistake in hostsplit")]
     Broken,
+}
+
+fn listed(usurped: &[Usurped]) -> String {
+    usurped.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl StepError {
@@ -99,7 +111,12 @@ impl StepError {
                 "give slow hosts more time with --timeout"
             }
             Self::Address { .. } => {
-                "look for another machine with that address; guests give up an address that is taken"
+                "look at its network on the console (virsh console); a guest may have given up an \
+                 address that another machine has"
+            }
+            Self::Usurped { .. } => {
+                "another machine has the address: take it from that machine, or leave it out of \
+                 the spec's `network.addresses` and plan anew"
             }
             Self::Image(_) => "check the files of the image, or write the spec's digests anew",
             _ => return None,

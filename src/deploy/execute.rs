@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::addresses;
 use super::files::files;
+use super::neighbours::usurped;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Event, Happening, Observer, Site, StepError};
 use crate::engine::{Change, Guests, engine_of};
@@ -63,13 +64,23 @@ pub fn execute(
             addresses::wait(site, site.instance(name)?, &guest)
         }
         Vertex::Configured(name) => configure(site, site.instance(name)?, &note),
-        Vertex::Cluster(name) => {
-            let service = service(site, name)?;
-            let change = engine_of(service)?.form(site, service, site.plan)?;
-            tell(change, &note);
-            Ok(())
-        }
+        Vertex::Cluster(name) => form(site, name, &note),
     }
+}
+
+/// Forms a cluster. One that does not form may have met machines that are none of
+/// ours.
+fn form(site: &Site<'_>, name: &ServiceName, note: &dyn Fn(String)) -> Result<(), StepError> {
+    let service = service(site, name)?;
+    let change = engine_of(service)?.form(site, service, site.plan).map_err(|error| {
+        let own = site.plan.instances.iter().filter(|one| one.service == service.name);
+        match usurped(site, own) {
+            none if none.is_empty() => StepError::from(error),
+            found => StepError::Usurped { found, error },
+        }
+    })?;
+    tell(change, note);
+    Ok(())
 }
 
 fn tell(change: Change, note: &dyn Fn(String)) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::{panic, thread};
 
 use super::Site;
+use super::neighbours::{Usurped, usurped};
 use super::observe::{in_parallel, observe};
 use crate::engine::load::Verdict;
 use crate::engine::{Bound, EngineError, Facts, Guests, Load, Mismatch, Probe, engine_of};
@@ -82,11 +83,12 @@ pub fn verify(
 ) -> Verification {
     let mut found = Verification::default();
     // Guests take their time to answer, so all of it is asked at once.
-    let (world, mut guests, probes) = thread::scope(|scope| {
+    let (world, mut guests, usurped, probes) = thread::scope(|scope| {
         let probes = scope.spawn(|| probe(site));
         let world = observe(site, unreachable);
         let guests = guests(site, &world);
-        (world, guests, probes.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+        let usurped = usurped(site, running(site.plan, &world));
+        (world, guests, usurped, probes.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
     });
     let world = &world;
     for instance in &site.plan.instances {
@@ -98,6 +100,7 @@ pub fn verify(
                     if let Some(facts) = guests.remove(&instance.name) {
                         compare.guest(facts);
                     }
+                    compare.address(&usurped);
                 }
                 None => compare.same("domain", &"defined", &"missing"),
             },
@@ -158,14 +161,18 @@ fn probe(site: &Site<'_>) -> Vec<Result<Vec<Probe>, EngineError>> {
     services.map(|one| engine_of(one)?.probe(site, one, site.plan)).collect()
 }
 
+/// Instances whose domains run.
+fn running<'a>(plan: &'a Plan, world: &World) -> impl Iterator<Item = &'a Instance> {
+    plan.instances.iter().filter(|instance| {
+        let view = world.view(&instance.host);
+        let domain = view.and_then(|view| owned_domain(plan, view, instance));
+        domain.is_some_and(|domain| domain.active)
+    })
+}
+
 /// Asks all guests that run, at the same time, what they see of their machines.
 fn guests(site: &Site<'_>, world: &World) -> BTreeMap<InstanceName, Result<Facts, EngineError>> {
-    let runs = |instance: &&Instance| {
-        let view = world.view(&instance.host);
-        let domain = view.and_then(|view| owned_domain(site.plan, view, instance));
-        domain.is_some_and(|domain| domain.active)
-    };
-    let running: Vec<&Instance> = site.plan.instances.iter().filter(runs).collect();
+    let running: Vec<&Instance> = running(site.plan, world).collect();
     let ask = |instance: &&Instance| {
         let facts = site.guest(&instance.name).and_then(|guest| guest.facts());
         (instance.name.clone(), facts)
@@ -206,6 +213,16 @@ impl Comparison<'_> {
         self.same("memory", &planned, &format!("{} KiB", domain.memory_kib));
         self.same(PLACEMENT[2], &cpu_set(&[instance.numa]), &cpu_set(&domain.memory_nodes));
         self.same(PLACEMENT[3], "strict", if domain.memory_strict { "strict" } else { "loose" });
+    }
+
+    /// Whether it is the one who answers at its address.
+    fn address(&mut self, usurped: &[Usurped]) {
+        self.found.checks += 1;
+        let other = usurped.iter().find(|one| one.instance == self.instance.name);
+        if let Some(Usurped { address, planned, mac, seen_by, .. }) = other {
+            let found = format!("{mac}, as {seen_by} sees it");
+            self.differs(&format!("machine at {address}"), planned.clone(), found);
+        }
     }
 
     /// What the guest itself sees of CPUs and memory.

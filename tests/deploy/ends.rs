@@ -4,7 +4,8 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hostsplit::graph::decide;
+use hostsplit::deploy::{Event, Happening};
+use hostsplit::graph::{Vertex, decide};
 use hostsplit::hypervisor::simulated::{Fault, Mode, SimulatedWorld};
 use hostsplit::plan::Plan;
 use hostsplit::report::deploy::failures_text;
@@ -12,7 +13,7 @@ use hostsplit::state::journal::Entry;
 use hostsplit::state::store::{Journal, Recorder, StoreError};
 use tempfile::TempDir;
 
-use crate::fixture::{Purpose, Run, look, open, plan, run, run_recording};
+use crate::fixture::{Purpose, Run, look, open, plan, run, run_recording, run_with};
 
 fn begin() -> (Plan, SimulatedWorld, TempDir) {
     let plan = plan();
@@ -124,7 +125,7 @@ fn a_guest_that_gave_up_an_address_which_is_taken() {
     insta::assert_snapshot!(told(&first), @r"
     ready cache-1 on h2
       cache-1: the guest has 169.254.7.7, not 10.20.0.11
-      look for another machine with that address; guests give up an address that is taken
+      look at its network on the console (virsh console); a guest may have given up an address that another machine has
     ");
     assert_eq!(ready(&plan, &world), 6);
     // A second look does not take it for ready either.
@@ -133,5 +134,27 @@ fn a_guest_that_gave_up_an_address_which_is_taken() {
     let instance = plan.instances.iter().find(|one| one.domain == "shop-cache-1").unwrap();
     world.give_address("shop-cache-1", instance.address.unwrap());
     open(&plan, &world, instance.host.as_str()).power_off("shop-cache-1").unwrap();
+    resumes(&plan, &world, &state);
+}
+
+#[test]
+fn a_machine_that_is_none_of_ours_and_has_an_address_of_ours() {
+    let (plan, world, state) = begin();
+    // It runs no Redis, so that the cluster does not form, and answers ARP.
+    let usurp = |event: &Event| {
+        if matches!((&event.vertex, &event.what), (Vertex::Cluster(_), Happening::Started(_))) {
+            world.silence_agent("shop-cache-2", u32::MAX);
+            let table = "10.20.0.12  0x1  0x2  02:42:ac:11:00:02  *  eth0\n";
+            world.put_file("shop-cache-4", "/proc/net/arp", table);
+        }
+    };
+    let first = run_with(&plan, &world, state.path(), Purpose::Deploy, &usurp);
+    insta::assert_snapshot!(told(&first), @"
+    cluster cache
+      10.20.0.12 of cache-2 is answered by 02:42:ac:11:00:02, not 52:54:00:00:00:0c, as cache-4 sees it
+      another machine has the address: take it from that machine, or leave it out of the spec's `network.addresses` and plan anew
+    ");
+    world.silence_agent("shop-cache-2", 0);
+    world.put_file("shop-cache-4", "/proc/net/arp", "");
     resumes(&plan, &world, &state);
 }

@@ -48,6 +48,29 @@ fn a_lost_host_is_found_by_all_who_miss_it() {
 }
 
 #[test]
+fn another_machine_at_an_address_of_ours_is_found_by_a_neighbour() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    let table = |mac: &str| format!("10.20.0.12  0x1  0x2  {mac}  *  eth0\n");
+    let of_cache_2 = &plan.instances.iter().find(|one| one.name.as_str() == "cache-2").unwrap().mac;
+    world.put_file("shop-cache-1", "/proc/net/arp", &table(&of_cache_2.to_uppercase()));
+    assert!(verified(&plan, &world, false).0.is_ok());
+    world.put_file("shop-cache-1", "/proc/net/arp", &table("02:42:ac:11:00:02"));
+    let (found, _) = verified(&plan, &world, false);
+    let told: Vec<String> = found.mismatches.iter().map(ToString::to_string).collect();
+    let expected = format!(
+        "cache-2: machine at 10.20.0.12 is 02:42:ac:11:00:02, as cache-1 sees it, planned {of_cache_2}"
+    );
+    assert_eq!(told, [expected]);
+    // A router that answers for everybody.
+    let more = "10.20.0.11  0x1  0x2  02:42:ac:11:00:02  *  eth0\n";
+    let table = table("02:42:ac:11:00:02") + more;
+    world.put_file("shop-cache-1", "/proc/net/arp", &table);
+    assert!(verified(&plan, &world, false).0.is_ok());
+}
+
+#[test]
 fn a_load_is_set_beside_the_promise_unless_the_hosts_emulate() {
     let (mut plan, state) = (plan(), tempfile::tempdir().unwrap());
     plan.services[0].capacity.usable_per_s = PerSecond::new(50_000);

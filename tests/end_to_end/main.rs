@@ -91,8 +91,9 @@ fn wait_for_all_shards(plan: &Plan, password: &str) {
     let exec = path("tests/lab/exec");
     // Slots 1058, 9312 and 13509: one in each of the three groups.
     for key in ["c", "a", "d"] {
-        let command =
-            format!("{} redis-cli -c -h {from} set probe:{key} 1 | grep -qx OK", exec.display());
+        // One that is sent on to a master without power would wait for minutes.
+        let client = format!("timeout 10 redis-cli -c -h {from} set probe:{key} 1");
+        let command = format!("{} {client} | grep -qx OK", exec.display());
         let mut wait = Command::new(path("tests/lab/wait-for"));
         wait.args([FAILOVER_SECONDS, "bash", "-c", &command]).env("REDISCLI_AUTH", password);
         succeed(wait.stderr(Stdio::inherit()));

@@ -38,6 +38,9 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// How a command ended that was answered with an error.
+    pub(super) const REFUSED: &'static str = "an error";
+
     /// To an instance by the door's own password.
     pub(super) fn new(guest: &'a Guest<'a>, door: &'a Door, at: (Ipv4Addr, u16)) -> Self {
         let (password, limit) = (door.password(), ANSWERS.into());
@@ -120,7 +123,7 @@ impl Said<'_> {
         let (status, said) = match self.answers.next() {
             Some(answer) => match refusal(&answer) {
                 None => return Ok(answer),
-                Some(refusal) => ("an error", refusal.to_owned()),
+                Some(refusal) => (Session::REFUSED, refusal.to_owned()),
             },
             None => ("no answer", complaint(&self.output)),
         };

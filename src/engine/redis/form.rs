@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::differences::differences;
+use super::identity::strangers;
 use super::observe::{Observed, observe};
 use super::picture::Picture;
 use super::send::send;
@@ -48,6 +49,7 @@ pub(super) fn form(
         if steps.is_empty() {
             return Ok(work.change());
         }
+        work.refuse_strangers(&observed, &steps)?;
         let taken = work.command(&steps)?;
         let foreseen = observed.after(&steps).filter(|_| taken);
         seen = foreseen.or_else(|| work.wait_for_effect(&steps));
@@ -77,10 +79,7 @@ impl Work<'_> {
             let observed = seen.take().unwrap_or_else(|| observe(self.guests, self.target));
             self.fail_on_lost_hosts(&observed)?;
             let picture = Picture::new(self.target, &observed);
-            let steps = steps(&picture).map_err(|refusal| EngineError::Refused {
-                service: self.service.clone(),
-                reason: refusal.to_string(),
-            })?;
+            let steps = steps(&picture).map_err(|refusal| self.refused(refusal.to_string()))?;
             let missing = differences(&picture);
             // Somebody else's member is for the check to tell, not for us.
             let ours = missing.iter().any(|mismatch| mismatch.what != "member");
@@ -99,6 +98,16 @@ impl Work<'_> {
             last = Some(rest);
             self.clock.wait(PAUSE);
         }
+    }
+
+    /// Lets nobody meet a machine that is none of ours.
+    fn refuse_strangers(&self, observed: &Observed, steps: &[Step]) -> Result<(), EngineError> {
+        let found = strangers(self.guests, self.target, observed, steps);
+        if found.is_empty() { Ok(()) } else { Err(self.refused(found.join("; "))) }
+    }
+
+    fn refused(&self, reason: String) -> EngineError {
+        EngineError::Refused { service: self.service.clone(), reason }
     }
 
     /// A silent agent may come back; a host that is gone, or a domain, will not

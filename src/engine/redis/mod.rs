@@ -12,6 +12,7 @@ mod configure;
 pub mod differences;
 mod door;
 mod form;
+mod identity;
 mod load;
 pub mod nodes;
 pub mod observe;

@@ -228,9 +228,11 @@ fn redis_cli(
     // The service may have been started a moment ago.
     guest.state.refresh(now);
     let own = guest.redis();
+    let address = guest.running().and_then(|running| running.address);
     let network = &mut guest.state.redis;
     let server = match host {
         "127.0.0.1" => own,
+        _ if address.is_some_and(|own| host.parse() == Ok(own)) => own,
         _ => endpoint(host, port).and_then(|endpoint| network.at(endpoint)),
     };
     let login = Login { user, password };

@@ -198,14 +198,13 @@ impl SimulatedWorld {
         Some(String::from_utf8_lossy(&file.bytes).into_owned())
     }
 
-    /// Replaces what a file in the guest of a domain holds; its owner and mode
-    /// stay. Nothing happens without such a file.
+    /// Writes a file in the guest of a domain; one that is there keeps its owner
+    /// and mode. Nothing happens without such a guest.
     pub fn put_file(&self, domain: &str, path: &str, text: &str) {
         let mut state = self.state();
-        let mut hosts = state.hosts.values_mut();
-        let file = hosts.find_map(|host| host.root_of_mut(domain)?.files.get_mut(path));
-        if let Some(file) = file {
-            file.bytes = text.as_bytes().to_vec();
+        let root = state.hosts.values_mut().find_map(|host| host.root_of_mut(domain));
+        if let Some(root) = root {
+            root.files.entry(path.to_owned()).or_default().bytes = text.as_bytes().to_vec();
         }
     }
 

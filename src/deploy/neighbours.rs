@@ -1,0 +1,107 @@
+//! Who answers at the planned addresses, as the guests' kernels see it: their ARP
+//! tables against the plan's MACs. A machine that is no guest of ours and has an
+//! address of ours is seen nowhere else, and a cluster merely does not form then.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::Site;
+use super::observe::by_host;
+use crate::engine::Guests as _;
+use crate::ids::InstanceName;
+use crate::plan::Instance;
+
+/// Where Linux shows its ARP table; proc_net(5).
+const TABLE: &str = "/proc/net/arp";
+/// The flag of an entry that was answered: `ATF_COM` of `linux/if_arp.h`.
+const COMPLETE: u32 = 2;
+
+/// An address of ours that another machine answers at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usurped {
+    /// Whose address it is.
+    pub instance: InstanceName,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The MAC that is planned for it.
+    pub planned: String,
+    /// The MAC that answers.
+    pub mac: String,
+    /// Whose guest saw it.
+    pub seen_by: InstanceName,
+}
+
+impl fmt::Display for Usurped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { instance, address, planned, mac, seen_by } = self;
+        write!(
+            f,
+            "{address} of {instance} is answered by {mac}, not {planned}, as {seen_by} sees it"
+        )
+    }
+}
+
+/// Asks the guests of some instances; one finding for each address, in the order
+/// of the plan. A guest that does not answer has seen nothing, and a MAC that
+/// answers for several addresses of ours is a router's that does so for all.
+pub(super) fn usurped<'a>(
+    site: &Site<'_>,
+    asked: impl Iterator<Item = &'a Instance>,
+) -> Vec<Usurped> {
+    let tables: BTreeMap<&InstanceName, String> = by_host(asked, |instance| {
+        let table = site.guest(&instance.name).and_then(|guest| guest.read_file(TABLE));
+        (&instance.name, table.ok().flatten().unwrap_or_default())
+    })
+    .into_iter()
+    .collect();
+    let mut seen: BTreeMap<Ipv4Addr, Vec<(&InstanceName, &str)>> = BTreeMap::new();
+    for (name, table) in &tables {
+        for (address, mac) in table.lines().filter_map(answered) {
+            seen.entry(address).or_default().push((name, mac));
+        }
+    }
+    let usurped = |instance: &Instance| {
+        let mut answers = seen.get(&instance.address?)?.iter();
+        let (by, mac) = answers.find(|(_, mac)| !mac.eq_ignore_ascii_case(&instance.mac))?;
+        Some(Usurped {
+            instance: instance.name.clone(),
+            address: instance.address?,
+            planned: instance.mac.clone(),
+            mac: (*mac).to_owned(),
+            seen_by: (*by).clone(),
+        })
+    };
+    let found: Vec<Usurped> = site.plan.instances.iter().filter_map(usurped).collect();
+    let count = |mac: &str| found.iter().filter(|one| one.mac == mac).count();
+    let own = found.iter().filter(|one| count(&one.mac) == 1);
+    own.cloned().collect()
+}
+
+/// Address and MAC of a line, if somebody answered.
+fn answered(line: &str) -> Option<(Ipv4Addr, &str)> {
+    let mut words = line.split_whitespace();
+    let address = words.next()?.parse().ok()?;
+    let flags = words.nth(1)?.strip_prefix("0x")?;
+    let mac = words.next()?;
+    let is_complete = u32::from_str_radix(flags, 16).ok()? & COMPLETE != 0;
+    is_complete.then_some((address, mac))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_table_counts_if_somebody_answered() {
+        // Told by Linux 6.12.
+        let table = "\
+IP address       HW type     Flags       HW address            Mask     Device
+10.77.0.51       0x1         0x2         52:54:00:91:ff:82     *        eth0
+10.77.0.52       0x1         0x0         00:00:00:00:00:00     *        eth0
+";
+        let found: Vec<_> = table.lines().filter_map(answered).collect();
+        assert_eq!(found, [(Ipv4Addr::new(10, 77, 0, 51), "52:54:00:91:ff:82")]);
+        assert_eq!(answered(""), None);
+    }
+}
