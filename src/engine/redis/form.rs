@@ -43,11 +43,19 @@ pub(super) fn form(
     let Some(first) = target.seats.first() else { return Ok(Change::NotNeeded) };
     let clock = guests.guest(&first.name)?.clock;
     let mut work = Work { guests, service, target, clock, done: Vec::new(), refused: 0 };
-    let mut seen = None;
+    let (mut seen, mut last, mut changed) = (None, Vec::new(), clock.elapsed());
     for _ in 0..most_rounds(target) {
         let (observed, steps) = work.settle(seen)?;
         if steps.is_empty() {
             return Ok(work.change());
+        }
+        let now = clock.elapsed();
+        if steps != last {
+            (last, changed) = (steps.clone(), now);
+        }
+        let still = now.saturating_sub(changed);
+        if still > PATIENCE {
+            return Err(work.unformed(still, &differences(&Picture::new(target, &observed))));
         }
         work.refuse_strangers(&observed, &steps)?;
         let taken = work.command(&steps)?;
