@@ -108,7 +108,7 @@ pub enum EngineError {
         reason: String,
     },
     /// The cluster did not come to what was planned.
-    #[error("{service}: not formed after {waited_s} s, still missing: {}", missing.join("; "))]
+    #[error("{service}: not formed after {waited_s} s, still missing: {}", few(missing))]
     Unformed {
         /// The service.
         service: ServiceName,
@@ -117,4 +117,15 @@ pub enum EngineError {
         /// What is missing, instance by instance.
         missing: Vec<String>,
     },
+}
+
+/// The first of many, and how many more there are: one cause makes every instance
+/// miss something.
+fn few(missing: &[String]) -> String {
+    const FEW: usize = 4;
+    let shown = missing.iter().take(FEW).cloned().collect::<Vec<_>>().join("; ");
+    match missing.len().saturating_sub(FEW) {
+        0 => shown,
+        more => format!("{shown}; and {more} more, which `hostsplit verify` tells"),
+    }
 }

@@ -60,19 +60,21 @@ impl Desk {
         let seed = seed.unwrap_or_else(|| fastrand::u64(..));
         eprintln!("HOSTSPLIT_KILLS={seed} kills at the same lines again");
         let mut random = fastrand::Rng::with_seed(seed);
-        fn is_late(line: &str) -> bool {
-            let kinds = ["configured", "cluster"].map(|kind| format!("\"kind\":\"{kind}\""));
-            kinds.iter().any(|kind| line.contains(kind))
+        /// What the journal records as well, of actions on hosts or of those in guests.
+        fn is_step(line: &str, in_guests: bool) -> bool {
+            let has = |key: &str, value: &str| line.contains(&format!("\"{key}\":\"{value}\""));
+            let late = has("kind", "configured") || has("kind", "cluster");
+            (has("event", "started") || has("event", "done")) && late == in_guests
         }
         type Part = (usize, fn(&str) -> bool);
         let parts: [Part; 4] = [
             // 78 lines of 39 actions on hosts, and 6 that wait for a guest.
-            (70, |line| line.starts_with('{')),
+            (70, |line| is_step(line, false)),
             // Wherever that was, 12 lines are left of the guests' boots.
-            (8, |line| line.starts_with('{') && !is_late(line)),
+            (8, |line| is_step(line, false)),
             // After 8 of them no more than 2 guests are up: 4 are left to configure, with 2
             // lines each, and the cluster with its first.
-            (9, is_late),
+            (9, |line| is_step(line, true)),
             // 6 epochs, 3 slot ranges, 5 introductions, 3 replicas.
             (17, |line| line.contains("redis::form")),
         ];
