@@ -8,6 +8,10 @@ use super::steps::{Order, Step};
 use super::target::{Seat, Target};
 use crate::engine::{EngineError, Guests};
 
+/// What somebody answers who does not know our password, or has no cluster. One
+/// that is loading its data says something else, and may be ours.
+const FOREIGN: [&str; 4] = ["NOAUTH", "WRONGPASS", "NOPERM", "ERR"];
+
 /// What stands at addresses that a step wants to meet and is not the instance of
 /// the plan, one line each. Where nobody answers nobody can be met by mistake.
 pub(super) fn strangers(
@@ -48,9 +52,9 @@ fn stranger(own: &str, answer: &Answer) -> Option<String> {
     match answer {
         Ok(id) if id.trim() == own => None,
         Ok(id) => Some(format!("its id is {}", id.trim())),
-        // One that refuses our password, or has no cluster, is none of ours.
         Err(EngineError::Command { status, output, .. }) if status == Session::REFUSED => {
-            Some(output.clone())
+            let foreign = FOREIGN.iter().any(|code| output.starts_with(code));
+            foreign.then(|| output.clone())
         }
         Err(_) => None,
     }
@@ -74,6 +78,8 @@ mod tests {
         assert_eq!(stranger("07c3", &Ok("9a1f\n".to_owned())).unwrap(), "its id is 9a1f");
         let refusal = "NOAUTH Authentication required.";
         assert_eq!(stranger("07c3", &command(Session::REFUSED, refusal)).unwrap(), refusal);
+        let loading = "LOADING Redis is loading the dataset in memory";
+        assert_eq!(stranger("07c3", &command(Session::REFUSED, loading)), None);
         assert_eq!(stranger("07c3", &command("no answer", "Connection refused")), None);
     }
 }
