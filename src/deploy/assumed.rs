@@ -94,6 +94,7 @@ fn domain(prior: &Plan, instance: &Instance) -> Domain {
         emulator_pins: instance.emulator_cpus.clone(),
         memory_nodes: vec![instance.numa],
         memory_strict: true,
+        page_kib: instance.page_kib,
         // A plan that was deployed once can be rendered, unless the program has changed.
         xml: render::domain_xml(prior, instance, &boot_paths(prior, instance)).unwrap_or_default(),
     }

@@ -22,8 +22,8 @@ use crate::topology::Hypervisor;
 const GUEST_MEMORY: u64 = 85;
 
 /// Facts about where an instance stands.
-const PLACEMENT: [&str; 4] =
-    ["vCPU pins", "emulator pins", "NUMA nodes of its memory", "NUMA binding"];
+const PLACEMENT: [&str; 5] =
+    ["vCPU pins", "emulator pins", "NUMA nodes of its memory", "NUMA binding", "page size"];
 
 /// What a verification found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -98,7 +98,7 @@ pub fn verify(
                 Some(domain) => {
                     compare.domain(site.plan, domain);
                     if let Some(facts) = guests.remove(&instance.name) {
-                        compare.guest(facts);
+                        compare.guest(facts, l3_to_see(site.plan, instance));
                     }
                     compare.address(&usurped);
                 }
@@ -180,6 +180,14 @@ fn guests(site: &Site<'_>, world: &World) -> BTreeMap<InstanceName, Result<Facts
     in_parallel(running, ask).into_iter().collect()
 }
 
+/// Size of the L3 cache that an instance's guest is to see, in KiB: that of its CPUs,
+/// whose description is passed on to it. An emulated CPU has caches of its own.
+fn l3_to_see(plan: &Plan, instance: &Instance) -> Option<u64> {
+    let host = plan.topology.host(&instance.host)?;
+    let own = host.l3_of(*instance.cpus.first()?)?;
+    own.size_kib.filter(|_| host.hypervisor == Hypervisor::Kvm)
+}
+
 /// Compares facts of one instance.
 struct Comparison<'a> {
     instance: &'a Instance,
@@ -213,6 +221,8 @@ impl Comparison<'_> {
         self.same("memory", &planned, &format!("{} KiB", domain.memory_kib));
         self.same(PLACEMENT[2], &cpu_set(&[instance.numa]), &cpu_set(&domain.memory_nodes));
         self.same(PLACEMENT[3], "strict", if domain.memory_strict { "strict" } else { "loose" });
+        let pages = |kib: u64| format!("{kib} KiB");
+        self.same(PLACEMENT[4], &pages(instance.page_kib), &pages(domain.page_kib));
     }
 
     /// Whether it is the one who answers at its address.
@@ -225,8 +235,9 @@ impl Comparison<'_> {
         }
     }
 
-    /// What the guest itself sees of CPUs and memory.
-    fn guest(&mut self, facts: Result<Facts, EngineError>) {
+    /// What the guest itself sees of CPUs, memory and, where it is to see the
+    /// host's, of the cache that its CPUs share: `l3_kib`.
+    fn guest(&mut self, facts: Result<Facts, EngineError>, l3_kib: Option<u64>) {
         let facts = match facts {
             Ok(facts) => facts,
             Err(error) => {
@@ -235,6 +246,11 @@ impl Comparison<'_> {
             }
         };
         self.same("CPUs in the guest", &self.instance.cpus.len(), &facts.cpus);
+        if let Some(planned) = l3_kib {
+            let size = |kib: u64| format!("{kib} KiB");
+            let seen = facts.l3_kib.map_or_else(|| "none".to_owned(), size);
+            self.same("L3 cache in the guest", &size(planned), &seen);
+        }
         self.found.checks += 1;
         let planned = self.instance.memory_mib.kib();
         let least = planned / 100 * GUEST_MEMORY;

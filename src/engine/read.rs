@@ -22,6 +22,8 @@ const MISSING: &str = "No such file or directory";
 
 const MEMORY: &str = "/proc/meminfo";
 const CPUS: &str = "/sys/devices/system/cpu/online";
+/// Size of the L3 cache of the first CPU, in the form `32768K`.
+const L3: &str = "/sys/devices/system/cpu/cpu0/cache/index3/size";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -37,6 +39,8 @@ pub struct Facts {
     pub cpus: usize,
     /// Memory in KiB, less what the kernel keeps for itself.
     pub memory_kib: u64,
+    /// Size of its first CPU's L3 cache in KiB; `None` if it sees none.
+    pub l3_kib: Option<u64>,
 }
 
 impl Guest<'_> {
@@ -93,7 +97,11 @@ impl Guest<'_> {
         let cpus = cpu_count(&online).ok_or_else(|| unclear(CPUS, &online))?;
         let memory = read(MEMORY)?;
         let memory_kib = mem_total(&memory).ok_or_else(|| unclear(MEMORY, &memory))?;
-        Ok(Facts { cpus, memory_kib })
+        let l3_kib = match self.read_file(L3)? {
+            Some(text) => Some(cache_kib(&text).ok_or_else(|| unclear(L3, &text))?),
+            None => None,
+        };
+        Ok(Facts { cpus, memory_kib, l3_kib })
     }
 }
 
@@ -105,6 +113,12 @@ fn cpu_count(list: &str) -> Option<usize> {
         last.checked_sub(first)?.checked_add(1)
     };
     list.trim().split(',').map(count).sum()
+}
+
+/// The size of a cache; the kernel always writes KiB, `size_show` in
+/// `drivers/base/cacheinfo.c`.
+fn cache_kib(size: &str) -> Option<u64> {
+    size.trim().strip_suffix('K')?.parse().ok()
 }
 
 /// `MemTotal` of `/proc/meminfo`, in KiB.
@@ -121,6 +135,12 @@ mod tests {
     fn the_kernel_says_how_much_memory_there_is() {
         assert_eq!(mem_total("MemFree: 1 kB\nMemTotal:  489364 kB\n"), Some(489_364));
         assert_eq!(mem_total("MemTotal: much"), None);
+    }
+
+    #[test]
+    fn the_kernel_tells_caches_in_kib() {
+        assert_eq!(cache_kib("32768K\n"), Some(32_768));
+        assert_eq!(cache_kib("32M"), None);
     }
 
     #[test]

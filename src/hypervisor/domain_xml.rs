@@ -3,7 +3,7 @@
 use roxmltree::{Document, Node};
 use uuid::Uuid;
 
-use super::{Domain, METADATA_NAMESPACE, OwnerTag};
+use super::{Domain, METADATA_NAMESPACE, ORDINARY_PAGE_KIB, OwnerTag};
 use crate::topology::cpuset;
 use crate::topology::import::xml::{bytes, child};
 
@@ -42,8 +42,15 @@ pub(super) fn domain(xml: &str, active: bool) -> Option<Domain> {
         // libvirt's default where the mode is not stated.
         memory_strict: binding
             .is_some_and(|node| node.attribute("mode").unwrap_or("strict") == "strict"),
+        page_kib: page_kib(root).unwrap_or(ORDINARY_PAGE_KIB),
         xml: xml.to_owned(),
     })
+}
+
+/// Size of the huge pages behind its memory.
+fn page_kib(root: Node<'_, '_>) -> Option<u64> {
+    let page = at(root, &["memoryBacking", "hugepages", "page"])?;
+    Some(bytes(page, page.attribute("size")?, "KiB")? >> 10)
 }
 
 fn owner(root: Node<'_, '_>) -> Option<OwnerTag> {

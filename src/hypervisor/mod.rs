@@ -18,8 +18,8 @@ use std::time::Duration;
 use crate::ids::HostName;
 
 pub use self::report::{
-    Domain, HostReport, METADATA_NAMESPACE, OwnerTag, ReportedCpu, ReportedNic, ReportedNuma,
-    ReportedPool, VolumeFormat, VolumeInfo, VolumeRequest, version,
+    Domain, HostReport, METADATA_NAMESPACE, ORDINARY_PAGE_KIB, OwnerTag, ReportedCpu, ReportedNic,
+    ReportedNuma, ReportedPool, VolumeFormat, VolumeInfo, VolumeRequest, version,
 };
 
 /// What went wrong on a host, with libvirt's own words.

@@ -2,6 +2,9 @@
 
 use uuid::Uuid;
 
+/// Size of a page that is not huge, in KiB.
+pub const ORDINARY_PAGE_KIB: u64 = 4;
+
 /// What a host says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostReport {
@@ -127,6 +130,9 @@ pub struct Domain {
     pub memory_nodes: Vec<u32>,
     /// Whether that binding is strict.
     pub memory_strict: bool,
+    /// Size of the pages behind its memory in KiB; [`ORDINARY_PAGE_KIB`] unless it
+    /// has huge ones.
+    pub page_kib: u64,
     /// Current XML, live where it runs.
     pub xml: String,
 }

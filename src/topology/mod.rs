@@ -194,6 +194,14 @@ impl Host {
         fewest.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1)
     }
 
+    /// The cores that share a last-level cache with a CPU, the CPU's own among them.
+    #[must_use]
+    pub fn l3_of(&self, cpu: u32) -> Option<&L3Domain> {
+        let has = |core: &Core| core.cpus.contains(&cpu);
+        let mut domains = self.numa.iter().flat_map(|node| &node.l3);
+        domains.find(|domain| domain.cores.iter().any(has))
+    }
+
     /// CPUs of all reserved cores, ascending: where emulator threads run.
     #[must_use]
     pub fn reserved_cpus(&self) -> Vec<u32> {

@@ -8,7 +8,7 @@ use hostsplit::plan::Plan;
 use hostsplit::topology::Hypervisor;
 use hostsplit::units::PerSecond;
 
-use crate::fixture::{Files, Purpose, plan, run, secrets};
+use crate::fixture::{Files, Purpose, open, plan, run, secrets};
 
 /// Verifies; also the processes that it started in guests.
 fn verified(plan: &Plan, world: &SimulatedWorld, load: bool) -> (Verification, usize) {
@@ -68,6 +68,35 @@ fn another_machine_at_an_address_of_ours_is_found_by_a_neighbour() {
     let table = table("02:42:ac:11:00:02") + more;
     world.put_file("shop-cache-1", "/proc/net/arp", &table);
     assert!(verified(&plan, &world, false).0.is_ok());
+}
+
+#[test]
+fn pages_and_caches_are_attested() {
+    let (mut plan, state) = (plan(), tempfile::tempdir().unwrap());
+    for host in &mut plan.topology.hosts {
+        host.hypervisor = Hypervisor::Kvm;
+        host.numa[0].l3[0].size_kib = Some(32 << 10);
+    }
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    assert!(verified(&plan, &world, false).0.is_ok());
+
+    let cache = "/sys/devices/system/cpu/cpu0/cache/index3/size";
+    world.put_file("shop-cache-1", cache, "16384K\n");
+    let host = open(&plan, &world, "h1");
+    let own = host.domains().unwrap().into_iter().find(|one| one.name == "shop-cache-0").unwrap();
+    assert!(!own.xml.contains("hugepages"), "{}", own.xml);
+    let huge = "<memoryBacking><hugepages><page size=\"2\" unit=\"MiB\"/></hugepages>";
+    host.define(&own.xml.replace("<memoryBacking>", huge)).unwrap();
+    let (found, _) = verified(&plan, &world, false);
+    let told: Vec<String> = found.mismatches.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "cache-0: page size is 2048 KiB, planned 4 KiB",
+            "cache-1: L3 cache in the guest is 16384 KiB, planned 32768 KiB",
+        ]
+    );
 }
 
 #[test]

@@ -71,6 +71,10 @@ impl Inside<'_> {
             "/sys/devices/system/cpu/online" => {
                 format!("0-{}\n", domain.vcpu_pins.len().saturating_sub(1))
             }
+            "/sys/devices/system/cpu/cpu0/cache/index3/size" => {
+                let cpu = domain.vcpu_pins.first()?.first()?;
+                format!("{}K\n", host.topology.l3_of(*cpu)?.size_kib?)
+            }
             _ => return None,
         };
         Some(text.into_bytes())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::guest;
 use super::redis::Store;
 use super::xml::Definition;
-use crate::hypervisor::{Domain, VolumeRequest};
+use crate::hypervisor::{Domain, ORDINARY_PAGE_KIB, VolumeRequest};
 use crate::software::Software;
 use crate::topology::Host;
 
@@ -120,7 +120,7 @@ impl SimulatedHost {
         running
             .map(|domain| &domain.definition)
             .filter(|known| known.domain.memory_nodes == [numa])
-            .filter(|known| known.page_kib.unwrap_or(4) == size_kib)
+            .filter(|known| known.domain.page_kib == size_kib)
             .map(|known| known.domain.memory_kib.div_ceil(size_kib))
             .sum()
     }
@@ -155,8 +155,8 @@ impl SimulatedHost {
         if let Some(path) = domain.boot_files.iter().find(|path| !self.has_file(path)) {
             return Some(format!("could not open kernel file '{path}'"));
         }
-        let size = domain.page_kib?;
-        let Domain { memory_nodes, memory_kib, .. } = &domain.domain;
+        let Domain { memory_nodes, memory_kib, page_kib, .. } = &domain.domain;
+        let size = Some(*page_kib).filter(|kib| *kib > ORDINARY_PAGE_KIB)?;
         let node = self.topology.numa.iter().find(|node| *memory_nodes == [node.id])?;
         let pool =
             node.pages.iter().find(|pool| pool.size_kib == size).map_or(0, |pool| pool.count);

@@ -11,8 +11,6 @@ use crate::hypervisor::domain_xml::{self, at, text};
 pub(super) struct Definition {
     /// What is seen of it, off.
     pub(super) domain: Domain,
-    /// Size of its huge pages, if it has any.
-    pub(super) page_kib: Option<u64>,
     /// Kernel and initrd on the host.
     pub(super) boot_files: Vec<String>,
     pub(super) disks: Vec<Disk>,
@@ -32,14 +30,8 @@ pub(super) fn read(xml: &str) -> Result<Definition, String> {
     let root = document.root_element();
     let domain = domain_xml::domain(xml, false)
         .ok_or("XML error: missing or malformed name, uuid or memory element in domain")?;
-    let page = at(root, &["memoryBacking", "hugepages", "page"]);
     let boot_files = ["kernel", "initrd"].iter().filter_map(|file| text(root, &["os", file]));
-    Ok(Definition {
-        domain,
-        page_kib: page.and_then(|page| page.attribute("size")?.parse().ok()),
-        boot_files: boot_files.collect(),
-        disks: disks(root),
-    })
+    Ok(Definition { domain, boot_files: boot_files.collect(), disks: disks(root) })
 }
 
 fn disks(domain: Node<'_, '_>) -> Vec<Disk> {

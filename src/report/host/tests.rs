@@ -1,5 +1,5 @@
 use super::*;
-use crate::hypervisor::{OwnerTag, ReportedCpu, ReportedNuma};
+use crate::hypervisor::{ORDINARY_PAGE_KIB, OwnerTag, ReportedCpu, ReportedNuma};
 
 fn cpu(id: u32, siblings: &[u32], l3: Option<&[u32]>) -> ReportedCpu {
     let core = siblings.first().copied().unwrap_or(id);
@@ -61,6 +61,7 @@ fn foreign() -> Domain {
         emulator_pins: Vec::new(),
         memory_nodes: Vec::new(),
         memory_strict: false,
+        page_kib: ORDINARY_PAGE_KIB,
         xml: String::new(),
     }
 }
