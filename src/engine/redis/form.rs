@@ -55,15 +55,14 @@ pub(super) fn form(
         }
         let still = now.saturating_sub(changed);
         if still > PATIENCE {
-            return Err(work.unformed(still, &differences(&Picture::new(target, &observed))));
+            return Err(work.unformed(still, &observed));
         }
         work.refuse_strangers(&observed, &steps)?;
         let taken = work.command(&steps)?;
         let foreseen = observed.after(&steps).filter(|_| taken);
         seen = foreseen.or_else(|| work.wait_for_effect(&steps));
     }
-    let observed = observe(guests, target);
-    Err(work.unformed(Duration::ZERO, &differences(&Picture::new(target, &observed))))
+    Err(work.unformed(Duration::ZERO, &observe(guests, target)))
 }
 
 struct Work<'a> {
@@ -101,7 +100,7 @@ impl Work<'_> {
             }
             let still = now.saturating_sub(changed);
             if still > PATIENCE || now.saturating_sub(start) > LONGEST {
-                return Err(self.unformed(still, &missing));
+                return Err(self.unformed(still, &observed));
             }
             last = Some(rest);
             self.clock.wait(PAUSE);
@@ -175,7 +174,9 @@ impl Work<'_> {
         Change::Made(summary(&self.done))
     }
 
-    fn unformed(&self, still: Duration, missing: &[Mismatch]) -> EngineError {
+    /// What was seen is not what is wanted.
+    fn unformed(&self, still: Duration, observed: &Observed) -> EngineError {
+        let missing = differences(&Picture::new(self.target, observed));
         let say = |m: &Mismatch| {
             format!("{}: {} is {:?}, planned {:?}", m.instance, m.what, m.found, m.planned)
         };
