@@ -22,10 +22,10 @@ use hostsplit::deploy::{
     preflight, walk,
 };
 use hostsplit::graph::decide;
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::ids::{DeploymentName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, ServicePlan, SlotRange};
 use hostsplit::secret::Secrets;
+use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Access, Image, ImageFile, Network, Policy};
 use hostsplit::state::store::Store;
 use hostsplit::topology::{Host, Level, Topology};

@@ -17,7 +17,7 @@ mod cases;
 
 use std::time::Instant;
 
-use hostsplit::plan::make;
+use hostsplit::planner::make;
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::Spec;

@@ -10,7 +10,7 @@
 mod cases;
 
 use divan::Bencher;
-use hostsplit::plan::make;
+use hostsplit::planner::make;
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::Spec;

@@ -4,10 +4,15 @@
 //! One direction, from what the user wrote to what runs:
 //!
 //! ```text
-//! spec ──┬──────────────► topology ─┐
-//!        └─(+ profile)─► sizing ────┴► model ─► solve ─► plan ─► graph ─► deploy ─► state ─► report
-//!                                                        └─► audit         ▲
-//!                                          observed hosts, read once ──────┘
+//!           ┌─────── CPUs that were left are worse than assumed: once more ───────┐
+//!           ▼                                                                     │
+//! spec ─┬─► sizing ─► model ─► solve ─► planner (CPUs, pages, names, settings) ───┴─► plan
+//!       └─► topology ──▲        profile ─► sizing
+//!
+//! plan ─┬─► audit, explain                                      ┌─► report ─► cli
+//!       └─► graph ─► deploy ─► hypervisor, guest, engine ─► state
+//!            ▲                                                  │
+//!            └───────────── observed hosts, read once ──────────┘
 //! ```
 //!
 //! Everything left of `deploy` is arithmetic: no clock, no network, no libvirt.
@@ -17,6 +22,7 @@
 //! | room | turns | into |
 //! | --- | --- | --- |
 //! | [`units`], [`ids`], [`quote`], [`slots`] | texts and numbers | quantities, names, quoted text, hash slots |
+//! | [`engines`] | words of the spec | engines, and the kinds of cluster that they form |
 //! | [`software`] | an engine | its unit, files and user in a guest |
 //! | [`spec`] | YAML files | [`spec::Spec`], every value with its place |
 //! | [`topology`] | the spec's hosts | [`topology::Topology`] |
@@ -24,14 +30,17 @@
 //! | [`sizing`] | demand × profile | [`sizing::Layout`]s |
 //! | [`model`] | layouts × topology | integer counts, constraints, tiers |
 //! | [`solve`] | a model | counts with bound and gap, or what falls short |
-//! | [`plan`] | counts | the artefact: every VM down to its CPUs and MAC |
+//! | [`plan`] | the artefact | its nouns and its file: every VM down to its CPUs and MAC |
+//! | [`planner`] | a spec | a plan: sizes, solves, then chooses CPUs, pages, names and settings |
 //! | [`audit`] | a plan | findings, derived again in integers |
 //! | [`secret`] | what a plan asks for | passwords and certificates, kept or found |
 //! | [`explain`] | a plan and a question | what else was possible, what a rule costs |
 //! | [`graph`] | a plan and what was observed | resources in order, each with action and reason |
 //! | [`render`] | a planned VM | domain XML, seed, engine configuration |
 //! | [`deploy`] | a graph | events, a journal, running VMs |
-//! | [`hypervisor`] | calls | libvirt, or a simulation of it |
+//! | [`hypervisor`] | calls | libvirt's own |
+//! | [`guest`] | a running VM | its files, commands, facts and addresses, through its agent |
+//! | [`simulated`] | a topology | hosts, guests and engines in memory |
 //! | [`engine`] | a planned cluster | a formed and checked one |
 //! | [`state`] | what was seen, what was done | [`state::world::World`], the journal, the lock |
 //! | [`report`] | any of these values | text and JSON |
@@ -51,11 +60,15 @@ pub mod slots;
 
 pub mod software;
 
-pub mod spec;
+pub mod engines;
+
+pub mod profile;
 
 pub mod topology;
 
-pub mod profile;
+pub mod spec;
+
+pub mod plan;
 
 pub mod sizing;
 
@@ -63,7 +76,7 @@ pub mod model;
 
 pub mod solve;
 
-pub mod plan;
+pub mod planner;
 
 pub mod audit;
 
@@ -71,17 +84,21 @@ pub mod secret;
 
 pub mod explain;
 
-pub mod graph;
+pub mod hypervisor;
+
+pub mod guest;
 
 pub mod render;
-
-pub mod hypervisor;
 
 pub mod engine;
 
 pub mod state;
 
+pub mod graph;
+
 pub mod deploy;
+
+pub mod simulated;
 
 pub mod report;
 

@@ -9,7 +9,8 @@ use std::fs;
 
 use hostsplit::audit::{Finding, Kind, audit, losses};
 use hostsplit::ids::HostName;
-use hostsplit::plan::{Instance, Plan, Role, ServicePlan, make};
+use hostsplit::plan::{Instance, Plan, Role, ServicePlan};
+use hostsplit::planner::make;
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Demand, Engine, load};

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostsplit::ids::{HostName, ServiceName};
-use hostsplit::plan::{Instance, Plan, PlanError, Role, make};
+use hostsplit::plan::{Instance, Plan, Role};
+use hostsplit::planner::{PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Demand, Engine, GatewayDemand, Policy, Quorum, SearchDemand, Spec, Survive};

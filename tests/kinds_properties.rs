@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostsplit::audit::{Kind, audit};
-use hostsplit::plan::{Plan, PlanError, make};
+use hostsplit::plan::Plan;
+use hostsplit::planner::{PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::sizing::{Candidate, Case, Terms, offered};
 use hostsplit::solve::Limits;

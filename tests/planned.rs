@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use hostsplit::audit::{audit, is_fit};
-use hostsplit::plan::{PlanError, make};
+use hostsplit::planner::{PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Demand, Engine, FixedVm, Persistence, Policy, ShardedDemand, Spec};

@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use hostsplit::audit::{Kind, audit};
-use hostsplit::plan::{Plan, PlanError, make, make_with};
+use hostsplit::plan::Plan;
+use hostsplit::planner::{PlanError, make, make_with};
 use hostsplit::profile::Profiles;
 use hostsplit::report::moves::Moves;
 use hostsplit::solve::Limits;

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use hostsplit::audit::{Kind, audit};
 use hostsplit::ids::{DeploymentName, HostName};
-use hostsplit::plan::{Binding, Plan, PlanError, Role, make};
+use hostsplit::plan::{Binding, Plan, Role};
+use hostsplit::planner::{PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::{Limits, Shortage};
 use hostsplit::spec::{Demand, Engine, FixedVm, Policy, ShardedDemand, Spec};

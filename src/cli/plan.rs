@@ -10,7 +10,8 @@ use super::outlook::{day, growth, outlook};
 use super::show::shown;
 use super::ui::{self, PlanFormat};
 use crate::audit;
-use crate::plan::{self, Plan, PlanError, store};
+use crate::plan::{Plan, store};
+use crate::planner::{self, PlanError};
 use crate::profile::Profiles;
 use crate::report::infeasible;
 use crate::report::moves::Moves;
@@ -60,7 +61,7 @@ pub fn run(args: &Args) -> Outcome {
     let default = Limits::default();
     let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
     on_interrupt()?;
-    let plan = match plan::make_with(&spec, &profiles, &limits, prior.as_ref()) {
+    let plan = match planner::make_with(&spec, &profiles, &limits, prior.as_ref()) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {
                 tracing::info!("tier {tier}: {seconds:.2} s");

@@ -6,8 +6,9 @@ use super::files;
 use super::outline::comparable;
 use super::secrets::hide;
 use super::{Site, assumed::boot_paths};
-use crate::engine::{ConfigFile, Guests};
+use crate::engine::Guests;
 use crate::graph::{Action, Actions, ImagePart, Step, Vertex, is_as_planned, owned_domain};
+use crate::guest::GuestFile;
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan};
 use crate::render::{self, DiskPaths};
@@ -127,7 +128,7 @@ fn configuration(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
 }
 
 /// The files that hold no secret.
-fn rendered(plan: &Plan, instance: &Instance) -> Option<Vec<ConfigFile>> {
+fn rendered(plan: &Plan, instance: &Instance) -> Option<Vec<GuestFile>> {
     let service = plan.services.iter().find(|service| service.name == instance.service)?;
     files::configuration(service, instance).ok().map(|file| vec![file])
 }

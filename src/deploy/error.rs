@@ -1,12 +1,12 @@
 //! Why work on a vertex failed.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::{ImageError, Usurped};
 use crate::engine::EngineError;
+use crate::guest::GuestError;
 use crate::hypervisor::{ErrorKind, HypervisorError};
-use crate::ids::{HostName, InstanceName};
+use crate::ids::HostName;
 use crate::render::RenderError;
 use crate::state::store::StoreError;
 
@@ -16,7 +16,10 @@ pub enum StepError {
     /// The host, in libvirt's words.
     #[error(transparent)]
     Hypervisor(#[from] HypervisorError),
-    /// The guest, or the service in it.
+    /// The guest.
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    /// The service in a guest.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The plan cannot be rendered.
@@ -43,16 +46,6 @@ pub enum StepError {
         pool: String,
         /// Volume.
         name: String,
-    },
-    /// The guest has not the address that is planned for it.
-    #[error("{instance}: the guest has {found}, not {planned}")]
-    Address {
-        /// The instance.
-        instance: InstanceName,
-        /// As planned.
-        planned: Ipv4Addr,
-        /// As found.
-        found: String,
     },
     /// A cluster cannot be formed, and other machines answer at its addresses.
     #[error("{}; {error}", listed(found))]
@@ -83,18 +76,25 @@ impl StepError {
     /// Whether the host itself is gone, so that trying more there is useless.
     #[must_use]
     pub fn is_host_lost(&self) -> bool {
-        let error = match self {
-            Self::Hypervisor(error) | Self::Engine(EngineError::Hypervisor(error)) => error,
-            _ => return false,
-        };
-        error.kind == ErrorKind::Unreachable
+        self.hypervisor().is_some_and(|error| error.kind == ErrorKind::Unreachable)
     }
 
     /// libvirt's error code and domain, where libvirt made the error.
     #[must_use]
-    pub const fn libvirt(&self) -> Option<(i32, i32)> {
+    pub fn libvirt(&self) -> Option<(i32, i32)> {
+        self.hypervisor()?.code
+    }
+
+    fn guest(&self) -> Option<&GuestError> {
         match self {
-            Self::Hypervisor(error) | Self::Engine(EngineError::Hypervisor(error)) => error.code,
+            Self::Guest(error) | Self::Engine(EngineError::Guest(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn hypervisor(&self) -> Option<&HypervisorError> {
+        match (self, self.guest()) {
+            (Self::Hypervisor(error), _) | (_, Some(GuestError::Hypervisor(error))) => Some(error),
             _ => None,
         }
     }
@@ -102,23 +102,25 @@ impl StepError {
     /// What to do about it, where that is known.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
-        Some(match self {
-            _ if self.is_host_lost() => "bring the host and its libvirtd back",
-            Self::Engine(EngineError::Silent { .. }) => {
+        if self.is_host_lost() {
+            return Some("bring the host and its libvirtd back");
+        }
+        Some(match (self, self.guest()) {
+            (_, Some(GuestError::Silent { .. })) => {
                 "look at the guest's serial console (virsh console); the image must start qemu-guest-agent"
             }
-            Self::Engine(EngineError::FirstBootUnfinished { .. }) => {
+            (_, Some(GuestError::FirstBootUnfinished { .. })) => {
                 "give slow hosts more time with --timeout"
             }
-            Self::Address { .. } => {
+            (_, Some(GuestError::Address { .. })) => {
                 "look at its network on the console (virsh console); a guest may have given up an \
                  address that another machine has"
             }
-            Self::Usurped { .. } => {
+            (Self::Usurped { .. }, _) => {
                 "another machine has the address: take it from that machine, or leave it out of \
                  the spec's `network.addresses` and plan anew"
             }
-            Self::Image(_) => "check the files of the image, or write the spec's digests anew",
+            (Self::Image(_), _) => "check the files of the image, or write the spec's digests anew",
             _ => return None,
         })
     }

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use super::addresses;
 use super::files::files;
 use super::neighbours::usurped;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
@@ -61,7 +60,10 @@ pub fn execute(
             guest.wait_until_answering(site.patience.boot)?;
             let warnings = guest.wait_for_first_boot(site.patience.boot)?;
             warnings.into_iter().for_each(note);
-            addresses::wait(site, site.instance(name)?, &guest)
+            match site.instance(name)?.address {
+                Some(planned) => Ok(guest.wait_for_address(planned)?),
+                None => Ok(()),
+            }
         }
         Vertex::Configured(name) => configure(site, site.instance(name)?, &note),
         Vertex::Cluster(name) => form(site, name, &note),

@@ -1,7 +1,8 @@
 //! The files that an instance's engine reads, rendered.
 
 use super::{Site, StepError};
-use crate::engine::{ConfigFile, EngineError};
+use crate::engine::EngineError;
+use crate::guest::GuestFile;
 use crate::plan::{Instance, ServicePlan};
 use crate::render;
 use crate::software::Software;
@@ -14,13 +15,13 @@ pub(super) fn files(
     site: &Site<'_>,
     service: &ServicePlan,
     instance: &Instance,
-) -> Result<Vec<ConfigFile>, StepError> {
+) -> Result<Vec<GuestFile>, StepError> {
     let software = software(service)?;
     let missing = |what: &str| EngineError::Plan {
         instance: instance.name.clone(),
         problem: format!("its {what} was not made; `hostsplit deploy` makes it"),
     };
-    let closed = |path: &str, text: String| ConfigFile {
+    let closed = |path: &str, text: String| GuestFile {
         path: path.to_owned(),
         text,
         mode: 0o400,
@@ -51,9 +52,9 @@ pub(super) fn files(
 pub(super) fn configuration(
     service: &ServicePlan,
     instance: &Instance,
-) -> Result<ConfigFile, StepError> {
+) -> Result<GuestFile, StepError> {
     let software = software(service)?;
-    Ok(ConfigFile {
+    Ok(GuestFile {
         path: software.config.to_owned(),
         text: render::redis_conf(instance)?,
         mode: 0o640,

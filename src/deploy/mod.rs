@@ -4,7 +4,6 @@
 //!
 //! What it does it tells as [`Event`]s; it never prints.
 
-mod addresses;
 mod assumed;
 mod changes;
 mod error;

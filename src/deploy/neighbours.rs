@@ -12,11 +12,6 @@ use crate::engine::Guests as _;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 
-/// Where Linux shows its ARP table; proc_net(5).
-const TABLE: &str = "/proc/net/arp";
-/// The flag of an entry that was answered: `ATF_COM` of `linux/if_arp.h`.
-const COMPLETE: u32 = 2;
-
 /// An address of ours that another machine answers at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usurped {
@@ -49,16 +44,16 @@ pub(super) fn usurped<'a>(
     site: &Site<'_>,
     asked: impl Iterator<Item = &'a Instance>,
 ) -> Vec<Usurped> {
-    let tables: BTreeMap<&InstanceName, String> = by_host(asked, |instance| {
-        let table = site.guest(&instance.name).and_then(|guest| guest.read_file(TABLE));
-        (&instance.name, table.ok().flatten().unwrap_or_default())
+    let tables: BTreeMap<&InstanceName, Vec<(Ipv4Addr, String)>> = by_host(asked, |instance| {
+        let table = site.guest(&instance.name).and_then(|guest| Ok(guest.neighbours()?));
+        (&instance.name, table.unwrap_or_default())
     })
     .into_iter()
     .collect();
     let mut seen: BTreeMap<Ipv4Addr, Vec<(&InstanceName, &str)>> = BTreeMap::new();
     for (name, table) in &tables {
-        for (address, mac) in table.lines().filter_map(answered) {
-            seen.entry(address).or_default().push((name, mac));
+        for (address, mac) in table {
+            seen.entry(*address).or_default().push((name, mac));
         }
     }
     let usurped = |instance: &Instance| {
@@ -76,32 +71,4 @@ pub(super) fn usurped<'a>(
     let count = |mac: &str| found.iter().filter(|one| one.mac == mac).count();
     let own = found.iter().filter(|one| count(&one.mac) == 1);
     own.cloned().collect()
-}
-
-/// Address and MAC of a line, if somebody answered.
-fn answered(line: &str) -> Option<(Ipv4Addr, &str)> {
-    let mut words = line.split_whitespace();
-    let address = words.next()?.parse().ok()?;
-    let flags = words.nth(1)?.strip_prefix("0x")?;
-    let mac = words.next()?;
-    let is_complete = u32::from_str_radix(flags, 16).ok()? & COMPLETE != 0;
-    is_complete.then_some((address, mac))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_the_table_counts_if_somebody_answered() {
-        // Told by Linux 6.12.
-        let table = "\
-IP address       HW type     Flags       HW address            Mask     Device
-10.77.0.51       0x1         0x2         52:54:00:91:ff:82     *        eth0
-10.77.0.52       0x1         0x0         00:00:00:00:00:00     *        eth0
-";
-        let found: Vec<_> = table.lines().filter_map(answered).collect();
-        assert_eq!(found, [(Ipv4Addr::new(10, 77, 0, 51), "52:54:00:91:ff:82")]);
-        assert_eq!(answered(""), None);
-    }
 }

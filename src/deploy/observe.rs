@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::{Site, addresses};
+use super::Site;
 use crate::engine::{EngineError, Guests, engine_of};
 use crate::graph::{is_as_planned, owned_domain};
+use crate::guest::GuestError;
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
@@ -153,9 +154,10 @@ fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {
 fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {
     let guest = site.guest(&instance.name);
     let booted = guest.and_then(|guest| Ok((guest.has_booted()?, guest)));
-    let denied =
-        matches!(&booted, Err(EngineError::Hypervisor(error)) if error.kind == ErrorKind::Denied);
-    let ready = booted.is_ok_and(|(booted, guest)| booted && addresses::is_held(instance, &guest));
+    let denied = matches!(&booted, Err(EngineError::Guest(GuestError::Hypervisor(error))) if error.kind == ErrorKind::Denied);
+    let ready = booted.is_ok_and(|(booted, guest)| {
+        booted && instance.address.is_none_or(|planned| guest.has_address(planned))
+    });
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
     (instance.name.clone(), GuestView { ready, configured, denied })

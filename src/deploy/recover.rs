@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::Site;
 use super::observe::{by_host, observe_hosts};
-use crate::engine::{EngineError, Guest, engine_of};
+use crate::engine::{EngineError, engine_of};
+use crate::guest::{Guest, GuestError};
 use crate::hypervisor::{Domain, ErrorKind, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
@@ -127,7 +128,11 @@ fn ask(site: &Site<'_>, world: &World, instance: &Instance) -> Word {
     match engine_of(service).and_then(|engine| engine.credentials(&guest)) {
         Ok(Some(found)) => Word::Told(found),
         Ok(None) => Word::Without,
-        Err(EngineError::Hypervisor(error)) if error.kind == ErrorKind::Denied => Word::Denied,
+        Err(EngineError::Guest(GuestError::Hypervisor(error)))
+            if error.kind == ErrorKind::Denied =>
+        {
+            Word::Denied
+        }
         Err(_) => Word::Silent,
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{ImageStore, StepError};
-use crate::engine::{EngineError, Guest, Guests};
+use crate::engine::{EngineError, Guests};
+use crate::guest::Guest;
 use crate::hypervisor::Hypervisor;
 use crate::hypervisor::clock::Clock;
 use crate::ids::{HostName, InstanceName};

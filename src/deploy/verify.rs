@@ -8,8 +8,9 @@ use super::Site;
 use super::neighbours::{Usurped, usurped};
 use super::observe::{in_parallel, observe};
 use crate::engine::load::Verdict;
-use crate::engine::{Bound, EngineError, Facts, Guests, Load, Mismatch, Probe, engine_of};
+use crate::engine::{Bound, EngineError, Guests, Load, Mismatch, Probe, engine_of};
 use crate::graph::owned_domain;
+use crate::guest::Facts;
 use crate::hypervisor::{Domain, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
@@ -174,7 +175,7 @@ fn running<'a>(plan: &'a Plan, world: &World) -> impl Iterator<Item = &'a Instan
 fn guests(site: &Site<'_>, world: &World) -> BTreeMap<InstanceName, Result<Facts, EngineError>> {
     let running: Vec<&Instance> = running(site.plan, world).collect();
     let ask = |instance: &&Instance| {
-        let facts = site.guest(&instance.name).and_then(|guest| guest.facts());
+        let facts = site.guest(&instance.name).and_then(|guest| Ok(guest.facts()?));
         (instance.name.clone(), facts)
     };
     in_parallel(running, ask).into_iter().collect()

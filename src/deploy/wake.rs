@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::recover::{Fate, Recovery, Sleeper, recover};
 use super::{Site, StepError};
-use crate::engine::Guest;
+use crate::guest::Guest;
 use crate::hypervisor::HypervisorError;
 use crate::ids::HostName;
 use crate::secret::Missing;

@@ -1,26 +1,15 @@
 //! Engines: configure an instance, form the cluster, check it. One folder per
-//! engine; everything in a guest goes through its agent ([`guest`]), so the
+//! engine; everything in a guest goes through its agent ([`crate::guest`]), so the
 //! operator's machine needs no way into the instances' network.
 
-mod call;
 mod error;
-mod first_boot;
-pub mod guest;
-#[cfg(test)]
-mod guest_tests;
-mod limit;
 pub mod load;
-mod read;
 pub mod redis;
-mod write;
 
-pub use self::call::{Call, Output};
 pub use self::error::EngineError;
-pub use self::guest::Guest;
-pub use self::limit::Limit;
 pub use self::load::{Bound, Load};
-pub use self::read::Facts;
 
+use crate::guest::{Guest, GuestFile};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::secret::{Credentials, Secrets};
@@ -33,27 +22,6 @@ pub enum Change {
     Made(String),
     /// Everything was as it should be.
     NotNeeded,
-}
-
-/// A file that an instance needs, rendered.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ConfigFile {
-    /// Absolute path in the guest.
-    pub path: String,
-    /// Content.
-    pub text: String,
-    /// Permission bits, such as `0o640`.
-    pub mode: u32,
-    /// Owner and group as `user:group`.
-    pub owner: String,
-}
-
-impl std::fmt::Debug for ConfigFile {
-    /// Leaves the content out: it may hold secrets.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { path, text, mode, owner } = self;
-        write!(f, "ConfigFile({path}, {} bytes, {mode:o}, {owner})", text.len())
-    }
 }
 
 /// A difference between plan and world.
@@ -129,7 +97,7 @@ pub trait Engine: Send + Sync {
         guests: &dyn Guests,
         service: &ServicePlan,
         instance: &Instance,
-        files: &[ConfigFile],
+        files: &[GuestFile],
     ) -> Result<Change, EngineError>;
 
     /// Forms the cluster as planned, or repairs it; idempotent.

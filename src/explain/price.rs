@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{Totals, spec_of};
-use crate::plan::{Plan, make};
+use crate::plan::Plan;
+use crate::planner::make;
 use crate::profile::Profiles;
 use crate::solve::Limits;
 use crate::spec::{Policy, Quorum, Spec};

@@ -8,24 +8,24 @@ use crate::topology::cpuset;
 use crate::topology::import::xml::{bytes, child};
 
 /// The descendant at the end of a path of element names.
-pub(super) fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
+pub fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
     path.iter().try_fold(node, |node, name| child(node, name))
 }
 
 /// Text of the element at the end of a path.
-pub(super) fn text(node: Node<'_, '_>, path: &[&str]) -> Option<String> {
+pub fn text(node: Node<'_, '_>, path: &[&str]) -> Option<String> {
     Some(at(node, path)?.text()?.trim().to_owned())
 }
 
 /// The name in some domain XML.
 #[cfg(feature = "libvirt")]
-pub(super) fn domain_name(xml: &str) -> Option<String> {
+pub fn domain_name(xml: &str) -> Option<String> {
     let document = Document::parse(xml).ok()?;
     text(document.root_element(), &["name"])
 }
 
 /// A domain from its XML; `None` if that is none.
-pub(super) fn domain(xml: &str, active: bool) -> Option<Domain> {
+pub fn domain(xml: &str, active: bool) -> Option<Domain> {
     let document = Document::parse(xml).ok()?;
     let root = document.root_element();
     let memory = child(root, "memory")?;

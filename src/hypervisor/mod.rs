@@ -5,11 +5,10 @@
 //! on this side of it.
 
 pub mod clock;
-mod domain_xml;
+pub mod domain_xml;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
 mod report;
-pub mod simulated;
 
 use std::io::Read;
 use std::net::Ipv4Addr;

@@ -4,16 +4,8 @@
 //! what it was computed from (demand, policy, the hosts as they were), so that
 //! [`crate::audit`] can judge it and a deploy can see whether a host changed.
 
-mod build;
-mod config;
-mod cpus;
 mod file;
-mod grow;
-mod keep;
-mod make;
-mod names;
-mod pages;
-mod place;
+pub mod names;
 #[doc(hidden)]
 pub mod sample;
 mod service;
@@ -32,7 +24,6 @@ use crate::topology::Topology;
 use crate::units::Mebibytes;
 
 pub use file::FileError;
-pub use make::{PlanError, PlanReport, make, make_with};
 pub use names::{mac, uuid};
 pub use service::{
     Binding, Capacity, Footing, Group, L3Use, Layout, ServicePlan, SlotRange, Witness,

@@ -11,19 +11,6 @@ use super::{
     Usl,
 };
 
-/// The profiles that this program brings along.
-const BUILTIN: &[(Engine, &str)] = &[
-    (Engine::Redis, include_str!("../../profiles/redis.toml")),
-    (Engine::Valkey, include_str!("../../profiles/valkey.toml")),
-    (Engine::Mysql, include_str!("../../profiles/mysql.toml")),
-    (Engine::Mariadb, include_str!("../../profiles/mariadb.toml")),
-    (Engine::Elasticsearch, include_str!("../../profiles/elasticsearch.toml")),
-    (Engine::Opensearch, include_str!("../../profiles/opensearch.toml")),
-    (Engine::Apache, include_str!("../../profiles/apache.toml")),
-    (Engine::Nginx, include_str!("../../profiles/nginx.toml")),
-    (Engine::Haproxy, include_str!("../../profiles/haproxy.toml")),
-];
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire {
@@ -52,16 +39,11 @@ impl Profiles {
     /// # Errors
     /// An embedded profile is broken; the tests see to it that none is.
     pub fn builtin() -> Result<Self, ProfileError> {
-        let parsed = |(engine, text): &(Engine, &str)| {
-            Profile::parse(*engine, text).map(|profile| (*engine, profile))
+        let parsed = |engine: &Engine| {
+            Profile::parse(*engine, engine.profile_text()).map(|profile| (*engine, profile))
         };
-        BUILTIN.iter().map(parsed).collect::<Result<_, _>>().map(Self)
+        Engine::ALL.iter().map(parsed).collect::<Result<_, _>>().map(Self)
     }
-}
-
-/// The text of the profile that this program brings along for an engine.
-pub(super) fn builtin_text(engine: Engine) -> &'static str {
-    BUILTIN.iter().find(|(of, _)| *of == engine).map_or("", |(_, text)| text)
 }
 
 impl Profile {
@@ -208,7 +190,8 @@ mod tests {
     }
 
     fn broken(from: &str, to: &str) -> String {
-        let (engine, redis) = BUILTIN[0];
+        let engine = Engine::Redis;
+        let redis = engine.profile_text();
         assert!(redis.contains(from), "{from}");
         Profile::parse(engine, &redis.replacen(from, to, 1)).unwrap_err().to_string()
     }

@@ -5,7 +5,6 @@
 mod bounds;
 mod check;
 mod decimal;
-mod engine;
 mod fault;
 mod gateway_pair;
 mod load;
@@ -20,9 +19,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::engines::{Cluster, Engine};
 pub use bounds::Estimate;
 pub use decimal::{Decimal, DecimalError};
-pub use engine::{Cluster, Engine};
 pub use fault::{Fault, ProfileError, Spot};
 pub use gateway_pair::GatewayPair;
 use number::section;

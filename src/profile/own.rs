@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::load::{builtin_text, first};
+use super::load::first;
 use super::{Decimal, Engine, Fault, Profile, ProfileError, Profiles};
 
 /// What stands in place of the profiles of some engines.
@@ -64,7 +64,7 @@ impl Own {
     /// # Errors
     /// Everything that is wrong with the file, else with the numbers; never empty.
     pub fn profile(&self, engine: Engine) -> Result<Profile, Vec<ProfileError>> {
-        let text = self.file.as_ref().map_or_else(|| builtin_text(engine), |file| &file.text);
+        let text = self.file.as_ref().map_or_else(|| engine.profile_text(), |file| &file.text);
         let profile = Profile::read(engine, text)?;
         if self.set.is_empty() {
             return Ok(profile);

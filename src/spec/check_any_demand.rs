@@ -43,7 +43,7 @@ pub(super) fn demand(scope: &mut Scope<'_>, asked: Option<&Asked>) {
 /// The fields that some engine takes, each once.
 fn fields() -> Vec<&'static str> {
     let mut fields: Vec<&str> = Vec::new();
-    for field in Engine::ALL.into_iter().flat_map(|engine| known(engine.cluster())) {
+    for field in Engine::ALL.iter().flat_map(|engine| known(engine.cluster())) {
         if !fields.contains(field) {
             fields.push(field);
         }

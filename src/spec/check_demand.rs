@@ -79,9 +79,9 @@ pub(super) fn belongs(scope: &mut Scope<'_>, engine: Engine, tree: &Tree) {
     let own = known(engine.cluster());
     for entry in entries.iter().filter(|entry| !own.contains(&entry.key.as_str())) {
         let others: Vec<&str> = Engine::ALL
-            .into_iter()
+            .iter()
             .filter(|other| known(other.cluster()).contains(&entry.key.as_str()))
-            .map(Engine::as_str)
+            .map(|other| other.as_str())
             .collect();
         if !others.is_empty() {
             scope.suggest(entry.mark, format!("`{}` is asked of {}", entry.key, others.join(", ")));

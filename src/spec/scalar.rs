@@ -162,13 +162,18 @@ macro_rules! words {
     )*};
 }
 
-/// An engine by its word.
-macro_rules! engine_words {
-    ($($engine:ident),*) => {
-        words! { Engine: [$((Engine::$engine.as_str(), Engine::$engine)),*]; }
-    };
+impl Scalar for Engine {
+    fn read(text: &str) -> Result<Self, Fault> {
+        let known: Vec<_> = Self::ALL.iter().map(|engine| (engine.as_str(), *engine)).collect();
+        word(text, &known)
+    }
+    fn expected() -> String {
+        alternatives(Self::WORDS)
+    }
+    fn schema() -> Schema {
+        json_schema!({ "enum": Self::WORDS })
+    }
 }
-engine_words!(Redis, Valkey, Mysql, Mariadb, Elasticsearch, Opensearch, Apache, Nginx, Haproxy);
 
 /// Format of an image's disk.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hostsplit::deploy::{Event, Happening};
 use hostsplit::graph::{Vertex, decide};
-use hostsplit::hypervisor::simulated::{Fault, Mode, SimulatedWorld};
 use hostsplit::plan::Plan;
 use hostsplit::report::deploy::failures_text;
+use hostsplit::simulated::{Fault, Mode, SimulatedWorld};
 use hostsplit::state::journal::Entry;
 use hostsplit::state::store::{Journal, Recorder, StoreError};
 use tempfile::TempDir;
@@ -124,7 +124,7 @@ fn a_guest_that_gave_up_an_address_which_is_taken() {
     let first = run(&plan, &world, state.path(), Purpose::Deploy);
     insta::assert_snapshot!(told(&first), @r"
     ready cache-1 on h2
-      cache-1: the guest has 169.254.7.7, not 10.20.0.11
+      shop-cache-1: the guest has 169.254.7.7, not 10.20.0.11
       look at its network on the console (virsh console); a guest may have given up an address that another machine has
     ");
     assert_eq!(ready(&plan, &world), 6);

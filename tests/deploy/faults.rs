@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use hostsplit::graph::decide;
-use hostsplit::hypervisor::simulated::{Call, Mode, SimulatedWorld};
 use hostsplit::plan::Plan;
+use hostsplit::simulated::{Call, Mode, SimulatedWorld};
 
 use crate::fixture::{Purpose, inventory, look, plan, run, small};
 

@@ -11,11 +11,11 @@ use hostsplit::deploy::{
     observe, preflight, walk,
 };
 use hostsplit::graph::{Actions, decide, decide_removal};
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
 use hostsplit::secret::{Credentials, Secret, Secrets};
+use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Access, Image, ImageFile, Network, Password, Policy};
 use hostsplit::state::store::{Journal, Recorder, Store};
 use hostsplit::state::world::World;

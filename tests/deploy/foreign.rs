@@ -1,8 +1,8 @@
 //! What is not ours: never touched, and told before it gets in the way.
 
 use hostsplit::hypervisor::clock::Clock;
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::hypervisor::{VolumeFormat, VolumeRequest};
+use hostsplit::simulated::SimulatedWorld;
 use hostsplit::topology::{L3Domain, PagePool};
 
 use crate::fixture::{Purpose, Run, inventory, open, plan, run};

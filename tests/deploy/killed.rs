@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::plan::Plan;
+use hostsplit::simulated::SimulatedWorld;
 use hostsplit::state::journal::Entry;
 use hostsplit::state::store::{Journal, Recorder, StoreError};
 

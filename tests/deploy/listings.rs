@@ -1,9 +1,9 @@
 //! Graphs and actions as people see them.
 
 use hostsplit::graph::{Graph, decide, dot, dot_of, text, text_of};
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::report::graph::{actions_text, graph_json};
 use hostsplit::report::status::status_text;
+use hostsplit::simulated::SimulatedWorld;
 
 use crate::fixture::{Purpose, look, plan, run, small};
 

@@ -19,8 +19,8 @@ mod walking;
 
 use hostsplit::deploy::{Event, Happening};
 use hostsplit::graph::{Vertex, decide};
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::ids::HostName;
+use hostsplit::simulated::SimulatedWorld;
 use hostsplit::state::store::Store;
 
 use crate::fixture::{Purpose, inventory, look, plan, run, run_with};

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use hostsplit::deploy::{Fate, Patience, Recovery, Site, connect, recover, wake_and_recover};
 use hostsplit::graph::Action;
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::Plan;
 use hostsplit::secret::{Keep, Make, Secrets, Sources};
+use hostsplit::simulated::SimulatedWorld;
 use tempfile::TempDir;
 
 use crate::fixture::{Files, Purpose, Run, inventory, look, plan, run, run_knowing};

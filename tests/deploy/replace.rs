@@ -2,8 +2,8 @@
 //! no longer planned goes, and its data stays.
 
 use hostsplit::graph::{Action, Vertex, decide};
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::plan::Role;
+use hostsplit::simulated::SimulatedWorld;
 use hostsplit::units::Mebibytes;
 
 use crate::fixture::{Purpose, inventory, look, open, plan, run};

@@ -2,9 +2,9 @@
 
 use hostsplit::deploy::{Patience, Site, Verification, connect, verify};
 use hostsplit::engine::load::Verdict;
-use hostsplit::hypervisor::simulated::SimulatedWorld;
 use hostsplit::ids::HostName;
 use hostsplit::plan::Plan;
+use hostsplit::simulated::SimulatedWorld;
 use hostsplit::topology::Hypervisor;
 use hostsplit::units::PerSecond;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hostsplit::deploy::{Event, Observer, StepError, walk};
 use hostsplit::graph::{Actions, Vertex, decide};
 use hostsplit::hypervisor::clock::Clock;
-use hostsplit::hypervisor::simulated::{SimulatedClock, SimulatedWorld};
 use hostsplit::ids::InstanceName;
+use hostsplit::simulated::{SimulatedClock, SimulatedWorld};
 
 use crate::fixture::{look, plan};
 

@@ -8,7 +8,9 @@
 use std::time::Duration;
 
 use super::door::Door;
-use crate::engine::{Call, EngineError, Guest, Limit, Output};
+use crate::engine::EngineError;
+use crate::guest::GuestError;
+use crate::guest::{Call, Guest, Limit, Output};
 use std::net::Ipv4Addr;
 
 /// How long all answers to commands may take that change something: all that we
@@ -127,12 +129,12 @@ impl Said<'_> {
             },
             None => ("no answer", complaint(&self.output)),
         };
-        Err(EngineError::Command {
+        Err(EngineError::Guest(GuestError::Command {
             domain: self.domain.to_owned(),
             command: format!("{} {}", self.line, shown(command)),
             status: status.to_owned(),
             output: said,
-        })
+        }))
     }
 }
 

@@ -7,8 +7,10 @@ use super::batch::Session;
 use super::door::Door;
 use super::target::{address, port};
 use super::users;
-use crate::engine::guest::Pauses;
-use crate::engine::{Change, ConfigFile, EngineError, Guest, Guests};
+use crate::engine::{Change, EngineError, Guests};
+use crate::guest::GuestError;
+use crate::guest::Pauses;
+use crate::guest::{Guest, GuestFile};
 use crate::plan::Instance;
 
 /// How long systemd may take to start or stop it: a stop writes a snapshot.
@@ -35,7 +37,7 @@ pub(super) fn configure(
     guests: &dyn Guests,
     door: &Door,
     instance: &Instance,
-    files: &[ConfigFile],
+    files: &[GuestFile],
 ) -> Result<Change, EngineError> {
     let guest = guests.guest(&instance.name)?;
     let at = (address(instance)?, port(instance)?);
@@ -73,11 +75,7 @@ struct Unit {
 impl Work<'_> {
     /// Writes the files that differ; says what was done, and whether the service
     /// still runs.
-    fn write(
-        &self,
-        files: &[ConfigFile],
-        active: bool,
-    ) -> Result<(Vec<String>, bool), EngineError> {
+    fn write(&self, files: &[GuestFile], active: bool) -> Result<(Vec<String>, bool), EngineError> {
         let stale = self.guest.stale_files(files)?;
         let secrets = self.door.software.secrets;
         let only_secrets = stale.iter().all(|file| file.path == secrets);
@@ -96,7 +94,7 @@ impl Work<'_> {
                 Ok(()) => made.push("renewed passwords".to_owned()),
                 // It does not know us by the old one either: it is restarted
                 // below.
-                Err(EngineError::Command { .. }) => {}
+                Err(EngineError::Guest(GuestError::Command { .. })) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -119,7 +117,8 @@ impl Work<'_> {
     /// Runs a command on the service.
     fn run(&self, command: &[&str]) -> Result<(), EngineError> {
         let command = [command, &[self.door.software.unit]].concat();
-        self.guest.run_ok(&command, SYSTEMD).map(|_| ())
+        self.guest.run_ok(&command, SYSTEMD)?;
+        Ok(())
     }
 
     /// Waits until it answers us. One that runs with other passwords than those
@@ -135,7 +134,7 @@ impl Work<'_> {
             let last = match answer {
                 Ok(answer) if answer.trim() == "PONG" => return Ok(restarted),
                 Ok(answer) => answer,
-                Err(EngineError::Command { output, .. }) => output,
+                Err(EngineError::Guest(GuestError::Command { output, .. })) => output,
                 Err(error) => return Err(error),
             };
             let stranger = STRANGERS.iter().any(|word| last.contains(word));

@@ -11,6 +11,7 @@ use super::send::send;
 use super::steps::{Step, steps, summary};
 use super::target::Target;
 use crate::engine::{Change, EngineError, Guests, Mismatch};
+use crate::guest::GuestError;
 use crate::hypervisor::ErrorKind;
 use crate::hypervisor::clock::Clock;
 use crate::ids::ServiceName;
@@ -121,7 +122,9 @@ impl Work<'_> {
     /// by waiting.
     fn fail_on_lost_hosts(&self, observed: &Observed) -> Result<(), EngineError> {
         let lost = observed.silent.values().find(|error| match error {
-            EngineError::Hypervisor(error) => error.kind != ErrorKind::AgentSilent,
+            EngineError::Guest(GuestError::Hypervisor(error)) => {
+                error.kind != ErrorKind::AgentSilent
+            }
             EngineError::Plan { .. } => true,
             _ => false,
         });
@@ -141,7 +144,9 @@ impl Work<'_> {
                     self.refused = 0;
                     self.done.push(step.clone());
                 }
-                Err(EngineError::Command { .. }) if self.refused < REFUSALS => self.refused += 1,
+                Err(EngineError::Guest(GuestError::Command { .. })) if self.refused < REFUSALS => {
+                    self.refused += 1;
+                }
                 Err(error) => return Err(error),
             }
         }

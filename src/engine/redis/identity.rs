@@ -7,6 +7,7 @@ use super::parallel::on_each;
 use super::steps::{Order, Step};
 use super::target::{Seat, Target};
 use crate::engine::{EngineError, Guests};
+use crate::guest::GuestError;
 
 /// What somebody answers who does not know our password, or has no cluster. One
 /// that is loading its data says something else, and may be ours.
@@ -52,7 +53,9 @@ fn stranger(own: &str, answer: &Answer) -> Option<String> {
     match answer {
         Ok(id) if id.trim() == own => None,
         Ok(id) => Some(format!("its id is {}", id.trim())),
-        Err(EngineError::Command { status, output, .. }) if status == Session::REFUSED => {
+        Err(EngineError::Guest(GuestError::Command { status, output, .. }))
+            if status == Session::REFUSED =>
+        {
             let foreign = FOREIGN.iter().any(|code| output.starts_with(code));
             foreign.then(|| output.clone())
         }
@@ -67,12 +70,12 @@ mod tests {
     #[test]
     fn only_who_answers_with_another_identity_is_a_stranger() {
         let command = |status: &str, output: &str| {
-            Err(EngineError::Command {
+            Err(EngineError::Guest(GuestError::Command {
                 domain: "shop-cache-1".to_owned(),
                 command: "redis-cli -h 10.20.0.12 CLUSTER MYID".to_owned(),
                 status: status.to_owned(),
                 output: output.to_owned(),
-            })
+            }))
         };
         assert_eq!(stranger("07c3", &Ok("07c3\n".to_owned())), None);
         assert_eq!(stranger("07c3", &Ok("9a1f\n".to_owned())).unwrap(), "its id is 9a1f");

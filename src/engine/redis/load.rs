@@ -13,7 +13,9 @@ use super::parallel::on_each;
 use super::probe::key_in;
 use super::target::{Seat, Target};
 use crate::engine::load::{Measured, Signs};
-use crate::engine::{Bound, EngineError, Guest, Guests, Load};
+use crate::engine::{Bound, EngineError, Guests, Load};
+use crate::guest::Guest;
+use crate::guest::GuestError;
 use crate::plan::ServicePlan;
 use crate::secret::Secret;
 use crate::spec::Demand;
@@ -184,12 +186,12 @@ impl Pressure<'_> {
             let mut shown = vec![door.software.benchmark];
             shown.extend(words.first());
             let mut error = guest.failed(&shown, &output);
-            if let EngineError::Command { output, .. } = &mut error
+            if let GuestError::Command { output, .. } = &mut error
                 && !what.is_empty()
             {
                 *output = format!("{what}: {output}");
             }
-            error
+            EngineError::from(error)
         };
         match output.status {
             Some(0) => Rate::parse(&output.stdout).ok_or_else(|| failed("no result")),

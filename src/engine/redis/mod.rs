@@ -32,9 +32,8 @@ mod tests;
 pub use self::door::Door;
 
 use self::target::Target;
-use crate::engine::{
-    Bound, Change, ConfigFile, Engine, EngineError, Guest, Guests, Load, Mismatch, Probe,
-};
+use crate::engine::{Bound, Change, Engine, EngineError, Guests, Load, Mismatch, Probe};
+use crate::guest::{Guest, GuestFile};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::secret::Credentials;
 use crate::software::{self, Software};
@@ -69,7 +68,7 @@ impl Engine for Redis {
         guests: &dyn Guests,
         service: &ServicePlan,
         instance: &Instance,
-        files: &[ConfigFile],
+        files: &[GuestFile],
     ) -> Result<Change, EngineError> {
         configure::configure(guests, &Door::of(self.0, guests, service), instance, files)
     }

@@ -10,7 +10,8 @@ use super::settings::{self, Settings};
 use super::steps::{Order, Step};
 use super::target::{Seat, Target};
 use super::users;
-use crate::engine::{EngineError, Guest, Guests};
+use crate::engine::{EngineError, Guests};
+use crate::guest::Guest;
 use crate::ids::InstanceName;
 
 /// The cluster as each instance sees it.

@@ -5,7 +5,9 @@ use super::batch::Session;
 use super::door::Door;
 use super::parallel::on_each;
 use super::target::{Seat, Target};
-use crate::engine::{EngineError, Guest, Guests, Probe};
+use crate::engine::{EngineError, Guests, Probe};
+use crate::guest::Guest;
+use crate::guest::GuestError;
 use crate::slots::{Slots, slot_of};
 
 /// Seconds after which a probe's key is gone, should we die in between.
@@ -58,7 +60,7 @@ enum Failed {
 impl From<EngineError> for Failed {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::Hypervisor(_) => Self::Silent(error),
+            EngineError::Guest(GuestError::Hypervisor(_)) => Self::Silent(error),
             _ => Self::Wrong(error.to_string()),
         }
     }

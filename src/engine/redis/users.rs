@@ -4,7 +4,8 @@
 use super::batch::Session;
 use super::door::{Door, USER};
 use crate::digest::sha256;
-use crate::engine::{EngineError, Guest};
+use crate::engine::EngineError;
+use crate::guest::Guest;
 use crate::quote;
 use crate::secret::{Credentials, Secret};
 

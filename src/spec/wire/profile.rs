@@ -1,40 +1,19 @@
 //! `profiles:`: what is known better of engines than their profiles know it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::profile::Decimal;
 use crate::spec::Engine;
-use crate::spec::form::{At, Spanned, Wire, described, map, wire};
+use crate::spec::form::{At, Described, Fields, Spanned, Wire, described, map, object, wire};
 use crate::spec::problem::Mark;
 use crate::spec::scalar::{Scalar, Text};
 use crate::spec::scope::Scope;
 use crate::spec::tree::{Entry, Tree};
 
 wire! {
-    /// What is known better of engines than their profiles know it, by engine.
-    struct Profiles {
-        /// Of redis.
-        optional redis: Spanned<Profile>,
-        /// Of valkey.
-        optional valkey: Spanned<Profile>,
-        /// Of mysql.
-        optional mysql: Spanned<Profile>,
-        /// Of mariadb.
-        optional mariadb: Spanned<Profile>,
-        /// Of elasticsearch.
-        optional elasticsearch: Spanned<Profile>,
-        /// Of opensearch.
-        optional opensearch: Spanned<Profile>,
-        /// Of apache.
-        optional apache: Spanned<Profile>,
-        /// Of nginx.
-        optional nginx: Spanned<Profile>,
-        /// Of haproxy.
-        optional haproxy: Spanned<Profile>,
-    }
-
     /// A profile of one's own, numbers of one's own, or both.
     struct Profile {
         /// Path of a profile file, relative to this file; without it the profile
@@ -45,26 +24,42 @@ wire! {
         optional set: Spanned<Numbers>,
     }
 }
-described!(Profiles, Profile);
+described!(Profile);
+
+/// What is known better of engines than their profiles know it, by engine.
+#[derive(Debug)]
+pub(in crate::spec) struct Profiles(BTreeMap<Engine, Spanned<Profile>>);
 
 impl Profiles {
     /// Those that are there, with their engines.
     pub(in crate::spec) fn each(&self) -> impl Iterator<Item = (Engine, &Spanned<Profile>)> {
-        let Self { redis, valkey, mysql, mariadb, elasticsearch, opensearch, .. } = self;
-        let Self { apache, nginx, haproxy, .. } = self;
-        [
-            (Engine::Redis, redis),
-            (Engine::Valkey, valkey),
-            (Engine::Mysql, mysql),
-            (Engine::Mariadb, mariadb),
-            (Engine::Elasticsearch, elasticsearch),
-            (Engine::Opensearch, opensearch),
-            (Engine::Apache, apache),
-            (Engine::Nginx, nginx),
-            (Engine::Haproxy, haproxy),
-        ]
-        .into_iter()
-        .filter_map(|(engine, own)| Some((engine, own.as_ref()?)))
+        self.0.iter().map(|(engine, own)| (*engine, own))
+    }
+}
+
+impl Wire for Profiles {
+    fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
+        let fields = Fields::of(scope, field, tree, Engine::WORDS)?;
+        let own = |engine: &Engine| Some((*engine, fields.take(scope, engine.as_str())?));
+        Some(Self(Engine::ALL.iter().filter_map(own).collect()))
+    }
+}
+
+impl JsonSchema for Profiles {
+    fn schema_name() -> Cow<'static, str> {
+        "Profiles".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let field = |engine: &Engine| Described {
+            name: engine.as_str(),
+            required: false,
+            text: format!("Of {engine}."),
+            schema: generator.subschema_for::<Spanned<Profile>>(),
+        };
+        object(
+            "What is known better of engines than their profiles know it, by engine.",
+            Engine::ALL.iter().map(field).collect(),
+        )
     }
 }
 
@@ -115,15 +110,5 @@ impl JsonSchema for Numbers {
             "propertyNames": { "pattern": "^[a-z0-9_-]+(\\.[a-z0-9_]+){1,2}$" },
             "additionalProperties": Decimal::schema(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_engine_may_have_its_own() {
-        assert_eq!(Profiles::FIELDS, Engine::ALL.map(Engine::as_str));
     }
 }

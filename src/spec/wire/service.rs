@@ -112,9 +112,9 @@ impl JsonSchema for Service {
 
 fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
     let engines: Vec<&str> = Engine::ALL
-        .into_iter()
+        .iter()
         .filter(|engine| engine.cluster() == cluster)
-        .map(Engine::as_str)
+        .map(|engine| engine.as_str())
         .collect();
     let mut then = json!({ "properties": { "demand": demand } });
     if cluster != Cluster::GatewayPair {

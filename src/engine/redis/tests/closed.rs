@@ -3,7 +3,7 @@
 
 use super::stage::Stage;
 use crate::engine::Change;
-use crate::hypervisor::simulated::{Call, Fault, Mode};
+use crate::simulated::{Call, Fault, Mode};
 use crate::spec::Engine;
 
 const ENGINES: [Engine; 2] = [Engine::Redis, Engine::Valkey];

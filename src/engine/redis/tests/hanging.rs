@@ -7,7 +7,7 @@ use super::stage::Stage;
 use crate::engine::redis::REDIS;
 use crate::engine::{Engine, Mismatch};
 use crate::hypervisor::clock::Clock;
-use crate::hypervisor::simulated::Call;
+use crate::simulated::Call;
 
 const SECOND: Duration = Duration::from_secs(1);
 

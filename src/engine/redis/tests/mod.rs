@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use self::stage::Stage;
 use crate::engine::redis::REDIS;
 use crate::engine::{Change, Engine, EngineError};
+use crate::guest::GuestError;
 
-use crate::hypervisor::simulated::{Fault, Mode};
+use crate::simulated::{Fault, Mode};
 
 fn assert_as_planned(stage: &Stage) {
     assert_eq!(stage.check(), [], "what differs from the plan");
@@ -63,7 +64,10 @@ fn after_a_lost_host_the_replica_serves_and_a_repair_restores_the_plan() {
     let differing = stage.check();
     assert!(differing.iter().any(|m| m.instance.as_str() == "cache-2" && m.what == "answer"));
     assert!(differing.iter().any(|m| m.instance.as_str() == "cache-5" && m.what == "role"));
-    assert!(matches!(stage.form(), Err(EngineError::Hypervisor(_))), "a lost host is named");
+    assert!(
+        matches!(stage.form(), Err(EngineError::Guest(GuestError::Hypervisor(_)))),
+        "a lost host is named"
+    );
     stage.restore("h3");
     stage.wait(5);
     assert_eq!(stage.cli(2, &["CLUSTER", "NODES"]).unwrap().matches("slave").count(), 3);

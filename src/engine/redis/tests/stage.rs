@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::redis::{REDIS, Redis, VALKEY};
-use crate::engine::{
-    Bound, Change, ConfigFile, Engine, EngineError, Guest, Guests, Load, Mismatch,
-};
+use crate::engine::{Bound, Change, Engine, EngineError, Guests, Load, Mismatch};
+use crate::guest::{Guest, GuestFile};
 use crate::hypervisor::clock::Clock;
-use crate::hypervisor::simulated::{SimulatedClock, SimulatedWorld};
 use crate::hypervisor::{Connector, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, ServicePlan, Volume, sample};
 use crate::render;
 use crate::secret::{Credentials, Secret, Secrets};
+use crate::simulated::{SimulatedClock, SimulatedWorld};
 use crate::software::Software;
 use crate::spec::{self, Access, Password};
 
@@ -174,8 +173,8 @@ impl Stage {
         &self.plan.instances[ordinal]
     }
 
-    pub(super) fn files(&self, instance: &Instance) -> Vec<ConfigFile> {
-        let file = |path: &str, text| ConfigFile {
+    pub(super) fn files(&self, instance: &Instance) -> Vec<GuestFile> {
+        let file = |path: &str, text| GuestFile {
             path: path.to_owned(),
             text,
             mode: 0o640,
@@ -221,7 +220,7 @@ impl Stage {
         let address = instance.address.unwrap().to_string();
         let mut command = vec!["redis-cli", "-e", "-c", "-h", &address];
         command.extend_from_slice(words);
-        self.guest(&instance.name).unwrap().run_ok(&command, Duration::from_secs(10))
+        Ok(self.guest(&instance.name).unwrap().run_ok(&command, Duration::from_secs(10))?)
     }
 
     pub(super) fn cut(&self, host: &str) {

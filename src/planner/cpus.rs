@@ -14,10 +14,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::Plan;
 use super::build::Member;
 use super::make::PlanError;
 use crate::model::{Problem, Site};
+use crate::plan::Plan;
 use crate::sizing::{cores_on, taken};
 use crate::topology::{Core, NumaNode};
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::engine::guest::Pauses;
-use crate::engine::{EngineError, Guest};
+use super::Pauses;
+use super::{Guest, GuestError};
 use crate::hypervisor::ErrorKind;
 
 const RESULT: &str = "/run/cloud-init/result.json";
@@ -51,23 +51,23 @@ impl Guest<'_> {
     /// Whether the first boot is over, and well.
     ///
     /// # Errors
-    /// [`EngineError::FirstBoot`] with cloud-init's lines; the agent.
-    pub fn has_booted(&self) -> Result<bool, EngineError> {
+    /// [`GuestError::FirstBoot`] with cloud-init's lines; the agent.
+    pub fn has_booted(&self) -> Result<bool, GuestError> {
         let Some(text) = self.read_file(RESULT)? else { return Ok(false) };
         let errors = errors(&text).map_err(|problem| self.unreadable(RESULT, &problem))?;
         if errors.is_empty() {
             return Ok(true);
         }
-        Err(EngineError::FirstBoot { domain: self.domain.to_owned(), errors })
+        Err(GuestError::FirstBoot { domain: self.domain.to_owned(), errors })
     }
 
     /// Waits for the end of the first boot, for at most `timeout`; returns the
     /// warnings that cloud-init recovered from.
     ///
     /// # Errors
-    /// [`EngineError::FirstBoot`] with cloud-init's lines,
-    /// [`EngineError::FirstBootUnfinished`] with how far it is.
-    pub fn wait_for_first_boot(&self, timeout: Duration) -> Result<Vec<String>, EngineError> {
+    /// [`GuestError::FirstBoot`] with cloud-init's lines,
+    /// [`GuestError::FirstBootUnfinished`] with how far it is.
+    pub fn wait_for_first_boot(&self, timeout: Duration) -> Result<Vec<String>, GuestError> {
         let start = self.clock.elapsed();
         let mut pauses = Pauses::new(Duration::from_millis(250), Duration::from_secs(2));
         loop {
@@ -75,12 +75,12 @@ impl Guest<'_> {
                 Ok(true) => return Ok(warnings(&self.read_file(STATUS)?.unwrap_or_default())),
                 Ok(false) => {}
                 // A guest that is busy with its boot may miss a question.
-                Err(EngineError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {}
+                Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {}
                 Err(error) => return Err(error),
             }
             let waited = self.clock.elapsed().saturating_sub(start);
             let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
-                return Err(EngineError::FirstBootUnfinished {
+                return Err(GuestError::FirstBootUnfinished {
                     domain: self.domain.to_owned(),
                     waited_s: waited.as_secs(),
                     status: progress(self.read_file(STATUS)?.as_deref()),

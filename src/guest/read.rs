@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::engine::{EngineError, Guest};
+use super::{Guest, GuestError};
 use crate::hypervisor::ErrorKind;
 
 /// Bytes of one read.
@@ -48,11 +48,11 @@ impl Guest<'_> {
     ///
     /// # Errors
     /// The agent, or a file of more than 1 MiB.
-    pub fn read_file(&self, path: &str) -> Result<Option<String>, EngineError> {
+    pub fn read_file(&self, path: &str) -> Result<Option<String>, GuestError> {
         let opened = self.ask::<i64>("guest-file-open", json!({ "path": path, "mode": "r" }));
         let handle = match opened {
             Ok(handle) => handle,
-            Err(EngineError::Hypervisor(error))
+            Err(GuestError::Hypervisor(error))
                 if error.kind == ErrorKind::Other && error.message.contains(MISSING) =>
             {
                 return Ok(None);
@@ -65,7 +65,7 @@ impl Guest<'_> {
         Ok(Some(String::from_utf8_lossy(&bytes?).into_owned()))
     }
 
-    fn drain(&self, handle: i64, path: &str) -> Result<Vec<u8>, EngineError> {
+    fn drain(&self, handle: i64, path: &str) -> Result<Vec<u8>, GuestError> {
         let mut bytes = Vec::new();
         loop {
             let request = json!({ "handle": handle, "count": CHUNK });
@@ -87,7 +87,7 @@ impl Guest<'_> {
     ///
     /// # Errors
     /// The agent; a kernel that does not tell.
-    pub fn facts(&self) -> Result<Facts, EngineError> {
+    pub fn facts(&self) -> Result<Facts, GuestError> {
         let read = |path: &str| {
             let text = self.read_file(path)?;
             text.ok_or_else(|| self.unreadable(path, &"there is no such file"))

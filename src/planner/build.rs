@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use super::cpus::Cpus;
 use super::make::PlanError;
 use super::place::{Seats, Slot, Team, place};
-use super::{
-    Group, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Volume, Witness, config, keep,
-    names, pages,
-};
+use super::{config, keep, pages};
 use crate::ids::{InstanceName, ServiceName};
 use crate::model::{Problem, ROOT_WITHOUT_IMAGE, SEED};
+use crate::plan::{
+    Group, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Volume, Witness, names,
+};
 use crate::profile::{Profiles, Rules};
 use crate::sizing::Candidate;
 use crate::solve::Solution;

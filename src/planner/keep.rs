@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::Member;
 use super::place::{Slot, Team};
-use super::{Instance, Plan, Role};
 use crate::ids::{InstanceName, NameError, ServiceName};
 use crate::model::Problem;
+use crate::plan::{Instance, Plan, Role};
 
 /// Ordinals that are given.
 #[derive(Default)]

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::engine::Guest;
+use super::{Guest, GuestError};
 
 /// How many times as long as `true` a client with its questions may take. A
 /// margin, not a measurement: it loads more libraries, waits for a server that
@@ -53,7 +53,7 @@ impl Guest<'_> {
             Ok(_) => (took * TIMES).clamp(limit.prompt, limit.most),
             // So slow that it deserves all the time that there is, unless its
             // agent has stopped to answer.
-            Err(super::EngineError::Unfinished { .. }) => limit.most,
+            Err(GuestError::Unfinished { .. }) => limit.most,
             Err(_) => limit.prompt,
         }
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{ConfigFile, EngineError, Guest};
-use crate::hypervisor::simulated::{Fault, SimulatedClock};
-use crate::hypervisor::simulated::{Mode, SimulatedWorld};
+use super::{Guest, GuestError, GuestFile};
 use crate::hypervisor::{Connector, Hypervisor, VolumeFormat, VolumeRequest};
 use crate::ids::HostName;
 use crate::plan::sample;
+use crate::simulated::{Fault, SimulatedClock};
+use crate::simulated::{Mode, SimulatedWorld};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const XML: &str = "<domain><name>d</name><uuid>00000000-0000-0000-0000-00000000000a</uuid>\
@@ -42,17 +42,12 @@ impl Machine {
     }
 }
 
-fn file(text: &str) -> ConfigFile {
-    ConfigFile {
-        path: "/etc/a".into(),
-        text: text.into(),
-        mode: 0o640,
-        owner: "redis:redis".into(),
-    }
+fn file(text: &str) -> GuestFile {
+    GuestFile { path: "/etc/a".into(), text: text.into(), mode: 0o640, owner: "redis:redis".into() }
 }
 
 /// Brings a file to what it shall be; says what was done.
-fn bring(guest: &Guest<'_>, file: &ConfigFile) -> Result<Vec<String>, EngineError> {
+fn bring(guest: &Guest<'_>, file: &GuestFile) -> Result<Vec<String>, GuestError> {
     let stale = guest.stale_files(std::slice::from_ref(file))?;
     guest.replace_files(&stale)
 }
@@ -68,7 +63,7 @@ fn an_agent_is_waited_for_and_given_up() {
     machine.guest().wait_until_answering(MINUTE).unwrap();
     assert_eq!(machine.guest().wait_for_first_boot(MINUTE), Ok(Vec::new()));
     let nobody = Guest { domain: "nobody", ..machine.guest() };
-    assert!(matches!(nobody.wait_until_answering(MINUTE), Err(EngineError::Hypervisor(_))));
+    assert!(matches!(nobody.wait_until_answering(MINUTE), Err(GuestError::Hypervisor(_))));
 }
 
 #[test]
@@ -89,7 +84,7 @@ fn commands_bring_their_output_or_what_they_said_last() {
 fn a_broken_connection_ends_one_command_and_not_the_next() {
     let machine = Machine::started();
     machine.guest().wait_until_answering(MINUTE).unwrap();
-    let status = |call: &crate::hypervisor::simulated::Call| call.name.ends_with("exec-status");
+    let status = |call: &crate::simulated::Call| call.name.ends_with("exec-status");
     machine.world.fail(Fault::when(Mode::Before, 1, status));
     assert!(machine.guest().run(&["true"], MINUTE).is_err());
     assert!(machine.guest().run(&["true"], MINUTE).unwrap().is_ok());

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::engine::{ConfigFile, EngineError, Guest};
+use super::{Guest, GuestError, GuestFile};
 
 /// Bytes of one write; well below what agents and libvirt take in a message.
 const CHUNK: usize = 32 * 1024;
@@ -34,7 +34,7 @@ impl Guest<'_> {
     ///
     /// # Errors
     /// The agent, or a command on a file, with what it said.
-    pub fn replace_files(&self, files: &[&ConfigFile]) -> Result<Vec<String>, EngineError> {
+    pub fn replace_files(&self, files: &[&GuestFile]) -> Result<Vec<String>, GuestError> {
         let new: Vec<String> = files.iter().map(|file| format!("{}.new", file.path)).collect();
         for (file, new) in files.iter().zip(&new) {
             self.make(file, new)?;
@@ -48,7 +48,7 @@ impl Guest<'_> {
     }
 
     /// Makes a file as `file` shall be, at another path.
-    fn make(&self, file: &ConfigFile, path: &str) -> Result<(), EngineError> {
+    fn make(&self, file: &GuestFile, path: &str) -> Result<(), GuestError> {
         let mode = format!("{:o}", file.mode);
         let (user, group) = file.owner.split_once(':').unwrap_or((&file.owner, &file.owner));
         // The agent makes files world-writable (QEMU's CVE-2013-2007 and the
@@ -70,8 +70,8 @@ impl Guest<'_> {
     /// The agent.
     pub fn stale_files<'f>(
         &self,
-        files: &'f [ConfigFile],
-    ) -> Result<Vec<&'f ConfigFile>, EngineError> {
+        files: &'f [GuestFile],
+    ) -> Result<Vec<&'f GuestFile>, GuestError> {
         let mut same = Vec::new();
         for file in files {
             if self.read_file(&file.path)?.as_ref() == Some(&file.text) {
@@ -84,7 +84,7 @@ impl Guest<'_> {
             let stat = [&["stat", "-c", "%a %U:%G %n"], same.as_slice()].concat();
             rights = self.run(&stat, SMALL)?.stdout;
         }
-        let is_right = |file: &&ConfigFile| {
+        let is_right = |file: &&GuestFile| {
             let line = format!("{:o} {} {}", file.mode, file.owner, file.path);
             same.contains(&file.path.as_str()) && rights.lines().any(|seen| seen == line)
         };
@@ -92,7 +92,7 @@ impl Guest<'_> {
     }
 
     /// Replaces the content of an existing file.
-    fn fill(&self, path: &str, bytes: &[u8]) -> Result<(), EngineError> {
+    fn fill(&self, path: &str, bytes: &[u8]) -> Result<(), GuestError> {
         let handle: i64 = self.ask("guest-file-open", json!({ "path": path, "mode": "w" }))?;
         let written = bytes.chunks(CHUNK).try_for_each(|chunk| self.put(handle, chunk));
         let closed = self.request("guest-file-close", json!({ "handle": handle }));
@@ -101,7 +101,7 @@ impl Guest<'_> {
     }
 
     /// Writes all of `bytes`, in as many writes as the agent needs.
-    fn put(&self, handle: i64, mut bytes: &[u8]) -> Result<(), EngineError> {
+    fn put(&self, handle: i64, mut bytes: &[u8]) -> Result<(), GuestError> {
         while !bytes.is_empty() {
             let request = json!({ "handle": handle, "buf-b64": BASE64.encode(bytes) });
             let Written { count } = self.ask("guest-file-write", request)?;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::engine::{Call, EngineError, Limit, Output};
+use super::{Call, GuestError, Limit, Output};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{ErrorKind, Hypervisor};
 
@@ -76,14 +76,14 @@ impl Guest<'_> {
     /// Polls the agent until it answers, for at most `deadline`.
     ///
     /// # Errors
-    /// [`EngineError::Silent`] with the time waited and the last failure; at
+    /// [`GuestError::Silent`] with the time waited and the last failure; at
     /// once if the domain does not exist.
-    pub fn wait_until_answering(&self, deadline: Duration) -> Result<(), EngineError> {
+    pub fn wait_until_answering(&self, deadline: Duration) -> Result<(), GuestError> {
         let start = self.clock.elapsed();
         let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
         loop {
             let Err(error) = self.request("guest-ping", json!({})) else { return Ok(()) };
-            if matches!(&error, EngineError::Hypervisor(inner) if inner.kind == ErrorKind::NotFound)
+            if matches!(&error, GuestError::Hypervisor(inner) if inner.kind == ErrorKind::NotFound)
             {
                 return Err(error);
             }
@@ -91,7 +91,7 @@ impl Guest<'_> {
             let Some(left) = deadline.checked_sub(waited).filter(|left| !left.is_zero()) else {
                 let domain = self.domain.to_owned();
                 let last = error.to_string();
-                return Err(EngineError::Silent { domain, waited_s: waited.as_secs(), last });
+                return Err(GuestError::Silent { domain, waited_s: waited.as_secs(), last });
             };
             pauses.wait(self.clock, left);
         }
@@ -101,16 +101,16 @@ impl Guest<'_> {
     ///
     /// # Errors
     /// As [`Guest::call`].
-    pub fn run(&self, command: &[&str], limit: Duration) -> Result<Output, EngineError> {
+    pub fn run(&self, command: &[&str], limit: Duration) -> Result<Output, GuestError> {
         self.call(&Call { command, input: "", environment: &[] }, limit.into())
     }
 
     /// Runs a command and waits for its end. One that takes longer is ended.
     ///
     /// # Errors
-    /// [`EngineError::Unfinished`] after `limit`; the agent's refusal, for example
+    /// [`GuestError::Unfinished`] after `limit`; the agent's refusal, for example
     /// because there is no such program.
-    pub fn call(&self, call: &Call<'_>, limit: Limit) -> Result<Output, EngineError> {
+    pub fn call(&self, call: &Call<'_>, limit: Limit) -> Result<Output, GuestError> {
         let start = self.clock.elapsed();
         let output = self.wait_for(call, limit);
         let took = self.clock.elapsed().saturating_sub(start);
@@ -119,7 +119,7 @@ impl Guest<'_> {
         output
     }
 
-    fn wait_for(&self, call: &Call<'_>, limit: Limit) -> Result<Output, EngineError> {
+    fn wait_for(&self, call: &Call<'_>, limit: Limit) -> Result<Output, GuestError> {
         let command = call.command;
         let start = self.clock.elapsed();
         let Started { pid } = self.ask("guest-exec", call.request())?;
@@ -135,7 +135,7 @@ impl Guest<'_> {
                 Ok(status) if status.exited => return self.output(status),
                 Ok(_) => {}
                 // A busy guest may miss one answer; the command goes on.
-                Err(EngineError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {
+                Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {
                     silent = true;
                 }
                 Err(error) => return Err(error),
@@ -150,7 +150,7 @@ impl Guest<'_> {
             }
             let Some(left) = allowed.checked_sub(waited).filter(|left| !left.is_zero()) else {
                 self.end(pid);
-                return Err(EngineError::Unfinished {
+                return Err(GuestError::Unfinished {
                     domain: self.domain.to_owned(),
                     command: command.join(" "),
                     waited_s: waited.as_secs(),
@@ -172,16 +172,16 @@ impl Guest<'_> {
     /// Runs a command that must succeed and returns its stdout.
     ///
     /// # Errors
-    /// As [`Guest::run`]; [`EngineError::Command`] with its last words when it
+    /// As [`Guest::run`]; [`GuestError::Command`] with its last words when it
     /// ends with anything but 0.
-    pub fn run_ok(&self, command: &[&str], timeout: Duration) -> Result<String, EngineError> {
+    pub fn run_ok(&self, command: &[&str], timeout: Duration) -> Result<String, GuestError> {
         let output = self.run(command, timeout)?;
         if output.is_ok() { Ok(output.stdout) } else { Err(self.failed(command, &output)) }
     }
 
     /// The error for a command that ended badly.
-    pub(crate) fn failed(&self, command: &[&str], output: &Output) -> EngineError {
-        EngineError::Command {
+    pub(crate) fn failed(&self, command: &[&str], output: &Output) -> GuestError {
+        GuestError::Command {
             domain: self.domain.to_owned(),
             command: command.join(" "),
             status: output.ending(),
@@ -190,7 +190,7 @@ impl Guest<'_> {
     }
 
     /// Sends one request and returns its raw answer.
-    pub(crate) fn request(&self, execute: &str, arguments: Value) -> Result<Value, EngineError> {
+    pub(crate) fn request(&self, execute: &str, arguments: Value) -> Result<Value, GuestError> {
         let mut request = json!({ "execute": execute });
         if let (Some(object), true) = (request.as_object_mut(), arguments != json!({})) {
             object.insert("arguments".to_owned(), arguments);
@@ -203,20 +203,20 @@ impl Guest<'_> {
         &self,
         execute: &str,
         arguments: Value,
-    ) -> Result<T, EngineError> {
+    ) -> Result<T, GuestError> {
         let answer = self.request(execute, arguments)?;
         serde_json::from_value(answer).map_err(|error| self.unreadable(execute, &error))
     }
 
-    pub(crate) fn unreadable(&self, request: &str, problem: &dyn std::fmt::Display) -> EngineError {
-        EngineError::Answer {
+    pub(crate) fn unreadable(&self, request: &str, problem: &dyn std::fmt::Display) -> GuestError {
+        GuestError::Answer {
             domain: self.domain.to_owned(),
             request: request.to_owned(),
             problem: problem.to_string(),
         }
     }
 
-    fn output(&self, status: ExecStatus) -> Result<Output, EngineError> {
+    fn output(&self, status: ExecStatus) -> Result<Output, GuestError> {
         let text = |data: Option<String>| match data {
             None => Ok(String::new()),
             Some(data) => BASE64

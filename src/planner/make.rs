@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{self, Draft};
 use super::grow::more_hosts;
-use super::{FORMAT, Plan, Role, ServicePlan, Tier};
 use crate::ids::{NameError, ServiceName};
 use crate::model::{Goal, Problem};
+use crate::plan::{FORMAT, Plan, Role, ServicePlan, Tier};
 use crate::profile::Profiles;
 use crate::sizing::{self, Candidate, Case, Exceeded, Terms};
 use crate::solve::{self, Infeasible, Limits, Shortage, Solution, SolveError};

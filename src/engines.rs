@@ -1,0 +1,113 @@
+//! The engines, and the kinds of cluster that they form: the only list of engines
+//! in the crate. A further engine of a known kind is one more row.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Kinds of cluster: code, on which engines are data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cluster {
+    /// Groups that share hash slots, each a master and its replicas.
+    Sharded,
+    /// Groups of a primary that takes writes and replicas that read along.
+    PrimaryReplica,
+    /// Equal instances that share shards out and elect by majority.
+    Quorum,
+    /// Equal instances without data.
+    Pool,
+    /// An active instance and one that takes its address over.
+    GatewayPair,
+}
+
+impl Cluster {
+    /// The word that profiles use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sharded => "sharded",
+            Self::PrimaryReplica => "primary-replica",
+            Self::Quorum => "quorum",
+            Self::Pool => "pool",
+            Self::GatewayPair => "gateway-pair",
+        }
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Makes [`Engine`] and all that follows from its rows. The profile of an engine
+/// is `profiles/<word>.toml`.
+macro_rules! engines {
+    ($($(#[doc = $doc:literal])* $engine:ident = $word:literal, $cluster:ident;)*) => {
+        /// Programs that services run.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Engine {
+            $($(#[doc = $doc])* #[serde(rename = $word)] $engine,)*
+        }
+
+        impl Engine {
+            /// All of them, in the order of this list.
+            pub const ALL: &'static [Self] = &[$(Self::$engine),*];
+
+            /// Their words, in the same order.
+            pub const WORDS: &'static [&'static str] = &[$($word),*];
+
+            /// The word that specs and profiles use.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$engine => $word,)*
+                }
+            }
+
+            /// The kind of cluster that it forms.
+            #[must_use]
+            pub const fn cluster(self) -> Cluster {
+                match self {
+                    $(Self::$engine => Cluster::$cluster,)*
+                }
+            }
+
+            /// The text of the profile that this program brings along.
+            #[must_use]
+            pub const fn profile_text(self) -> &'static str {
+                match self {
+                    $(Self::$engine => include_str!(concat!("../profiles/", $word, ".toml")),)*
+                }
+            }
+        }
+    };
+}
+
+engines! {
+    /// Redis.
+    Redis = "redis", Sharded;
+    /// Valkey.
+    Valkey = "valkey", Sharded;
+    /// MySQL.
+    Mysql = "mysql", PrimaryReplica;
+    /// MariaDB.
+    Mariadb = "mariadb", PrimaryReplica;
+    /// Elasticsearch.
+    Elasticsearch = "elasticsearch", Quorum;
+    /// OpenSearch.
+    Opensearch = "opensearch", Quorum;
+    /// Apache httpd.
+    Apache = "apache", Pool;
+    /// nginx.
+    Nginx = "nginx", Pool;
+    /// HAProxy with keepalived.
+    Haproxy = "haproxy", GatewayPair;
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

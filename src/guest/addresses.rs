@@ -1,0 +1,73 @@
+//! Whether a guest has the address that is planned for it. One that has not is
+//! reported here, with what it has, and not later by a cluster that does not form.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Guest, GuestError};
+use crate::hypervisor::ErrorKind;
+
+/// How long the network may take after the first boot is over: address conflict
+/// detection (RFC 5227) takes up to 7 s, emulated guests are some times slower.
+const PATIENCE: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_secs(1);
+
+impl Guest<'_> {
+    /// Waits until the guest has its planned address.
+    ///
+    /// # Errors
+    /// [`GuestError::Address`] with the addresses that it has; or the agent.
+    pub fn wait_for_address(&self, planned: Ipv4Addr) -> Result<(), GuestError> {
+        let begin = self.clock.elapsed();
+        loop {
+            let found = match self.addresses() {
+                // An agent without that command cannot tell.
+                Ok(None) => return Ok(()),
+                Ok(Some(found)) => found,
+                Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {
+                    BTreeSet::new()
+                }
+                Err(error) => return Err(error),
+            };
+            if found.contains(&planned) {
+                return Ok(());
+            }
+            if self.clock.elapsed().saturating_sub(begin) >= PATIENCE {
+                let domain = self.domain.to_owned();
+                return Err(GuestError::Address { domain, planned, found: listed(&found) });
+            }
+            self.clock.wait(POLL);
+        }
+    }
+
+    /// Whether the guest has an address now, as far as its agent can tell.
+    #[must_use]
+    pub fn has_address(&self, planned: Ipv4Addr) -> bool {
+        self.addresses().is_ok_and(|found| found.is_none_or(|found| found.contains(&planned)))
+    }
+
+    /// The guest's IPv4 addresses but those of its loopback; `None` if its agent
+    /// refuses to tell.
+    fn addresses(&self) -> Result<Option<BTreeSet<Ipv4Addr>>, GuestError> {
+        let answer = match self.request("guest-network-get-interfaces", json!({})) {
+            Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::Other => {
+                return Ok(None);
+            }
+            other => other?,
+        };
+        let interfaces = answer.as_array().into_iter().flatten();
+        let addresses = interfaces
+            .filter_map(|interface| interface.get("ip-addresses")?.as_array())
+            .flatten()
+            .filter_map(|address| address.get("ip-address").and_then(Value::as_str)?.parse().ok());
+        Ok(Some(addresses.filter(|address: &Ipv4Addr| !address.is_loopback()).collect()))
+    }
+}
+
+fn listed(found: &BTreeSet<Ipv4Addr>) -> String {
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    if found.is_empty() { "no address".to_owned() } else { found.join(", ") }
+}
