@@ -9,8 +9,7 @@ use crate::units::Mebibytes;
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     for vm in &plan.vms {
-        let machines: Vec<&Instance> =
-            plan.instances.iter().filter(|instance| instance.service == vm.name).collect();
+        let machines: Vec<&Instance> = plan.members(&vm.name).collect();
         if machines.len() != vm.count as usize {
             let message = format!("{} are planned, asked for are {}", machines.len(), vm.count);
             findings.add(Kind::FixedCount, &vm.name, message);

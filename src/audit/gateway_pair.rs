@@ -22,7 +22,7 @@ pub(super) fn check(
         let message = format!("its demand is {derived}/s in requests, the plan says {claimed}");
         findings.add(Kind::Ceiling, &service.name, message);
     }
-    for instance in plan.instances.iter().filter(|one| one.service == service.name) {
+    for instance in plan.members(&service.name) {
         speed::check(service, instance, profile, MILLION, index, findings);
         memory(demand, instance, (profile, rules), findings);
     }

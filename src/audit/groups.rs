@@ -69,7 +69,7 @@ fn slots(service: &ServicePlan, findings: &mut Findings) {
 
 /// The instances are as many as the layout says.
 fn instances(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
-    let has = plan.instances.iter().filter(|one| one.service == service.name).count();
+    let has = plan.members(&service.name).count();
     let planned = service.layout.all_instances() as usize;
     if has != planned {
         let message = format!("it has {has} instances, its layout {planned}");
@@ -106,7 +106,7 @@ fn counts(service: &ServicePlan, findings: &mut Findings) {
 /// Instances of a cluster without groups: in none, each in a role of its kind.
 fn alone(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
     let cluster = service.engine.cluster();
-    for instance in plan.instances.iter().filter(|one| one.service == service.name) {
+    for instance in plan.members(&service.name) {
         let known = instance.role == Role::lead(cluster)
             || instance.role == Role::follower(cluster)
             || (instance.role == Role::Witness && cluster == Cluster::Quorum);
@@ -120,7 +120,7 @@ fn alone(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
 
 /// An odd number of voters; three or more where a loss must be survived.
 fn voters(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
-    let own = || plan.instances.iter().filter(|one| one.service == service.name);
+    let own = || plan.members(&service.name);
     let witnesses = own().filter(|one| one.role == Role::Witness).count();
     let voters = witnesses + own().filter(|one| one.role == Role::Voter).count();
     let least = if plan.policy.survives() { MIN_VOTERS } else { 1 };
@@ -152,7 +152,7 @@ fn roles(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
             }
         }
     }
-    for instance in plan.instances.iter().filter(|instance| instance.service == service.name) {
+    for instance in plan.members(&service.name) {
         let says = (instance.role, instance.group);
         match stated.remove(&instance.name) {
             Some((role, group)) if says == (role, Some(group)) => {}

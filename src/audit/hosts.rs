@@ -19,7 +19,7 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
                 let message = format!("the topology has no host {}", instance.host);
                 findings.add(Kind::UnknownHost, &instance.name, message);
             }
-            Some(host) if !host.numa.iter().any(|node| node.id == instance.numa) => {
+            Some(host) if host.numa_node(instance.numa).is_none() => {
                 let message = format!("{} has no NUMA node {}", host.name, instance.numa);
                 findings.add(Kind::UnknownNuma, &instance.name, message);
             }
@@ -159,7 +159,7 @@ fn iops(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
 
 /// I/O operations per second that an instance is planned with.
 fn operations(plan: &Plan, instance: &Instance) -> u64 {
-    let service = plan.services.iter().find(|service| service.name == instance.service);
+    let service = plan.service_of(instance);
     let vm = plan.vms.iter().find(|vm| vm.name == instance.service);
     match (service, vm) {
         (Some(_), _) if instance.role == Role::Witness => 0,

@@ -37,7 +37,7 @@ impl<'a> Index<'a> {
 
     /// The NUMA node of an instance.
     pub(super) fn numa(&self, instance: &Instance) -> Option<&'a NumaNode> {
-        self.host(&instance.host)?.numa.iter().find(|node| node.id == instance.numa)
+        self.host(&instance.host)?.numa_node(instance.numa)
     }
 
     /// Where a CPU of a host sits.

@@ -20,7 +20,7 @@ pub(super) fn check(
         let message = format!("its demand is {}, the plan says {claimed}", demand.requests_per_s);
         findings.add(Kind::Ceiling, &service.name, message);
     }
-    for instance in plan.instances.iter().filter(|one| one.service == service.name) {
+    for instance in plan.members(&service.name) {
         let core = speed::per_core(instance, profile, index);
         let application = u128::from(demand.cpu_us) * core;
         let cost = request(demand, rules).saturating_add(application);

@@ -22,7 +22,7 @@ pub(super) fn check(
         findings.add(Kind::Copies, &service.name, message);
     }
     io(service, demand, (profile, rules), findings);
-    for instance in plan.instances.iter().filter(|one| one.service == service.name) {
+    for instance in plan.members(&service.name) {
         speed::check(service, instance, profile, MILLION, index, findings);
         volume(service, demand, instance, rules, findings);
     }

@@ -22,8 +22,7 @@ pub(super) fn check(
         let message = format!("it keeps {has} copies of each shard, asked for are {asked}");
         findings.add(Kind::Copies, &service.name, message);
     }
-    let holds = |one: &&Instance| one.service == service.name && one.role != Role::Witness;
-    for instance in plan.instances.iter().filter(holds) {
+    for instance in plan.members(&service.name).filter(|one| one.role != Role::Witness) {
         speed::check(service, instance, profile, MILLION, index, findings);
         data(service, demand, instance, rules, findings);
     }

@@ -10,7 +10,7 @@ use crate::units::Mebibytes;
 pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, findings: &mut Findings) {
     for service in &plan.services {
         capacity(service, findings);
-        for instance in plan.instances.iter().filter(|i| i.service == service.name) {
+        for instance in plan.members(&service.name) {
             layout(instance, &service.layout, findings);
         }
         let profile = profiles.of(service.engine);

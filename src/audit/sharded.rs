@@ -20,7 +20,7 @@ pub(super) fn check(
     demanded(service, demand, rules, findings);
     data_per_process(service, demand, rules, findings);
     parts(plan, service, demand, findings);
-    for instance in plan.instances.iter().filter(|one| one.service == service.name) {
+    for instance in plan.members(&service.name) {
         redis_config(instance, demand, findings);
         let cost = value_cost(demand.value_bytes.get(), rules);
         speed::check(service, instance, profile, cost, index, findings);

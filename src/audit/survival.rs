@@ -64,16 +64,15 @@ fn lost_groups(loss: &Loss, crowded: &BTreeSet<(&ServiceName, u32)>, findings: &
 /// With `c` copies of each shard, at most one of them in a failure domain, shards
 /// spread evenly over `n` instances only while no domain holds more than `n / c`.
 fn shards(plan: &Plan, loss: &Loss, findings: &mut Findings) {
-    let Some(service) = plan.services.iter().find(|one| one.name == loss.service) else { return };
+    let Some(service) = plan.service(&loss.service) else { return };
     let layout = &service.layout;
     if loss.cluster != Cluster::Quorum {
         return;
     }
     let witnesses = usize::from(layout.witness.is_some());
     let here = plan
-        .instances
-        .iter()
-        .filter(|one| one.service == loss.service && one.role != crate::plan::Role::Witness)
+        .members(&loss.service)
+        .filter(|one| one.role != crate::plan::Role::Witness)
         .filter(|one| {
             let host = plan.topology.host(&one.host);
             host.is_some_and(|host| host.failure_domain(loss.level) == loss.domain)

@@ -129,7 +129,7 @@ fn configuration(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
 
 /// The files that hold no secret.
 fn rendered(plan: &Plan, instance: &Instance) -> Option<Vec<GuestFile>> {
-    let service = plan.services.iter().find(|service| service.name == instance.service)?;
+    let service = plan.service_of(instance)?;
     files::configuration(service, instance).ok().map(|file| vec![file])
 }
 

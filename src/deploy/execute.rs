@@ -75,7 +75,7 @@ pub fn execute(
 fn form(site: &Site<'_>, name: &ServiceName, note: &dyn Fn(String)) -> Result<(), StepError> {
     let service = service(site, name)?;
     let change = engine_of(service)?.form(site, service, site.plan).map_err(|error| {
-        let own = site.plan.instances.iter().filter(|one| one.service == service.name);
+        let own = site.plan.members(&service.name);
         match usurped(site, own) {
             none if none.is_empty() => StepError::from(error),
             found => StepError::Usurped { found, error },
@@ -93,8 +93,7 @@ fn tell(change: Change, note: &dyn Fn(String)) {
 }
 
 fn service<'a>(site: &Site<'a>, name: &ServiceName) -> Result<&'a ServicePlan, StepError> {
-    let service = site.plan.services.iter().find(|service| &service.name == name);
-    service.ok_or_else(|| StepError::NotInPlan(format!("service {name}")))
+    site.plan.service(name).ok_or_else(|| StepError::NotInPlan(format!("service {name}")))
 }
 
 /// Takes something away. A domain is forgotten last: until then its tag says

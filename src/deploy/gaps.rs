@@ -89,7 +89,7 @@ fn unrenderable(plan: &Plan) -> Vec<Gap> {
     let render = |instance: &Instance| -> Result<(), StepError> {
         render::domain_xml(plan, instance, &paths)?;
         render::seed_files(plan, instance)?;
-        let service = plan.services.iter().find(|service| service.name == instance.service);
+        let service = plan.service_of(instance);
         service.map_or(Ok(()), |service| files::configuration(service, instance).map(drop))
     };
     let failures = plan.instances.iter().filter_map(|instance| render(instance).err());

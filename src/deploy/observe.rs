@@ -169,7 +169,7 @@ fn ask_clusters(site: &Site<'_>, world: &mut World) {
     let plan = site.plan;
     let is_ready = |service: &&ServicePlan| {
         let mut guests =
-            members(plan, service).filter_map(|one| world.guests.get(&one.name)).peekable();
+            plan.members(&service.name).filter_map(|one| world.guests.get(&one.name)).peekable();
         guests.peek().is_some() && guests.all(|guest| guest.ready)
     };
     let ready: Vec<&ServicePlan> = site.plan.services.iter().filter(is_ready).collect();
@@ -179,7 +179,7 @@ fn ask_clusters(site: &Site<'_>, world: &mut World) {
     });
     for (service, answer) in answers {
         let Ok(differences) = answer else { continue };
-        for instance in members(plan, service) {
+        for instance in plan.members(&service.name) {
             let differs = differences.iter().any(|one| one.instance == instance.name);
             if let Some(guest) = world.guests.get_mut(&instance.name) {
                 guest.configured = !differs;
@@ -187,8 +187,4 @@ fn ask_clusters(site: &Site<'_>, world: &mut World) {
         }
         world.clusters.insert(service.name.clone(), differences);
     }
-}
-
-fn members<'a>(plan: &'a Plan, service: &'a ServicePlan) -> impl Iterator<Item = &'a Instance> {
-    plan.instances.iter().filter(|one| one.service == service.name)
 }

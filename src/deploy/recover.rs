@@ -86,10 +86,7 @@ pub fn recover(
         return recovery;
     }
     let world = observe_hosts(site, unreachable);
-    let of = |lacking: &Lacking| {
-        let mut services = site.plan.services.iter();
-        Some((services.find(|service| service.name == lacking.service)?, lacking.client))
-    };
+    let of = |lacking: &Lacking| Some((site.plan.service(&lacking.service)?, lacking.client));
     let services: Vec<(&ServicePlan, bool)> = missing.passwords.iter().filter_map(of).collect();
     let wanted =
         |instance: &&Instance| services.iter().any(|(service, _)| service.name == instance.service);
@@ -99,7 +96,7 @@ pub fn recover(
             .into_iter()
             .collect();
     for (service, client) in services {
-        let own = site.plan.instances.iter().filter(|one| one.service == service.name);
+        let own = site.plan.members(&service.name);
         let told = own.filter_map(|one| Some((&one.name, words.get(&one.name)?))).collect();
         let (fate, found) = judge(told, client);
         recovery.services.push((service.name.clone(), fate));
@@ -123,7 +120,7 @@ fn ask(site: &Site<'_>, world: &World, instance: &Instance) -> Word {
         return Word::Off(Sleeper { instance, host: host.clone(), domain });
     }
     let guest = Guest { hypervisor: hypervisor.as_ref(), domain: &domain.name, clock: site.clock };
-    let service = site.plan.services.iter().find(|service| service.name == instance.service);
+    let service = site.plan.service_of(instance);
     let Some(service) = service else { return Word::Nothing };
     match engine_of(service).and_then(|engine| engine.credentials(&guest)) {
         Ok(Some(found)) => Word::Told(found),
@@ -192,10 +189,8 @@ fn judge(told: Vec<(&InstanceName, &Word)>, client: bool) -> (Fate, Option<Crede
 
 /// Whether an instance that speaks TLS is there.
 fn has_certificates(plan: &Plan, world: &World) -> bool {
-    let speaks = |instance: &&Instance| {
-        let mut services = plan.services.iter();
-        services.any(|service| service.name == instance.service && service.access.tls)
-    };
+    let speaks =
+        |instance: &&Instance| plan.service_of(instance).is_some_and(|service| service.access.tls);
     let mut speaking = plan.instances.iter().filter(speaks);
     speaking.any(|instance| domain_of(plan, world, instance).is_some())
 }

@@ -149,7 +149,7 @@ fn press(site: &Site<'_>, found: &mut Verification) {
 
 /// Whether any instance of a service stands on a host that emulates its guests.
 fn is_emulated(plan: &Plan, service: &ServicePlan) -> bool {
-    let mut own = plan.instances.iter().filter(|one| one.service == service.name);
+    let mut own = plan.members(&service.name);
     own.any(|one| {
         let host = plan.topology.host(&one.host);
         host.is_some_and(|host| host.hypervisor == Hypervisor::Qemu)

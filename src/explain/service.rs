@@ -53,7 +53,7 @@ pub fn service(
     name: &ServiceName,
     limits: &Limits,
 ) -> Option<ServiceWhy> {
-    let own = plan.services.iter().find(|service| &service.name == name)?;
+    let own = plan.service(name)?;
     let spec = spec_of(plan);
     let terms =
         Terms { policy: &spec.policy, topology: &spec.topology, straddling: BTreeSet::new() };

@@ -24,7 +24,7 @@ impl Graph {
             graph.add_instance(plan, instance, unwanted);
         }
         for service in &plan.services {
-            let members = plan.instances.iter().filter(|one| one.service == service.name);
+            let members = plan.members(&service.name);
             let needs: Vec<Vertex> =
                 members.map(|one| Vertex::Configured(one.name.clone())).collect();
             graph.add(Vertex::Cluster(service.name.clone()), None, &needs);

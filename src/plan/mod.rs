@@ -225,6 +225,23 @@ impl Plan {
         self.instances.iter().find(|instance| &instance.name == name)
     }
 
+    /// The service of that name.
+    #[must_use]
+    pub fn service(&self, name: &ServiceName) -> Option<&ServicePlan> {
+        self.services.iter().find(|service| &service.name == name)
+    }
+
+    /// The service that an instance is part of; `None` for a fixed machine.
+    #[must_use]
+    pub fn service_of(&self, instance: &Instance) -> Option<&ServicePlan> {
+        self.service(&instance.service)
+    }
+
+    /// The instances of a service or of a fixed machine, in the plan's order.
+    pub fn members(&self, service: &ServiceName) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(move |instance| &instance.service == service)
+    }
+
     /// The volumes of all instances of a host, in the plan's order.
     pub fn volumes_on<'a>(&'a self, host: &'a HostName) -> impl Iterator<Item = &'a Volume> {
         self.on_host(host).flat_map(Instance::volumes)

@@ -82,7 +82,7 @@ pub(super) fn names(
 
 /// The prior instances of a service by ordinal.
 fn instances_of<'a>(prior: &'a Plan, service: &ServiceName) -> BTreeMap<u32, &'a Instance> {
-    let own = prior.instances.iter().filter(|one| &one.service == service);
+    let own = prior.members(service);
     own.filter_map(|one| {
         let ordinal = one.name.as_str().strip_prefix(service.as_str())?.strip_prefix('-')?;
         Some((ordinal.parse().ok()?, one))
@@ -122,9 +122,8 @@ pub(super) fn ordered(
     teams: Vec<Team>,
 ) -> Vec<Team> {
     let groups: Vec<Vec<&Instance>> = prior
-        .services
-        .iter()
-        .filter(|one| &one.name == service)
+        .service(service)
+        .into_iter()
         .flat_map(|one| &one.groups)
         .take(teams.len())
         .map(|group| {

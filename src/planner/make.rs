@@ -149,11 +149,9 @@ fn attempt(
 /// Services of which an instance stands worse than its capacity assumes.
 fn worse_than_promised(plan: &Plan) -> BTreeSet<ServiceName> {
     let is_worse = |service: &&ServicePlan| {
-        let own = plan.instances.iter().filter(|one| one.service == service.name);
+        let own = plan.members(&service.name);
         own.filter(|one| one.role != Role::Witness).any(|one| {
-            let host = plan.topology.host(&one.host);
-            let node = host.and_then(|host| host.numa.iter().find(|node| node.id == one.numa));
-            node.is_some_and(|node| {
+            plan.topology.numa(&one.host, one.numa).is_some_and(|node| {
                 !sizing::taken(node, &one.cpus).is_as_good_as(service.capacity.footing)
             })
         })

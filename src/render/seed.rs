@@ -142,7 +142,7 @@ pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
 
 /// What the instance's engine wants; `None` for fixed machines.
 fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
-    let service = plan.services.iter().find(|service| service.name == instance.service)?;
+    let service = plan.service_of(instance)?;
     let software = Software::of(service.engine.as_str())?;
     let Software { unit, secrets, directory, owner, sysctls, tmpfiles, .. } = *software;
     let secrets = service.access.password.is_some().then_some(secrets);

@@ -169,7 +169,7 @@ fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSu
 }
 
 fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
-    let service = plan.services.iter().find(|service| service.name == instance.service);
+    let service = plan.service_of(instance);
     let group = service.and_then(|service| {
         service.groups.iter().find(|group| Some(group.index) == instance.group)
     });

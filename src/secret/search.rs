@@ -38,8 +38,7 @@ impl Search<'_> {
             }
         }
         let wants = |instance: &&Instance| {
-            let mut services = self.plan.services.iter();
-            services.any(|service| service.name == instance.service && service.access.tls)
+            self.plan.service_of(instance).is_some_and(|service| service.access.tls)
         };
         let wanting: Vec<&Instance> = self.plan.instances.iter().filter(wants).collect();
         if wanting.is_empty() {

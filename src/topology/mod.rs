@@ -169,9 +169,21 @@ impl Topology {
     pub fn host(&self, name: &HostName) -> Option<&Host> {
         self.hosts.iter().find(|host| &host.name == name)
     }
+
+    /// The NUMA node with that id on the host of that name.
+    #[must_use]
+    pub fn numa(&self, host: &HostName, id: u32) -> Option<&NumaNode> {
+        self.host(host)?.numa_node(id)
+    }
 }
 
 impl Host {
+    /// The NUMA node with that id.
+    #[must_use]
+    pub fn numa_node(&self, id: u32) -> Option<&NumaNode> {
+        self.numa.iter().find(|node| node.id == id)
+    }
+
     /// The failure domain of `level` that the host stands in: its name for
     /// [`Level::Host`], else its label, else a domain of its own.
     #[must_use]
