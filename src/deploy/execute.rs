@@ -10,6 +10,7 @@ use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Event, Happening, Observer, Site, StepError};
 use crate::engine::{Change, Guests, engine_of};
 use crate::graph::{Action, Actions, Object, Unwanted, Vertex};
+use crate::hypervisor::clock::{Pauses, Poll};
 use crate::hypervisor::{ErrorKind, Hypervisor};
 use crate::ids::ServiceName;
 use crate::plan::{Instance, ServicePlan};
@@ -18,7 +19,7 @@ use crate::state::world::is_ours;
 
 /// How long a domain may take to go off after its power was cut.
 const POWER_OFF: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Does what a vertex's step says.
 ///
@@ -164,12 +165,11 @@ fn goes_off(
     domain: &str,
     patience: Duration,
 ) -> Result<bool, StepError> {
-    let begin = site.clock.elapsed();
+    let mut poll = Poll::new(site.clock, patience, Pauses::every(PAUSE));
     while is_active(host, domain)? {
-        if site.clock.elapsed().saturating_sub(begin) >= patience {
+        if !poll.pause() {
             return Ok(false);
         }
-        site.clock.wait(POLL);
     }
     Ok(true)
 }

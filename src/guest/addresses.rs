@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use super::{Guest, GuestError};
 use crate::hypervisor::ErrorKind;
+use crate::hypervisor::clock::{Pauses, Poll};
 
 /// How long the network may take after the first boot is over: address conflict
 /// detection (RFC 5227) takes up to 7 s, emulated guests are some times slower.
 const PATIENCE: Duration = Duration::from_secs(90);
-const POLL: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl Guest<'_> {
     /// Waits until the guest has its planned address.
@@ -21,7 +22,7 @@ impl Guest<'_> {
     /// # Errors
     /// [`GuestError::Address`] with the addresses that it has; or the agent.
     pub fn wait_for_address(&self, planned: Ipv4Addr) -> Result<(), GuestError> {
-        let begin = self.clock.elapsed();
+        let mut poll = Poll::new(self.clock, PATIENCE, Pauses::every(PAUSE));
         loop {
             let found = match self.addresses() {
                 // An agent without that command cannot tell.
@@ -35,11 +36,10 @@ impl Guest<'_> {
             if found.contains(&planned) {
                 return Ok(());
             }
-            if self.clock.elapsed().saturating_sub(begin) >= PATIENCE {
+            if !poll.pause() {
                 let domain = self.domain.to_owned();
                 return Err(GuestError::Address { domain, planned, found: listed(&found) });
             }
-            self.clock.wait(POLL);
         }
     }
 

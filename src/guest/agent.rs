@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Call, GuestError, Limit, Output};
-use crate::hypervisor::clock::Clock;
+use crate::hypervisor::clock::{Clock, Pauses, Poll};
 use crate::hypervisor::{ErrorKind, Hypervisor};
 
 /// How long the agent may take for one answer; it answers at once when it lives.
@@ -28,31 +28,6 @@ pub struct Guest<'a> {
     pub domain: &'a str,
     /// What waiting goes by.
     pub clock: &'a dyn Clock,
-}
-
-/// Pauses that grow by half up to a bound: short at first, gentle later.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pauses {
-    next: Duration,
-    most: Duration,
-}
-
-impl Pauses {
-    /// Starts at `first` and never exceeds `most`.
-    pub(crate) const fn new(first: Duration, most: Duration) -> Self {
-        Self { next: first, most }
-    }
-
-    /// Makes the next one last for `pause`, within the bound.
-    pub(crate) fn at_least(&mut self, pause: Duration) {
-        self.next = self.next.max(pause).min(self.most);
-    }
-
-    /// Waits once, but not beyond `left`.
-    pub(crate) fn wait(&mut self, clock: &dyn Clock, left: Duration) {
-        clock.wait(self.next.min(left).max(Duration::from_millis(1)));
-        self.next = (self.next * 3 / 2).min(self.most);
-    }
 }
 
 #[derive(Deserialize)]
@@ -79,21 +54,21 @@ impl Guest<'_> {
     /// [`GuestError::Silent`] with the time waited and the last failure; at
     /// once if the domain does not exist.
     pub fn wait_until_answering(&self, deadline: Duration) -> Result<(), GuestError> {
-        let start = self.clock.elapsed();
-        let mut pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
+        let pauses = Pauses::growing(Duration::from_millis(100), Duration::from_secs(1));
+        let mut poll = Poll::new(self.clock, deadline, pauses);
         loop {
             let Err(error) = self.request("guest-ping", json!({})) else { return Ok(()) };
             if matches!(&error, GuestError::Hypervisor(inner) if inner.kind == ErrorKind::NotFound)
             {
                 return Err(error);
             }
-            let waited = self.clock.elapsed().saturating_sub(start);
-            let Some(left) = deadline.checked_sub(waited).filter(|left| !left.is_zero()) else {
-                let domain = self.domain.to_owned();
-                let last = error.to_string();
-                return Err(GuestError::Silent { domain, waited_s: waited.as_secs(), last });
-            };
-            pauses.wait(self.clock, left);
+            if !poll.pause() {
+                return Err(GuestError::Silent {
+                    domain: self.domain.to_owned(),
+                    waited_s: poll.waited().as_secs(),
+                    last: error.to_string(),
+                });
+            }
         }
     }
 
@@ -121,13 +96,13 @@ impl Guest<'_> {
 
     fn wait_for(&self, call: &Call<'_>, limit: Limit) -> Result<Output, GuestError> {
         let command = call.command;
-        let start = self.clock.elapsed();
+        let pauses = Pauses::growing(Duration::from_millis(20), Duration::from_millis(500));
+        let mut poll = Poll::new(self.clock, limit.prompt, pauses);
         let Started { pid } = self.ask("guest-exec", call.request())?;
-        let mut pauses = Pauses::new(Duration::from_millis(20), Duration::from_millis(500));
         // A question that comes too early costs an emulated guest some of the
-        // time that the command needs.
-        pauses.wait(self.clock, limit.prompt);
-        let (mut allowed, mut adapts) = (limit.prompt, limit.adapts());
+        // time that the command needs. Even where no time is left, it is asked once.
+        let _ = poll.pause();
+        let mut adapts = limit.adapts();
         loop {
             let mut silent = false;
             let asked = self.clock.elapsed();
@@ -140,25 +115,24 @@ impl Guest<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            let waited = self.clock.elapsed().saturating_sub(start);
             // Where not even the agent answers, nothing else will say more.
-            if waited >= allowed && adapts && !silent {
+            if poll.left().is_none() && adapts && !silent {
                 adapts = false;
-                allowed = self.allowance(limit);
+                poll.set_limit(self.allowance(limit));
                 // It may have ended while the guest was looked at.
                 continue;
             }
-            let Some(left) = allowed.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            // The slower the guest, the more a question costs it.
+            poll.at_least(2 * self.clock.elapsed().saturating_sub(asked));
+            if !poll.pause() {
+                let waited_s = poll.waited().as_secs();
                 self.end(pid);
                 return Err(GuestError::Unfinished {
                     domain: self.domain.to_owned(),
                     command: command.join(" "),
-                    waited_s: waited.as_secs(),
+                    waited_s,
                 });
-            };
-            // The slower the guest, the more a question costs it.
-            pauses.at_least(2 * self.clock.elapsed().saturating_sub(asked));
-            pauses.wait(self.clock, left);
+            }
         }
     }
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Pauses;
 use super::{Guest, GuestError};
 use crate::hypervisor::ErrorKind;
+use crate::hypervisor::clock::{Pauses, Poll};
 
 const RESULT: &str = "/run/cloud-init/result.json";
 const STATUS: &str = "/run/cloud-init/status.json";
@@ -68,8 +68,8 @@ impl Guest<'_> {
     /// [`GuestError::FirstBoot`] with cloud-init's lines,
     /// [`GuestError::FirstBootUnfinished`] with how far it is.
     pub fn wait_for_first_boot(&self, timeout: Duration) -> Result<Vec<String>, GuestError> {
-        let start = self.clock.elapsed();
-        let mut pauses = Pauses::new(Duration::from_millis(250), Duration::from_secs(2));
+        let pauses = Pauses::growing(Duration::from_millis(250), Duration::from_secs(2));
+        let mut poll = Poll::new(self.clock, timeout, pauses);
         loop {
             match self.has_booted() {
                 Ok(true) => return Ok(warnings(&self.read_file(STATUS)?.unwrap_or_default())),
@@ -78,15 +78,13 @@ impl Guest<'_> {
                 Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {}
                 Err(error) => return Err(error),
             }
-            let waited = self.clock.elapsed().saturating_sub(start);
-            let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            if !poll.pause() {
                 return Err(GuestError::FirstBootUnfinished {
                     domain: self.domain.to_owned(),
-                    waited_s: waited.as_secs(),
+                    waited_s: poll.waited().as_secs(),
                     status: progress(self.read_file(STATUS)?.as_deref()),
                 });
-            };
-            pauses.wait(self.clock, left);
+            }
         }
     }
 }

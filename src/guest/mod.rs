@@ -18,7 +18,6 @@ mod tests;
 mod write;
 
 pub use self::agent::Guest;
-pub(crate) use self::agent::Pauses;
 pub use self::call::{Call, Output};
 pub use self::cpu_time::{Shares, Ticks};
 pub use self::error::GuestError;

@@ -9,8 +9,8 @@ use super::target::{address, port};
 use super::users;
 use crate::engine::{Change, EngineError, Guests};
 use crate::guest::GuestError;
-use crate::guest::Pauses;
 use crate::guest::{Guest, GuestFile};
+use crate::hypervisor::clock::{Pauses, Poll};
 use crate::plan::Instance;
 
 /// How long systemd may take to start or stop it: a stop writes a snapshot.
@@ -124,9 +124,8 @@ impl Work<'_> {
     /// Waits until it answers us. One that runs with other passwords than those
     /// in its file is restarted, once.
     fn wait_until_serving(&self) -> Result<Option<String>, EngineError> {
-        let clock = self.guest.clock;
-        let start = clock.elapsed();
-        let mut pauses = Pauses::new(Duration::from_millis(250), Duration::from_secs(2));
+        let pauses = Pauses::growing(Duration::from_millis(250), Duration::from_secs(2));
+        let mut poll = Poll::new(self.guest.clock, LOADING, pauses);
         let mut restarted = None;
         loop {
             let session = Session::new(self.guest, self.door, self.at);
@@ -143,16 +142,14 @@ impl Work<'_> {
                 restarted = Some(format!("restarted {}", self.door.software.unit));
                 continue;
             }
-            let waited = clock.elapsed().saturating_sub(start);
-            let Some(left) = LOADING.checked_sub(waited).filter(|left| !left.is_zero()) else {
+            if !poll.pause() {
                 return Err(EngineError::NotServing {
                     instance: self.instance.name.clone(),
                     service: self.door.software.unit,
-                    waited_s: waited.as_secs(),
+                    waited_s: poll.waited().as_secs(),
                     last,
                 });
-            };
-            pauses.wait(clock, left);
+            }
         }
     }
 }
