@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::Site;
-use super::observe::by_host;
 use crate::engine::Guests as _;
+use crate::hypervisor::fan_out::on_each;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 
@@ -44,12 +44,16 @@ pub(super) fn usurped<'a>(
     site: &Site<'_>,
     asked: impl Iterator<Item = &'a Instance>,
 ) -> Vec<Usurped> {
-    let tables: BTreeMap<&InstanceName, Vec<(Ipv4Addr, String)>> = by_host(asked, |instance| {
-        let table = site.guest(&instance.name).and_then(|guest| Ok(guest.neighbours()?));
-        (&instance.name, table.unwrap_or_default())
-    })
-    .into_iter()
-    .collect();
+    let asked: Vec<&Instance> = asked.collect();
+    let tables = on_each(
+        &asked,
+        |instance| &instance.host,
+        |instance| {
+            let table = site.guest(&instance.name).and_then(|guest| Ok(guest.neighbours()?));
+            (&instance.name, table.unwrap_or_default())
+        },
+    );
+    let tables: BTreeMap<&InstanceName, Vec<(Ipv4Addr, String)>> = tables.into_iter().collect();
     let mut seen: BTreeMap<Ipv4Addr, Vec<(&InstanceName, &str)>> = BTreeMap::new();
     for (name, table) in &tables {
         for (address, mac) in table {

@@ -1,17 +1,17 @@
 //! Looks at the hosts once, in parallel, and makes a [`World`] of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use super::Site;
 use crate::engine::{EngineError, Guests, engine_of};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::guest::GuestError;
+use crate::hypervisor::fan_out::on_each;
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
 use crate::state::world::{GuestView, HostView, Seen, World, is_ours};
+use crate::topology::Host;
 
 /// Connections, and the hosts that gave none.
 pub type Connected = (BTreeMap<HostName, Box<dyn Hypervisor>>, BTreeMap<HostName, HypervisorError>);
@@ -20,25 +20,22 @@ pub type Connected = (BTreeMap<HostName, Box<dyn Hypervisor>>, BTreeMap<HostName
 pub fn connect(plan: &Plan, connector: &dyn Connector) -> Connected {
     let hosts = plan.topology.hosts.iter();
     let used = hosts.filter(|host| plan.on_host(&host.name).next().is_some() || host.uri.is_some());
+    let used: Vec<&Host> = used.collect();
+    let attempts = on_each(
+        &used,
+        |host| &host.name,
+        |host| match &host.uri {
+            Some(uri) => connector.connect(&host.name, uri),
+            None => Err(unreachable(&host.name, "the plan has no libvirt URI for it")),
+        },
+    );
     let mut connected = Connected::default();
-    thread::scope(|scope| {
-        let attempts: Vec<_> = used
-            .map(|host| {
-                let attempt = scope.spawn(|| match &host.uri {
-                    Some(uri) => connector.connect(&host.name, uri),
-                    None => Err(unreachable(&host.name, "the plan has no libvirt URI for it")),
-                });
-                (&host.name, attempt)
-            })
-            .collect();
-        for (name, attempt) in attempts {
-            let result = attempt.join();
-            match result.unwrap_or_else(|_| Err(unreachable(name, "connecting to it broke"))) {
-                Ok(host) => drop(connected.0.insert(name.clone(), host)),
-                Err(error) => drop(connected.1.insert(name.clone(), error)),
-            }
+    for (host, attempt) in used.into_iter().zip(attempts) {
+        match attempt {
+            Ok(hypervisor) => drop(connected.0.insert(host.name.clone(), hypervisor)),
+            Err(error) => drop(connected.1.insert(host.name.clone(), error)),
         }
-    });
+    }
     connected
 }
 
@@ -58,13 +55,18 @@ pub fn observe_hosts(site: &Site<'_>, unreachable: &BTreeMap<HostName, Hyperviso
     for (name, error) in unreachable {
         world.hosts.insert(name.clone(), Seen::Unreachable(error.clone()));
     }
-    let seen = in_parallel(site.hosts.iter().collect(), |(name, host)| {
-        let seen = match look(site.plan, host.as_ref()) {
-            Ok(view) => Seen::Reached(Box::new(view)),
-            Err(error) => Seen::Unreachable(error),
-        };
-        ((*name).clone(), seen)
-    });
+    let hosts: Vec<_> = site.hosts.iter().collect();
+    let seen = on_each(
+        &hosts,
+        |(name, _)| *name,
+        |(name, host)| {
+            let seen = match look(site.plan, host.as_ref()) {
+                Ok(view) => Seen::Reached(Box::new(view)),
+                Err(error) => Seen::Unreachable(error),
+            };
+            ((*name).clone(), seen)
+        },
+    );
     world.hosts.extend(seen);
     world
 }
@@ -74,57 +76,11 @@ pub fn observe_hosts(site: &Site<'_>, unreachable: &BTreeMap<HostName, Hyperviso
 pub fn observe(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
     let mut world = observe_hosts(site, unreachable);
     let running = site.plan.instances.iter().filter(|one| runs_as_planned(site.plan, &world, one));
-    let guests = by_host(running, |instance| glance(site, instance));
+    let running: Vec<&Instance> = running.collect();
+    let guests = on_each(&running, |instance| &instance.host, |instance| glance(site, instance));
     world.guests.extend(guests);
     ask_clusters(site, &mut world);
     world
-}
-
-/// Does something with all items at the same time, in their order.
-pub(super) fn in_parallel<T: Sync, R: Send>(
-    items: Vec<T>,
-    look: impl Fn(&T) -> R + Sync,
-) -> Vec<R> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| look(item))).collect();
-        // A look that broke has seen nothing.
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
-    })
-}
-
-/// libvirtd works on five calls of a client at a time by default
-/// (`max_client_requests`). More of them wait unread, and with them the answers
-/// to its keep-alive: hung guests would cost the connection.
-const PER_HOST: usize = 4;
-
-/// Does something with instances, on all hosts at once and a few at a time on
-/// each; in no order.
-pub(super) fn by_host<'a, R: Send>(
-    instances: impl Iterator<Item = &'a Instance>,
-    look: impl Fn(&'a Instance) -> R + Sync,
-) -> Vec<R> {
-    let mut hosts: BTreeMap<&HostName, Vec<&Instance>> = BTreeMap::new();
-    for instance in instances {
-        hosts.entry(&instance.host).or_default().push(instance);
-    }
-    let queues: Vec<Mutex<Vec<&Instance>>> = hosts.into_values().map(Mutex::new).collect();
-    let next = |queue: &Mutex<Vec<&'a Instance>>| {
-        queue.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    };
-    let work = |queue| {
-        let mut found = Vec::new();
-        while let Some(instance) = next(queue) {
-            found.push(look(instance));
-        }
-        found
-    };
-    thread::scope(|scope| {
-        let queues = queues.iter().flat_map(|queue| [queue; PER_HOST]);
-        let work = &work;
-        let threads: Vec<_> = queues.map(|queue| scope.spawn(move || work(queue))).collect();
-        // A look that broke has seen nothing.
-        threads.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
-    })
 }
 
 fn look(plan: &Plan, host: &dyn Hypervisor) -> Result<HostView, HypervisorError> {
@@ -173,11 +129,12 @@ fn ask_clusters(site: &Site<'_>, world: &mut World) {
         guests.peek().is_some() && guests.all(|guest| guest.ready)
     };
     let ready: Vec<&ServicePlan> = site.plan.services.iter().filter(is_ready).collect();
-    let answers = in_parallel(ready, |service| {
-        let check = engine_of(service).and_then(|one| one.check(site, service, site.plan));
-        (*service, check)
-    });
-    for (service, answer) in answers {
+    let answers = on_each(
+        &ready,
+        |service| &service.name,
+        |service| engine_of(service).and_then(|one| one.check(site, service, site.plan)),
+    );
+    for (service, answer) in ready.into_iter().zip(answers) {
         let Ok(differences) = answer else { continue };
         for instance in plan.members(&service.name) {
             let differs = differences.iter().any(|one| one.instance == instance.name);

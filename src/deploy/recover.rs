@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::Site;
-use super::observe::{by_host, observe_hosts};
+use super::observe::observe_hosts;
 use crate::engine::{EngineError, engine_of};
 use crate::guest::{Guest, GuestError};
+use crate::hypervisor::fan_out::on_each;
 use crate::hypervisor::{Domain, ErrorKind, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
@@ -90,11 +91,10 @@ pub fn recover(
     let services: Vec<(&ServicePlan, bool)> = missing.passwords.iter().filter_map(of).collect();
     let wanted =
         |instance: &&Instance| services.iter().any(|(service, _)| service.name == instance.service);
-    let asked = site.plan.instances.iter().filter(wanted);
+    let asked: Vec<&Instance> = site.plan.instances.iter().filter(wanted).collect();
+    let words = on_each(&asked, |instance| &instance.host, |instance| ask(site, &world, instance));
     let words: BTreeMap<&InstanceName, Word> =
-        by_host(asked, |instance| (&instance.name, ask(site, &world, instance)))
-            .into_iter()
-            .collect();
+        asked.iter().map(|instance| &instance.name).zip(words).collect();
     for (service, client) in services {
         let own = site.plan.members(&service.name);
         let told = own.filter_map(|one| Some((&one.name, words.get(&one.name)?))).collect();

@@ -6,11 +6,12 @@ use std::{panic, thread};
 
 use super::Site;
 use super::neighbours::{Usurped, usurped};
-use super::observe::{in_parallel, observe};
+use super::observe::observe;
 use crate::engine::load::Verdict;
 use crate::engine::{Bound, EngineError, Guests, Load, Mismatch, Probe, engine_of};
 use crate::graph::owned_domain;
 use crate::guest::Facts;
+use crate::hypervisor::fan_out::on_each;
 use crate::hypervisor::{Domain, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
@@ -178,7 +179,7 @@ fn guests(site: &Site<'_>, world: &World) -> BTreeMap<InstanceName, Result<Facts
         let facts = site.guest(&instance.name).and_then(|guest| Ok(guest.facts()?));
         (instance.name.clone(), facts)
     };
-    in_parallel(running, ask).into_iter().collect()
+    on_each(&running, |instance| &instance.host, ask).into_iter().collect()
 }
 
 /// Size of the L3 cache that an instance's guest is to see, in KiB: that of its CPUs,

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod domain_xml;
+pub mod fan_out;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
 mod report;

@@ -1,0 +1,87 @@
+//! Work on many things of many hosts: on all hosts at the same time, and on a few
+//! things of each.
+//!
+//! libvirtd works on five calls of a client at a time by default
+//! (`max_client_requests`). More of them wait unread, and with them the answers to its
+//! keep-alive: guests that hang would cost the connection.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Things of one host that are worked on at a time; one call less than libvirtd takes.
+const PER_HOST: usize = 4;
+
+/// Works on all items; `host` says where each belongs, and at most four of the same
+/// host are worked on at a time. Returns the results in the order of the items.
+///
+/// # Panics
+/// As `work` does, once all others have ended.
+pub fn on_each<'a, T: Sync, H: Ord, R: Send>(
+    items: &'a [T],
+    host: impl Fn(&'a T) -> H,
+    work: impl Fn(&'a T) -> R + Sync,
+) -> Vec<R> {
+    let mut hosts: BTreeMap<H, Vec<(usize, &T)>> = BTreeMap::new();
+    for (place, item) in items.iter().enumerate() {
+        hosts.entry(host(item)).or_default().push((place, item));
+    }
+    let queues = hosts.into_values().map(|items| (PER_HOST.min(items.len()), items.into_iter()));
+    let queues: Vec<_> = queues.map(|(workers, items)| (workers, Mutex::new(items))).collect();
+    let (work, queues) = (&work, &queues);
+    let mut results: Vec<(usize, R)> = thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for (workers, queue) in queues {
+            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let drain = move || -> Vec<(usize, R)> {
+                let items = std::iter::from_fn(next);
+                items.map(|(place, item)| (place, work(item))).collect()
+            };
+            threads.extend((0..*workers).map(|_| scope.spawn(drain)));
+        }
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.flat_map(|results| results.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    results.sort_unstable_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let items: Vec<u32> = (0..100).collect();
+        assert_eq!(on_each(&items, |item| item % 7, |item| *item), items);
+        assert_eq!(on_each(&[0; 0], |item| *item, |item| *item), [0; 0]);
+    }
+
+    /// Every item waits until as many are at work as may be: with fewer the test hangs.
+    #[test]
+    fn all_hosts_are_worked_on_at_once_and_each_has_its_bound() {
+        const HOSTS: usize = 3;
+        let items: Vec<usize> = (0..HOSTS * PER_HOST * 2).map(|item| item % HOSTS).collect();
+        let busy: Vec<AtomicUsize> = (0..HOSTS).map(|_| AtomicUsize::new(0)).collect();
+        let all = Barrier::new(HOSTS * PER_HOST);
+        on_each(
+            &items,
+            |host| *host,
+            |host| {
+                assert!(busy[*host].fetch_add(1, Ordering::SeqCst) < PER_HOST);
+                all.wait();
+                busy[*host].fetch_sub(1, Ordering::SeqCst);
+            },
+        );
+    }
+
+    #[test]
+    #[should_panic = "broken"]
+    fn work_that_panics_is_not_lost() {
+        on_each(&[1, 2], |_| (), |item| assert!(*item != 2, "broken"));
+    }
+}
