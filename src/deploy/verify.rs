@@ -8,7 +8,7 @@ use super::Site;
 use super::neighbours::{Usurped, usurped};
 use super::observe::observe;
 use crate::engine::load::Verdict;
-use crate::engine::{Bound, EngineError, Guests, Load, Mismatch, Probe, engine_of};
+use crate::engine::{Bound, Difference, EngineError, Fact, Guests, Load, Probe, engine_of};
 use crate::graph::owned_domain;
 use crate::guest::Facts;
 use crate::hypervisor::fan_out::on_each;
@@ -23,10 +23,6 @@ use crate::topology::Hypervisor;
 /// rest for itself.
 const GUEST_MEMORY: u64 = 85;
 
-/// Facts about where an instance stands.
-const PLACEMENT: [&str; 5] =
-    ["vCPU pins", "emulator pins", "NUMA nodes of its memory", "NUMA binding", "page size"];
-
 /// What a verification found.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a verification may have failed"]
@@ -34,7 +30,7 @@ pub struct Verification {
     /// Facts that were compared.
     pub checks: usize,
     /// Those that differ, in the order of the plan.
-    pub mismatches: Vec<Mismatch>,
+    pub differences: Vec<Difference>,
     /// Writes and reads, by service.
     pub probes: Vec<(ServiceName, Probe)>,
     /// Clusters that could not be judged, with the reason.
@@ -68,7 +64,7 @@ impl Verification {
     /// Whether everything is as planned and every probe came through.
     #[must_use]
     pub fn is_ok(&self) -> bool {
-        self.mismatches.is_empty()
+        self.differences.is_empty()
             && self.unjudged.is_empty()
             && self.probes.iter().all(|(_, probe)| probe.failure.is_none())
             && self.loads.iter().all(LoadFound::is_ok)
@@ -104,9 +100,9 @@ pub fn verify(
                     }
                     compare.address(&usurped);
                 }
-                None => compare.same("domain", &"defined", &"missing"),
+                None => compare.same(Fact::Domain, &"defined", &"missing"),
             },
-            _ => compare.same("host", &"reachable", &"unreachable"),
+            _ => compare.same(Fact::Host, &"reachable", &"unreachable"),
         }
     }
     for (service, probes) in site.plan.services.iter().zip(probes) {
@@ -137,9 +133,9 @@ fn press(site: &Site<'_>, found: &mut Verification) {
         match loads {
             Ok(loads) => found.loads.extend(loads.into_iter().map(|load| {
                 let pinned = !found
-                    .mismatches
+                    .differences
                     .iter()
-                    .any(|one| one.instance == load.at && PLACEMENT.contains(&one.what.as_str()));
+                    .any(|one| one.instance == load.at && one.fact.is_placement());
                 let verdict = (!emulated).then(|| load.verdict(pinned));
                 LoadFound { service: service.name.clone(), load, verdict }
             })),
@@ -197,34 +193,38 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn same<T: ToString + ?Sized>(&mut self, what: &str, planned: &T, found: &T) {
+    fn same<T: ToString + ?Sized>(&mut self, fact: Fact, planned: &T, found: &T) {
         self.found.checks += 1;
         let (planned, found) = (planned.to_string(), found.to_string());
         if planned != found {
-            self.differs(what, planned, found);
+            self.differs(fact, planned, found);
         }
     }
 
-    fn differs(&mut self, what: &str, planned: String, found: String) {
+    fn differs(&mut self, fact: Fact, planned: String, found: String) {
         let instance = self.instance.name.clone();
-        self.found.mismatches.push(Mismatch { instance, what: what.to_owned(), planned, found });
+        self.found.differences.push(Difference { instance, fact, planned, found });
     }
 
     fn domain(&mut self, plan: &Plan, domain: &Domain) {
         let instance = self.instance;
         let digest = domain.owner.as_ref().map_or("none", |owner| owner.digest.as_str());
-        self.same("digest", render::instance_digest(plan, instance).as_str(), digest);
-        self.same("state", "running", if domain.active { "running" } else { "off" });
+        self.same(Fact::Digest, render::instance_digest(plan, instance).as_str(), digest);
+        self.same(Fact::State, "running", if domain.active { "running" } else { "off" });
         let pins = instance.cpus.iter().map(|cpu| vec![*cpu]).collect::<Vec<_>>();
-        self.same(PLACEMENT[0], &pin_list(&pins), &pin_list(&domain.vcpu_pins));
+        self.same(Fact::VcpuPins, &pin_list(&pins), &pin_list(&domain.vcpu_pins));
         let emulator = cpu_set(&instance.emulator_cpus);
-        self.same(PLACEMENT[1], &emulator, &cpu_set(&domain.emulator_pins));
+        self.same(Fact::EmulatorPins, &emulator, &cpu_set(&domain.emulator_pins));
         let planned = format!("{} KiB", instance.memory_mib.kib());
-        self.same("memory", &planned, &format!("{} KiB", domain.memory_kib));
-        self.same(PLACEMENT[2], &cpu_set(&[instance.numa]), &cpu_set(&domain.memory_nodes));
-        self.same(PLACEMENT[3], "strict", if domain.memory_strict { "strict" } else { "loose" });
+        self.same(Fact::Memory, &planned, &format!("{} KiB", domain.memory_kib));
+        self.same(Fact::MemoryNodes, &cpu_set(&[instance.numa]), &cpu_set(&domain.memory_nodes));
+        self.same(
+            Fact::NumaBinding,
+            "strict",
+            if domain.memory_strict { "strict" } else { "loose" },
+        );
         let pages = |kib: u64| format!("{kib} KiB");
-        self.same(PLACEMENT[4], &pages(instance.page_kib), &pages(domain.page_kib));
+        self.same(Fact::PageSize, &pages(instance.page_kib), &pages(domain.page_kib));
     }
 
     /// Whether it is the one who answers at its address.
@@ -233,7 +233,7 @@ impl Comparison<'_> {
         let other = usurped.iter().find(|one| one.instance == self.instance.name);
         if let Some(Usurped { address, planned, mac, seen_by, .. }) = other {
             let found = format!("{mac}, as {seen_by} sees it");
-            self.differs(&format!("machine at {address}"), planned.clone(), found);
+            self.differs(Fact::MachineAt(*address), planned.clone(), found);
         }
     }
 
@@ -244,21 +244,21 @@ impl Comparison<'_> {
             Ok(facts) => facts,
             Err(error) => {
                 self.found.checks += 1;
-                return self.differs("guest", "answering".to_owned(), error.to_string());
+                return self.differs(Fact::Guest, "answering".to_owned(), error.to_string());
             }
         };
-        self.same("CPUs in the guest", &self.instance.cpus.len(), &facts.cpus);
+        self.same(Fact::GuestCpus, &self.instance.cpus.len(), &facts.cpus);
         if let Some(planned) = l3_kib {
             let size = |kib: u64| format!("{kib} KiB");
             let seen = facts.l3_kib.map_or_else(|| "none".to_owned(), size);
-            self.same("L3 cache in the guest", &size(planned), &seen);
+            self.same(Fact::GuestCache, &size(planned), &seen);
         }
         self.found.checks += 1;
         let planned = self.instance.memory_mib.kib();
         let least = planned / 100 * GUEST_MEMORY;
         if !(least..=planned).contains(&facts.memory_kib) {
             let seen = format!("{} KiB", facts.memory_kib);
-            self.differs("memory in the guest", format!("{least} to {planned} KiB"), seen);
+            self.differs(Fact::GuestMemory, format!("{least} to {planned} KiB"), seen);
         }
     }
 }
@@ -280,9 +280,9 @@ fn of_service(site: &Site<'_>, world: &World, service: &ServicePlan, found: &mut
     let known = world.clusters.get(&service.name).cloned();
     match known.map_or_else(|| engine_of(service)?.check(site, service, site.plan), Ok) {
         // Of a host that is gone this is told already.
-        Ok(mismatches) => found.mismatches.extend(mismatches.into_iter().filter(|one| {
+        Ok(differences) => found.differences.extend(differences.into_iter().filter(|one| {
             let instance = site.plan.instance(&one.instance);
-            !one.is_silence() || instance.is_some_and(|one| world.view(&one.host).is_some())
+            one.fact != Fact::Answer || instance.is_some_and(|one| world.view(&one.host).is_some())
         })),
         Err(error) => found.unjudged.push((service.name.clone(), error.to_string())),
     }

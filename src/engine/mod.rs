@@ -2,10 +2,12 @@
 //! engine; everything in a guest goes through its agent ([`crate::guest`]), so the
 //! operator's machine needs no way into the instances' network.
 
+mod difference;
 mod error;
 pub mod load;
 pub mod redis;
 
+pub use self::difference::{Difference, Fact};
 pub use self::error::EngineError;
 pub use self::load::{Bound, Load};
 
@@ -22,37 +24,6 @@ pub enum Change {
     Made(String),
     /// Everything was as it should be.
     NotNeeded,
-}
-
-/// A difference between plan and world.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mismatch {
-    /// The instance that it was seen at.
-    pub instance: InstanceName,
-    /// What differs: `role`, `slots`, `maxmemory`.
-    pub what: String,
-    /// As planned.
-    pub planned: String,
-    /// As found.
-    pub found: String,
-}
-
-impl Mismatch {
-    /// `what` of an instance that does not answer.
-    pub const ANSWER: &'static str = "answer";
-
-    /// Whether it says that an instance does not answer.
-    #[must_use]
-    pub fn is_silence(&self) -> bool {
-        self.what == Self::ANSWER
-    }
-}
-
-impl std::fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { instance, what, planned, found } = self;
-        write!(f, "{instance}: {what} is {found}, planned {planned}")
-    }
 }
 
 /// A write and a read through one group.
@@ -122,7 +93,7 @@ pub trait Engine: Send + Sync {
         guests: &dyn Guests,
         service: &ServicePlan,
         plan: &Plan,
-    ) -> Result<Vec<Mismatch>, EngineError>;
+    ) -> Result<Vec<Difference>, EngineError>;
 
     /// Writes and reads back a value through every group, and removes it.
     ///

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::deploy::{LoadFound, Verification};
+use crate::engine::Fact;
 use crate::engine::load::{Measured, Verdict};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::plan::{Instance, Plan};
@@ -60,7 +61,7 @@ fn engine(world: &World, instance: &Instance) -> String {
         return "-".to_owned();
     };
     let own = || differences.iter().filter(|one| one.instance == instance.name);
-    let role = own().find(|one| one.what == "role");
+    let role = own().find(|one| one.fact == Fact::Role);
     let role = role.map_or(instance.role.as_str(), |role| role.found.as_str());
     match own().count() {
         0 => role.to_owned(),
@@ -151,10 +152,10 @@ pub fn status_json(plan: &Plan, world: &World, last: Option<&LastRun>) -> Value 
 /// What a verification found, for people.
 #[must_use]
 pub fn verification_text(found: &Verification) -> String {
-    let Verification { checks, mismatches, probes, unjudged, loads } = found;
+    let Verification { checks, differences, probes, unjudged, loads } = found;
     let mut out = String::new();
     // Writing to a string does not fail.
-    for one in mismatches {
+    for one in differences {
         let _ = writeln!(out, "  {one}");
     }
     for (service, reason) in unjudged {
@@ -169,7 +170,7 @@ pub fn verification_text(found: &Verification) -> String {
         let _ = writeln!(out, "  {}", load_line(one));
     }
     let through = probes.iter().filter(|(_, probe)| probe.failure.is_none()).count();
-    let wrong = mismatches.len() + unjudged.len();
+    let wrong = differences.len() + unjudged.len();
     let _ = writeln!(
         out,
         "Verified: {checks} facts, {wrong} not as planned; a value went through {through} of {} \
@@ -229,13 +230,13 @@ fn load_json(found: &LoadFound) -> Value {
 /// The same for programs.
 #[must_use]
 pub fn verification_json(found: &Verification) -> Value {
-    let mismatches: Vec<Value> = found
-        .mismatches
+    let differences: Vec<Value> = found
+        .differences
         .iter()
         .map(|one| {
             json!({
                 "instance": one.instance,
-                "what": one.what,
+                "what": one.fact.to_string(),
                 "planned": one.planned,
                 "found": one.found,
             })
@@ -261,7 +262,7 @@ pub fn verification_json(found: &Verification) -> Value {
     json!({
         "ok": found.is_ok(),
         "checks": found.checks,
-        "mismatches": mismatches,
+        "mismatches": differences,
         "probes": probes,
         "unjudged": unjudged,
         "loads": found.loads.iter().map(load_json).collect::<Vec<_>>(),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::engine::Mismatch;
+use crate::engine::Difference;
 use crate::hypervisor::{Domain, HostReport, HypervisorError, VolumeInfo};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 
@@ -17,7 +17,7 @@ pub struct World {
     pub guests: BTreeMap<InstanceName, GuestView>,
     /// What differs from the plan in each cluster; those whose running guests are
     /// not all ready were not asked.
-    pub clusters: BTreeMap<ServiceName, Vec<Mismatch>>,
+    pub clusters: BTreeMap<ServiceName, Vec<Difference>>,
 }
 
 /// A host as it was found.

@@ -42,7 +42,7 @@ fn a_lost_host_is_found_by_all_who_miss_it() {
     world.power_cut(&HostName::new("h2").unwrap());
     let (found, _) = verified(&plan, &world, false);
     assert!(!found.is_ok());
-    let lost = found.mismatches.iter().filter(|one| one.found == "unreachable").count();
+    let lost = found.differences.iter().filter(|one| one.found == "unreachable").count();
     assert_eq!(lost, 2, "{found:?}");
     assert!(found.probes.iter().any(|(_, probe)| probe.failure.is_some()), "{found:?}");
 }
@@ -58,7 +58,7 @@ fn another_machine_at_an_address_of_ours_is_found_by_a_neighbour() {
     assert!(verified(&plan, &world, false).0.is_ok());
     world.put_file("shop-cache-1", "/proc/net/arp", &table("02:42:ac:11:00:02"));
     let (found, _) = verified(&plan, &world, false);
-    let told: Vec<String> = found.mismatches.iter().map(ToString::to_string).collect();
+    let told: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
     let expected = format!(
         "cache-2: machine at 10.20.0.12 is 02:42:ac:11:00:02, as cache-1 sees it, planned {of_cache_2}"
     );
@@ -89,7 +89,7 @@ fn pages_and_caches_are_attested() {
     let huge = "<memoryBacking><hugepages><page size=\"2\" unit=\"MiB\"/></hugepages>";
     host.define(&own.xml.replace("<memoryBacking>", huge)).unwrap();
     let (found, _) = verified(&plan, &world, false);
-    let told: Vec<String> = found.mismatches.iter().map(ToString::to_string).collect();
+    let told: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [

@@ -4,42 +4,37 @@ use super::nodes::Member;
 use super::observe::View;
 use super::picture::Picture;
 use super::target::Seat;
-use crate::engine::Mismatch;
+use crate::engine::{Difference, Fact};
 
 /// All differences in membership, roles, slots and replication; empty when
 /// every instance agrees with the plan and with all others.
 #[must_use]
-pub fn differences(picture: &Picture<'_>) -> Vec<Mismatch> {
+pub fn differences(picture: &Picture<'_>) -> Vec<Difference> {
     let mut found = Vec::new();
     for (name, error) in &picture.observed.silent {
-        found.push(Mismatch {
-            instance: name.clone(),
-            what: Mismatch::ANSWER.to_owned(),
-            planned: "answers".to_owned(),
-            found: error.to_string(),
-        });
+        found.push(Difference::unanswered(name.clone(), error));
     }
     for (seat, view, me) in picture.seen() {
-        let mut differs = |what: &str, planned: String, seen: String| {
+        let mut differs = |fact: Fact, planned: String, seen: String| {
             if planned != seen {
-                let (instance, what) = (seat.name.clone(), what.to_owned());
-                found.push(Mismatch { instance, what, planned, found: seen });
+                let instance = seat.name.clone();
+                found.push(Difference { instance, fact, planned, found: seen });
             }
         };
-        differs("cluster state", "ok".to_owned(), view.state.clone());
-        differs("role", planned_role(picture, seat), role(picture, me));
+        differs(Fact::ClusterState, "ok".to_owned(), view.state.clone());
+        differs(Fact::Role, planned_role(picture, seat), role(picture, me));
         if let Some(link) = &view.link {
             let state = if link.up { "up" } else { "down" };
-            differs("replication", "up".to_owned(), state.to_owned());
+            differs(Fact::Replication, "up".to_owned(), state.to_owned());
         }
         members(picture, view, &mut differs);
         for master in picture.target.masters() {
             let owners = owners(picture, view, master);
-            differs(&format!("owner of slots {}", master.slots), master.name.to_string(), owners);
+            differs(Fact::OwnerOfSlots(master.slots.to_string()), master.name.to_string(), owners);
         }
         let moving = view.members.iter().flat_map(|member| member.moving.iter());
         let moving: Vec<&str> = moving.map(String::as_str).collect();
-        differs("slots on the move", String::new(), moving.join(" "));
+        differs(Fact::MovingSlots, String::new(), moving.join(" "));
     }
     found
 }
@@ -57,7 +52,7 @@ fn role(picture: &Picture<'_>, me: &Member) -> String {
 }
 
 /// Compares whom an instance knows, and in which state.
-fn members(picture: &Picture<'_>, view: &View, differs: &mut impl FnMut(&str, String, String)) {
+fn members(picture: &Picture<'_>, view: &View, differs: &mut impl FnMut(Fact, String, String)) {
     for (other, _, other_self) in picture.seen() {
         let seen = match view.member(&other_self.id) {
             _ if !picture.knows(view, other) => "unknown".to_owned(),
@@ -67,7 +62,7 @@ fn members(picture: &Picture<'_>, view: &View, differs: &mut impl FnMut(&str, St
             Some(member) if member.follows != other_self.follows => role(picture, member),
             _ => "known".to_owned(),
         };
-        differs(&format!("sight of {}", other.name), "known".to_owned(), seen);
+        differs(Fact::SightOf(other.name.clone()), "known".to_owned(), seen);
     }
     let others = view.members.iter().filter(|member| !member.handshake);
     let strangers = others.filter(|member| {
@@ -75,7 +70,7 @@ fn members(picture: &Picture<'_>, view: &View, differs: &mut impl FnMut(&str, St
     });
     // One that did not answer is told already.
     for stranger in strangers {
-        differs("member", "not there".to_owned(), stranger.id.to_string());
+        differs(Fact::Member, "not there".to_owned(), stranger.id.to_string());
     }
 }
 

@@ -10,7 +10,7 @@ use super::picture::Picture;
 use super::send::send;
 use super::steps::{Step, steps, summary};
 use super::target::Target;
-use crate::engine::{Change, EngineError, Guests, Mismatch};
+use crate::engine::{Change, Difference, EngineError, Guests};
 use crate::guest::GuestError;
 use crate::hypervisor::ErrorKind;
 use crate::hypervisor::clock::Clock;
@@ -90,7 +90,7 @@ impl Work<'_> {
             let steps = steps(&picture).map_err(|refusal| self.refused(refusal.to_string()))?;
             let missing = differences(&picture);
             // Somebody else's member is for the check to tell, not for us.
-            let ours = missing.iter().any(|mismatch| mismatch.what != "member");
+            let ours = missing.iter().any(|one| one.fact.is_formed());
             if !steps.is_empty() || !ours {
                 return Ok((observed, steps));
             }
@@ -182,8 +182,9 @@ impl Work<'_> {
     /// What was seen is not what is wanted.
     fn unformed(&self, still: Duration, observed: &Observed) -> EngineError {
         let missing = differences(&Picture::new(self.target, observed));
-        let say = |m: &Mismatch| {
-            format!("{}: {} is {:?}, planned {:?}", m.instance, m.what, m.found, m.planned)
+        let say = |one: &Difference| {
+            let Difference { instance, fact, planned, found } = one;
+            format!("{instance}: {fact} is {found:?}, planned {planned:?}")
         };
         EngineError::Unformed {
             service: self.service.clone(),

@@ -32,7 +32,7 @@ mod tests;
 pub use self::door::Door;
 
 use self::target::Target;
-use crate::engine::{Bound, Change, Engine, EngineError, Guests, Load, Mismatch, Probe};
+use crate::engine::{Bound, Change, Difference, Engine, EngineError, Guests, Load, Probe};
 use crate::guest::{Guest, GuestFile};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::secret::Credentials;
@@ -87,7 +87,7 @@ impl Engine for Redis {
         guests: &dyn Guests,
         service: &ServicePlan,
         plan: &Plan,
-    ) -> Result<Vec<Mismatch>, EngineError> {
+    ) -> Result<Vec<Difference>, EngineError> {
         Ok(check::check(guests, &self.target(guests, service, plan)?, plan))
     }
 

@@ -10,7 +10,7 @@ use super::settings::{self, Settings};
 use super::steps::{Order, Step};
 use super::target::{Seat, Target};
 use super::users;
-use crate::engine::{EngineError, Guests};
+use crate::engine::{EngineError, Fact, Guests};
 use crate::guest::Guest;
 use crate::ids::InstanceName;
 
@@ -24,14 +24,14 @@ pub struct Observed {
     /// The directives that those who answered run with, or why they do not tell.
     pub settings: BTreeMap<InstanceName, Result<BTreeMap<String, String>, EngineError>>,
     /// What is not as it should be of passwords and certificates, and how it is.
-    pub access: BTreeMap<InstanceName, Vec<(String, String)>>,
+    pub access: BTreeMap<InstanceName, Vec<(Fact, String)>>,
 }
 
 /// What one instance told.
 struct Seen {
     view: View,
     settings: Result<Settings, EngineError>,
-    access: Vec<(String, String)>,
+    access: Vec<(Fact, String)>,
 }
 
 /// The cluster as one instance sees it.
@@ -132,7 +132,7 @@ fn look(guests: &dyn Guests, door: &Door, seat: &Seat) -> Result<Seen, EngineErr
     let link = if replica { Some(link(&replication?)) } else { None };
     let mut access = match told {
         Ok(told) => users::differences(door, &told),
-        Err(error) => vec![("users".to_owned(), error.to_string())],
+        Err(error) => vec![(Fact::Users, error.to_string())],
     };
     access.extend(certificate(guests, &guest, door, seat)?);
     let settings = settings.map(|answer| settings::parse(&answer));
@@ -145,7 +145,7 @@ fn certificate(
     guest: &Guest<'_>,
     door: &Door,
     seat: &Seat,
-) -> Result<Option<(String, String)>, EngineError> {
+) -> Result<Option<(Fact, String)>, EngineError> {
     let Some(made) = guests.secrets().identities.get(&seat.name).filter(|_| door.tls) else {
         return Ok(None);
     };
@@ -154,7 +154,7 @@ fn certificate(
         Some(text) if text != made.certificate => "another",
         Some(_) => return Ok(None),
     };
-    Ok(Some(("certificate".to_owned(), found.to_owned())))
+    Ok(Some((Fact::Certificate, found.to_owned())))
 }
 
 fn link(info: &str) -> Link {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::target::{Seat, Target};
-use crate::engine::{EngineError, Mismatch};
+use crate::engine::{Difference, EngineError, Fact};
 use crate::ids::InstanceName;
 
 /// Directives by name, as Redis tells them.
@@ -32,23 +32,23 @@ fn asked(seat: &Seat) -> impl Iterator<Item = (&str, &str)> {
 pub(super) fn differences(
     target: &Target,
     told: &BTreeMap<InstanceName, Result<Settings, EngineError>>,
-) -> Vec<Mismatch> {
+) -> Vec<Difference> {
     let mut found = Vec::new();
     for seat in &target.seats {
-        let mut differs = |what: &str, planned: &str, seen: String| {
-            let (instance, what, planned) =
-                (seat.name.clone(), what.to_owned(), planned.to_owned());
-            found.push(Mismatch { instance, what, planned, found: seen });
+        let mut differs = |fact: Fact, planned: &str, seen: String| {
+            let (instance, planned) = (seat.name.clone(), planned.to_owned());
+            found.push(Difference { instance, fact, planned, found: seen });
         };
         match told.get(&seat.name) {
             None => {}
-            Some(Err(error)) => differs("configuration", "readable", error.to_string()),
+            Some(Err(error)) => differs(Fact::Configuration, "readable", error.to_string()),
             Some(Ok(told)) => {
                 for (name, planned) in asked(seat) {
+                    let fact = || Fact::Setting(name.to_owned());
                     match told.get(name) {
                         Some(seen) if means_the_same(planned, seen) => {}
-                        Some(seen) => differs(name, planned, seen.clone()),
-                        None => differs(name, planned, "unknown to this Redis".to_owned()),
+                        Some(seen) => differs(fact(), planned, seen.clone()),
+                        None => differs(fact(), planned, "unknown to this Redis".to_owned()),
                     }
                 }
             }

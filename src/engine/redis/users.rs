@@ -4,7 +4,7 @@
 use super::batch::Session;
 use super::door::{Door, USER};
 use crate::digest::sha256;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Fact};
 use crate::guest::Guest;
 use crate::quote;
 use crate::secret::{Credentials, Secret};
@@ -24,7 +24,7 @@ const USERS: [User; 3] = [
 
 /// What is wrong with the users that an instance tells of, in words; empty if
 /// nothing is. Redis tells SHA-256 of passwords.
-pub(super) fn differences(door: &Door, told: &str) -> Vec<(String, String)> {
+pub(super) fn differences(door: &Door, told: &str) -> Vec<(Fact, String)> {
     let Some(known) = &door.credentials else { return Vec::new() };
     let mut found = Vec::new();
     for (user, password) in USERS {
@@ -46,7 +46,7 @@ pub(super) fn differences(door: &Door, told: &str) -> Vec<(String, String)> {
                 }
             }
         };
-        found.push((format!("password of user {user}"), state.to_owned()));
+        found.push((Fact::Password(user.to_owned()), state.to_owned()));
     }
     found
 }

@@ -2,7 +2,7 @@
 //! all of them.
 
 use super::stage::Stage;
-use crate::engine::Change;
+use crate::engine::{Change, Fact};
 use crate::simulated::{Call, Fault, Mode};
 use crate::spec::Engine;
 
@@ -93,7 +93,7 @@ fn a_replica_that_does_not_know_the_new_password_is_told_and_repaired() {
     for ordinal in 0..3 {
         stage.configure(stage.instance(ordinal));
     }
-    assert!(stage.check().iter().any(|one| one.what == "answer"));
+    assert!(stage.check().iter().any(|one| one.fact == Fact::Answer));
     configure_all(&stage);
     stage.form().unwrap();
     assert_eq!(stage.check(), []);

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::stage::Stage;
 use crate::engine::redis::REDIS;
-use crate::engine::{Engine, Mismatch};
+use crate::engine::{Difference, Engine, Fact};
 use crate::hypervisor::clock::Clock;
 use crate::simulated::Call;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Checks the cluster; also how long that took.
-fn timed(stage: &Stage) -> (Vec<Mismatch>, Duration) {
+fn timed(stage: &Stage) -> (Vec<Difference>, Duration) {
     let begin = stage.clock.elapsed();
     let found = stage.check();
     (found, stage.clock.elapsed() - begin)
@@ -25,7 +25,7 @@ fn a_server_that_hangs_is_told_within_seconds_and_what_asked_it_is_ended() {
     let before = stage.world.log().len();
     let (found, took) = timed(&stage);
     assert!(took < 8 * SECOND, "{took:?}");
-    let silent: Vec<&Mismatch> = found.iter().filter(|one| one.is_silence()).collect();
+    let silent: Vec<&Difference> = found.iter().filter(|one| one.fact == Fact::Answer).collect();
     assert!(matches!(silent[..], [one] if one.instance.as_str() == "cache-3"), "{found:?}");
     assert!(silent[0].found.contains("did not end within 5 s"), "{}", silent[0].found);
     // The client, the look at how slow the guest is, and the end of the client.
@@ -65,6 +65,6 @@ fn a_slow_guest_is_given_its_time_and_not_declared_dead() {
     // One that hangs in a slow guest still costs no more than the most.
     stage.world.set_hung("sample-cache-3", true);
     let (found, took) = timed(&stage);
-    assert_eq!(found.iter().filter(|one| one.is_silence()).count(), 1, "{found:?}");
+    assert_eq!(found.iter().filter(|one| one.fact == Fact::Answer).count(), 1, "{found:?}");
     assert!(took < 40 * SECOND, "{took:?}");
 }

@@ -2,7 +2,7 @@
 //! as planned from each.
 
 use super::stage::Stage;
-use crate::engine::Change;
+use crate::engine::{Change, Fact};
 
 /// Something that is not as planned.
 type Wrong = (&'static str, fn(&Stage));
@@ -114,8 +114,12 @@ fn after_a_failover_what_runs_is_compared_with_the_plan() {
     stage.wait(2);
     stage.cli(4, &["CLUSTER", "FAILOVER"]).unwrap();
     stage.wait(5);
-    let roles: Vec<String> =
-        stage.check().iter().filter(|one| one.what == "role").map(ToString::to_string).collect();
+    let roles: Vec<String> = stage
+        .check()
+        .iter()
+        .filter(|one| one.fact == Fact::Role)
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         roles,
         [

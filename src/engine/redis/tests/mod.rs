@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use self::stage::Stage;
 use crate::engine::redis::REDIS;
-use crate::engine::{Change, Engine, EngineError};
+use crate::engine::{Change, Engine, EngineError, Fact};
 use crate::guest::GuestError;
 
 use crate::simulated::{Fault, Mode};
@@ -62,8 +62,8 @@ fn after_a_lost_host_the_replica_serves_and_a_repair_restores_the_plan() {
     stage.wait(30);
     assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
     let differing = stage.check();
-    assert!(differing.iter().any(|m| m.instance.as_str() == "cache-2" && m.what == "answer"));
-    assert!(differing.iter().any(|m| m.instance.as_str() == "cache-5" && m.what == "role"));
+    assert!(differing.iter().any(|m| m.instance.as_str() == "cache-2" && m.fact == Fact::Answer));
+    assert!(differing.iter().any(|m| m.instance.as_str() == "cache-5" && m.fact == Fact::Role));
     assert!(
         matches!(stage.form(), Err(EngineError::Guest(GuestError::Hypervisor(_)))),
         "a lost host is named"
@@ -154,7 +154,7 @@ fn configuration_that_is_not_loaded_is_a_difference() {
     stage.plan.instances[4].config.insert("maxmemory".into(), "2gb".into());
     let found = stage.check();
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].what.as_str(), found[0].found.as_str()), ("maxmemory", "1gb"));
+    assert_eq!((found[0].fact.to_string().as_str(), found[0].found.as_str()), ("maxmemory", "1gb"));
     assert!(matches!(stage.configure(stage.instance(4)), Change::Made(_)));
     stage.form().unwrap();
     assert_as_planned(&stage);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::redis::{REDIS, Redis, VALKEY};
-use crate::engine::{Bound, Change, Engine, EngineError, Guests, Load, Mismatch};
+use crate::engine::{Bound, Change, Difference, Engine, EngineError, Guests, Load};
 use crate::guest::{Guest, GuestFile};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{Connector, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest};
@@ -207,7 +207,7 @@ impl Stage {
         self.engine.form(self, self.service(), &self.plan)
     }
 
-    pub(super) fn check(&self) -> Vec<Mismatch> {
+    pub(super) fn check(&self) -> Vec<Difference> {
         self.engine.check(self, self.service(), &self.plan).unwrap()
     }
 

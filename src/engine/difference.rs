@@ -1,0 +1,178 @@
+//! A difference between plan and world, and the facts that can differ: decided upon by
+//! their variants, shown by their words.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use crate::ids::InstanceName;
+
+/// A difference between plan and world.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// The instance that it was seen at.
+    pub instance: InstanceName,
+    /// What differs.
+    pub fact: Fact,
+    /// As planned.
+    pub planned: String,
+    /// As found.
+    pub found: String,
+}
+
+impl Difference {
+    /// The difference of an instance that does not answer, with the reason.
+    #[must_use]
+    pub fn unanswered(instance: InstanceName, reason: &dyn fmt::Display) -> Self {
+        let planned = "answers".to_owned();
+        Self { instance, fact: Fact::Answer, planned, found: reason.to_string() }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { instance, fact, planned, found } = self;
+        write!(f, "{instance}: {fact} is {found}, planned {planned}")
+    }
+}
+
+/// Something about an instance that can be compared with the plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact {
+    /// Whether its host can be asked.
+    Host,
+    /// Whether its domain is defined.
+    Domain,
+    /// What its machine was made from.
+    Digest,
+    /// Whether its domain runs.
+    State,
+    /// The host's CPUs behind its own.
+    VcpuPins,
+    /// The host's CPUs of its emulator.
+    EmulatorPins,
+    /// The memory of its domain.
+    Memory,
+    /// The NUMA nodes that its memory comes from.
+    MemoryNodes,
+    /// Whether other NUMA nodes are ruled out.
+    NumaBinding,
+    /// The pages behind its memory.
+    PageSize,
+    /// The machine that answers at its address.
+    MachineAt(Ipv4Addr),
+    /// Whether its guest answers.
+    Guest,
+    /// The CPUs that its guest sees.
+    GuestCpus,
+    /// The cache that its guest sees.
+    GuestCache,
+    /// The memory that its guest sees.
+    GuestMemory,
+    /// Whether its engine answers.
+    Answer,
+    /// Whether its cluster serves, as it sees it.
+    ClusterState,
+    /// Its part in its group.
+    Role,
+    /// Whether it is in step with what it copies.
+    Replication,
+    /// What it makes of another instance of its cluster.
+    SightOf(InstanceName),
+    /// Somebody in its cluster that the plan does not know.
+    Member,
+    /// Who serves a part of the data, as it sees it: `0-5460`.
+    OwnerOfSlots(String),
+    /// Parts of the data on their way to another instance.
+    MovingSlots,
+    /// The host that it shares with another copy of its data.
+    SharedHost,
+    /// Whether its engine shows its configuration.
+    Configuration,
+    /// A setting of its engine, by the engine's name for it.
+    Setting(String),
+    /// Whether its engine shows its users.
+    Users,
+    /// The password of a user.
+    Password(String),
+    /// The certificate that it proves itself with.
+    Certificate,
+}
+
+impl Fact {
+    /// Whether it says where an instance stands on its host, and so how fast it can be.
+    #[must_use]
+    pub const fn is_placement(&self) -> bool {
+        matches!(
+            self,
+            Self::VcpuPins
+                | Self::EmulatorPins
+                | Self::MemoryNodes
+                | Self::NumaBinding
+                | Self::PageSize
+        )
+    }
+
+    /// Whether the forming of a cluster brings it about.
+    #[must_use]
+    pub const fn is_formed(&self) -> bool {
+        matches!(
+            self,
+            Self::Answer
+                | Self::ClusterState
+                | Self::Role
+                | Self::Replication
+                | Self::SightOf(_)
+                | Self::OwnerOfSlots(_)
+                | Self::MovingSlots
+        )
+    }
+
+    /// Whether the configuration of an instance brings it about.
+    #[must_use]
+    pub const fn is_configured(&self) -> bool {
+        matches!(
+            self,
+            Self::Answer
+                | Self::Configuration
+                | Self::Setting(_)
+                | Self::Users
+                | Self::Password(_)
+                | Self::Certificate
+        )
+    }
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host | Self::SharedHost => "host",
+            Self::Domain => "domain",
+            Self::Digest => "digest",
+            Self::State => "state",
+            Self::VcpuPins => "vCPU pins",
+            Self::EmulatorPins => "emulator pins",
+            Self::Memory => "memory",
+            Self::MemoryNodes => "NUMA nodes of its memory",
+            Self::NumaBinding => "NUMA binding",
+            Self::PageSize => "page size",
+            Self::MachineAt(address) => return write!(f, "machine at {address}"),
+            Self::Guest => "guest",
+            Self::GuestCpus => "CPUs in the guest",
+            Self::GuestCache => "L3 cache in the guest",
+            Self::GuestMemory => "memory in the guest",
+            Self::Answer => "answer",
+            Self::ClusterState => "cluster state",
+            Self::Role => "role",
+            Self::Replication => "replication",
+            Self::SightOf(other) => return write!(f, "sight of {other}"),
+            Self::Member => "member",
+            Self::OwnerOfSlots(slots) => return write!(f, "owner of slots {slots}"),
+            Self::MovingSlots => "slots on the move",
+            Self::Configuration => "configuration",
+            Self::Setting(name) => name,
+            Self::Users => "users",
+            Self::Password(user) => return write!(f, "password of user {user}"),
+            Self::Certificate => "certificate",
+        })
+    }
+}
