@@ -9,7 +9,7 @@ use hostsplit::audit::{Kind, audit};
 use hostsplit::plan::Plan;
 use hostsplit::planner::{PlanError, make};
 use hostsplit::profile::Profiles;
-use hostsplit::sizing::{Candidate, Case, Terms, offered};
+use hostsplit::sizing::{Candidate, SizingContext, SizingInput, offered};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
     Cluster, Demand, Engine, GatewayDemand, Policy, Quorum, RelationalDemand, Spec, Survive,
@@ -150,11 +150,11 @@ proptest! {
 /// on hosts.
 fn enumerated(spec: &Spec, profiles: &Profiles) -> Option<(u64, u64)> {
     let straddling = BTreeSet::new();
-    let terms = Terms { policy: &spec.policy, topology: &spec.topology, straddling };
-    let case = Case::new(&spec.services[0], profiles, &terms).unwrap();
+    let context = SizingContext { policy: &spec.policy, topology: &spec.topology, straddling };
+    let input = SizingInput::new(&spec.services[0], profiles, &context).unwrap();
     let cluster = spec.services[0].engine.cluster();
     let mut best = None;
-    for candidate in case.whole() {
+    for candidate in input.full() {
         let search = Search { spec, cluster, candidate: &candidate };
         search.place(&mut Vec::new(), &mut best);
     }
@@ -206,11 +206,11 @@ impl Search<'_> {
         let disk = |data: Mebibytes| 8 * 1_024 + data.get() + 4;
         let disks = u64::from(instances) * disk(layout.data_mib)
             + u64::from(witness) * small.map_or(0, |one| disk(one.data_mib));
-        let footing = self.candidate.capacity.as_ref().unwrap().footing;
+        let placement = self.candidate.capacity.as_ref().unwrap().placement;
         cores <= node.allocatable_cores()
             && memory <= node.allocatable_memory().get()
             && disks <= host.pools[0].capacity_mib.get()
-            && (instances == 0 || offered(host, layout.vcpus).is_as_good_as(footing))
+            && (instances == 0 || offered(host, layout.vcpus).is_as_good_as(placement))
     }
 
     fn keeps_rules(&self, taken: &[(u32, u32)]) -> bool {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::model::Problem;
 use crate::profile::Profiles;
-use crate::sizing::{Candidate, Case, Terms, scaled};
+use crate::sizing::{Candidate, SizingContext, SizingInput, scaled};
 use crate::solve::{self, Limits, SolveError};
 use crate::spec::Spec;
 
@@ -80,10 +80,10 @@ fn fits(
         service.demand = scaled(&service.demand, hundredths, 100);
     }
     let straddling = BTreeSet::new();
-    let terms = Terms { policy: &more.policy, topology: &more.topology, straddling };
-    let cases = more.services.iter().map(|service| Case::new(service, profiles, &terms));
+    let context = SizingContext { policy: &more.policy, topology: &more.topology, straddling };
+    let inputs = more.services.iter().map(|service| SizingInput::new(service, profiles, &context));
     let candidates: Option<Vec<Vec<Candidate>>> =
-        cases.map(|case| case.map(|case| case.whole())).collect();
+        inputs.map(|input| input.map(|input| input.full())).collect();
     candidates.map_or(Ok(false), |all| solve::fits(&Problem::new(&more, all), limits))
 }
 

@@ -10,7 +10,7 @@ use crate::ids::ServiceName;
 use crate::model::{Goal, Problem};
 use crate::plan::{Capacity, Layout, Plan, ServicePlan};
 use crate::profile::Profiles;
-use crate::sizing::{Candidate, Case, Terms};
+use crate::sizing::{Candidate, SizingContext, SizingInput};
 use crate::solve::{self, Limits, Solution};
 use crate::spec::Spec;
 
@@ -55,11 +55,14 @@ pub fn service(
 ) -> Option<ServiceWhy> {
     let own = plan.service(name)?;
     let spec = spec_of(plan);
-    let terms =
-        Terms { policy: &spec.policy, topology: &spec.topology, straddling: BTreeSet::new() };
-    let cases = spec.services.iter().map(|service| Case::new(service, profiles, &terms));
-    let cases: Vec<Case> = cases.collect::<Option<_>>()?;
-    let all: Vec<Vec<Candidate>> = cases.iter().map(Case::whole).collect();
+    let context = SizingContext {
+        policy: &spec.policy,
+        topology: &spec.topology,
+        straddling: BTreeSet::new(),
+    };
+    let inputs = spec.services.iter().map(|service| SizingInput::new(service, profiles, &context));
+    let inputs: Vec<SizingInput> = inputs.collect::<Option<_>>()?;
+    let all: Vec<Vec<Candidate>> = inputs.iter().map(SizingInput::full).collect();
     let part = spec.services.iter().position(|service| &service.name == name)?;
     let candidates = all.get(part)?;
     let mut others: Vec<RunnerUp> = varied(candidates, own)

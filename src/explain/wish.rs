@@ -11,7 +11,7 @@ use crate::ids::{HostName, ServiceName};
 use crate::model::{Kind, Problem, Wish};
 use crate::plan::Plan;
 use crate::profile::Profiles;
-use crate::sizing::{Candidate, Case, Terms};
+use crate::sizing::{Candidate, SizingContext, SizingInput};
 use crate::solve::{self, Limits};
 
 /// What comes of one more instance on a host.
@@ -54,11 +54,14 @@ pub fn why_not(
     let spec = spec_of(plan);
     let names = spec.services.iter().map(|one| &one.name).chain(spec.vms.iter().map(|vm| &vm.name));
     let part = names.into_iter().position(|name| name == service)?;
-    let terms =
-        Terms { policy: &spec.policy, topology: &spec.topology, straddling: BTreeSet::new() };
-    let cases = spec.services.iter().map(|service| Case::new(service, profiles, &terms));
-    let cases: Vec<Case> = cases.collect::<Option<_>>()?;
-    let all: Vec<Vec<Candidate>> = cases.iter().map(Case::whole).collect();
+    let context = SizingContext {
+        policy: &spec.policy,
+        topology: &spec.topology,
+        straddling: BTreeSet::new(),
+    };
+    let inputs = spec.services.iter().map(|service| SizingInput::new(service, profiles, &context));
+    let inputs: Vec<SizingInput> = inputs.collect::<Option<_>>()?;
+    let all: Vec<Vec<Candidate>> = inputs.iter().map(SizingInput::full).collect();
     let mut problem = Problem::new(&spec, all);
     let now = plan.on_host(host).filter(|one| &one.service == service).count() as u64;
     let outcome = match problem.sites.iter().position(|site| &site.host.name == host) {

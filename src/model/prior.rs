@@ -86,7 +86,8 @@ impl Problem<'_> {
                 numbered.filter(|(_, one)| one.layout == old.layout)
             };
             let stands = |one: &Candidate| {
-                one.capacity.as_ref().map(|capacity| capacity.footing) == Some(old.capacity.footing)
+                one.capacity.as_ref().map(|capacity| capacity.placement)
+                    == Some(old.capacity.placement)
             };
             let mut same: Vec<usize> =
                 all().filter(|(_, one)| stands(one)).map(|(at, _)| at).collect();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::prior::Prior;
-use crate::plan::Footing;
+use crate::plan::CpuPlacement;
 use crate::sizing::{Candidate, cores_on, offered};
 use crate::spec::{Cluster, FixedVm, Quorum, Spec, Survive};
 use crate::topology::{Host, Level, NumaNode, Pool};
@@ -92,7 +92,7 @@ pub struct Shape {
     /// Whether it is the instance that only votes.
     pub is_witness: bool,
     /// How it must stand at least; `None` where any host will do.
-    pub footing: Option<Footing>,
+    pub placement: Option<CpuPlacement>,
 }
 
 /// A host and the NUMA nodes that can take instances.
@@ -181,7 +181,7 @@ impl<'a> Problem<'a> {
     /// Whether an instance of `shape` is fast enough on the host with that index.
     #[must_use]
     pub fn may_stand(&self, site: usize, shape: Shape) -> bool {
-        shape.footing.is_none_or(|needed| {
+        shape.placement.is_none_or(|needed| {
             self.sites
                 .get(site)
                 .is_some_and(|site| offered(site.host, shape.vcpus).is_as_good_as(needed))
@@ -268,7 +268,7 @@ impl Shape {
             bits_per_s: candidate.network.get(),
             iops_per_s: candidate.iops.get(),
             is_witness: false,
-            footing: candidate.capacity.as_ref().map(|capacity| capacity.footing),
+            placement: candidate.capacity.as_ref().map(|capacity| capacity.placement),
         };
         let witness = layout.witness.as_ref().map(|witness| Self {
             vcpus: witness.vcpus,
@@ -278,7 +278,7 @@ impl Shape {
             bits_per_s: 0,
             iops_per_s: 0,
             is_witness: true,
-            footing: None,
+            placement: None,
         });
         [Some(main), witness].into_iter().flatten()
     }

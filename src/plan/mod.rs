@@ -26,7 +26,7 @@ use crate::units::Mebibytes;
 pub use file::FileError;
 pub use names::{mac, uuid};
 pub use service::{
-    Binding, Capacity, Footing, Group, L3Use, Layout, ServicePlan, SlotRange, Witness,
+    Binding, Capacity, CpuPlacement, Group, L3Use, Layout, ServicePlan, SlotRange, Witness,
 };
 
 /// Version of the plan file that this program writes and the only one it reads.

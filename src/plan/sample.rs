@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 use super::{
-    Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
-    SlotRange, Tier, Volume,
+    Binding, Capacity, CpuPlacement, FORMAT, Group, Instance, L3Use, Layout, Plan, Role,
+    ServicePlan, SlotRange, Tier, Volume,
 };
 use crate::ids::{DeploymentName, HostName, InstanceName, NameError, ServiceName};
 use crate::profile::OwnProfiles;
@@ -116,7 +116,7 @@ fn service() -> Result<ServicePlan, NameError> {
             demand_per_s: PerSecond::new(100_000),
             iops_per_s: PerSecond::ZERO,
             binding: Binding::Quorum,
-            footing: Footing { cores: 1, l3: L3Use::Shared },
+            placement: CpuPlacement { cores: 1, l3: L3Use::Shared },
             extrapolated: false,
         },
         groups,

@@ -96,7 +96,8 @@ pub struct Capacity {
     /// The limit that set the number of instances.
     pub binding: Binding,
     /// What the ceiling assumes of where an instance stands.
-    pub footing: Footing,
+    #[serde(rename = "footing")]
+    pub placement: CpuPlacement,
     /// Whether a number outside the profile's fitted range was used.
     pub extrapolated: bool,
 }
@@ -104,7 +105,7 @@ pub struct Capacity {
 /// What an instance's speed depends on besides its virtual CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Footing {
+pub struct CpuPlacement {
     /// Whole cores that its virtual CPUs run on; the others are siblings of
     /// these.
     pub cores: u32,
@@ -126,7 +127,7 @@ pub enum L3Use {
     Straddling,
 }
 
-impl Footing {
+impl CpuPlacement {
     /// Whether an instance that stands like this is at least as fast as one that
     /// stands like `other`.
     #[must_use]

@@ -111,8 +111,8 @@ fn redis(
         // A copy begins when all replicas wait for it, not a few seconds later.
         set("repl-diskless-sync-max-replicas", (layout.copies - 1).to_string());
     }
-    let footing = member.candidate.capacity.as_ref().map(|capacity| capacity.footing);
-    let threads = footing.map_or(1, |footing| io_threads(profile, layout.vcpus, footing));
+    let placement = member.candidate.capacity.as_ref().map(|capacity| capacity.placement);
+    let threads = placement.map_or(1, |placement| io_threads(profile, layout.vcpus, placement));
     if threads > 1 {
         set("io-threads", threads.to_string());
     }

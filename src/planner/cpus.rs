@@ -135,13 +135,15 @@ fn count(site: &Site, vcpus: u32) -> usize {
 
 /// Whether of each size all stand at least as well as in another division.
 fn stands_as_well(node: &NumaNode, pins: &[Option<Pins>], other: &[Option<Pins>]) -> bool {
-    let footings = |pins: &[Option<Pins>]| {
+    let placements = |pins: &[Option<Pins>]| {
         let own = pins.iter().flatten().map(|pins| &pins.own);
         let mut all: Vec<_> = own.map(|own| (own.len(), taken(node, own))).collect();
-        all.sort_by_key(|(size, footing)| (Reverse(*size), footing.l3, Reverse(footing.cores)));
+        all.sort_by_key(|(size, placement)| {
+            (Reverse(*size), placement.l3, Reverse(placement.cores))
+        });
         all
     };
-    let (these, those) = (footings(pins), footings(other));
+    let (these, those) = (placements(pins), placements(other));
     let mut pairs = these.iter().zip(&those);
     these.len() >= those.len() && pairs.all(|((_, a), (_, b))| a.is_as_good_as(*b))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ids::HostName;
 use crate::model::Problem;
 use crate::profile::Profiles;
-use crate::sizing::{Candidate, Case, Terms};
+use crate::sizing::{Candidate, SizingContext, SizingInput};
 use crate::solve::{self, Limits, More};
 use crate::spec::Spec;
 use crate::topology::Host;
@@ -68,10 +68,10 @@ fn fits(spec: &Spec, profiles: &Profiles, host: &Host, count: u64) -> Option<boo
         more.topology.hosts.push(Host { name, uri: None, ..host.clone() });
     }
     let straddling = BTreeSet::new();
-    let terms = Terms { policy: &more.policy, topology: &more.topology, straddling };
-    let cases = more.services.iter().map(|service| Case::new(service, profiles, &terms));
+    let context = SizingContext { policy: &more.policy, topology: &more.topology, straddling };
+    let inputs = more.services.iter().map(|service| SizingInput::new(service, profiles, &context));
     let candidates: Option<Vec<Vec<Candidate>>> =
-        cases.map(|case| case.map(|case| case.whole())).collect();
+        inputs.map(|input| input.map(|input| input.full())).collect();
     solve::fits(&Problem::new(&more, candidates?), &Limits { seconds: SECONDS }).ok()
 }
 

@@ -8,7 +8,7 @@ use crate::ids::{NameError, ServiceName};
 use crate::model::{Goal, Problem};
 use crate::plan::{FORMAT, Plan, Role, ServicePlan, Tier};
 use crate::profile::Profiles;
-use crate::sizing::{self, Candidate, Case, Exceeded, Terms};
+use crate::sizing::{self, Candidate, EngineLimit, SizingContext, SizingInput};
 use crate::solve::{self, Infeasible, Limits, Shortage, Solution, SolveError};
 use crate::spec::{Engine, Objective, Service, Spec};
 
@@ -80,12 +80,12 @@ pub fn make_with(
 ) -> Result<(Plan, PlanReport), PlanError> {
     let mut straddling = BTreeSet::new();
     loop {
-        let terms = Terms {
+        let context = SizingContext {
             policy: &spec.policy,
             topology: &spec.topology,
             straddling: straddling.clone(),
         };
-        let (plan, report) = attempt(spec, profiles, &terms, limits, prior)?;
+        let (plan, report) = attempt(spec, profiles, &context, limits, prior)?;
         let worse = worse_than_promised(&plan);
         // Who already counts as straddling cannot be promised less.
         if worse.is_subset(&straddling) {
@@ -95,19 +95,19 @@ pub fn make_with(
     }
 }
 
-/// The plan under some terms, which may promise more than the CPUs give that
+/// The plan in a context, which may promise more than the CPUs give that
 /// were left.
 fn attempt(
     spec: &Spec,
     profiles: &Profiles,
-    terms: &Terms,
+    context: &SizingContext,
     limits: &Limits,
     prior: Option<&Plan>,
 ) -> Result<(Plan, PlanReport), PlanError> {
-    let cases = cases(spec, profiles, terms)?;
-    let candidates: Vec<Vec<Candidate>> = cases.iter().map(Case::whole).collect();
+    let inputs = inputs(spec, profiles, context)?;
+    let candidates: Vec<Vec<Candidate>> = inputs.iter().map(SizingInput::full).collect();
     if candidates.iter().any(Vec::is_empty) {
-        return Err(infeasible(spec, profiles, &cases, limits).into());
+        return Err(infeasible(spec, profiles, &inputs, limits).into());
     }
     let layouts = spec.services.iter().zip(&candidates);
     let layouts = layouts.map(|(service, found)| (service.name.to_string(), found.len())).collect();
@@ -118,7 +118,7 @@ fn attempt(
     let solution = match solve::solve(&problem, limits) {
         Ok(solution) if unmet(&solution) == 0 => solution,
         Ok(_) | Err(SolveError::Infeasible) => {
-            return Err(infeasible(spec, profiles, &cases, limits).into());
+            return Err(infeasible(spec, profiles, &inputs, limits).into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -152,7 +152,7 @@ fn worse_than_promised(plan: &Plan) -> BTreeSet<ServiceName> {
         let own = plan.members(&service.name);
         own.filter(|one| one.role != Role::Witness).any(|one| {
             plan.topology.numa(&one.host, one.numa).is_some_and(|node| {
-                !sizing::taken(node, &one.cpus).is_as_good_as(service.capacity.footing)
+                !sizing::taken(node, &one.cpus).is_as_good_as(service.capacity.placement)
             })
         })
     };
@@ -175,30 +175,36 @@ fn tiers(solution: &Solution) -> Vec<Tier> {
 }
 
 /// The services with all that their layouts follow from.
-fn cases<'a>(
+fn inputs<'a>(
     spec: &'a Spec,
     profiles: &'a Profiles,
-    terms: &'a Terms,
-) -> Result<Vec<Case<'a>>, PlanError> {
-    let case = |service: &'a Service| {
-        Case::new(service, profiles, terms).ok_or_else(|| PlanError::NoProfile {
+    context: &'a SizingContext,
+) -> Result<Vec<SizingInput<'a>>, PlanError> {
+    let input = |service: &'a Service| {
+        SizingInput::new(service, profiles, context).ok_or_else(|| PlanError::NoProfile {
             service: service.name.to_string(),
             engine: service.engine,
         })
     };
-    spec.services.iter().map(case).collect()
+    spec.services.iter().map(input).collect()
 }
 
 /// What falls short, the engines' own limits first.
-fn infeasible(spec: &Spec, profiles: &Profiles, cases: &[Case], limits: &Limits) -> Infeasible {
-    let with =
-        |more: fn(&Case) -> Vec<Candidate>| Problem::new(spec, cases.iter().map(more).collect());
-    let problem = with(|case| match case.whole() {
-        none if none.is_empty() => case.beyond(),
+fn infeasible(
+    spec: &Spec,
+    profiles: &Profiles,
+    inputs: &[SizingInput],
+    limits: &Limits,
+) -> Infeasible {
+    let with = |more: fn(&SizingInput) -> Vec<Candidate>| {
+        Problem::new(spec, inputs.iter().map(more).collect())
+    };
+    let problem = with(|input| match input.full() {
+        none if none.is_empty() => input.unconstrained(),
         whole => whole,
     });
-    let partial = with(|case| [case.whole(), case.partial()].concat());
-    let mut large: Vec<Shortage> = cases.iter().filter_map(too_large).collect();
+    let partial = with(|input| [input.full(), input.partial()].concat());
+    let mut large: Vec<Shortage> = inputs.iter().filter_map(too_large).collect();
     if large.is_empty() {
         let would_fit = more_hosts(spec, profiles);
         return Infeasible { would_fit, ..solve::explain(&problem, &partial, limits) };
@@ -213,9 +219,9 @@ fn infeasible(spec: &Spec, profiles: &Profiles, cases: &[Case], limits: &Limits)
 }
 
 /// No layout within the engine's limits serves the demand.
-fn too_large(case: &Case) -> Option<Shortage> {
-    let Exceeded { resource, needed, available, unit, remedy } = case.exceeded()?;
-    let name = case.name;
+fn too_large(input: &SizingInput) -> Option<Shortage> {
+    let EngineLimit { resource, needed, available, unit, remedy } = input.exceeded()?;
+    let name = input.name;
     Some(Shortage {
         resource: format!("{resource}, for {name}"),
         of: None,

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::ids::HostName;
-use crate::plan::{Footing, L3Use, Plan, ServicePlan};
+use crate::plan::{CpuPlacement, L3Use, Plan, ServicePlan};
 use crate::profile::Profiles;
 use crate::sizing::{Ceiling, cores_on};
 use crate::topology::{Host, NumaNode};
@@ -37,13 +37,13 @@ pub(super) fn unsplit(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -
     let host = hosts.max_by_key(|host| (cores(host), std::cmp::Reverse(&host.name)))?;
     let domains: usize = host.numa.iter().map(|node| node.l3.len()).sum();
     let l3 = if domains > 1 { L3Use::Several } else { L3Use::Own };
-    let footing = Footing { cores: cores(host), l3 };
-    let vcpus = footing.cores.saturating_mul(host.threads_per_core());
-    let whole = Ceiling::of(profile, vcpus, footing, 1.0);
+    let placement = CpuPlacement { cores: cores(host), l3 };
+    let vcpus = placement.cores.saturating_mul(host.threads_per_core());
+    let whole = Ceiling::of(profile, vcpus, placement, 1.0);
     let (whole, extrapolated) = (whole.usable.get(), whole.extrapolated);
     // The planned instance tells what an operation of the demand costs.
     let (capacity, layout) = (&service.capacity, &service.layout);
-    let plain = Ceiling::of(profile, layout.vcpus, capacity.footing, 1.0).usable.get();
+    let plain = Ceiling::of(profile, layout.vcpus, capacity.placement, 1.0).usable.get();
     let scaled = |rate: u64| {
         let product = u128::from(rate) * u128::from(capacity.usable_per_s.get());
         u64::try_from(product / u128::from(plain.max(1))).unwrap_or(u64::MAX)

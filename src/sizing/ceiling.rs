@@ -1,7 +1,7 @@
 //! Work per second of one instance.
 //!
 //! ```text
-//! e       = cores + (vcpus - cores) · smt_gain        cores as in its footing
+//! e       = cores + (vcpus - cores) · smt_gain        cores as in its placement
 //! threads:  w = e · (1 - interrupt_share)             what is left for the process
 //!           T = min(max(floor(w), 1), io_threads_max)
 //!           X = one_thread · min(w, 1) · (1 + gain · (T - 1))
@@ -14,7 +14,7 @@
 //! Below one core the law is taken as linear. `cost` is the work of one operation
 //! of the demand in units of the profile.
 
-use crate::plan::{Footing, L3Use};
+use crate::plan::{CpuPlacement, L3Use};
 use crate::profile::{Curve, Profile, Threads, floor};
 use crate::units::PerSecond;
 
@@ -30,13 +30,13 @@ pub struct Ceiling {
 }
 
 impl Ceiling {
-    /// The ceiling of an instance with `vcpus` that stands as `footing` says, for
+    /// The ceiling of an instance with `vcpus` that stands as `placement` says, for
     /// operations of that cost.
     #[must_use]
-    pub fn of(profile: &Profile, vcpus: u32, footing: Footing, cost: f64) -> Self {
-        let cores = effective_cores(profile, vcpus, footing);
+    pub fn of(profile: &Profile, vcpus: u32, placement: CpuPlacement, cost: f64) -> Self {
+        let cores = effective_cores(profile, vcpus, placement);
         let (bare, extrapolated) = bare(&profile.curve, cores);
-        let place = place(profile, footing.l3);
+        let place = place(profile, placement.l3);
         let speed = bare * profile.placement.virtualisation.default * place / cost;
         let headroom =
             profile.headroom.factor.default / cores.powf(profile.headroom.exponent.default);
@@ -50,17 +50,17 @@ impl Ceiling {
 
 /// Cores that the virtual CPUs amount to.
 #[must_use]
-pub fn effective_cores(profile: &Profile, vcpus: u32, footing: Footing) -> f64 {
-    let siblings = vcpus.saturating_sub(footing.cores);
-    let whole = footing.cores.min(vcpus);
+pub fn effective_cores(profile: &Profile, vcpus: u32, placement: CpuPlacement) -> f64 {
+    let siblings = vcpus.saturating_sub(placement.cores);
+    let whole = placement.cores.min(vcpus);
     f64::from(whole) + f64::from(siblings) * profile.placement.smt_gain.default
 }
 
 /// Work per second of one of the cores that the virtual CPUs amount to, without
 /// virtualisation and neighbours.
 #[must_use]
-pub fn core_speed(profile: &Profile, vcpus: u32, footing: Footing) -> f64 {
-    let cores = effective_cores(profile, vcpus, footing);
+pub fn core_speed(profile: &Profile, vcpus: u32, placement: CpuPlacement) -> f64 {
+    let cores = effective_cores(profile, vcpus, placement);
     bare(&profile.curve, cores).0 / cores
 }
 
@@ -98,10 +98,10 @@ fn place(profile: &Profile, l3: L3Use) -> f64 {
 /// Threads, the main one included, that serve clients on those virtual CPUs; 1 for
 /// engines whose curve has none.
 #[must_use]
-pub fn io_threads(profile: &Profile, vcpus: u32, footing: Footing) -> u32 {
+pub fn io_threads(profile: &Profile, vcpus: u32, placement: CpuPlacement) -> u32 {
     match &profile.curve {
         Curve::Threads(numbers) => {
-            let cores = effective_cores(profile, vcpus, footing);
+            let cores = effective_cores(profile, vcpus, placement);
             threads_of(numbers, working_cores(numbers, cores))
         }
         Curve::Usl(_) => 1,
@@ -126,7 +126,7 @@ mod tests {
     fn ceiling(vcpus: u32, cores: u32, l3: L3Use) -> (u64, u64) {
         let profiles = Profiles::builtin().unwrap();
         let profile = profiles.of(Engine::Redis).unwrap();
-        let found = Ceiling::of(profile, vcpus, Footing { cores, l3 }, 1.0);
+        let found = Ceiling::of(profile, vcpus, CpuPlacement { cores, l3 }, 1.0);
         (found.ceiling.get(), found.usable.get())
     }
 

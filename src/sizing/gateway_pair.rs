@@ -11,8 +11,8 @@
 //! Requests and responses are the sums over all pools behind it. What comes from
 //! the pools goes on to the clients, so each way of the NIC carries the bytes once.
 
-use super::stand::{self, Stand};
-use super::{Candidate, Case, Ceiling, Exceeded, rounded_memory};
+use super::cpu_option::{self, CpuOption};
+use super::{Candidate, Ceiling, EngineLimit, SizingInput, rounded_memory};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{GatewayPair, ceil, real};
 use crate::spec::GatewayDemand;
@@ -23,7 +23,7 @@ use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 pub(super) struct Range<'a> {
     demand: &'a GatewayDemand,
     rules: &'a GatewayPair,
-    case: &'a Case<'a>,
+    input: &'a SizingInput<'a>,
 }
 
 impl<'a> Range<'a> {
@@ -31,33 +31,34 @@ impl<'a> Range<'a> {
     pub(super) const fn new(
         demand: &'a GatewayDemand,
         rules: &'a GatewayPair,
-        case: &'a Case,
+        input: &'a SizingInput,
     ) -> Self {
-        Self { demand, rules, case }
+        Self { demand, rules, input }
     }
 
     /// Those whose one active instance carries everything, fewest virtual CPUs
     /// first.
-    pub(super) fn whole(&self) -> Vec<Candidate> {
+    pub(super) fn full(&self) -> Vec<Candidate> {
         let work = self.work();
-        let fits = |stand: &Stand| self.ceiling(*stand).usable >= work;
-        let all = stand::all(self.case).filter(fits).map(|stand| self.candidate(stand)).collect();
-        stand::undominated(self.case, all)
+        let fits = |option: &CpuOption| self.ceiling(*option).usable >= work;
+        let all =
+            cpu_option::all(self.input).filter(fits).map(|option| self.candidate(option)).collect();
+        cpu_option::undominated(self.input, all)
     }
 
     /// The largest instances, as if they carried everything.
-    pub(super) fn beyond(&self) -> Vec<Candidate> {
-        let most = stand::all(self.case).map(|stand| stand.vcpus).max();
-        let largest = stand::all(self.case).filter(|stand| Some(stand.vcpus) == most);
-        largest.map(|stand| self.candidate(stand)).collect()
+    pub(super) fn unconstrained(&self) -> Vec<Candidate> {
+        let most = cpu_option::all(self.input).map(|option| option.vcpus).max();
+        let largest = cpu_option::all(self.input).filter(|option| Some(option.vcpus) == most);
+        largest.map(|option| self.candidate(option)).collect()
     }
 
     /// More than one instance carries.
-    pub(super) fn exceeded(&self) -> Option<Exceeded> {
+    pub(super) fn exceeded(&self) -> Option<EngineLimit> {
         let needed = self.work().get();
-        let all = stand::all(self.case).map(|stand| self.ceiling(stand).usable.get());
+        let all = cpu_option::all(self.input).map(|option| self.ceiling(option).usable.get());
         let available = all.max().unwrap_or(0);
-        (needed > available).then(|| Exceeded {
+        (needed > available).then(|| EngineLimit {
             resource: "requests per second of one gateway",
             needed,
             available,
@@ -66,8 +67,8 @@ impl<'a> Range<'a> {
         })
     }
 
-    fn ceiling(&self, stand: Stand) -> Ceiling {
-        Ceiling::of(self.case.profile, stand.vcpus, stand.footing, 1.0)
+    fn ceiling(&self, option: CpuOption) -> Ceiling {
+        Ceiling::of(self.input.profile, option.vcpus, option.placement, 1.0)
     }
 
     /// The whole work in requests for nothing, rounded up.
@@ -85,29 +86,29 @@ impl<'a> Range<'a> {
         PerSecond::new(ceil(work))
     }
 
-    fn candidate(&self, stand: Stand) -> Candidate {
-        let survives = self.case.terms.policy.survives();
+    fn candidate(&self, option: CpuOption) -> Candidate {
+        let survives = self.input.context.policy.survives();
         let copies = if survives { 2 } else { 1 };
-        let ceiling = self.ceiling(stand);
+        let ceiling = self.ceiling(option);
         Candidate {
             layout: Layout {
                 groups: 1,
                 copies,
                 instances: copies,
-                vcpus: stand.vcpus,
+                vcpus: option.vcpus,
                 memory_mib: self.memory(),
                 data_mib: Mebibytes::ZERO,
                 witness: None,
             },
             capacity: Some(Capacity {
-                unit: self.case.profile.unit.clone(),
+                unit: self.input.profile.unit.clone(),
                 ceiling_per_s: ceiling.ceiling,
                 usable_per_s: ceiling.usable,
                 total_per_s: ceiling.usable,
                 demand_per_s: self.work(),
                 iops_per_s: PerSecond::ZERO,
                 binding: if survives { Binding::Copies } else { Binding::Throughput },
-                footing: stand.footing,
+                placement: option.placement,
                 extrapolated: ceiling.extrapolated,
             }),
             unmet_per_s: PerSecond::ZERO,
@@ -136,8 +137,8 @@ impl<'a> Range<'a> {
         };
         let connections = real(self.demand.requests_per_s.get()) * numbers.connection_s.default;
         let held = ceil(connections * each / 1024.0);
-        let guest = self.case.profile.guest.base_mib.whole();
-        rounded_memory(self.case.profile, guest.saturating_add(held))
+        let guest = self.input.profile.guest.base_mib.whole();
+        rounded_memory(self.input.profile, guest.saturating_add(held))
     }
 }
 
@@ -148,7 +149,7 @@ mod tests {
     use crate::spec::{Demand, Engine, Policy};
     use crate::topology::Level;
 
-    fn case(requests: u64, bytes: u64, tls: bool) -> (Engine, Demand) {
+    fn input(requests: u64, bytes: u64, tls: bool) -> (Engine, Demand) {
         let requests_per_s = PerSecond::new(requests);
         let demand = GatewayDemand { requests_per_s, response_bytes_per_s: bytes, tls };
         (Engine::Haproxy, Demand::GatewayPair(demand))
@@ -157,7 +158,8 @@ mod tests {
     #[test]
     fn one_instance_carries_everything_and_another_stands_by() {
         let policy = Policy::surviving(Level::Host);
-        let all = trial::with(case(40_000, 40_000 * 10_240, true), &policy, 2, |case| case.whole());
+        let all =
+            trial::with(input(40_000, 40_000 * 10_240, true), &policy, 2, |input| input.full());
         for one in &all {
             let capacity = one.capacity.clone().unwrap();
             // 40,000 · (1 + 0.52 + 0.374) + 400,000 · 0.43.
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn alone_where_nothing_is_promised() {
-        let all = trial::with(case(1_000, 0, false), &Policy::nothing(), 1, |case| case.whole());
+        let all = trial::with(input(1_000, 0, false), &Policy::nothing(), 1, |input| input.full());
         assert_eq!((all[0].layout.instances, all[0].layout.vcpus, all[0].apart), (1, 1, None));
         assert_eq!(all[0].capacity.clone().unwrap().binding, Binding::Throughput);
     }
@@ -184,9 +186,9 @@ mod tests {
     #[test]
     fn more_than_one_can_carry_is_refused() {
         let policy = Policy::nothing();
-        let (exceeded, beyond) = trial::with(case(90_000_000, 0, false), &policy, 2, |case| {
-            assert_eq!(case.whole(), []);
-            (case.exceeded().unwrap(), case.beyond())
+        let (exceeded, beyond) = trial::with(input(90_000_000, 0, false), &policy, 2, |input| {
+            assert_eq!(input.full(), []);
+            (input.exceeded().unwrap(), input.unconstrained())
         });
         assert_eq!(exceeded.needed, 90_000_000);
         assert!(exceeded.available > 500_000 && !beyond.is_empty());

@@ -6,7 +6,8 @@
 //! One file or folder per kind of cluster.
 
 mod ceiling;
-mod footing;
+mod cpu_option;
+mod cpu_placement;
 mod gateway_pair;
 mod pool;
 pub mod primary_replica;
@@ -15,7 +16,6 @@ mod published;
 pub mod quorum;
 pub mod sharded;
 mod spread;
-mod stand;
 #[cfg(test)]
 mod trial;
 
@@ -28,9 +28,9 @@ use crate::spec::{Demand, FixedVm, Policy, Service};
 use crate::topology::{Host, NumaNode, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
-pub use crate::plan::{Footing, Layout};
+pub use crate::plan::{CpuPlacement, Layout};
 pub use ceiling::{Ceiling, core_speed, effective_cores, io_threads};
-pub use footing::{offered, taken};
+pub use cpu_placement::{offered, taken};
 
 /// Shares of the demand that partial layouts serve, in percent.
 const SHARES: [u64; 23] =
@@ -61,7 +61,7 @@ pub struct Candidate {
 
 /// What layouts are found under.
 #[derive(Clone, Debug)]
-pub struct Terms<'a> {
+pub struct SizingContext<'a> {
     /// What must be survived.
     pub policy: &'a Policy,
     /// The hosts.
@@ -73,7 +73,7 @@ pub struct Terms<'a> {
 
 /// One service with all that its layouts follow from.
 #[derive(Clone, Debug)]
-pub struct Case<'a> {
+pub struct SizingInput<'a> {
     /// The service's name.
     pub name: &'a ServiceName,
     /// What is asked of it.
@@ -81,12 +81,12 @@ pub struct Case<'a> {
     /// What its engine can do.
     pub profile: &'a Profile,
     /// What holds for all services.
-    pub terms: &'a Terms<'a>,
+    pub context: &'a SizingContext<'a>,
 }
 
 /// A limit of the engine's own that a demand exceeds, whatever the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exceeded {
+pub struct EngineLimit {
     /// What there would be too many of: `processes of one cluster`.
     pub resource: &'static str,
     /// The fewest that would do.
@@ -99,40 +99,44 @@ pub struct Exceeded {
     pub remedy: String,
 }
 
-impl<'a> Case<'a> {
-    /// The case of a service; `None` if there is no profile of its engine, or one
+impl<'a> SizingInput<'a> {
+    /// The input of a service; `None` if there is no profile of its engine, or one
     /// of another kind.
     #[must_use]
-    pub fn new(service: &'a Service, profiles: &'a Profiles, terms: &'a Terms) -> Option<Self> {
+    pub fn new(
+        service: &'a Service,
+        profiles: &'a Profiles,
+        context: &'a SizingContext,
+    ) -> Option<Self> {
         let profile = profiles.of(service.engine)?;
         let demand = service.demand.clone();
         (profile.rules.cluster() == service.engine.cluster()).then_some(Self {
             name: &service.name,
             demand,
             profile,
-            terms,
+            context,
         })
     }
 
     /// The layouts that serve the whole demand; empty when no layout that the
     /// engine allows can.
     #[must_use]
-    pub fn whole(&self) -> Vec<Candidate> {
+    pub fn full(&self) -> Vec<Candidate> {
         match (&self.demand, &self.profile.rules) {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
-                sharded::Range::new(demand, rules, self).whole()
+                sharded::Range::new(demand, rules, self).full()
             }
             (Demand::Quorum(demand), Rules::Quorum(rules)) => {
-                quorum::Range::new(demand, rules, self).whole()
+                quorum::Range::new(demand, rules, self).full()
             }
             (Demand::Pool(demand), Rules::Pool(rules)) => {
-                pool::Range::new(demand, rules, self).whole()
+                pool::Range::new(demand, rules, self).full()
             }
             (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
-                gateway_pair::Range::new(demand, rules, self).whole()
+                gateway_pair::Range::new(demand, rules, self).full()
             }
             (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
-                primary_replica::Range::new(demand, rules, self).whole()
+                primary_replica::Range::new(demand, rules, self).full()
             }
             _ => Vec::new(),
         }
@@ -141,22 +145,22 @@ impl<'a> Case<'a> {
     /// The smallest layouts that would serve the demand if the engine set no
     /// limits: for saying by how much the hosts fall short.
     #[must_use]
-    pub fn beyond(&self) -> Vec<Candidate> {
+    pub fn unconstrained(&self) -> Vec<Candidate> {
         match (&self.demand, &self.profile.rules) {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
-                sharded::Range::new(demand, rules, self).beyond()
+                sharded::Range::new(demand, rules, self).unconstrained()
             }
             (Demand::Quorum(demand), Rules::Quorum(rules)) => {
-                quorum::Range::new(demand, rules, self).beyond()
+                quorum::Range::new(demand, rules, self).unconstrained()
             }
             (Demand::Pool(demand), Rules::Pool(rules)) => {
-                pool::Range::new(demand, rules, self).beyond()
+                pool::Range::new(demand, rules, self).unconstrained()
             }
             (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => {
-                gateway_pair::Range::new(demand, rules, self).beyond()
+                gateway_pair::Range::new(demand, rules, self).unconstrained()
             }
             (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
-                primary_replica::Range::new(demand, rules, self).beyond()
+                primary_replica::Range::new(demand, rules, self).unconstrained()
             }
             _ => Vec::new(),
         }
@@ -164,7 +168,7 @@ impl<'a> Case<'a> {
 
     /// The engine's limit that the demand exceeds, if it does.
     #[must_use]
-    pub fn exceeded(&self) -> Option<Exceeded> {
+    pub fn exceeded(&self) -> Option<EngineLimit> {
         match (&self.demand, &self.profile.rules) {
             (Demand::Sharded(demand), Rules::Sharded(rules)) => {
                 sharded::Range::new(demand, rules, self).exceeded()
@@ -193,7 +197,7 @@ impl<'a> Case<'a> {
         let mut found = Vec::new();
         for share in SHARES {
             let part = Self { demand: share_of(&self.demand, share), ..self.clone() };
-            for mut candidate in few(part.whole()) {
+            for mut candidate in few(part.full()) {
                 if !seen.insert(candidate.layout.clone()) {
                     continue;
                 }
@@ -210,17 +214,17 @@ impl<'a> Case<'a> {
         found
     }
 
-    /// The footings that its instances of that many virtual CPUs may have, best
+    /// The placements that its instances of that many virtual CPUs may have, best
     /// first.
-    pub(crate) fn footings(&self, vcpus: u32) -> Vec<Footing> {
-        let mut found = footing::of_hosts(self.terms.topology, vcpus);
+    pub(crate) fn placements(&self, vcpus: u32) -> Vec<CpuPlacement> {
+        let mut found = cpu_placement::of_hosts(self.context.topology, vcpus);
         if found.is_empty() {
             // Without hosts there is still something to say about the demand.
-            found.push(Footing { cores: vcpus, l3: L3Use::Shared });
+            found.push(CpuPlacement { cores: vcpus, l3: L3Use::Shared });
         }
-        if self.terms.straddling.contains(self.name) {
-            for footing in &mut found {
-                footing.l3 = L3Use::Straddling;
+        if self.context.straddling.contains(self.name) {
+            for placement in &mut found {
+                placement.l3 = L3Use::Straddling;
             }
             found.dedup();
         }
@@ -229,16 +233,16 @@ impl<'a> Case<'a> {
 
     /// Instances that could stand on the hosts if each took one core.
     pub(crate) fn room(&self) -> u64 {
-        let nodes = self.terms.topology.hosts.iter().flat_map(|host| &host.numa);
+        let nodes = self.context.topology.hosts.iter().flat_map(|host| &host.numa);
         nodes.map(NumaNode::allocatable_cores).map(u64::from).sum()
     }
 }
 
 /// Of the layouts of each count of virtual CPUs the two smallest and the largest.
 fn few(all: Vec<Candidate>) -> Vec<Candidate> {
-    let keys: Vec<(u32, Option<Footing>)> = all
+    let keys: Vec<(u32, Option<CpuPlacement>)> = all
         .iter()
-        .map(|one| (one.layout.vcpus, one.capacity.as_ref().map(|capacity| capacity.footing)))
+        .map(|one| (one.layout.vcpus, one.capacity.as_ref().map(|capacity| capacity.placement)))
         .collect();
     let keep = |at: usize| {
         let same = |other: Option<usize>| {

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Case;
+use super::SizingInput;
 
 /// Instances above the fewest of which each number is a candidate.
 const EXACT: u64 = 6;
@@ -75,13 +75,13 @@ impl Spread {
 
 /// Failure domains of the promised level that has the fewest; 1 where nothing is
 /// promised.
-pub(super) fn domains(case: &Case<'_>) -> u64 {
-    let hosts = &case.terms.topology.hosts;
+pub(super) fn domains(input: &SizingInput<'_>) -> u64 {
+    let hosts = &input.context.topology.hosts;
     let of = |level| {
         let names: BTreeSet<String> = hosts.iter().map(|host| host.failure_domain(level)).collect();
         u64::try_from(names.len()).unwrap_or(u64::MAX)
     };
-    case.terms.policy.levels().map(of).min().unwrap_or(1)
+    input.context.policy.levels().map(of).min().unwrap_or(1)
 }
 
 #[cfg(test)]

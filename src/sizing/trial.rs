@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, Terms};
+use super::{SizingContext, SizingInput};
 use crate::ids::{HostName, ServiceName};
 use crate::profile::Profiles;
 use crate::spec::{Demand, Engine, Policy, Service};
 use crate::topology::{Core, Host, Hypervisor, L3Domain, NumaNode, Topology};
 use crate::units::Mebibytes;
 
-/// The case of a service on so many hosts of 64 cores.
+/// The input of a service on so many hosts of 64 cores.
 pub(super) fn with<T>(
     (engine, demand): (Engine, Demand),
     policy: &Policy,
     hosts: u32,
-    f: impl FnOnce(&Case) -> T,
+    f: impl FnOnce(&SizingInput) -> T,
 ) -> T {
     let profiles = Profiles::builtin().unwrap();
     let name = ServiceName::new("trial").unwrap();
@@ -22,8 +22,8 @@ pub(super) fn with<T>(
         Service { name, engine, demand, gateway: None, access: crate::spec::Access::default() };
     let topology = Topology::new((0..hosts).map(host).collect());
     let straddling = BTreeSet::new();
-    let terms = Terms { policy, topology: &topology, straddling };
-    f(&Case::new(&service, &profiles, &terms).unwrap())
+    let context = SizingContext { policy, topology: &topology, straddling };
+    f(&SizingInput::new(&service, &profiles, &context).unwrap())
 }
 
 fn host(number: u32) -> Host {

@@ -10,7 +10,7 @@ use super::tiers::solve;
 use super::{Deadline, Limits, SolveError};
 use crate::ids::{HostName, ServiceName};
 use crate::model::{Kind, Part, Problem, Room, Shape, Site};
-use crate::plan::{Binding, Capacity, Footing, L3Use, Layout};
+use crate::plan::{Binding, Capacity, CpuPlacement, L3Use, Layout};
 use crate::sizing::Candidate;
 use crate::spec::{Cluster, Quorum, Survive};
 use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool};
@@ -61,7 +61,7 @@ fn shape(vcpus: u32, gib: u64, disk: u64) -> Shape {
         bits_per_s: disk * 10_000_000,
         iops_per_s: disk * 7,
         is_witness: false,
-        footing: None,
+        placement: None,
     }
 }
 
@@ -74,7 +74,7 @@ fn candidate(shape: Shape, instances: u32, served: Option<(u32, u32)>) -> Candid
         demand_per_s: PerSecond::new(500),
         iops_per_s: PerSecond::ZERO,
         binding: Binding::Throughput,
-        footing: Footing { cores: 1, l3: L3Use::Straddling },
+        placement: CpuPlacement { cores: 1, l3: L3Use::Straddling },
         extrapolated: false,
     });
     Candidate {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostsplit::profile::{Decimal, Own, OwnProfiles};
-use hostsplit::sizing::{Case, Terms};
+use hostsplit::sizing::{SizingContext, SizingInput};
 use hostsplit::spec::{Cluster, Demand, Engine, GatewayDemand, Policy, RelationalDemand, Spec};
 use hostsplit::topology::Level;
 use hostsplit::units::{Mebibytes, PerSecond};
@@ -219,10 +219,11 @@ fn no_number_breaks_the_arithmetic() {
                     continue;
                 };
                 let (policy, topology) = (&spec.policy, &spec.topology);
-                let terms = Terms { policy, topology, straddling: BTreeSet::new() };
-                let case = Case::new(&spec.services[0], &profiles, &terms).unwrap();
-                let answered = [case.whole(), case.beyond()].iter().any(|found| !found.is_empty());
-                assert!(answered || case.exceeded().is_some(), "{engine}: {name} = {value}");
+                let context = SizingContext { policy, topology, straddling: BTreeSet::new() };
+                let input = SizingInput::new(&spec.services[0], &profiles, &context).unwrap();
+                let answered =
+                    [input.full(), input.unconstrained()].iter().any(|found| !found.is_empty());
+                assert!(answered || input.exceeded().is_some(), "{engine}: {name} = {value}");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
-    Binding, Capacity, Footing, Group, Instance, L3Use, Layout, Role, ServicePlan, Volume,
+    Binding, Capacity, CpuPlacement, Group, Instance, L3Use, Layout, Role, ServicePlan, Volume,
 };
 use hostsplit::spec::{Access, Demand, Engine, Persistence, ShardedDemand};
 use hostsplit::units::{Bytes, Mebibytes, PerSecond};
@@ -79,7 +79,7 @@ pub fn redis(name: ServiceName, access: Access, groups: Vec<Group>) -> ServicePl
         capacity: Capacity {
             unit: "plain reads".to_owned(),
             iops_per_s: PerSecond::ZERO,
-            footing: Footing { cores: 1, l3: L3Use::Shared },
+            placement: CpuPlacement { cores: 1, l3: L3Use::Shared },
             ceiling_per_s: rate,
             usable_per_s: rate,
             total_per_s: rate,

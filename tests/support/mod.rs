@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 
 use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
-    Binding, Capacity, FORMAT, Footing, Group, Instance, L3Use, Layout, Plan, Role, ServicePlan,
-    SlotRange, Tier, Volume, mac, uuid,
+    Binding, Capacity, CpuPlacement, FORMAT, Group, Instance, L3Use, Layout, Plan, Role,
+    ServicePlan, SlotRange, Tier, Volume, mac, uuid,
 };
 use hostsplit::spec::{
     Access, Demand, Engine, FixedVm, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
@@ -148,7 +148,7 @@ fn service() -> ServicePlan {
         capacity: Capacity {
             unit: "plain reads".to_owned(),
             iops_per_s: PerSecond::ZERO,
-            footing: Footing { cores: 1, l3: L3Use::Shared },
+            placement: CpuPlacement { cores: 1, l3: L3Use::Shared },
             ceiling_per_s: PerSecond::new(129_200),
             usable_per_s: PerSecond::new(44_000),
             total_per_s: PerSecond::new(132_000),

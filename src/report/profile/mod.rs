@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 pub use own::{OwnSummary, own};
 
-use crate::plan::{Footing, L3Use};
+use crate::plan::{CpuPlacement, L3Use};
 use crate::profile::{Estimate, Grade, Profile, Profiles};
 use crate::sizing::{Ceiling, effective_cores};
 use crate::spec::{Cluster, Engine};
@@ -103,14 +103,14 @@ impl<'a> ProfileSheet<'a> {
 }
 
 fn point(profile: &Profile, ends: &[Profile; 3], vcpus: u32, threads: u32) -> Point {
-    let footing = Footing { cores: vcpus.div_ceil(threads), l3: L3Use::Own };
+    let placement = CpuPlacement { cores: vcpus.div_ceil(threads), l3: L3Use::Own };
     let ceiling = |end: usize| {
         let profile = ends.get(end).unwrap_or(profile);
-        Ceiling::of(profile, vcpus, footing, 1.0)
+        Ceiling::of(profile, vcpus, placement, 1.0)
     };
     Point {
         vcpus,
-        cores: effective_cores(profile, vcpus, footing),
+        cores: effective_cores(profile, vcpus, placement),
         ceilings: [ceiling(0), ceiling(1), ceiling(2)],
     }
 }

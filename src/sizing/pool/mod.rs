@@ -11,9 +11,9 @@
 mod work;
 
 pub(super) use self::work::Load;
+use super::cpu_option::{self, CpuOption};
 use super::spread::{self, Spread};
-use super::stand::{self, Stand};
-use super::{Candidate, Case, Ceiling, Exceeded, rounded_memory};
+use super::{Candidate, Ceiling, EngineLimit, SizingInput, rounded_memory};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{Pool, ceil};
 use crate::spec::WebDemand;
@@ -27,39 +27,40 @@ const MOST: usize = 16;
 pub(super) struct Range<'a> {
     demand: &'a WebDemand,
     rules: &'a Pool,
-    case: &'a Case<'a>,
+    input: &'a SizingInput<'a>,
     load: Load<'a>,
     domains: u64,
 }
 
 impl<'a> Range<'a> {
     /// The layouts for that demand.
-    pub(super) fn new(demand: &'a WebDemand, rules: &'a Pool, case: &'a Case) -> Self {
-        let load = Load { demand, rules, profile: case.profile };
-        Self { demand, rules, case, load, domains: spread::domains(case) }
+    pub(super) fn new(demand: &'a WebDemand, rules: &'a Pool, input: &'a SizingInput) -> Self {
+        let load = Load { demand, rules, profile: input.profile };
+        Self { demand, rules, input, load, domains: spread::domains(input) }
     }
 
     /// Those that serve the whole demand, fewest virtual CPUs, then instances first.
-    pub(super) fn whole(&self) -> Vec<Candidate> {
-        let all = stand::all(self.case).flat_map(|stand| self.standing(stand)).collect();
-        stand::undominated(self.case, all)
+    pub(super) fn full(&self) -> Vec<Candidate> {
+        let all = cpu_option::all(self.input).flat_map(|option| self.standing(option)).collect();
+        cpu_option::undominated(self.input, all)
     }
 
     /// A pool has no limits of its own, but a request may be too long for it: then
     /// one instance stands for how much too long.
-    pub(super) fn beyond(&self) -> Vec<Candidate> {
-        let one = |stand| {
-            let ceiling = self.ceiling(stand);
-            let apart = self.case.terms.policy.survives().then_some(1);
-            self.candidate(stand, ceiling, 1, apart)
+    pub(super) fn unconstrained(&self) -> Vec<Candidate> {
+        let one = |option| {
+            let ceiling = self.ceiling(option);
+            let apart = self.input.context.policy.survives().then_some(1);
+            self.candidate(option, ceiling, 1, apart)
         };
-        stand::all(self.case).map(one).collect()
+        cpu_option::all(self.input).map(one).collect()
     }
 
     /// A request that takes more than a second of the largest instance.
-    pub(super) fn exceeded(&self) -> Option<Exceeded> {
-        let served = stand::all(self.case).any(|stand| self.ceiling(stand).usable.get() > 0);
-        (!served).then(|| Exceeded {
+    pub(super) fn exceeded(&self) -> Option<EngineLimit> {
+        let served =
+            cpu_option::all(self.input).any(|option| self.ceiling(option).usable.get() > 0);
+        (!served).then(|| EngineLimit {
             resource: "requests of one instance in a second",
             needed: 1,
             available: 0,
@@ -68,30 +69,30 @@ impl<'a> Range<'a> {
         })
     }
 
-    fn ceiling(&self, stand: Stand) -> Ceiling {
-        let cost = self.load.cost(stand);
-        Ceiling::of(self.case.profile, stand.vcpus, stand.footing, cost)
+    fn ceiling(&self, option: CpuOption) -> Ceiling {
+        let cost = self.load.cost(option);
+        Ceiling::of(self.input.profile, option.vcpus, option.placement, cost)
     }
 
-    fn standing(&self, stand: Stand) -> Vec<Candidate> {
-        let ceiling = self.ceiling(stand);
+    fn standing(&self, option: CpuOption) -> Vec<Candidate> {
+        let ceiling = self.ceiling(option);
         let usable = ceiling.usable.get();
         if usable == 0 {
             return Vec::new();
         }
         let need = self.demand.requests_per_s.get().div_ceil(usable).max(1);
-        if !self.case.terms.policy.survives() {
-            return vec![self.candidate(stand, ceiling, need, None)];
+        if !self.input.context.policy.survives() {
+            return vec![self.candidate(option, ceiling, need, None)];
         }
         let spread = Spread { need, floor: 0, copies: 1 };
-        let counts = spread.counts(self.domains, self.case.room(), MOST);
-        let one = |count| self.candidate(stand, ceiling, count, Some(spread.apart(count)));
+        let counts = spread.counts(self.domains, self.input.room(), MOST);
+        let one = |count| self.candidate(option, ceiling, count, Some(spread.apart(count)));
         counts.into_iter().map(one).collect()
     }
 
     fn candidate(
         &self,
-        stand: Stand,
+        option: CpuOption,
         ceiling: Ceiling,
         instances: u64,
         apart: Option<u64>,
@@ -103,20 +104,20 @@ impl<'a> Range<'a> {
                 groups: 1,
                 copies: 1,
                 instances: small(instances),
-                vcpus: stand.vcpus,
-                memory_mib: self.memory(stand.vcpus),
+                vcpus: option.vcpus,
+                memory_mib: self.memory(option.vcpus),
                 data_mib: Mebibytes::ZERO,
                 witness: None,
             },
             capacity: Some(Capacity {
-                unit: self.case.profile.unit.clone(),
+                unit: self.input.profile.unit.clone(),
                 ceiling_per_s: ceiling.ceiling,
                 usable_per_s: ceiling.usable,
                 total_per_s: PerSecond::new(ceiling.usable.get().saturating_mul(instances)),
                 demand_per_s: self.demand.requests_per_s,
                 iops_per_s: PerSecond::ZERO,
                 binding: Binding::Throughput,
-                footing: stand.footing,
+                placement: option.placement,
                 extrapolated: ceiling.extrapolated || self.load.extrapolated(),
             }),
             unmet_per_s: PerSecond::ZERO,
@@ -129,13 +130,13 @@ impl<'a> Range<'a> {
     }
 
     fn memory(&self, vcpus: u32) -> Mebibytes {
-        let (numbers, guest) = (&self.rules.memory, &self.case.profile.guest);
+        let (numbers, guest) = (&self.rules.memory, &self.input.profile.guest);
         let own = numbers.workers_per_vcpu.default * numbers.worker_mib.default;
         let application =
             numbers.application_workers_per_vcpu.default * numbers.application_worker_mib.default;
         let each = if self.demand.cpu_us > 0 { own + application } else { own };
         let held = numbers.files_mib.default + each * f64::from(vcpus);
-        rounded_memory(self.case.profile, guest.base_mib.whole().saturating_add(ceil(held)))
+        rounded_memory(self.input.profile, guest.base_mib.whole().saturating_add(ceil(held)))
     }
 }
 
@@ -147,14 +148,20 @@ mod tests {
     use crate::topology::Level;
     use crate::units::Bytes;
 
-    fn case(engine: Engine, requests: u64, bytes: u64, cpu_us: u64, tls: bool) -> (Engine, Demand) {
+    fn input(
+        engine: Engine,
+        requests: u64,
+        bytes: u64,
+        cpu_us: u64,
+        tls: bool,
+    ) -> (Engine, Demand) {
         let (requests, response_bytes) = (PerSecond::new(requests), Bytes::new(bytes));
         (engine, Demand::Pool(WebDemand { requests_per_s: requests, response_bytes, cpu_us, tls }))
     }
 
     fn ceiling(bytes: u64, cpu_us: u64, tls: bool) -> u64 {
-        let case = case(Engine::Nginx, 1_000, bytes, cpu_us, tls);
-        let all = trial::with(case, &Policy::nothing(), 1, |case| case.whole());
+        let input = input(Engine::Nginx, 1_000, bytes, cpu_us, tls);
+        let all = trial::with(input, &Policy::nothing(), 1, |input| input.full());
         all[0].capacity.as_ref().unwrap().ceiling_per_s.get()
     }
 
@@ -175,9 +182,10 @@ mod tests {
     #[test]
     fn the_survivors_of_any_loss_carry_all_requests() {
         let policy = Policy::surviving(Level::Host);
-        let all = trial::with(case(Engine::Apache, 60_000, 4_096, 0, false), &policy, 3, |case| {
-            case.whole()
-        });
+        let all =
+            trial::with(input(Engine::Apache, 60_000, 4_096, 0, false), &policy, 3, |input| {
+                input.full()
+            });
         for one in &all {
             let (instances, apart) = (one.layout.instances, one.apart.unwrap());
             let capacity = one.capacity.clone().unwrap();
@@ -192,8 +200,8 @@ mod tests {
 
     #[test]
     fn without_a_promise_there_is_no_spare() {
-        let case = case(Engine::Nginx, 60_000, 1_024, 0, false);
-        let all = trial::with(case, &Policy::nothing(), 3, |case| case.whole());
+        let input = input(Engine::Nginx, 60_000, 1_024, 0, false);
+        let all = trial::with(input, &Policy::nothing(), 3, |input| input.full());
         assert!(all.iter().all(|one| one.apart.is_none()));
         for one in all {
             let capacity = one.capacity.unwrap();
@@ -204,9 +212,9 @@ mod tests {
 
     #[test]
     fn a_request_of_minutes_is_refused() {
-        let long = case(Engine::Nginx, 1, 1_024, 600_000_000, false);
-        let (whole, exceeded) = trial::with(long, &Policy::nothing(), 3, |case| {
-            (case.whole(), case.exceeded().unwrap())
+        let long = input(Engine::Nginx, 1, 1_024, 600_000_000, false);
+        let (whole, exceeded) = trial::with(long, &Policy::nothing(), 3, |input| {
+            (input.full(), input.exceeded().unwrap())
         });
         assert_eq!((whole, exceeded.available), (Vec::new(), 0));
     }

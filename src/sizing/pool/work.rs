@@ -15,7 +15,7 @@
 
 use crate::profile::{Pool, Profile, ceil, real};
 use crate::sizing::core_speed;
-use crate::sizing::stand::Stand;
+use crate::sizing::cpu_option::CpuOption;
 use crate::spec::WebDemand;
 use crate::units::BitsPerSecond;
 
@@ -29,9 +29,9 @@ pub(in crate::sizing) struct Load<'a> {
 
 impl Load<'_> {
     /// Work of a request on an instance that stands like that.
-    pub fn cost(self, stand: Stand) -> f64 {
+    pub fn cost(self, option: CpuOption) -> f64 {
         let tls = if self.demand.tls { self.tls() } else { 0.0 };
-        let core = core_speed(self.profile, stand.vcpus, stand.footing);
+        let core = core_speed(self.profile, option.vcpus, option.placement);
         self.size() + tls + real(self.demand.cpu_us) / 1e6 * core
     }
 

@@ -10,12 +10,12 @@
 //! Only where `a` can stand wherever `b` can; see [`Places`].
 
 use super::Candidate;
-use crate::sizing::Case;
-use crate::sizing::stand::Places;
+use crate::sizing::SizingInput;
+use crate::sizing::cpu_option::Places;
 
 /// Those that no other makes needless, in their order; of equal ones the first.
-pub(super) fn undominated(case: &Case<'_>, all: Vec<Candidate>) -> Vec<Candidate> {
-    let places = Places::of(case, &all);
+pub(super) fn undominated(input: &SizingInput<'_>, all: Vec<Candidate>) -> Vec<Candidate> {
+    let places = Places::of(input, &all);
     let needless = |at: usize, b: &Candidate| {
         all.iter().enumerate().any(|(other, a)| {
             let equal = no_worse(b, a) && places.cover(b, a);

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 use self::load::{Costs, Load};
 use self::memory::Pool;
-use super::{Candidate, Case, Ceiling, Exceeded, Footing};
+use super::{Candidate, Ceiling, CpuPlacement, EngineLimit, SizingInput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{PrimaryReplica, floor, real};
 use crate::spec::RelationalDemand;
@@ -43,14 +43,14 @@ const MOST: usize = 48;
 pub(super) struct Range<'a> {
     demand: &'a RelationalDemand,
     rules: &'a PrimaryReplica,
-    case: &'a Case<'a>,
+    input: &'a SizingInput<'a>,
 }
 
 /// An instance's virtual CPUs, how it stands and what it can do.
 #[derive(Clone, Copy, Debug)]
-struct Stand {
+struct CpuOption {
     vcpus: u32,
-    footing: Footing,
+    placement: CpuPlacement,
     ceiling: Ceiling,
 }
 
@@ -67,18 +67,19 @@ impl<'a> Range<'a> {
     pub(super) const fn new(
         demand: &'a RelationalDemand,
         rules: &'a PrimaryReplica,
-        case: &'a Case<'a>,
+        input: &'a SizingInput<'a>,
     ) -> Self {
-        Self { demand, rules, case }
+        Self { demand, rules, input }
     }
 
     /// Those that serve the whole demand, fewest virtual CPUs, then groups, then
     /// the largest pool first.
-    pub(super) fn whole(&self) -> Vec<Candidate> {
+    pub(super) fn full(&self) -> Vec<Candidate> {
         let mut found = Vec::new();
         for (groups, pools) in CHOICES {
-            let all = self.stands().flat_map(|stand| self.standing(stand, groups, pools)).collect();
-            found = choice::undominated(self.case, all);
+            let all =
+                self.options().flat_map(|option| self.standing(option, groups, pools)).collect();
+            found = choice::undominated(self.input, all);
             if found.len() <= MOST {
                 break;
             }
@@ -88,27 +89,27 @@ impl<'a> Range<'a> {
 
     /// The smallest splits that would serve the demand if neither the engine nor
     /// the application set a limit.
-    pub(super) fn beyond(&self) -> Vec<Candidate> {
+    pub(super) fn unconstrained(&self) -> Vec<Candidate> {
         let shards = self.shards();
-        self.stands()
-            .filter_map(|stand| {
-                let usable = stand.ceiling.usable.get();
+        self.options()
+            .filter_map(|option| {
+                let usable = option.ceiling.usable.get();
                 let groups = self.costs().groups_for_writes(self.demand, usable)?.max(shards);
-                let copies = self.copies_for(stand, groups)?;
+                let copies = self.copies_for(option, groups)?;
                 let split = Split { groups, copies, binding: Binding::Writes };
-                Some(self.candidate(stand, split, self.pool(groups, 100)))
+                Some(self.candidate(option, split, self.pool(groups, 100)))
             })
             .collect()
     }
 
     /// More writes than a primary takes, or more copies than a group should have.
-    pub(super) fn exceeded(&self) -> Option<Exceeded> {
-        let largest = self.stands().max_by_key(|stand| stand.ceiling.usable)?;
+    pub(super) fn exceeded(&self) -> Option<EngineLimit> {
+        let largest = self.options().max_by_key(|option| option.ceiling.usable)?;
         let (shards, usable) = (self.shards(), largest.ceiling.usable.get());
         let load = Load::of(self.demand, shards);
         let split = "split the service into several";
         if load.primary_work(self.costs()) > usable {
-            return Some(Exceeded {
+            return Some(EngineLimit {
                 resource: "writes of one primary",
                 needed: load.writes,
                 available: floor(real(usable) / self.costs().write),
@@ -118,9 +119,9 @@ impl<'a> Range<'a> {
                 ),
             });
         }
-        let needed = self.stands().filter_map(|stand| self.copies_for(stand, shards)).min()?;
+        let needed = self.options().filter_map(|option| self.copies_for(option, shards)).min()?;
         let available = self.rules.cluster.copies_max.whole();
-        (needed > available).then(|| Exceeded {
+        (needed > available).then(|| EngineLimit {
             resource: "copies of one group",
             needed,
             available,
@@ -129,13 +130,13 @@ impl<'a> Range<'a> {
         })
     }
 
-    fn stands(&self) -> impl Iterator<Item = Stand> {
-        let profile = self.case.profile;
+    fn options(&self) -> impl Iterator<Item = CpuOption> {
+        let profile = self.input.profile;
         profile.shapes.vcpus.iter().flat_map(move |vcpus| {
-            let footings = self.case.footings(*vcpus).into_iter();
-            footings.map(move |footing| {
-                let ceiling = Ceiling::of(profile, *vcpus, footing, 1.0);
-                Stand { vcpus: *vcpus, footing, ceiling }
+            let placements = self.input.placements(*vcpus).into_iter();
+            placements.map(move |placement| {
+                let ceiling = Ceiling::of(profile, *vcpus, placement, 1.0);
+                CpuOption { vcpus: *vcpus, placement, ceiling }
             })
         })
     }
@@ -145,7 +146,7 @@ impl<'a> Range<'a> {
     }
 
     const fn survives(&self) -> bool {
-        self.case.terms.policy.survives()
+        self.input.context.policy.survives()
     }
 
     const fn costs(&self) -> Costs {
@@ -154,22 +155,22 @@ impl<'a> Range<'a> {
 
     /// The fewest copies of each of that many groups that keep the promise; none
     /// if one primary cannot take its writes.
-    fn copies_for(&self, stand: Stand, groups: u64) -> Option<u64> {
+    fn copies_for(&self, option: CpuOption, groups: u64) -> Option<u64> {
         let load = Load::of(self.demand, groups);
-        load.copies(self.costs(), stand.ceiling.usable.get())
+        load.copies(self.costs(), option.ceiling.usable.get())
     }
 
-    fn standing(&self, stand: Stand, numbers: u64, pools: &[u32]) -> Vec<Candidate> {
+    fn standing(&self, option: CpuOption, numbers: u64, pools: &[u32]) -> Vec<Candidate> {
         let most = self.rules.cluster.copies_max.whole();
-        let fits = |groups: &u64| self.copies_for(stand, *groups).is_some_and(|n| n <= most);
+        let fits = |groups: &u64| self.copies_for(option, *groups).is_some_and(|n| n <= most);
         let Some(first) = (1..=self.shards()).find(fits) else { return Vec::new() };
         let last = self.shards().min(first.saturating_add(numbers - 1));
         let mut found = Vec::new();
         for groups in first..=last {
             for percent in self.pools(pools) {
                 let pool = self.pool(groups, percent);
-                let split = self.split(stand, groups, pool);
-                found.extend(split.map(|split| self.candidate(stand, split, pool)));
+                let split = self.split(option, groups, pool);
+                found.extend(split.map(|split| self.candidate(option, split, pool)));
             }
         }
         found
@@ -184,12 +185,12 @@ impl<'a> Range<'a> {
 
     fn pool(&self, groups: u64, percent: u32) -> Pool {
         let data = Load::of(self.demand, groups).data;
-        Pool::new(self.case.profile, self.rules, self.demand.working_set_percent, data, percent)
+        Pool::new(self.input.profile, self.rules, self.demand.working_set_percent, data, percent)
     }
 
     /// The fewest copies with that pool, and what sets their number.
-    fn split(&self, stand: Stand, groups: u64, pool: Pool) -> Option<Split> {
-        let enough = self.copies_for(stand, groups)?;
+    fn split(&self, option: CpuOption, groups: u64, pool: Pool) -> Option<Split> {
+        let enough = self.copies_for(option, groups)?;
         let most = self.rules.cluster.copies_max.whole();
         let (disk, least) = (self.disk_per_s(), self.costs().copies_min());
         let copies = (enough..=most).find(|copies| self.iops(groups, *copies, pool) <= disk);
@@ -197,7 +198,7 @@ impl<'a> Range<'a> {
             Some(copies) if copies > enough => Binding::Iops,
             _ if enough > least => Binding::Throughput,
             _ if groups == 1 => Binding::Copies,
-            _ => self.fewer_groups(stand, groups - 1),
+            _ => self.fewer_groups(option, groups - 1),
         };
         // Writes alone may be more than a disk can do: copies do not help, so the
         // model has to say that the disks are too slow.
@@ -207,9 +208,9 @@ impl<'a> Range<'a> {
     }
 
     /// Why there are not fewer groups.
-    fn fewer_groups(&self, stand: Stand, groups: u64) -> Binding {
+    fn fewer_groups(&self, option: CpuOption, groups: u64) -> Binding {
         let least = self.costs().copies_min();
-        match self.copies_for(stand, groups) {
+        match self.copies_for(option, groups) {
             None => Binding::Writes,
             Some(copies) if copies > least => Binding::Throughput,
             Some(_) => Binding::Copies,
@@ -224,39 +225,39 @@ impl<'a> Range<'a> {
     /// I/O operations per second of the fastest disk that an instance may get.
     fn disk_per_s(&self) -> u64 {
         let unstated = self.rules.io.unstated_per_s.whole();
-        let pools = self.case.terms.topology.hosts.iter().flat_map(|host| &host.pools);
+        let pools = self.input.context.topology.hosts.iter().flat_map(|host| &host.pools);
         let stated = pools.map(|pool| pool.iops_per_s.map_or(unstated, PerSecond::get));
         stated.max().unwrap_or(unstated)
     }
 
-    fn candidate(&self, stand: Stand, split: Split, pool: Pool) -> Candidate {
+    fn candidate(&self, option: CpuOption, split: Split, pool: Pool) -> Candidate {
         let Split { groups, copies, binding } = split;
         let load = Load::of(self.demand, groups);
         let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let instances = groups.saturating_mul(copies);
-        let total = stand.ceiling.usable.get().saturating_mul(instances);
+        let total = option.ceiling.usable.get().saturating_mul(instances);
         let iops = PerSecond::new(self.iops(groups, copies, pool));
         let network = load.network(self.costs(), copies, self.rules);
-        let ceiling = stand.ceiling;
+        let ceiling = option.ceiling;
         Candidate {
             layout: Layout {
                 groups: small(groups),
                 copies: small(copies),
                 instances: small(instances),
-                vcpus: stand.vcpus,
+                vcpus: option.vcpus,
                 memory_mib: pool.memory,
                 data_mib: self.volume(load),
                 witness: None,
             },
             capacity: Some(Capacity {
-                unit: self.case.profile.unit.clone(),
+                unit: self.input.profile.unit.clone(),
                 ceiling_per_s: ceiling.ceiling,
                 usable_per_s: ceiling.usable,
                 total_per_s: PerSecond::new(total),
                 demand_per_s: load::work(self.demand, self.costs(), copies),
                 iops_per_s: iops,
                 binding,
-                footing: stand.footing,
+                placement: option.placement,
                 extrapolated: ceiling.extrapolated || pool.is_extrapolated(self.rules),
             }),
             unmet_per_s: PerSecond::ZERO,
@@ -269,7 +270,7 @@ impl<'a> Range<'a> {
     }
 
     fn volume(&self, load: Load) -> Mebibytes {
-        memory::volume(self.case.profile, self.rules, load.data, load.writes)
+        memory::volume(self.input.profile, self.rules, load.data, load.writes)
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::ids::{HostName, ServiceName};
 use crate::plan::L3Use;
 use crate::profile::{Profile, Profiles, Rules};
-use crate::sizing::Terms;
+use crate::sizing::SizingContext;
 use crate::spec::{Demand, Engine, Policy, Service};
 use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool as Disk, Topology};
 
@@ -59,7 +59,7 @@ fn with<T>(
     demand: &RelationalDemand,
     iops: Option<u64>,
     policy: &Policy,
-    f: impl FnOnce(&Case) -> T,
+    f: impl FnOnce(&SizingInput) -> T,
 ) -> T {
     let profiles = Profiles::builtin().unwrap();
     let service = Service {
@@ -70,12 +70,12 @@ fn with<T>(
         access: Default::default(),
     };
     let topology = hosts(iops);
-    let terms = Terms { policy, topology: &topology, straddling: BTreeSet::new() };
-    f(&Case::new(&service, &profiles, &terms).unwrap())
+    let context = SizingContext { policy, topology: &topology, straddling: BTreeSet::new() };
+    f(&SizingInput::new(&service, &profiles, &context).unwrap())
 }
 
 fn found(demand: &RelationalDemand) -> Vec<Candidate> {
-    with(demand, Some(1_000_000), &Policy::surviving(Level::Host), |case| case.whole())
+    with(demand, Some(1_000_000), &Policy::surviving(Level::Host), |input| input.full())
 }
 
 fn rules<T>(f: impl FnOnce(&Profile, &PrimaryReplica) -> T) -> T {
@@ -248,7 +248,7 @@ fn layouts_are_few_and_none_is_needless() {
 #[test]
 fn what_binds_is_named() {
     let first = |demand: &RelationalDemand, iops: u64| {
-        let all = with(demand, Some(iops), &Policy::surviving(Level::Host), |case| case.whole());
+        let all = with(demand, Some(iops), &Policy::surviving(Level::Host), |input| input.full());
         let of = |one: &Candidate| one.capacity.as_ref().unwrap().binding;
         let mut found: Vec<Binding> = all.iter().map(of).collect();
         found.sort_by_key(|binding| format!("{binding:?}"));
@@ -269,9 +269,9 @@ fn what_binds_is_named() {
 #[test]
 fn more_writes_than_primaries_take_are_told_by_number() {
     let none = |demand: &RelationalDemand| {
-        with(demand, None, &Policy::surviving(Level::Host), |case| {
-            assert!(case.whole().is_empty());
-            (case.exceeded().unwrap(), case.beyond())
+        with(demand, None, &Policy::surviving(Level::Host), |input| {
+            assert!(input.full().is_empty());
+            (input.exceeded().unwrap(), input.unconstrained())
         })
     };
     let (told, beyond) = none(&demand(10, 90_000, 10, 100, 2));
@@ -286,7 +286,7 @@ fn more_writes_than_primaries_take_are_told_by_number() {
 
 #[test]
 fn without_a_promise_one_copy_may_do() {
-    let all = with(&demand(5_000, 500, 20, 100, 1), None, &Policy::nothing(), |case| case.whole());
+    let all = with(&demand(5_000, 500, 20, 100, 1), None, &Policy::nothing(), |input| input.full());
     assert!(all.iter().any(|one| one.layout.copies == 1));
     assert!(all.iter().all(|one| one.apart.is_none()));
     // Without numbers of the disks an instance counts on 30,000 operations.
@@ -296,11 +296,11 @@ fn without_a_promise_one_copy_may_do() {
 #[test]
 fn a_share_of_the_demand_needs_less() {
     let demand = orders(1);
-    let parts = with(&demand, None, &Policy::surviving(Level::Host), |case| case.partial());
+    let parts = with(&demand, None, &Policy::surviving(Level::Host), |input| input.partial());
     assert!(!parts.is_empty());
     for one in parts {
         let capacity = one.capacity.unwrap();
         assert!(one.unmet_per_s > PerSecond::ZERO && one.unmet_per_s < capacity.demand_per_s);
-        assert!(capacity.footing.l3 != L3Use::Straddling || capacity.footing.cores > 8);
+        assert!(capacity.placement.l3 != L3Use::Straddling || capacity.placement.cores > 8);
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::plan::L3Use;
 use crate::profile::{Estimate, Profiles, Rules, real};
-use crate::sizing::{Ceiling, Footing};
+use crate::sizing::{Ceiling, CpuPlacement};
 use crate::spec::Engine;
 
 /// One measurement.
@@ -17,14 +17,14 @@ struct Case {
     /// Instances that share the work.
     instances: u32,
     vcpus: u32,
-    footing: Footing,
+    placement: CpuPlacement,
     /// Transactions that write, instead of read-only ones.
     writes: bool,
     measured: f64,
 }
 
-const fn on(cores: u32, l3: L3Use) -> Footing {
-    Footing { cores, l3 }
+const fn on(cores: u32, l3: L3Use) -> CpuPlacement {
+    CpuPlacement { cores, l3 }
 }
 
 /// Virtual CPUs and queries per second.
@@ -63,8 +63,8 @@ const GRID: [(&str, u32, Sizes); 2] = [
 
 /// Two Xeon Gold 6230 of 20 cores, cached data, best of 1 to 512 threads.
 fn gold_6230(what: &'static str, engine: Engine, writes: bool, measured: f64) -> Case {
-    let footing = on(40, L3Use::Several);
-    Case { what, engine, instances: 1, vcpus: 80, footing, writes, measured }
+    let placement = on(40, L3Use::Several);
+    Case { what, engine, instances: 1, vcpus: 80, placement, writes, measured }
 }
 
 fn relational() -> Vec<Case> {
@@ -74,7 +74,7 @@ fn relational() -> Vec<Case> {
             engine: Engine::Mysql,
             instances: 1,
             vcpus,
-            footing: on(vcpus / threads, L3Use::Own),
+            placement: on(vcpus / threads, L3Use::Own),
             writes: false,
             measured: f64::from(queries) / 16.0,
         })
@@ -89,12 +89,12 @@ fn relational() -> Vec<Case> {
 }
 
 fn sharded() -> Vec<Case> {
-    let case = |what, engine, instances, vcpus, footing, measured| Case {
+    let case = |what, engine, instances, vcpus, placement, measured| Case {
         what,
         engine,
         instances,
         vcpus,
-        footing,
+        placement,
         writes: false,
         measured,
     };
@@ -124,7 +124,7 @@ fn predicted(case: &Case, profiles: &Profiles, estimate: Estimate) -> f64 {
         },
         _ => 1.0,
     };
-    let ceiling = Ceiling::of(&profile.at(estimate), case.vcpus, case.footing, cost).ceiling;
+    let ceiling = Ceiling::of(&profile.at(estimate), case.vcpus, case.placement, cost).ceiling;
     real(ceiling.get()) * f64::from(case.instances)
 }
 

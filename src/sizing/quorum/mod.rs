@@ -17,9 +17,9 @@ mod memory;
 mod work;
 
 pub(super) use self::work::Load;
+use super::cpu_option::{self, CpuOption};
 use super::spread::{self, Spread};
-use super::stand::{self, Stand};
-use super::{Candidate, Case, Ceiling, Exceeded};
+use super::{Candidate, Ceiling, EngineLimit, SizingInput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::Quorum;
 use crate::spec::{self, SearchDemand};
@@ -39,7 +39,7 @@ const MORE: u64 = 3;
 pub(super) struct Range<'a> {
     demand: &'a SearchDemand,
     rules: &'a Quorum,
-    case: &'a Case<'a>,
+    input: &'a SizingInput<'a>,
     sizes: Sizes<'a>,
     copies: u32,
     domains: u64,
@@ -48,7 +48,7 @@ pub(super) struct Range<'a> {
 /// A size of instance with what asks for its number.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
-    stand: Stand,
+    option: CpuOption,
     ceiling: Ceiling,
     memory: Mebibytes,
     has_witness: bool,
@@ -56,31 +56,33 @@ struct Kind {
 
 impl<'a> Range<'a> {
     /// The layouts for that demand.
-    pub(super) fn new(demand: &'a SearchDemand, rules: &'a Quorum, case: &'a Case) -> Self {
+    pub(super) fn new(demand: &'a SearchDemand, rules: &'a Quorum, input: &'a SizingInput) -> Self {
         // One copy cannot outlive anything: see `exceeded`.
-        let least = if case.terms.policy.survives() { 2 } else { 1 };
-        let sizes = Sizes { profile: case.profile, rules };
-        let domains = spread::domains(case);
-        Self { demand, rules, case, sizes, copies: demand.copies.max(least), domains }
+        let least = if input.context.policy.survives() { 2 } else { 1 };
+        let sizes = Sizes { profile: input.profile, rules };
+        let domains = spread::domains(input);
+        Self { demand, rules, input, sizes, copies: demand.copies.max(least), domains }
     }
 
     /// Those that serve the whole demand, fewest virtual CPUs, then instances first.
-    pub(super) fn whole(&self) -> Vec<Candidate> {
+    pub(super) fn full(&self) -> Vec<Candidate> {
         if self.demand.copies < self.copies {
             return Vec::new();
         }
-        let all = stand::all(self.case).flat_map(|stand| self.standing(stand)).collect();
-        stand::undominated(self.case, all)
+        let all = cpu_option::all(self.input).flat_map(|option| self.standing(option)).collect();
+        cpu_option::undominated(self.input, all)
     }
 
     /// The same as if there were copies enough.
-    pub(super) fn beyond(&self) -> Vec<Candidate> {
-        stand::all(self.case).flat_map(|stand| self.standing(stand).into_iter().next()).collect()
+    pub(super) fn unconstrained(&self) -> Vec<Candidate> {
+        cpu_option::all(self.input)
+            .flat_map(|option| self.standing(option).into_iter().next())
+            .collect()
     }
 
     /// Fewer copies than outlive a loss.
-    pub(super) fn exceeded(&self) -> Option<Exceeded> {
-        (self.demand.copies < self.copies).then(|| Exceeded {
+    pub(super) fn exceeded(&self) -> Option<EngineLimit> {
+        (self.demand.copies < self.copies).then(|| EngineLimit {
             resource: "copies of each shard",
             needed: self.copies.into(),
             available: self.demand.copies.into(),
@@ -90,22 +92,22 @@ impl<'a> Range<'a> {
     }
 
     fn survives(&self) -> bool {
-        self.case.terms.policy.survives()
+        self.input.context.policy.survives()
     }
 
     fn load(&self) -> Load<'a> {
         let (demand, rules, copies) = (self.demand, self.rules, self.copies);
-        Load { demand, rules, profile: self.case.profile, copies }
+        Load { demand, rules, profile: self.input.profile, copies }
     }
 
-    /// The candidates of one count of virtual CPUs and footing; those with a
+    /// The candidates of one count of virtual CPUs and placement; those with a
     /// witness come last.
-    fn standing(&self, stand: Stand) -> Vec<Candidate> {
-        let ceiling = Ceiling::of(self.case.profile, stand.vcpus, stand.footing, 1.0);
+    fn standing(&self, option: CpuOption) -> Vec<Candidate> {
+        let ceiling = Ceiling::of(self.input.profile, option.vcpus, option.placement, 1.0);
         let kinds = |has_witness| {
-            let of = |memory| Kind { stand, ceiling, memory, has_witness };
+            let of = |memory| Kind { option, ceiling, memory, has_witness };
             let mut useful: Vec<Kind> = Vec::new();
-            for kind in self.sizes.memories(stand.vcpus).into_iter().map(of) {
+            for kind in self.sizes.memories(option.vcpus).into_iter().map(of) {
                 // More memory is worth it only where it makes instances fewer.
                 let floor = |kind: &Kind| self.floor(*kind).0;
                 if useful.last().is_none_or(|last| floor(&kind) < floor(last)) {
@@ -124,7 +126,7 @@ impl<'a> Range<'a> {
 
     /// Whether a third domain that only votes could make a majority.
     fn votes_apart(&self) -> bool {
-        let survive = &self.case.terms.policy.survive;
+        let survive = &self.input.context.policy.survive;
         let is_automatic = survive.iter().any(|one| one.quorum == spec::Quorum::Automatic);
         is_automatic && self.copies == 2 && self.domains > 2
     }
@@ -140,7 +142,7 @@ impl<'a> Range<'a> {
         if need == u64::MAX {
             return Vec::new();
         }
-        let room = self.case.room();
+        let room = self.input.room();
         let spread = Spread { need, floor, copies: self.copies.into() };
         let counts = if !self.survives() {
             (floor..=floor.saturating_add(MORE).min(room.max(floor))).collect()
@@ -208,20 +210,20 @@ impl<'a> Range<'a> {
                 groups: 1,
                 copies: self.copies,
                 instances: small(instances),
-                vcpus: kind.stand.vcpus,
+                vcpus: kind.option.vcpus,
                 memory_mib: kind.memory,
                 data_mib: self.sizes.volume(self.data(), instances),
                 witness: kind.has_witness.then(|| self.sizes.witness()),
             },
             capacity: Some(Capacity {
-                unit: self.case.profile.unit.clone(),
+                unit: self.input.profile.unit.clone(),
                 ceiling_per_s: kind.ceiling.ceiling,
                 usable_per_s: usable,
                 total_per_s: PerSecond::new(usable.get().saturating_mul(instances)),
                 demand_per_s: load.work(),
                 iops_per_s: iops,
                 binding,
-                footing: kind.stand.footing,
+                placement: kind.option.placement,
                 extrapolated: kind.ceiling.extrapolated || load.extrapolated(),
             }),
             unmet_per_s: PerSecond::ZERO,
@@ -255,7 +257,7 @@ mod tests {
     }
 
     fn found(demand: Demand, policy: &Policy, hosts: u32) -> Vec<Candidate> {
-        trial::with((Engine::Elasticsearch, demand), policy, hosts, |case| case.whole())
+        trial::with((Engine::Elasticsearch, demand), policy, hosts, |input| input.full())
     }
 
     fn host() -> Policy {
@@ -300,9 +302,9 @@ mod tests {
         }
         let sizes = |gib: u64| {
             let demand = demand(1, 0, 1, 2);
-            trial::with((Engine::Elasticsearch, demand), &host(), 3, |case| {
-                let crate::profile::Rules::Quorum(rules) = &case.profile.rules else { panic!() };
-                let sizes = Sizes { profile: case.profile, rules };
+            trial::with((Engine::Elasticsearch, demand), &host(), 3, |input| {
+                let crate::profile::Rules::Quorum(rules) = &input.profile.rules else { panic!() };
+                let sizes = Sizes { profile: input.profile, rules };
                 sizes.heap(Mebibytes::from_gib(gib))
             })
         };
@@ -339,12 +341,12 @@ mod tests {
     #[test]
     fn one_copy_outlives_nothing() {
         let one = demand(1_000, 0, 10, 1);
-        let case = (Engine::Elasticsearch, one.clone());
-        let exceeded = trial::with(case.clone(), &host(), 3, |case| case.exceeded()).unwrap();
+        let input = (Engine::Elasticsearch, one.clone());
+        let exceeded = trial::with(input.clone(), &host(), 3, |input| input.exceeded()).unwrap();
         assert_eq!((exceeded.needed, exceeded.available), (2, 1));
         assert_eq!(exceeded.remedy, "ask for copies: 2, or survive: none");
-        assert_eq!(trial::with(case.clone(), &host(), 3, |case| case.whole()), []);
-        assert!(!trial::with(case, &host(), 3, |case| case.beyond()).is_empty());
+        assert_eq!(trial::with(input.clone(), &host(), 3, |input| input.full()), []);
+        assert!(!trial::with(input, &host(), 3, |input| input.unconstrained()).is_empty());
         let free = found(one, &Policy::nothing(), 1);
         assert_eq!((free[0].layout.instances, free[0].leads, free[0].apart), (1, 1, None));
     }

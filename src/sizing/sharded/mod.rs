@@ -23,7 +23,7 @@ mod work;
 use std::collections::BTreeMap;
 
 use self::parts::Parts;
-use super::{Candidate, Case, Ceiling, Exceeded, Footing};
+use super::{Candidate, Ceiling, CpuPlacement, EngineLimit, SizingInput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{Profile, Sharded, ceil, real};
 use crate::spec::{Persistence, ShardedDemand};
@@ -44,7 +44,7 @@ pub(super) struct Range<'a> {
     demand: &'a ShardedDemand,
     rules: &'a Sharded,
     profile: &'a Profile,
-    case: &'a Case<'a>,
+    input: &'a SizingInput<'a>,
     copies: u32,
     /// Instances that could stand on the hosts if each took one core.
     room: u64,
@@ -52,35 +52,39 @@ pub(super) struct Range<'a> {
 
 /// An instance's virtual CPUs and how it stands.
 #[derive(Clone, Copy, Debug)]
-struct Stand {
+struct CpuOption {
     vcpus: u32,
-    footing: Footing,
+    placement: CpuPlacement,
 }
 
 impl<'a> Range<'a> {
     /// The layouts for that demand.
-    pub(super) fn new(demand: &'a ShardedDemand, rules: &'a Sharded, case: &'a Case) -> Self {
-        let copies = if case.terms.policy.survives() { 2 } else { 1 };
-        Self { demand, rules, profile: case.profile, case, copies, room: case.room() }
+    pub(super) fn new(
+        demand: &'a ShardedDemand,
+        rules: &'a Sharded,
+        input: &'a SizingInput,
+    ) -> Self {
+        let copies = if input.context.policy.survives() { 2 } else { 1 };
+        Self { demand, rules, profile: input.profile, input, copies, room: input.room() }
     }
 
     /// Those that serve the whole demand, fewest virtual CPUs, then groups first.
-    pub(super) fn whole(&self) -> Vec<Candidate> {
-        self.stands().flat_map(|stand| self.standing(stand)).collect()
+    pub(super) fn full(&self) -> Vec<Candidate> {
+        self.options().flat_map(|option| self.standing(option)).collect()
     }
 
     /// The smallest splits that would serve the demand if the engine set no limit
     /// to the processes of a cluster.
-    pub(super) fn beyond(&self) -> Vec<Candidate> {
-        self.stands().map(|stand| self.candidate(stand, self.fewest(stand).0)).collect()
+    pub(super) fn unconstrained(&self) -> Vec<Candidate> {
+        self.options().map(|option| self.candidate(option, self.fewest(option).0)).collect()
     }
 
     /// More processes than a cluster should have.
-    pub(super) fn exceeded(&self) -> Option<Exceeded> {
-        let fewest = self.stands().map(|stand| self.fewest(stand).0).min().unwrap_or(u64::MAX);
+    pub(super) fn exceeded(&self) -> Option<EngineLimit> {
+        let fewest = self.options().map(|option| self.fewest(option).0).min().unwrap_or(u64::MAX);
         let needed = fewest.saturating_mul(self.copies.into());
         let available = self.rules.cluster.processes_max.whole();
-        (needed > available).then(|| Exceeded {
+        (needed > available).then(|| EngineLimit {
             resource: "processes of one cluster",
             needed,
             available,
@@ -89,10 +93,10 @@ impl<'a> Range<'a> {
         })
     }
 
-    fn stands(&self) -> impl Iterator<Item = Stand> {
+    fn options(&self) -> impl Iterator<Item = CpuOption> {
         self.profile.shapes.vcpus.iter().flat_map(|vcpus| {
-            let footings = self.case.footings(*vcpus).into_iter();
-            footings.map(|footing| Stand { vcpus: *vcpus, footing })
+            let placements = self.input.placements(*vcpus).into_iter();
+            placements.map(|placement| CpuOption { vcpus: *vcpus, placement })
         })
     }
 
@@ -101,8 +105,8 @@ impl<'a> Range<'a> {
     }
 
     /// The fewest groups that serve the demand, and the limit that sets them.
-    fn fewest(&self, stand: Stand) -> (u64, Binding) {
-        let usable = self.ceiling(stand).usable.get();
+    fn fewest(&self, option: CpuOption) -> (u64, Binding) {
+        let usable = self.ceiling(option).usable.get();
         let work = self.work().get();
         let load = self.parts().groups_for(work, usable);
         let per_process = self.rules.memory.data_per_process_mib.whole();
@@ -121,8 +125,8 @@ impl<'a> Range<'a> {
         Parts { slots: self.rules.cluster.slots.whole(), most_groups: self.most_groups() }
     }
 
-    fn standing(&self, stand: Stand) -> Vec<Candidate> {
-        let (fewest, _) = self.fewest(stand);
+    fn standing(&self, option: CpuOption) -> Vec<Candidate> {
+        let (fewest, _) = self.fewest(option);
         // Beyond what could stand on the hosts only the fewest are kept, so that
         // the model can say by how much the hosts fall short.
         let room = (self.room / u64::from(self.copies)).max(fewest.saturating_add(1));
@@ -130,7 +134,7 @@ impl<'a> Range<'a> {
         let mut of_size: BTreeMap<Layout, u32> = BTreeMap::new();
         let mut found = Vec::new();
         for groups in steps(fewest, last) {
-            let candidate = self.candidate(stand, groups);
+            let candidate = self.candidate(option, groups);
             let size = Layout { groups: 0, instances: 0, ..candidate.layout.clone() };
             let seen = of_size.entry(size).or_default();
             *seen += 1;
@@ -144,11 +148,11 @@ impl<'a> Range<'a> {
         found
     }
 
-    fn candidate(&self, stand: Stand, groups: u64) -> Candidate {
+    fn candidate(&self, option: CpuOption, groups: u64) -> Candidate {
         let ShardedDemand { persistence, value_bytes, data_mib, writes_per_s, .. } = *self.demand;
         let data = Mebibytes::new(self.parts().largest(data_mib.get(), groups));
-        let (_, binding) = self.fewest(stand);
-        let ceiling = self.ceiling(stand);
+        let (_, binding) = self.fewest(option);
+        let ceiling = self.ceiling(option);
         let work = self.work();
         let total = ceiling.usable.get().saturating_mul(groups);
         let operations = self.parts().largest(work.get(), groups).min(ceiling.usable.get());
@@ -166,7 +170,7 @@ impl<'a> Range<'a> {
                 groups: groups_u32,
                 copies,
                 instances: groups_u32.saturating_mul(copies),
-                vcpus: stand.vcpus,
+                vcpus: option.vcpus,
                 memory_mib: sizes.memory(data),
                 data_mib: sizes.volume(data),
                 witness: None,
@@ -179,21 +183,21 @@ impl<'a> Range<'a> {
                 demand_per_s: work,
                 iops_per_s: iops,
                 binding,
-                footing: stand.footing,
+                placement: option.placement,
                 extrapolated: ceiling.extrapolated,
             }),
             unmet_per_s: PerSecond::ZERO,
             network: BitsPerSecond::new(ceil(real(operations) * bytes * 8.0)),
             iops,
             root_mib: None,
-            apart: self.case.terms.policy.survives().then_some(groups_u32),
+            apart: self.input.context.policy.survives().then_some(groups_u32),
             leads: groups_u32,
         }
     }
 
-    fn ceiling(&self, stand: Stand) -> Ceiling {
+    fn ceiling(&self, option: CpuOption) -> Ceiling {
         let (cost, beyond) = work::value_cost(self.rules, self.demand.value_bytes);
-        let ceiling = Ceiling::of(self.profile, stand.vcpus, stand.footing, cost);
+        let ceiling = Ceiling::of(self.profile, option.vcpus, option.placement, cost);
         Ceiling { extrapolated: ceiling.extrapolated || beyond, ..ceiling }
     }
 
@@ -223,7 +227,7 @@ mod tests {
     use crate::ids::ServiceName;
     use crate::plan::L3Use;
     use crate::profile::Profiles;
-    use crate::sizing::Terms;
+    use crate::sizing::SizingContext;
     use crate::spec::{Access, Demand, Engine, Persistence, Policy, Service};
     use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Topology};
     use crate::units::Bytes;
@@ -252,7 +256,7 @@ mod tests {
         Topology::new(vec![host("a"), host("b")])
     }
 
-    fn with<T>(policy: &Policy, reads: u64, data_gib: u64, f: impl FnOnce(&Case) -> T) -> T {
+    fn with<T>(policy: &Policy, reads: u64, data_gib: u64, f: impl FnOnce(&SizingInput) -> T) -> T {
         let profiles = Profiles::builtin().unwrap();
         let demand = ShardedDemand {
             reads_per_s: PerSecond::new(reads),
@@ -270,12 +274,12 @@ mod tests {
         };
         let topology = hosts();
         let straddling = std::collections::BTreeSet::new();
-        let terms = Terms { policy, topology: &topology, straddling };
-        f(&Case::new(&service, &profiles, &terms).unwrap())
+        let context = SizingContext { policy, topology: &topology, straddling };
+        f(&SizingInput::new(&service, &profiles, &context).unwrap())
     }
 
     fn found(reads: u64, data_gib: u64) -> Vec<Candidate> {
-        with(&Policy::surviving(Level::Host), reads, data_gib, |case| case.whole())
+        with(&Policy::surviving(Level::Host), reads, data_gib, |input| input.full())
     }
 
     #[test]
@@ -293,7 +297,7 @@ mod tests {
         for one in &all {
             let capacity = one.capacity.clone().unwrap();
             assert!(capacity.total_per_s >= capacity.demand_per_s);
-            assert_eq!(capacity.footing.l3, L3Use::Shared);
+            assert_eq!(capacity.placement.l3, L3Use::Shared);
             assert_eq!(one.unmet_per_s, PerSecond::ZERO);
             let same = all.iter().filter(|other| size(&other.layout) == size(&one.layout));
             assert!(same.count() <= 2);
@@ -302,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_share_of_the_demand_needs_less_and_leaves_the_rest() {
-        let all = with(&Policy::nothing(), 900_000, 96, |case| case.partial());
+        let all = with(&Policy::nothing(), 900_000, 96, |input| input.partial());
         for one in all {
             let capacity = one.capacity.unwrap();
             let (whole, total) = (capacity.demand_per_s.get(), capacity.total_per_s.get());

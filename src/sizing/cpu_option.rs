@@ -3,34 +3,36 @@
 
 use std::collections::BTreeMap;
 
-use super::{Candidate, Case, Footing, offered};
+use super::{Candidate, CpuPlacement, SizingInput, offered};
 
 /// An instance's virtual CPUs and how it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Stand {
+pub(super) struct CpuOption {
     pub vcpus: u32,
-    pub footing: Footing,
+    pub placement: CpuPlacement,
 }
 
-/// All of them, fewest virtual CPUs and best footings first.
-pub(super) fn all<'a>(case: &'a Case<'a>) -> impl Iterator<Item = Stand> + 'a {
-    case.profile.shapes.vcpus.iter().flat_map(|vcpus| {
-        let footings = case.footings(*vcpus).into_iter();
-        footings.map(|footing| Stand { vcpus: *vcpus, footing })
+/// All of them, fewest virtual CPUs and best placements first.
+pub(super) fn all<'a>(input: &'a SizingInput<'a>) -> impl Iterator<Item = CpuOption> + 'a {
+    input.profile.shapes.vcpus.iter().flat_map(|vcpus| {
+        let placements = input.placements(*vcpus).into_iter();
+        placements.map(|placement| CpuOption { vcpus: *vcpus, placement })
     })
 }
 
 /// The hosts that each way to stand is offered on.
-pub(super) struct Places(BTreeMap<Stand, Vec<bool>>);
+pub(super) struct Places(BTreeMap<CpuOption, Vec<bool>>);
 
 impl Places {
     /// Those of some candidates.
-    pub(super) fn of(case: &Case<'_>, all: &[Candidate]) -> Self {
-        let mut places: BTreeMap<Stand, Vec<bool>> = BTreeMap::new();
-        for stand in all.iter().filter_map(stand_of) {
-            places.entry(stand).or_insert_with(|| {
-                let hosts = case.terms.topology.hosts.iter();
-                hosts.map(|host| offered(host, stand.vcpus).is_as_good_as(stand.footing)).collect()
+    pub(super) fn of(input: &SizingInput<'_>, all: &[Candidate]) -> Self {
+        let mut places: BTreeMap<CpuOption, Vec<bool>> = BTreeMap::new();
+        for option in all.iter().filter_map(option_of) {
+            places.entry(option).or_insert_with(|| {
+                let hosts = input.context.topology.hosts.iter();
+                hosts
+                    .map(|host| offered(host, option.vcpus).is_as_good_as(option.placement))
+                    .collect()
             });
         }
         Self(places)
@@ -38,7 +40,7 @@ impl Places {
 
     /// Whether `one` can stand wherever `other` can.
     pub(super) fn cover(&self, one: &Candidate, other: &Candidate) -> bool {
-        let of = |candidate| stand_of(candidate).and_then(|stand| self.0.get(&stand));
+        let of = |candidate| option_of(candidate).and_then(|option| self.0.get(&option));
         let (Some(one), Some(other)) = (of(one), of(other)) else { return false };
         one.iter().zip(other).all(|(one, other)| *one || !*other)
     }
@@ -47,8 +49,8 @@ impl Places {
 /// The candidates of which no other one does the same with less: with no larger and
 /// no more instances, of which no fewer may share a failure domain, and which can
 /// stand wherever its own can.
-pub(super) fn undominated(case: &Case<'_>, all: Vec<Candidate>) -> Vec<Candidate> {
-    let places = Places::of(case, &all);
+pub(super) fn undominated(input: &SizingInput<'_>, all: Vec<Candidate>) -> Vec<Candidate> {
+    let places = Places::of(input, &all);
     let mut kept: Vec<bool> = vec![true; all.len()];
     for (at, one) in all.iter().enumerate() {
         let beaten = all.iter().zip(&kept).enumerate().any(|(by, (other, is_kept))| {
@@ -61,9 +63,9 @@ pub(super) fn undominated(case: &Case<'_>, all: Vec<Candidate>) -> Vec<Candidate
     all.into_iter().zip(kept).filter(|(_, keep)| *keep).map(|(one, _)| one).collect()
 }
 
-fn stand_of(candidate: &Candidate) -> Option<Stand> {
-    let footing = candidate.capacity.as_ref()?.footing;
-    Some(Stand { vcpus: candidate.layout.vcpus, footing })
+fn option_of(candidate: &Candidate) -> Option<CpuOption> {
+    let placement = candidate.capacity.as_ref()?.placement;
+    Some(CpuOption { vcpus: candidate.layout.vcpus, placement })
 }
 
 /// Whether `one` takes no more of anything than `other`.

@@ -1,6 +1,6 @@
 //! Where instances stand: whole cores, siblings, and the last-level cache.
 //!
-//! A host offers each count of virtual CPUs one [`Footing`], which holds on each
+//! A host offers each count of virtual CPUs one [`CpuPlacement`], which holds on each
 //! of its NUMA nodes:
 //!
 //! ```text
@@ -14,18 +14,18 @@
 //! Where L3 domains differ in size, `L` is the smallest, and an instance that
 //! takes exactly a smallest one is taken to share. An instance that would fit into
 //! one L3 domain may have to straddle two where others are in the way; what it
-//! really got is seen after the CPUs are given out, see [`Terms::straddling`].
+//! really got is seen after the CPUs are given out, see [`SizingContext::straddling`].
 //!
-//! [`Terms::straddling`]: super::Terms::straddling
+//! [`SizingContext::straddling`]: super::SizingContext::straddling
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Footing, L3Use};
+use crate::plan::{CpuPlacement, L3Use};
 use crate::topology::{Host, L3Domain, NumaNode, Topology};
 
 /// What a host offers an instance of that many virtual CPUs.
 #[must_use]
-pub fn offered(host: &Host, vcpus: u32) -> Footing {
+pub fn offered(host: &Host, vcpus: u32) -> CpuPlacement {
     let cores = vcpus.div_ceil(host.threads_per_core());
     let sizes: BTreeSet<u32> = host.numa.iter().flat_map(|node| &node.l3).map(size_of).collect();
     let smallest = sizes.first().copied().unwrap_or(1).max(1);
@@ -37,25 +37,25 @@ pub fn offered(host: &Host, vcpus: u32) -> Footing {
     } else {
         L3Use::Straddling
     };
-    Footing { cores, l3 }
+    CpuPlacement { cores, l3 }
 }
 
 /// What the hosts offer an instance of that many virtual CPUs, each once, best
 /// first.
 #[must_use]
-pub(super) fn of_hosts(topology: &Topology, vcpus: u32) -> Vec<Footing> {
+pub(super) fn of_hosts(topology: &Topology, vcpus: u32) -> Vec<CpuPlacement> {
     let found: BTreeSet<(L3Use, std::cmp::Reverse<u32>)> = topology
         .hosts
         .iter()
         .map(|host| offered(host, vcpus))
-        .map(|footing| (footing.l3, std::cmp::Reverse(footing.cores)))
+        .map(|placement| (placement.l3, std::cmp::Reverse(placement.cores)))
         .collect();
-    found.into_iter().map(|(l3, cores)| Footing { cores: cores.0, l3 }).collect()
+    found.into_iter().map(|(l3, cores)| CpuPlacement { cores: cores.0, l3 }).collect()
 }
 
 /// How an instance with these CPUs really stands on its NUMA node.
 #[must_use]
-pub fn taken(node: &NumaNode, cpus: &[u32]) -> Footing {
+pub fn taken(node: &NumaNode, cpus: &[u32]) -> CpuPlacement {
     let own = |cpu: &u32| cpus.contains(cpu);
     let touched: Vec<(u32, u32)> = node
         .l3
@@ -73,7 +73,7 @@ pub fn taken(node: &NumaNode, cpus: &[u32]) -> Footing {
         (_, true) => L3Use::Several,
         (_, false) => L3Use::Straddling,
     };
-    Footing { cores: touched.iter().map(|(used, _)| used).sum(), l3 }
+    CpuPlacement { cores: touched.iter().map(|(used, _)| used).sum(), l3 }
 }
 
 fn size_of(domain: &L3Domain) -> u32 {
