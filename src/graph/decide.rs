@@ -5,6 +5,8 @@
 //! because it is defined after them. Without it, a root or a seed of our name
 //! is what an interrupted run left: what it holds cannot be known, so it is
 //! made anew. Only data is never made anew.
+//!
+//! Why nothing but plan and world: `docs/resume.md`.
 
 use std::collections::BTreeMap;
 

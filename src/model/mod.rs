@@ -21,6 +21,8 @@
 //! | `wish.rs` | what `explain --why-not` asks for |
 //! | `prior.rs` | what stands already and should stay |
 //! | `objective.rs` | the tiers |
+//!
+//! Why counts: `docs/counts.md`.
 
 mod apart;
 mod choice;

@@ -1,4 +1,6 @@
 //! Spec -> plan: candidates, problem, solution, placement, instances.
+//!
+//! Why a second round may be needed: `docs/cpu-feedback.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

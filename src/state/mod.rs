@@ -3,6 +3,8 @@
 //!
 //! Nothing is decided from the journal. Whoever loses the state directory loses
 //! its history and nothing else.
+//!
+//! Why: `docs/resume.md`.
 
 pub mod journal;
 pub mod store;

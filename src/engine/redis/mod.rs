@@ -5,6 +5,8 @@
 //! one over the other, [`steps`] and [`differences`] are pure functions of it.
 //! Nothing here ever flushes or resets an instance. What differs between the two
 //! engines stands in [`crate::software`].
+//!
+//! Why steps and not a script: `docs/cluster-formation.md`.
 
 mod batch;
 mod check;

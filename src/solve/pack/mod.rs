@@ -12,6 +12,8 @@
 //! | `squeeze.rs` | hosts chosen first, then filled |
 //! | `fill.rs` | best fit, and better by taking hosts apart |
 //! | `balance.rs` | the busiest host relieved, and how far that can go |
+//!
+//! Why, and how the bound is proved: `docs/packing.md`.
 
 mod balance;
 mod columns;
