@@ -224,7 +224,7 @@ impl Search<'_> {
             }
             domains.into_values().collect()
         };
-        let apart = self.candidate.apart.unwrap_or(u32::MAX);
+        let apart = self.candidate.max_per_domain.unwrap_or(u32::MAX);
         let mut levels = self.spec.policy.levels();
         levels.all(|level| of(level, taken).iter().all(|(instances, _)| *instances <= apart))
             && self.voters_fit(taken)
@@ -239,7 +239,7 @@ impl Search<'_> {
         let automatic =
             self.spec.policy.survive.iter().filter(|one| one.quorum == Quorum::Automatic);
         let levels: Vec<Level> = automatic.map(|one| one.level).collect();
-        let leads = self.candidate.leads;
+        let leads = self.candidate.leaders;
         let witness = u32::from(self.candidate.layout.witness.is_some());
         self.choose(taken, leads - witness, &mut Vec::new(), &levels)
     }
@@ -269,7 +269,7 @@ impl Search<'_> {
             for ((host, (_, witness)), leads) in hosts.iter().zip(taken).zip(chosen) {
                 *domains.entry(host.failure_domain(*level)).or_default() += leads + witness;
             }
-            domains.values().all(|voters| 2 * voters < self.candidate.leads)
+            domains.values().all(|voters| 2 * voters < self.candidate.leaders)
         })
     }
 

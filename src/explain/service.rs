@@ -125,17 +125,17 @@ pub(super) fn totals(problem: &Problem, solution: &Solution) -> Option<Totals> {
     if unmet.is_some_and(|tier| tier.value > 0) {
         return None;
     }
-    let used: BTreeSet<usize> = solution.rooms.iter().map(|placed| placed.site).collect();
-    let sites = used.iter().filter_map(|site| problem.sites.get(*site));
+    let used: BTreeSet<usize> = solution.numa.iter().map(|placed| placed.host).collect();
+    let sites = used.iter().filter_map(|site| problem.hosts.get(*site));
     let mut totals = Totals {
         cost: sites.map(|site| site.host.cost).fold(0, u64::saturating_add),
         hosts: used.len() as u64,
         cores: 0,
         memory_mib: 0,
     };
-    for placed in &solution.rooms {
+    for placed in &solution.numa {
         let shape = problem.parts.get(placed.part)?.shapes.get(placed.shape)?;
-        let cores = problem.cores(placed.site, *shape);
+        let cores = problem.cores(placed.host, *shape);
         totals.cores = totals.cores.saturating_add(cores.saturating_mul(placed.count));
         let memory = shape.memory_mib.saturating_mul(placed.count);
         totals.memory_mib = totals.memory_mib.saturating_add(memory);

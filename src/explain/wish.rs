@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::service::totals;
 use super::{Totals, spec_of};
 use crate::ids::{HostName, ServiceName};
-use crate::model::{Kind, Problem, Wish};
+use crate::model::{PartKind, Problem, Requirement};
 use crate::plan::Plan;
 use crate::profile::Profiles;
 use crate::sizing::{Candidate, SizingContext, SizingInput};
@@ -64,11 +64,11 @@ pub fn why_not(
     let all: Vec<Vec<Candidate>> = inputs.iter().map(SizingInput::full).collect();
     let mut problem = Problem::new(&spec, all);
     let now = plan.on_host(host).filter(|one| &one.service == service).count() as u64;
-    let outcome = match problem.sites.iter().position(|site| &site.host.name == host) {
+    let outcome = match problem.hosts.iter().position(|site| &site.host.name == host) {
         None => Outcome::Broken(vec![format!("{host} does not carry the network's bridge")]),
         Some(site) => {
-            let wish = Wish { part, site, least: now.saturating_add(1) };
-            problem.wishes.push(wish);
+            let wish = Requirement { part, host: site, least: now.saturating_add(1) };
+            problem.requirements.push(wish);
             outcome(&problem, wish, limits)
         }
     };
@@ -76,7 +76,7 @@ pub fn why_not(
     Some(WhyNot { service, host, now, with, outcome })
 }
 
-fn outcome(problem: &Problem, wish: Wish, limits: &Limits) -> Outcome {
+fn outcome(problem: &Problem, wish: Requirement, limits: &Limits) -> Outcome {
     let refused = refused(problem, wish);
     if !refused.is_empty() {
         return Outcome::Broken(refused);
@@ -90,8 +90,8 @@ fn outcome(problem: &Problem, wish: Wish, limits: &Limits) -> Outcome {
 }
 
 /// Rules that refuse the wish whatever stands elsewhere.
-fn refused(problem: &Problem, wish: Wish) -> Vec<String> {
-    let (part, site) = (problem.parts.get(wish.part), problem.sites.get(wish.site));
+fn refused(problem: &Problem, wish: Requirement) -> Vec<String> {
+    let (part, site) = (problem.parts.get(wish.part), problem.hosts.get(wish.host));
     let Some((part, site)) = part.zip(site) else { return Vec::new() };
     let host = &site.host.name;
     let rejections = solve::rejections(problem);
@@ -105,14 +105,14 @@ fn refused(problem: &Problem, wish: Wish) -> Vec<String> {
         })
         .collect();
     match part.kind {
-        Kind::Fixed(Some(level)) if wish.least > 1 => {
+        PartKind::Fixed(Some(level)) if wish.least > 1 => {
             found.push(format!("Of {} at most one may stand in one {level}.", part.name));
         }
-        Kind::Fixed(_) => {}
-        Kind::Service(_) => {
+        PartKind::Fixed(_) => {}
+        PartKind::Service(_) => {
             let apart = part.candidates.iter().map(|one| {
                 let witness = u64::from(one.layout.witness.is_some());
-                one.apart.map_or(u64::MAX, |most| u64::from(most).saturating_add(witness))
+                one.max_per_domain.map_or(u64::MAX, |most| u64::from(most).saturating_add(witness))
             });
             let most = apart.max().unwrap_or(u64::MAX);
             if wish.least > most {

@@ -5,7 +5,7 @@
 //! Σ_r n[p,s,r] = Σ_l instances(l,s) · x[p,l]
 //! ```
 
-use super::problem::{Kind, Part, Problem};
+use super::problem::{Part, PartKind, Problem};
 use super::program::{Program, Sum};
 use super::variables::Variables;
 use crate::sizing::Candidate;
@@ -15,8 +15,8 @@ pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Progra
         let Some(layouts) = variables.layouts.get(index) else { continue };
         let chosen: Sum = layouts.iter().map(|var| (1, *var)).collect();
         match part.kind {
-            Kind::Service(_) => program.at_most(chosen, 1),
-            Kind::Fixed(_) => program.equal(chosen, 1),
+            PartKind::Service(_) => program.at_most(chosen, 1),
+            PartKind::Fixed(_) => program.equal(chosen, 1),
         }
         for (number, shape) in part.shapes.iter().enumerate() {
             let pairs = layouts.iter().zip(&part.candidates);

@@ -5,30 +5,30 @@
 //! Σ_{p,s} ceil(vcpus(s) / threads(h)) · n[p,s,r] <= cores(r) · u[h] + slack[r]
 //! ```
 
-use super::numa::{self, Resource};
+use super::numa::{self, NumaResource};
 use super::problem::{Problem, Shape};
 use super::program::{Program, Sum};
 use super::variables::Variables;
-use super::{Relaxed, Short};
+use super::{Elastic, Slack};
 
-const NEED: fn(&Problem, usize, Shape) -> u64 = |problem, site, shape| problem.cores(site, shape);
+const NEED: fn(&Problem, usize, Shape) -> u64 = |problem, host, shape| problem.cores(host, shape);
 
 pub(super) fn add(
     problem: &Problem,
     variables: &mut Variables,
     program: &mut Program,
-    relaxed: Relaxed,
+    elastic: Elastic,
 ) {
-    let cores = Resource {
+    let cores = NumaResource {
         name: "cores",
         need: NEED,
-        has: |room| room.cores,
-        slack: relaxed.cores.then_some(Short::Cores),
+        has: |numa| numa.cores,
+        slack: elastic.cores.then_some(Slack::Cores),
     };
     numa::add(problem, variables, program, &cores);
 }
 
 /// Cores taken on a NUMA node.
-pub(super) fn taken(problem: &Problem, variables: &Variables, site: usize, at: usize) -> Sum {
-    numa::taken(problem, variables, (site, at), NEED)
+pub(super) fn taken(problem: &Problem, variables: &Variables, host: usize, at: usize) -> Sum {
+    numa::taken(problem, variables, (host, at), NEED)
 }

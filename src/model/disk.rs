@@ -10,89 +10,96 @@
 //! On a host with one pool, `q` is the count on the host. A host whose pools are
 //! not known has room for no volume.
 
-use super::problem::{Problem, Shape, Site};
+use super::problem::{CandidateHost, Problem, Shape};
 use super::program::{Program, Sum, int};
-use super::variables::{Count, Variables};
-use super::{Relaxed, Short};
+use super::variables::{InstanceCount, Variables};
+use super::{Elastic, Slack};
 
 /// What the instances of a pool share.
-struct Resource {
+struct PoolResource {
     name: &'static str,
     /// What an instance takes.
     need: fn(Shape) -> u64,
     /// What each pool has, in the order of the host's pools; `None` for no limit.
-    has: fn(&Site) -> Vec<Option<u64>>,
+    has: fn(&CandidateHost) -> Vec<Option<u64>>,
     /// What the slack of the pool with these indices is called; `None` for no slack.
-    slack: Option<fn(usize, usize) -> Short>,
+    slack: Option<fn(usize, usize) -> Slack>,
 }
 
 pub(super) fn add(
     problem: &Problem,
     variables: &mut Variables,
     program: &mut Program,
-    relaxed: Relaxed,
+    elastic: Elastic,
 ) {
-    for (site, host) in problem.sites.iter().enumerate() {
-        if host.pools.len() > 1 {
-            link(problem, variables, program, site);
+    for (host, entry) in problem.hosts.iter().enumerate() {
+        if entry.pools.len() > 1 {
+            link(problem, variables, program, host);
         }
     }
-    let space = Resource {
+    let space = PoolResource {
         name: "disk",
         need: |shape| shape.disk_mib,
         // A host without a pool has room for no volume: a pool of nothing.
-        has: |site| match site.pools.as_slice() {
+        has: |host| match host.pools.as_slice() {
             [] => vec![Some(0)],
             pools => pools.iter().map(|(_, space)| Some(*space)).collect(),
         },
-        slack: relaxed.disk.then_some(Short::Disk),
+        slack: elastic.disk.then_some(Slack::Disk),
     };
-    let operations = Resource {
+    let operations = PoolResource {
         name: "iops",
         need: |shape| shape.iops_per_s,
-        has: |site| {
+        has: |host| {
             let known = |pool: &crate::topology::Pool| Some(pool.iops_per_s?.get());
-            site.pools.iter().map(|(pool, _)| known(pool)).collect()
+            host.pools.iter().map(|(pool, _)| known(pool)).collect()
         },
-        slack: relaxed.iops.then_some(Short::Iops),
+        slack: elastic.iops.then_some(Slack::Iops),
     };
     for resource in [space, operations] {
         share(problem, variables, program, &resource);
     }
 }
 
-fn share(problem: &Problem, variables: &mut Variables, program: &mut Program, resource: &Resource) {
-    for (site, host) in problem.sites.iter().enumerate() {
-        let single = host.pools.len() <= 1;
-        for (at, has) in (resource.has)(host).into_iter().enumerate() {
+fn share(
+    problem: &Problem,
+    variables: &mut Variables,
+    program: &mut Program,
+    resource: &PoolResource,
+) {
+    for (host, entry) in problem.hosts.iter().enumerate() {
+        let single = entry.pools.len() <= 1;
+        for (at, has) in (resource.has)(entry).into_iter().enumerate() {
             let Some(has) = has else { continue };
-            let need = |count: &Count| {
+            let need = |count: &InstanceCount| {
                 let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
                 Some((int((resource.need)(*shape)), count.var))
             };
             let mut row: Sum = if single {
-                variables.on_site(site).filter_map(need).collect()
+                variables.on_host(host).filter_map(need).collect()
             } else {
-                let here = variables.pools.iter().filter(|c| (c.site, c.at) == (site, at));
+                let here = variables.pools.iter().filter(|c| (c.host, c.at) == (host, at));
                 here.filter_map(need).collect()
             };
             if row.is_empty() {
                 continue;
             }
             if let Some(short) = resource.slack {
-                let slack = program.variable(format!("short {} {site} {at}", resource.name), None);
+                let slack = program.variable(format!("short {} {host} {at}", resource.name), None);
                 row.add(-1, slack);
-                variables.slacks.push((short(site, at), slack));
+                variables.slacks.push((short(host, at), slack));
             }
             program.at_most(row, int(has));
         }
     }
 }
 
-fn link(problem: &Problem, variables: &Variables, program: &mut Program, site: usize) {
+fn link(problem: &Problem, variables: &Variables, program: &mut Program, host: usize) {
     for (part, entry) in problem.parts.iter().enumerate() {
         for shape in 0..entry.shapes.len() {
-            let of = |count: &&Count| (count.part, count.shape, count.site) == (part, shape, site);
+            let of = |count: &&InstanceCount| {
+                (count.part, count.shape, count.host) == (part, shape, host)
+            };
             let mut row: Sum = variables.pools.iter().filter(of).map(|c| (1, c.var)).collect();
             for count in variables.counts.iter().filter(of) {
                 row.add(-1, count.var);

@@ -4,23 +4,23 @@
 //! Σ_{p,s} memory(s) · n[p,s,r] <= memory(r) · u[h] + slack[r]
 //! ```
 
-use super::numa::{self, Resource};
+use super::numa::{self, NumaResource};
 use super::problem::Problem;
 use super::program::Program;
 use super::variables::Variables;
-use super::{Relaxed, Short};
+use super::{Elastic, Slack};
 
 pub(super) fn add(
     problem: &Problem,
     variables: &mut Variables,
     program: &mut Program,
-    relaxed: Relaxed,
+    elastic: Elastic,
 ) {
-    let memory = Resource {
+    let memory = NumaResource {
         name: "memory",
         need: |_, _, shape| shape.memory_mib,
-        has: |room| room.memory_mib,
-        slack: relaxed.memory.then_some(Short::Memory),
+        has: |numa| numa.memory_mib,
+        slack: elastic.memory.then_some(Slack::Memory),
     };
     numa::add(problem, variables, program, &memory);
 }

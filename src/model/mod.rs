@@ -1,5 +1,5 @@
 //! Layouts × topology -> an integer program: which layout each service gets and
-//! how many of its instances stand on each NUMA node.
+//! how many of its instances go to each NUMA node.
 //!
 //! Instances of one size are interchangeable, so the variables are **counts**
 //! per (size, NUMA node), never a binary per VM. Which of a service's instances
@@ -14,17 +14,17 @@
 //! | `memory.rs` | memory per NUMA node |
 //! | `disk.rs` | space and I/O operations per pool |
 //! | `network.rs` | addresses of the deployment, bandwidth per host |
-//! | `apart.rs` | copies of a group in different failure domains |
+//! | `max_per_domain.rs` | copies of a group in different failure domains |
 //! | `quorum.rs` | no failure domain holds half of the masters |
 //! | `spread.rs` | fixed machines over failure domains |
 //! | `symmetry.rs` | equal hosts in one order |
-//! | `wish.rs` | what `explain --why-not` asks for |
-//! | `prior.rs` | what stands already and should stay |
+//! | `requirement.rs` | what `explain --why-not` requires |
+//! | `prior.rs` | what a prior plan has, which should stay |
 //! | `objective.rs` | the tiers |
 //!
 //! Why counts: `docs/counts.md`.
 
-mod apart;
+mod anti_affinity;
 mod choice;
 mod cores;
 mod disk;
@@ -36,20 +36,24 @@ mod prior;
 mod problem;
 mod program;
 mod quorum;
+mod requirement;
 mod spread;
 mod symmetry;
 mod variables;
-mod wish;
 
 pub use objective::{Goal, TIERS, bound_row, goal};
 pub use prior::Prior;
-pub use problem::{Kind, Part, Problem, ROOT_WITHOUT_IMAGE, Room, SEED, Shape, Site, Wish};
+pub use problem::{
+    CandidateHost, NumaCapacity, Part, PartKind, Problem, ROOT_WITHOUT_IMAGE, Requirement, SEED,
+    Shape,
+};
 pub use program::{Program, Row, Sense, Sum, Var, Variable};
-pub use variables::{Count, Variables};
+pub use variables::{InstanceCount, Variables};
 
-/// What a program may exceed, at a price: one family at a time, or none.
+/// Families of capacity rows that get slack variables: elastic programming, to find
+/// what makes a program infeasible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Relaxed {
+pub struct Elastic {
     /// Cores of a NUMA node.
     pub cores: bool,
     /// Memory of a NUMA node.
@@ -66,7 +70,7 @@ pub struct Relaxed {
 
 /// What a slack variable counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Short {
+pub enum Slack {
     /// Cores of the host with that index.
     Cores(usize),
     /// MiB of memory of the host with that index.
@@ -93,21 +97,22 @@ pub struct Model {
 impl Model {
     /// Builds the program of a problem.
     #[must_use]
-    pub fn new(problem: &Problem, relaxed: Relaxed) -> Self {
+    pub fn new(problem: &Problem, elastic: Elastic) -> Self {
         let mut program = Program::default();
-        let mut variables = Variables::new(problem, &mut program, relaxed);
+        let mut variables = Variables::new(problem, &mut program, elastic);
         choice::add(problem, &variables, &mut program);
-        cores::add(problem, &mut variables, &mut program, relaxed);
-        memory::add(problem, &mut variables, &mut program, relaxed);
-        disk::add(problem, &mut variables, &mut program, relaxed);
-        network::add(problem, &mut variables, &mut program, relaxed);
-        apart::add(problem, &variables, &mut program);
+        cores::add(problem, &mut variables, &mut program, elastic);
+        memory::add(problem, &mut variables, &mut program, elastic);
+        disk::add(problem, &mut variables, &mut program, elastic);
+        network::add(problem, &mut variables, &mut program, elastic);
+        anti_affinity::add(problem, &variables, &mut program);
         quorum::add(problem, &variables, &mut program);
         spread::add(problem, &variables, &mut program);
-        wish::add(problem, &variables, &mut program);
-        // A wish tells hosts apart that are alike, and so does what stands on them.
-        let are_told_apart = !problem.wishes.is_empty() || !problem.prior.is_empty();
-        if relaxed == Relaxed::default() && !are_told_apart {
+        requirement::add(problem, &variables, &mut program);
+        // A requirement names a host, and so does a prior instance: equal hosts are then
+        // no longer interchangeable.
+        let names_hosts = !problem.requirements.is_empty() || !problem.prior.is_empty();
+        if elastic == Elastic::default() && !names_hosts {
             symmetry::add(problem, &variables, &mut program);
         }
         Self { program, variables }

@@ -8,28 +8,28 @@
 
 use super::problem::Problem;
 use super::program::{Program, Sum, int};
-use super::variables::{Count, Variables};
-use super::{Relaxed, Short};
+use super::variables::{InstanceCount, Variables};
+use super::{Elastic, Slack};
 
 pub(super) fn add(
     problem: &Problem,
     variables: &mut Variables,
     program: &mut Program,
-    relaxed: Relaxed,
+    elastic: Elastic,
 ) {
-    addresses(problem, variables, program, relaxed);
-    for (site, host) in problem.sites.iter().enumerate() {
-        let Some(bandwidth) = host.host.network_bits_per_s else { continue };
+    addresses(problem, variables, program, elastic);
+    for (host, entry) in problem.hosts.iter().enumerate() {
+        let Some(bandwidth) = entry.host.network_bits_per_s else { continue };
         // In Mbit/s: the need rounded up, the bandwidth rounded down.
-        let bits = |count: &Count| {
+        let bits = |count: &InstanceCount| {
             let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
             Some((int(shape.bits_per_s.div_ceil(1_000_000)), count.var))
         };
-        let mut row: Sum = variables.on_site(site).filter_map(bits).collect();
-        if relaxed.bandwidth && !row.is_empty() {
-            let slack = program.variable(format!("short bandwidth {site}"), None);
+        let mut row: Sum = variables.on_host(host).filter_map(bits).collect();
+        if elastic.bandwidth && !row.is_empty() {
+            let slack = program.variable(format!("short bandwidth {host}"), None);
             row.add(-1, slack);
-            variables.slacks.push((Short::Bandwidth(site), slack));
+            variables.slacks.push((Slack::Bandwidth(host), slack));
         }
         if !row.is_empty() {
             program.at_most(row, int(bandwidth.get() / 1_000_000));
@@ -41,14 +41,14 @@ fn addresses(
     problem: &Problem,
     variables: &mut Variables,
     program: &mut Program,
-    relaxed: Relaxed,
+    elastic: Elastic,
 ) {
     let Some(addresses) = problem.addresses else { return };
     let mut all: Sum = variables.counts.iter().map(|count| (1, count.var)).collect();
-    if relaxed.addresses {
+    if elastic.addresses {
         let slack = program.variable("short addresses".to_owned(), None);
         all.add(-1, slack);
-        variables.slacks.push((Short::Addresses, slack));
+        variables.slacks.push((Slack::Addresses, slack));
     }
     program.at_most(all, int(addresses));
 }

@@ -4,43 +4,43 @@
 //! Σ_{p,s} need(s,h) · n[p,s,r] <= has(r) · u[h] + slack[r]
 //! ```
 
-use super::Short;
-use super::problem::{Problem, Room, Shape};
+use super::Slack;
+use super::problem::{NumaCapacity, Problem, Shape};
 use super::program::{Program, Sum, int};
-use super::variables::{Count, Variables};
+use super::variables::{InstanceCount, Variables};
 
 /// A resource of NUMA nodes.
-pub(super) struct Resource {
+pub(super) struct NumaResource {
     /// Its name.
     pub name: &'static str,
     /// What an instance of a shape takes on the host with that index.
     pub need: fn(&Problem, usize, Shape) -> u64,
     /// What a NUMA node has.
-    pub has: fn(&Room) -> u64,
+    pub has: fn(&NumaCapacity) -> u64,
     /// What the slack of the host with that index is called; `None` for no slack.
-    pub slack: Option<fn(usize) -> Short>,
+    pub slack: Option<fn(usize) -> Slack>,
 }
 
 pub(super) fn add(
     problem: &Problem,
     variables: &mut Variables,
     program: &mut Program,
-    resource: &Resource,
+    resource: &NumaResource,
 ) {
-    for (site, host) in problem.sites.iter().enumerate() {
-        for (at, room) in host.rooms.iter().enumerate() {
-            let mut row = taken(problem, variables, (site, at), resource.need);
+    for (host, entry) in problem.hosts.iter().enumerate() {
+        for (at, numa) in entry.numa.iter().enumerate() {
+            let mut row = taken(problem, variables, (host, at), resource.need);
             if row.is_empty() {
                 continue;
             }
             if let Some(short) = resource.slack {
-                let name = format!("short {} {site} {at}", resource.name);
+                let name = format!("short {} {host} {at}", resource.name);
                 let slack = program.variable(name, None);
                 row.add(-1, slack);
-                variables.slacks.push((short(site), slack));
+                variables.slacks.push((short(host), slack));
             }
-            if let Some(used) = variables.used.get(site) {
-                row.add(-int((resource.has)(room)), *used);
+            if let Some(used) = variables.used.get(host) {
+                row.add(-int((resource.has)(numa)), *used);
             }
             program.at_most(row, 0);
         }
@@ -51,12 +51,12 @@ pub(super) fn add(
 pub(super) fn taken(
     problem: &Problem,
     variables: &Variables,
-    (site, at): (usize, usize),
+    (host, at): (usize, usize),
     need: fn(&Problem, usize, Shape) -> u64,
 ) -> Sum {
-    let of = |count: &Count| {
+    let of = |count: &InstanceCount| {
         let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
-        Some((int(need(problem, site, *shape)), count.var))
+        Some((int(need(problem, host, *shape)), count.var))
     };
-    variables.in_room(site, at).filter_map(of).collect()
+    variables.on_numa(host, at).filter_map(of).collect()
 }

@@ -16,7 +16,7 @@ pub enum Goal {
     /// Instances of a prior plan that have no equal on their host.
     Moves,
     /// Instances that leave their NUMA node, against a prior plan.
-    Shifts,
+    NumaMoves,
     /// Services whose layout changes, against a prior plan.
     Layouts,
     /// Cores that instances take.
@@ -27,9 +27,9 @@ pub enum Goal {
     BusiestHost,
     /// Leading instances of each service in the failure domain where most are,
     /// summed.
-    MostLeads,
+    MostLeaders,
     /// Leading instances that leave their failure domain, against a prior plan.
-    Leads,
+    LeaderMoves,
 }
 
 impl Goal {
@@ -40,13 +40,13 @@ impl Goal {
             Self::Unmet => "unmet demand",
             Self::Cost => "cost of used hosts",
             Self::Moves => "instances that do not stay",
-            Self::Shifts => "instances that leave their NUMA node",
+            Self::NumaMoves => "instances that leave their NUMA node",
             Self::Layouts => "services that are split anew",
             Self::Cores => "cores",
             Self::Memory => "memory",
             Self::BusiestHost => "cores on the busiest host",
-            Self::MostLeads => "leading instances in one failure domain",
-            Self::Leads => "leading instances that change",
+            Self::MostLeaders => "leading instances in one failure domain",
+            Self::LeaderMoves => "leading instances that change",
         }
     }
 
@@ -59,14 +59,14 @@ impl Goal {
             Self::Cores | Self::BusiestHost => "cores",
             Self::Memory => "MiB",
             Self::Layouts => "services",
-            Self::Moves | Self::Shifts | Self::MostLeads | Self::Leads => "instances",
+            Self::Moves | Self::NumaMoves | Self::MostLeaders | Self::LeaderMoves => "instances",
         }
     }
 
     /// Whether it compares with a prior plan.
     #[must_use]
     pub const fn needs_prior(self) -> bool {
-        matches!(self, Self::Moves | Self::Shifts | Self::Layouts | Self::Leads)
+        matches!(self, Self::Moves | Self::NumaMoves | Self::Layouts | Self::LeaderMoves)
     }
 }
 
@@ -77,13 +77,13 @@ pub const TIERS: [Goal; 10] = [
     Goal::Unmet,
     Goal::Cost,
     Goal::Moves,
-    Goal::Shifts,
+    Goal::NumaMoves,
     Goal::Layouts,
     Goal::Cores,
     Goal::Memory,
     Goal::BusiestHost,
-    Goal::MostLeads,
-    Goal::Leads,
+    Goal::MostLeaders,
+    Goal::LeaderMoves,
 ];
 
 /// The sum that a goal minimises and the constant that is added to it. Spread
@@ -97,17 +97,17 @@ pub fn goal(
     match goal {
         Goal::Unmet => unmet(problem, variables),
         Goal::Cost => {
-            let costs = problem.sites.iter().map(|site| int(site.host.cost));
+            let costs = problem.hosts.iter().map(|host| int(host.host.cost));
             (costs.zip(variables.used.iter().copied()).collect(), 0)
         }
         Goal::Moves => prior::moves(problem, variables, program),
-        Goal::Shifts => (prior::shifts(problem, variables, program), 0),
+        Goal::NumaMoves => (prior::shifts(problem, variables, program), 0),
         Goal::Layouts => (prior::layouts(problem, variables, program), 0),
-        Goal::Leads => (prior::leads(problem, variables, program), 0),
+        Goal::LeaderMoves => (prior::leaders(problem, variables, program), 0),
         Goal::Cores => {
             let mut sum = Sum::default();
-            for (index, site) in problem.sites.iter().enumerate() {
-                for at in 0..site.rooms.len() {
+            for (index, host) in problem.hosts.iter().enumerate() {
+                for at in 0..host.numa.len() {
                     sum.add_sum(1, &taken(problem, variables, index, at));
                 }
             }
@@ -115,7 +115,7 @@ pub fn goal(
         }
         Goal::Memory => (memory(problem, variables), 0),
         Goal::BusiestHost => (busiest(problem, variables, program), 0),
-        Goal::MostLeads => (most_leads(problem, variables, program), 0),
+        Goal::MostLeaders => (most_leaders(problem, variables, program), 0),
     }
 }
 
@@ -153,9 +153,9 @@ fn memory(problem: &Problem, variables: &Variables) -> Sum {
 
 fn busiest(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
     let most = program.variable("cores on the busiest host".to_owned(), None);
-    for (index, site) in problem.sites.iter().enumerate() {
+    for (index, host) in problem.hosts.iter().enumerate() {
         let mut row = Sum::default();
-        for at in 0..site.rooms.len() {
+        for at in 0..host.numa.len() {
             row.add_sum(1, &taken(problem, variables, index, at));
         }
         row.add(-1, most);
@@ -164,13 +164,13 @@ fn busiest(problem: &Problem, variables: &Variables, program: &mut Program) -> S
     [(1, most)].into_iter().collect()
 }
 
-fn most_leads(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+fn most_leaders(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
     let mut sum = Sum::default();
     for (index, part) in problem.parts.iter().enumerate() {
         let mut most = None;
-        for (_, _, var) in variables.leads.iter().filter(|(part, _, _)| *part == index) {
+        for (_, _, var) in variables.leaders.iter().filter(|(part, _, _)| *part == index) {
             let most = *most.get_or_insert_with(|| {
-                program.variable(format!("leads of {} in one domain", part.name), None)
+                program.variable(format!("leaders of {} in one domain", part.name), None)
             });
             program.at_most([(1, *var), (-1, most)].into_iter().collect(), 0);
         }

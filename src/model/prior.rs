@@ -1,20 +1,20 @@
-//! What stands already, so that a new plan moves little of it:
+//! Deviation from a prior plan, which a new plan keeps small:
 //!
 //! ```text
 //! d[p,s,h] >= prior[p,s,h] - Σ_{r of h} n[p,s,r]      instances that leave host h
 //! d[p,s,r] >= prior[p,s,r] - n[p,s,r]                 instances that leave NUMA node r
-//! d[p]     >= 1 - Σ_{l as before} x[p,l]              services that are split anew
+//! d[p]     >= 1 - Σ_{l as before} x[p,l]              services whose layout changes
 //! d[p,f]   >= prior leads[p,f] - m[p,f]               leads that leave domain f
 //! ```
 //!
-//! A goal is the sum of its `d`. Each prior instance that finds no equal on its
-//! host is one: instances of a size are interchangeable, names are given later.
+//! A goal is the sum of its `d`. Instances of a size are interchangeable, so a prior
+//! instance counts as moved if its host has fewer of that size; names are given later.
 
 use std::collections::BTreeMap;
 
 use super::problem::{Problem, Shape};
 use super::program::{Program, Sum, int};
-use super::variables::{Count, Variables};
+use super::variables::{InstanceCount, Variables};
 use crate::plan::{Instance, Plan, Role};
 use crate::sizing::Candidate;
 
@@ -24,15 +24,15 @@ pub struct Prior {
     /// Index of the part.
     pub part: usize,
     /// Index of a shape of that size within the part: others differ in how they
-    /// must stand at least.
+    /// CPUs they need at least.
     pub shape: usize,
     /// Index of the host.
-    pub site: usize,
+    pub host: usize,
     /// Index of the NUMA node within the host; `None` where the host has another
     /// NUMA node now.
     pub at: Option<usize>,
     /// How many of them lead their group or vote.
-    pub leads: u64,
+    pub leaders: u64,
     /// How many.
     pub count: u64,
 }
@@ -47,26 +47,26 @@ impl Problem<'_> {
         let mut found: BTreeMap<Place, (u64, u64)> = BTreeMap::new();
         for instance in &plan.instances {
             let Some((part, shape)) = self.shape_of(instance) else { continue };
-            let is_here = |site: &super::Site| site.host.name == instance.host;
-            let Some(site) = self.sites.iter().position(is_here) else { continue };
-            let rooms = self.sites.get(site).map(|site| site.rooms.as_slice());
+            let is_here = |host: &super::CandidateHost| host.host.name == instance.host;
+            let Some(host) = self.hosts.iter().position(is_here) else { continue };
+            let numa = self.hosts.get(host).map(|host| host.numa.as_slice());
             let at =
-                rooms.and_then(|rooms| rooms.iter().position(|room| room.node.id == instance.numa));
-            let (count, leads) = found.entry((part, shape, site, at)).or_default();
+                numa.and_then(|numa| numa.iter().position(|numa| numa.node.id == instance.numa));
+            let (count, leaders) = found.entry((part, shape, host, at)).or_default();
             *count += 1;
             let is_lead =
                 matches!(instance.role, Role::Master | Role::Primary | Role::Voter | Role::Active);
-            *leads += u64::from(is_lead);
+            *leaders += u64::from(is_lead);
         }
-        self.split_before = self.as_before(plan);
+        self.prior_layouts = self.as_before(plan);
         let entries = found.into_iter();
         self.prior = entries
-            .map(|((part, shape, site, at), (count, leads))| Prior {
+            .map(|((part, shape, host, at), (count, leaders))| Prior {
                 part,
                 shape,
-                site,
+                host,
                 at,
-                leads,
+                leaders,
                 count,
             })
             .collect();
@@ -75,7 +75,7 @@ impl Problem<'_> {
     }
 
     /// By service that is in a prior plan the candidates that are split as it was:
-    /// those that also stand as well, if there are any.
+    /// those that also have CPUs as good, if there are any.
     fn as_before(&self, plan: &Plan) -> Vec<(usize, Vec<usize>)> {
         let mut found = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {
@@ -85,12 +85,12 @@ impl Problem<'_> {
                 let numbered = part.candidates.iter().enumerate();
                 numbered.filter(|(_, one)| one.layout == old.layout)
             };
-            let stands = |one: &Candidate| {
+            let has_same_cpus = |one: &Candidate| {
                 one.capacity.as_ref().map(|capacity| capacity.placement)
                     == Some(old.capacity.placement)
             };
             let mut same: Vec<usize> =
-                all().filter(|(_, one)| stands(one)).map(|(at, _)| at).collect();
+                all().filter(|(_, one)| has_same_cpus(one)).map(|(at, _)| at).collect();
             if same.is_empty() {
                 same = all().map(|(at, _)| at).collect();
             }
@@ -128,11 +128,11 @@ impl Problem<'_> {
 pub(super) fn moves(problem: &Problem, variables: &Variables, program: &mut Program) -> (Sum, i64) {
     let mut by_host: BTreeMap<(usize, usize, usize), u64> = BTreeMap::new();
     for one in &problem.prior {
-        *by_host.entry((one.part, one.shape, one.site)).or_default() += one.count;
+        *by_host.entry((one.part, one.shape, one.host)).or_default() += one.count;
     }
-    let losses = by_host.into_iter().map(|((part, shape, site), count)| {
+    let losses = by_host.into_iter().map(|((part, shape, host), count)| {
         let here = variables
-            .on_site(site)
+            .on_host(host)
             .filter(|n| n.part == part && problem.are_of_one_size(part, n.shape, shape));
         (count, here.map(|n| (1, n.var)).collect())
     });
@@ -141,12 +141,13 @@ pub(super) fn moves(problem: &Problem, variables: &Variables, program: &mut Prog
 
 /// Instances that leave their NUMA node, on hosts that have several.
 pub(super) fn shifts(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
-    let several = |site: usize| problem.sites.get(site).is_some_and(|site| site.rooms.len() > 1);
+    let several = |host: usize| problem.hosts.get(host).is_some_and(|host| host.numa.len() > 1);
     let losses = problem.prior.iter().filter_map(|one| {
-        let at = one.at.filter(|_| several(one.site))?;
-        let here = variables.in_room(one.site, at);
-        let same =
-            |n: &&Count| n.part == one.part && problem.are_of_one_size(n.part, n.shape, one.shape);
+        let at = one.at.filter(|_| several(one.host))?;
+        let here = variables.on_numa(one.host, at);
+        let same = |n: &&InstanceCount| {
+            n.part == one.part && problem.are_of_one_size(n.part, n.shape, one.shape)
+        };
         let here = here.filter(same);
         Some((one.count, here.map(|n| (1, n.var)).collect()))
     });
@@ -155,7 +156,7 @@ pub(super) fn shifts(problem: &Problem, variables: &Variables, program: &mut Pro
 
 /// Services that have another layout.
 pub(super) fn layouts(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
-    let losses = problem.split_before.iter().filter_map(|(part, candidates)| {
+    let losses = problem.prior_layouts.iter().filter_map(|(part, candidates)| {
         let layouts = variables.layouts.get(*part)?;
         let same = candidates.iter().filter_map(|at| layouts.get(*at));
         Some((1, same.map(|var| (1, *var)).collect()))
@@ -164,14 +165,14 @@ pub(super) fn layouts(problem: &Problem, variables: &Variables, program: &mut Pr
 }
 
 /// Leading instances that leave their failure domain.
-pub(super) fn leads(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
-    let Some(level) = problem.lead_level() else { return Sum::default() };
+pub(super) fn leaders(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+    let Some(level) = problem.leader_level() else { return Sum::default() };
     let domains = problem.domains(level);
-    let losses = variables.leads.iter().filter_map(|(part, domain, var)| {
-        let (_, sites) = domains.get(*domain)?;
+    let losses = variables.leaders.iter().filter_map(|(part, domain, var)| {
+        let (_, hosts) = domains.get(*domain)?;
         let here =
-            problem.prior.iter().filter(|one| one.part == *part && sites.contains(&one.site));
-        let count: u64 = here.map(|one| one.leads).sum();
+            problem.prior.iter().filter(|one| one.part == *part && hosts.contains(&one.host));
+        let count: u64 = here.map(|one| one.leaders).sum();
         (count > 0).then(|| (count, [(1, *var)].into_iter().collect()))
     });
     lost(losses.collect(), program)

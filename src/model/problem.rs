@@ -24,30 +24,30 @@ pub struct Problem<'a> {
     /// Services, then fixed machines, in the order of the spec.
     pub parts: Vec<Part>,
     /// Hosts that carry the network, in canonical order.
-    pub sites: Vec<Site<'a>>,
+    pub hosts: Vec<CandidateHost<'a>>,
     /// Kinds of failure domain whose loss the plan survives, smallest first.
     pub survive: Vec<Survive>,
     /// Addresses that instances may have; `None` where none are planned.
     pub addresses: Option<u64>,
-    /// Wishes beyond the rules; none where a plan is made.
-    pub wishes: Vec<Wish>,
-    /// What a prior plan has on the hosts; none where there is none, or where
-    /// nobody minds moves.
+    /// Rows beyond the rules; none where a plan is made.
+    pub requirements: Vec<Requirement>,
+    /// Instances of a prior plan by host; none where there is no prior plan, or where
+    /// moves are no objective.
     pub prior: Vec<Prior>,
-    /// Instances of a prior plan whose host, service or size there is no more.
+    /// Instances of a prior plan whose host, service or size is gone.
     pub cannot_stay: u64,
-    /// Services with the indices of the candidates that are split as a prior plan
-    /// has them.
-    pub split_before: Vec<(usize, Vec<usize>)>,
+    /// Services with the indices of the candidates whose layout is that of a prior
+    /// plan.
+    pub prior_layouts: Vec<(usize, Vec<usize>)>,
 }
 
-/// A wish: that many instances of a part, or more, on a host.
+/// A requirement: that many instances of a part, or more, on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct Requirement {
     /// Index of the part.
     pub part: usize,
     /// Index of the host.
-    pub site: usize,
+    pub host: usize,
     /// How many.
     pub least: u64,
 }
@@ -58,7 +58,7 @@ pub struct Part {
     /// Its name.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PartKind,
     /// The ways to split it.
     pub candidates: Vec<Candidate>,
     /// The sizes of instances that these have, each once.
@@ -67,7 +67,7 @@ pub struct Part {
 
 /// What a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PartKind {
     /// A service of that kind of cluster.
     Service(Cluster),
     /// Fixed machines, at most one per failure domain of that level.
@@ -91,26 +91,26 @@ pub struct Shape {
     pub iops_per_s: u64,
     /// Whether it is the instance that only votes.
     pub is_witness: bool,
-    /// How it must stand at least; `None` where any host will do.
+    /// The CPUs it needs at least; `None` where any host will do.
     pub placement: Option<CpuPlacement>,
 }
 
 /// A host and the NUMA nodes that can take instances.
 #[derive(Clone, Debug)]
-pub struct Site<'a> {
+pub struct CandidateHost<'a> {
     /// The host.
     pub host: &'a Host,
     /// Index among hosts that are alike in everything but name.
     pub class: usize,
     /// Its NUMA nodes.
-    pub rooms: Vec<Room<'a>>,
+    pub numa: Vec<NumaCapacity<'a>>,
     /// Its pools with the space that plans may use, largest first, then by name.
     pub pools: Vec<(&'a Pool, u64)>,
 }
 
 /// A NUMA node.
 #[derive(Clone, Copy, Debug)]
-pub struct Room<'a> {
+pub struct NumaCapacity<'a> {
     /// The node.
     pub node: &'a NumaNode,
     /// Cores for VMs.
@@ -120,25 +120,25 @@ pub struct Room<'a> {
 }
 
 impl<'a> Problem<'a> {
-    /// Makes a problem of a spec and the candidates of its services, which stand
+    /// Makes a problem of a spec and the candidates of its services, which are
     /// in the order of the spec.
     #[must_use]
     pub fn new(spec: &'a Spec, candidates: Vec<Vec<Candidate>>) -> Self {
         let image = spec.image.as_ref().map(|image| image.virtual_size_mib);
         let root = image.unwrap_or(ROOT_WITHOUT_IMAGE);
         let services = spec.services.iter().zip(candidates).map(|(service, candidates)| {
-            let kind = Kind::Service(service.engine.cluster());
+            let kind = PartKind::Service(service.engine.cluster());
             Part::new(service.name.to_string(), kind, candidates, root)
         });
         let fixed = spec.vms.iter().map(|vm: &FixedVm| {
             let only = vec![crate::sizing::fixed(vm)];
-            Part::new(vm.name.to_string(), Kind::Fixed(vm.spread), only, root)
+            Part::new(vm.name.to_string(), PartKind::Fixed(vm.spread), only, root)
         });
         let parts: Vec<Part> = services.chain(fixed).collect();
         let sizes: Vec<u64> =
             parts.iter().flat_map(|part| &part.shapes).map(|shape| shape.memory_mib).collect();
         // Each pool that holds roots also holds the image they are overlays on.
-        let sites = sites(spec, &sizes, image.unwrap_or(Mebibytes::ZERO));
+        let hosts = hosts(spec, &sizes, image.unwrap_or(Mebibytes::ZERO));
         let addresses = spec.network.as_ref().map(|network| {
             let (first, last) = (u32::from(network.first), u32::from(network.last));
             let all = u64::from(last).saturating_add(1).saturating_sub(first.into());
@@ -148,27 +148,27 @@ impl<'a> Problem<'a> {
         });
         Self {
             parts,
-            sites,
+            hosts,
             survive: spec.policy.survive.clone(),
             addresses,
-            wishes: Vec::new(),
+            requirements: Vec::new(),
             prior: Vec::new(),
             cannot_stay: 0,
-            split_before: Vec::new(),
+            prior_layouts: Vec::new(),
         }
     }
 
     /// The level whose failure domains leading instances are counted in: the
     /// smallest that is promised.
     #[must_use]
-    pub fn lead_level(&self) -> Option<Level> {
+    pub fn leader_level(&self) -> Option<Level> {
         self.survive.first().map(|survive| survive.level)
     }
 
-    /// The level whose failure domains copies of a group stand apart in: the
+    /// The level of the failure domains that no two copies of a group share: the
     /// widest that is promised. Smaller ones lie within it.
     #[must_use]
-    pub fn apart_level(&self) -> Option<Level> {
+    pub fn anti_affinity_level(&self) -> Option<Level> {
         self.survive.last().map(|survive| survive.level)
     }
 
@@ -178,13 +178,13 @@ impl<'a> Problem<'a> {
         automatic.map(|survive| survive.level)
     }
 
-    /// Whether an instance of `shape` is fast enough on the host with that index.
+    /// Whether the host with that index has CPUs that are good enough for `shape`.
     #[must_use]
-    pub fn may_stand(&self, site: usize, shape: Shape) -> bool {
+    pub fn is_eligible(&self, host: usize, shape: Shape) -> bool {
         shape.placement.is_none_or(|needed| {
-            self.sites
-                .get(site)
-                .is_some_and(|site| offered(site.host, shape.vcpus).is_as_good_as(needed))
+            self.hosts
+                .get(host)
+                .is_some_and(|host| offered(host.host, shape.vcpus).is_as_good_as(needed))
         })
     }
 
@@ -192,10 +192,10 @@ impl<'a> Problem<'a> {
     #[must_use]
     pub fn domains(&self, level: Level) -> Vec<(String, Vec<usize>)> {
         let mut found: Vec<(String, Vec<usize>)> = Vec::new();
-        for (index, site) in self.sites.iter().enumerate() {
-            let name = site.host.failure_domain(level);
+        for (index, host) in self.hosts.iter().enumerate() {
+            let name = host.host.failure_domain(level);
             match found.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, sites)) => sites.push(index),
+                Some((_, hosts)) => hosts.push(index),
                 None => found.push((name, vec![index])),
             }
         }
@@ -204,13 +204,13 @@ impl<'a> Problem<'a> {
 
     /// Cores that an instance of `shape` takes on the host with that index.
     #[must_use]
-    pub fn cores(&self, site: usize, shape: Shape) -> u64 {
-        self.sites.get(site).map_or(0, |site| cores_on(site.host, shape.vcpus).into())
+    pub fn cores(&self, host: usize, shape: Shape) -> u64 {
+        self.hosts.get(host).map_or(0, |host| cores_on(host.host, shape.vcpus).into())
     }
 }
 
 impl Part {
-    fn new(name: String, kind: Kind, candidates: Vec<Candidate>, root: Mebibytes) -> Self {
+    fn new(name: String, kind: PartKind, candidates: Vec<Candidate>, root: Mebibytes) -> Self {
         let mut shapes: Vec<Shape> = Vec::new();
         for shape in candidates.iter().flat_map(|candidate| Shape::all_of(candidate, root)) {
             // Layouts of one size differ in groups, so in the share of traffic:
@@ -246,7 +246,7 @@ impl Part {
     /// Whether its leading instances vote, so that a majority of them must stay.
     #[must_use]
     pub const fn votes(&self) -> bool {
-        matches!(self.kind, Kind::Service(Cluster::Sharded | Cluster::Quorum))
+        matches!(self.kind, PartKind::Service(Cluster::Sharded | Cluster::Quorum))
     }
 }
 
@@ -296,7 +296,7 @@ impl Shape {
 
 /// Hosts in canonical order. A host without the network's bridge cannot take an
 /// instance and is left out.
-fn sites<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<Site<'a>> {
+fn hosts<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<CandidateHost<'a>> {
     let bridge = spec.network.as_ref().map(|network| &network.bridge);
     let carries = |host: &&Host| bridge.is_none_or(|bridge| host.bridges.contains(bridge));
     let mut classes: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
@@ -306,7 +306,7 @@ fn sites<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<Site<'a>> {
     let mut found = Vec::new();
     for (class, (_, mut hosts)) in classes.into_iter().enumerate() {
         hosts.sort_by_key(|host| &host.name);
-        found.extend(hosts.into_iter().map(|host| Site::new(host, class, sizes, image)));
+        found.extend(hosts.into_iter().map(|host| CandidateHost::new(host, class, sizes, image)));
     }
     found
 }
@@ -327,9 +327,9 @@ fn signature(host: &Host) -> String {
     format!("{cost:020} {hypervisor:?} {numa:?} {pools:?} {network_bits_per_s:?} {labels:?}")
 }
 
-impl<'a> Site<'a> {
+impl<'a> CandidateHost<'a> {
     fn new(host: &'a Host, class: usize, sizes: &[u64], image: Mebibytes) -> Self {
-        let rooms = host.numa.iter().map(|node| Room {
+        let numa = host.numa.iter().map(|node| NumaCapacity {
             node,
             cores: node.allocatable_cores().into(),
             memory_mib: usable_memory(node, sizes),
@@ -339,8 +339,8 @@ impl<'a> Site<'a> {
             .iter()
             .map(|pool| (pool, pool.capacity_mib.saturating_sub(image).get()))
             .collect();
-        pools.sort_by(|(a, room), (b, other)| other.cmp(room).then_with(|| a.name.cmp(&b.name)));
-        Self { host, class, rooms: rooms.collect(), pools }
+        pools.sort_by(|(a, space), (b, other)| other.cmp(space).then_with(|| a.name.cmp(&b.name)));
+        Self { host, class, numa: numa.collect(), pools }
     }
 }
 

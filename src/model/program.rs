@@ -13,13 +13,13 @@ impl Var {
     }
 }
 
-/// An integer variable from 0 to `most`.
+/// An integer variable from 0 to `upper`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// Name, for people.
     pub name: String,
     /// Upper bound, if there is one.
-    pub most: Option<i64>,
+    pub upper: Option<i64>,
 }
 
 /// A sum of variables with integer coefficients.
@@ -115,22 +115,22 @@ pub struct Program {
 
 impl Program {
     /// Adds a variable.
-    pub fn variable(&mut self, name: String, most: Option<u64>) -> Var {
-        self.variables.push(Variable { name, most: most.map(int) });
+    pub fn variable(&mut self, name: String, upper: Option<u64>) -> Var {
+        self.variables.push(Variable { name, upper: upper.map(int) });
         Var(self.variables.len() - 1)
     }
 
-    /// Keeps a variable at 0 from here on.
-    pub fn close(&mut self, var: Var) {
+    /// Fixes a variable at 0 from here on.
+    pub fn fix_at_zero(&mut self, var: Var) {
         if let Some(variable) = self.variables.get_mut(var.0) {
-            variable.most = Some(0);
+            variable.upper = Some(0);
         }
     }
 
     /// Whether a variable can only be 0.
     #[must_use]
-    pub fn is_closed(&self, var: Var) -> bool {
-        self.variables.get(var.0).is_some_and(|variable| variable.most == Some(0))
+    pub fn is_fixed_at_zero(&self, var: Var) -> bool {
+        self.variables.get(var.0).is_some_and(|variable| variable.upper == Some(0))
     }
 
     /// Adds `sum <= right`.

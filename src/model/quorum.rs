@@ -16,24 +16,25 @@ use super::program::{Program, Sum};
 use super::variables::Variables;
 
 pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Program) {
-    let Some(lead_level) = problem.lead_level() else { return };
-    let small = problem.domains(lead_level);
+    let Some(leader_level) = problem.leader_level() else { return };
+    let small = problem.domains(leader_level);
     let levels: Vec<_> = problem.quorum_levels().collect();
     for (part, entry) in problem.parts.iter().enumerate().filter(|(_, part)| part.votes()) {
         if entry.candidates.is_empty() {
             continue;
         }
         let voters =
-            of_layout(problem, variables, part, |one| i64::from(one.leads).saturating_sub(1));
-        for (_, sites) in levels.iter().flat_map(|level| problem.domains(*level)) {
+            of_layout(problem, variables, part, |one| i64::from(one.leaders).saturating_sub(1));
+        for (_, hosts) in levels.iter().flat_map(|level| problem.domains(*level)) {
             let within = |domain: usize| {
-                small.get(domain).is_some_and(|(_, inner)| inner.iter().all(|s| sites.contains(s)))
+                small.get(domain).is_some_and(|(_, inner)| inner.iter().all(|s| hosts.contains(s)))
             };
             let mut row = Sum::default();
-            for (_, _, var) in variables.leads.iter().filter(|(p, d, _)| *p == part && within(*d)) {
+            for (_, _, var) in variables.leaders.iter().filter(|(p, d, _)| *p == part && within(*d))
+            {
                 row.add(2, *var);
             }
-            row.add_sum(2, &variables.on(part, &sites, true));
+            row.add_sum(2, &variables.on(part, &hosts, true));
             row.add_sum(-1, &voters);
             program.at_most(row, 0);
         }

@@ -14,17 +14,17 @@ use std::collections::BTreeMap;
 
 use super::problem::{Part, Problem, Shape};
 use super::program::{Program, Sum, Var};
-use super::{Relaxed, Short};
+use super::{Elastic, Slack};
 
 /// A count of instances of one shape at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
+pub struct InstanceCount {
     /// Index of the part.
     pub part: usize,
     /// Index of the shape within the part.
     pub shape: usize,
     /// Index of the host.
-    pub site: usize,
+    pub host: usize,
     /// Index of the NUMA node within the host, or of the pool.
     pub at: usize,
     /// Whether it counts witnesses.
@@ -39,24 +39,24 @@ pub struct Variables {
     /// `x[p,l]`, by part and candidate.
     pub layouts: Vec<Vec<Var>>,
     /// `n[p,s,r]`.
-    pub counts: Vec<Count>,
+    pub counts: Vec<InstanceCount>,
     /// `q[p,s,k]`.
-    pub pools: Vec<Count>,
+    pub pools: Vec<InstanceCount>,
     /// `m[p,d]`: part, domain, variable.
-    pub leads: Vec<(usize, usize, Var)>,
+    pub leaders: Vec<(usize, usize, Var)>,
     /// `u[h]`, by host.
     pub used: Vec<Var>,
     /// What may be exceeded.
-    pub slacks: Vec<(Short, Var)>,
+    pub slacks: Vec<(Slack, Var)>,
     /// Indices in `counts` by host, ascending: with thousands of hosts, going
     /// through all counts for each of them takes minutes.
-    by_site: BTreeMap<usize, Vec<usize>>,
+    by_host: BTreeMap<usize, Vec<usize>>,
 }
 
 impl Variables {
     /// Adds the variables of a problem to a program. An instance that can never
-    /// stand on a NUMA node has no variable there.
-    pub(super) fn new(problem: &Problem, program: &mut Program, relaxed: Relaxed) -> Self {
+    /// be on a NUMA node has no variable there.
+    pub(super) fn new(problem: &Problem, program: &mut Program, elastic: Elastic) -> Self {
         let mut found = Self::default();
         for (part, entry) in problem.parts.iter().enumerate() {
             let name = &entry.name;
@@ -67,22 +67,22 @@ impl Variables {
                 .push(choices.map(|index| program.variable(layout(index), Some(1))).collect());
             for (shape, size) in entry.shapes.iter().enumerate() {
                 let most = most(problem, part, *size);
-                found.add_counts(problem, program, relaxed, (part, shape, *size), most);
+                found.add_counts(problem, program, elastic, (part, shape, *size), most);
                 found.add_pools(problem, program, (part, shape), most);
             }
         }
-        if let Some(level) = problem.lead_level() {
+        if let Some(level) = problem.leader_level() {
             let domains = problem.domains(level).len();
             for (part, entry) in problem.parts.iter().enumerate() {
-                let leads = entry.candidates.iter().any(|candidate| candidate.leads > 0);
-                for domain in (0..domains).filter(|_| leads) {
+                let leaders = entry.candidates.iter().any(|candidate| candidate.leaders > 0);
+                for domain in (0..domains).filter(|_| leaders) {
                     let var = program.variable(format!("m {} {domain}", entry.name), None);
-                    found.leads.push((part, domain, var));
+                    found.leaders.push((part, domain, var));
                 }
             }
         }
-        for site in &problem.sites {
-            found.used.push(program.variable(format!("u {}", site.host.name), Some(1)));
+        for host in &problem.hosts {
+            found.used.push(program.variable(format!("u {}", host.host.name), Some(1)));
         }
         found
     }
@@ -91,29 +91,29 @@ impl Variables {
         &mut self,
         problem: &Problem,
         program: &mut Program,
-        relaxed: Relaxed,
+        elastic: Elastic,
         (part, shape, size): (usize, usize, Shape),
         most: u64,
     ) {
-        for (site, host) in problem.sites.iter().enumerate() {
-            if !problem.may_stand(site, size) {
+        for (host, entry) in problem.hosts.iter().enumerate() {
+            if !problem.is_eligible(host, size) {
                 continue;
             }
-            let cores = problem.cores(site, size).max(1);
-            for (at, room) in host.rooms.iter().enumerate() {
+            let cores = problem.cores(host, size).max(1);
+            for (at, numa) in entry.numa.iter().enumerate() {
                 let mut fit = most;
-                if !relaxed.cores {
-                    fit = fit.min(room.cores / cores);
+                if !elastic.cores {
+                    fit = fit.min(numa.cores / cores);
                 }
-                if !relaxed.memory {
-                    fit = fit.min(room.memory_mib / size.memory_mib.max(1));
+                if !elastic.memory {
+                    fit = fit.min(numa.memory_mib / size.memory_mib.max(1));
                 }
                 if fit > 0 {
-                    let name = format!("n {part} {shape} {} {at}", host.host.name);
+                    let name = format!("n {part} {shape} {} {at}", entry.host.name);
                     let var = program.variable(name, Some(fit));
-                    self.by_site.entry(site).or_default().push(self.counts.len());
+                    self.by_host.entry(host).or_default().push(self.counts.len());
                     let is_witness = size.is_witness;
-                    self.counts.push(Count { part, shape, site, at, is_witness, var });
+                    self.counts.push(InstanceCount { part, shape, host, at, is_witness, var });
                 }
             }
         }
@@ -126,31 +126,31 @@ impl Variables {
         (part, shape): (usize, usize),
         most: u64,
     ) {
-        for (site, host) in problem.sites.iter().enumerate() {
-            for at in (0..host.pools.len()).filter(|_| host.pools.len() > 1) {
-                let name = format!("q {part} {shape} {} {at}", host.host.name);
+        for (host, entry) in problem.hosts.iter().enumerate() {
+            for at in (0..entry.pools.len()).filter(|_| entry.pools.len() > 1) {
+                let name = format!("q {part} {shape} {} {at}", entry.host.name);
                 let var = program.variable(name, Some(most));
-                self.pools.push(Count { part, shape, site, at, is_witness: false, var });
+                self.pools.push(InstanceCount { part, shape, host, at, is_witness: false, var });
             }
         }
     }
 
     /// The counts on a host.
-    pub fn on_site(&self, site: usize) -> impl Iterator<Item = &Count> {
-        let indices = self.by_site.get(&site).into_iter().flatten();
+    pub fn on_host(&self, host: usize) -> impl Iterator<Item = &InstanceCount> {
+        let indices = self.by_host.get(&host).into_iter().flatten();
         indices.filter_map(|index| self.counts.get(*index))
     }
 
     /// The counts on a NUMA node.
-    pub fn in_room(&self, site: usize, at: usize) -> impl Iterator<Item = &Count> {
-        self.on_site(site).filter(move |count| count.at == at)
+    pub fn on_numa(&self, host: usize, at: usize) -> impl Iterator<Item = &InstanceCount> {
+        self.on_host(host).filter(move |count| count.at == at)
     }
 
     /// Instances of a part on some hosts: its witnesses, or all others.
     #[must_use]
-    pub fn on(&self, part: usize, sites: &[usize], witnesses: bool) -> Sum {
-        let counts = sites.iter().flat_map(|site| self.on_site(*site));
-        let of = |count: &&Count| count.part == part && count.is_witness == witnesses;
+    pub fn on(&self, part: usize, hosts: &[usize], witnesses: bool) -> Sum {
+        let counts = hosts.iter().flat_map(|host| self.on_host(*host));
+        let of = |count: &&InstanceCount| count.part == part && count.is_witness == witnesses;
         let mut found: Vec<Var> = counts.filter(of).map(|count| count.var).collect();
         // In the order of the variables, whatever the hosts' order.
         found.sort_unstable();

@@ -284,8 +284,8 @@ fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanErr
     let mut found = Vec::new();
     for (index, member) in members.iter().enumerate() {
         let slot = member.slot;
-        let site = draft.problem.sites.get(slot.site).ok_or_else(|| missing("host", member))?;
-        let room = site.rooms.get(slot.room).ok_or_else(|| missing("NUMA node", member))?;
+        let site = draft.problem.hosts.get(slot.site).ok_or_else(|| missing("host", member))?;
+        let room = site.numa.get(slot.room).ok_or_else(|| missing("NUMA node", member))?;
         let cpus = cpus.of(index).ok_or_else(|| missing("CPUs", member))?;
         let address = kept.get(&member.name).copied().or_else(|| addresses.next());
         if draft.spec.network.is_some() && address.is_none() {

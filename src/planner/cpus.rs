@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use super::build::Member;
 use super::make::PlanError;
-use crate::model::{Problem, Site};
+use crate::model::{CandidateHost, Problem};
 use crate::plan::Plan;
 use crate::sizing::{cores_on, taken};
 use crate::topology::{Core, NumaNode};
@@ -48,8 +48,8 @@ impl Cpus {
         }
         let mut pins = BTreeMap::new();
         for ((site, room), mut here) in rooms {
-            let Some(site) = problem.sites.get(site) else { continue };
-            let Some(room) = site.rooms.get(room) else { continue };
+            let Some(site) = problem.hosts.get(site) else { continue };
+            let Some(room) = site.numa.get(room) else { continue };
             let vcpus = |index: &usize| members.get(*index).map_or(0, |m| m.size.vcpus);
             here.sort_by_key(|index| (Reverse(vcpus(index)), *index));
             let wanted: Vec<Wanted> = here
@@ -86,13 +86,18 @@ struct Wanted<'a> {
 }
 
 /// The CPUs that a member had in a prior plan on the NUMA node where it stands now.
-fn had<'a>(prior: &'a Plan, site: &Site, node: &NumaNode, member: &Member) -> Option<&'a [u32]> {
+fn had<'a>(
+    prior: &'a Plan,
+    site: &CandidateHost,
+    node: &NumaNode,
+    member: &Member,
+) -> Option<&'a [u32]> {
     let old = prior.instance(&member.name)?;
     (old.host == site.host.name && old.numa == node.id).then_some(old.cpus.as_slice())
 }
 
 /// The pins of the instances of a NUMA node, which come largest first.
-fn divided(site: &Site, node: &NumaNode, wanted: &[Wanted]) -> Vec<Option<Pins>> {
+fn divided(site: &CandidateHost, node: &NumaNode, wanted: &[Wanted]) -> Vec<Option<Pins>> {
     let afresh = with_kept(site, node, wanted, false);
     if wanted.iter().all(|one| one.had.is_none()) {
         return afresh;
@@ -101,7 +106,12 @@ fn divided(site: &Site, node: &NumaNode, wanted: &[Wanted]) -> Vec<Option<Pins>>
     if stands_as_well(node, &kept, &afresh) { kept } else { afresh }
 }
 
-fn with_kept(site: &Site, node: &NumaNode, wanted: &[Wanted], keep: bool) -> Vec<Option<Pins>> {
+fn with_kept(
+    site: &CandidateHost,
+    node: &NumaNode,
+    wanted: &[Wanted],
+    keep: bool,
+) -> Vec<Option<Pins>> {
     let mut free = free_cores(node);
     let keeps = |free: &mut Vec<Vec<&Core>>, one: &Wanted| {
         let had = one.had.filter(|_| keep)?;
@@ -129,7 +139,7 @@ fn with_kept(site: &Site, node: &NumaNode, wanted: &[Wanted], keep: bool) -> Vec
     found
 }
 
-fn count(site: &Site, vcpus: u32) -> usize {
+fn count(site: &CandidateHost, vcpus: u32) -> usize {
     usize::try_from(cores_on(site.host, vcpus)).unwrap_or(usize::MAX)
 }
 
@@ -254,7 +264,7 @@ fn divide(free: &mut [usize], wanted: &[usize], found: &mut Vec<usize>, steps: &
     false
 }
 
-fn pin(site: &Site, node: &NumaNode, cores: &[&Core], vcpus: u32) -> Pins {
+fn pin(site: &CandidateHost, node: &NumaNode, cores: &[&Core], vcpus: u32) -> Pins {
     let threads = site.host.threads_per_core();
     let per_core = usize::try_from(threads).unwrap_or(1);
     let siblings = cores.iter().flat_map(|core| core.cpus.iter().take(per_core).copied());
@@ -265,7 +275,7 @@ fn pin(site: &Site, node: &NumaNode, cores: &[&Core], vcpus: u32) -> Pins {
 }
 
 /// The reserve of the NUMA node, else of the host, else the instance's own CPUs.
-fn emulator(site: &Site, node: &NumaNode, own: &[u32]) -> Vec<u32> {
+fn emulator(site: &CandidateHost, node: &NumaNode, own: &[u32]) -> Vec<u32> {
     let near = node.cores().take(usize::try_from(node.reserved_cores).unwrap_or(0));
     let mut cpus: Vec<u32> = near.flat_map(|core| core.cpus.iter().copied()).collect();
     if cpus.is_empty() {

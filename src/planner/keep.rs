@@ -53,7 +53,7 @@ pub(super) fn names(
     }
     let mut stay = Vec::new();
     for (at, member) in members.iter().enumerate() {
-        let host = problem.sites.get(member.slot.site).map(|site| site.host.name.as_str());
+        let host = problem.hosts.get(member.slot.site).map(|site| site.host.name.as_str());
         for (ordinal, instance) in host.and_then(|host| on_host.get(host)).into_iter().flatten() {
             let score = likeness(problem, member, instance);
             stay.extend(score.map(|score| (Reverse(score), *ordinal, at)));
@@ -109,9 +109,9 @@ fn likeness(problem: &Problem, member: &Member, instance: &Instance) -> Option<u
 
 /// Host, NUMA node and pool of a slot.
 fn place<'a>(problem: &'a Problem, slot: Slot) -> Option<(&'a str, u32, Option<&'a str>)> {
-    let site = problem.sites.get(slot.site)?;
+    let site = problem.hosts.get(slot.site)?;
     let pool = site.pools.get(slot.pool).map(|(pool, _)| pool.name.as_str());
-    Some((site.host.name.as_str(), site.rooms.get(slot.room)?.node.id, pool))
+    Some((site.host.name.as_str(), site.numa.get(slot.room)?.node.id, pool))
 }
 
 /// Teams in the order of the prior groups that they share most with.

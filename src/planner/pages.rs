@@ -17,7 +17,7 @@ pub(super) fn choose(problem: &Problem, members: &[Member]) -> BTreeMap<(usize, 
     }
     let mut found = BTreeMap::new();
     for ((site, room), sizes) in sizes {
-        let node = problem.sites.get(site).and_then(|site| site.rooms.get(room));
+        let node = problem.hosts.get(site).and_then(|site| site.numa.get(room));
         if let Some(room_) = node {
             found.insert((site, room), page_kib(room_.node, &sizes));
         }

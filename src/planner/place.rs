@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::model::{Kind, Problem};
+use crate::model::{PartKind, Problem};
 use crate::sizing::Candidate;
 use crate::solve::Solution;
 use crate::spec::Cluster;
@@ -52,24 +52,24 @@ pub(super) struct Team {
 pub(super) fn place(problem: &Problem, solution: &Solution) -> BTreeMap<usize, Seats> {
     let mut pools = Pools::new();
     for placed in &solution.pools {
-        let key = (placed.part, placed.shape, placed.site);
+        let key = (placed.part, placed.shape, placed.host);
         pools.entry(key).or_default().push_back((placed.at, placed.count));
     }
-    for site in 0..problem.sites.len() {
+    for site in 0..problem.hosts.len() {
         pools.extend(largest_first(problem, solution, site).into_iter().flatten());
     }
     let mut slots: BTreeMap<usize, Vec<Slot>> = BTreeMap::new();
     let mut witnesses: BTreeMap<usize, Slot> = BTreeMap::new();
-    for placed in &solution.rooms {
+    for placed in &solution.numa {
         let is_witness = problem
             .parts
             .get(placed.part)
             .and_then(|part| part.shapes.get(placed.shape))
             .is_some_and(|shape| shape.is_witness);
         for _ in 0..placed.count {
-            let queue = pools.get_mut(&(placed.part, placed.shape, placed.site));
+            let queue = pools.get_mut(&(placed.part, placed.shape, placed.host));
             let pool = queue.map_or(0, take);
-            let slot = Slot { site: placed.site, room: placed.at, pool };
+            let slot = Slot { site: placed.host, room: placed.at, pool };
             if is_witness {
                 witnesses.insert(placed.part, slot);
             } else {
@@ -91,10 +91,10 @@ type Pools = BTreeMap<(usize, usize, usize), VecDeque<(usize, u64)>>;
 fn largest_first(problem: &Problem, solution: &Solution, site: usize) -> Option<Pools> {
     // A pool whose disk is not known has no limit.
     let operations = |pool: &Pool| pool.iops_per_s.map_or(u64::MAX, PerSecond::get);
-    let pools = problem.sites.get(site)?.pools.iter();
+    let pools = problem.hosts.get(site)?.pools.iter();
     let mut free: Vec<(u64, u64)> = pools.map(|(pool, mib)| (*mib, operations(pool))).collect();
     let mut found = Pools::new();
-    for placed in solution.rooms.iter().filter(|placed| placed.site == site) {
+    for placed in solution.numa.iter().filter(|placed| placed.host == site) {
         let shape = problem.parts.get(placed.part)?.shapes.get(placed.shape)?;
         let (disk, iops) = (shape.disk_mib, shape.iops_per_s);
         for _ in 0..placed.count {
@@ -133,7 +133,7 @@ fn seated(
     let (leads, followers) = split(problem, solution, part, slots, candidate);
     let is_grouped = entry.is_some_and(|entry| {
         use Cluster::{GatewayPair, PrimaryReplica, Sharded};
-        matches!(entry.kind, Kind::Service(Sharded | PrimaryReplica | GatewayPair))
+        matches!(entry.kind, PartKind::Service(Sharded | PrimaryReplica | GatewayPair))
     });
     if !is_grouped {
         let count = leads.len();
@@ -141,7 +141,7 @@ fn seated(
     }
     let copies = candidate.map_or(1, |candidate| candidate.layout.copies.max(1));
     let copies = usize::try_from(copies).unwrap_or(usize::MAX);
-    let Some(level) = problem.apart_level() else {
+    let Some(level) = problem.anti_affinity_level() else {
         let each = copies.saturating_sub(1).max(1);
         let mut teams = followers.chunks(each).map(<[Slot]>::to_vec);
         let team = |lead| Team { lead, followers: teams.next().unwrap_or_default() };
@@ -165,8 +165,8 @@ fn split(
     slots: Vec<Slot>,
     candidate: Option<&Candidate>,
 ) -> (Vec<Slot>, Vec<Slot>) {
-    let Some(level) = problem.lead_level() else {
-        let leads = candidate.map_or(0, |one| usize::try_from(one.leads).unwrap_or(usize::MAX));
+    let Some(level) = problem.leader_level() else {
+        let leads = candidate.map_or(0, |one| usize::try_from(one.leaders).unwrap_or(usize::MAX));
         let mut all = interleaved(slots);
         let followers = all.split_off(leads.min(all.len()));
         return (all, followers);
@@ -176,7 +176,7 @@ fn split(
         let here = slots.iter().filter(|slot| sites.contains(&slot.site)).copied().collect();
         let mut here = interleaved(here);
         let key = |(p, d, _): &&(usize, usize, u64)| (*p, *d) == (part, domain);
-        let count = solution.leads.iter().find(key).map_or(0, |(_, _, count)| *count);
+        let count = solution.leaders.iter().find(key).map_or(0, |(_, _, count)| *count);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(here.len());
         followers.extend(here.split_off(count));
         leads.extend(here);

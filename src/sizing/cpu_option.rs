@@ -78,7 +78,7 @@ fn needs_no_more(one: &Candidate, other: &Candidate) -> bool {
         && small.data_mib <= large.data_mib
         && one.network <= other.network
         && one.iops <= other.iops
-        && one.apart >= other.apart
-        && one.leads == other.leads
+        && one.max_per_domain >= other.max_per_domain
+        && one.leaders == other.leaders
         && one.unmet_per_s <= other.unmet_per_s
 }

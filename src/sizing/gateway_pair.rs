@@ -115,8 +115,8 @@ impl<'a> Range<'a> {
             network: self.network(),
             iops: PerSecond::ZERO,
             root_mib: None,
-            apart: survives.then_some(1),
-            leads: 1,
+            max_per_domain: survives.then_some(1),
+            leaders: 1,
         }
     }
 
@@ -166,8 +166,8 @@ mod tests {
             assert_eq!(capacity.demand_per_s.get(), 247_760);
             assert!(capacity.usable_per_s >= capacity.demand_per_s);
             assert_eq!(capacity.total_per_s, capacity.usable_per_s);
-            assert_eq!((one.layout.instances, one.layout.copies, one.leads), (2, 2, 1));
-            assert_eq!(one.apart, Some(1));
+            assert_eq!((one.layout.instances, one.layout.copies, one.leaders), (2, 2, 1));
+            assert_eq!(one.max_per_domain, Some(1));
             assert_eq!(one.network.get(), 8 * 40_000 * 10_840);
             // 256 + 40,000 · 195 / 1,024, up to 64.
             assert_eq!(one.layout.memory_mib, Mebibytes::new(7_936));
@@ -179,7 +179,10 @@ mod tests {
     #[test]
     fn alone_where_nothing_is_promised() {
         let all = trial::with(input(1_000, 0, false), &Policy::nothing(), 1, |input| input.full());
-        assert_eq!((all[0].layout.instances, all[0].layout.vcpus, all[0].apart), (1, 1, None));
+        assert_eq!(
+            (all[0].layout.instances, all[0].layout.vcpus, all[0].max_per_domain),
+            (1, 1, None)
+        );
         assert_eq!(all[0].capacity.clone().unwrap().binding, Binding::Throughput);
     }
 

@@ -53,10 +53,10 @@ pub struct Candidate {
     pub root_mib: Option<Mebibytes>,
     /// Most instances, the witness not counted, that one failure domain of a
     /// promised level may hold; `None` where nothing is promised.
-    pub apart: Option<u32>,
+    pub max_per_domain: Option<u32>,
     /// Instances that lead: masters, primaries, voters (the witness is one),
     /// the active gateway; 0 where all are alike.
-    pub leads: u32,
+    pub leaders: u32,
 }
 
 /// What layouts are found under.
@@ -317,8 +317,8 @@ pub fn fixed(vm: &FixedVm) -> Candidate {
         network: vm.network_bits_per_s,
         iops: vm.iops_per_s,
         root_mib: Some(vm.disk_mib),
-        apart: None,
-        leads: 0,
+        max_per_domain: None,
+        leaders: 0,
     }
 }
 

@@ -2,8 +2,8 @@
 //! demand after the loss of any one failure domain.
 //!
 //! ```text
-//! apart(N) = min(floor(N / copies), N - need)    most in one failure domain
-//! N spreads over d domains if ceil(N / d) <= apart(N)
+//! max_per_domain(N) = min(floor(N / copies), N - need)    most in one failure domain
+//! N spreads over d domains if ceil(N / d) <= max_per_domain(N)
 //! ```
 //!
 //! With more domains fewer instances are spare: `N >= need · d / (d - 1)`. So the
@@ -31,7 +31,7 @@ pub(super) struct Spread {
 
 impl Spread {
     /// Most instances in one failure domain.
-    pub fn apart(self, instances: u64) -> u64 {
+    pub fn max_per_domain(self, instances: u64) -> u64 {
         (instances / self.copies.max(1)).min(instances.saturating_sub(self.need))
     }
 
@@ -44,7 +44,8 @@ impl Spread {
         let first = self.need.saturating_add(spare).max(self.floor).max(1);
         // Where both divide, it does.
         let last = first.saturating_add(domains.saturating_mul(self.copies.max(1)));
-        (first..=last).find(|instances| instances.div_ceil(domains) <= self.apart(*instances))
+        (first..=last)
+            .find(|instances| instances.div_ceil(domains) <= self.max_per_domain(*instances))
     }
 
     /// The numbers of instances to weigh, at most `most`, ascending; those above
@@ -60,7 +61,7 @@ impl Spread {
         let last = self.over(least).unwrap_or(first).max(first);
         let dense = (first..=first.saturating_add(EXACT)).filter(|count| {
             // With twice the need any split will do; copies may want more of them.
-            (*count <= last || self.copies > 1) && self.apart(*count) > 0
+            (*count <= last || self.copies > 1) && self.max_per_domain(*count) > 0
         });
         let wanted = [first, last].into_iter().chain(dense).chain(fewest.iter().copied());
         let mut found = BTreeSet::new();
@@ -102,7 +103,7 @@ mod tests {
     fn copies_stand_in_different_domains() {
         let search = Spread { need: 2, floor: 3, copies: 2 };
         assert_eq!((search.over(1), search.over(2), search.over(3)), (None, Some(4), Some(3)));
-        assert_eq!(search.apart(5), 2);
+        assert_eq!(search.max_per_domain(5), 2);
         let three = Spread { need: 1, floor: 3, copies: 3 };
         assert_eq!((three.over(2), three.over(3)), (None, Some(3)));
     }
@@ -116,13 +117,13 @@ mod tests {
             let counts = spread.counts(domains, 1_000, 16);
             proptest::prop_assert!(!counts.is_empty() && counts.len() <= 16);
             for count in counts {
-                let apart = spread.apart(count);
-                proptest::prop_assert!(apart > 0 && count >= floor && count - apart >= need);
-                proptest::prop_assert!(apart * copies <= count);
+                let max_per_domain = spread.max_per_domain(count);
+                proptest::prop_assert!(max_per_domain > 0 && count >= floor && count - max_per_domain >= need);
+                proptest::prop_assert!(max_per_domain * copies <= count);
             }
             if domains >= copies.max(2) {
                 let fewest = spread.over(domains).unwrap();
-                let fits = |count: u64| count.div_ceil(domains) <= spread.apart(count);
+                let fits = |count: u64| count.div_ceil(domains) <= spread.max_per_domain(count);
                 proptest::prop_assert!(fits(fewest));
                 let first = floor.max(1);
                 proptest::prop_assert!((first..fewest).all(|count| !fits(count)));

@@ -1,4 +1,4 @@
-//! A wish to stop: solves of this process then end as if their time were over.
+//! A requirement to stop: solves of this process then end as if their time were over.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -5,7 +5,7 @@ use super::prune::Layouts;
 use super::tiers::{Solution, TierResult};
 use super::values::{assignment, natural, read};
 use super::{Deadline, SolveError};
-use crate::model::{Goal, Model, Problem, Program, Relaxed, Sum, TIERS, bound_row, goal};
+use crate::model::{Elastic, Goal, Model, Problem, Program, Sum, TIERS, bound_row, goal};
 
 /// Solves the program per host, starting from a packed plan if there is one.
 ///
@@ -43,7 +43,7 @@ struct Exact<'a> {
 
 impl<'a> Exact<'a> {
     fn new(problem: &'a Problem<'a>, packed: Option<Solution>, deadline: &'a Deadline) -> Self {
-        let model = Model::new(problem, Relaxed::default());
+        let model = Model::new(problem, Elastic::default());
         let start = packed.as_ref().map(|packed| assignment(&model, packed));
         let best = start.filter(|values| model.program.rows.iter().all(|row| row.holds(values)));
         let known = packed.filter(|_| best.is_some()).map(|packed| packed.tiers);

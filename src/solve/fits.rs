@@ -2,7 +2,7 @@
 
 use super::highs::{Answer, Effort, minimise};
 use super::{Deadline, Limits, SolveError};
-use crate::model::{Model, Problem, Relaxed, Sum};
+use crate::model::{Elastic, Model, Problem, Sum};
 
 /// Whether every part can be placed with its whole demand.
 ///
@@ -13,7 +13,7 @@ pub fn fits(problem: &Problem, limits: &Limits) -> Result<bool, SolveError> {
         return Ok(false);
     }
     let deadline = Deadline::new(limits);
-    let mut model = Model::new(problem, Relaxed::default());
+    let mut model = Model::new(problem, Elastic::default());
     for layouts in &model.variables.layouts {
         model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
     }

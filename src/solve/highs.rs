@@ -74,7 +74,7 @@ pub(super) fn minimise(
 
 fn keeps(program: &Program, values: &[i64]) -> bool {
     let within = |(value, variable): (&i64, &crate::model::Variable)| {
-        *value >= 0 && variable.most.is_none_or(|most| *value <= most)
+        *value >= 0 && variable.upper.is_none_or(|upper| *value <= upper)
     };
     values.len() == program.variables.len()
         && values.iter().zip(&program.variables).all(within)
@@ -116,11 +116,11 @@ fn build(program: &Program, objective: &Sum) -> Result<HighsModel, String> {
         .iter()
         .map(|entry| {
             let column = variable().integer().min(0);
-            let column = variables.add(match entry.most {
-                Some(most) => column.max(real(most)),
+            let column = variables.add(match entry.upper {
+                Some(upper) => column.max(real(upper)),
                 None => column,
             });
-            (entry.most != Some(0)).then_some(column)
+            (entry.upper != Some(0)).then_some(column)
         })
         .collect();
     let mut model = variables.minimise(expression(objective, &columns, 1)).using(good_lp::highs);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::tiers::{Placed, Solution};
-use crate::model::{Kind, Part, Problem};
+use crate::model::{Part, PartKind, Problem};
 
 /// A problem with equal fixed machines merged.
 pub(super) struct Merged<'p> {
@@ -21,7 +21,7 @@ impl<'p> Merged<'p> {
         let mut parts = Vec::new();
         for part in &whole.parts {
             let only = match (part.kind, part.candidates.as_slice()) {
-                (Kind::Fixed(None), [only]) => only,
+                (PartKind::Fixed(None), [only]) => only,
                 _ => {
                     parts.push((found.len(), None));
                     found.push(part.clone());
@@ -49,14 +49,14 @@ impl<'p> Merged<'p> {
     /// entries in their order.
     pub(super) fn split(&self, solution: Solution) -> Solution {
         let chosen = self.parts.iter().map(|(at, _)| solution.chosen.get(*at).copied().flatten());
-        let leads = self.parts.iter().enumerate().flat_map(|(part, (at, _))| {
-            let own = solution.leads.iter().filter(move |(other, _, _)| other == at);
+        let leaders = self.parts.iter().enumerate().flat_map(|(part, (at, _))| {
+            let own = solution.leaders.iter().filter(move |(other, _, _)| other == at);
             own.map(move |(_, domain, count)| (part, *domain, *count))
         });
         Solution {
             chosen: chosen.collect(),
-            leads: leads.collect(),
-            rooms: self.dealt(solution.rooms),
+            leaders: leaders.collect(),
+            numa: self.dealt(solution.numa),
             pools: self.dealt(solution.pools),
             tiers: solution.tiers,
         }

@@ -37,7 +37,7 @@ impl<'a> Layouts<'a> {
         for (part, layouts) in self.problem.parts.iter().zip(&model.variables.layouts) {
             for (candidate, var) in part.candidates.iter().zip(layouts) {
                 if candidate.unmet_per_s.get() > 0 {
-                    model.program.close(*var);
+                    model.program.fix_at_zero(*var);
                 }
             }
         }
@@ -57,7 +57,7 @@ impl<'a> Layouts<'a> {
             };
             let instances = self.instances.get(part).into_iter().flatten();
             let open = layouts.iter().zip(instances);
-            let open = open.filter(|(var, _)| !model.program.is_closed(**var));
+            let open = open.filter(|(var, _)| !model.program.is_fixed_at_zero(**var));
             open.map(|(var, instances)| (*var, takes(instances))).collect()
         };
         let all: Vec<Vec<(Var, u64)>> =
@@ -68,7 +68,7 @@ impl<'a> Layouts<'a> {
             let others = total.saturating_sub(least(own));
             for (var, takes) in own {
                 if others.saturating_add(*takes) > most {
-                    model.program.close(*var);
+                    model.program.fix_at_zero(*var);
                 }
             }
         }
@@ -82,14 +82,14 @@ impl<'a> Layouts<'a> {
             model.variables.layouts.iter().zip(&self.instances).enumerate()
         {
             for (var, instances) in layouts.iter().zip(all) {
-                if !model.program.is_closed(*var) {
+                if !model.program.is_fixed_at_zero(*var) {
                     open.extend(instances.iter().map(|(shape, _)| (part, *shape)));
                 }
             }
         }
         for count in model.variables.counts.iter().chain(&model.variables.pools) {
             if !open.contains(&(count.part, count.shape)) {
-                model.program.close(count.var);
+                model.program.fix_at_zero(count.var);
             }
         }
     }
@@ -97,7 +97,7 @@ impl<'a> Layouts<'a> {
     /// Cores of an instance where it takes the fewest.
     fn cores(&self, shape: &Shape) -> u64 {
         let problem = self.problem;
-        let sites = (0..problem.sites.len()).filter(|site| problem.may_stand(*site, *shape));
-        sites.map(|site| problem.cores(site, *shape)).min().unwrap_or(0)
+        let hosts = (0..problem.hosts.len()).filter(|host| problem.is_eligible(*host, *shape));
+        hosts.map(|host| problem.cores(host, *shape)).min().unwrap_or(0)
     }
 }

@@ -9,7 +9,7 @@ use super::exact::exact;
 use super::tiers::solve;
 use super::{Deadline, Limits, SolveError};
 use crate::ids::{HostName, ServiceName};
-use crate::model::{Kind, Part, Problem, Room, Shape, Site};
+use crate::model::{CandidateHost, NumaCapacity, Part, PartKind, Problem, Shape};
 use crate::plan::{Binding, Capacity, CpuPlacement, L3Use, Layout};
 use crate::sizing::Candidate;
 use crate::spec::{Cluster, Quorum, Survive};
@@ -79,7 +79,7 @@ fn candidate(shape: Shape, instances: u32, served: Option<(u32, u32)>) -> Candid
     });
     Candidate {
         layout: Layout {
-            groups: served.map_or(1, |(leads, _)| leads),
+            groups: served.map_or(1, |(leaders, _)| leaders),
             copies: 2,
             instances,
             vcpus: shape.vcpus,
@@ -92,8 +92,8 @@ fn candidate(shape: Shape, instances: u32, served: Option<(u32, u32)>) -> Candid
         network: BitsPerSecond::new(shape.bits_per_s),
         iops: PerSecond::new(shape.iops_per_s),
         root_mib: None,
-        apart: served.map(|(_, apart)| apart),
-        leads: served.map_or(0, |(leads, _)| leads),
+        max_per_domain: served.map(|(_, max_per_domain)| max_per_domain),
+        leaders: served.map_or(0, |(leaders, _)| leaders),
     }
 }
 
@@ -102,7 +102,7 @@ fn service() -> Part {
     let shapes = vec![shape(3, 3, 4), shape(2, 2, 3)];
     let candidates =
         vec![candidate(shapes[0], 6, Some((3, 3))), candidate(shapes[1], 10, Some((5, 5)))];
-    Part { name: "cache".to_owned(), kind: Kind::Service(Cluster::Sharded), candidates, shapes }
+    Part { name: "cache".to_owned(), kind: PartKind::Service(Cluster::Sharded), candidates, shapes }
 }
 
 fn fixed(at: usize, (vcpus, gib, disk, count, spread): (u32, u64, u64, u32, u8)) -> Part {
@@ -110,7 +110,7 @@ fn fixed(at: usize, (vcpus, gib, disk, count, spread): (u32, u64, u64, u32, u8))
     let shape = shape(vcpus, gib, disk);
     Part {
         name: ServiceName::new(format!("m{at}")).unwrap().to_string(),
-        kind: Kind::Fixed(level),
+        kind: PartKind::Fixed(level),
         candidates: vec![candidate(shape, count, None)],
         shapes: vec![shape],
     }
@@ -123,14 +123,14 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
         let key = format!("{cost} {numa:?} {pools:?} {network_bits_per_s:?} {labels:?}");
         classes.entry(key).or_default().push(host);
     }
-    let sites = classes.into_values().enumerate().flat_map(|(class, hosts)| {
-        hosts.into_iter().map(move |host| Site {
+    let hosts = classes.into_values().enumerate().flat_map(|(class, hosts)| {
+        hosts.into_iter().map(move |host| CandidateHost {
             host,
             class,
-            rooms: host
+            numa: host
                 .numa
                 .iter()
-                .map(|node| Room {
+                .map(|node| NumaCapacity {
                     node,
                     cores: node.allocatable_cores().into(),
                     memory_mib: node.allocatable_memory().get(),
@@ -139,16 +139,16 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
             pools: host.pools.iter().map(|pool| (pool, pool.capacity_mib.get())).collect(),
         })
     });
-    let (sites, wishes) = (sites.collect(), Vec::new());
+    let (hosts, requirements) = (hosts.collect(), Vec::new());
     Problem {
         parts,
-        sites,
+        hosts,
         survive,
         addresses: None,
-        wishes,
+        requirements,
         prior: Vec::new(),
         cannot_stay: 0,
-        split_before: Vec::new(),
+        prior_layouts: Vec::new(),
     }
 }
 

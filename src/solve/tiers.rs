@@ -30,7 +30,7 @@ pub struct Placed {
     /// Index of the shape within the part.
     pub shape: usize,
     /// Index of the host.
-    pub site: usize,
+    pub host: usize,
     /// Index of the NUMA node within the host, or of the pool.
     pub at: usize,
     /// How many; never 0.
@@ -43,11 +43,11 @@ pub struct Solution {
     /// Index of the chosen candidate of each part.
     pub chosen: Vec<Option<usize>>,
     /// Instances per NUMA node.
-    pub rooms: Vec<Placed>,
+    pub numa: Vec<Placed>,
     /// Instances per pool, for hosts with several.
     pub pools: Vec<Placed>,
     /// Leading instances as (part, failure domain, count); empty without a policy.
-    pub leads: Vec<(usize, usize, u64)>,
+    pub leaders: Vec<(usize, usize, u64)>,
     /// What each tier reached.
     pub tiers: Vec<TierResult>,
 }
@@ -68,7 +68,7 @@ const LARGE: usize = 4_000;
 /// value of the first tier.
 pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError> {
     let deadline = Deadline::new(limits);
-    if !problem.wishes.is_empty() || !problem.prior.is_empty() {
+    if !problem.requirements.is_empty() || !problem.prior.is_empty() {
         // Both name hosts one by one, which the packing does not know.
         return exact(problem, None, &deadline);
     }
@@ -89,6 +89,6 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
 /// About how many counts the program per host has.
 fn size(problem: &Problem) -> usize {
     let shapes: usize = problem.parts.iter().map(|part| part.shapes.len()).sum();
-    let rooms: usize = problem.sites.iter().map(|site| site.rooms.len()).sum();
-    shapes.saturating_mul(rooms)
+    let numa: usize = problem.hosts.iter().map(|host| host.numa.len()).sum();
+    shapes.saturating_mul(numa)
 }

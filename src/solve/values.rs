@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::tiers::{Placed, Solution, TierResult};
-use crate::model::{Count, Model, Var, Variables};
+use crate::model::{InstanceCount, Model, Var, Variables};
 
 /// The values of a solution in the program per host.
 pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
@@ -18,25 +18,25 @@ pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
             set(*var, 1);
         }
     }
-    let counts = |all: &[Count], placed: &[Placed], set: &mut dyn FnMut(Var, u64)| {
-        let key = |c: &Count| (c.part, c.shape, c.site, c.at);
+    let counts = |all: &[InstanceCount], placed: &[Placed], set: &mut dyn FnMut(Var, u64)| {
+        let key = |c: &InstanceCount| (c.part, c.shape, c.host, c.at);
         let vars: BTreeMap<_, Var> = all.iter().map(|count| (key(count), count.var)).collect();
         for one in placed {
-            if let Some(var) = vars.get(&(one.part, one.shape, one.site, one.at)) {
+            if let Some(var) = vars.get(&(one.part, one.shape, one.host, one.at)) {
                 set(*var, one.count);
             }
         }
     };
-    counts(&model.variables.counts, &solution.rooms, &mut set);
+    counts(&model.variables.counts, &solution.numa, &mut set);
     counts(&model.variables.pools, &solution.pools, &mut set);
-    for placed in &solution.rooms {
-        if let Some(var) = model.variables.used.get(placed.site) {
+    for placed in &solution.numa {
+        if let Some(var) = model.variables.used.get(placed.host) {
             set(*var, 1);
         }
     }
-    for (part, domain, count) in &solution.leads {
+    for (part, domain, count) in &solution.leaders {
         let own = |(p, d, _): &&(usize, usize, Var)| (*p, *d) == (*part, *domain);
-        if let Some((_, _, var)) = model.variables.leads.iter().find(own) {
+        if let Some((_, _, var)) = model.variables.leaders.iter().find(own) {
             set(*var, *count);
         }
     }
@@ -46,11 +46,11 @@ pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
 /// The solution that an assignment stands for.
 pub(super) fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>) -> Solution {
     let value = |var: Var| natural(values.get(var.index()).copied().unwrap_or(0));
-    let placed = |counts: &[Count]| -> Vec<Placed> {
+    let placed = |counts: &[InstanceCount]| -> Vec<Placed> {
         let all = counts.iter().map(|c| Placed {
             part: c.part,
             shape: c.shape,
-            site: c.site,
+            host: c.host,
             at: c.at,
             count: value(c.var),
         });
@@ -62,9 +62,9 @@ pub(super) fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>
             .iter()
             .map(|layouts| layouts.iter().position(|var| value(*var) > 0))
             .collect(),
-        rooms: placed(&variables.counts),
+        numa: placed(&variables.counts),
         pools: placed(&variables.pools),
-        leads: variables.leads.iter().map(|(p, d, var)| (*p, *d, value(*var))).collect(),
+        leaders: variables.leaders.iter().map(|(p, d, var)| (*p, *d, value(*var))).collect(),
         tiers,
     }
 }

@@ -50,8 +50,8 @@ impl<'a> Range<'a> {
     pub(super) fn unconstrained(&self) -> Vec<Candidate> {
         let one = |option| {
             let ceiling = self.ceiling(option);
-            let apart = self.input.context.policy.survives().then_some(1);
-            self.candidate(option, ceiling, 1, apart)
+            let max_per_domain = self.input.context.policy.survives().then_some(1);
+            self.candidate(option, ceiling, 1, max_per_domain)
         };
         cpu_option::all(self.input).map(one).collect()
     }
@@ -86,7 +86,8 @@ impl<'a> Range<'a> {
         }
         let spread = Spread { need, floor: 0, copies: 1 };
         let counts = spread.counts(self.domains, self.input.room(), MOST);
-        let one = |count| self.candidate(option, ceiling, count, Some(spread.apart(count)));
+        let one =
+            |count| self.candidate(option, ceiling, count, Some(spread.max_per_domain(count)));
         counts.into_iter().map(one).collect()
     }
 
@@ -95,10 +96,10 @@ impl<'a> Range<'a> {
         option: CpuOption,
         ceiling: Ceiling,
         instances: u64,
-        apart: Option<u64>,
+        max_per_domain: Option<u64>,
     ) -> Candidate {
         let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        let serving = instances.saturating_sub(apart.unwrap_or(0));
+        let serving = instances.saturating_sub(max_per_domain.unwrap_or(0));
         Candidate {
             layout: Layout {
                 groups: 1,
@@ -124,8 +125,8 @@ impl<'a> Range<'a> {
             network: self.load.network(serving),
             iops: PerSecond::ZERO,
             root_mib: None,
-            apart: apart.map(small),
-            leads: 0,
+            max_per_domain: max_per_domain.map(small),
+            leaders: 0,
         }
     }
 
@@ -187,13 +188,16 @@ mod tests {
                 input.full()
             });
         for one in &all {
-            let (instances, apart) = (one.layout.instances, one.apart.unwrap());
+            let (instances, max_per_domain) = (one.layout.instances, one.max_per_domain.unwrap());
             let capacity = one.capacity.clone().unwrap();
-            let left = u64::from(instances - apart) * capacity.usable_per_s.get();
-            assert!(left >= 60_000 && instances.div_ceil(3) <= apart);
-            assert_eq!((one.leads, one.layout.data_mib), (0, Mebibytes::ZERO));
+            let left = u64::from(instances - max_per_domain) * capacity.usable_per_s.get();
+            assert!(left >= 60_000 && instances.div_ceil(3) <= max_per_domain);
+            assert_eq!((one.leaders, one.layout.data_mib), (0, Mebibytes::ZERO));
             // What the survivors must send: 60,000 · (4,096 + 600) · 8 bit/s.
-            assert_eq!(one.network.get(), 2_254_080_000_u64.div_ceil((instances - apart).into()));
+            assert_eq!(
+                one.network.get(),
+                2_254_080_000_u64.div_ceil((instances - max_per_domain).into())
+            );
         }
         assert!(all.iter().any(|one| one.layout.vcpus < 16));
     }
@@ -202,7 +206,7 @@ mod tests {
     fn without_a_promise_there_is_no_spare() {
         let input = input(Engine::Nginx, 60_000, 1_024, 0, false);
         let all = trial::with(input, &Policy::nothing(), 3, |input| input.full());
-        assert!(all.iter().all(|one| one.apart.is_none()));
+        assert!(all.iter().all(|one| one.max_per_domain.is_none()));
         for one in all {
             let capacity = one.capacity.unwrap();
             let usable = capacity.usable_per_s.get();

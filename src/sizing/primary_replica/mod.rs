@@ -264,8 +264,8 @@ impl<'a> Range<'a> {
             network: BitsPerSecond::new(network),
             iops,
             root_mib: None,
-            apart: self.survives().then(|| small(groups)),
-            leads: small(groups),
+            max_per_domain: self.survives().then(|| small(groups)),
+            leaders: small(groups),
         }
     }
 

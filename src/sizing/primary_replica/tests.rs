@@ -195,8 +195,8 @@ fn whatever_copy_is_lost_the_others_serve_the_whole_demand() {
             let (layout, capacity) = (&one.layout, one.capacity.as_ref().unwrap());
             let groups = u64::from(layout.groups);
             let (usable, left) = (capacity.usable_per_s.get(), u64::from(layout.copies) - 1);
-            assert_eq!(one.apart, Some(layout.groups));
-            assert_eq!(one.leads, layout.groups);
+            assert_eq!(one.max_per_domain, Some(layout.groups));
+            assert_eq!(one.leaders, layout.groups);
             assert!(layout.groups <= demand.shards && layout.copies >= 2 && layout.copies <= 6);
             let part = |whole: PerSecond| whole.get().div_ceil(groups);
             let (reads, writes) = (part(demand.reads_per_s), part(demand.writes_per_s));
@@ -288,7 +288,7 @@ fn more_writes_than_primaries_take_are_told_by_number() {
 fn without_a_promise_one_copy_may_do() {
     let all = with(&demand(5_000, 500, 20, 100, 1), None, &Policy::nothing(), |input| input.full());
     assert!(all.iter().any(|one| one.layout.copies == 1));
-    assert!(all.iter().all(|one| one.apart.is_none()));
+    assert!(all.iter().all(|one| one.max_per_domain.is_none()));
     // Without numbers of the disks an instance counts on 30,000 operations.
     assert!(all.iter().all(|one| one.iops.get() <= 30_000));
 }

@@ -149,8 +149,11 @@ impl<'a> Range<'a> {
         } else {
             spread.counts(self.domains(kind), room, most)
         };
-        let apart = |count| self.survives().then(|| spread.apart(count));
-        counts.into_iter().map(|count| self.candidate(kind, count, apart(count), binding)).collect()
+        let max_per_domain = |count| self.survives().then(|| spread.max_per_domain(count));
+        counts
+            .into_iter()
+            .map(|count| self.candidate(kind, count, max_per_domain(count), binding))
+            .collect()
     }
 
     /// Instances whose usable rates add up to the work.
@@ -196,12 +199,12 @@ impl<'a> Range<'a> {
         &self,
         kind: Kind,
         instances: u64,
-        apart: Option<u64>,
+        max_per_domain: Option<u64>,
         binding: Binding,
     ) -> Candidate {
         let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let load = self.load();
-        let serving = instances.saturating_sub(apart.unwrap_or(0));
+        let serving = instances.saturating_sub(max_per_domain.unwrap_or(0));
         let usable = kind.ceiling.usable;
         let iops = load.iops(serving);
         let voters = self.voters().min(instances.saturating_add(kind.has_witness.into()));
@@ -230,9 +233,9 @@ impl<'a> Range<'a> {
             network: load.network(serving),
             iops,
             root_mib: None,
-            apart: apart.map(small),
+            max_per_domain: max_per_domain.map(small),
             // Two that vote are no better than one: neither outlives the other.
-            leads: small(if voters < self.voters() { 1 } else { voters }),
+            leaders: small(if voters < self.voters() { 1 } else { voters }),
         }
     }
 }
@@ -317,11 +320,12 @@ mod tests {
             let all = found(demand(300_000, 200, 4_000, 2), &host(), hosts);
             assert!(!all.is_empty() && all.len() < 120, "{} candidates", all.len());
             for one in all {
-                let (instances, apart) = (one.layout.instances, one.apart.unwrap());
+                let (instances, max_per_domain) =
+                    (one.layout.instances, one.max_per_domain.unwrap());
                 let capacity = one.capacity.unwrap();
-                let left = u64::from(instances - apart) * capacity.usable_per_s.get();
-                assert!(left >= capacity.demand_per_s.get() && 2 * apart <= instances);
-                assert_eq!(one.leads, 3);
+                let left = u64::from(instances - max_per_domain) * capacity.usable_per_s.get();
+                assert!(left >= capacity.demand_per_s.get() && 2 * max_per_domain <= instances);
+                assert_eq!(one.leaders, 3);
             }
         }
     }
@@ -330,7 +334,7 @@ mod tests {
     fn two_hosts_and_a_small_third_make_a_quorum() {
         let all = found(demand(1_000, 0, 10, 2), &host(), 3);
         let with = all.iter().find(|one| one.layout.witness.is_some()).unwrap();
-        assert_eq!((with.layout.instances, with.apart, with.leads), (2, Some(1), 3));
+        assert_eq!((with.layout.instances, with.max_per_domain, with.leaders), (2, Some(1), 3));
         let witness = with.layout.witness.clone().unwrap();
         assert_eq!((witness.vcpus, witness.memory_mib), (1, Mebibytes::new(2048)));
         // Without a third host it would have nowhere to stand apart.
@@ -348,6 +352,9 @@ mod tests {
         assert_eq!(trial::with(input.clone(), &host(), 3, |input| input.full()), []);
         assert!(!trial::with(input, &host(), 3, |input| input.unconstrained()).is_empty());
         let free = found(one, &Policy::nothing(), 1);
-        assert_eq!((free[0].layout.instances, free[0].leads, free[0].apart), (1, 1, None));
+        assert_eq!(
+            (free[0].layout.instances, free[0].leaders, free[0].max_per_domain),
+            (1, 1, None)
+        );
     }
 }

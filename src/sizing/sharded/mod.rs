@@ -190,8 +190,8 @@ impl<'a> Range<'a> {
             network: BitsPerSecond::new(ceil(real(operations) * bytes * 8.0)),
             iops,
             root_mib: None,
-            apart: self.input.context.policy.survives().then_some(groups_u32),
-            leads: groups_u32,
+            max_per_domain: self.input.context.policy.survives().then_some(groups_u32),
+            leaders: groups_u32,
         }
     }
 

@@ -3,7 +3,7 @@
 //! `g` masters need `ceil(g / floor((g - 1) / 2))` domains: 3 for an odd number.
 
 use super::Shortage;
-use crate::model::{Kind, Part, Problem};
+use crate::model::{Part, PartKind, Problem};
 use crate::sizing::Candidate;
 use crate::spec::Cluster;
 use crate::topology::Level;
@@ -11,18 +11,18 @@ use crate::units::counted;
 
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
     let of = |part: &Part| match part.kind {
-        Kind::Service(_) if part.votes() => {
+        PartKind::Service(_) if part.votes() => {
             problem.quorum_levels().find_map(|level| quorum(problem, part, level))
         }
-        Kind::Service(_) => copies(problem, part),
-        Kind::Fixed(Some(level)) => spread(problem, part, level),
-        Kind::Fixed(None) => None,
+        PartKind::Service(_) => copies(problem, part),
+        PartKind::Fixed(Some(level)) => spread(problem, part, level),
+        PartKind::Fixed(None) => None,
     };
     problem.parts.iter().filter_map(of).collect()
 }
 
 fn quorum(problem: &Problem, part: &Part, level: Level) -> Option<Shortage> {
-    let voters = part.candidates.iter().map(|c| u64::from(c.leads));
+    let voters = part.candidates.iter().map(|c| u64::from(c.leaders));
     let domains = |voters: u64| voters.div_ceil((voters.saturating_sub(1) / 2).max(1));
     let (needed, voters) = voters.map(|voters| (domains(voters), voters)).min()?;
     let available = count(problem, level);
@@ -37,7 +37,7 @@ fn quorum(problem: &Problem, part: &Part, level: Level) -> Option<Shortage> {
     };
     let name = &part.name;
     let (voter, voting) = match part.kind {
-        Kind::Service(Cluster::Quorum) => ("voting-only instance", "voters"),
+        PartKind::Service(Cluster::Quorum) => ("voting-only instance", "voters"),
         _ => ("master", "masters"),
     };
     let add = match missing {
@@ -64,9 +64,10 @@ fn quorum(problem: &Problem, part: &Part, level: Level) -> Option<Shortage> {
 
 /// Copies that must stand apart, in fewer failure domains than there are copies.
 fn copies(problem: &Problem, part: &Part) -> Option<Shortage> {
-    let level = problem.apart_level()?;
-    let domains =
-        |one: &Candidate| one.layout.instances.div_ceil(one.apart.unwrap_or(u32::MAX).max(1));
+    let level = problem.anti_affinity_level()?;
+    let domains = |one: &Candidate| {
+        one.layout.instances.div_ceil(one.max_per_domain.unwrap_or(u32::MAX).max(1))
+    };
     let needed = part.candidates.iter().map(|one| u64::from(domains(one))).min()?;
     let available = count(problem, level);
     let missing = needed.checked_sub(available).filter(|missing| *missing > 0)?;

@@ -7,20 +7,20 @@
 use super::super::highs::{Answer, Effort, minimise};
 use super::super::{Deadline, Limits};
 use super::Shortage;
-use crate::model::{Model, Problem, Relaxed, Short, Sum, Var, bound_row};
+use crate::model::{Elastic, Model, Problem, Slack, Sum, Var, bound_row};
 use crate::units::counted;
 
 /// Families of rules, in the order in which a shortage is looked for.
-const FAMILIES: [(Relaxed, &str, &str); 6] = [
-    (Relaxed { cores: true, ..NONE }, "cores", "cores"),
-    (Relaxed { memory: true, ..NONE }, "memory", "MiB"),
-    (Relaxed { addresses: true, ..NONE }, "addresses", "addresses"),
-    (Relaxed { disk: true, ..NONE }, "disk", "MiB"),
-    (Relaxed { iops: true, ..NONE }, "I/O operations", "IOPS"),
-    (Relaxed { bandwidth: true, ..NONE }, "bandwidth", "Mbit/s"),
+const FAMILIES: [(Elastic, &str, &str); 6] = [
+    (Elastic { cores: true, ..NONE }, "cores", "cores"),
+    (Elastic { memory: true, ..NONE }, "memory", "MiB"),
+    (Elastic { addresses: true, ..NONE }, "addresses", "addresses"),
+    (Elastic { disk: true, ..NONE }, "disk", "MiB"),
+    (Elastic { iops: true, ..NONE }, "I/O operations", "IOPS"),
+    (Elastic { bandwidth: true, ..NONE }, "bandwidth", "Mbit/s"),
 ];
 
-const NONE: Relaxed = Relaxed {
+const NONE: Elastic = Elastic {
     cores: false,
     memory: false,
     disk: false,
@@ -29,14 +29,14 @@ const NONE: Relaxed = Relaxed {
     addresses: false,
 };
 
-const ALL: Relaxed =
-    Relaxed { cores: true, memory: true, disk: true, iops: true, bandwidth: true, addresses: true };
+const ALL: Elastic =
+    Elastic { cores: true, memory: true, disk: true, iops: true, bandwidth: true, addresses: true };
 
 /// What falls short; `None` if the solver has no answer in time.
 pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>> {
     let deadline = Deadline::new(limits);
-    for relaxed in FAMILIES.map(|(family, _, _)| family).into_iter().chain([ALL]) {
-        let found = least(problem, relaxed, &deadline)?;
+    for elastic in FAMILIES.map(|(family, _, _)| family).into_iter().chain([ALL]) {
+        let found = least(problem, elastic, &deadline)?;
         if !found.is_empty() {
             return Some(found);
         }
@@ -45,14 +45,14 @@ pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>>
 }
 
 /// The least excess under which the whole demand has a plan, if there is one.
-fn least(problem: &Problem, relaxed: Relaxed, deadline: &Deadline) -> Option<Vec<Shortage>> {
-    let mut model = Model::new(problem, relaxed);
+fn least(problem: &Problem, elastic: Elastic, deadline: &Deadline) -> Option<Vec<Shortage>> {
+    let mut model = Model::new(problem, elastic);
     for layouts in &model.variables.layouts {
         model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
     }
     let mut found = Vec::new();
     for (family, resource, unit) in FAMILIES {
-        let of_family = |(short, _): &&(Short, Var)| belongs(short, family);
+        let of_family = |(short, _): &&(Slack, Var)| belongs(short, family);
         let slacks = model.variables.slacks.iter().filter(of_family);
         let sum: Sum = slacks.map(|(_, var)| (1, *var)).collect();
         if sum.is_empty() {
@@ -73,14 +73,14 @@ fn least(problem: &Problem, relaxed: Relaxed, deadline: &Deadline) -> Option<Vec
     Some(found)
 }
 
-const fn belongs(short: &Short, family: Relaxed) -> bool {
+const fn belongs(short: &Slack, family: Elastic) -> bool {
     match short {
-        Short::Cores(_) => family.cores,
-        Short::Memory(_) => family.memory,
-        Short::Disk(..) => family.disk,
-        Short::Iops(..) => family.iops,
-        Short::Bandwidth(_) => family.bandwidth,
-        Short::Addresses => family.addresses,
+        Slack::Cores(_) => family.cores,
+        Slack::Memory(_) => family.memory,
+        Slack::Disk(..) => family.disk,
+        Slack::Iops(..) => family.iops,
+        Slack::Bandwidth(_) => family.bandwidth,
+        Slack::Addresses => family.addresses,
     }
 }
 
@@ -97,7 +97,7 @@ fn shortage(resource: &str, unit: &str, by: u64) -> Shortage {
         short_by: by,
         unit: unit.to_owned(),
         because: format!(
-            "Because an instance never leaves its NUMA node and copies stand apart, what is left \
+            "Because an instance never leaves its NUMA node and copies stand max_per_domain, what is left \
              over in one place does not help in another; {more} more in the right places \
              would do."
         ),

@@ -1,13 +1,13 @@
 //! Which hosts can take the smallest instance of each part when they are empty.
 
 use super::{Rejection, Shortage};
-use crate::model::{Part, Problem, Shape, Site};
+use crate::model::{CandidateHost, Part, Problem, Shape};
 use crate::units::PerSecond;
 
 /// Parts that fit nowhere.
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
     let is_homeless = |part: &&Part| {
-        let fits = |shape: &Shape| (0..problem.sites.len()).any(|at| fits(problem, at, *shape));
+        let fits = |shape: &Shape| (0..problem.hosts.len()).any(|at| fits(problem, at, *shape));
         !part.shapes.is_empty() && !part.shapes.iter().any(fits)
     };
     problem.parts.iter().filter(is_homeless).filter_map(|part| homeless(problem, part)).collect()
@@ -20,11 +20,11 @@ pub fn rejections(problem: &Problem) -> Vec<Rejection> {
     let mut found = Vec::new();
     for part in &problem.parts {
         let Some(shape) = smallest(part) else { continue };
-        for (at, site) in problem.sites.iter().enumerate() {
-            let lacks = needs(problem, at, shape).into_iter().zip(largest(site));
+        for (at, host) in problem.hosts.iter().enumerate() {
+            let lacks = needs(problem, at, shape).into_iter().zip(largest(host));
             for ((resource, unit, needed), allocatable) in lacks {
                 if needed > allocatable {
-                    let (host, service) = (site.host.name.to_string(), part.name.clone());
+                    let (host, service) = (host.host.name.to_string(), part.name.clone());
                     found.push(Rejection { host, service, resource, needed, allocatable, unit });
                 }
             }
@@ -39,18 +39,16 @@ fn smallest(part: &Part) -> Option<Shape> {
 }
 
 fn fits(problem: &Problem, at: usize, shape: Shape) -> bool {
-    problem.sites.get(at).is_some_and(|site| {
+    problem.hosts.get(at).is_some_and(|host| {
         let cores = problem.cores(at, shape);
-        let room = site
-            .rooms
-            .iter()
-            .any(|room| room.cores >= cores && room.memory_mib >= shape.memory_mib);
+        let numa =
+            host.numa.iter().any(|numa| numa.cores >= cores && numa.memory_mib >= shape.memory_mib);
         // A machine without a disk needs no pool.
         let disk = |(pool, space): &(&crate::topology::Pool, u64)| {
             *space >= shape.disk_mib
                 && pool.iops_per_s.is_none_or(|most| most.get() >= shape.iops_per_s)
         };
-        room && (shape.disk_mib == 0 || site.pools.iter().any(disk))
+        numa && (shape.disk_mib == 0 || host.pools.iter().any(disk))
     })
 }
 
@@ -65,27 +63,27 @@ fn needs(problem: &Problem, at: usize, shape: Shape) -> [(&'static str, &'static
 }
 
 /// The most that one NUMA node and one pool of a host have.
-fn largest(site: &Site) -> [u64; 4] {
-    let rooms = || site.rooms.iter();
+fn largest(host: &CandidateHost) -> [u64; 4] {
+    let numa = || host.numa.iter();
     [
-        rooms().map(|room| room.cores).max().unwrap_or(0),
-        rooms().map(|room| room.memory_mib).max().unwrap_or(0),
-        site.pools.iter().map(|(_, space)| *space).max().unwrap_or(0),
-        fastest(site),
+        numa().map(|numa| numa.cores).max().unwrap_or(0),
+        numa().map(|numa| numa.memory_mib).max().unwrap_or(0),
+        host.pools.iter().map(|(_, space)| *space).max().unwrap_or(0),
+        fastest(host),
     ]
 }
 
 /// I/O operations of the fastest pool; one that is not stated has no limit.
-fn fastest(site: &Site) -> u64 {
-    let pools = site.pools.iter().map(|(pool, _)| pool.iops_per_s.map_or(u64::MAX, PerSecond::get));
+fn fastest(host: &CandidateHost) -> u64 {
+    let pools = host.pools.iter().map(|(pool, _)| pool.iops_per_s.map_or(u64::MAX, PerSecond::get));
     pools.max().unwrap_or(u64::MAX)
 }
 
 fn homeless(problem: &Problem, part: &Part) -> Option<Shortage> {
     let shape = smallest(part)?;
     // The host that comes nearest in the first resource that is too little there.
-    let lacks = problem.sites.iter().enumerate().filter_map(|(at, site)| {
-        let mut pairs = needs(problem, at, shape).into_iter().zip(largest(site)).enumerate();
+    let lacks = problem.hosts.iter().enumerate().filter_map(|(at, host)| {
+        let mut pairs = needs(problem, at, shape).into_iter().zip(largest(host)).enumerate();
         pairs.find(|(_, ((_, _, needed), has))| needed > has)
     });
     let nearest = lacks.max_by_key(|(order, ((_, _, needed), has))| {

@@ -102,7 +102,7 @@ pub struct Served {
 #[must_use]
 pub fn explain(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasible {
     let mut shortages = Vec::new();
-    if problem.sites.is_empty() {
+    if problem.hosts.is_empty() {
         shortages.push(no_hosts());
     } else {
         shortages.extend(domains::short(problem));

@@ -2,7 +2,7 @@
 //! falls short here falls short however instances are placed.
 
 use super::Shortage;
-use crate::model::{Part, Problem, Shape, Site};
+use crate::model::{CandidateHost, Part, Problem, Shape};
 use crate::sizing::Candidate;
 use crate::units::{Mebibytes, counted};
 
@@ -14,7 +14,7 @@ struct Resource {
     /// What one instance of a shape takes, at the least on any host.
     need: fn(&Problem, Shape) -> u64,
     /// What a host has for instances; `None` for no limit.
-    has: fn(&Site) -> Option<u64>,
+    has: fn(&CandidateHost) -> Option<u64>,
 }
 
 const RESOURCES: [Resource; 5] = [
@@ -23,35 +23,35 @@ const RESOURCES: [Resource; 5] = [
         of: "all hosts",
         unit: "cores",
         need: least_cores,
-        has: |site| Some(site.rooms.iter().map(|room| room.cores).sum()),
+        has: |host| Some(host.numa.iter().map(|numa| numa.cores).sum()),
     },
     Resource {
         name: "memory",
         of: "all hosts",
         unit: "MiB",
         need: |_, shape| shape.memory_mib,
-        has: |site| Some(site.rooms.iter().map(|room| room.memory_mib).sum()),
+        has: |host| Some(host.numa.iter().map(|numa| numa.memory_mib).sum()),
     },
     Resource {
         name: "disk",
         of: "all pools",
         unit: "MiB",
         need: |_, shape| shape.disk_mib,
-        has: |site| Some(site.pools.iter().map(|(_, space)| *space).sum()),
+        has: |host| Some(host.pools.iter().map(|(_, space)| *space).sum()),
     },
     Resource {
         name: "I/O operations",
         of: "all pools",
         unit: "IOPS",
         need: |_, shape| shape.iops_per_s,
-        has: |site| site.pools.iter().map(|(pool, _)| Some(pool.iops_per_s?.get())).sum(),
+        has: |host| host.pools.iter().map(|(pool, _)| Some(pool.iops_per_s?.get())).sum(),
     },
     Resource {
         name: "bandwidth",
         of: "all hosts",
         unit: "Mbit/s",
         need: |_, shape| shape.bits_per_s.div_ceil(1_000_000),
-        has: |site| site.host.network_bits_per_s.map(|bits| bits.get() / 1_000_000),
+        has: |host| host.host.network_bits_per_s.map(|bits| bits.get() / 1_000_000),
     },
 ];
 
@@ -70,7 +70,7 @@ pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
 }
 
 fn total(problem: &Problem, resource: &Resource) -> Option<Shortage> {
-    let has: Option<Vec<u64>> = problem.sites.iter().map(resource.has).collect();
+    let has: Option<Vec<u64>> = problem.hosts.iter().map(resource.has).collect();
     let available = has?.into_iter().fold(0, u64::saturating_add);
     let needed = least(problem, resource.need);
     shortage(resource.name, resource.of, resource.unit, needed, available)
@@ -89,7 +89,7 @@ fn least(problem: &Problem, need: fn(&Problem, Shape) -> u64) -> u64 {
 }
 
 fn least_cores(problem: &Problem, shape: Shape) -> u64 {
-    (0..problem.sites.len()).map(|site| problem.cores(site, shape)).min().unwrap_or(0)
+    (0..problem.hosts.len()).map(|host| problem.cores(host, shape)).min().unwrap_or(0)
 }
 
 fn shortage(
@@ -118,9 +118,9 @@ fn hint(problem: &Problem, short: &Shortage) -> String {
         return format!("widen network.addresses by {} or more", short.short_by);
     };
     let largest = problem
-        .sites
+        .hosts
         .iter()
-        .filter_map(|site| Some(((resource.has)(site)?, &site.host.name)))
+        .filter_map(|host| Some(((resource.has)(host)?, &host.host.name)))
         .filter(|(has, _)| *has > 0)
         .max_by(|(a, first), (b, second)| a.cmp(b).then_with(|| second.cmp(first)));
     let add = largest.map_or_else(
@@ -139,9 +139,9 @@ fn hint(problem: &Problem, short: &Shortage) -> String {
 
 /// Memory that is there but behind pages of a size that no plan uses.
 fn behind_pages(problem: &Problem) -> String {
-    let rooms = problem.sites.iter().flat_map(|site| &site.rooms);
+    let numa = problem.hosts.iter().flat_map(|host| &host.numa);
     let lost =
-        rooms.map(|room| room.node.allocatable_memory().get().saturating_sub(room.memory_mib));
+        numa.map(|numa| numa.node.allocatable_memory().get().saturating_sub(numa.memory_mib));
     match lost.fold(0, u64::saturating_add) {
         0 => String::new(),
         lost => format!(

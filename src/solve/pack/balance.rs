@@ -32,12 +32,12 @@ pub(super) fn relieve<'g>(
 
 /// Cores on the busiest host, and the host.
 fn busiest(hosts: &Hosts) -> Option<(i64, usize)> {
-    let taken = (0..hosts.count()).map(|site| (taken(hosts, site), site));
-    taken.max_by_key(|(cores, site)| (*cores, std::cmp::Reverse(*site)))
+    let taken = (0..hosts.count()).map(|host| (taken(hosts, host), host));
+    taken.max_by_key(|(cores, host)| (*cores, std::cmp::Reverse(*host)))
 }
 
-fn taken(hosts: &Hosts, site: usize) -> i64 {
-    let (left, has) = hosts.cores(site);
+fn taken(hosts: &Hosts, host: usize) -> i64 {
+    let (left, has) = hosts.cores(host);
     has - left
 }
 
@@ -62,7 +62,7 @@ fn moved<'g>(
         }
     }
     let spots: Vec<_> = next.all().collect();
-    match super::hosts::leads(goods.problem, chosen, &spots) {
+    match super::hosts::leaders(goods.problem, chosen, &spots) {
         Some(_) => next,
         None => hosts,
     }
@@ -72,8 +72,8 @@ fn moved<'g>(
 fn relieved(hosts: &mut Hosts, (most, from): (i64, usize), tries: &mut usize) -> bool {
     let cost = hosts.cost();
     let mut order: Vec<(i64, usize)> = (0..hosts.count())
-        .filter(|site| *site != from)
-        .map(|site| (taken(hosts, site), site))
+        .filter(|host| *host != from)
+        .map(|host| (taken(hosts, host), host))
         .collect();
     order.sort_unstable();
     let mut own = hosts.on(from).to_vec();
@@ -147,7 +147,7 @@ fn holds(
     let mut program = Program::default();
     let (mut costs, mut cores) = (Sum::default(), Sum::default());
     for class in &goods.classes {
-        let hosts = u64::try_from(class.sites.len()).unwrap_or(u64::MAX);
+        let hosts = u64::try_from(class.hosts.len()).unwrap_or(u64::MAX);
         let var = program.variable("hosts".to_owned(), Some(hosts));
         costs.add(class.cost, var);
         cores.add(-class.capacity[0].min(most), var);
@@ -163,10 +163,10 @@ fn holds(
 
 /// Leading instances of each service in the failure domain where most are, summed,
 /// and the least that this can be: one of each service that has any.
-pub(super) fn leads(problem: &Problem, leads: &[(usize, usize, u64)]) -> (i64, i64) {
+pub(super) fn leaders(problem: &Problem, leaders: &[(usize, usize, u64)]) -> (i64, i64) {
     let (mut value, mut least) = (0u64, 0u64);
     for index in 0..problem.parts.len() {
-        let own = leads.iter().filter(|(part, _, _)| *part == index).map(|(_, _, count)| *count);
+        let own = leaders.iter().filter(|(part, _, _)| *part == index).map(|(_, _, count)| *count);
         let most = own.max().unwrap_or(0);
         value += most;
         least += most.min(1);

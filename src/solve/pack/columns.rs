@@ -22,7 +22,7 @@ use super::cover::{Cut, asks};
 use super::goods::{Goods, Place};
 use super::hosts::Hosts;
 use super::knapsack::{Amounts, Filling, Good, UNLIMITED, fill, real, whole};
-use crate::model::{Kind, Part};
+use crate::model::{Part, PartKind};
 use crate::sizing::Candidate;
 use crate::topology::Level;
 
@@ -90,14 +90,14 @@ impl<'a, 'p> Generation<'a, 'p> {
     /// The columns that make up hosts as they are filled.
     pub(super) fn learn(&mut self, hosts: &Hosts) {
         for (class, one) in self.goods.classes.iter().enumerate() {
-            for site in &one.sites {
-                let mut rooms: BTreeMap<usize, BTreeMap<usize, i64>> = BTreeMap::new();
-                for spot in hosts.on(*site) {
+            for host in &one.hosts {
+                let mut numa: BTreeMap<usize, BTreeMap<usize, i64>> = BTreeMap::new();
+                for spot in hosts.on(*host) {
                     let item = self.goods.index(spot.part, spot.shape);
-                    *rooms.entry(spot.room).or_default().entry(item).or_default() += 1;
+                    *numa.entry(spot.numa).or_default().entry(item).or_default() += 1;
                 }
-                for (room, counts) in rooms {
-                    if let Some(place) = self.goods.place_of(class, *site, room) {
+                for (numa, counts) in numa {
+                    if let Some(place) = self.goods.place_of(class, *host, numa) {
                         let counts = counts.into_iter().collect();
                         self.keep(Column { place, counts });
                     }
@@ -172,8 +172,9 @@ impl<'a, 'p> Generation<'a, 'p> {
         bounds.extend(goods.places.iter().map(|_| (f64::NEG_INFINITY, 0.0)));
         bounds.extend(self.shared.iter().map(|_| (f64::NEG_INFINITY, 0.0)));
         bounds.extend(self.wide.iter().map(|wide| {
-            let apart = single(parts, wide.part).map(|one| apart(parts, wide.part, one));
-            (f64::NEG_INFINITY, real(apart.unwrap_or(0)))
+            let max_per_domain =
+                single(parts, wide.part).map(|one| max_per_domain(parts, wide.part, one));
+            (f64::NEG_INFINITY, real(max_per_domain.unwrap_or(0)))
         }));
         let first_choice = bounds.len();
         bounds.extend(parts.iter().map(|_| (1.0, 1.0)));
@@ -186,7 +187,7 @@ impl<'a, 'p> Generation<'a, 'p> {
             for (at, (_, d)) in self.shared.iter().enumerate().filter(|(_, (c, _))| *c == class) {
                 factors.push((places + at, -real(one.capacity.get(*d).copied().unwrap_or(0))));
             }
-            let most = i64::try_from(one.sites.len()).unwrap_or(i64::MAX);
+            let most = i64::try_from(one.hosts.len()).unwrap_or(i64::MAX);
             lp.add(real(one.cost), real(most), &factors)?;
         }
         for (part, entry) in parts.iter().enumerate() {
@@ -199,7 +200,7 @@ impl<'a, 'p> Generation<'a, 'p> {
                 }
                 let wides = self.wide.iter().enumerate().filter(|(_, wide)| wide.part == part);
                 for (at, _) in wides.filter(|_| !is_single) {
-                    factors.push((shared + at, -real(apart(parts, part, candidate))));
+                    factors.push((shared + at, -real(max_per_domain(parts, part, candidate))));
                 }
                 lp.add(0.0, f64::INFINITY, &factors)?;
             }
@@ -270,7 +271,8 @@ impl<'a, 'p> Generation<'a, 'p> {
             let parts = &goods.problem.parts;
             let candidates = parts.get(wide.part).into_iter().flat_map(|part| &part.candidates);
             for (asks, one) in asks.iter_mut().skip(wide.part).take(1).flatten().zip(candidates) {
-                *asks = asks.saturating_add(toll.saturating_mul(apart(parts, wide.part, one)));
+                *asks =
+                    asks.saturating_add(toll.saturating_mul(max_per_domain(parts, wide.part, one)));
             }
         }
         Priced { columns, cut: Cut { holds, asks } }
@@ -304,7 +306,7 @@ impl<'a, 'p> Generation<'a, 'p> {
             let value = values.get(id).copied().unwrap_or(0);
             // Rounded up: what a host holds must not be put too low.
             let value = value.saturating_add(toll).saturating_add(whole(rate.ceil()));
-            Some(Good { id, value, weight, most: item.most.min(item.apart) })
+            Some(Good { id, value, weight, most: item.most.min(item.max_per_domain) })
         };
         let all: Vec<Good> = goods.items.iter().enumerate().filter_map(good).collect();
         fill(&all, &place.capacity, nodes)
@@ -321,7 +323,7 @@ impl<'a, 'p> Generation<'a, 'p> {
             .zip(&cut.holds)
             .filter(|(_, holds)| **holds > 0)
             .map(|(class, holds)| {
-                let count = real(i64::try_from(class.sites.len()).unwrap_or(i64::MAX));
+                let count = real(i64::try_from(class.hosts.len()).unwrap_or(i64::MAX));
                 (real(class.cost) / real(*holds), real(*holds) * count, real(*holds))
             })
             .collect();
@@ -357,10 +359,10 @@ pub(super) fn count(candidate: &Candidate, size: crate::model::Shape) -> i64 {
 }
 
 /// Most instances of a part in one failure domain.
-pub(super) fn apart(parts: &[Part], part: usize, candidate: &Candidate) -> i64 {
+pub(super) fn max_per_domain(parts: &[Part], part: usize, candidate: &Candidate) -> i64 {
     match parts.get(part).map(|part| part.kind) {
-        Some(Kind::Fixed(Some(_))) => 1,
-        _ => candidate.apart.unwrap_or(candidate.layout.instances).into(),
+        Some(PartKind::Fixed(Some(_))) => 1,
+        _ => candidate.max_per_domain.unwrap_or(candidate.layout.instances).into(),
     }
 }
 
@@ -370,13 +372,13 @@ fn wide(goods: &Goods) -> Vec<Wide> {
     let mut found = Vec::new();
     for (part, entry) in problem.parts.iter().enumerate() {
         let levels: Vec<Level> = match entry.kind {
-            Kind::Fixed(spread) => spread.into_iter().collect(),
-            Kind::Service(_) => problem.survive.iter().map(|survive| survive.level).collect(),
+            PartKind::Fixed(spread) => spread.into_iter().collect(),
+            PartKind::Service(_) => problem.survive.iter().map(|survive| survive.level).collect(),
         };
         for level in levels.into_iter().filter(|level| *level != Level::Host) {
-            for (_, sites) in problem.domains(level) {
+            for (_, hosts) in problem.domains(level) {
                 let inside = |class: &&(usize, &super::goods::Class)| {
-                    class.1.sites.iter().all(|site| sites.contains(site))
+                    class.1.hosts.iter().all(|host| hosts.contains(host))
                 };
                 let all: Vec<_> = goods.classes.iter().enumerate().collect();
                 let classes: Vec<usize> = all.iter().filter(inside).map(|(at, _)| *at).collect();

@@ -14,7 +14,7 @@
 
 use super::goods::{Goods, int};
 use super::knapsack::{DIMENSIONS, UNLIMITED};
-use crate::model::{Kind, Part, Program, Sum, Var};
+use crate::model::{Part, PartKind, Program, Sum, Var};
 use crate::sizing::Candidate;
 
 /// A value of items that every plan must find room for.
@@ -42,7 +42,7 @@ impl Cover {
         let hosts: Vec<Var> = (0..)
             .zip(&goods.classes)
             .map(|(class, one): (usize, _)| {
-                let most = u64::try_from(one.sites.len()).unwrap_or(u64::MAX);
+                let most = u64::try_from(one.hosts.len()).unwrap_or(u64::MAX);
                 program.variable(format!("hosts of class {class}"), Some(most))
             })
             .collect();
@@ -59,8 +59,8 @@ impl Cover {
         for (part, choice) in goods.problem.parts.iter().zip(&layouts) {
             let chosen: Sum = choice.iter().map(|var| (1, *var)).collect();
             match part.kind {
-                Kind::Service(_) => program.at_most(chosen, 1),
-                Kind::Fixed(_) => program.equal(chosen, 1),
+                PartKind::Service(_) => program.at_most(chosen, 1),
+                PartKind::Fixed(_) => program.equal(chosen, 1),
             }
         }
         if let Some(addresses) = goods.problem.addresses {
@@ -100,7 +100,7 @@ impl Cover {
                     no_more && (other < at || needs != own)
                 };
                 if needs.iter().enumerate().any(is_better) {
-                    self.program.close(*var);
+                    self.program.fix_at_zero(*var);
                 }
             }
         }

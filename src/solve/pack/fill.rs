@@ -19,7 +19,7 @@ impl Scale {
             let limited = goods.classes.iter().filter(|c| amount(&c.capacity) < UNLIMITED);
             let (mut has, mut hosts) = (0.0, 0.0);
             for class in limited {
-                let count = real(i64::try_from(class.sites.len()).unwrap_or(i64::MAX));
+                let count = real(i64::try_from(class.hosts.len()).unwrap_or(i64::MAX));
                 has += real(amount(&class.capacity)) * count;
                 hosts += count;
             }
@@ -95,17 +95,17 @@ pub(super) fn best_fit(
 ) -> Queue {
     let mut homeless = Vec::new();
     for one in queue {
-        let fitting = used.iter().filter_map(|site| hosts.fits(*one, *site, None));
+        let fitting = used.iter().filter_map(|host| hosts.fits(*one, *host, None));
         let rate = |spot: Spot| match taste {
-            Taste::Fullest => scale.weigh(&hosts.left(spot.site)),
-            Taste::Alike => -scale.likeness(&hosts.need(*one, spot.site), &hosts.left(spot.site)),
+            Taste::Fullest => scale.weigh(&hosts.left(spot.host)),
+            Taste::Alike => -scale.likeness(&hosts.need(*one, spot.host), &hosts.left(spot.host)),
         };
         let rated = fitting.map(|spot| (rate(spot), spot));
         let best = rated.min_by(|(a, x), (b, y)| a.total_cmp(b).then(x.cmp(y)));
         let spot = best.map(|(_, spot)| spot).or_else(|| {
-            let site = open(hosts, *one)?;
-            used.push(site);
-            hosts.fits(*one, site, None)
+            let host = open(hosts, *one)?;
+            used.push(host);
+            hosts.fits(*one, host, None)
         });
         match spot {
             Some(spot) => hosts.put(spot),
@@ -143,9 +143,9 @@ impl Reserve {
     ) -> Option<usize> {
         self.order.iter().find_map(|class| {
             let class = goods.classes.get(*class).filter(|class| class.cost <= most)?;
-            let mut free = class.sites.iter().copied().filter(|site| !hosts.is_used(*site));
+            let mut free = class.hosts.iter().copied().filter(|host| !hosts.is_used(*host));
             // Hosts of a class differ in failure domain only: the host itself.
-            free.next().filter(|site| hosts.fits(one, *site, None).is_some())
+            free.next().filter(|host| hosts.fits(one, *host, None).is_some())
         })
     }
 }
@@ -186,7 +186,7 @@ pub(super) fn improve(
     while hosts.cost() > goal && go_on() {
         let used: Vec<usize> = used(hosts);
         let victims: Vec<usize> = match order.pop() {
-            Some(site) => vec![site],
+            Some(host) => vec![host],
             None => {
                 let count = 2 + dice.below(3);
                 let mut picked: Vec<usize> =
@@ -199,13 +199,13 @@ pub(super) fn improve(
         round += 1;
         let before = hosts.cost();
         let old = worth(hosts, scale);
-        let moved: Vec<Spot> = victims.iter().flat_map(|site| hosts.clear(*site)).collect();
+        let moved: Vec<Spot> = victims.iter().flat_map(|host| hosts.clear(*host)).collect();
         let mut sorted = moved.clone();
         sort(goods, &mut sorted, scale, round);
         let queue: Queue = sorted.iter().map(|spot| (spot.part, spot.shape)).collect();
         hosts.begin();
         let mut left: Vec<usize> =
-            used.iter().copied().filter(|site| !victims.contains(site)).collect();
+            used.iter().copied().filter(|host| !victims.contains(host)).collect();
         let again = victims.len() > 1;
         let taste = if round.is_multiple_of(3) { Taste::Alike } else { Taste::Fullest };
         let homeless = best_fit(hosts, &queue, &mut left, (scale, taste), |hosts, one| {
@@ -213,7 +213,7 @@ pub(super) fn improve(
             let own = victims.iter().copied().filter(|_| again && round.is_multiple_of(2));
             let own = own
                 .into_iter()
-                .find(|site| !hosts.is_used(*site) && hosts.fits(one, *site, None).is_some());
+                .find(|host| !hosts.is_used(*host) && hosts.fits(one, *host, None).is_some());
             let most = if again { most } else { most.saturating_sub(1) };
             own.or_else(|| reserve.next(goods, hosts, one, most))
         });
@@ -233,20 +233,20 @@ pub(super) fn improve(
 }
 
 fn used(hosts: &Hosts) -> Vec<usize> {
-    (0..hosts.count()).filter(|site| hosts.is_used(*site)).collect()
+    (0..hosts.count()).filter(|host| hosts.is_used(*host)).collect()
 }
 
 /// Hosts in use, the least filled last.
 fn by_filling(hosts: &Hosts, scale: &Scale) -> Vec<usize> {
-    let free = |site: &usize| scale.weigh(&hosts.left(*site));
-    let mut found: Vec<(f64, usize)> = used(hosts).iter().map(|site| (free(site), *site)).collect();
+    let free = |host: &usize| scale.weigh(&hosts.left(*host));
+    let mut found: Vec<(f64, usize)> = used(hosts).iter().map(|host| (free(host), *host)).collect();
     found.sort_by(|(a, x), (b, y)| a.total_cmp(b).then(x.cmp(y)));
-    found.into_iter().map(|(_, site)| site).collect()
+    found.into_iter().map(|(_, host)| host).collect()
 }
 
 /// How much of what is free lies together.
 pub(super) fn worth(hosts: &Hosts, scale: &Scale) -> f64 {
-    used(hosts).iter().map(|site| scale.weigh(&hosts.left(*site)).powi(2)).sum()
+    used(hosts).iter().map(|host| scale.weigh(&hosts.left(*host)).powi(2)).sum()
 }
 
 /// By falling size; each round stretches the sizes a little differently.

@@ -2,7 +2,7 @@
 //! failure domains.
 
 use super::knapsack::{Amounts, UNLIMITED};
-use crate::model::{Kind, Part, Problem, Shape};
+use crate::model::{Part, PartKind, Problem, Shape};
 use crate::sizing::Candidate;
 
 /// Instances of one shape of one part.
@@ -14,7 +14,7 @@ pub(super) struct Item {
     /// Most of them in any layout.
     pub most: i64,
     /// Most of them on one host in any layout.
-    pub apart: i64,
+    pub max_per_domain: i64,
 }
 
 /// NUMA nodes of a class that are alike.
@@ -32,7 +32,7 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) struct Class {
     /// Indices of hosts.
-    pub sites: Vec<usize>,
+    pub hosts: Vec<usize>,
     pub cost: i64,
     /// What a host holds, its NUMA nodes and pools summed.
     pub capacity: Amounts,
@@ -63,33 +63,36 @@ impl<'p> Goods<'p> {
             for (shape, size) in entry.shapes.iter().enumerate() {
                 let count = |one| i64::from(Part::count(one, *size));
                 let most = entry.candidates.iter().map(count).max().unwrap_or(0);
-                let apart = match entry.kind {
-                    Kind::Fixed(Some(_)) => 1,
+                let max_per_domain = match entry.kind {
+                    PartKind::Fixed(Some(_)) => 1,
                     _ if size.is_witness || problem.survive.is_empty() => most,
                     _ => {
                         let has = entry.candidates.iter().filter(|one| count(one) > 0);
-                        has.filter_map(|one| one.apart).max().map_or(most, i64::from).min(most)
+                        has.filter_map(|one| one.max_per_domain)
+                            .max()
+                            .map_or(most, i64::from)
+                            .min(most)
                     }
                 };
-                items.push(Item { part, shape, size: *size, most, apart });
+                items.push(Item { part, shape, size: *size, most, max_per_domain });
             }
         }
         let mut classes: Vec<Class> = Vec::new();
         let mut places: Vec<Place> = Vec::new();
-        for (index, site) in problem.sites.iter().enumerate() {
-            let before = index.checked_sub(1).and_then(|before| problem.sites.get(before));
-            if before.is_some_and(|before| before.class == site.class) {
+        for (index, host) in problem.hosts.iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|before| problem.hosts.get(before));
+            if before.is_some_and(|before| before.class == host.class) {
                 if let Some(class) = classes.last_mut() {
-                    class.sites.push(index);
+                    class.hosts.push(index);
                 }
                 continue;
             }
             let class = classes.len();
-            let host = host_capacity(problem, index);
+            let all = host_capacity(problem, index);
             let mut own: Vec<Place> = Vec::new();
-            for room in &site.rooms {
-                let mut capacity = host;
-                let (cores, memory) = (int(room.cores), int(room.memory_mib));
+            for numa in &host.numa {
+                let mut capacity = all;
+                let (cores, memory) = (int(numa.cores), int(numa.memory_mib));
                 capacity[0] = cores;
                 capacity[1] = memory;
                 match own.iter_mut().find(|place| place.capacity == capacity) {
@@ -97,14 +100,14 @@ impl<'p> Goods<'p> {
                     None => own.push(Place { class, times: 1, capacity }),
                 }
             }
-            let is_flat = site.rooms.len() == 1;
+            let is_flat = host.numa.len() == 1;
             places.extend(own);
-            let cost = int(site.host.cost);
-            classes.push(Class { sites: vec![index], cost, capacity: host, is_flat });
+            let cost = int(host.host.cost);
+            classes.push(Class { hosts: vec![index], cost, capacity: all, is_flat });
         }
-        let first = |class: &Class| class.sites.first().copied().unwrap_or(0);
+        let first = |class: &Class| class.hosts.first().copied().unwrap_or(0);
         let may = classes.iter().map(|class| {
-            items.iter().map(|item| problem.may_stand(first(class), item.size)).collect()
+            items.iter().map(|item| problem.is_eligible(first(class), item.size)).collect()
         });
         let may: Vec<Vec<bool>> = may.collect();
         let needs = classes.iter().map(|class| {
@@ -119,10 +122,10 @@ impl<'p> Goods<'p> {
             own.min_by_key(|need| need[0]).or(any).copied().unwrap_or_default()
         });
         let least = least.collect();
-        let mut class_of = vec![0; problem.sites.len()];
+        let mut class_of = vec![0; problem.hosts.len()];
         for (class, one) in classes.iter().enumerate() {
-            for site in &one.sites {
-                if let Some(of) = class_of.get_mut(*site) {
+            for host in &one.hosts {
+                if let Some(of) = class_of.get_mut(*host) {
                     *of = class;
                 }
             }
@@ -158,10 +161,10 @@ impl<'p> Goods<'p> {
     }
 
     /// The kind of a NUMA node of a host, by index.
-    pub(super) fn place_of(&self, class: usize, site: usize, room: usize) -> Option<usize> {
-        let room = self.problem.sites.get(site)?.rooms.get(room)?;
-        let room = [int(room.cores), int(room.memory_mib)];
-        let is_same = |place: &Place| place.class == class && place.capacity[..2] == room;
+    pub(super) fn place_of(&self, class: usize, host: usize, numa: usize) -> Option<usize> {
+        let numa = self.problem.hosts.get(host)?.numa.get(numa)?;
+        let numa = [int(numa.cores), int(numa.memory_mib)];
+        let is_same = |place: &Place| place.class == class && place.capacity[..2] == numa;
         self.places.iter().position(is_same)
     }
 
@@ -202,19 +205,19 @@ fn need(size: Shape, cores: u64) -> Amounts {
 }
 
 fn host_capacity(problem: &Problem, index: usize) -> Amounts {
-    let Some(site) = problem.sites.get(index) else { return [0; 5] };
+    let Some(host) = problem.hosts.get(index) else { return [0; 5] };
     let sum = |all: &mut dyn Iterator<Item = u64>| int(all.fold(0, u64::saturating_add));
     let known: Option<Vec<u64>> =
-        site.pools.iter().map(|(pool, _)| pool.iops_per_s.map(|iops| iops.get())).collect();
+        host.pools.iter().map(|(pool, _)| pool.iops_per_s.map(|iops| iops.get())).collect();
     [
-        sum(&mut site.rooms.iter().map(|room| room.cores)),
-        sum(&mut site.rooms.iter().map(|room| room.memory_mib)),
-        sum(&mut site.pools.iter().map(|(_, space)| *space)),
+        sum(&mut host.numa.iter().map(|numa| numa.cores)),
+        sum(&mut host.numa.iter().map(|numa| numa.memory_mib)),
+        sum(&mut host.pools.iter().map(|(_, space)| *space)),
         // A host without pools has no disk whose I/O could be too little.
         known
             .filter(|known| !known.is_empty())
             .map_or(UNLIMITED, |known| sum(&mut known.into_iter())),
-        site.host.network_bits_per_s.map_or(UNLIMITED, |bits| int(bits.get() / 1_000_000)),
+        host.host.network_bits_per_s.map_or(UNLIMITED, |bits| int(bits.get() / 1_000_000)),
     ]
 }
 

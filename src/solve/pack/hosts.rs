@@ -2,7 +2,7 @@
 
 use super::goods::{Goods, int};
 use super::knapsack::{Amounts, UNLIMITED};
-use crate::model::{Kind, Part, Problem};
+use crate::model::{Part, PartKind, Problem};
 use crate::topology::Level;
 
 /// Where an instance stands: indices in the problem.
@@ -10,8 +10,8 @@ use crate::topology::Level;
 pub(super) struct Spot {
     pub part: usize,
     pub shape: usize,
-    pub site: usize,
-    pub room: usize,
+    pub host: usize,
+    pub numa: usize,
     pub pool: usize,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Spot {
 #[derive(Clone, Debug)]
 struct Left {
     /// Cores and memory by NUMA node.
-    rooms: Vec<[i64; 2]>,
+    numa: Vec<[i64; 2]>,
     /// Space and I/O by pool.
     pools: Vec<[i64; 2]>,
     network: i64,
@@ -56,23 +56,23 @@ impl<'g> Hosts<'g> {
     /// Empty hosts for parts that have these layouts.
     pub(super) fn new(goods: &'g Goods<'g>, chosen: &[Option<usize>]) -> Self {
         let problem = goods.problem;
-        let left = problem.sites.iter().map(|site| Left {
-            rooms: site.rooms.iter().map(|r| [int(r.cores), int(r.memory_mib)]).collect(),
-            pools: site
+        let left = problem.hosts.iter().map(|host| Left {
+            numa: host.numa.iter().map(|r| [int(r.cores), int(r.memory_mib)]).collect(),
+            pools: host
                 .pools
                 .iter()
                 .map(|(pool, space)| {
                     [int(*space), pool.iops_per_s.map_or(UNLIMITED, |iops| int(iops.get()))]
                 })
                 .collect(),
-            network: site.host.network_bits_per_s.map_or(UNLIMITED, |b| int(b.get() / 1_000_000)),
+            network: host.host.network_bits_per_s.map_or(UNLIMITED, |b| int(b.get() / 1_000_000)),
             instances: 0,
         });
         let domains = LEVELS.map(|level| {
-            let mut of = vec![0; problem.sites.len()];
-            for (domain, (_, sites)) in problem.domains(level).into_iter().enumerate() {
-                for site in sites {
-                    if let Some(of) = of.get_mut(site) {
+            let mut of = vec![0; problem.hosts.len()];
+            for (domain, (_, hosts)) in problem.domains(level).into_iter().enumerate() {
+                for host in hosts {
+                    if let Some(of) = of.get_mut(host) {
                         *of = domain;
                     }
                 }
@@ -82,14 +82,14 @@ impl<'g> Hosts<'g> {
         let caps: Vec<Vec<Cap>> = (0..problem.parts.len())
             .map(|part| caps(problem, part, chosen.get(part).copied().flatten()))
             .collect();
-        let none = |_: &Cap| vec![0; problem.sites.len()];
+        let none = |_: &Cap| vec![0; problem.hosts.len()];
         let held = caps.iter().map(|caps| caps.iter().map(none).collect());
         Self {
             left: left.collect(),
             domains: domains.into(),
             held: held.collect(),
             caps,
-            spots: vec![Vec::new(); problem.sites.len()],
+            spots: vec![Vec::new(); problem.hosts.len()],
             cost: 0,
             log: Vec::new(),
             goods,
@@ -97,8 +97,8 @@ impl<'g> Hosts<'g> {
     }
 
     /// The instances on a host.
-    pub(super) fn on(&self, site: usize) -> &[Spot] {
-        self.spots.get(site).map_or(&[], Vec::as_slice)
+    pub(super) fn on(&self, host: usize) -> &[Spot] {
+        self.spots.get(host).map_or(&[], Vec::as_slice)
     }
 
     /// All instances, by host.
@@ -111,8 +111,8 @@ impl<'g> Hosts<'g> {
         self.left.len()
     }
 
-    pub(super) fn is_used(&self, site: usize) -> bool {
-        self.left.get(site).is_some_and(|left| left.instances > 0)
+    pub(super) fn is_used(&self, host: usize) -> bool {
+        self.left.get(host).is_some_and(|left| left.instances > 0)
     }
 
     /// Cost of the hosts in use.
@@ -134,27 +134,27 @@ impl<'g> Hosts<'g> {
     }
 
     /// What an instance takes of a host.
-    pub(super) fn need(&self, (part, shape): (usize, usize), site: usize) -> Amounts {
-        let class = self.goods.class_of.get(site).copied().unwrap_or(0);
+    pub(super) fn need(&self, (part, shape): (usize, usize), host: usize) -> Amounts {
+        let class = self.goods.class_of.get(host).copied().unwrap_or(0);
         self.goods.need(class, self.goods.index(part, shape))
     }
 
     /// Cores that are left on a host, and all it has for instances.
-    pub(super) fn cores(&self, site: usize) -> (i64, i64) {
-        let left = self.left.get(site).map_or(0, |left| left.rooms.iter().map(|r| r[0]).sum());
-        let rooms = self.goods.problem.sites.get(site).map_or(&[][..], |site| &site.rooms);
-        (left, rooms.iter().map(|room| int(room.cores)).sum())
+    pub(super) fn cores(&self, host: usize) -> (i64, i64) {
+        let left = self.left.get(host).map_or(0, |left| left.numa.iter().map(|r| r[0]).sum());
+        let numa = self.goods.problem.hosts.get(host).map_or(&[][..], |host| &host.numa);
+        (left, numa.iter().map(|numa| int(numa.cores)).sum())
     }
 
     /// What is left of a host, NUMA nodes and pools summed.
-    pub(super) fn left(&self, site: usize) -> Amounts {
-        let Some(left) = self.left.get(site) else { return [0; 5] };
+    pub(super) fn left(&self, host: usize) -> Amounts {
+        let Some(left) = self.left.get(host) else { return [0; 5] };
         let sum = |of: &[[i64; 2]], at: usize| {
             of.iter().fold(0i64, |sum, one| sum.saturating_add(one.get(at).copied().unwrap_or(0)))
         };
         [
-            sum(&left.rooms, 0),
-            sum(&left.rooms, 1),
+            sum(&left.numa, 0),
+            sum(&left.numa, 1),
             sum(&left.pools, 0),
             if left.pools.is_empty() { UNLIMITED } else { sum(&left.pools, 1).min(UNLIMITED) },
             left.network,
@@ -167,20 +167,20 @@ impl<'g> Hosts<'g> {
     pub(super) fn fits(
         &self,
         (part, shape): (usize, usize),
-        site: usize,
+        host: usize,
         only: Option<usize>,
     ) -> Option<Spot> {
-        let left = self.left.get(site)?;
+        let left = self.left.get(host)?;
         let item = self.goods.index(part, shape);
-        let class = self.goods.class_of.get(site).copied()?;
+        let class = self.goods.class_of.get(host).copied()?;
         let [cores, memory, disk, iops, network] = self.goods.need(class, item);
         if network > left.network || !self.goods.may(class, item) {
             return None;
         }
-        let rooms = left.rooms.iter().enumerate();
-        let rooms = rooms.filter(|(at, _)| only.is_none_or(|only| only == *at));
-        let fitting = rooms.filter(|(_, [c, m])| *c >= cores && *m >= memory);
-        let (room, _) = fitting.min_by_key(|(at, [c, m])| (*c, *m, *at))?;
+        let numa = left.numa.iter().enumerate();
+        let numa = numa.filter(|(at, _)| only.is_none_or(|only| only == *at));
+        let fitting = numa.filter(|(_, [c, m])| *c >= cores && *m >= memory);
+        let (numa, _) = fitting.min_by_key(|(at, [c, m])| (*c, *m, *at))?;
         let mut pools = left.pools.iter();
         let pool = pools.position(|[space, rate]| *space >= disk && *rate >= iops);
         let pool = match pool {
@@ -191,24 +191,24 @@ impl<'g> Hosts<'g> {
         let caps = self.caps.get(part)?.iter().zip(self.held.get(part)?);
         let is_apart = self.is_witness(part, shape)
             || caps.into_iter().all(|(cap, held)| {
-                let domain = self.domain(cap.level, site);
+                let domain = self.domain(cap.level, host);
                 domain.and_then(|domain| held.get(domain)).is_some_and(|held| *held < cap.most)
             });
-        is_apart.then_some(Spot { part, shape, site, room, pool })
+        is_apart.then_some(Spot { part, shape, host, numa, pool })
     }
 
     /// Puts an instance where it was found to fit.
     pub(super) fn put(&mut self, spot: Spot) {
         self.change(spot, 1);
         self.log.push(spot);
-        if let Some(spots) = self.spots.get_mut(spot.site) {
+        if let Some(spots) = self.spots.get_mut(spot.host) {
             spots.push(spot);
         }
     }
 
     /// Takes an instance away.
     pub(super) fn take(&mut self, spot: Spot) {
-        let spots = self.spots.get_mut(spot.site);
+        let spots = self.spots.get_mut(spot.host);
         if let Some(spots) = spots
             && let Some(at) = spots.iter().rposition(|other| *other == spot)
         {
@@ -218,8 +218,8 @@ impl<'g> Hosts<'g> {
     }
 
     /// Takes everything off a host.
-    pub(super) fn clear(&mut self, site: usize) -> Vec<Spot> {
-        let spots = self.on(site).to_vec();
+    pub(super) fn clear(&mut self, host: usize) -> Vec<Spot> {
+        let spots = self.on(host).to_vec();
         for spot in spots.iter().rev() {
             self.take(*spot);
         }
@@ -227,10 +227,10 @@ impl<'g> Hosts<'g> {
     }
 
     fn change(&mut self, spot: Spot, by: i64) {
-        let need = self.need((spot.part, spot.shape), spot.site);
+        let need = self.need((spot.part, spot.shape), spot.host);
         let [cores, memory, disk, iops, network] = need.map(|one| one * by);
-        if let Some(left) = self.left.get_mut(spot.site) {
-            if let Some([c, m]) = left.rooms.get_mut(spot.room) {
+        if let Some(left) = self.left.get_mut(spot.host) {
+            if let Some([c, m]) = left.numa.get_mut(spot.numa) {
                 *c -= cores;
                 *m -= memory;
             }
@@ -242,7 +242,7 @@ impl<'g> Hosts<'g> {
             let before = left.instances;
             left.instances = before.saturating_add_signed(if by > 0 { 1 } else { -1 });
             let host =
-                self.goods.problem.sites.get(spot.site).map_or(0, |site| int(site.host.cost));
+                self.goods.problem.hosts.get(spot.host).map_or(0, |host| int(host.host.cost));
             match (before, left.instances) {
                 (0, 1..) => self.cost = self.cost.saturating_add(host),
                 (1.., 0) => self.cost = self.cost.saturating_sub(host),
@@ -255,7 +255,7 @@ impl<'g> Hosts<'g> {
         let caps = self.caps.get(spot.part).into_iter().flatten();
         let held = self.held.get_mut(spot.part).into_iter().flatten();
         for (cap, held) in caps.zip(held) {
-            let domain = self.domains.get(cap.level).and_then(|of| of.get(spot.site));
+            let domain = self.domains.get(cap.level).and_then(|of| of.get(spot.host));
             if let Some(held) = domain.and_then(|domain| held.get_mut(*domain)) {
                 *held += by;
             }
@@ -266,15 +266,15 @@ impl<'g> Hosts<'g> {
         self.goods.items.get(self.goods.index(part, shape)).is_some_and(|i| i.size.is_witness)
     }
 
-    fn domain(&self, level: usize, site: usize) -> Option<usize> {
-        self.domains.get(level)?.get(site).copied()
+    fn domain(&self, level: usize, host: usize) -> Option<usize> {
+        self.domains.get(level)?.get(host).copied()
     }
 }
 
 fn caps(problem: &Problem, part: usize, chosen: Option<usize>) -> Vec<Cap> {
     let at = |level: Level| LEVELS.iter().position(|other| *other == level).unwrap_or(0);
     let Some(entry) = problem.parts.get(part) else { return Vec::new() };
-    if let Kind::Fixed(spread) = entry.kind {
+    if let PartKind::Fixed(spread) = entry.kind {
         return spread.map(|level| Cap { level: at(level), most: 1 }).into_iter().collect();
     }
     let Some(candidate) = chosen.and_then(|chosen| entry.candidates.get(chosen)) else {
@@ -284,14 +284,17 @@ fn caps(problem: &Problem, part: usize, chosen: Option<usize>) -> Vec<Cap> {
     let mut found: Vec<Cap> = problem
         .survive
         .iter()
-        .map(|one| Cap { level: at(one.level), most: candidate.apart.unwrap_or(instances).into() })
+        .map(|one| Cap {
+            level: at(one.level),
+            most: candidate.max_per_domain.unwrap_or(instances).into(),
+        })
         .collect();
     // So few in one domain that as many of the leading ones as are not allowed
     // there find room in the others.
     if entry.votes() {
         let witnesses = u32::from(candidate.layout.witness.is_some());
-        let leading = i64::from(candidate.leads.saturating_sub(witnesses)).max(1);
-        let minority = i64::from(candidate.leads.saturating_sub(1) / 2);
+        let leading = i64::from(candidate.leaders.saturating_sub(witnesses)).max(1);
+        let minority = i64::from(candidate.leaders.saturating_sub(1) / 2);
         let most = (minority * i64::from(instances) / leading).max(1);
         found.extend(problem.quorum_levels().map(|level| Cap { level: at(level), most }));
     }
@@ -300,16 +303,16 @@ fn caps(problem: &Problem, part: usize, chosen: Option<usize>) -> Vec<Cap> {
 
 /// The leading instances of each part by failure domain of the smallest promised
 /// level, as evenly as the others' majority allows; `None` if there is no way.
-pub(super) fn leads(
+pub(super) fn leaders(
     problem: &Problem,
     chosen: &[Option<usize>],
     spots: &[Spot],
 ) -> Option<Vec<(usize, usize, u64)>> {
-    let Some(level) = problem.lead_level() else { return Some(Vec::new()) };
+    let Some(level) = problem.leader_level() else { return Some(Vec::new()) };
     let domains = problem.domains(level);
     let mut found = Vec::new();
     for (part, entry) in problem.parts.iter().enumerate() {
-        let leads_at_all = entry.candidates.iter().any(|candidate| candidate.leads > 0);
+        let leads_at_all = entry.candidates.iter().any(|candidate| candidate.leaders > 0);
         if !leads_at_all {
             continue;
         }
@@ -332,23 +335,23 @@ fn lead(
 ) -> Option<Vec<u64>> {
     let is_witness = |spot: &Spot| entry.shapes.get(spot.shape).is_some_and(|s| s.is_witness);
     let own = || spots.iter().filter(|spot| spot.part == part);
-    let within = |sites: &[usize], witness: bool| {
-        let here = own().filter(|s| sites.contains(&s.site) && is_witness(s) == witness);
+    let within = |hosts: &[usize], witness: bool| {
+        let here = own().filter(|s| hosts.contains(&s.host) && is_witness(s) == witness);
         u64::try_from(here.count()).unwrap_or(u64::MAX)
     };
-    let held: Vec<u64> = domains.iter().map(|(_, sites)| within(sites, false)).collect();
-    let minority = u64::from(candidate.leads.saturating_sub(1) / 2);
+    let held: Vec<u64> = domains.iter().map(|(_, hosts)| within(hosts, false)).collect();
+    let minority = u64::from(candidate.leaders.saturating_sub(1) / 2);
     let mut wide: Vec<(Vec<bool>, u64)> = Vec::new();
     if entry.votes() {
-        for (_, sites) in problem.quorum_levels().flat_map(|level| problem.domains(level)) {
-            let inner = domains.iter().map(|(_, own)| own.iter().all(|s| sites.contains(s)));
-            let left = minority.checked_sub(within(&sites, true))?;
+        for (_, hosts) in problem.quorum_levels().flat_map(|level| problem.domains(level)) {
+            let inner = domains.iter().map(|(_, own)| own.iter().all(|s| hosts.contains(s)));
+            let left = minority.checked_sub(within(&hosts, true))?;
             wide.push((inner.collect(), left));
         }
     }
     let witnesses = u32::from(candidate.layout.witness.is_some());
     let mut found = vec![0u64; domains.len()];
-    for _ in 0..candidate.leads.saturating_sub(witnesses) {
+    for _ in 0..candidate.leaders.saturating_sub(witnesses) {
         let open = |at: usize| {
             wide.iter().all(|(inner, left)| *left > 0 || !inner.get(at).copied().unwrap_or(false))
         };

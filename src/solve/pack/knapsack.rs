@@ -220,8 +220,8 @@ impl Search<'_> {
         }
         self.nodes -= 1;
         let folded = self.folded.get(at).copied().unwrap_or(0);
-        let room = good.weight.iter().zip(&left).filter(|(w, _)| **w > 0).map(|(w, l)| l / w);
-        let most = room.min().unwrap_or(good.most).min(good.most);
+        let numa = good.weight.iter().zip(&left).filter(|(w, _)| **w > 0).map(|(w, l)| l / w);
+        let most = numa.min().unwrap_or(good.most).min(good.most);
         for count in (0..=most).rev() {
             let mut rest = left;
             for (rest, weight) in rest.iter_mut().zip(&good.weight) {

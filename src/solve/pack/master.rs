@@ -5,7 +5,7 @@
 //! no place there goes where it fits.
 
 use super::super::highs::{Answer, Effort, minimise};
-use super::columns::{Column, Generated, Wide, apart, count};
+use super::columns::{Column, Generated, Wide, count, max_per_domain};
 use super::fill::{Queue, Reserve, Scale, Taste, best_fit, queue};
 use super::goods::Goods;
 use super::hosts::Hosts;
@@ -29,7 +29,7 @@ pub(super) fn choose(
     let hosts: Vec<Var> = (0..goods.classes.len())
         .zip(&goods.classes)
         .map(|(at, class)| {
-            program.variable(format!("hosts {at}"), u64::try_from(class.sites.len()).ok())
+            program.variable(format!("hosts {at}"), u64::try_from(class.hosts.len()).ok())
         })
         .collect();
     let layouts: Vec<Vec<Var>> = parts
@@ -93,7 +93,7 @@ pub(super) fn choose(
         }
         let candidates = parts.get(wide.part).into_iter().flat_map(|part| &part.candidates);
         for (candidate, var) in candidates.zip(layouts.get(wide.part).into_iter().flatten()) {
-            row.add(-apart(parts, wide.part, candidate), *var);
+            row.add(-max_per_domain(parts, wide.part, candidate), *var);
         }
         program.at_most(row, 0);
     }
@@ -127,10 +127,10 @@ pub(super) fn build<'g>(
         (class, std::cmp::Reverse(goods.takes(class, &column.counts, 0)), column.clone())
     });
     for (class, one) in goods.classes.iter().enumerate() {
-        for site in &one.sites {
-            let rooms = goods.problem.sites.get(*site).map_or(0, |site| site.rooms.len());
-            for room in 0..rooms {
-                let Some(place) = goods.place_of(class, *site, room) else { continue };
+        for host in &one.hosts {
+            let numa = goods.problem.hosts.get(*host).map_or(0, |host| host.numa.len());
+            for numa in 0..numa {
+                let Some(place) = goods.place_of(class, *host, numa) else { continue };
                 let next = columns.iter_mut().find(|(c, times)| c.place == place && *times > 0);
                 let Some((column, times)) = next else { continue };
                 *times -= 1;
@@ -138,7 +138,7 @@ pub(super) fn build<'g>(
                     let Some(size) = goods.items.get(*item) else { continue };
                     for _ in 0..*count {
                         let wanted = left.get(*item).is_some_and(|left| *left > 0);
-                        let spot = hosts.fits((size.part, size.shape), *site, Some(room));
+                        let spot = hosts.fits((size.part, size.shape), *host, Some(numa));
                         if let Some(spot) = spot.filter(|_| wanted) {
                             hosts.put(spot);
                             if let Some(left) = left.get_mut(*item) {
@@ -148,8 +148,8 @@ pub(super) fn build<'g>(
                     }
                 }
             }
-            if hosts.is_used(*site) {
-                used.push(*site);
+            if hosts.is_used(*host) {
+                used.push(*host);
             }
         }
     }

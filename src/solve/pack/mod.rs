@@ -10,7 +10,7 @@
 //! | `master.rs` | whole columns, hosts made of them |
 //! | `narrow.rs` | a few layouts of each service |
 //! | `squeeze.rs` | hosts chosen first, then filled |
-//! | `fill.rs` | best fit, and better by taking hosts apart |
+//! | `fill.rs` | best fit, and better by taking hosts max_per_domain |
 //! | `balance.rs` | the busiest host relieved, and how far that can go |
 //!
 //! Why, and how the bound is proved: `docs/packing.md`.
@@ -112,9 +112,9 @@ fn outward(narrow: &Narrow, found: Solution) -> Solution {
     };
     Solution {
         chosen: narrow.outward(&found.chosen),
-        rooms: shaped(found.rooms),
+        numa: shaped(found.numa),
         pools: shaped(found.pools),
-        leads: found.leads,
+        leaders: found.leaders,
         tiers: found.tiers,
     }
 }
@@ -198,7 +198,7 @@ struct Reached {
 
 impl Reached {
     fn new(goods: &Goods, chosen: &[Option<usize>], hosts: &Hosts, unmet: i64) -> Self {
-        let cores = (0..hosts.count()).map(|site| hosts.cores(site));
+        let cores = (0..hosts.count()).map(|host| hosts.cores(host));
         Self {
             unmet,
             cost: hosts.cost(),
@@ -232,7 +232,7 @@ impl<'g> Search<'g> {
             .iter()
             .zip(&least.hosts)
             .flat_map(|(class, count)| {
-                class.sites.iter().copied().take(usize::try_from(*count).unwrap_or(0))
+                class.hosts.iter().copied().take(usize::try_from(*count).unwrap_or(0))
             })
             .collect();
         let mut best: Option<Hosts<'g>> = None;
@@ -276,7 +276,7 @@ impl<'g> Search<'g> {
             rounds <= ROUNDS[0] && self.deadline.left() > 0.0
         });
         let spots: Vec<Spot> = hosts.all().collect();
-        let is_led = hosts::leads(self.goods.problem, chosen, &spots).is_some();
+        let is_led = hosts::leaders(self.goods.problem, chosen, &spots).is_some();
         if is_led && self.cost().is_none_or(|cost| hosts.cost() < cost) {
             self.best = Some((chosen.to_vec(), hosts));
         }
@@ -312,7 +312,7 @@ impl<'g> Search<'g> {
         let better = squeeze::squeeze(self.goods, chosen, cuts, hosts.cost(), self.deadline);
         let Some(better) = better else { return };
         let spots: Vec<Spot> = better.all().collect();
-        if hosts::leads(self.goods.problem, chosen, &spots).is_some() {
+        if hosts::leaders(self.goods.problem, chosen, &spots).is_some() {
             self.best = Some((chosen.clone(), better));
         }
     }
@@ -330,7 +330,7 @@ impl<'g> Search<'g> {
             rounds <= ROUNDS[1] && self.deadline.left() > 0.0
         });
         let spots: Vec<Spot> = better.all().collect();
-        if hosts::leads(self.goods.problem, chosen, &spots).is_some() {
+        if hosts::leaders(self.goods.problem, chosen, &spots).is_some() {
             self.best = Some((chosen.clone(), better));
         }
     }
@@ -350,7 +350,7 @@ fn finish(
     }
     let mut spots: Vec<Spot> = hosts.all().collect();
     spots.sort_unstable();
-    let leads = hosts::leads(problem, chosen, &spots)?;
+    let leaders = hosts::leaders(problem, chosen, &spots)?;
     let late = deadline.left() <= 0.0;
     // As in the program per host, nothing is made better of what is not whole.
     let goals = TIERS.into_iter().filter(|goal| reached.unmet == 0 || *goal == Goal::Unmet);
@@ -361,9 +361,9 @@ fn finish(
             Goal::Cores => (reached.cores, least.cores),
             Goal::Memory => (reached.memory, least.memory),
             Goal::BusiestHost => busiest,
-            Goal::MostLeads => balance::leads(problem, &leads),
+            Goal::MostLeaders => balance::leaders(problem, &leaders),
             // What has a prior plan is not packed.
-            Goal::Moves | Goal::Shifts | Goal::Layouts | Goal::Leads => return None,
+            Goal::Moves | Goal::NumaMoves | Goal::Layouts | Goal::LeaderMoves => return None,
         };
         let bound = bound.min(value).max(0);
         Some(TierResult {
@@ -377,12 +377,12 @@ fn finish(
     });
     let tiers: Vec<TierResult> = tiers.collect();
     let several =
-        |placed: &Placed| problem.sites.get(placed.site).is_some_and(|site| site.pools.len() > 1);
+        |placed: &Placed| problem.hosts.get(placed.host).is_some_and(|host| host.pools.len() > 1);
     Some(Solution {
         chosen: chosen.to_vec(),
-        rooms: placed(&spots, |spot| spot.room),
+        numa: placed(&spots, |spot| spot.numa),
         pools: placed(&spots, |spot| spot.pool).into_iter().filter(several).collect(),
-        leads,
+        leaders,
         tiers,
     })
 }
@@ -390,9 +390,9 @@ fn finish(
 fn placed(spots: &[Spot], at: impl Fn(&Spot) -> usize) -> Vec<Placed> {
     let mut counts: BTreeMap<(usize, usize, usize, usize), u64> = BTreeMap::new();
     for spot in spots {
-        *counts.entry((spot.part, spot.shape, spot.site, at(spot))).or_default() += 1;
+        *counts.entry((spot.part, spot.shape, spot.host, at(spot))).or_default() += 1;
     }
-    let one = |((part, shape, site, at), count)| Placed { part, shape, site, at, count };
+    let one = |((part, shape, host, at), count)| Placed { part, shape, host, at, count };
     counts.into_iter().map(one).collect()
 }
 

@@ -50,7 +50,7 @@ pub(super) fn squeeze<'g>(
             .iter()
             .zip(&planned)
             .flat_map(|(class, count)| {
-                class.sites.iter().copied().take(usize::try_from(*count).unwrap_or(0))
+                class.hosts.iter().copied().take(usize::try_from(*count).unwrap_or(0))
             })
             .collect();
         let filled = [Taste::Fullest, Taste::Alike].into_iter().find_map(|taste| {
@@ -76,7 +76,7 @@ fn cheapest(
     let mut program = Program::default();
     let mut hosts: Vec<Var> = Vec::new();
     for class in &goods.classes {
-        let most = u64::try_from(class.sites.len()).ok();
+        let most = u64::try_from(class.hosts.len()).ok();
         hosts.push(program.variable("hosts".to_owned(), most));
     }
     for cut in volumes(goods).iter().chain(cuts) {
@@ -123,8 +123,8 @@ fn into(
         victims.sort_unstable();
         victims.dedup();
         let before = (size(&homeless), worth(hosts, scale));
-        let moved: Vec<Spot> = victims.iter().flat_map(|site| hosts.clear(*site)).collect();
-        let nowhere = Spot { part: 0, shape: 0, site: 0, room: 0, pool: 0 };
+        let moved: Vec<Spot> = victims.iter().flat_map(|host| hosts.clear(*host)).collect();
+        let nowhere = Spot { part: 0, shape: 0, host: 0, numa: 0, pool: 0 };
         let waiting =
             homeless.iter().map(|(part, shape)| Spot { part: *part, shape: *shape, ..nowhere });
         let mut all: Vec<Spot> = moved.iter().copied().chain(waiting).collect();

@@ -1,4 +1,4 @@
-//! Wishes, which are rows beyond the rules:
+//! Requirements of `explain --why-not`, which are rows beyond the rules:
 //!
 //! ```text
 //! Σ_{s, r of h} n[p,s,r] >= least
@@ -9,11 +9,11 @@ use super::program::{Program, Sum, int};
 use super::variables::Variables;
 
 pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Program) {
-    for wish in &problem.wishes {
+    for requirement in &problem.requirements {
         let mut row = Sum::default();
         for witnesses in [false, true] {
-            row.add_sum(-1, &variables.on(wish.part, &[wish.site], witnesses));
+            row.add_sum(-1, &variables.on(requirement.part, &[requirement.host], witnesses));
         }
-        program.at_most(row, -int(wish.least));
+        program.at_most(row, -int(requirement.least));
     }
 }
