@@ -4,45 +4,23 @@
 //! value and stays inside this room, and checks it into a [`Spec`]. Whatever is
 //! wrong is told with file, line and column, as much of it at once as possible.
 
-mod access;
-mod address;
 mod check;
-mod check_across;
-mod check_any_demand;
-mod check_demand;
-mod check_flat;
-mod check_gateway;
-mod check_host;
-mod check_image;
-mod check_network;
-mod check_numa;
-mod check_policy;
-mod check_profile;
-mod check_service;
-mod check_vms;
 mod demand;
-mod file;
-mod form;
+mod diagnostic;
 mod load;
-mod load_profile;
-mod names;
-mod parse;
 mod policy;
-mod problem;
-mod scalar;
+mod read;
 mod schema;
-mod scope;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod wire;
 
 pub use self::demand::{
     Demand, GatewayDemand, Persistence, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
+pub use self::diagnostic::{Mark, Place, Problem, SpecErrors};
 pub use self::load::load;
 pub use self::policy::{Objective, Policy, Quorum, Survive};
-pub use self::problem::{Mark, Place, Problem, SpecErrors};
 pub use self::schema::{Document, schema};
 pub use crate::profile::{Cluster, Engine};
 

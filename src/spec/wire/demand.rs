@@ -1,8 +1,8 @@
 //! What users ask of a service, by the kind of cluster.
 
 use crate::spec::Persistence;
-use crate::spec::form::{At, described, wire};
-use crate::spec::scalar::Documents;
+use crate::spec::read::form::{At, described, wire};
+use crate::spec::read::scalar::Documents;
 use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
 
 wire! {

@@ -6,10 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use crate::ids::HostName;
-use crate::spec::form::{At, Spanned, Wire, described, not_a, wire};
-use crate::spec::scalar::Text;
-use crate::spec::scope::Scope;
-use crate::spec::tree::{Node, Tree};
+use crate::spec::read::form::{At, Spanned, Wire, described, not_a, wire};
+use crate::spec::read::scalar::Text;
+use crate::spec::read::scope::Scope;
+use crate::spec::read::tree::{Node, Tree};
 use crate::topology::Hypervisor;
 use crate::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::spec::form::{At, Spanned, described, wire};
-use crate::spec::scalar::{DiskFormat, Sha256, Text};
+use crate::spec::read::form::{At, Spanned, described, wire};
+use crate::spec::read::scalar::{DiskFormat, Sha256, Text};
 use crate::units::Mebibytes;
 
 wire! {

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::spec::form::{At, Spanned, Wire};
-use crate::spec::scalar::{Include, Scalar};
-use crate::spec::scope::Scope;
-use crate::spec::tree::{Node, Tree};
+use crate::spec::read::form::{At, Spanned, Wire};
+use crate::spec::read::scalar::{Include, Scalar};
+use crate::spec::read::scope::Scope;
+use crate::spec::read::tree::{Node, Tree};
 
 /// A thing, or the path or glob of the files that hold it.
 #[derive(Debug)]

@@ -25,11 +25,11 @@ pub(super) use self::policy::Survive;
 pub(super) use self::profile::{Numbers, Profile, Profiles, SetNumber};
 pub(super) use self::service::{Asked, FixedVm, PasswordFrom, Service};
 
-use super::address::{Address, AddressRange, Subnet};
-use super::form::{At, Spanned, described, wire};
-use super::scalar::{Include, Text};
 use crate::ids::DeploymentName;
 use crate::spec::Objective;
+use crate::spec::read::address::{Address, AddressRange, Subnet};
+use crate::spec::read::form::{At, Spanned, described, wire};
+use crate::spec::read::scalar::{Include, Text};
 
 wire! {
     /// What is asked of a deployment: hosts, services, other machines, and what

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::spec::Quorum;
-use crate::spec::form::{At, Spanned, Wire, described, not_a, wire};
-use crate::spec::problem::alternatives;
-use crate::spec::scalar::{Fault, Scalar};
-use crate::spec::scope::Scope;
-use crate::spec::tree::{Node, Tree};
+use crate::spec::diagnostic::alternatives;
+use crate::spec::read::form::{At, Spanned, Wire, described, not_a, wire};
+use crate::spec::read::scalar::{Fault, Scalar};
+use crate::spec::read::scope::Scope;
+use crate::spec::read::tree::{Node, Tree};
 use crate::topology::Level;
 
 const EXPECTED: &str = "host, rack, site, none, a list such as [host, rack] or a map such as { level: host, quorum: manual }";

@@ -7,11 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::profile::Decimal;
 use crate::spec::Engine;
-use crate::spec::form::{At, Described, Fields, Spanned, Wire, described, map, object, wire};
-use crate::spec::problem::Mark;
-use crate::spec::scalar::{Scalar, Text};
-use crate::spec::scope::Scope;
-use crate::spec::tree::{Entry, Tree};
+use crate::spec::diagnostic::Mark;
+use crate::spec::read::form::{At, Described, Fields, Spanned, Wire, described, map, object, wire};
+use crate::spec::read::scalar::{Scalar, Text};
+use crate::spec::read::scope::Scope;
+use crate::spec::read::tree::{Entry, Tree};
 
 wire! {
     /// A profile of one's own, numbers of one's own, or both.

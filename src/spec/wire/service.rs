@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::demand::{GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
 use crate::ids::ServiceName;
-use crate::spec::form::{At, Spanned, described, wire};
-use crate::spec::scalar::Text;
-use crate::spec::tree::Tree;
+use crate::spec::read::form::{At, Spanned, described, wire};
+use crate::spec::read::scalar::Text;
+use crate::spec::read::tree::Tree;
 use crate::spec::{Cluster, Engine};
 use crate::topology::Level;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
@@ -70,8 +70,8 @@ described!(FixedVm, PasswordFrom);
 #[derive(Debug)]
 pub(in crate::spec) struct Asked(pub Tree);
 
-impl crate::spec::form::Wire for Asked {
-    fn read(_: &mut crate::spec::scope::Scope<'_>, _: &str, tree: &Tree) -> Option<Self> {
+impl crate::spec::read::form::Wire for Asked {
+    fn read(_: &mut crate::spec::read::scope::Scope<'_>, _: &str, tree: &Tree) -> Option<Self> {
         Some(Self(tree.clone()))
     }
 }

@@ -1,12 +1,12 @@
 //! Flat hosts: so many cores and so much memory, one NUMA node, one L3 domain.
 
-use super::check_host::{MAX_IOPS, MAX_POOL};
-use super::check_numa::MAX_MEMORY;
-use super::form::At;
-use super::problem::Mark;
-use super::scope::Scope;
-use super::wire;
+use super::host::{MAX_IOPS, MAX_POOL};
+use super::numa::MAX_MEMORY;
 use crate::ids::HostName;
+use crate::spec::diagnostic::Mark;
+use crate::spec::read::form::At;
+use crate::spec::read::scope::Scope;
+use crate::spec::wire;
 use crate::topology::{Core, L3Domain, NumaNode, Pool};
 use crate::units::{Mebibytes, PerSecond};
 

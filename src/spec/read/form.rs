@@ -1,4 +1,4 @@
-//! From the tree of a file to the types of [`wire`](super::wire): the fields of
+//! From the tree of a file to the types of [`wire`](crate::spec::wire): the fields of
 //! each kind of map, told once, read and described from the same list.
 
 use std::borrow::Cow;
@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::problem::{Mark, alternatives, nearest};
 use super::scalar::{Fault, Scalar};
 use super::scope::Scope;
 use super::tree::{Entry, Node, Tree};
+use crate::spec::diagnostic::{Mark, alternatives, nearest};
 
 /// Something that stands in a file.
-pub(super) trait Wire: Sized {
+pub(in crate::spec) trait Wire: Sized {
     /// Reads the value of `field`. `None` if it has another form, which is noted.
     fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self>;
 }
@@ -21,7 +21,7 @@ pub(super) trait Wire: Sized {
 /// A value with its place. A wrong one does not stop the reading of the file:
 /// it is told together with all the others.
 #[derive(Debug)]
-pub(super) struct At<T> {
+pub(in crate::spec) struct At<T> {
     pub mark: Mark,
     pub value: Result<T, Fault>,
 }
@@ -50,13 +50,13 @@ impl<T: Scalar> JsonSchema for At<T> {
 
 /// A map or list with its place.
 #[derive(Debug)]
-pub(super) struct Spanned<T> {
+pub(in crate::spec) struct Spanned<T> {
     pub mark: Mark,
     pub value: T,
 }
 
 /// The place of a node.
-pub(super) fn mark_of<T>(node: &Spanned<T>) -> Mark {
+pub(in crate::spec) fn mark_of<T>(node: &Spanned<T>) -> Mark {
     node.mark
 }
 
@@ -106,7 +106,11 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
 }
 
 /// The fields of a map; a mistake if it is none.
-pub(super) fn map<'t>(scope: &mut Scope<'_>, field: &str, tree: &'t Tree) -> Option<&'t [Entry]> {
+pub(in crate::spec) fn map<'t>(
+    scope: &mut Scope<'_>,
+    field: &str,
+    tree: &'t Tree,
+) -> Option<&'t [Entry]> {
     match &tree.node {
         Node::Map(entries) => Some(entries),
         _ => {
@@ -117,7 +121,7 @@ pub(super) fn map<'t>(scope: &mut Scope<'_>, field: &str, tree: &'t Tree) -> Opt
 }
 
 /// Notes that something has another form than it should.
-pub(super) fn not_a(scope: &mut Scope<'_>, field: &str, tree: &Tree, expected: &str) {
+pub(in crate::spec) fn not_a(scope: &mut Scope<'_>, field: &str, tree: &Tree, expected: &str) {
     let found = match &tree.node {
         Node::Scalar(text) => format!("{text:?}"),
         other => other.kind().to_owned(),
@@ -127,12 +131,12 @@ pub(super) fn not_a(scope: &mut Scope<'_>, field: &str, tree: &Tree, expected: &
 }
 
 /// Notes a field that stood in the same map before.
-pub(super) fn twice(scope: &mut Scope<'_>, entry: &Entry) {
+pub(in crate::spec) fn twice(scope: &mut Scope<'_>, entry: &Entry) {
     scope.wrong(entry.mark, format!("the field {:?} stands here a second time", entry.key));
 }
 
 /// A map while its fields are taken out.
-pub(super) struct Fields<'t> {
+pub(in crate::spec) struct Fields<'t> {
     owner: Mark,
     entries: &'t [Entry],
 }
@@ -140,7 +144,7 @@ pub(super) struct Fields<'t> {
 impl<'t> Fields<'t> {
     /// The fields of `tree`, the value of `field`; unknown ones and those that
     /// stand twice are noted.
-    pub(super) fn of(
+    pub(in crate::spec) fn of(
         scope: &mut Scope<'_>,
         field: &str,
         tree: &'t Tree,
@@ -158,7 +162,7 @@ impl<'t> Fields<'t> {
     }
 
     /// The value of one field, if it stands there in the right form.
-    pub(super) fn take<T: Wire>(&self, scope: &mut Scope<'_>, name: &str) -> Option<T> {
+    pub(in crate::spec) fn take<T: Wire>(&self, scope: &mut Scope<'_>, name: &str) -> Option<T> {
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
         let value = T::read(scope, name, &entry.value);
         if value.is_none() {
@@ -183,7 +187,7 @@ fn unknown(scope: &mut Scope<'_>, field: &str, owner: Mark, entry: &Entry, known
 }
 
 /// One field of a map as its schema tells it.
-pub(super) struct Described {
+pub(in crate::spec) struct Described {
     pub name: &'static str,
     pub required: bool,
     pub text: String,
@@ -191,7 +195,7 @@ pub(super) struct Described {
 }
 
 /// The schema of a map of these fields and no others.
-pub(super) fn object(text: &str, fields: Vec<Described>) -> Schema {
+pub(in crate::spec) fn object(text: &str, fields: Vec<Described>) -> Schema {
     let required: Vec<&str> =
         fields.iter().filter(|field| field.required).map(|field| field.name).collect();
     let mut properties = Map::new();
@@ -217,7 +221,7 @@ pub(super) fn object(text: &str, fields: Vec<Described>) -> Schema {
 }
 
 /// Doc comments as one line.
-pub(super) fn prose(lines: &[&str]) -> String {
+pub(in crate::spec) fn prose(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
@@ -248,31 +252,31 @@ macro_rules! wire {
 
             /// Its schema as far as it follows from the fields.
             pub(in crate::spec) fn object(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                $crate::spec::form::object(
-                    &$crate::spec::form::prose(&[$($doc),*]),
-                    vec![$($crate::spec::form::Described {
+                $crate::spec::read::form::object(
+                    &$crate::spec::read::form::prose(&[$($doc),*]),
+                    vec![$($crate::spec::read::form::Described {
                         name: wire!(@name $field $($name)?),
                         required: wire!(@needed $need),
-                        text: $crate::spec::form::prose(&[$($text),*]),
+                        text: $crate::spec::read::form::prose(&[$($text),*]),
                         schema: generator.subschema_for::<$of>(),
                     }),*],
                 )
             }
         }
 
-        impl $crate::spec::form::Wire for $type {
+        impl $crate::spec::read::form::Wire for $type {
             fn read(
-                scope: &mut $crate::spec::scope::Scope<'_>,
+                scope: &mut $crate::spec::read::scope::Scope<'_>,
                 field: &str,
-                tree: &$crate::spec::tree::Tree,
+                tree: &$crate::spec::read::tree::Tree,
             ) -> Option<Self> {
-                let fields = $crate::spec::form::Fields::of(scope, field, tree, Self::FIELDS)?;
+                let fields = $crate::spec::read::form::Fields::of(scope, field, tree, Self::FIELDS)?;
                 Some(Self { $($field: fields.take(scope, wire!(@name $field $($name)?)),)* })
             }
         }
     )*};
 }
-pub(super) use wire;
+pub(in crate::spec) use wire;
 
 /// Gives types of [`wire!`] the schema that follows from their fields alone.
 macro_rules! described {
@@ -287,4 +291,4 @@ macro_rules! described {
         }
     )*};
 }
-pub(super) use described;
+pub(in crate::spec) use described;

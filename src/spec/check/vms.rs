@@ -1,12 +1,12 @@
 //! `vms:`: machines of fixed size and count.
 
-use super::check::Sources;
-use super::form::{Spanned, mark_of};
 use super::names::{MAX_COUNT, Names};
-use super::problem::Problems;
-use super::scope::{Scope, mark_or};
-use super::wire;
 use crate::spec::FixedVm;
+use crate::spec::diagnostic::Problems;
+use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::scope::{Scope, mark_or};
+use crate::spec::read::sources::Sources;
+use crate::spec::wire;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 const MAX_SIZE: Mebibytes = Mebibytes::from_gib(1 << 20);

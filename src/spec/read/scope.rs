@@ -4,22 +4,22 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::form::At;
-use super::problem::{Mark, Place, Problem, Problems};
+use crate::spec::diagnostic::{Mark, Place, Problem, Problems};
 
 /// One file under check and all mistakes found so far.
-pub(super) struct Scope<'a> {
+pub(in crate::spec) struct Scope<'a> {
     pub file: &'a str,
     pub problems: &'a mut Problems,
 }
 
 impl Scope<'_> {
     /// Notes a mistake.
-    pub(super) fn wrong(&mut self, mark: Mark, message: impl Into<String>) {
+    pub(in crate::spec) fn wrong(&mut self, mark: Mark, message: impl Into<String>) {
         self.wrong_with(mark, message, None);
     }
 
     /// Notes a mistake and what to do about it.
-    pub(super) fn wrong_with(
+    pub(in crate::spec) fn wrong_with(
         &mut self,
         mark: Mark,
         message: impl Into<String>,
@@ -30,18 +30,22 @@ impl Scope<'_> {
     }
 
     /// A place in this file.
-    pub(super) fn place(&self, mark: Mark) -> Place {
+    pub(in crate::spec) fn place(&self, mark: Mark) -> Place {
         Place { file: self.file.to_owned(), mark: Some(mark) }
     }
 
     /// The value, if it is there and right.
-    pub(super) fn optional<T: Clone>(&mut self, field: &str, at: &Option<At<T>>) -> Option<T> {
+    pub(in crate::spec) fn optional<T: Clone>(
+        &mut self,
+        field: &str,
+        at: &Option<At<T>>,
+    ) -> Option<T> {
         let at = at.as_ref()?;
         self.value(field, at)
     }
 
     /// The value, if it is right.
-    pub(super) fn value<T: Clone>(&mut self, field: &str, at: &At<T>) -> Option<T> {
+    pub(in crate::spec) fn value<T: Clone>(&mut self, field: &str, at: &At<T>) -> Option<T> {
         match &at.value {
             Ok(value) => Some(value.clone()),
             Err(fault) => {
@@ -52,7 +56,7 @@ impl Scope<'_> {
     }
 
     /// The value; a mistake of `owner` if it is not there.
-    pub(super) fn required<T: Clone>(
+    pub(in crate::spec) fn required<T: Clone>(
         &mut self,
         field: &str,
         at: &Option<At<T>>,
@@ -65,12 +69,12 @@ impl Scope<'_> {
     }
 
     /// Notes that a field is not there, unless something was said of it.
-    pub(super) fn missing(&mut self, field: &str, owner: Mark) {
+    pub(in crate::spec) fn missing(&mut self, field: &str, owner: Mark) {
         self.missing_with(field, owner, None);
     }
 
     /// Notes that a field is not there, and what to do about it.
-    pub(super) fn missing_with(
+    pub(in crate::spec) fn missing_with(
         &mut self,
         field: &str,
         owner: Mark,
@@ -84,23 +88,23 @@ impl Scope<'_> {
     }
 
     /// Adds a hint to what else is said of a place without one.
-    pub(super) fn suggest(&mut self, mark: Mark, hint: String) {
+    pub(in crate::spec) fn suggest(&mut self, mark: Mark, hint: String) {
         let place = self.place(mark);
         self.problems.suggest(place, hint);
     }
 
     /// Remembers that something was said of a field of the map at `owner`.
-    pub(super) fn told(&mut self, owner: Mark, field: &str) {
+    pub(in crate::spec) fn told(&mut self, owner: Mark, field: &str) {
         self.problems.tell(self.file, owner, field);
     }
 
     /// Whether something was said of a field of the map at `owner`.
-    pub(super) fn has_told(&self, owner: Mark, field: &str) -> bool {
+    pub(in crate::spec) fn has_told(&self, owner: Mark, field: &str) -> bool {
         self.problems.told(self.file, owner, field)
     }
 
     /// The value if it lies in `range`; nothing noted if it is not there.
-    pub(super) fn within<T: Clone + Ord + Display>(
+    pub(in crate::spec) fn within<T: Clone + Ord + Display>(
         &mut self,
         field: &str,
         at: &Option<At<T>>,
@@ -126,7 +130,7 @@ impl Scope<'_> {
     }
 
     /// The value if it lies in `range`; a mistake of `owner` if it is not there.
-    pub(super) fn required_within<T: Clone + Ord + Display>(
+    pub(in crate::spec) fn required_within<T: Clone + Ord + Display>(
         &mut self,
         field: &str,
         at: &Option<At<T>>,
@@ -141,6 +145,6 @@ impl Scope<'_> {
 }
 
 /// Where a value stands, else where the map stands that should hold it.
-pub(super) fn mark_or<T>(at: &Option<At<T>>, owner: Mark) -> Mark {
+pub(in crate::spec) fn mark_or<T>(at: &Option<At<T>>, owner: Mark) -> Mark {
     at.as_ref().map_or(owner, |at| at.mark)
 }

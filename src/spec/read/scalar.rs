@@ -3,28 +3,28 @@
 
 use schemars::{Schema, json_schema};
 
-use super::problem::{alternatives, nearest};
 use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
 use crate::profile::Decimal;
+use crate::spec::diagnostic::{alternatives, nearest};
 use crate::spec::{Engine, Objective, Persistence, Quorum};
 use crate::topology::{Hypervisor, Level};
 use crate::units::{HumanUnit, PerSecond};
 
 /// Why a text is not the value that stands there.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(in crate::spec) struct Fault {
     pub message: String,
     pub hint: Option<String>,
 }
 
 impl Fault {
-    pub(super) fn new(message: impl ToString) -> Self {
+    pub(in crate::spec) fn new(message: impl ToString) -> Self {
         Self { message: message.to_string(), hint: None }
     }
 }
 
 /// A value that is written as one text.
-pub(super) trait Scalar: Sized {
+pub(in crate::spec) trait Scalar: Sized {
     /// Reads it, or says what was found and what was expected.
     fn read(text: &str) -> Result<Self, Fault>;
     /// What is told to whoever wrote a list or a map instead.
@@ -177,7 +177,7 @@ impl Scalar for Engine {
 
 /// Format of an image's disk.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum DiskFormat {
+pub(in crate::spec) enum DiskFormat {
     Qcow2,
 }
 
@@ -197,7 +197,7 @@ words! {
 
 /// A rate of documents; the noun may stand before the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Documents(pub PerSecond);
+pub(in crate::spec) struct Documents(pub PerSecond);
 
 impl HumanUnit for Documents {
     const EXPECTED: &'static str = "a rate such as 80k docs/s or 80k/s";
@@ -229,7 +229,7 @@ impl std::fmt::Display for Documents {
 /// Any text that can stand in a name, a path or a command line: not empty, on
 /// one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Text(pub String);
+pub(in crate::spec) struct Text(pub String);
 
 impl Scalar for Text {
     fn read(text: &str) -> Result<Self, Fault> {
@@ -249,7 +249,7 @@ impl Scalar for Text {
 
 /// The path or glob of another file.
 #[derive(Clone, Debug)]
-pub(super) struct Include(pub String);
+pub(in crate::spec) struct Include(pub String);
 
 impl Scalar for Include {
     fn read(text: &str) -> Result<Self, Fault> {
@@ -259,7 +259,7 @@ impl Scalar for Include {
 
 /// A SHA-256 digest, in lower-case digits.
 #[derive(Clone, Debug)]
-pub(super) struct Sha256(pub String);
+pub(in crate::spec) struct Sha256(pub String);
 
 impl Scalar for Sha256 {
     fn read(text: &str) -> Result<Self, Fault> {

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::file;
-use super::problem::Problem;
 use super::scalar::Text;
 use super::scope::Scope;
-use super::wire;
 use crate::profile::OwnFile;
 use crate::spec::Engine;
+use crate::spec::diagnostic::Problem;
+use crate::spec::wire;
 
 /// Largest profile in bytes; those that the program brings along have some ten
 /// thousand. Its text goes into the plan.
 const MAX_PROFILE: u64 = 1 << 20;
 
 /// A profile file.
-pub(super) struct FoundProfile {
+pub(in crate::spec) struct FoundProfile {
     /// Where it lies, for messages.
     pub path: String,
     /// What goes into the plan.
@@ -24,7 +24,7 @@ pub(super) struct FoundProfile {
 }
 
 /// The files by engine; what cannot be read is noted and left out.
-pub(super) fn files(
+pub(in crate::spec) fn files(
     scope: &mut Scope<'_>,
     directory: &Path,
     profiles: &wire::Profiles,

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check_demand::{DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, belongs, field};
-use super::form::Wire as _;
-use super::problem::{Place, Problem, Problems, nearest};
-use super::scope::Scope;
-use super::wire::{self, Asked};
+use super::demand::{DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, belongs, field};
 use crate::ids::ServiceName;
+use crate::spec::diagnostic::{Place, Problem, Problems, nearest};
+use crate::spec::read::form::Wire as _;
+use crate::spec::read::scope::Scope;
+use crate::spec::wire::{self, Asked};
 use crate::spec::{Cluster, Demand, Engine, GatewayDemand, Service};
 use crate::units::PerSecond;
 

@@ -1,26 +1,15 @@
 //! The image manifest: files, digests, and the engines that the image holds.
 
-use std::path::PathBuf;
-
-use super::form::{At, Spanned, mark_of};
-use super::problem::{Mark, Problems};
-use super::scalar::{Sha256, Text};
-use super::scope::{Scope, mark_or};
-use super::wire;
+use crate::spec::diagnostic::{Mark, Problems};
+use crate::spec::read::form::{At, Spanned, mark_of};
+use crate::spec::read::scalar::{Sha256, Text};
+use crate::spec::read::scope::{Scope, mark_or};
+use crate::spec::read::sources::FoundImage;
+use crate::spec::wire;
 use crate::spec::{Image, ImageFile};
 use crate::units::Mebibytes;
 
 const SIZES: std::ops::RangeInclusive<Mebibytes> = Mebibytes::new(1)..=Mebibytes::from_gib(1 << 20);
-
-/// An image manifest, inline or included.
-pub(super) struct FoundImage {
-    /// The file that it stands in.
-    pub file: String,
-    /// Where its relative paths start, as seen from the directory of the spec.
-    pub directory: PathBuf,
-    /// The manifest.
-    pub wire: Spanned<wire::Image>,
-}
 
 pub(super) fn image(
     found: &FoundImage,

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::form::{At, Spanned, mark_of};
-use super::problem::Mark;
-
-use super::scope::Scope;
-use super::wire;
+use crate::spec::diagnostic::Mark;
+use crate::spec::read::form::{At, Spanned, mark_of};
+use crate::spec::read::scope::Scope;
+use crate::spec::wire;
 use crate::topology::{Core, L3Domain, NumaNode, PagePool};
 use crate::units::{Bytes, Mebibytes};
 

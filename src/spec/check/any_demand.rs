@@ -4,13 +4,13 @@
 //! Nothing is said of fields that are missing, of ranges, or of fields that only
 //! other engines take: all that follows from the engine.
 
-use super::check_demand::known;
-use super::form::{At, Wire as _, map, twice};
-use super::problem::{alternatives, nearest};
-use super::scalar::{Documents, Scalar};
-use super::scope::Scope;
-use super::tree::{Entry, Tree};
-use super::wire::Asked;
+use super::demand::known;
+use crate::spec::diagnostic::{alternatives, nearest};
+use crate::spec::read::form::{At, Wire as _, map, twice};
+use crate::spec::read::scalar::{Documents, Scalar};
+use crate::spec::read::scope::Scope;
+use crate::spec::read::tree::{Entry, Tree};
+use crate::spec::wire::Asked;
 use crate::spec::{Engine, Persistence};
 use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
 
@@ -75,9 +75,9 @@ fn read<T: Scalar + Clone>(scope: &mut Scope<'_>, field: &str, tree: &Tree) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::problem::{Mark, Problems};
-    use super::super::tree::Node;
     use super::*;
+    use crate::spec::diagnostic::{Mark, Problems};
+    use crate::spec::read::tree::Node;
 
     #[test]
     fn every_field_has_a_type_that_is_checked() {

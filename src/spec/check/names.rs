@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Mark, Place};
-use super::scope::Scope;
 use crate::ids::{InstanceName, MAX_NAME, ServiceName};
+use crate::spec::diagnostic::{Mark, Place};
+use crate::spec::read::scope::Scope;
 
 /// Most instances of one name.
 pub(super) const MAX_COUNT: u32 = 10_000;

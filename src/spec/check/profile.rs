@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::check::Sources;
-use super::form::{Spanned, mark_of};
-use super::load_profile::FoundProfile;
-use super::problem::{Mark, Place, Problem, Problems, nearest};
-use super::scope::Scope;
-use super::wire;
 use crate::profile::{Decimal, Fault, Own, OwnProfiles, Profile, ProfileError};
 use crate::spec::Engine;
+use crate::spec::diagnostic::{Mark, Place, Problem, Problems, nearest};
+use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::profile::FoundProfile;
+use crate::spec::read::scope::Scope;
+use crate::spec::read::sources::Sources;
+use crate::spec::wire;
 
 /// What the spec says in place of the engines' profiles.
 pub(super) fn profiles(sources: &Sources, problems: &mut Problems) -> OwnProfiles {

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::access::{self, access};
-use super::check::Sources;
-use super::check_any_demand;
-use super::check_demand;
-use super::check_gateway::{self, Behind, OwnDemand};
-use super::form::{Spanned, mark_of};
+use super::any_demand;
+use super::demand;
+use super::gateway::{self, Behind, OwnDemand};
 use super::names::Names;
-use super::problem::Problems;
-use super::scope::{Scope, mark_or};
-use super::wire;
 use crate::ids::ServiceName;
+use crate::spec::diagnostic::Problems;
+use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::scope::{Scope, mark_or};
+use crate::spec::read::sources::Sources;
+use crate::spec::wire;
 use crate::spec::{Cluster, Service};
 
 /// The services that are right, in the order of the spec.
@@ -27,8 +27,8 @@ pub(super) fn services(
         found.extend(service(&mut Scope { file, problems }, node, names));
     }
     let complete = problems.len() == before && !sources.incomplete;
-    check_gateway::unknown(&found, written(sources).as_ref(), problems);
-    check_gateway::resolve(found, complete, problems)
+    gateway::unknown(&found, written(sources).as_ref(), problems);
+    gateway::resolve(found, complete, problems)
 }
 
 /// The names of all services, also of those that have a mistake; `None` if one
@@ -52,15 +52,15 @@ fn service(
     let engine = scope.required("engine", &wire.engine, owner);
     let gateway = scope.optional("gateway", &wire.gateway);
     let Some(engine) = engine else {
-        check_any_demand::demand(scope, wire.demand.as_ref());
+        any_demand::demand(scope, wire.demand.as_ref());
         access::of_any_engine(scope, wire);
         return None;
     };
     let (demand, own) = if engine.cluster() == Cluster::GatewayPair {
-        let own = check_gateway::own(scope, engine, wire.demand.as_ref());
-        (own.is_some().then(check_gateway::none), own.unwrap_or_default())
+        let own = gateway::own(scope, engine, wire.demand.as_ref());
+        (own.is_some().then(gateway::none), own.unwrap_or_default())
     } else {
-        let demand = check_demand::demand(scope, engine, wire.demand.as_ref(), owner);
+        let demand = demand::demand(scope, engine, wire.demand.as_ref(), owner);
         (demand, OwnDemand::default())
     };
     let misplaced = wire.gateway.as_ref().filter(|_| engine.cluster() != Cluster::Pool);

@@ -9,11 +9,11 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-use super::problem::Mark;
+use crate::spec::diagnostic::Mark;
 
 /// A node of the file.
 #[derive(Clone, Debug)]
-pub(super) struct Tree {
+pub(in crate::spec) struct Tree {
     /// Where it stands; for an alias, where the alias stands.
     pub mark: Mark,
     pub node: Node,
@@ -21,7 +21,7 @@ pub(super) struct Tree {
 
 /// What a node holds.
 #[derive(Clone, Debug)]
-pub(super) enum Node {
+pub(in crate::spec) enum Node {
     /// Nothing, or one of YAML's words for it.
     Empty,
     Scalar(String),
@@ -31,7 +31,7 @@ pub(super) enum Node {
 
 /// A field of a map; one that stands twice stands here twice.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(in crate::spec) struct Entry {
     pub key: String,
     pub mark: Mark,
     pub value: Tree,
@@ -39,7 +39,7 @@ pub(super) struct Entry {
 
 impl Node {
     /// What kind of node it is, as users know it.
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(in crate::spec) const fn kind(&self) -> &'static str {
         match self {
             Self::Empty => "nothing",
             Self::Scalar(_) => "a single value",
@@ -51,7 +51,7 @@ impl Node {
 
 impl Tree {
     /// The tree of what the parser read from `text`.
-    pub(super) fn new(read: Spanned<Raw>, text: &str) -> Self {
+    pub(in crate::spec) fn new(read: Spanned<Raw>, text: &str) -> Self {
         let mark = mark(&read.referenced);
         let node = match read.value {
             Raw::Empty => Node::Empty,
@@ -89,7 +89,7 @@ fn written<'a>(text: &'a str, location: &Location) -> Option<&'a str> {
 }
 
 /// What the parser hands over.
-pub(super) enum Raw {
+pub(in crate::spec) enum Raw {
     Empty,
     Text(String),
     /// A plain scalar that the parser takes for a number or a truth value, in its

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Mark, Place, Problem};
+use crate::spec::diagnostic::{Mark, Place, Problem};
 
 /// Largest file in bytes: a thousand hosts of 200 cores.
 const MAX_FILE: u64 = 4 << 20;
@@ -17,7 +17,7 @@ const TOO_LARGE: &str = "is larger than";
 ///
 /// # Errors
 /// What lies there instead.
-pub(super) fn read(path: &Path) -> Result<String, Problem> {
+pub(in crate::spec) fn read(path: &Path) -> Result<String, Problem> {
     read_up_to(path, MAX_FILE).map_err(|problem| match problem.message.starts_with(TOO_LARGE) {
         true => Problem { hint: Some("split it: `include: [part.yaml]`".to_owned()), ..problem },
         false => problem,
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<String, Problem> {
 ///
 /// # Errors
 /// What lies there instead.
-pub(super) fn read_up_to(path: &Path, most: u64) -> Result<String, Problem> {
+pub(in crate::spec) fn read_up_to(path: &Path, most: u64) -> Result<String, Problem> {
     let place = Place::whole(&path.display().to_string());
     let fault = |message: String| Problem { place: place.clone(), message, hint: None };
     let unreadable = |error: io::Error| fault(format!("cannot read it: {error}"));
@@ -80,6 +80,6 @@ fn end_of(before: &[u8]) -> Mark {
 }
 
 /// One path for a file, whichever way it is named.
-pub(super) fn canonical(path: &Path) -> io::Result<PathBuf> {
+pub(in crate::spec) fn canonical(path: &Path) -> io::Result<PathBuf> {
     fs::canonicalize(path)
 }

@@ -1,9 +1,9 @@
 //! `password:` and `tls:` of a service: how clients get in.
 
-use super::form::{Spanned, mark_of};
-use super::scalar::Text;
-use super::scope::Scope;
-use super::wire;
+use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::scalar::Text;
+use crate::spec::read::scope::Scope;
+use crate::spec::wire;
 use crate::spec::{Access, Cluster, Engine, Password};
 
 /// How clients get into a service: into a sharded one by a password, always.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::form::{Spanned, mark_of};
-use super::problem::{Mark, alternatives};
-use super::scope::{Scope, mark_or};
-use super::wire;
+use crate::spec::diagnostic::{Mark, alternatives};
+use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::scope::{Scope, mark_or};
+use crate::spec::wire;
 use crate::spec::{Objective, Policy, Quorum, Survive};
 use crate::topology::{Host, Level};
 
@@ -93,7 +93,7 @@ fn racks_in_sites(scope: &mut Scope<'_>, mark: Mark, hosts: &[Host]) {
 /// The objectives: unmet, then some of the others in their order.
 fn objective(
     scope: &mut Scope<'_>,
-    node: &Spanned<Vec<super::form::At<Objective>>>,
+    node: &Spanned<Vec<crate::spec::read::form::At<Objective>>>,
 ) -> Vec<Objective> {
     let mut taken: Vec<Objective> = Vec::new();
     for at in &node.value {

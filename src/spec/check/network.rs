@@ -2,11 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use super::address::{Address, AddressRange, Subnet};
-use super::form::{Spanned, mark_of};
-use super::problem::Mark;
-use super::scope::{Scope, mark_or};
-use super::wire;
+use crate::spec::diagnostic::Mark;
+use crate::spec::read::address::{Address, AddressRange, Subnet};
+use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::scope::{Scope, mark_or};
+use crate::spec::wire;
 use crate::spec::{Cluster, FixedVm, Network, Policy, Service};
 
 /// Longest name of a network interface that Linux takes.

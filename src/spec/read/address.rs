@@ -11,7 +11,7 @@ const ADDRESS: &str = "[0-9]{1,3}(\\.[0-9]{1,3}){3}";
 
 /// An IPv4 address.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Address(pub Ipv4Addr);
+pub(in crate::spec) struct Address(pub Ipv4Addr);
 
 impl Scalar for Address {
     fn read(text: &str) -> Result<Self, Fault> {
@@ -28,24 +28,24 @@ impl Scalar for Address {
 
 /// A network: its address and prefix length.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Subnet {
+pub(in crate::spec) struct Subnet {
     pub address: Ipv4Addr,
     pub prefix: u8,
 }
 
 impl Subnet {
     /// Bits of the network part.
-    pub(super) fn mask(self) -> u32 {
+    pub(in crate::spec) fn mask(self) -> u32 {
         u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0)
     }
 
     /// Last address, the one that reaches all.
-    pub(super) fn broadcast(self) -> Ipv4Addr {
+    pub(in crate::spec) fn broadcast(self) -> Ipv4Addr {
         Ipv4Addr::from(u32::from(self.address) | !self.mask())
     }
 
     /// Whether a host may have that address.
-    pub(super) fn has_host(self, address: Ipv4Addr) -> bool {
+    pub(in crate::spec) fn has_host(self, address: Ipv4Addr) -> bool {
         u32::from(address) & self.mask() == u32::from(self.address)
             && address != self.address
             && address != self.broadcast()
@@ -83,7 +83,7 @@ impl Scalar for Subnet {
 
 /// A range of IPv4 addresses, both ends included.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AddressRange {
+pub(in crate::spec) struct AddressRange {
     pub first: Ipv4Addr,
     pub last: Ipv4Addr,
 }

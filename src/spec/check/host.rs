@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check_flat;
-use super::check_network::is_interface;
-use super::check_numa;
-use super::form::{At, Spanned, mark_of};
-use super::problem::{Mark, Place, nearest};
-
-use super::scope::{Scope, mark_or};
-use super::wire::{self, Reserve, ReserveOf};
+use super::flat;
+use super::network::is_interface;
+use super::numa;
 use crate::ids::HostName;
+use crate::spec::diagnostic::{Mark, Place, nearest};
+use crate::spec::read::form::{At, Spanned, mark_of};
+use crate::spec::read::scope::{Scope, mark_or};
+use crate::spec::wire::{self, Reserve, ReserveOf};
 use crate::topology::{Host, Hypervisor, Level, NumaNode, Pool, reserve};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -50,8 +49,8 @@ pub(super) fn host(
     bridge: Option<&str>,
 ) -> Vec<FoundHost> {
     let (owner, wire) = (mark_of(node), &node.value);
-    let flat = check_flat::is_flat(wire);
-    check_flat::mixed(scope, wire);
+    let flat = flat::is_flat(wire);
+    flat::mixed(scope, wire);
     let name = scope.required("name", &wire.name, owner);
     let uri = uri(scope, wire);
     let hypervisor = if flat && wire.hypervisor.is_none() {
@@ -67,24 +66,24 @@ pub(super) fn host(
         bridges.extend(bridge.map(str::to_owned));
     }
     let pools = if flat && wire.pools.is_none() {
-        check_flat::pools(scope, wire)
+        flat::pools(scope, wire)
     } else {
         if flat {
-            check_flat::disk_beside_pools(scope, wire);
+            flat::disk_beside_pools(scope, wire);
         }
         pools(scope, owner, wire)
     };
     let numa = if flat {
-        check_flat::numa(scope, owner, wire)
+        flat::numa(scope, owner, wire)
     } else {
-        check_numa::nodes(scope, owner, wire.numa.as_deref())
+        numa::nodes(scope, owner, wire.numa.as_deref())
     };
     let numa = numa.and_then(|numa| reserved(scope, wire, numa));
     for at in wire.assumed.iter().flatten() {
         // For people only, but still text.
         scope.value("assumed", at);
     }
-    let names = name.map(|name| check_flat::names(scope, wire, name));
+    let names = name.map(|name| flat::names(scope, wire, name));
     let name_at = scope.place(mark_or(&wire.name, owner));
     let uri_at = scope.place(mark_or(&wire.uri, owner));
     let uri = uri.filter(|_| wire.count.is_none());
@@ -129,7 +128,7 @@ fn labels(scope: &mut Scope<'_>, wire: &wire::Host) -> BTreeMap<Level, String> {
     let Some(labels) = &wire.labels else { return BTreeMap::new() };
     let labels = &labels.value;
     let mut take = |level: Level, field: &str, at: &Option<At<_>>| {
-        scope.optional(field, at).map(|text: super::scalar::Text| (level, text.0))
+        scope.optional(field, at).map(|text: crate::spec::read::scalar::Text| (level, text.0))
     };
     [take(Level::Rack, "labels.rack", &labels.rack), take(Level::Site, "labels.site", &labels.site)]
         .into_iter()

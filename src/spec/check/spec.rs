@@ -3,56 +3,35 @@
 
 use std::collections::BTreeMap;
 
-use super::check_across;
-use super::check_host::{self, FoundHost};
-use super::check_image::{self, FoundImage};
-use super::check_network;
-use super::check_policy;
-use super::check_profile;
-use super::check_service;
-use super::check_vms;
-use super::form::{Spanned, mark_of};
-use super::load_profile::FoundProfile;
+use super::across;
+use super::host::{self, FoundHost};
+use super::image;
 use super::names::Names;
-use super::problem::{Mark, Place, Problem, Problems, nearest};
-use super::scope::{Scope, mark_or};
-use super::wire;
-use crate::spec::{Cluster, Engine, Network, Spec};
+use super::network;
+use super::policy;
+use super::profile;
+use super::service;
+use super::vms;
+use crate::spec::diagnostic::{Mark, Place, Problem, Problems, nearest};
+use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::scope::{Scope, mark_or};
+use crate::spec::read::sources::Sources;
+use crate::spec::wire;
+use crate::spec::{Cluster, Network, Spec};
 use crate::topology::{Host, Topology};
-
-/// A spec's files, read and parsed.
-pub(super) struct Sources {
-    /// Name of the spec file.
-    pub file: String,
-    /// The spec file, less what stands in the lists below.
-    pub spec: Spanned<wire::SpecFile>,
-    /// Hosts, inline or included, each with its file.
-    pub hosts: Vec<(String, Spanned<wire::Host>)>,
-    /// Services, likewise.
-    pub services: Vec<(String, Spanned<wire::Service>)>,
-    /// Fixed machines, likewise.
-    pub vms: Vec<(String, Spanned<wire::FixedVm>)>,
-    /// The image with its file and the directory that its paths start from.
-    pub image: Option<FoundImage>,
-    /// The profile files that are there, by engine.
-    pub profiles: BTreeMap<Engine, FoundProfile>,
-    /// Whether something could not be read, so that a thing that seems missing
-    /// may only be unread.
-    pub incomplete: bool,
-}
 
 /// The spec, if nothing was wrong with it; else what is wrong stands in
 /// `problems`.
-pub(super) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
+pub(in crate::spec) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
     let wire = &sources.spec.value;
     let top = mark_of(&sources.spec);
-    let bridge = check_network::bridge(wire);
+    let bridge = network::bridge(wire);
     let before = problems.len();
     let hosts = hosts(sources, bridge.as_deref(), problems);
     let hosts_known = problems.len() == before && !sources.incomplete;
     let mut names = Names::default();
-    let services = check_service::services(sources, &mut names, problems);
-    let vms = check_vms::vms(sources, &mut names, problems);
+    let services = service::services(sources, &mut names, problems);
+    let vms = vms::vms(sources, &mut names, problems);
     let mut scope = Scope { file: &sources.file, problems };
     let name = scope.required("name", &wire.name, top);
     if sources.services.is_empty() && sources.vms.is_empty() && !sources.incomplete {
@@ -62,18 +41,17 @@ pub(super) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
             "name what the hosts are for, as `services:` or `vms:`".to_owned(),
         );
     }
-    let policy = check_policy::policy(&mut scope, wire, &hosts);
+    let policy = policy::policy(&mut scope, wire, &hosts);
     let network = network(&mut scope, sources, hosts_known.then_some(&hosts));
     if let Some(network) = &network {
-        check_network::has_room(&mut scope, wire, network, &services, &vms, &policy);
+        network::has_room(&mut scope, wire, network, &services, &vms, &policy);
     }
-    check_across::labels(sources, &hosts, problems);
+    across::labels(sources, &hosts, problems);
     let engines: Vec<&str> = services.iter().map(|service| service.engine.as_str()).collect();
-    let image =
-        sources.image.as_ref().and_then(|found| check_image::image(found, &engines, problems));
+    let image = sources.image.as_ref().and_then(|found| image::image(found, &engines, problems));
     let size = image.as_ref().map(|image| image.virtual_size_mib);
-    check_across::roots(sources, size, problems);
-    let profiles = check_profile::profiles(sources, problems);
+    across::roots(sources, size, problems);
+    let profiles = profile::profiles(sources, problems);
     if !problems.is_empty() {
         return None;
     }
@@ -101,7 +79,7 @@ fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: Option<&Vec<Host>>) 
         return None;
     };
     let mark = mark_or(&node.value.bridge, mark_of(node));
-    let network = check_network::network(scope, node)?;
+    let network = network::network(scope, node)?;
     if let Some(hosts) = hosts {
         bridge_is_somewhere(scope, mark, &network.bridge, hosts);
     }
@@ -122,7 +100,7 @@ fn hosts(sources: &Sources, bridge: Option<&str>, problems: &mut Problems) -> Ve
     let found: Vec<FoundHost> = sources
         .hosts
         .iter()
-        .flat_map(|(file, host)| check_host::host(&mut Scope { file, problems }, host, bridge))
+        .flat_map(|(file, host)| host::host(&mut Scope { file, problems }, host, bridge))
         .collect();
     if sources.hosts.is_empty() && !sources.incomplete {
         let mark = mark_of(&sources.spec);

@@ -1,10 +1,13 @@
 //! `demand:` by the kind of cluster that the engine forms.
 
-use super::form::Wire as _;
-use super::problem::Mark;
-use super::scope::Scope;
-use super::tree::{Node, Tree};
-use super::wire::{Asked, GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
+use crate::spec::diagnostic::Mark;
+use crate::spec::read::form::Wire as _;
+use crate::spec::read::scalar::Documents;
+use crate::spec::read::scope::Scope;
+use crate::spec::read::tree::{Node, Tree};
+use crate::spec::wire::{
+    Asked, GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
+};
 use crate::spec::{self, Cluster, Demand, Engine, Persistence};
 use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
 
@@ -132,8 +135,7 @@ fn relational(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::R
 fn search(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::SearchDemand> {
     let wire = SearchDemand::read(scope, field, tree)?;
     let owner = tree.mark;
-    let documents = super::scalar::Documents;
-    let rates = documents(PerSecond::ZERO)..=documents(MAX_RATE);
+    let rates = Documents(PerSecond::ZERO)..=Documents(MAX_RATE);
     let index = scope.required_within("index", &wire.index, owner, &rates);
     let queries = scope.required_within("queries", &wire.queries, owner, &RATES);
     let data = scope.required_within("data", &wire.data, owner, &SIZES);

@@ -1,9 +1,9 @@
 //! What parts of a spec ask of each other: labels for the failure domains that
 //! are named, roots that hold the image.
 
-use super::check::Sources;
-use super::problem::{Mark, Problems};
-use super::scope::{Scope, mark_or};
+use crate::spec::diagnostic::{Mark, Problems};
+use crate::spec::read::scope::{Scope, mark_or};
+use crate::spec::read::sources::Sources;
 use crate::topology::{Host, Level};
 use crate::units::Mebibytes;
 

@@ -3,14 +3,14 @@
 
 use serde_saphyr::{Error, Options};
 
-use super::problem::{Mark, Place, Problem};
 use super::tree::Tree;
+use crate::spec::diagnostic::{Mark, Place, Problem};
 
 /// Reads one file.
 ///
 /// # Errors
 /// The mistake that keeps the text from being YAML.
-pub(super) fn parse(file: &str, text: &str) -> Result<Tree, Problem> {
+pub(in crate::spec) fn parse(file: &str, text: &str) -> Result<Tree, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.lines().all(|line| matches!(line.trim_start().chars().next(), None | Some('#'))) {
         let message = "the file is empty".to_owned();

@@ -1,0 +1,21 @@
+//! From the wire form to a [`Spec`](super::Spec): what must be there, what is in range,
+//! what agrees with what. A file for each part of a spec.
+
+mod access;
+mod across;
+mod any_demand;
+mod demand;
+mod flat;
+mod gateway;
+mod host;
+mod image;
+mod names;
+mod network;
+mod numa;
+mod policy;
+mod profile;
+mod service;
+mod spec;
+mod vms;
+
+pub(super) use self::spec::spec;
