@@ -103,3 +103,6 @@ pub mod simulated;
 pub mod report;
 
 pub mod cli;
+
+#[cfg(test)]
+mod sample;

@@ -167,11 +167,11 @@ fn taken(plan: &Plan, host: &Host) -> BTreeSet<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::sample;
+    use crate::sample;
 
     #[test]
     fn every_other_host_is_judged() {
-        let plan = sample::plan().unwrap();
+        let plan = sample::plan();
         let profiles = Profiles::builtin().unwrap();
         let name = InstanceName::new("cache-3").unwrap();
         let why = instance(&plan, &profiles, &name).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Guest, GuestError, GuestFile};
 use crate::hypervisor::{Connector, Hypervisor, VolumeFormat, VolumeRequest};
 use crate::ids::HostName;
-use crate::plan::sample;
+use crate::sample;
 use crate::simulated::{Fault, SimulatedClock};
 use crate::simulated::{Mode, SimulatedWorld};
 
@@ -22,7 +22,7 @@ struct Machine {
 
 impl Machine {
     fn started() -> Self {
-        let world = SimulatedWorld::new(&sample::plan().unwrap().topology);
+        let world = SimulatedWorld::new(&sample::plan().topology);
         let host = world.connect(&HostName::new("h1").unwrap(), "simulated://h1").unwrap();
         let root = VolumeRequest {
             pool: "default".into(),

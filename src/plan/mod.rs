@@ -6,8 +6,6 @@
 
 mod file;
 pub mod names;
-#[doc(hidden)]
-pub mod sample;
 mod service;
 pub mod store;
 

@@ -162,7 +162,7 @@ mod tests {
 
     use super::super::Secret;
     use super::*;
-    use crate::plan::sample;
+    use crate::sample;
     use crate::spec::Access;
 
     struct Given;
@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn plan(password: Password, tls: bool) -> Plan {
-        let mut plan = sample::plan().unwrap();
+        let mut plan = sample::plan();
         plan.services[0].access = Access { password: Some(password), tls };
         plan
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::hypervisor::{VolumeFormat, VolumeRequest};
-use crate::plan::sample;
+use crate::sample;
 
 const XML: &str = "<domain><name>d</name><uuid>00000000-0000-0000-0000-00000000000a</uuid>\
     <memory unit='GiB'>2</memory><vcpu>2</vcpu><devices>\
@@ -15,7 +15,7 @@ const XML: &str = "<domain><name>d</name><uuid>00000000-0000-0000-0000-000000000
     <disk><source pool='default' volume='seed'/><readonly/></disk></devices></domain>";
 
 fn world() -> (SimulatedWorld, HostName, Box<dyn Hypervisor>) {
-    let world = SimulatedWorld::new(&sample::plan().unwrap().topology);
+    let world = SimulatedWorld::new(&sample::plan().topology);
     let host = HostName::new("h1").unwrap();
     let hypervisor = world.connect(&host, "simulated://h1").unwrap();
     (world, host, hypervisor)

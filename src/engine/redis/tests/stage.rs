@@ -9,8 +9,9 @@ use crate::guest::{Guest, GuestFile};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{Connector, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest};
 use crate::ids::{HostName, InstanceName};
-use crate::plan::{Instance, Plan, ServicePlan, Volume, sample};
+use crate::plan::{Instance, Plan, ServicePlan, Volume};
 use crate::render;
+use crate::sample;
 use crate::secret::{Credentials, Secret, Secrets};
 use crate::simulated::{SimulatedClock, SimulatedWorld};
 use crate::software::Software;
@@ -67,12 +68,12 @@ fn xml(plan: &Plan, instance: &Instance) -> String {
 impl Stage {
     /// Everything defined and started, nothing configured.
     pub(super) fn new() -> Self {
-        Self::of(sample::plan().unwrap())
+        Self::of(sample::plan())
     }
 
     /// Formed, of an engine, with passwords.
     pub(super) fn closed(engine: spec::Engine) -> Self {
-        let mut plan = sample::plan().unwrap();
+        let mut plan = sample::plan();
         plan.services[0].engine = engine;
         plan.services[0].access = Access { password: Some(Password::Generated), tls: false };
         let software = Software::of(engine.as_str()).unwrap();

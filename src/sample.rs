@@ -1,4 +1,4 @@
-//! A small plan made by hand, for tests: three hosts, one Redis service of
+//! A small plan made by hand, for unit tests: three hosts, one Redis service of
 //! three groups with two copies each.
 
 use std::collections::BTreeMap;
@@ -6,11 +6,11 @@ use std::net::Ipv4Addr;
 
 use uuid::Uuid;
 
-use super::{
+use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
+use crate::plan::{
     Binding, Capacity, CpuPlacement, FORMAT, Group, Instance, L3Use, Layout, Plan, Role,
     ServicePlan, SlotRange, Tier, Volume,
 };
-use crate::ids::{DeploymentName, HostName, InstanceName, NameError, ServiceName};
 use crate::profile::OwnProfiles;
 use crate::spec::{Access, Demand, Engine, Network, Persistence, Policy, ShardedDemand};
 use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
@@ -21,16 +21,11 @@ const SLOTS: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
 
 /// The plan: `cache-0` to `cache-2` are masters on `h1` to `h3`, `cache-3` to
 /// `cache-5` their replicas, each on the next host.
-///
-/// # Errors
-/// Never; the names are right.
-pub fn plan() -> Result<Plan, NameError> {
-    let hosts = (1..=3).map(host).collect::<Result<Vec<_>, _>>()?;
-    let instances = (0..6).map(instance).collect::<Result<Vec<_>, _>>()?;
-    Ok(Plan {
+pub(crate) fn plan() -> Plan {
+    Plan {
         format: FORMAT,
         hostsplit: "0.1.0".to_owned(),
-        name: DeploymentName::new("sample")?,
+        name: DeploymentName::new("sample").unwrap(),
         policy: Policy::surviving(Level::Host),
         network: Some(Network {
             bridge: "br0".to_owned(),
@@ -43,18 +38,18 @@ pub fn plan() -> Result<Plan, NameError> {
         }),
         image: None,
         profiles: OwnProfiles::default(),
-        topology: Topology { hosts },
-        services: vec![service()?],
+        topology: Topology { hosts: (1..=3).map(host).collect() },
+        services: vec![service()],
         vms: Vec::new(),
-        instances,
+        instances: (0..6).map(instance).collect(),
         tiers: vec![Tier { name: "unmet".into(), unit: "/s".into(), value: 0, bound: 0 }],
-    })
+    }
 }
 
-fn host(ordinal: u32) -> Result<Host, NameError> {
+fn host(ordinal: u32) -> Host {
     let core = |cpu| Core { cpus: vec![cpu] };
-    Ok(Host {
-        name: HostName::new(format!("h{ordinal}"))?,
+    Host {
+        name: HostName::new(format!("h{ordinal}")).unwrap(),
         uri: Some(format!("simulated://h{ordinal}")),
         hypervisor: Hypervisor::Qemu,
         labels: BTreeMap::new(),
@@ -74,21 +69,19 @@ fn host(ordinal: u32) -> Result<Host, NameError> {
         bridges: vec!["br0".to_owned()],
         network_bits_per_s: None,
         cost: 1,
-    })
+    }
 }
 
-fn service() -> Result<ServicePlan, NameError> {
-    let name = ServiceName::new("cache")?;
-    let group = |(index, (first, last)): (u32, (u16, u16))| {
-        Ok(Group {
-            index,
-            slots: Some(SlotRange { first, last }),
-            lead: InstanceName::of(&name, index)?,
-            replicas: vec![InstanceName::of(&name, index + 3)?],
-        })
+fn service() -> ServicePlan {
+    let name = ServiceName::new("cache").unwrap();
+    let group = |(index, (first, last)): (u32, (u16, u16))| Group {
+        index,
+        slots: Some(SlotRange { first, last }),
+        lead: InstanceName::of(&name, index).unwrap(),
+        replicas: vec![InstanceName::of(&name, index + 3).unwrap()],
     };
-    let groups = (0..).zip(SLOTS).map(group).collect::<Result<_, _>>()?;
-    Ok(ServicePlan {
+    let groups = (0..).zip(SLOTS).map(group).collect();
+    ServicePlan {
         engine: Engine::Redis,
         gateway: None,
         access: Access::default(),
@@ -121,11 +114,11 @@ fn service() -> Result<ServicePlan, NameError> {
         },
         groups,
         name,
-    })
+    }
 }
 
-fn instance(ordinal: u8) -> Result<Instance, NameError> {
-    let service = ServiceName::new("cache")?;
+fn instance(ordinal: u8) -> Instance {
+    let service = ServiceName::new("cache").unwrap();
     let (group, replica) = (ordinal % 3, ordinal / 3);
     let domain = format!("sample-cache-{ordinal}");
     let volume = |part: &str, gib| Volume {
@@ -140,12 +133,12 @@ fn instance(ordinal: u8) -> Result<Instance, NameError> {
         ("port", "6379"),
         ("save", ""),
     ];
-    Ok(Instance {
-        name: InstanceName::of(&service, u32::from(ordinal))?,
+    Instance {
+        name: InstanceName::of(&service, u32::from(ordinal)).unwrap(),
         service,
         role: if replica == 0 { Role::Master } else { Role::Replica },
         group: Some(u32::from(group)),
-        host: HostName::new(format!("h{}", 1 + (group + replica) % 3))?,
+        host: HostName::new(format!("h{}", 1 + (group + replica) % 3)).unwrap(),
         numa: 0,
         cpus: vec![1 + u32::from(replica)],
         threads: 1,
@@ -160,5 +153,5 @@ fn instance(ordinal: u8) -> Result<Instance, NameError> {
         seed: Some(Volume { size_mib: Mebibytes::new(1), ..volume("seed", 0) }),
         config: config.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         domain,
-    })
+    }
 }
