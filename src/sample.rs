@@ -13,7 +13,7 @@ use crate::plan::{
 };
 use crate::profile::OwnProfiles;
 use crate::spec::{Access, Demand, Engine, Network, Persistence, Policy, ShardedDemand};
-use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool, Topology};
+use crate::topology::{Core, Host, L3Domain, Level, NumaNode, Pool, Topology, Virtualization};
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
 /// Slots of the three groups.
@@ -51,7 +51,7 @@ fn host(ordinal: u32) -> Host {
     Host {
         name: HostName::new(format!("h{ordinal}")).unwrap(),
         uri: Some(format!("simulated://h{ordinal}")),
-        hypervisor: Hypervisor::Qemu,
+        hypervisor: Virtualization::Tcg,
         labels: BTreeMap::new(),
         numa: vec![NumaNode {
             id: 0,

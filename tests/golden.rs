@@ -137,7 +137,7 @@ fn every_part_of_a_vm_is_in_its_digest() {
     seen.push(changed(&|plan| plan.network.as_mut().unwrap().bridge = "br1".into()));
     seen.push(changed(&|plan| plan.image.as_mut().unwrap().disk.sha256 = "e".repeat(64)));
     seen.push(changed(&|plan| {
-        plan.topology.hosts[0].hypervisor = hostsplit::topology::Hypervisor::Qemu;
+        plan.topology.hosts[0].hypervisor = hostsplit::topology::Virtualization::Tcg;
     }));
     let total = seen.len();
     seen.sort();

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use hostsplit::ids::HostName;
 use hostsplit::report::host;
-use hostsplit::topology::import::{self, Machine, Stated, Word};
+use hostsplit::topology::import::{self, Machine, Provenance, Stated};
 use hostsplit::units::Mebibytes;
 use proptest::prelude::*;
 
@@ -132,10 +132,10 @@ fn what_is_not_there_is_assumed_and_said() {
     }
     let machine = import::read(&table, &MEMORY).unwrap();
     let assumed = "one per socket; the file tells of none".to_owned();
-    assert_eq!(machine.numa.word, Word::Assumed(assumed));
+    assert_eq!(machine.numa.provenance, Provenance::Assumed(assumed));
     assert_eq!(machine.numa.value.len(), 2);
-    assert!(machine.numa.value.iter().all(|node| node.l3.word.is_assumed()));
-    assert!(machine.numa.value.iter().all(|node| node.memory.word.is_assumed()));
+    assert!(machine.numa.value.iter().all(|node| node.l3.provenance.is_assumed()));
+    assert!(machine.numa.value.iter().all(|node| node.memory.provenance.is_assumed()));
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub(super) fn load_spec(path: &Path) -> Result<Spec, CliError> {
 }
 
 fn spec_error(path: &Path, errors: &SpecErrors) -> CliError {
-    match errors.problems.as_slice() {
+    match errors.diagnostics.as_slice() {
         [only] => CliError { hint: only.hint.clone(), ..CliError::new(only) },
         all => {
             let count = all.len();

@@ -30,7 +30,7 @@ pub(super) struct Args {
     output: PathBuf,
     /// How the hosts run guests; without it, kvm where a host offers it.
     #[arg(long, value_name = "KIND", value_parser = hypervisor)]
-    hypervisor: Option<topology::Hypervisor>,
+    hypervisor: Option<topology::Virtualization>,
     /// Replace host files that differ from what the hosts say.
     #[arg(long)]
     force: bool,
@@ -40,8 +40,8 @@ pub(super) struct Args {
 }
 
 /// Reads `kvm` or `qemu`.
-pub(super) fn hypervisor(text: &str) -> Result<topology::Hypervisor, String> {
-    [topology::Hypervisor::Kvm, topology::Hypervisor::Qemu]
+pub(super) fn hypervisor(text: &str) -> Result<topology::Virtualization, String> {
+    [topology::Virtualization::Kvm, topology::Virtualization::Tcg]
         .into_iter()
         .find(|kind| kind.as_str() == text)
         .ok_or_else(|| "expected kvm or qemu".to_owned())

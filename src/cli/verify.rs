@@ -9,7 +9,7 @@ use crate::deploy::verify;
 use crate::plan::Plan;
 use crate::report::status::{verification_json, verification_text};
 use crate::secret::Make;
-use crate::topology::Hypervisor;
+use crate::topology::Virtualization;
 
 /// Compares what runs with the plan, and puts a short load on every group.
 ///
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Outcome {
 fn emulated(plan: &Plan) -> Option<String> {
     let hosts = plan.topology.hosts.iter();
     let names: Vec<&str> = hosts
-        .filter(|host| host.hypervisor == Hypervisor::Qemu)
+        .filter(|host| host.hypervisor == Virtualization::Tcg)
         .filter(|host| plan.on_host(&host.name).next().is_some())
         .map(|host| host.name.as_str())
         .collect();

@@ -17,7 +17,7 @@ use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::render;
 use crate::state::world::{Seen, World};
-use crate::topology::Hypervisor;
+use crate::topology::Virtualization;
 
 /// Share of its memory that a guest must see, in percent: its kernel keeps the
 /// rest for itself.
@@ -149,7 +149,7 @@ fn is_emulated(plan: &Plan, service: &ServicePlan) -> bool {
     let mut own = plan.members(&service.name);
     own.any(|one| {
         let host = plan.topology.host(&one.host);
-        host.is_some_and(|host| host.hypervisor == Hypervisor::Qemu)
+        host.is_some_and(|host| host.hypervisor == Virtualization::Tcg)
     })
 }
 
@@ -183,7 +183,7 @@ fn guests(site: &Site<'_>, world: &World) -> BTreeMap<InstanceName, Result<Facts
 fn l3_to_see(plan: &Plan, instance: &Instance) -> Option<u64> {
     let host = plan.topology.host(&instance.host)?;
     let own = host.l3_of(*instance.cpus.first()?)?;
-    own.size_kib.filter(|_| host.hypervisor == Hypervisor::Kvm)
+    own.size_kib.filter(|_| host.hypervisor == Virtualization::Kvm)
 }
 
 /// Compares facts of one instance.

@@ -14,7 +14,7 @@ mod vfat;
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan};
 use crate::spec::Image;
-use crate::topology::{Host, Hypervisor};
+use crate::topology::{Host, Virtualization};
 
 pub use self::digest::instance_digest;
 pub use self::domain::{DiskPaths, domain_xml};
@@ -136,5 +136,5 @@ fn planned<T>(instance: &Instance, value: Option<T>, what: &'static str) -> Resu
 }
 
 fn is_kvm(host: &Host) -> bool {
-    host.hypervisor == Hypervisor::Kvm
+    host.hypervisor == Virtualization::Kvm
 }

@@ -185,7 +185,7 @@ pub fn json(spec: &Spec) -> Value {
 #[must_use]
 pub fn problems_json(errors: &SpecErrors) -> Value {
     let problems: Vec<Value> = errors
-        .problems
+        .diagnostics
         .iter()
         .map(|problem| {
             json!({

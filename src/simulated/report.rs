@@ -2,7 +2,7 @@
 
 use super::host::SimulatedHost;
 use crate::hypervisor::{HostReport, ReportedCpu, ReportedNic, ReportedNuma, ReportedPool};
-use crate::topology::{Host, Hypervisor, NumaNode};
+use crate::topology::{Host, NumaNode, Virtualization};
 
 /// The host's report, with what its running domains and volumes leave free.
 pub(super) fn report(host: &SimulatedHost) -> HostReport {
@@ -12,8 +12,8 @@ pub(super) fn report(host: &SimulatedHost) -> HostReport {
         libvirt_version: 11_003_000,
         qemu_version: 10_000_002,
         domain_types: match known.hypervisor {
-            Hypervisor::Kvm => vec!["kvm".to_owned(), "qemu".to_owned()],
-            Hypervisor::Qemu => vec!["qemu".to_owned()],
+            Virtualization::Kvm => vec!["kvm".to_owned(), "qemu".to_owned()],
+            Virtualization::Tcg => vec!["qemu".to_owned()],
         },
         numa: known.numa.iter().map(|numa| numa_node(host, numa)).collect(),
         pools: pools(host, known),

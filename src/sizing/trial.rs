@@ -6,7 +6,7 @@ use super::{SizingContext, SizingInput};
 use crate::ids::{HostName, ServiceName};
 use crate::profile::Profiles;
 use crate::spec::{Demand, Engine, Policy, Service};
-use crate::topology::{Core, Host, Hypervisor, L3Domain, NumaNode, Topology};
+use crate::topology::{Core, Host, L3Domain, NumaNode, Topology, Virtualization};
 use crate::units::Mebibytes;
 
 /// The input of a service on so many hosts of 64 cores.
@@ -32,7 +32,7 @@ fn host(number: u32) -> Host {
     Host {
         name: HostName::new(format!("h{number}")).unwrap(),
         uri: None,
-        hypervisor: Hypervisor::Kvm,
+        hypervisor: Virtualization::Kvm,
         labels: BTreeMap::new(),
         numa: vec![NumaNode {
             id: 0,

@@ -13,7 +13,7 @@ use crate::model::{CandidateHost, NumaCapacity, Part, PartKind, Problem, Shape};
 use crate::plan::{Binding, Capacity, CpuPlacement, L3Use, Layout};
 use crate::sizing::Candidate;
 use crate::spec::{Cluster, Quorum, Survive};
-use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool};
+use crate::topology::{Core, Host, L3Domain, Level, NumaNode, Pool, Virtualization};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 /// Cores of each NUMA node, GiB, disk, price, rack.
@@ -35,7 +35,7 @@ fn host(at: usize, (nodes, gib, disk, cost, rack): &Kit) -> Host {
     Host {
         name: HostName::new(format!("h{at}")).unwrap(),
         uri: None,
-        hypervisor: Hypervisor::Kvm,
+        hypervisor: Virtualization::Kvm,
         labels: labels.into_iter().collect(),
         numa: (0..).zip(nodes).map(node).collect(),
         pools: ["a", "b"][..1 + usize::from(*disk > 60)]

@@ -45,7 +45,7 @@ impl fmt::Display for Place {
 
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct Diagnostic {
     /// Where it stands.
     pub place: Place,
     /// What was found and what was expected.
@@ -54,7 +54,7 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Diagnostic {
     /// The place and the message on one line; the hint is not part of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.message)
@@ -63,18 +63,18 @@ impl fmt::Display for Problem {
 
 /// Mistakes while they are collected.
 #[derive(Default)]
-pub(super) struct Problems {
-    list: Vec<Problem>,
+pub(super) struct Diagnostics {
+    list: Vec<Diagnostic>,
     /// Fields, by file and map, of which something was said already, so that
     /// nobody says that they are missing.
-    told: BTreeSet<(String, Mark, String)>,
+    reported: BTreeSet<(String, Mark, String)>,
     /// Hints for mistakes that have none.
     hints: BTreeMap<Place, String>,
 }
 
-impl Problems {
-    pub(super) fn push(&mut self, problem: Problem) {
-        self.list.push(problem);
+impl Diagnostics {
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -91,13 +91,13 @@ impl Problems {
     }
 
     /// Remembers that something was said of a field of the map at `owner`.
-    pub(super) fn tell(&mut self, file: &str, owner: Mark, field: &str) {
-        self.told.insert((file.to_owned(), owner, field.to_owned()));
+    pub(super) fn set_reported(&mut self, file: &str, owner: Mark, field: &str) {
+        self.reported.insert((file.to_owned(), owner, field.to_owned()));
     }
 
     /// Whether something was.
-    pub(super) fn told(&self, file: &str, owner: Mark, field: &str) -> bool {
-        self.told.contains(&(file.to_owned(), owner, field.to_owned()))
+    pub(super) fn is_reported(&self, file: &str, owner: Mark, field: &str) -> bool {
+        self.reported.contains(&(file.to_owned(), owner, field.to_owned()))
     }
 }
 
@@ -105,22 +105,22 @@ impl Problems {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecErrors {
     /// The mistakes, by file and place.
-    pub problems: Vec<Problem>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl SpecErrors {
     /// The mistakes in the order in which they are shown.
-    pub(super) fn new(problems: Problems) -> Self {
-        let Problems { list: mut problems, hints, .. } = problems;
-        for problem in &mut problems {
-            if problem.hint.is_none() {
-                problem.hint = hints.get(&problem.place).cloned();
+    pub(super) fn new(diagnostics: Diagnostics) -> Self {
+        let Diagnostics { list: mut diagnostics, hints, .. } = diagnostics;
+        for diagnostic in &mut diagnostics {
+            if diagnostic.hint.is_none() {
+                diagnostic.hint = hints.get(&diagnostic.place).cloned();
             }
-            problem.message = printable(&problem.message);
+            diagnostic.message = printable(&diagnostic.message);
         }
-        problems.sort();
-        problems.dedup();
-        Self { problems }
+        diagnostics.sort();
+        diagnostics.dedup();
+        Self { diagnostics }
     }
 }
 
@@ -128,14 +128,14 @@ impl fmt::Display for SpecErrors {
     /// One line for each mistake, its hint on a line of its own; of very many
     /// only the first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().take(MAX_SHOWN).enumerate() {
+        for (index, diagnostic) in self.diagnostics.iter().take(MAX_SHOWN).enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{problem}")?;
-            if let Some(hint) = &problem.hint {
+            write!(f, "{separator}{diagnostic}")?;
+            if let Some(hint) = &diagnostic.hint {
                 write!(f, "\nhint: {hint}")?;
             }
         }
-        match self.problems.len().saturating_sub(MAX_SHOWN) {
+        match self.diagnostics.len().saturating_sub(MAX_SHOWN) {
             0 => Ok(()),
             more => write!(f, "\nand {more} more"),
         }

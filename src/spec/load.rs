@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::diagnostic::{Problems, SpecErrors};
+use super::diagnostic::{Diagnostics, SpecErrors};
 use super::read::sources::sources;
 use super::{Spec, check};
 
@@ -11,11 +11,11 @@ use super::{Spec, check};
 /// # Errors
 /// Everything that is wrong with it, each mistake with its place.
 pub fn load(path: &Path) -> Result<Spec, SpecErrors> {
-    let mut problems = Problems::default();
+    let mut diagnostics = Diagnostics::default();
     let spec =
-        sources(path, &mut problems).and_then(|sources| check::spec(&sources, &mut problems));
+        sources(path, &mut diagnostics).and_then(|sources| check::spec(&sources, &mut diagnostics));
     match spec {
-        Some(spec) if problems.is_empty() => Ok(spec),
-        _ => Err(SpecErrors::new(problems)),
+        Some(spec) if diagnostics.is_empty() => Ok(spec),
+        _ => Err(SpecErrors::new(diagnostics)),
     }
 }

@@ -18,7 +18,7 @@ mod wire;
 pub use self::demand::{
     Demand, GatewayDemand, Persistence, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
-pub use self::diagnostic::{Mark, Place, Problem, SpecErrors};
+pub use self::diagnostic::{Diagnostic, Mark, Place, SpecErrors};
 pub use self::load::load;
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};

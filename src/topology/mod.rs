@@ -30,7 +30,7 @@ pub struct Host {
     /// libvirt's address; `None` for a host that is only planned for.
     pub uri: Option<String>,
     /// How it runs guests.
-    pub hypervisor: Hypervisor,
+    pub hypervisor: Virtualization,
     /// Failure domains above the host: the rack and the site it stands in.
     pub labels: BTreeMap<Level, String>,
     /// NUMA nodes, in the order of their ids.
@@ -48,20 +48,21 @@ pub struct Host {
 /// How a host runs guests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Hypervisor {
+pub enum Virtualization {
     /// Hardware virtualisation.
     Kvm,
     /// Software emulation: everything works, speeds mean nothing.
-    Qemu,
+    #[serde(rename = "qemu")]
+    Tcg,
 }
 
-impl Hypervisor {
-    /// The word that libvirt and the host file use.
+impl Virtualization {
+    /// The domain type of libvirt, which host files use too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
-            Self::Qemu => "qemu",
+            Self::Tcg => "qemu",
         }
     }
 }

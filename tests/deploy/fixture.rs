@@ -19,7 +19,7 @@ use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Access, Image, ImageFile, Network, Password, Policy};
 use hostsplit::state::store::{Journal, Recorder, Store};
 use hostsplit::state::world::World;
-use hostsplit::topology::{Host, Hypervisor as Kind, Level, NumaNode, Topology};
+use hostsplit::topology::{Host, Level, NumaNode, Topology, Virtualization as Kind};
 use hostsplit::units::Mebibytes;
 use sha2::{Digest, Sha256};
 
@@ -55,7 +55,7 @@ fn host(number: u32) -> Host {
     };
     Host {
         uri: Some(format!("test://{name}")),
-        hypervisor: Kind::Qemu,
+        hypervisor: Kind::Tcg,
         ..plain::host(&name, vec![node], 100)
     }
 }

@@ -5,7 +5,7 @@ use hostsplit::engine::load::Verdict;
 use hostsplit::ids::HostName;
 use hostsplit::plan::Plan;
 use hostsplit::simulated::SimulatedWorld;
-use hostsplit::topology::Hypervisor;
+use hostsplit::topology::Virtualization;
 use hostsplit::units::PerSecond;
 
 use crate::fixture::{Files, Purpose, open, plan, run, secrets};
@@ -74,7 +74,7 @@ fn another_machine_at_an_address_of_ours_is_found_by_a_neighbour() {
 fn pages_and_caches_are_attested() {
     let (mut plan, state) = (plan(), tempfile::tempdir().unwrap());
     for host in &mut plan.topology.hosts {
-        host.hypervisor = Hypervisor::Kvm;
+        host.hypervisor = Virtualization::Kvm;
         host.numa[0].l3[0].size_kib = Some(32 << 10);
     }
     let world = SimulatedWorld::new(&plan.topology);
@@ -110,7 +110,7 @@ fn a_load_is_set_beside_the_promise_unless_the_hosts_emulate() {
     assert!(found.loads.iter().all(|one| one.verdict.is_none()), "{found:?}");
 
     for host in &mut plan.topology.hosts {
-        host.hypervisor = Hypervisor::Kvm;
+        host.hypervisor = Virtualization::Kvm;
     }
     let verdicts = |rate| {
         world.set_rate(rate);

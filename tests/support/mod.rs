@@ -15,7 +15,7 @@ use hostsplit::spec::{
     Access, Demand, Engine, FixedVm, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
 };
 use hostsplit::topology::{
-    Core, Host, Hypervisor, L3Domain, Level, NumaNode, PagePool, Pool, Topology,
+    Core, Host, L3Domain, Level, NumaNode, PagePool, Pool, Topology, Virtualization,
 };
 use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
@@ -36,7 +36,7 @@ fn host(name: &str) -> Host {
     Host {
         name: HostName::new(name).unwrap(),
         uri: Some(format!("qemu+ssh://root@{name}/system")),
-        hypervisor: Hypervisor::Kvm,
+        hypervisor: Virtualization::Kvm,
         labels: BTreeMap::new(),
         numa: vec![NumaNode {
             id: 0,

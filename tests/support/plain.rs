@@ -11,7 +11,7 @@ use hostsplit::spec::{
     Access, Demand, Engine, FixedVm, Network, Persistence, Policy, SearchDemand, Service,
     ShardedDemand, Spec, WebDemand,
 };
-use hostsplit::topology::{Core, Host, Hypervisor, L3Domain, NumaNode, Pool, Topology};
+use hostsplit::topology::{Core, Host, L3Domain, NumaNode, Pool, Topology, Virtualization};
 use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
 /// An L3 domain of cores of one thread each.
@@ -41,7 +41,7 @@ pub fn host(name: &str, numa: Vec<NumaNode>, pool_gib: u64) -> Host {
     Host {
         name: HostName::new(name).unwrap(),
         uri: None,
-        hypervisor: Hypervisor::Kvm,
+        hypervisor: Virtualization::Kvm,
         labels: BTreeMap::new(),
         numa,
         pools: vec![pool("default", pool_gib)],

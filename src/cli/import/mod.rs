@@ -13,7 +13,7 @@ use super::ui::Format;
 use crate::files;
 use crate::ids::HostName;
 use crate::report::host::{self, HostFile};
-use crate::topology::Hypervisor;
+use crate::topology::Virtualization;
 use crate::topology::import::{self, ImportError, Machine, Stated};
 use crate::units::{BitsPerSecond, HumanUnit as _, Mebibytes};
 
@@ -35,7 +35,7 @@ pub(super) struct Args {
     uri: Option<String>,
     /// How the hosts run guests.
     #[arg(long, value_name = "KIND", value_parser = super::discover::hypervisor)]
-    hypervisor: Option<Hypervisor>,
+    hypervisor: Option<Virtualization>,
     /// Memory of each machine, shared equally among its NUMA nodes: 768GiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<Mebibytes>,

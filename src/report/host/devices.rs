@@ -27,7 +27,7 @@ pub(super) fn nics(file: &mut Writer, nics: &[Nic]) {
     }
 }
 
-/// The bandwidth: the user's word, else the one NIC's or the fastest one's; never a sum,
+/// The bandwidth: the stated one, else the one NIC's or the fastest one's; never a sum,
 /// for the bridge is on one of them.
 pub(super) fn network(file: &mut Writer, nics: &[Nic], stated: Option<BitsPerSecond>) {
     if let Some(speed) = stated {

@@ -2,7 +2,7 @@
 
 use super::{ASSUMED_IOPS, HostFile, Writer, devices, scalar};
 use crate::ids::HostName;
-use crate::topology::Hypervisor;
+use crate::topology::Virtualization;
 use crate::topology::import::Machine;
 use crate::units::{BitsPerSecond, Mebibytes};
 
@@ -12,7 +12,7 @@ pub struct Stated {
     /// libvirt's address.
     pub uri: Option<String>,
     /// How the host runs guests.
-    pub hypervisor: Option<Hypervisor>,
+    pub hypervisor: Option<Virtualization>,
     /// Bridges that guests can be attached to.
     pub bridges: Vec<String>,
     /// Pools with the space that plans may use.
@@ -41,8 +41,8 @@ pub fn imported_file(
     file.reserve(numa);
     file.bridges(&stated.bridges, "none told");
     devices::network(&mut file, &machine.nics, stated.network);
-    file.line("numa:", &machine.numa.word.comment());
-    if machine.numa.word.is_assumed() {
+    file.line("numa:", &machine.numa.provenance.comment());
+    if machine.numa.provenance.is_assumed() {
         file.assumed.push("numa".to_owned());
     }
     file.numa(numa);

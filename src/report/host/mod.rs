@@ -13,8 +13,8 @@ pub use self::words::{domain_words, nic_words};
 use crate::hypervisor::{Domain, HostReport, ReportedNic, ReportedPool, version};
 use crate::ids::{HostName, MAX_NAME};
 use crate::quote;
-use crate::topology::import::{Numa, Told};
-use crate::topology::{Hypervisor, L3Domain};
+use crate::topology::import::{Numa, Sourced};
+use crate::topology::{L3Domain, Virtualization};
 use crate::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
 /// Assumed of every disk: what a small SSD does. libvirt says nothing of speed.
@@ -30,7 +30,7 @@ pub struct HostFile {
     /// The text.
     pub text: String,
     /// How the host runs guests.
-    pub hypervisor: Hypervisor,
+    pub hypervisor: Virtualization,
     /// Paths of the values that nobody measured, as the file lists them.
     pub assumed: Vec<String>,
 }
@@ -41,7 +41,7 @@ pub struct HostFile {
 pub fn host_file(
     name: &HostName,
     uri: &str,
-    hypervisor: Option<Hypervisor>,
+    hypervisor: Option<Virtualization>,
     report: &HostReport,
     domains: &[Domain],
 ) -> HostFile {
@@ -158,13 +158,17 @@ impl Writer {
     }
 
     /// How the host runs guests, by what the user says and libvirt offers.
-    fn hypervisor(&mut self, stated: Option<Hypervisor>, offered: Option<&[String]>) -> Hypervisor {
-        let offers = |kind: Hypervisor| {
+    fn hypervisor(
+        &mut self,
+        stated: Option<Virtualization>,
+        offered: Option<&[String]>,
+    ) -> Virtualization {
+        let offers = |kind: Virtualization| {
             offered.unwrap_or_default().iter().any(|offer| offer == kind.as_str())
         };
         let (hypervisor, comment) = match stated {
             None if offered.is_none() => {
-                (Hypervisor::Kvm, "kvm | qemu; assumed: the file does not tell")
+                (Virtualization::Kvm, "kvm | qemu; assumed: the file does not tell")
             }
             Some(kind) if offered.is_none() || offers(kind) => {
                 (kind, "kvm | qemu; stated by the user")
@@ -172,14 +176,15 @@ impl Writer {
             Some(kind) => {
                 (kind, "kvm | qemu; stated by the user, though libvirt does not offer it")
             }
-            None if offers(Hypervisor::Kvm) => {
-                (Hypervisor::Kvm, "kvm | qemu; assumed: offered, not proved by starting a guest")
-            }
-            None if offers(Hypervisor::Qemu) => {
-                (Hypervisor::Qemu, "kvm | qemu; kvm is not offered")
+            None if offers(Virtualization::Kvm) => (
+                Virtualization::Kvm,
+                "kvm | qemu; assumed: offered, not proved by starting a guest",
+            ),
+            None if offers(Virtualization::Tcg) => {
+                (Virtualization::Tcg, "kvm | qemu; kvm is not offered")
             }
             None => {
-                (Hypervisor::Qemu, "kvm | qemu; assumed: libvirt offers no x86_64 guests at all")
+                (Virtualization::Tcg, "kvm | qemu; assumed: libvirt offers no x86_64 guests at all")
             }
         };
         if comment.contains("assumed") {
@@ -235,9 +240,9 @@ impl Writer {
     }
 
     /// A line of a NUMA node with whose word it is.
-    fn told<T>(&mut self, line: &str, told: &Told<T>, node: &Numa, field: &str) {
-        self.line(line, &told.word.comment());
-        if told.word.is_assumed() {
+    fn told<T>(&mut self, line: &str, told: &Sourced<T>, node: &Numa, field: &str) {
+        self.line(line, &told.provenance.comment());
+        if told.provenance.is_assumed() {
             self.assumed.push(format!("numa.{}.{field}", node.id));
         }
     }
@@ -257,7 +262,7 @@ impl Writer {
     }
 
     /// The file with its last line.
-    fn done(mut self, hypervisor: Hypervisor) -> HostFile {
+    fn done(mut self, hypervisor: Virtualization) -> HostFile {
         let assumed = format!("assumed: [{}]", self.assumed.join(", "));
         self.line(&assumed, "");
         HostFile { text: self.text, hypervisor, assumed: self.assumed }

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::hypervisor::{ReportedCpu, ReportedNuma};
-use crate::topology::import::{HugePages, Numa, Told, Word};
+use crate::topology::import::{HugePages, Numa, Provenance, Sourced};
 use crate::topology::{Core, L3Domain};
 use crate::units::Mebibytes;
 
 pub(super) fn numa(reported: &[ReportedNuma]) -> Vec<Numa> {
     let measured = |node: &ReportedNuma| Numa {
         id: node.id,
-        memory: Told { value: Mebibytes::new(node.memory_kib >> 10), word: Word::Measured },
-        pages: Told { value: HugePages::among(&node.pages), word: Word::Measured },
+        memory: Sourced {
+            value: Mebibytes::new(node.memory_kib >> 10),
+            provenance: Provenance::Measured,
+        },
+        pages: Sourced { value: HugePages::among(&node.pages), provenance: Provenance::Measured },
         l3: l3(node),
     };
     reported.iter().map(measured).collect()
@@ -19,14 +22,15 @@ pub(super) fn numa(reported: &[ReportedNuma]) -> Vec<Numa> {
 
 /// L3 domains as libvirt lists the caches; else one for each die, which is a
 /// guess.
-fn l3(node: &ReportedNuma) -> Told<Vec<L3Domain>> {
+fn l3(node: &ReportedNuma) -> Sourced<Vec<L3Domain>> {
     let mut domains: BTreeMap<u32, (Option<u64>, Vec<&ReportedCpu>)> = BTreeMap::new();
-    let mut word = Word::Measured;
+    let mut provenance = Provenance::Measured;
     for cpu in &node.cpus {
         let first = match &cpu.l3 {
             Some((sharers, _)) => sharers.iter().min().copied().unwrap_or(cpu.id),
             None => {
-                word = Word::Assumed("one for each die; libvirt lists no such cache".to_owned());
+                provenance =
+                    Provenance::Assumed("one for each die; libvirt lists no such cache".to_owned());
                 let die = |other: &&ReportedCpu| (other.socket, other.die) == (cpu.socket, cpu.die);
                 node.cpus.iter().filter(die).map(|other| other.id).min().unwrap_or(cpu.id)
             }
@@ -36,7 +40,7 @@ fn l3(node: &ReportedNuma) -> Told<Vec<L3Domain>> {
         cpus.push(cpu);
     }
     let domain = |(size_kib, cpus): (_, Vec<_>)| L3Domain { size_kib, cores: cores(&cpus) };
-    Told { value: domains.into_values().map(domain).collect(), word }
+    Sourced { value: domains.into_values().map(domain).collect(), provenance }
 }
 
 /// CPUs core by core, in the order of their first CPU: siblings together.

@@ -66,7 +66,7 @@ fn foreign() -> Domain {
     }
 }
 
-fn file(stated: Option<Hypervisor>, report: &HostReport) -> HostFile {
+fn file(stated: Option<Virtualization>, report: &HostReport) -> HostFile {
     host_file(
         &HostName::new("h1").unwrap(),
         "qemu+unix:///system?socket=/run/h1",
@@ -152,8 +152,8 @@ fn a_small_host_of_which_little_is_known() {
 
 #[test]
 fn the_users_word_on_the_hypervisor_is_no_assumption() {
-    let stated = file(Some(Hypervisor::Qemu), &report());
-    assert_eq!(stated.hypervisor, Hypervisor::Qemu);
+    let stated = file(Some(Virtualization::Tcg), &report());
+    assert_eq!(stated.hypervisor, Virtualization::Tcg);
     assert!(!stated.assumed.contains(&"hypervisor".to_owned()));
 }
 

@@ -6,7 +6,9 @@ use crate::plan::L3Use;
 use crate::profile::{Profile, Profiles, Rules};
 use crate::sizing::SizingContext;
 use crate::spec::{Demand, Engine, Policy, Service};
-use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Pool as Disk, Topology};
+use crate::topology::{
+    Core, Host, L3Domain, Level, NumaNode, Pool as Disk, Topology, Virtualization,
+};
 
 /// Hosts of eight L3 domains of eight cores with two threads each, and a disk.
 fn hosts(iops: Option<u64>) -> Topology {
@@ -25,7 +27,7 @@ fn hosts(iops: Option<u64>) -> Topology {
     let host = |name: &str| Host {
         name: HostName::new(name).unwrap(),
         uri: None,
-        hypervisor: Hypervisor::Kvm,
+        hypervisor: Virtualization::Kvm,
         labels: std::collections::BTreeMap::new(),
         numa: vec![numa.clone()],
         pools: vec![Disk {

@@ -229,7 +229,7 @@ mod tests {
     use crate::profile::Profiles;
     use crate::sizing::SizingContext;
     use crate::spec::{Access, Demand, Engine, Persistence, Policy, Service};
-    use crate::topology::{Core, Host, Hypervisor, L3Domain, Level, NumaNode, Topology};
+    use crate::topology::{Core, Host, L3Domain, Level, NumaNode, Topology, Virtualization};
     use crate::units::Bytes;
 
     fn hosts() -> Topology {
@@ -245,7 +245,7 @@ mod tests {
         let host = |name: &str| Host {
             name: crate::ids::HostName::new(name).unwrap(),
             uri: None,
-            hypervisor: Hypervisor::Kvm,
+            hypervisor: Virtualization::Kvm,
             labels: BTreeMap::new(),
             numa: vec![numa.clone()],
             pools: Vec::new(),

@@ -1,6 +1,6 @@
 //! `password:` and `tls:` of a service: how clients get in.
 
-use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::form::Spanned;
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::wire;
@@ -14,9 +14,9 @@ pub(super) fn access(
 ) -> Option<Access> {
     if engine.cluster() != Cluster::Sharded {
         let tls = wire.tls.as_ref().map(|at| ("tls", at.mark));
-        let password = wire.password.as_ref().map(|node| ("password", mark_of(node)));
+        let password = wire.password.as_ref().map(|node| ("password", node.mark));
         for (field, mark) in tls.into_iter().chain(password) {
-            scope.wrong(mark, format!("{field}: expected only for redis and valkey so far"));
+            scope.error(mark, format!("{field}: expected only for redis and valkey so far"));
         }
         return Some(Access::default());
     }
@@ -48,7 +48,7 @@ fn password(scope: &mut Scope<'_>, node: &Spanned<wire::PasswordFrom>) -> Option
     if written != 1 {
         let message = "password: expected one of `file`, `env` and `command`; without `password`, \
                        a deploy makes one";
-        scope.wrong(mark_of(node), message);
+        scope.error(node.mark, message);
         return None;
     }
     found.into_iter().flatten().next()

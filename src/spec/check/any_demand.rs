@@ -6,17 +6,17 @@
 
 use super::demand::known;
 use crate::spec::diagnostic::{alternatives, nearest};
-use crate::spec::read::form::{At, Wire as _, map, twice};
+use crate::spec::read::form::{At, Wire as _, duplicate, map};
 use crate::spec::read::scalar::{Documents, Scalar};
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Entry, Tree};
-use crate::spec::wire::Asked;
+use crate::spec::wire::RawDemand;
 use crate::spec::{Engine, Persistence};
 use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
 
 /// Notes what no engine takes.
-pub(super) fn demand(scope: &mut Scope<'_>, asked: Option<&Asked>) {
-    let Some(Asked(tree)) = asked else { return };
+pub(super) fn demand(scope: &mut Scope<'_>, asked: Option<&RawDemand>) {
+    let Some(RawDemand(tree)) = asked else { return };
     let Some(entries) = map(scope, "demand", tree) else { return };
     let fields = fields();
     for (index, entry) in entries.iter().enumerate() {
@@ -27,13 +27,13 @@ pub(super) fn demand(scope: &mut Scope<'_>, asked: Option<&Asked>) {
                 entry.key,
                 alternatives(&fields)
             );
-            scope.wrong_with(
+            scope.error_with(
                 entry.mark,
                 message,
                 near.map(|near| format!("did you mean {near:?}?")),
             );
         } else if entries.iter().take(index).any(|before| before.key == entry.key) {
-            twice(scope, entry);
+            duplicate(scope, entry);
         } else {
             value(scope, entry);
         }
@@ -76,7 +76,7 @@ fn read<T: Scalar + Clone>(scope: &mut Scope<'_>, field: &str, tree: &Tree) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::diagnostic::{Mark, Problems};
+    use crate::spec::diagnostic::{Diagnostics, Mark};
     use crate::spec::read::tree::Node;
 
     #[test]
@@ -84,10 +84,10 @@ mod tests {
         for field in fields() {
             let mark = Mark { line: 1, column: 1 };
             let tree = Tree { mark, node: Node::Scalar("~".to_owned()) };
-            let mut problems = Problems::default();
+            let mut diagnostics = Diagnostics::default();
             let entry = Entry { key: field.to_owned(), mark, value: tree };
-            value(&mut Scope { file: "spec.yaml", problems: &mut problems }, &entry);
-            assert_eq!(problems.len(), 1, "{field}");
+            value(&mut Scope { file: "spec.yaml", diagnostics: &mut diagnostics }, &entry);
+            assert_eq!(diagnostics.len(), 1, "{field}");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::spec::read::scalar::Documents;
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Node, Tree};
 use crate::spec::wire::{
-    Asked, GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
+    GatewayDemand, RawDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
 use crate::spec::{self, Cluster, Demand, Engine, Persistence};
 use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
@@ -40,10 +40,10 @@ const SIZES: std::ops::RangeInclusive<Mebibytes> = Mebibytes::new(1)..=MAX_SIZE;
 pub(super) fn demand(
     scope: &mut Scope<'_>,
     engine: Engine,
-    asked: Option<&Asked>,
+    asked: Option<&RawDemand>,
     owner: Mark,
 ) -> Option<Demand> {
-    let Some(Asked(tree)) = asked else {
+    let Some(RawDemand(tree)) = asked else {
         let takes = known(engine.cluster()).join(", ");
         scope.missing_with("demand", owner, format!("{engine} takes {takes}"));
         return None;
@@ -178,7 +178,7 @@ fn something(
     neither: &str,
 ) -> Option<()> {
     if rates.iter().all(|rate| *rate == PerSecond::ZERO) {
-        scope.wrong(owner, format!("demand: neither {neither} are asked for"));
+        scope.error(owner, format!("demand: neither {neither} are asked for"));
         return None;
     }
     Some(())

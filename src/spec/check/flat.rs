@@ -53,7 +53,7 @@ pub(super) fn mixed(scope: &mut Scope<'_>, wire: &wire::Host) {
             }
             _ => "only flat hosts are counted; give each of the others a file of its own",
         };
-        scope.wrong_with(
+        scope.error_with(
             mark,
             format!("{field}: belongs to a flat host and stands beside `numa`; remove one of them"),
             instead.to_owned(),
@@ -87,7 +87,7 @@ pub(super) fn pools(scope: &mut Scope<'_>, wire: &wire::Host) -> Vec<Pool> {
     let iops = scope.within("iops", &wire.iops, &(PerSecond::new(1)..=MAX_IOPS));
     if let (None, Some(at)) = (&wire.disk, &wire.iops) {
         let hint = "say how large it is: `disk: 1TiB`";
-        scope.wrong_with(at.mark, "iops: needs a `disk` to go with it", hint.to_owned());
+        scope.error_with(at.mark, "iops: needs a `disk` to go with it", hint.to_owned());
     }
     let pool = |capacity_mib| Pool { name: POOL.to_owned(), capacity_mib, iops_per_s: iops };
     disk.map(pool).into_iter().collect()
@@ -101,7 +101,7 @@ pub(super) fn disk_beside_pools(scope: &mut Scope<'_>, wire: &wire::Host) {
     ];
     for (field, mark) in marks {
         if let Some(mark) = mark {
-            scope.wrong(mark, format!("{field}: stands beside `pools`; remove one of them"));
+            scope.error(mark, format!("{field}: stands beside `pools`; remove one of them"));
         }
     }
 }
@@ -111,7 +111,7 @@ pub(super) fn names(scope: &mut Scope<'_>, wire: &wire::Host, name: HostName) ->
     let Some(at) = &wire.count else { return vec![name] };
     if let Some(uri) = &wire.uri {
         let hint = "hosts that exist have an entry each; `count` is for planning what to buy";
-        scope.wrong_with(uri.mark, "uri: one address for several hosts", hint.to_owned());
+        scope.error_with(uri.mark, "uri: one address for several hosts", hint.to_owned());
     }
     let Some(count) = scope.within("count", &wire.count, &(1..=MAX_COUNT)) else {
         return Vec::new();
@@ -121,7 +121,7 @@ pub(super) fn names(scope: &mut Scope<'_>, wire: &wire::Host, name: HostName) ->
         match HostName::new(format!("{name}-{number}")) {
             Ok(name) => names.push(name),
             Err(error) => {
-                scope.wrong(at.mark, format!("count: {error}"));
+                scope.error(at.mark, format!("count: {error}"));
                 return Vec::new();
             }
         }

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::demand::{DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, belongs, field};
 use crate::ids::ServiceName;
-use crate::spec::diagnostic::{Place, Problem, Problems, nearest};
+use crate::spec::diagnostic::{Diagnostic, Diagnostics, Place, nearest};
 use crate::spec::read::form::Wire as _;
 use crate::spec::read::scope::Scope;
-use crate::spec::wire::{self, Asked};
+use crate::spec::wire::{self, RawDemand};
 use crate::spec::{Cluster, Demand, Engine, GatewayDemand, Service};
 use crate::units::PerSecond;
 
 /// A service before gateways are resolved.
-pub(super) struct Behind {
+pub(super) struct Unresolved {
     pub service: Service,
     /// What it states itself, if it is a gateway.
     pub own: OwnDemand,
@@ -42,9 +42,9 @@ pub(super) const fn none() -> Demand {
 pub(super) fn own(
     scope: &mut Scope<'_>,
     engine: Engine,
-    asked: Option<&Asked>,
+    asked: Option<&RawDemand>,
 ) -> Option<OwnDemand> {
-    let Some(Asked(tree)) = asked else { return Some(OwnDemand::default()) };
+    let Some(RawDemand(tree)) = asked else { return Some(OwnDemand::default()) };
     belongs(scope, engine, tree);
     let wire = wire::GatewayDemand::read(scope, &field(engine), tree)?;
     let rates = PerSecond::new(1)..=MAX_REQUESTS;
@@ -52,7 +52,7 @@ pub(super) fn own(
     let response = scope.within("response", &wire.response, &RESPONSES);
     let tls = scope.optional("tls", &wire.tls);
     if let (None, Some(at)) = (&wire.requests, &wire.response) {
-        scope.wrong_with(
+        scope.error_with(
             at.mark,
             "response: needs `requests` to go with it",
             "the responses of the pools behind the gateway are counted already".to_owned(),
@@ -67,10 +67,14 @@ pub(super) fn own(
 /// The services with the demands of the gateways among them. `complete` says
 /// that all services of the spec are here, so that one that is named and not here
 /// is nowhere.
-pub(super) fn resolve(found: Vec<Behind>, complete: bool, problems: &mut Problems) -> Vec<Service> {
+pub(super) fn resolve(
+    found: Vec<Unresolved>,
+    complete: bool,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Service> {
     let behind = sums(&found);
     let mut services = Vec::new();
-    for Behind { mut service, own, at } in found {
+    for Unresolved { mut service, own, at } in found {
         if let Demand::GatewayPair(demand) = &mut service.demand {
             let (requests, bytes) =
                 behind.get(&service.name).copied().unwrap_or((PerSecond::ZERO, 0));
@@ -79,7 +83,7 @@ pub(super) fn resolve(found: Vec<Behind>, complete: bool, problems: &mut Problem
             demand.tls = own.tls;
             if demand.requests_per_s == PerSecond::ZERO && complete {
                 let name = service.name.as_str();
-                problems.push(Problem {
+                diagnostics.push(Diagnostic {
                     place: at,
                     message: format!(
                         "demand: nothing is asked of the gateway {name:?}: no service names it and it \
@@ -98,9 +102,9 @@ pub(super) fn resolve(found: Vec<Behind>, complete: bool, problems: &mut Problem
 }
 
 /// Requests and bytes of responses per second of the pools behind each gateway.
-fn sums(found: &[Behind]) -> BTreeMap<ServiceName, (PerSecond, u64)> {
+fn sums(found: &[Unresolved]) -> BTreeMap<ServiceName, (PerSecond, u64)> {
     let mut sums: BTreeMap<ServiceName, (PerSecond, u64)> = BTreeMap::new();
-    for Behind { service, .. } in found {
+    for Unresolved { service, .. } in found {
         if let (Demand::Pool(demand), Some(gateway)) = (&service.demand, &service.gateway) {
             let sum = sums.entry(gateway.clone()).or_insert((PerSecond::ZERO, 0));
             let bytes = demand.requests_per_s.get().saturating_mul(demand.response_bytes.get());
@@ -113,22 +117,22 @@ fn sums(found: &[Behind]) -> BTreeMap<ServiceName, (PerSecond, u64)> {
 /// Notes gateways that are no service, or no haproxy. `written` has the names of all
 /// services; without it one that seems missing may only be unread.
 pub(super) fn unknown(
-    found: &[Behind],
+    found: &[Unresolved],
     written: Option<&BTreeSet<&ServiceName>>,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) {
     let is_unread = |name: &ServiceName| written.is_none_or(|names| names.contains(name));
     for service in found {
         let gateway = service.service.gateway.as_ref();
         let is_here = |name: &ServiceName| found.iter().any(|other| other.service.name == *name);
         if gateway.is_some_and(|name| is_here(name) || !is_unread(name)) {
-            known(service, found, problems);
+            known(service, found, diagnostics);
         }
     }
 }
 
 /// Notes a gateway that is no service, or no haproxy.
-fn known(behind: &Behind, found: &[Behind], problems: &mut Problems) {
+fn known(behind: &Unresolved, found: &[Unresolved], diagnostics: &mut Diagnostics) {
     let Some(gateway) = &behind.service.gateway else { return };
     let named = found.iter().map(|other| &other.service).find(|other| &other.name == gateway);
     let gateways: Vec<&str> = found
@@ -149,5 +153,5 @@ fn known(behind: &Behind, found: &[Behind], problems: &mut Problems) {
         }
         (None, all) => format!("haproxy services are {}", all.join(", ")),
     };
-    problems.push(Problem { place: behind.at.clone(), message, hint: Some(hint) });
+    diagnostics.push(Diagnostic { place: behind.at.clone(), message, hint: Some(hint) });
 }

@@ -7,10 +7,10 @@ use super::network::is_interface;
 use super::numa;
 use crate::ids::HostName;
 use crate::spec::diagnostic::{Mark, Place, nearest};
-use crate::spec::read::form::{At, Spanned, mark_of};
+use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire::{self, Reserve, ReserveOf};
-use crate::topology::{Host, Hypervisor, Level, NumaNode, Pool, reserve};
+use crate::topology::{Host, Level, NumaNode, Pool, Virtualization, reserve};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 pub(super) const MAX_POOL: Mebibytes = Mebibytes::from_gib(1 << 20);
@@ -48,13 +48,13 @@ pub(super) fn host(
     node: &Spanned<wire::Host>,
     bridge: Option<&str>,
 ) -> Vec<FoundHost> {
-    let (owner, wire) = (mark_of(node), &node.value);
+    let (owner, wire) = (node.mark, &node.value);
     let flat = flat::is_flat(wire);
     flat::mixed(scope, wire);
     let name = scope.required("name", &wire.name, owner);
     let uri = uri(scope, wire);
     let hypervisor = if flat && wire.hypervisor.is_none() {
-        Some(Hypervisor::Kvm)
+        Some(Virtualization::Kvm)
     } else {
         scope.required("hypervisor", &wire.hypervisor, owner)
     };
@@ -116,7 +116,7 @@ fn uri(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<String> {
         return Some(uri);
     }
     let near = scheme.and_then(|scheme| nearest(scheme, SCHEMES));
-    scope.wrong_with(
+    scope.error_with(
         mark,
         format!("uri: {uri:?} is no libvirt URI such as qemu+ssh://root@h1/system"),
         near.map(|near| format!("did you mean {near:?}?")),
@@ -141,7 +141,7 @@ fn bridges(scope: &mut Scope<'_>, wire: &wire::Host) -> Vec<String> {
     for at in wire.bridges.iter().flatten() {
         let Some(bridge) = scope.value("bridges", at) else { continue };
         if !is_interface(&bridge.0) {
-            scope.wrong(at.mark, format!("bridges: {:?} is no interface name", bridge.0));
+            scope.error(at.mark, format!("bridges: {:?} is no interface name", bridge.0));
         }
         bridges.insert(bridge.0);
     }
@@ -156,7 +156,7 @@ fn pools(scope: &mut Scope<'_>, owner: Mark, wire: &wire::Host) -> Vec<Pool> {
     let mut pools: BTreeMap<String, Pool> = BTreeMap::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for node in nodes {
-        let (owner, wire) = (mark_of(node), &node.value);
+        let (owner, wire) = (node.mark, &node.value);
         let name = scope.required("name", &wire.name, owner).map(|text| text.0);
         let sizes = Mebibytes::new(1)..=MAX_POOL;
         let capacity = scope.required_within("capacity", &wire.capacity, owner, &sizes);
@@ -164,7 +164,7 @@ fn pools(scope: &mut Scope<'_>, owner: Mark, wire: &wire::Host) -> Vec<Pool> {
         let Some(name) = name else { continue };
         if !seen.insert(name.clone()) {
             let mark = mark_or(&wire.name, owner);
-            scope.wrong(mark, format!("name: the pool {name:?} stands a second time"));
+            scope.error(mark, format!("name: the pool {name:?} stands a second time"));
         }
         if let Some(capacity_mib) = capacity {
             pools.insert(name.clone(), Pool { name, capacity_mib, iops_per_s: iops });
@@ -194,13 +194,13 @@ fn reserved(
             if let (Some(kept), Some(at)) = (kept_cores, c)
                 && kept > cores
             {
-                scope.wrong(at.mark, has("cores", kept.to_string(), cores.to_string()));
+                scope.error(at.mark, has("cores", kept.to_string(), cores.to_string()));
                 return None;
             }
             if let (Some(kept), Some(at)) = (kept_memory, m)
                 && kept > memory
             {
-                scope.wrong(at.mark, has("memory", kept.to_string(), memory.to_string()));
+                scope.error(at.mark, has("memory", kept.to_string(), memory.to_string()));
                 return None;
             }
             (kept_cores.unwrap_or(default_cores), kept_memory.unwrap_or(default_memory))

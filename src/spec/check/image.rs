@@ -1,7 +1,7 @@
 //! The image manifest: files, digests, and the engines that the image holds.
 
-use crate::spec::diagnostic::{Mark, Problems};
-use crate::spec::read::form::{At, Spanned, mark_of};
+use crate::spec::diagnostic::{Diagnostics, Mark};
+use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scalar::{Sha256, Text};
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::FoundImage;
@@ -14,10 +14,10 @@ const SIZES: std::ops::RangeInclusive<Mebibytes> = Mebibytes::new(1)..=Mebibytes
 pub(super) fn image(
     found: &FoundImage,
     engines: &[&str],
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Image> {
-    let mut scope = Scope { file: &found.file, problems };
-    let (owner, wire) = (mark_of(&found.wire), &found.wire.value);
+    let mut scope = Scope { file: &found.file, diagnostics };
+    let (owner, wire) = (found.wire.mark, &found.wire.value);
     let name = scope.required("name", &wire.name, owner);
     let cmdline = scope.optional("cmdline", &wire.cmdline);
     let disk = disk(&mut scope, found, owner);
@@ -26,10 +26,10 @@ pub(super) fn image(
     if kernel.is_none() {
         let needs_kernel = "needs a `kernel` to go with it";
         if let Some(node) = &wire.initrd {
-            scope.wrong(mark_of(node), format!("initrd: {needs_kernel}"));
+            scope.error(node.mark, format!("initrd: {needs_kernel}"));
         }
         if cmdline.is_some() {
-            scope.wrong(mark_or(&wire.cmdline, owner), format!("cmdline: {needs_kernel}"));
+            scope.error(mark_or(&wire.cmdline, owner), format!("cmdline: {needs_kernel}"));
         }
     }
     holds_engines(&mut scope, wire, owner, engines);
@@ -49,7 +49,7 @@ fn disk(scope: &mut Scope<'_>, found: &FoundImage, owner: Mark) -> Option<(Image
         scope.missing("disk", owner);
         return None;
     };
-    let (owner, wire) = (mark_of(node), &node.value);
+    let (owner, wire) = (node.mark, &node.value);
     let format = scope.required("disk.format", &wire.format, owner);
     let size = scope.required_within("disk.virtual_size", &wire.virtual_size, owner, &SIZES);
     let file = image_file(scope, found, "disk", owner, &wire.file, &wire.sha256);
@@ -63,7 +63,7 @@ fn file(
     field: &str,
     node: &Spanned<wire::File>,
 ) -> Option<ImageFile> {
-    image_file(scope, found, field, mark_of(node), &node.value.file, &node.value.sha256)
+    image_file(scope, found, field, node.mark, &node.value.file, &node.value.sha256)
 }
 
 fn image_file(
@@ -79,7 +79,7 @@ fn image_file(
     let path = found.directory.join(path?.0);
     let Some(path) = path.to_str() else {
         let message = format!("{field}.file: the path {} is not UTF-8", path.display());
-        scope.wrong(mark_or(file, owner), message);
+        scope.error(mark_or(file, owner), message);
         return None;
     };
     Some(ImageFile { file: path.to_owned(), sha256: digest?.0 })
@@ -90,7 +90,7 @@ fn image_file(
 fn holds_engines(scope: &mut Scope<'_>, wire: &wire::Image, owner: Mark, engines: &[&str]) {
     let Some(held) = &wire.engines else {
         if let Some(engine) = engines.first() {
-            scope.wrong(owner, format!("engines: the image does not say that it holds {engine:?}"));
+            scope.error(owner, format!("engines: the image does not say that it holds {engine:?}"));
         }
         return;
     };
@@ -103,6 +103,6 @@ fn holds_engines(scope: &mut Scope<'_>, wire: &wire::Image, owner: Mark, engines
     for engine in missing {
         let names: Vec<&str> = held.keys().map(String::as_str).collect();
         let holds = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-        scope.wrong(owner, format!("engines: {engine:?} is not in the image; it holds {holds}"));
+        scope.error(owner, format!("engines: {engine:?} is not in the image; it holds {holds}"));
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct Names(BTreeMap<ServiceName, Place>);
 
 impl Names {
     /// Gives a name, unless it is taken or too long for those of its instances.
-    pub(super) fn give(&mut self, scope: &mut Scope<'_>, name: &ServiceName, mark: Mark) {
+    pub(super) fn claim(&mut self, scope: &mut Scope<'_>, name: &ServiceName, mark: Mark) {
         if InstanceName::of(name, MAX_COUNT).is_err() {
             let longest = MAX_NAME - format!("-{MAX_COUNT}").len();
             let message = format!(
@@ -23,11 +23,11 @@ impl Names {
                  {longest} characters",
                 name.as_str()
             );
-            scope.wrong(mark, message);
+            scope.error(mark, message);
         }
         if let Some(first) = self.0.get(name) {
             let message = format!("name: {:?} stands already at {first}", name.as_str());
-            scope.wrong(mark, message);
+            scope.error(mark, message);
             return;
         }
         self.0.insert(name.clone(), scope.place(mark));

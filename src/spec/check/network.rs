@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::spec::diagnostic::Mark;
 use crate::spec::read::address::{Address, AddressRange, Subnet};
-use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire;
 use crate::spec::{Cluster, FixedVm, Network, Policy, Service};
@@ -13,7 +13,7 @@ use crate::spec::{Cluster, FixedVm, Network, Policy, Service};
 const MAX_INTERFACE_NAME: usize = 15;
 
 pub(super) fn network(scope: &mut Scope<'_>, node: &Spanned<wire::Network>) -> Option<Network> {
-    let (owner, wire) = (mark_of(node), &node.value);
+    let (owner, wire) = (node.mark, &node.value);
     let bridge = scope.required("bridge", &wire.bridge, owner).map(|text| text.0);
     let subnet = scope.required("subnet", &wire.subnet, owner);
     let range = scope.required("addresses", &wire.addresses, owner);
@@ -21,7 +21,7 @@ pub(super) fn network(scope: &mut Scope<'_>, node: &Spanned<wire::Network>) -> O
     if let Some(bridge) = &bridge
         && !is_interface(bridge)
     {
-        scope.wrong(
+        scope.error(
             mark_or(&wire.bridge, owner),
             format!(
                 "bridge: {bridge:?} is no interface name: expected at most {MAX_INTERFACE_NAME} \
@@ -44,7 +44,7 @@ pub(super) fn network(scope: &mut Scope<'_>, node: &Spanned<wire::Network>) -> O
     if let (Some(Address(gateway)), Some(Address(vip))) = (gateway, vip)
         && gateway == vip
     {
-        scope.wrong_with(
+        scope.error_with(
             mark_or(&wire.vip, owner),
             format!("vip: {vip} is the gateway's address"),
             "take one that nobody has".to_owned(),
@@ -77,9 +77,9 @@ fn beside_range(
     let AddressRange { first, last } = range;
     if !subnet.has_host(address) {
         let (network, prefix) = (subnet.address, subnet.prefix);
-        scope.wrong(mark, format!("{field}: {address} is no address in {network}/{prefix}"));
+        scope.error(mark, format!("{field}: {address} is no address in {network}/{prefix}"));
     } else if (first..=last).contains(&address) {
-        scope.wrong_with(
+        scope.error_with(
             mark,
             format!("{field}: {address} lies in the instances' range {first}-{last}"),
             format!("an instance would take the {field}'s address; shorten `addresses`"),
@@ -106,7 +106,7 @@ pub(super) fn has_room(
     let machines: u64 = vms.iter().map(|vm| u64::from(vm.count)).sum();
     let needs = instances + machines;
     if has < needs {
-        scope.wrong_with(
+        scope.error_with(
             at.mark,
             format!(
                 "addresses: {}-{} are {}; the services need {instances} at least and the vms \
@@ -160,7 +160,7 @@ fn range_in_subnet(
             } else {
                 format!("is outside the subnet {network}/{prefix}")
             };
-            scope.wrong(at.mark, format!("addresses: {address} {why}"));
+            scope.error(at.mark, format!("addresses: {address} {why}"));
             return;
         }
     }

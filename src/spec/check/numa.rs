@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::diagnostic::Mark;
-use crate::spec::read::form::{At, Spanned, mark_of};
+use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scope::Scope;
 use crate::spec::wire;
 use crate::topology::{Core, L3Domain, NumaNode, PagePool};
@@ -37,7 +37,7 @@ pub(super) fn nodes(
             && let Ok(id) = at.value
             && !ids.insert(id)
         {
-            scope.wrong(at.mark, format!("id: the NUMA node {id} stands a second time"));
+            scope.error(at.mark, format!("id: the NUMA node {id} stands a second time"));
         }
         match node(scope, spanned, &mut seen) {
             Some(node) => drop(nodes.insert(node.id, node)),
@@ -48,7 +48,7 @@ pub(super) fn nodes(
         return None;
     }
     if seen.is_empty() {
-        scope.wrong(owner, "numa: the host has no cores");
+        scope.error(owner, "numa: the host has no cores");
         return None;
     }
     Some(nodes.into_values().collect())
@@ -59,7 +59,7 @@ fn node(
     spanned: &Spanned<wire::NumaNode>,
     seen: &mut BTreeSet<u32>,
 ) -> Option<NumaNode> {
-    let (owner, wire) = (mark_of(spanned), &spanned.value);
+    let (owner, wire) = (spanned.mark, &spanned.value);
     let id = scope.required_within("id", &wire.id, owner, &(0..=MAX_ID));
     let memories = Mebibytes::ZERO..=MAX_MEMORY;
     let memory = scope.required_within("memory", &wire.memory, owner, &memories);
@@ -89,7 +89,7 @@ fn domain(
     spanned: &Spanned<wire::L3Domain>,
     seen: &mut BTreeSet<u32>,
 ) -> Option<L3Domain> {
-    let (owner, wire) = (mark_of(spanned), &spanned.value);
+    let (owner, wire) = (spanned.mark, &spanned.value);
     let size = scope.within("size", &wire.size, &(Bytes::new(1 << 10)..=Bytes::new(1 << 40)));
     let Some(nodes) = &wire.cores else {
         scope.missing("cores", owner);
@@ -100,13 +100,13 @@ fn domain(
         let mut cpus: Vec<u32> = node.value.iter().filter_map(|at| cpu(scope, at, seen)).collect();
         cpus.sort_unstable();
         if node.value.is_empty() {
-            scope.wrong(mark_of(node), "cores: a core without CPUs");
+            scope.error(node.mark, "cores: a core without CPUs");
         } else if !cpus.is_empty() {
             cores.push(Core { cpus });
         }
     }
     if nodes.is_empty() {
-        scope.wrong(owner, "cores: an L3 domain without cores");
+        scope.error(owner, "cores: an L3 domain without cores");
     }
     cores.sort();
     (!cores.is_empty()).then_some(L3Domain { size_kib: size.map(|size| size.get() >> 10), cores })
@@ -115,11 +115,11 @@ fn domain(
 fn cpu(scope: &mut Scope<'_>, at: &At<u32>, seen: &mut BTreeSet<u32>) -> Option<u32> {
     let cpu = scope.value("cores", at)?;
     if cpu > MAX_CPU {
-        scope.wrong(at.mark, format!("cores: CPU {cpu} is absurd; expected at most {MAX_CPU}"));
+        scope.error(at.mark, format!("cores: CPU {cpu} is absurd; expected at most {MAX_CPU}"));
         return None;
     }
     if !seen.insert(cpu) {
-        scope.wrong(at.mark, format!("cores: CPU {cpu} stands a second time on this host"));
+        scope.error(at.mark, format!("cores: CPU {cpu} stands a second time on this host"));
         return None;
     }
     Some(cpu)
@@ -148,8 +148,8 @@ fn pages(
     if let Some(memory) = memory
         && taken > memory
     {
-        scope.wrong(
-            mark_of(node),
+        scope.error(
+            node.mark,
             format!("pages: huge pages take {taken}, more than the NUMA node's {memory}"),
         );
     }

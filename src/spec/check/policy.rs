@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::spec::diagnostic::{Mark, alternatives};
-use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire;
 use crate::spec::{Objective, Policy, Quorum, Survive};
@@ -31,13 +31,13 @@ pub(super) fn policy(scope: &mut Scope<'_>, spec: &wire::SpecFile, hosts: &[Host
 
 /// The levels, smallest first.
 fn survive(scope: &mut Scope<'_>, node: &Spanned<wire::Survive>, hosts: &[Host]) -> Vec<Survive> {
-    let owner = mark_of(node);
+    let owner = node.mark;
     if node.value.levels.is_empty() && !node.value.none {
-        scope.wrong(owner, "policy.survive: an empty list; expected levels, or `none`");
+        scope.error(owner, "policy.survive: an empty list; expected levels, or `none`");
     }
     let mut promised: BTreeMap<Level, (Mark, Survive)> = BTreeMap::new();
     for wire in &node.value.levels {
-        let (owner, wire) = (mark_of(wire), &wire.value);
+        let (owner, wire) = (wire.mark, &wire.value);
         let mark = mark_or(&wire.level, owner);
         if wire.level.is_none() {
             scope.missing("level", owner);
@@ -47,11 +47,11 @@ fn survive(scope: &mut Scope<'_>, node: &Spanned<wire::Survive>, hosts: &[Host])
         let Some(level) = level else { continue };
         let promise = Survive { level, quorum: quorum.unwrap_or(Quorum::Automatic) };
         if promised.insert(level, (mark, promise)).is_some() {
-            scope.wrong(mark, format!("policy.survive: {level} stands a second time"));
+            scope.error(mark, format!("policy.survive: {level} stands a second time"));
         }
     }
     if promised.len() > MAX_LEVELS {
-        scope.wrong_with(
+        scope.error_with(
             owner,
             format!("policy.survive: {} levels; expected at most {MAX_LEVELS}", promised.len()),
             "what survives a site need not name racks as well".to_owned(),
@@ -73,7 +73,7 @@ fn racks_in_sites(scope: &mut Scope<'_>, mark: Mark, hosts: &[Host]) {
         let (Some(rack), Some(site)) = (label(Level::Rack), label(Level::Site)) else { continue };
         let (first, first_host) = *sites.entry(rack).or_insert((site, host.name.as_str()));
         if first != site {
-            scope.wrong_with(
+            scope.error_with(
                 mark,
                 format!(
                     "policy.survive: the rack {rack:?} stands in the site {first:?} by {first_host} \
@@ -104,14 +104,14 @@ fn objective(
             } else {
                 format!("policy.objective: {objective} cannot stand behind {before}")
             };
-            scope.wrong_with(at.mark, message, order());
+            scope.error_with(at.mark, message, order());
             return taken;
         }
         taken.push(objective);
     }
     if taken.first() != Some(&Objective::Unmet) {
         let message = "policy.objective: does not begin with unmet";
-        scope.wrong_with(mark_of(node), message, order());
+        scope.error_with(node.mark, message, order());
     }
     taken
 }

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 
 use crate::profile::{Decimal, Fault, Own, OwnProfiles, Profile, ProfileError};
 use crate::spec::Engine;
-use crate::spec::diagnostic::{Mark, Place, Problem, Problems, nearest};
-use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::diagnostic::{Diagnostic, Diagnostics, Mark, Place, nearest};
+use crate::spec::read::form::Spanned;
 use crate::spec::read::profile::FoundProfile;
 use crate::spec::read::scope::Scope;
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
 
 /// What the spec says in place of the engines' profiles.
-pub(super) fn profiles(sources: &Sources, problems: &mut Problems) -> OwnProfiles {
+pub(super) fn profiles(sources: &Sources, diagnostics: &mut Diagnostics) -> OwnProfiles {
     let mut own = OwnProfiles::default();
     let Some(wire) = &sources.spec.value.profiles else { return own };
-    let mut scope = Scope { file: &sources.file, problems };
+    let mut scope = Scope { file: &sources.file, diagnostics };
     for (engine, node) in wire.value.each() {
-        is_used(&mut scope, sources, engine, mark_of(node));
+        is_used(&mut scope, sources, engine, node.mark);
         let found = sources.profiles.get(&engine);
         let checked = profile(&mut scope, engine, node, found);
         own.0.extend(checked.map(|checked| (engine, checked)));
@@ -44,7 +44,7 @@ fn is_used(scope: &mut Scope<'_>, sources: &Sources, engine: Engine, mark: Mark)
         [] => "there are no services; remove it".to_owned(),
         words => format!("the services are of {}; remove it", words.join(", ")),
     };
-    scope.wrong_with(mark, format!("profiles: no service is of the engine {engine}"), hint);
+    scope.error_with(mark, format!("profiles: no service is of the engine {engine}"), hint);
 }
 
 fn profile(
@@ -57,10 +57,10 @@ fn profile(
     let is_empty = set.as_ref().is_none_or(|set| set.value.0.is_empty());
     if file.is_none() && is_empty {
         let (owner, hint) =
-            (mark_of(node), "write `file: PATH`, `set: { SECTION.NAME: NUMBER }` or both");
-        if !scope.has_told(owner, "file") && !scope.has_told(owner, "set") {
+            (node.mark, "write `file: PATH`, `set: { SECTION.NAME: NUMBER }` or both");
+        if !scope.is_reported(owner, "file") && !scope.is_reported(owner, "set") {
             let message = format!("profiles: {engine} has neither a file nor a number");
-            scope.wrong_with(owner, message, hint.to_owned());
+            scope.error_with(owner, message, hint.to_owned());
         }
         return None;
     }
@@ -77,7 +77,7 @@ fn profile(
         Err(errors) => {
             let path = found.map_or("", |found| &found.path);
             for error in errors {
-                scope.problems.push(in_file(path, error));
+                scope.diagnostics.push(in_file(path, error));
             }
             return None;
         }
@@ -89,7 +89,7 @@ fn profile(
 }
 
 /// A mistake in a profile file.
-fn in_file(path: &str, error: ProfileError) -> Problem {
+fn in_file(path: &str, error: ProfileError) -> Diagnostic {
     let mark = error.at.map(|spot| Mark { line: spot.line, column: spot.column });
     let hint = matches!(error.fault, Fault::Section(_)).then(|| {
         format!(
@@ -97,7 +97,11 @@ fn in_file(path: &str, error: ProfileError) -> Problem {
             error.engine
         )
     });
-    Problem { place: Place { file: path.to_owned(), mark }, message: error.fault.to_string(), hint }
+    Diagnostic {
+        place: Place { file: path.to_owned(), mark },
+        message: error.fault.to_string(),
+        hint,
+    }
 }
 
 /// The profile with the numbers that are set, if the whole makes sense.
@@ -107,7 +111,7 @@ fn numbers(
     node: &Spanned<wire::Numbers>,
     mut own: Own,
 ) -> Option<Own> {
-    let before = scope.problems.len();
+    let before = scope.diagnostics.len();
     let mut marks: BTreeMap<String, Mark> = BTreeMap::new();
     for one in &node.value.0 {
         let name = known(scope, profile, one);
@@ -116,10 +120,10 @@ fn numbers(
         let shown = profile.shown_name(&full).to_owned();
         own.set.insert(shown, value);
         if marks.insert(full, one.value.mark).is_some() {
-            scope.wrong(one.mark, format!("the number {:?} is set a second time", one.name));
+            scope.error(one.mark, format!("the number {:?} is set a second time", one.name));
         }
     }
-    if scope.problems.len() > before {
+    if scope.diagnostics.len() > before {
         return None;
     }
     let errors = own.profile(profile.engine).err().unwrap_or_default();
@@ -128,9 +132,9 @@ fn numbers(
             Some((*marks.get(number)?, own.set.get(profile.shown_name(number))?))
         });
         match set {
-            Some((mark, value)) => scope.wrong(mark, format!("{fault}; found {value}")),
-            None => scope.wrong(
-                mark_of(node),
+            Some((mark, value)) => scope.error(mark, format!("{fault}; found {value}")),
+            None => scope.error(
+                node.mark,
                 format!("with these numbers the profile of {engine} makes no sense: {fault}"),
             ),
         }
@@ -153,7 +157,7 @@ fn known(scope: &mut Scope<'_>, profile: &Profile, one: &wire::SetNumber) -> Opt
             None => format!("`hostsplit profile {engine}` shows them all"),
         };
         let message = format!("the profile of {engine} has no number {:?}", one.name);
-        scope.wrong_with(one.mark, message, hint);
+        scope.error_with(one.mark, message, hint);
     }
     full
 }

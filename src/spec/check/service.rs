@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::access::{self, access};
 use super::any_demand;
 use super::demand;
-use super::gateway::{self, Behind, OwnDemand};
+use super::gateway::{self, OwnDemand, Unresolved};
 use super::names::Names;
 use crate::ids::ServiceName;
-use crate::spec::diagnostic::Problems;
-use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::diagnostic::Diagnostics;
+use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
@@ -19,16 +19,16 @@ use crate::spec::{Cluster, Service};
 pub(super) fn services(
     sources: &Sources,
     names: &mut Names,
-    problems: &mut Problems,
+    diagnostics: &mut Diagnostics,
 ) -> Vec<Service> {
-    let before = problems.len();
+    let before = diagnostics.len();
     let mut found = Vec::new();
     for (file, node) in &sources.services {
-        found.extend(service(&mut Scope { file, problems }, node, names));
+        found.extend(service(&mut Scope { file, diagnostics }, node, names));
     }
-    let complete = problems.len() == before && !sources.incomplete;
-    gateway::unknown(&found, written(sources).as_ref(), problems);
-    gateway::resolve(found, complete, problems)
+    let complete = diagnostics.len() == before && !sources.incomplete;
+    gateway::unknown(&found, written(sources).as_ref(), diagnostics);
+    gateway::resolve(found, complete, diagnostics)
 }
 
 /// The names of all services, also of those that have a mistake; `None` if one
@@ -43,11 +43,11 @@ fn service(
     scope: &mut Scope<'_>,
     node: &Spanned<wire::Service>,
     names: &mut Names,
-) -> Option<Behind> {
-    let (owner, wire) = (mark_of(node), &node.value);
+) -> Option<Unresolved> {
+    let (owner, wire) = (node.mark, &node.value);
     let name = scope.required("name", &wire.name, owner);
     if let Some(name) = &name {
-        names.give(scope, name, mark_or(&wire.name, owner));
+        names.claim(scope, name, mark_or(&wire.name, owner));
     }
     let engine = scope.required("engine", &wire.engine, owner);
     let gateway = scope.optional("gateway", &wire.gateway);
@@ -65,7 +65,7 @@ fn service(
     };
     let misplaced = wire.gateway.as_ref().filter(|_| engine.cluster() != Cluster::Pool);
     if let Some(at) = misplaced {
-        scope.wrong_with(
+        scope.error_with(
             at.mark,
             format!("gateway: {engine} does not stand behind a gateway"),
             "remove it; a gateway is for apache and nginx".to_owned(),
@@ -74,5 +74,5 @@ fn service(
     let access = access(scope, engine, wire);
     let at = scope.place(wire.gateway.as_ref().map_or(owner, |at| at.mark));
     let service = Service { name: name?, engine, demand: demand?, gateway, access: access? };
-    misplaced.is_none().then_some(Behind { service, own, at })
+    misplaced.is_none().then_some(Unresolved { service, own, at })
 }

@@ -12,8 +12,8 @@ use super::policy;
 use super::profile;
 use super::service;
 use super::vms;
-use crate::spec::diagnostic::{Mark, Place, Problem, Problems, nearest};
-use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::diagnostic::{Diagnostic, Diagnostics, Mark, Place, nearest};
+use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
@@ -21,21 +21,21 @@ use crate::spec::{Cluster, Network, Spec};
 use crate::topology::{Host, Topology};
 
 /// The spec, if nothing was wrong with it; else what is wrong stands in
-/// `problems`.
-pub(in crate::spec) fn spec(sources: &Sources, problems: &mut Problems) -> Option<Spec> {
+/// `diagnostics`.
+pub(in crate::spec) fn spec(sources: &Sources, diagnostics: &mut Diagnostics) -> Option<Spec> {
     let wire = &sources.spec.value;
-    let top = mark_of(&sources.spec);
+    let top = sources.spec.mark;
     let bridge = network::bridge(wire);
-    let before = problems.len();
-    let hosts = hosts(sources, bridge.as_deref(), problems);
-    let hosts_known = problems.len() == before && !sources.incomplete;
+    let before = diagnostics.len();
+    let hosts = hosts(sources, bridge.as_deref(), diagnostics);
+    let hosts_known = diagnostics.len() == before && !sources.incomplete;
     let mut names = Names::default();
-    let services = service::services(sources, &mut names, problems);
-    let vms = vms::vms(sources, &mut names, problems);
-    let mut scope = Scope { file: &sources.file, problems };
+    let services = service::services(sources, &mut names, diagnostics);
+    let vms = vms::vms(sources, &mut names, diagnostics);
+    let mut scope = Scope { file: &sources.file, diagnostics };
     let name = scope.required("name", &wire.name, top);
     if sources.services.is_empty() && sources.vms.is_empty() && !sources.incomplete {
-        scope.wrong_with(
+        scope.error_with(
             top,
             "there is nothing to plan: neither services nor vms",
             "name what the hosts are for, as `services:` or `vms:`".to_owned(),
@@ -46,13 +46,13 @@ pub(in crate::spec) fn spec(sources: &Sources, problems: &mut Problems) -> Optio
     if let Some(network) = &network {
         network::has_room(&mut scope, wire, network, &services, &vms, &policy);
     }
-    across::labels(sources, &hosts, problems);
+    across::labels(sources, &hosts, diagnostics);
     let engines: Vec<&str> = services.iter().map(|service| service.engine.as_str()).collect();
-    let image = sources.image.as_ref().and_then(|found| image::image(found, &engines, problems));
+    let image = sources.image.as_ref().and_then(|found| image::image(found, &engines, diagnostics));
     let size = image.as_ref().map(|image| image.virtual_size_mib);
-    across::roots(sources, size, problems);
-    let profiles = profile::profiles(sources, problems);
-    if !problems.is_empty() {
+    across::roots(sources, size, diagnostics);
+    let profiles = profile::profiles(sources, diagnostics);
+    if !diagnostics.is_empty() {
         return None;
     }
     Some(Spec {
@@ -74,11 +74,11 @@ fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: Option<&Vec<Host>>) 
         if !sources.services.is_empty() {
             let hint = "services have addresses: `network: { bridge: br0, subnet: 10.20.0.0/24, \
                         addresses: 10.20.0.50-10.20.0.199 }`";
-            scope.missing_with("network", mark_of(&sources.spec), hint.to_owned());
+            scope.missing_with("network", sources.spec.mark, hint.to_owned());
         }
         return None;
     };
-    let mark = mark_or(&node.value.bridge, mark_of(node));
+    let mark = mark_or(&node.value.bridge, node.mark);
     let network = network::network(scope, node)?;
     if let Some(hosts) = hosts {
         bridge_is_somewhere(scope, mark, &network.bridge, hosts);
@@ -91,39 +91,39 @@ fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: Option<&Vec<Host>>) 
     if network.vip.is_none() && sources.services.iter().any(|(_, service)| is_gateway(service)) {
         let hint = "a haproxy service has an address that moves with its active instance: \
                     `vip: 10.20.0.10`, in the subnet and outside `addresses`";
-        scope.missing_with("vip", mark_of(node), hint.to_owned());
+        scope.missing_with("vip", node.mark, hint.to_owned());
     }
     Some(network)
 }
 
-fn hosts(sources: &Sources, bridge: Option<&str>, problems: &mut Problems) -> Vec<Host> {
+fn hosts(sources: &Sources, bridge: Option<&str>, diagnostics: &mut Diagnostics) -> Vec<Host> {
     let found: Vec<FoundHost> = sources
         .hosts
         .iter()
-        .flat_map(|(file, host)| host::host(&mut Scope { file, problems }, host, bridge))
+        .flat_map(|(file, host)| host::host(&mut Scope { file, diagnostics }, host, bridge))
         .collect();
     if sources.hosts.is_empty() && !sources.incomplete {
-        let mark = mark_of(&sources.spec);
-        Scope { file: &sources.file, problems }.wrong_with(
+        let mark = sources.spec.mark;
+        Scope { file: &sources.file, diagnostics }.error_with(
             mark,
             "there are no hosts",
             "`hostsplit discover URI` writes host files; name them as `hosts: [{ include: hosts/*.yaml }]`"
                 .to_owned(),
         );
     }
-    twice(&found, problems);
+    duplicate(&found, diagnostics);
     found.into_iter().filter_map(|found| found.host).collect()
 }
 
 /// Two hosts of one name, or two names for one host.
-fn twice(found: &[FoundHost], problems: &mut Problems) {
+fn duplicate(found: &[FoundHost], diagnostics: &mut Diagnostics) {
     let mut names: BTreeMap<&str, &Place> = BTreeMap::new();
     let mut uris: BTreeMap<&str, (&str, &Place)> = BTreeMap::new();
     for FoundHost { name, name_at, uri, uri_at, .. } in found {
         let name = name.as_str();
         if let Some(first) = names.insert(name, name_at) {
             let message = format!("name: the host {name:?} stands already at {first}");
-            problems.push(Problem { place: name_at.clone(), message, hint: None });
+            diagnostics.push(Diagnostic { place: name_at.clone(), message, hint: None });
             continue;
         }
         if let Some(uri) = uri
@@ -131,7 +131,7 @@ fn twice(found: &[FoundHost], problems: &mut Problems) {
         {
             let message = format!("uri: {uri:?} is also the uri of the host {other:?} at {first}");
             let hint = Some("its cores and memory would be given out twice".to_owned());
-            problems.push(Problem { place: uri_at.clone(), message, hint });
+            diagnostics.push(Diagnostic { place: uri_at.clone(), message, hint });
         }
     }
 }
@@ -147,5 +147,5 @@ fn bridge_is_somewhere(scope: &mut Scope<'_>, mark: Mark, bridge: &str, hosts: &
         Some(near) => format!("did you mean {near:?}?"),
         None => "add it to `bridges:` of the hosts that have it".to_owned(),
     };
-    scope.wrong_with(mark, format!("bridge: no host has the bridge {bridge:?}"), hint);
+    scope.error_with(mark, format!("bridge: no host has the bridge {bridge:?}"), hint);
 }

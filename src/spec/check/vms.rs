@@ -2,8 +2,8 @@
 
 use super::names::{MAX_COUNT, Names};
 use crate::spec::FixedVm;
-use crate::spec::diagnostic::Problems;
-use crate::spec::read::form::{Spanned, mark_of};
+use crate::spec::diagnostic::Diagnostics;
+use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
@@ -17,10 +17,14 @@ const MAX_NETWORK: BitsPerSecond = BitsPerSecond::new(1_000_000_000_000_000);
 const MIN_MEMORY: Mebibytes = Mebibytes::new(64);
 
 /// The machines that are right.
-pub(super) fn vms(sources: &Sources, names: &mut Names, problems: &mut Problems) -> Vec<FixedVm> {
+pub(super) fn vms(
+    sources: &Sources,
+    names: &mut Names,
+    diagnostics: &mut Diagnostics,
+) -> Vec<FixedVm> {
     let mut vms = Vec::new();
     for (file, node) in &sources.vms {
-        vms.extend(fixed_vm(&mut Scope { file, problems }, node, names));
+        vms.extend(fixed_vm(&mut Scope { file, diagnostics }, node, names));
     }
     vms
 }
@@ -30,10 +34,10 @@ fn fixed_vm(
     node: &Spanned<wire::FixedVm>,
     names: &mut Names,
 ) -> Option<FixedVm> {
-    let (owner, wire) = (mark_of(node), &node.value);
+    let (owner, wire) = (node.mark, &node.value);
     let name = scope.required("name", &wire.name, owner);
     if let Some(name) = &name {
-        names.give(scope, name, mark_or(&wire.name, owner));
+        names.claim(scope, name, mark_or(&wire.name, owner));
     }
     let count = scope.within("count", &wire.count, &(1..=MAX_COUNT));
     let vcpus = scope.required_within("vcpus", &wire.vcpus, owner, &(1..=MAX_VCPUS));
@@ -47,7 +51,7 @@ fn fixed_vm(
         && let Some(at) = &wire.iops
     {
         let hint = "say how large it is: `disk: 20GiB`";
-        scope.wrong_with(at.mark, "iops: needs a `disk` to go with it", hint.to_owned());
+        scope.error_with(at.mark, "iops: needs a `disk` to go with it", hint.to_owned());
     }
     Some(FixedVm {
         name: name?,

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use schemars::{Schema, json_schema};
 
-use super::scalar::{Fault, Scalar};
+use super::scalar::{Scalar, ScalarError};
 
 /// Four numbers; their size is judged by [`Address`].
 const ADDRESS: &str = "[0-9]{1,3}(\\.[0-9]{1,3}){3}";
@@ -14,9 +14,9 @@ const ADDRESS: &str = "[0-9]{1,3}(\\.[0-9]{1,3}){3}";
 pub(in crate::spec) struct Address(pub Ipv4Addr);
 
 impl Scalar for Address {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         let expected = || format!("{text:?} is not an IPv4 address such as 10.20.0.1");
-        text.trim().parse().map(Self).map_err(|_| Fault::new(expected()))
+        text.trim().parse().map(Self).map_err(|_| ScalarError::new(expected()))
     }
     fn expected() -> String {
         "an IPv4 address such as 10.20.0.1".to_owned()
@@ -53,20 +53,21 @@ impl Subnet {
 }
 
 impl Scalar for Subnet {
-    fn read(text: &str) -> Result<Self, Fault> {
-        let expected = || Fault::new(format!("{text:?} is not a subnet such as 10.20.0.0/24"));
+    fn read(text: &str) -> Result<Self, ScalarError> {
+        let expected =
+            || ScalarError::new(format!("{text:?} is not a subnet such as 10.20.0.0/24"));
         let (address, prefix) = text.trim().split_once('/').ok_or_else(expected)?;
         let address = address.trim().parse::<Ipv4Addr>().map_err(|_| expected())?;
         let prefix = prefix.trim().parse::<u8>().map_err(|_| expected())?;
         if !(1..=30).contains(&prefix) {
-            return Err(Fault::new(format!(
+            return Err(ScalarError::new(format!(
                 "{text:?} has the prefix length {prefix}; expected 1 to 30"
             )));
         }
         let subnet = Self { address, prefix };
         let network = Ipv4Addr::from(u32::from(address) & subnet.mask());
         if network != address {
-            return Err(Fault {
+            return Err(ScalarError {
                 message: format!("{text:?} is an address in a subnet, not the subnet"),
                 hint: Some(format!("the subnet is {network}/{prefix}")),
             });
@@ -89,14 +90,14 @@ pub(in crate::spec) struct AddressRange {
 }
 
 impl Scalar for AddressRange {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         let expected =
-            || Fault::new(format!("{text:?} is not a range such as 10.20.0.50-10.20.0.99"));
+            || ScalarError::new(format!("{text:?} is not a range such as 10.20.0.50-10.20.0.99"));
         let (first, last) = text.split_once('-').ok_or_else(expected)?;
         let first = first.trim().parse::<Ipv4Addr>().map_err(|_| expected())?;
         let last = last.trim().parse::<Ipv4Addr>().map_err(|_| expected())?;
         if first > last {
-            return Err(Fault {
+            return Err(ScalarError {
                 message: format!("{text:?} ends before it begins"),
                 hint: Some(format!("write {last}-{first}")),
             });

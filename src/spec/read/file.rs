@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::spec::diagnostic::{Mark, Place, Problem};
+use crate::spec::diagnostic::{Diagnostic, Mark, Place};
 
 /// Largest file in bytes: a thousand hosts of 200 cores.
 const MAX_FILE: u64 = 4 << 20;
@@ -17,10 +17,15 @@ const TOO_LARGE: &str = "is larger than";
 ///
 /// # Errors
 /// What lies there instead.
-pub(in crate::spec) fn read(path: &Path) -> Result<String, Problem> {
-    read_up_to(path, MAX_FILE).map_err(|problem| match problem.message.starts_with(TOO_LARGE) {
-        true => Problem { hint: Some("split it: `include: [part.yaml]`".to_owned()), ..problem },
-        false => problem,
+pub(in crate::spec) fn read(path: &Path) -> Result<String, Diagnostic> {
+    read_up_to(path, MAX_FILE).map_err(|diagnostic| {
+        match diagnostic.message.starts_with(TOO_LARGE) {
+            true => Diagnostic {
+                hint: Some("split it: `include: [part.yaml]`".to_owned()),
+                ..diagnostic
+            },
+            false => diagnostic,
+        }
     })
 }
 
@@ -28,9 +33,9 @@ pub(in crate::spec) fn read(path: &Path) -> Result<String, Problem> {
 ///
 /// # Errors
 /// What lies there instead.
-pub(in crate::spec) fn read_up_to(path: &Path, most: u64) -> Result<String, Problem> {
+pub(in crate::spec) fn read_up_to(path: &Path, most: u64) -> Result<String, Diagnostic> {
     let place = Place::whole(&path.display().to_string());
-    let fault = |message: String| Problem { place: place.clone(), message, hint: None };
+    let fault = |message: String| Diagnostic { place: place.clone(), message, hint: None };
     let unreadable = |error: io::Error| fault(format!("cannot read it: {error}"));
     let kind = fs::metadata(path).map_err(unreadable)?.file_type();
     if kind.is_dir() {
@@ -51,7 +56,7 @@ pub(in crate::spec) fn read_up_to(path: &Path, most: u64) -> Result<String, Prob
     }
     text(bytes).map_err(|(message, mark)| {
         let place = Place { mark: Some(mark), ..place.clone() };
-        Problem { place, message, hint: None }
+        Diagnostic { place, message, hint: None }
     })
 }
 

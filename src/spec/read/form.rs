@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::scalar::{Fault, Scalar};
+use super::scalar::{Scalar, ScalarError};
 use super::scope::Scope;
 use super::tree::{Entry, Node, Tree};
 use crate::spec::diagnostic::{Mark, alternatives, nearest};
@@ -23,14 +23,16 @@ pub(in crate::spec) trait Wire: Sized {
 #[derive(Debug)]
 pub(in crate::spec) struct At<T> {
     pub mark: Mark,
-    pub value: Result<T, Fault>,
+    pub value: Result<T, ScalarError>,
 }
 
 impl<T: Scalar> Wire for At<T> {
     fn read(_: &mut Scope<'_>, _: &str, tree: &Tree) -> Option<Self> {
         let value = match &tree.node {
             Node::Scalar(text) => T::read(text),
-            other => Err(Fault::new(format!("found {}; expected {}", other.kind(), T::expected()))),
+            other => {
+                Err(ScalarError::new(format!("found {}; expected {}", other.kind(), T::expected())))
+            }
         };
         Some(Self { mark: tree.mark, value })
     }
@@ -55,11 +57,6 @@ pub(in crate::spec) struct Spanned<T> {
     pub value: T,
 }
 
-/// The place of a node.
-pub(in crate::spec) fn mark_of<T>(node: &Spanned<T>) -> Mark {
-    node.mark
-}
-
 impl<T: Wire> Wire for Spanned<T> {
     fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
         T::read(scope, field, tree).map(|value| Self { mark: tree.mark, value })
@@ -81,7 +78,7 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
 impl<T: Wire> Wire for Vec<T> {
     fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
         let Node::List(items) = &tree.node else {
-            not_a(scope, field, tree, "a list such as [a, b]");
+            wrong_type(scope, field, tree, "a list such as [a, b]");
             return None;
         };
         Some(items.iter().filter_map(|item| T::read(scope, field, item)).collect())
@@ -96,7 +93,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
         for entry in entries {
             let value = T::read(scope, &entry.key, &entry.value);
             if fields.contains_key(&entry.key) {
-                twice(scope, entry);
+                duplicate(scope, entry);
             } else {
                 fields.extend(value.map(|value| (entry.key.clone(), value)));
             }
@@ -114,25 +111,25 @@ pub(in crate::spec) fn map<'t>(
     match &tree.node {
         Node::Map(entries) => Some(entries),
         _ => {
-            not_a(scope, field, tree, "a map such as { field: value }");
+            wrong_type(scope, field, tree, "a map such as { field: value }");
             None
         }
     }
 }
 
 /// Notes that something has another form than it should.
-pub(in crate::spec) fn not_a(scope: &mut Scope<'_>, field: &str, tree: &Tree, expected: &str) {
+pub(in crate::spec) fn wrong_type(scope: &mut Scope<'_>, field: &str, tree: &Tree, expected: &str) {
     let found = match &tree.node {
         Node::Scalar(text) => format!("{text:?}"),
         other => other.kind().to_owned(),
     };
     let before = if field.is_empty() { String::new() } else { format!("{field}: ") };
-    scope.wrong(tree.mark, format!("{before}found {found}; expected {expected}"));
+    scope.error(tree.mark, format!("{before}found {found}; expected {expected}"));
 }
 
 /// Notes a field that stood in the same map before.
-pub(in crate::spec) fn twice(scope: &mut Scope<'_>, entry: &Entry) {
-    scope.wrong(entry.mark, format!("the field {:?} stands here a second time", entry.key));
+pub(in crate::spec) fn duplicate(scope: &mut Scope<'_>, entry: &Entry) {
+    scope.error(entry.mark, format!("the field {:?} stands here a second time", entry.key));
 }
 
 /// A map while its fields are taken out.
@@ -155,7 +152,7 @@ impl<'t> Fields<'t> {
             if !known.contains(&entry.key.as_str()) {
                 unknown(scope, field, tree.mark, entry, known);
             } else if entries.iter().take(index).any(|before| before.key == entry.key) {
-                twice(scope, entry);
+                duplicate(scope, entry);
             }
         }
         Some(Self { owner: tree.mark, entries })
@@ -166,7 +163,7 @@ impl<'t> Fields<'t> {
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
         let value = T::read(scope, name, &entry.value);
         if value.is_none() {
-            scope.told(self.owner, name);
+            scope.set_reported(self.owner, name);
         }
         value
     }
@@ -176,10 +173,10 @@ fn unknown(scope: &mut Scope<'_>, field: &str, owner: Mark, entry: &Entry, known
     let near = nearest(&entry.key, known);
     // What was meant is not missing as well.
     if let Some(near) = near {
-        scope.told(owner, near);
+        scope.set_reported(owner, near);
     }
     let of = if field.is_empty() { String::new() } else { format!(" in {field}") };
-    scope.wrong_with(
+    scope.error_with(
         entry.mark,
         format!("unknown field {:?}{of}; expected {}", entry.key, alternatives(known)),
         near.map(|near| format!("did you mean {near:?}?")),

@@ -4,17 +4,17 @@
 use serde_saphyr::{Error, Options};
 
 use super::tree::Tree;
-use crate::spec::diagnostic::{Mark, Place, Problem};
+use crate::spec::diagnostic::{Diagnostic, Mark, Place};
 
 /// Reads one file.
 ///
 /// # Errors
 /// The mistake that keeps the text from being YAML.
-pub(in crate::spec) fn parse(file: &str, text: &str) -> Result<Tree, Problem> {
+pub(in crate::spec) fn parse(file: &str, text: &str) -> Result<Tree, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.lines().all(|line| matches!(line.trim_start().chars().next(), None | Some('#'))) {
         let message = "the file is empty".to_owned();
-        return Err(Problem { place: Place::whole(file), message, hint: None });
+        return Err(Diagnostic { place: Place::whole(file), message, hint: None });
     }
     serde_saphyr::from_str_with_options(text, options())
         .map(|read| Tree::new(read, text))
@@ -40,14 +40,14 @@ fn options() -> Options {
     }
 }
 
-fn reword(file: &str, error: &Error) -> Problem {
+fn reword(file: &str, error: &Error) -> Diagnostic {
     let error = error.without_snippet();
     let mark = error
         .location()
         .filter(|location| location.line() > 0)
         .map(|location| Mark { line: location.line(), column: location.column() });
     let (message, hint) = words(error);
-    Problem { place: Place { file: file.to_owned(), mark }, message, hint }
+    Diagnostic { place: Place { file: file.to_owned(), mark }, message, hint }
 }
 
 fn words(error: &Error) -> (String, Option<String>) {

@@ -8,7 +8,7 @@ use super::scalar::Text;
 use super::scope::Scope;
 use crate::profile::OwnFile;
 use crate::spec::Engine;
-use crate::spec::diagnostic::Problem;
+use crate::spec::diagnostic::Diagnostic;
 use crate::spec::wire;
 
 /// Largest profile in bytes; those that the program brings along have some ten
@@ -40,10 +40,10 @@ pub(in crate::spec) fn files(
                 let (path, name) = (path.display().to_string(), name.clone());
                 found.insert(engine, FoundProfile { path, file: OwnFile { name, text } });
             }
-            Err(Problem { place, message, hint }) if place.mark.is_none() => {
-                scope.wrong_with(at.mark, format!("file: {}: {message}", place.file), hint);
+            Err(Diagnostic { place, message, hint }) if place.mark.is_none() => {
+                scope.error_with(at.mark, format!("file: {}: {message}", place.file), hint);
             }
-            Err(problem) => scope.problems.push(problem),
+            Err(diagnostic) => scope.diagnostics.push(diagnostic),
         }
     }
     found

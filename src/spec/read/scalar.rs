@@ -7,17 +7,17 @@ use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
 use crate::profile::Decimal;
 use crate::spec::diagnostic::{alternatives, nearest};
 use crate::spec::{Engine, Objective, Persistence, Quorum};
-use crate::topology::{Hypervisor, Level};
+use crate::topology::{Level, Virtualization};
 use crate::units::{HumanUnit, PerSecond};
 
 /// Why a text is not the value that stands there.
 #[derive(Debug)]
-pub(in crate::spec) struct Fault {
+pub(in crate::spec) struct ScalarError {
     pub message: String,
     pub hint: Option<String>,
 }
 
-impl Fault {
+impl ScalarError {
     pub(in crate::spec) fn new(message: impl ToString) -> Self {
         Self { message: message.to_string(), hint: None }
     }
@@ -26,7 +26,7 @@ impl Fault {
 /// A value that is written as one text.
 pub(in crate::spec) trait Scalar: Sized {
     /// Reads it, or says what was found and what was expected.
-    fn read(text: &str) -> Result<Self, Fault>;
+    fn read(text: &str) -> Result<Self, ScalarError>;
     /// What is told to whoever wrote a list or a map instead.
     fn expected() -> String {
         "a single value".to_owned()
@@ -38,8 +38,8 @@ pub(in crate::spec) trait Scalar: Sized {
 }
 
 impl<T: HumanUnit> Scalar for T {
-    fn read(text: &str) -> Result<Self, Fault> {
-        T::parse(text).map_err(Fault::new)
+    fn read(text: &str) -> Result<Self, ScalarError> {
+        T::parse(text).map_err(ScalarError::new)
     }
     fn expected() -> String {
         T::EXPECTED.to_owned()
@@ -54,8 +54,8 @@ impl<T: HumanUnit> Scalar for T {
 const WHOLE_NUMBER: &str = "a whole number such as 4";
 
 impl Scalar for u64 {
-    fn read(text: &str) -> Result<Self, Fault> {
-        text.parse().map_err(|_| Fault::new(format!("{text:?} is not {WHOLE_NUMBER}")))
+    fn read(text: &str) -> Result<Self, ScalarError> {
+        text.parse().map_err(|_| ScalarError::new(format!("{text:?} is not {WHOLE_NUMBER}")))
     }
     fn expected() -> String {
         WHOLE_NUMBER.to_owned()
@@ -66,9 +66,9 @@ impl Scalar for u64 {
 }
 
 impl Scalar for u32 {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         let wide = u64::read(text)?;
-        Self::try_from(wide).map_err(|_| Fault::new(format!("{text:?} is too large")))
+        Self::try_from(wide).map_err(|_| ScalarError::new(format!("{text:?} is too large")))
     }
     fn expected() -> String {
         WHOLE_NUMBER.to_owned()
@@ -79,10 +79,10 @@ impl Scalar for u32 {
 }
 
 impl Scalar for Decimal {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         Self::parse(text).map_err(|error| {
             let hint = percent(text).map(|share| format!("a share is written as {share}"));
-            Fault { message: error.to_string(), hint: hint.or_else(|| unit(text)) }
+            ScalarError { message: error.to_string(), hint: hint.or_else(|| unit(text)) }
         })
     }
     fn expected() -> String {
@@ -107,7 +107,7 @@ fn percent(text: &str) -> Option<Decimal> {
 }
 
 impl Scalar for bool {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         word(text, &[("true", true), ("false", false)])
     }
     fn expected() -> String {
@@ -121,8 +121,8 @@ impl Scalar for bool {
 macro_rules! named {
     ($($name:ty),*) => {$(
         impl Scalar for $name {
-            fn read(text: &str) -> Result<Self, Fault> {
-                Self::new(text).map_err(Fault::new)
+            fn read(text: &str) -> Result<Self, ScalarError> {
+                Self::new(text).map_err(ScalarError::new)
             }
             fn schema() -> Schema {
                 let pattern = "^[a-z](-?[a-z0-9])*$";
@@ -134,12 +134,12 @@ macro_rules! named {
 named!(DeploymentName, HostName, ServiceName);
 
 /// Reads one of a few words.
-fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Fault> {
+fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, ScalarError> {
     if let Some((_, value)) = known.iter().find(|(name, _)| *name == text) {
         return Ok(*value);
     }
     let words: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    Err(Fault {
+    Err(ScalarError {
         message: format!("{text:?} is not known; expected {}", alternatives(&words)),
         hint: nearest(text, &words).map(|word| format!("did you mean {word:?}?")),
     })
@@ -149,7 +149,7 @@ fn word<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Fault> {
 macro_rules! words {
     ($($type:ty: [$(($word:expr, $value:expr)),* $(,)?];)*) => {$(
         impl Scalar for $type {
-            fn read(text: &str) -> Result<Self, Fault> {
+            fn read(text: &str) -> Result<Self, ScalarError> {
                 word(text, &[$(($word, $value)),*])
             }
             fn expected() -> String {
@@ -163,7 +163,7 @@ macro_rules! words {
 }
 
 impl Scalar for Engine {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         let known: Vec<_> = Self::ALL.iter().map(|engine| (engine.as_str(), *engine)).collect();
         word(text, &known)
     }
@@ -190,7 +190,7 @@ words! {
         ("moves", Self::Moves),
         ("balance", Self::Balance),
     ];
-    Hypervisor: [("kvm", Self::Kvm), ("qemu", Self::Qemu)];
+    Virtualization: [("kvm", Self::Kvm), ("qemu", Self::Tcg)];
     Persistence: [("none", Self::None), ("rdb", Self::Rdb), ("aof", Self::Aof)];
     DiskFormat: [("qcow2", Self::Qcow2)];
 }
@@ -232,12 +232,12 @@ impl std::fmt::Display for Documents {
 pub(in crate::spec) struct Text(pub String);
 
 impl Scalar for Text {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         if text.trim().is_empty() {
-            return Err(Fault::new("is empty"));
+            return Err(ScalarError::new("is empty"));
         }
         if text.chars().any(char::is_control) {
-            return Err(Fault::new(format!("{text:?} holds a control character")));
+            return Err(ScalarError::new(format!("{text:?} holds a control character")));
         }
         Ok(Self(text.to_owned()))
     }
@@ -252,7 +252,7 @@ impl Scalar for Text {
 pub(in crate::spec) struct Include(pub String);
 
 impl Scalar for Include {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         Text::read(text).map(|Text(path)| Self(path))
     }
 }
@@ -262,12 +262,12 @@ impl Scalar for Include {
 pub(in crate::spec) struct Sha256(pub String);
 
 impl Scalar for Sha256 {
-    fn read(text: &str) -> Result<Self, Fault> {
+    fn read(text: &str) -> Result<Self, ScalarError> {
         if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Self(text.to_ascii_lowercase()));
         }
         let found = text.chars().count();
-        Err(Fault {
+        Err(ScalarError {
             message: format!(
                 "is not a SHA-256 digest: expected 64 hexadecimal digits, found {found} characters"
             ),

@@ -4,29 +4,29 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::form::At;
-use crate::spec::diagnostic::{Mark, Place, Problem, Problems};
+use crate::spec::diagnostic::{Diagnostic, Diagnostics, Mark, Place};
 
 /// One file under check and all mistakes found so far.
 pub(in crate::spec) struct Scope<'a> {
     pub file: &'a str,
-    pub problems: &'a mut Problems,
+    pub diagnostics: &'a mut Diagnostics,
 }
 
 impl Scope<'_> {
     /// Notes a mistake.
-    pub(in crate::spec) fn wrong(&mut self, mark: Mark, message: impl Into<String>) {
-        self.wrong_with(mark, message, None);
+    pub(in crate::spec) fn error(&mut self, mark: Mark, message: impl Into<String>) {
+        self.error_with(mark, message, None);
     }
 
     /// Notes a mistake and what to do about it.
-    pub(in crate::spec) fn wrong_with(
+    pub(in crate::spec) fn error_with(
         &mut self,
         mark: Mark,
         message: impl Into<String>,
         hint: impl Into<Option<String>>,
     ) {
         let place = self.place(mark);
-        self.problems.push(Problem { place, message: message.into(), hint: hint.into() });
+        self.diagnostics.push(Diagnostic { place, message: message.into(), hint: hint.into() });
     }
 
     /// A place in this file.
@@ -49,7 +49,7 @@ impl Scope<'_> {
         match &at.value {
             Ok(value) => Some(value.clone()),
             Err(fault) => {
-                self.wrong_with(at.mark, format!("{field}: {}", fault.message), fault.hint.clone());
+                self.error_with(at.mark, format!("{field}: {}", fault.message), fault.hint.clone());
                 None
             }
         }
@@ -82,25 +82,25 @@ impl Scope<'_> {
     ) {
         // In messages a field may stand behind that of its map.
         let own = field.rsplit('.').next().unwrap_or(field);
-        if !self.problems.told(self.file, owner, own) {
-            self.wrong_with(owner, format!("the field {field:?} is missing"), hint);
+        if !self.diagnostics.is_reported(self.file, owner, own) {
+            self.error_with(owner, format!("the field {field:?} is missing"), hint);
         }
     }
 
     /// Adds a hint to what else is said of a place without one.
     pub(in crate::spec) fn suggest(&mut self, mark: Mark, hint: String) {
         let place = self.place(mark);
-        self.problems.suggest(place, hint);
+        self.diagnostics.suggest(place, hint);
     }
 
     /// Remembers that something was said of a field of the map at `owner`.
-    pub(in crate::spec) fn told(&mut self, owner: Mark, field: &str) {
-        self.problems.tell(self.file, owner, field);
+    pub(in crate::spec) fn set_reported(&mut self, owner: Mark, field: &str) {
+        self.diagnostics.set_reported(self.file, owner, field);
     }
 
     /// Whether something was said of a field of the map at `owner`.
-    pub(in crate::spec) fn has_told(&self, owner: Mark, field: &str) -> bool {
-        self.problems.told(self.file, owner, field)
+    pub(in crate::spec) fn is_reported(&self, owner: Mark, field: &str) -> bool {
+        self.diagnostics.is_reported(self.file, owner, field)
     }
 
     /// The value if it lies in `range`; nothing noted if it is not there.
@@ -113,14 +113,14 @@ impl Scope<'_> {
         let mark = at.as_ref()?.mark;
         let value = self.optional(field, at)?;
         if &value < range.start() {
-            self.wrong(
+            self.error(
                 mark,
                 format!("{field}: {value} is too little; expected at least {}", range.start()),
             );
             return None;
         }
         if &value > range.end() {
-            self.wrong(
+            self.error(
                 mark,
                 format!("{field}: {value} is absurd; expected at most {}", range.end()),
             );

@@ -10,7 +10,7 @@ use super::profile::{self, FoundProfile};
 use super::scalar::Include;
 use super::scope::Scope;
 use crate::spec::Engine;
-use crate::spec::diagnostic::{Place, Problem, Problems};
+use crate::spec::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::spec::wire::{Entries, FixedVm, Host, Image, Item, PartFile, Service, SpecFile};
 
 /// Files that a spec may include; each is read once.
@@ -48,8 +48,8 @@ pub(in crate::spec) struct FoundImage {
 }
 
 /// Reads all files; what cannot be read is noted and left out.
-pub(in crate::spec) fn sources(path: &Path, problems: &mut Problems) -> Option<Sources> {
-    let mut reader = Reader { problems, seen: BTreeMap::new(), found: Found::default() };
+pub(in crate::spec) fn sources(path: &Path, diagnostics: &mut Diagnostics) -> Option<Sources> {
+    let mut reader = Reader { diagnostics, seen: BTreeMap::new(), found: Found::default() };
     let name = path.display().to_string();
     let text = reader.note(file::read(path))?;
     if let Ok(whole) = file::canonical(path) {
@@ -70,9 +70,9 @@ pub(in crate::spec) fn sources(path: &Path, problems: &mut Problems) -> Option<S
     let profiles = wire
         .profiles
         .as_ref()
-        .map(|own| profile::files(&mut Scope { file: &name, problems }, directory, &own.value));
+        .map(|own| profile::files(&mut Scope { file: &name, diagnostics }, directory, &own.value));
     let profiles = profiles.unwrap_or_default();
-    let incomplete = !problems.is_empty();
+    let incomplete = !diagnostics.is_empty();
     Some(Sources { file: name, spec, hosts, services, vms, image, profiles, incomplete })
 }
 
@@ -86,7 +86,7 @@ struct Found {
 
 /// The state of reading.
 struct Reader<'p> {
-    problems: &'p mut Problems,
+    diagnostics: &'p mut Diagnostics,
     /// Files that were read, and where each was asked for: so none is read in a
     /// circle, nor often.
     seen: BTreeMap<PathBuf, Place>,
@@ -94,14 +94,14 @@ struct Reader<'p> {
 }
 
 impl Reader<'_> {
-    fn note<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
-        result.map_err(|problem| self.problems.push(problem)).ok()
+    fn note<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|diagnostic| self.diagnostics.push(diagnostic)).ok()
     }
 
     /// A text in the form of a `T`.
     fn wire<T: Wire>(&mut self, file: &str, text: &str) -> Option<T> {
         let tree = self.note(parse(file, text))?;
-        T::read(&mut Scope { file, problems: self.problems }, "", &tree)
+        T::read(&mut Scope { file, diagnostics: self.diagnostics }, "", &tree)
     }
 
     /// Takes what a spec or a part of one holds.
@@ -157,14 +157,14 @@ impl Reader<'_> {
     /// Files that an include names, in the order of their paths, less those that
     /// were read before.
     fn matches(&mut self, file: &str, directory: &Path, include: &At<Include>) -> Vec<PathBuf> {
-        let mut scope = Scope { file, problems: self.problems };
+        let mut scope = Scope { file, diagnostics: self.diagnostics };
         let found = glob(&mut scope, directory, include);
         let mut fresh = Vec::new();
         for path in found {
             let place = scope.place(include.mark);
             if self.seen.len() >= MAX_FILES {
                 let message = format!("include: more than {MAX_FILES} files");
-                scope.wrong(include.mark, message);
+                scope.error(include.mark, message);
                 break;
             }
             let whole = file::canonical(&path).unwrap_or_else(|_| path.clone());
@@ -175,7 +175,7 @@ impl Reader<'_> {
                     format!("include: {} is included already at {first}", path.display())
                 };
                 let hint = "each file is read once; narrow the pattern or remove this include";
-                scope.wrong_with(include.mark, message, hint.to_owned());
+                scope.error_with(include.mark, message, hint.to_owned());
                 continue;
             }
             self.seen.insert(whole, place);
@@ -194,7 +194,7 @@ impl Reader<'_> {
                 return Some(FoundImage { file: file.to_owned(), directory: PathBuf::new(), wire });
             }
         };
-        let mut scope = Scope { file, problems: self.problems };
+        let mut scope = Scope { file, diagnostics: self.diagnostics };
         let Include(name) = scope.value("image.include", &include)?;
         let (file, wire) = self.included(&directory.join(&name))?;
         let directory = Path::new(&name).parent().unwrap_or(Path::new("")).to_owned();
@@ -207,7 +207,7 @@ fn glob(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Vec<P
     let Some(Include(pattern)) = scope.value("include", include) else { return Vec::new() };
     let Some(base) = directory.to_str() else {
         let message = format!("include: the directory {} is not UTF-8", directory.display());
-        scope.wrong(include.mark, message);
+        scope.error(include.mark, message);
         return Vec::new();
     };
     // The directory is a name, not a pattern, whatever characters it holds.
@@ -215,7 +215,7 @@ fn glob(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Vec<P
     let found = match glob::glob(&full.to_string_lossy()) {
         Ok(found) => found,
         Err(error) => {
-            scope.wrong(include.mark, format!("include: {pattern:?} is no pattern: {}", error.msg));
+            scope.error(include.mark, format!("include: {pattern:?} is no pattern: {}", error.msg));
             return Vec::new();
         }
     };
@@ -224,11 +224,11 @@ fn glob(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Vec<P
     for entry in found.take(MAX_FILES + 1) {
         match entry {
             Ok(path) => paths.push(path),
-            Err(error) => scope.wrong(include.mark, format!("include: {error}")),
+            Err(error) => scope.error(include.mark, format!("include: {error}")),
         }
     }
     if paths.is_empty() {
-        scope.wrong_with(
+        scope.error_with(
             include.mark,
             format!("include: {pattern:?} matches no file"),
             "paths are relative to this file; `hostsplit discover URI` writes host files"

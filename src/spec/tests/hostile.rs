@@ -107,7 +107,7 @@ proptest::proptest! {
                 bytes.splice(start..end, [*byte]);
             }
             if let Err(errors) = files.put("spec.yaml", &bytes).load() {
-                proptest::prop_assert!(!errors.problems.is_empty());
+                proptest::prop_assert!(!errors.diagnostics.is_empty());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Flat hosts, and specs that hold fixed machines alone.
 
 use super::*;
-use crate::topology::Hypervisor;
+use crate::topology::Virtualization;
 
 const PACK: &str = "\
 name: pack
@@ -31,7 +31,7 @@ fn a_flat_host_is_one_numa_node_and_one_l3_domain() {
     assert_eq!((h1.numa.len(), h1.numa[0].l3.len(), h1.threads_per_core()), (1, 1, 1));
     assert_eq!(h1.numa[0].allocatable_cores(), 24);
     assert_eq!(h1.numa[0].allocatable_memory(), Mebibytes::from_gib(96));
-    assert_eq!((h1.hypervisor, h1.cost), (Hypervisor::Kvm, 4_800));
+    assert_eq!((h1.hypervisor, h1.cost), (Virtualization::Kvm, 4_800));
     assert_eq!(h1.pools[0].iops_per_s, Some(PerSecond::new(100_000)));
     let big = &spec.topology.hosts[0];
     assert!(big.pools.is_empty() && big.bridges.is_empty());

@@ -310,8 +310,8 @@ proptest::proptest! {
                 }
             }
             if let Err(errors) = files.put(name, &text).load() {
-                proptest::prop_assert!(!errors.problems.is_empty());
-                proptest::prop_assert!(errors.problems.iter().all(|problem| !problem.message.is_empty()));
+                proptest::prop_assert!(!errors.diagnostics.is_empty());
+                proptest::prop_assert!(errors.diagnostics.iter().all(|diagnostic| !diagnostic.message.is_empty()));
             }
             files.put(name, good);
         }

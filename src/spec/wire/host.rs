@@ -6,11 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use crate::ids::HostName;
-use crate::spec::read::form::{At, Spanned, Wire, described, not_a, wire};
+use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Node, Tree};
-use crate::topology::Hypervisor;
+use crate::topology::Virtualization;
 use crate::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
 wire! {
@@ -25,7 +25,7 @@ wire! {
         /// plan.
         optional uri: At<Text>,
         /// kvm, or qemu for software emulation. Flat: kvm without it.
-        optional hypervisor: At<Hypervisor>,
+        optional hypervisor: At<Virtualization>,
         /// Failure domains above the host.
         optional labels: Spanned<Labels>,
         /// What it costs when it is used, in any unit that all hosts share.
@@ -149,7 +149,12 @@ impl Wire for Reserve {
             Node::Scalar(text) if text == "none" => Some(Self::None),
             Node::Map(_) => ReserveOf::read(scope, field, tree).map(Self::Of),
             _ => {
-                not_a(scope, field, tree, "`none` or a map such as { cores: 1, memory: 2GiB }");
+                wrong_type(
+                    scope,
+                    field,
+                    tree,
+                    "`none` or a map such as { cores: 1, memory: 2GiB }",
+                );
                 None
             }
         }

@@ -22,7 +22,7 @@ impl<T: Wire> Wire for Item<T> {
             && let Some(include) = entries.iter().find(|entry| entry.key == "include")
         {
             if entries.len() > 1 {
-                scope.wrong_with(
+                scope.error_with(
                     include.mark,
                     "include: stands alone in its map",
                     "give the include an entry of its own".to_owned(),

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::spec::Quorum;
 use crate::spec::diagnostic::alternatives;
-use crate::spec::read::form::{At, Spanned, Wire, described, not_a, wire};
-use crate::spec::read::scalar::{Fault, Scalar};
+use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
+use crate::spec::read::scalar::{Scalar, ScalarError};
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Node, Tree};
 use crate::topology::Level;
@@ -44,7 +44,7 @@ described!(SurviveOf);
 
 /// A level, as one of the words that may stand alone.
 fn level(tree: &Tree, text: &str, words: &[&str]) -> Spanned<SurviveOf> {
-    let value = Level::read(text).map_err(|fault| Fault {
+    let value = Level::read(text).map_err(|fault| ScalarError {
         message: format!("{text:?} is not known; expected {}", alternatives(words)),
         hint: fault.hint,
     });
@@ -65,7 +65,7 @@ impl Wire for Survive {
                 read.into_iter().collect::<Option<Vec<_>>>().map(Self::of)
             }
             Node::Empty => {
-                not_a(scope, field, tree, EXPECTED);
+                wrong_type(scope, field, tree, EXPECTED);
                 None
             }
         }
@@ -77,7 +77,7 @@ fn listed(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Spanned<Sur
         Node::Scalar(text) => Some(level(tree, text, &["host", "rack", "site"])),
         Node::Map(_) => Spanned::read(scope, field, tree),
         _ => {
-            not_a(scope, field, tree, "host, rack, site or a map such as { level: host }");
+            wrong_type(scope, field, tree, "host, rack, site or a map such as { level: host }");
             None
         }
     }

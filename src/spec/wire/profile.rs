@@ -87,7 +87,7 @@ impl Wire for Numbers {
         if entries.len() > MAX_NUMBERS {
             let found = entries.len();
             let message = format!("{field}: {found} numbers; expected at most {MAX_NUMBERS}");
-            scope.wrong(tree.mark, message);
+            scope.error(tree.mark, message);
             return None;
         }
         let number = |entry: &Entry| {

@@ -22,7 +22,7 @@ wire! {
         /// The program.
         required engine: At<Engine>,
         /// What is asked of it; the fields depend on the engine.
-        optional demand: Asked,
+        optional demand: RawDemand,
         /// Name of the haproxy service that its clients come through; for apache
         /// and nginx.
         optional gateway: At<ServiceName>,
@@ -68,15 +68,15 @@ described!(FixedVm, PasswordFrom);
 
 /// A demand, read when the engine is known.
 #[derive(Debug)]
-pub(in crate::spec) struct Asked(pub Tree);
+pub(in crate::spec) struct RawDemand(pub Tree);
 
-impl crate::spec::read::form::Wire for Asked {
+impl crate::spec::read::form::Wire for RawDemand {
     fn read(_: &mut crate::spec::read::scope::Scope<'_>, _: &str, tree: &Tree) -> Option<Self> {
         Some(Self(tree.clone()))
     }
 }
 
-impl JsonSchema for Asked {
+impl JsonSchema for RawDemand {
     fn inline_schema() -> bool {
         true
     }

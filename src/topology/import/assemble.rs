@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::dump::{CoreKey, Cpu, Dump, Numa as DumpNuma};
 use super::near::{self, Near};
 use super::split::{self, CoreOf};
-use super::{HugePages, ImportError, MAX_NUMA, Machine, Numa, Source, Stated, Told, Word};
+use super::{HugePages, ImportError, MAX_NUMA, Machine, Numa, Provenance, Source, Sourced, Stated};
 use crate::topology::{Core, L3Domain};
 use crate::units::Mebibytes;
 
@@ -19,18 +19,18 @@ pub(super) fn machine(
     stated: &Stated,
 ) -> Result<Machine, ImportError> {
     let mut cores = cores(&dump)?;
-    let numa_word = match (stated.numa_per_socket, dump.numa_told) {
+    let numa_provenance = match (stated.numa_per_socket, dump.numa_listed) {
         (None, true) => {
             every_cpu_has_a_numa_node(&dump)?;
-            Word::Measured
+            Provenance::Measured
         }
         (per_socket, _) => {
-            let word = split::renumber(&mut cores, per_socket)?;
+            let provenance = split::renumber(&mut cores, per_socket)?;
             if dump.numa.len() > 1 {
                 dump.notes
                     .push("The NUMA nodes of the file were put together and cut anew.".into());
             }
-            word
+            provenance
         }
     };
     dump.notes.extend(threads_note(&cores));
@@ -44,10 +44,10 @@ pub(super) fn machine(
         let message = format!("the NUMA node {id} is absurd; expected at most {MAX_NUMA}");
         return Err(ImportError::new(message));
     }
-    if numa_word == Word::Measured {
+    if numa_provenance == Provenance::Measured {
         note_half_nodes(&mut dump, &groups);
     }
-    let is_split = numa_word != Word::Measured;
+    let is_split = numa_provenance != Provenance::Measured;
     let memory = memory(&dump, &groups, stated, is_split)?;
     let numa = groups
         .into_iter()
@@ -63,7 +63,7 @@ pub(super) fn machine(
         source,
         hostname: dump.hostname,
         domain_types: dump.domain_types,
-        numa: Told { value: numa, word: numa_word },
+        numa: Sourced { value: numa, provenance: numa_provenance },
         nics,
         disks,
         notes: dump.notes,
@@ -155,7 +155,7 @@ fn memory(
     groups: &BTreeMap<u32, Vec<CoreOf>>,
     stated: &Stated,
     is_split: bool,
-) -> Result<Vec<Told<Mebibytes>>, ImportError> {
+) -> Result<Vec<Sourced<Mebibytes>>, ImportError> {
     let measured: Option<Vec<Mebibytes>> = if is_split {
         None
     } else {
@@ -165,7 +165,7 @@ fn memory(
     if let (None, Some(measured)) = (stated.memory, measured) {
         return Ok(measured
             .into_iter()
-            .map(|value| Told { value, word: Word::Measured })
+            .map(|value| Sourced { value, provenance: Provenance::Measured })
             .collect());
     }
     let told: Option<u64> = dump.numa.values().map(|numa| numa.memory_kib).sum();
@@ -174,33 +174,35 @@ fn memory(
         ImportError::new("the file does not tell how much memory there is")
             .hint("say it, as of the whole machine: --memory 768GiB")
     })?;
-    let word = match (stated.memory, groups.len()) {
-        (Some(_), 1) => Word::Stated("the whole machine's".to_owned()),
+    let provenance = match (stated.memory, groups.len()) {
+        (Some(_), 1) => Provenance::Stated("the whole machine's".to_owned()),
         (Some(_), _) => {
-            Word::Assumed(format!("an equal share of the {total} that the user stated"))
+            Provenance::Assumed(format!("an equal share of the {total} that the user stated"))
         }
-        (None, 1) => Word::Measured,
-        (None, _) => Word::Assumed(format!("an equal share of {total}")),
+        (None, 1) => Provenance::Measured,
+        (None, _) => Provenance::Assumed(format!("an equal share of {total}")),
     };
     let count = groups.len() as u64;
     let share = |rank| total.get() / count + u64::from(rank < total.get() % count);
     Ok((0..count)
-        .map(|rank| Told { value: Mebibytes::new(share(rank)), word: word.clone() })
+        .map(|rank| Sourced { value: Mebibytes::new(share(rank)), provenance: provenance.clone() })
         .collect())
 }
 
-fn pages(dump: &Dump, id: u32, is_split: bool, memory: &Told<Mebibytes>) -> Told<HugePages> {
+fn pages(dump: &Dump, id: u32, is_split: bool, memory: &Sourced<Mebibytes>) -> Sourced<HugePages> {
     let known = dump.numa.get(&id).and_then(|numa| numa.pages.as_ref());
     let known = known.filter(|_| !is_split).map(HugePages::among);
     match known {
-        Some(value) if value.memory() <= memory.value => Told { value, word: Word::Measured },
+        Some(value) if value.memory() <= memory.value => {
+            Sourced { value, provenance: Provenance::Measured }
+        }
         Some(_) => {
             let why = "none; those of the file do not fit into the memory stated";
-            Told { value: HugePages::default(), word: Word::Assumed(why.to_owned()) }
+            Sourced { value: HugePages::default(), provenance: Provenance::Assumed(why.to_owned()) }
         }
         None => {
             let why = "none; the file does not tell";
-            Told { value: HugePages::default(), word: Word::Assumed(why.to_owned()) }
+            Sourced { value: HugePages::default(), provenance: Provenance::Assumed(why.to_owned()) }
         }
     }
 }
@@ -218,7 +220,7 @@ fn shared_caches(cores: &[CoreOf]) -> BTreeSet<usize> {
 /// The L3 domains of a NUMA node: one for each cache, or for each die where the file
 /// tells of no caches. A cache that several NUMA nodes share is cut: a part of it has
 /// no size of its own.
-fn l3(dump: &Dump, cores: &[CoreOf], shared: &BTreeSet<usize>) -> Told<Vec<L3Domain>> {
+fn l3(dump: &Dump, cores: &[CoreOf], shared: &BTreeSet<usize>) -> Sourced<Vec<L3Domain>> {
     type Key = (Option<usize>, (u32, u32));
     let mut domains: BTreeMap<Key, Vec<Core>> = BTreeMap::new();
     for core in cores {
@@ -232,15 +234,15 @@ fn l3(dump: &Dump, cores: &[CoreOf], shared: &BTreeSet<usize>) -> Told<Vec<L3Dom
     } else {
         None
     };
-    let word = match (&dump.cores_assumed, assumed) {
-        (Some(what), _) => Word::Assumed(what.clone()),
-        (None, Some(what)) => Word::Assumed(what.to_owned()),
-        (None, None) => Word::Measured,
+    let provenance = match (&dump.cores_assumed, assumed) {
+        (Some(what), _) => Provenance::Assumed(what.clone()),
+        (None, Some(what)) => Provenance::Assumed(what.to_owned()),
+        (None, None) => Provenance::Measured,
     };
     let size = |l3: usize| dump.caches_kib.get(l3).copied().flatten().filter(|kib| *kib > 0);
     let own = |l3: Option<usize>| l3.filter(|l3| !shared.contains(l3)).and_then(size);
     let mut value: Vec<L3Domain> =
         domains.into_iter().map(|((l3, _), cores)| L3Domain { size_kib: own(l3), cores }).collect();
     value.sort_by(|a, b| a.cores.cmp(&b.cores));
-    Told { value, word }
+    Sourced { value, provenance }
 }

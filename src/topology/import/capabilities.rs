@@ -35,7 +35,7 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
     let dump = Dump {
         hostname: None,
         domain_types: Some(domain_types(root)),
-        numa_told: true,
+        numa_listed: true,
         caches_kib,
         ..Dump::default()
     };

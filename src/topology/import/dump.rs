@@ -17,7 +17,7 @@ pub struct Dump {
     /// NUMA nodes, also those without CPUs.
     pub numa: BTreeMap<u32, Numa>,
     /// Whether the file knows which CPU lies in which NUMA node.
-    pub numa_told: bool,
+    pub numa_listed: bool,
     /// Sizes of the L3 caches in KiB, where told; CPUs name them by their index.
     pub caches_kib: Vec<Option<u64>>,
     /// What was assumed about cores and caches already, if anything.

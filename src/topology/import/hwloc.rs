@@ -194,7 +194,7 @@ impl Walk {
             cpu.numa = near.map(|near| near.id);
         }
         let sizes = self.dump.numa.values().any(|numa| numa.memory_kib.is_some());
-        self.dump.numa_told = self.near.len() > 1 || (self.near.len() == 1 && sizes);
+        self.dump.numa_listed = self.near.len() > 1 || (self.near.len() == 1 && sizes);
     }
 }
 
@@ -211,7 +211,7 @@ fn memory_of_all(machine: Node<'_, '_>, dump: &mut Dump) {
     if dump.numa.is_empty() && memory_kib(machine).is_some() {
         let numa = Numa { memory_kib: memory_kib(machine), pages: pages(machine), kind: None };
         dump.numa = BTreeMap::from([(0, numa)]);
-        dump.numa_told = true;
+        dump.numa_listed = true;
         for cpu in &mut dump.cpus {
             cpu.numa = Some(0);
         }

@@ -149,8 +149,8 @@ impl Builder {
     }
 
     fn done(mut self) -> Dump {
-        self.dump.numa_told = !self.nodeless && !self.dump.numa.is_empty();
-        if !self.dump.numa_told {
+        self.dump.numa_listed = !self.nodeless && !self.dump.numa.is_empty();
+        if !self.dump.numa_listed {
             self.dump.numa.clear();
             self.dump.cpus.iter_mut().for_each(|cpu| cpu.numa = None);
         }

@@ -82,7 +82,7 @@ pub struct Machine {
     /// Domain types that libvirt offers, where libvirt made the file.
     pub domain_types: Option<Vec<String>>,
     /// NUMA nodes with CPUs, in the order of their ids.
-    pub numa: Told<Vec<Numa>>,
+    pub numa: Sourced<Vec<Numa>>,
     /// NICs that are built in.
     pub nics: Vec<Nic>,
     /// Disks that are built in.
@@ -97,11 +97,11 @@ pub struct Numa {
     /// Its number.
     pub id: u32,
     /// Its memory.
-    pub memory: Told<Mebibytes>,
+    pub memory: Sourced<Mebibytes>,
     /// Huge pages.
-    pub pages: Told<HugePages>,
+    pub pages: Sourced<HugePages>,
     /// L3 domains and the cores in them, in the order of their first CPU.
-    pub l3: Told<Vec<L3Domain>>,
+    pub l3: Sourced<Vec<L3Domain>>,
 }
 
 /// A NIC that is built in.
@@ -162,16 +162,16 @@ impl HugePages {
 
 /// A value and whose word it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told<T> {
+pub struct Sourced<T> {
     /// The value.
     pub value: T,
     /// Where it comes from.
-    pub word: Word,
+    pub provenance: Provenance,
 }
 
 /// Whose word a value is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Provenance {
     /// The file tells it.
     Measured,
     /// The user has said it: how.
@@ -180,7 +180,7 @@ pub enum Word {
     Assumed(String),
 }
 
-impl Word {
+impl Provenance {
     /// The comment that stands beside the value.
     #[must_use]
     pub fn comment(&self) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::dump::Cpu;
-use super::{ImportError, Word};
+use super::{ImportError, Provenance};
 
 /// A core and where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,10 @@ impl CoreOf {
 ///
 /// # Errors
 /// A socket has too few cores.
-pub(super) fn renumber(cores: &mut [CoreOf], per_socket: Option<u32>) -> Result<Word, ImportError> {
+pub(super) fn renumber(
+    cores: &mut [CoreOf],
+    per_socket: Option<u32>,
+) -> Result<Provenance, ImportError> {
     let parts = per_socket.unwrap_or(1) as usize;
     let mut sockets: BTreeMap<u32, Vec<&mut CoreOf>> = BTreeMap::new();
     for core in cores {
@@ -59,10 +62,10 @@ pub(super) fn renumber(cores: &mut [CoreOf], per_socket: Option<u32>) -> Result<
         base += parts;
     }
     Ok(match per_socket {
-        Some(count) => Word::Assumed(format!(
+        Some(count) => Provenance::Assumed(format!(
             "{count} per socket as the user stated, cut in the order of CPUs"
         )),
-        None => Word::Assumed("one per socket; the file tells of none".to_owned()),
+        None => Provenance::Assumed("one per socket; the file tells of none".to_owned()),
     })
 }
 

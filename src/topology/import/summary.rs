@@ -46,7 +46,7 @@ pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
     }
     let (count, kib) = fields.l3(sockets)?;
     let mut dump = Dump {
-        numa_told: nodes.is_told,
+        numa_listed: nodes.is_told,
         numa: nodes.cpus.keys().chain(&nodes.empty).map(|id| (*id, Numa::default())).collect(),
         caches_kib: vec![kib; count],
         cores_assumed: Some("the usual numbering of CPUs; lscpu -J lists no cores".to_owned()),
@@ -70,11 +70,11 @@ fn place_cores(dump: &mut Dump, cores: Vec<(u32, Vec<u32>)>, sockets: usize) {
             socket,
             die: 0,
             core: CoreKey { within: 0, number },
-            numa: dump.numa_told.then_some(numa),
+            numa: dump.numa_listed.then_some(numa),
             l3: (caches > 0).then(|| index * caches / all),
         }));
     }
-    if !dump.numa_told {
+    if !dump.numa_listed {
         dump.numa.clear();
     }
 }
