@@ -33,7 +33,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::UnknownNuma => break_names(kind, plan),
         Kind::UnknownCpu
         | Kind::ReservedCpu
-        | Kind::CpuTwice
+        | Kind::DuplicateCpu
         | Kind::SharedCore
         | Kind::GuestThreads
         | Kind::L3Straddled
@@ -47,10 +47,10 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::Bridge => break_hosts(kind, plan),
         Kind::Network
         | Kind::Address
-        | Kind::AddressTwice
+        | Kind::DuplicateAddress
         | Kind::Identity
         | Kind::Derivation
-        | Kind::IdentityTwice => break_identity(kind, plan),
+        | Kind::DuplicateIdentity => break_identity(kind, plan),
         Kind::Slots
         | Kind::Copies
         | Kind::Role
@@ -95,7 +95,7 @@ fn break_cpus(kind: Kind, plan: &mut Plan) {
     match kind {
         Kind::UnknownCpu => plan.instances[0].cpus = vec![2, 99],
         Kind::ReservedCpu => plan.instances[0].cpus = cores(&[1]),
-        Kind::CpuTwice => plan.instances[5].cpus = plan.instances[0].cpus.clone(),
+        Kind::DuplicateCpu => plan.instances[5].cpus = plan.instances[0].cpus.clone(),
         Kind::SharedCore => {
             for (place, cpus) in [(0, vec![2, 3]), (5, vec![14, 15])] {
                 plan.instances[place].cpus = cpus;
@@ -132,10 +132,10 @@ fn break_identity(kind: Kind, plan: &mut Plan) {
             plan.network.as_mut().unwrap().gateway = Some(Ipv4Addr::new(10, 20, 0, 90));
         }
         Kind::Address => readdress(plan, 0, Ipv4Addr::new(10, 20, 0, 200)),
-        Kind::AddressTwice => readdress(plan, 0, plan.instances[1].address.unwrap()),
+        Kind::DuplicateAddress => readdress(plan, 0, plan.instances[1].address.unwrap()),
         Kind::Identity => plan.instances[0].mac = "52:54:00:00:00:0G".to_owned(),
         Kind::Derivation => plan.instances[0].mac = "52:54:00:00:00:01".to_owned(),
-        Kind::IdentityTwice => plan.instances[0].mac = plan.instances[1].mac.clone(),
+        Kind::DuplicateIdentity => plan.instances[0].mac = plan.instances[1].mac.clone(),
         other => panic!("{other}"),
     }
 }
@@ -289,17 +289,17 @@ fn each_rule_is_broken_alone() {
 #[test]
 fn findings_name_the_thing_the_place_and_the_numbers() {
     let mut said = String::new();
-    for kind in [Kind::CpuTwice, Kind::Memory, Kind::Majority, Kind::L3Straddled, Kind::Slots] {
+    for kind in [Kind::DuplicateCpu, Kind::Memory, Kind::Majority, Kind::L3Straddled, Kind::Slots] {
         let mut plan = good_plan();
         break_rule(kind, &mut plan);
         said += &format!("{}\n", audited(&plan)[0]);
     }
     insta::assert_snapshot!(said, @r#"
-    error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)
-    error: h1 NUMA node 0: instances need 3GiB, allocatable are 2440MiB (memory)
+    error: cache-5: CPU 14 of h1 is also pinned by cache-0 (duplicate_cpu)
+    error: h1 NUMA node 0: instances need 3GiB; allocatable: 2440MiB (memory)
     error: cache: host "h3" holds 2 of 3 masters, half or more (majority)
-    warning: builder-0: 2 cores lie in 2 L3 domains, one of 6 would do (l3_straddled)
-    error: cache: slots 5460-5460 have no group (slots)
+    warning: builder-0: 2 cores straddle 2 L3 domains; one of 6 cores would hold them (l3_straddled)
+    error: cache: slots 5460-5460 are not assigned (slots)
     "#);
 }
 

@@ -175,7 +175,7 @@ fn a_lost_host_leaves_enough_of_every_kind() {
     let h1 = HostName::new("h1").unwrap();
     for loss in &all {
         assert!(loss.remaining_per_s >= loss.demand_per_s, "{loss:?}");
-        assert!(loss.has_majority() && loss.operator.is_none(), "{loss:?}");
+        assert!(loss.has_majority() && loss.intervention.is_none(), "{loss:?}");
     }
     let here: BTreeSet<&str> = plan.on_host(&h1).map(|one| one.service.as_str()).collect();
     let lost: BTreeSet<&str> =

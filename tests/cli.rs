@@ -170,8 +170,8 @@ fn a_plan_with_findings_fails_its_check() {
     bench.put("plan.json", &plan.to_text().unwrap());
     insta::assert_snapshot!(bench.run(&["check", "plan.json"]), @"
     exit 5
-    error: cache-5: CPU 14 of h1 is pinned by cache-0 too (cpu_twice)
-    error: cache-5: CPU 2 of h1 is pinned by cache-0 too (cpu_twice)
+    error: cache-5: CPU 14 of h1 is also pinned by cache-0 (duplicate_cpu)
+    error: cache-5: CPU 2 of h1 is also pinned by cache-0 (duplicate_cpu)
     8 instances on 3 hosts. audit: 2 findings.
     ---
     ");

@@ -1,14 +1,14 @@
-//! Pins: CPUs once, cores whole, reserves free, L3 domains kept.
+//! Pinning: no CPU twice, whole cores, reserves left free, L3 domains not straddled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::{Index, Seat};
+use super::index::{CpuPosition, Index};
 use super::{Findings, Kind};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan};
 use crate::topology::NumaNode;
 
-/// Who has each CPU of each host.
+/// The instance that has each CPU of each host.
 type Owners<'a> = BTreeMap<(&'a HostName, u32), &'a InstanceName>;
 
 pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
@@ -20,8 +20,8 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
         l3(instance, node, index, findings);
         for cpu in &instance.cpus {
             if let Some(other) = owners.insert((&instance.host, *cpu), &instance.name) {
-                let message = format!("CPU {cpu} of {} is pinned by {other} too", instance.host);
-                findings.add(Kind::CpuTwice, &instance.name, message);
+                let message = format!("CPU {cpu} of {} is also pinned by {other}", instance.host);
+                findings.add(Kind::DuplicateCpu, &instance.name, message);
             }
         }
     }
@@ -34,20 +34,20 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
 fn pins(instance: &Instance, index: &Index<'_>, findings: &mut Findings) {
     let host = &instance.host;
     if instance.cpus.is_empty() {
-        findings.add(Kind::UnknownCpu, &instance.name, "it has no CPU");
+        findings.add(Kind::UnknownCpu, &instance.name, "no CPUs");
     }
     for cpu in &instance.cpus {
-        match index.seat(host, *cpu) {
-            Some(seat) if seat.numa == instance.numa => {
-                if seat.reserved {
+        match index.position(host, *cpu) {
+            Some(position) if position.numa == instance.numa => {
+                if position.reserved {
                     let message = format!("CPU {cpu} of {host} is reserved for the host");
                     findings.add(Kind::ReservedCpu, &instance.name, message);
                 }
             }
-            Some(seat) => {
-                let (planned, numa) = (instance.numa, seat.numa);
+            Some(position) => {
+                let (planned, numa) = (instance.numa, position.numa);
                 let message =
-                    format!("CPU {cpu} of {host} is on NUMA node {numa}, planned on {planned}");
+                    format!("CPU {cpu} of {host} is on NUMA node {numa}; expected {planned}");
                 findings.add(Kind::UnknownCpu, &instance.name, message);
             }
             None => {
@@ -61,7 +61,7 @@ fn pins(instance: &Instance, index: &Index<'_>, findings: &mut Findings) {
 fn cores(owners: &Owners<'_>, index: &Index<'_>, findings: &mut Findings) {
     let mut first: BTreeMap<(&HostName, u32, usize), &InstanceName> = BTreeMap::new();
     for ((host, cpu), owner) in owners {
-        let Some(Seat { numa, core, .. }) = index.seat(host, *cpu) else { continue };
+        let Some(CpuPosition { numa, core, .. }) = index.position(host, *cpu) else { continue };
         let holder = first.entry((host, numa, core)).or_insert(owner);
         if holder != owner {
             let message = format!("CPU {cpu} of {host} shares its core with {holder}");
@@ -76,32 +76,32 @@ fn guest_threads(instance: &Instance, index: &Index<'_>, findings: &mut Findings
     let threads = instance.threads as usize;
     if threads == 0 || !instance.cpus.len().is_multiple_of(threads) {
         let vcpus = instance.cpus.len();
-        let message = format!("{vcpus} virtual CPUs are no cores of {threads} threads");
+        let message = format!("{vcpus} virtual CPUs do not make up cores of {threads} threads");
         findings.add(Kind::GuestThreads, &instance.name, message);
         return;
     }
     for cpus in instance.cpus.chunks(threads) {
         let cores: BTreeSet<(u32, usize)> = cpus
             .iter()
-            .filter_map(|cpu| index.seat(&instance.host, *cpu))
-            .map(|seat| (seat.numa, seat.core))
+            .filter_map(|cpu| index.position(&instance.host, *cpu))
+            .map(|position| (position.numa, position.core))
             .collect();
         if cores.len() > 1 {
             let message =
-                format!("the guest sees CPUs {cpus:?} as one core, they are {}", cores.len());
+                format!("the guest sees CPUs {cpus:?} as one core; they are {} cores", cores.len());
             findings.add(Kind::GuestThreads, &instance.name, message);
         }
     }
 }
 
 fn l3(instance: &Instance, node: &NumaNode, index: &Index<'_>, findings: &mut Findings) {
-    let seats: BTreeSet<Seat> = instance
+    let positions: BTreeSet<CpuPosition> = instance
         .cpus
         .iter()
-        .filter_map(|cpu| index.seat(&instance.host, *cpu))
-        .filter(|seat| seat.numa == instance.numa)
+        .filter_map(|cpu| index.position(&instance.host, *cpu))
+        .filter(|position| position.numa == instance.numa)
         .collect();
-    let domains: BTreeSet<usize> = seats.iter().map(|seat| seat.l3).collect();
+    let domains: BTreeSet<usize> = positions.iter().map(|position| position.l3).collect();
     if domains.len() < 2 {
         return;
     }
@@ -112,9 +112,11 @@ fn l3(instance: &Instance, node: &NumaNode, index: &Index<'_>, findings: &mut Fi
         reserved -= kept;
         largest = largest.max(domain.cores.len() - kept);
     }
-    if seats.len() <= largest {
-        let (cores, over) = (seats.len(), domains.len());
-        let message = format!("{cores} cores lie in {over} L3 domains, one of {largest} would do");
+    if positions.len() <= largest {
+        let (cores, over) = (positions.len(), domains.len());
+        let message = format!(
+            "{cores} cores straddle {over} L3 domains; one of {largest} cores would hold them"
+        );
         findings.add(Kind::L3Straddled, &instance.name, message);
     }
 }
@@ -125,10 +127,10 @@ fn emulator(instance: &Instance, owners: &Owners<'_>, index: &Index<'_>, finding
         return;
     }
     if instance.emulator_cpus.is_empty() {
-        findings.add(Kind::EmulatorCpus, &instance.name, "its emulator threads have no CPU");
+        findings.add(Kind::EmulatorCpus, &instance.name, "no CPUs for its emulator threads");
     }
     for cpu in &instance.emulator_cpus {
-        if index.seat(host, *cpu).is_none() {
+        if index.position(host, *cpu).is_none() {
             let message = format!("emulator threads: {host} has no CPU {cpu}");
             findings.add(Kind::EmulatorCpus, &instance.name, message);
         }

@@ -1,4 +1,4 @@
-//! Fixed machines: as many as asked for, of the size and spread asked for.
+//! Fixed machines: their number, size and spread are those of the spec.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     for vm in &plan.vms {
         let machines: Vec<&Instance> = plan.members(&vm.name).collect();
         if machines.len() != vm.count as usize {
-            let message = format!("{} are planned, asked for are {}", machines.len(), vm.count);
+            let message = format!("{} planned; expected {}", machines.len(), vm.count);
             findings.add(Kind::FixedCount, &vm.name, message);
         }
         for machine in &machines {
@@ -23,7 +23,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
 
 fn size(vm: &FixedVm, machine: &Instance, findings: &mut Findings) {
     if machine.role != Role::Fixed || machine.group.is_some() {
-        findings.add(Kind::Role, &machine.name, "it is no fixed machine, but asked for as one");
+        findings.add(Kind::Role, &machine.name, "expected the role fixed and no group");
     }
     let disk = machine.root.as_ref().map_or(Mebibytes::ZERO, |root| root.size_mib);
     let same = machine.cpus.len() == vm.vcpus as usize
@@ -31,7 +31,7 @@ fn size(vm: &FixedVm, machine: &Instance, findings: &mut Findings) {
         && disk == vm.disk_mib;
     if !same {
         let message = format!(
-            "it has {} CPUs, {} memory, {} disk; asked for are {}, {}, {}",
+            "{} CPUs, {} of memory, {} of disk; expected {}, {}, {}",
             machine.cpus.len(),
             machine.memory_mib,
             disk,
@@ -50,7 +50,7 @@ fn spread(plan: &Plan, vm: &FixedVm, machines: &[&Instance], findings: &mut Find
         let Some(host) = plan.topology.host(&machine.host) else { continue };
         let domain = host.failure_domain(level);
         if let Some(other) = taken.insert(domain.clone(), &machine.name) {
-            let message = format!("it is in {level} {domain:?}, as {other} is");
+            let message = format!("shares {level} {domain:?} with {other}");
             findings.add(Kind::FixedSpread, &machine.name, message);
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn check(
     let derived = work(demand, rules);
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), derived) {
-        let message = format!("its demand is {derived}/s in requests, the plan says {claimed}");
+        let message = format!("its demand is {derived}/s in requests; the plan states {claimed}");
         findings.add(Kind::Ceiling, &service.name, message);
     }
     for instance in plan.members(&service.name) {
@@ -35,7 +35,7 @@ pub(super) fn traffic(demand: &GatewayDemand, rules: &GatewayPair) -> u128 {
     (u128::from(demand.response_bytes_per_s) + headers) * 8
 }
 
-/// What the pools behind it are asked for goes through it.
+/// Checks that the demand covers that of the pools behind it.
 fn behind(plan: &Plan, service: &ServicePlan, demand: &GatewayDemand, findings: &mut Findings) {
     let pools = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&service.name));
     let requests: u128 = pools
@@ -46,7 +46,7 @@ fn behind(plan: &Plan, service: &ServicePlan, demand: &GatewayDemand, findings: 
         .sum();
     if requests > u128::from(demand.requests_per_s.get()) {
         let message = format!(
-            "the pools behind it serve {requests}/s, it is asked for {}",
+            "the pools behind it serve {requests}/s; its demand is {}",
             demand.requests_per_s
         );
         findings.add(Kind::Gateway, &service.name, message);
@@ -81,7 +81,8 @@ fn memory(
     let held = connections * millionths(each) / MILLION / 1_024;
     let needed = held + u128::from(profile.guest.base_mib.whole());
     if needed > u128::from(instance.memory_mib.get()) {
-        let message = format!("its connections need {needed} MiB, it has {}", instance.memory_mib);
+        let message =
+            format!("its connections need {needed} MiB of memory; it has {}", instance.memory_mib);
         findings.add(Kind::ProcessMemory, &instance.name, message);
     }
 }

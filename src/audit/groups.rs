@@ -34,7 +34,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     }
 }
 
-/// Who leads first, then the replicas.
+/// Returns the leader, then the replicas.
 pub(super) fn members(group: &Group) -> impl Iterator<Item = &InstanceName> {
     std::iter::once(&group.lead).chain(&group.replicas)
 }
@@ -51,28 +51,28 @@ fn slots(service: &ServicePlan, findings: &mut Findings) {
     let mut next = 0;
     for (first, last) in ranges {
         if first > last || last >= SLOTS {
-            wrong(format!("{first}-{last} is no range of slots"));
+            wrong(format!("{first}-{last} is not a range of slots"));
             return;
         }
         if first < next {
-            wrong(format!("slots {first}-{} have two groups", last.min(next - 1)));
+            wrong(format!("slots {first}-{} are assigned to two groups", last.min(next - 1)));
         }
         if first > next {
-            wrong(format!("slots {next}-{} have no group", first - 1));
+            wrong(format!("slots {next}-{} are not assigned", first - 1));
         }
         next = next.max(last + 1);
     }
     if next < SLOTS {
-        wrong(format!("slots {next}-{} have no group", SLOTS - 1));
+        wrong(format!("slots {next}-{} are not assigned", SLOTS - 1));
     }
 }
 
-/// The instances are as many as the layout says.
+/// Checks that there are as many instances as the layout has.
 fn instances(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
     let has = plan.members(&service.name).count();
     let planned = service.layout.all_instances() as usize;
     if has != planned {
-        let message = format!("it has {has} instances, its layout {planned}");
+        let message = format!("{has} instances; its layout has {planned}");
         findings.add(Kind::Instances, &service.name, message);
     }
 }
@@ -80,12 +80,12 @@ fn instances(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
 fn counts(service: &ServicePlan, findings: &mut Findings) {
     let groups = service.groups.len();
     let planned = match service.engine.cluster() {
-        // Nobody is in a group where all are alike.
+        // Instances that are all alike form no groups.
         Cluster::Quorum | Cluster::Pool => 0,
         _ => service.layout.groups as usize,
     };
     if groups != planned {
-        let message = format!("it has {groups} groups, its layout {planned}");
+        let message = format!("{groups} groups; its layout has {planned}");
         findings.add(Kind::Copies, &service.name, message);
     }
     let copies = service.layout.copies as usize;
@@ -93,12 +93,12 @@ fn counts(service: &ServicePlan, findings: &mut Findings) {
         let members: BTreeSet<&InstanceName> = members(group).collect();
         if members.len() != copies {
             let (index, has) = (group.index, members.len());
-            let message = format!("group {index} has {has} copies, its layout {copies}");
+            let message = format!("group {index} has {has} copies; its layout has {copies}");
             findings.add(Kind::Copies, &service.name, message);
         }
     }
     if groups < MIN_MASTERS && service.engine.cluster() == Cluster::Sharded {
-        let message = format!("{groups} masters; a Redis Cluster needs {MIN_MASTERS}");
+        let message = format!("{groups} masters; a Redis Cluster needs at least {MIN_MASTERS}");
         findings.add(Kind::Masters, &service.name, message);
     }
 }
@@ -111,8 +111,10 @@ fn alone(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
             || instance.role == Role::follower(cluster)
             || (instance.role == Role::Witness && cluster == Cluster::Quorum);
         if !known || instance.group.is_some() {
-            let message =
-                format!("it is {} in a cluster of the kind {cluster}", instance.role.as_str());
+            let message = format!(
+                "role {} or group not valid in a {cluster} service",
+                instance.role.as_str()
+            );
             findings.add(Kind::Role, &instance.name, message);
         }
     }
@@ -129,26 +131,26 @@ fn voters(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
         findings.add(Kind::Voters, &service.name, message);
     }
     if witnesses != usize::from(service.layout.witness.is_some()) {
-        let message = format!("{witnesses} instances only vote, its layout says otherwise");
+        let planned = u32::from(service.layout.witness.is_some());
+        let message = format!("{witnesses} witnesses; its layout has {planned}");
         findings.add(Kind::Voters, &service.name, message);
     }
 }
 
-/// What the groups say of each instance is what the instance says, and the
-/// other way round.
+/// Checks that groups and instances agree on membership and roles.
 fn roles(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
     let mut stated: BTreeMap<&InstanceName, (Role, u32)> = BTreeMap::new();
     let mut indices = BTreeSet::new();
     let cluster = service.engine.cluster();
     for group in &service.groups {
         if !indices.insert(group.index) {
-            let message = format!("group {} stands twice", group.index);
+            let message = format!("duplicate group {}", group.index);
             findings.add(Kind::Role, &service.name, message);
         }
         for (place, name) in members(group).enumerate() {
             let role = if place == 0 { Role::lead(cluster) } else { Role::follower(cluster) };
             if stated.insert(name, (role, group.index)).is_some() {
-                findings.add(Kind::Role, name, "it stands in the groups twice");
+                findings.add(Kind::Role, name, "listed twice in the groups");
             }
         }
     }
@@ -157,18 +159,20 @@ fn roles(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
         match stated.remove(&instance.name) {
             Some((role, group)) if says == (role, Some(group)) => {}
             Some((role, group)) => {
+                let own = instance
+                    .group
+                    .map_or_else(|| "no group".to_owned(), |group| format!("group {group}"));
                 let message = format!(
-                    "it is {} of group {:?}, the groups say {} of {group}",
+                    "{} of {own}; listed as {} of group {group}",
                     instance.role.as_str(),
-                    instance.group,
                     role.as_str()
                 );
                 findings.add(Kind::Role, &instance.name, message);
             }
-            None => findings.add(Kind::Role, &instance.name, "it is in no group"),
+            None => findings.add(Kind::Role, &instance.name, "in no group"),
         }
     }
     for name in stated.into_keys() {
-        findings.add(Kind::Role, name, "a group names it, but there is no such instance");
+        findings.add(Kind::Role, name, "listed in a group, but not an instance of the plan");
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
     for instance in &plan.instances {
         match index.host(&instance.host) {
             None => {
-                let message = format!("the topology has no host {}", instance.host);
+                let message = format!("unknown host {}", instance.host);
                 findings.add(Kind::UnknownHost, &instance.name, message);
             }
             Some(host) if host.numa_node(instance.numa).is_none() => {
@@ -69,7 +69,7 @@ fn ordinary_pages(
         .sum();
     let allocatable = node.allocatable_memory().saturating_sub(in_huge_pages);
     if needed > allocatable {
-        let message = format!("instances need {needed}, allocatable are {allocatable}");
+        let message = format!("instances need {needed}; allocatable: {allocatable}");
         findings.add(Kind::Memory, subject, message);
     }
 }
@@ -88,7 +88,8 @@ fn huge_pages(subject: &str, node: &NumaNode, instances: &[&Instance], findings:
         let there = node.pages.iter().find(|pool| pool.size_kib == size);
         let there = there.map_or(0, |pool| pool.count);
         if needed > there {
-            let message = format!("instances need {needed} pages of {size} KiB, there are {there}");
+            let message =
+                format!("instances need {needed} pages of {size} KiB; available: {there}");
             findings.add(Kind::HugePages, subject, message);
         }
     }
@@ -112,19 +113,19 @@ fn pools<'a>(plan: &'a Plan, index: &Index<'_>, findings: &mut Findings) {
             && root.size_mib < image.virtual_size_mib
         {
             let (root, image) = (root.size_mib, image.virtual_size_mib);
-            let message = format!("the root volume has {root}, the image below it {image}");
+            let message = format!("root volume of {root} is smaller than its image of {image}");
             findings.add(Kind::RootSize, &instance.name, message);
         }
     }
     for ((host, name), taken) in taken {
         let Some(host) = index.host(host) else { continue };
         let Some(pool) = host.pools.iter().find(|pool| pool.name == name) else {
-            findings.add(Kind::UnknownPool, &host.name, format!("there is no pool {name:?}"));
+            findings.add(Kind::UnknownPool, &host.name, format!("unknown pool {name:?}"));
             continue;
         };
         if taken > pool.capacity_mib {
             let message = format!(
-                "image and volumes in pool {name:?} take {taken}, it has {}",
+                "image and volumes in pool {name:?} take {taken}; its capacity is {}",
                 pool.capacity_mib
             );
             findings.add(Kind::PoolCapacity, &host.name, message);
@@ -149,7 +150,7 @@ fn iops(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
         };
         if needed > u128::from(most.get()) {
             let message = format!(
-                "instances in pool {:?} need {needed} I/O operations/s, its disk does {most}",
+                "instances in pool {:?} need {needed} I/O operations/s; its disk does {most}",
                 pool.name
             );
             findings.add(Kind::Iops, name, message);
@@ -174,7 +175,7 @@ fn bridges(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
     let used: BTreeSet<&HostName> = plan.instances.iter().map(|instance| &instance.host).collect();
     for host in used.into_iter().filter_map(|name| index.host(name)) {
         if !host.bridges.contains(bridge) {
-            let message = format!("there is no bridge {bridge:?}");
+            let message = format!("no bridge {bridge:?}");
             findings.add(Kind::Bridge, &host.name, message);
         }
     }

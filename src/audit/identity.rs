@@ -31,16 +31,16 @@ fn names(plan: &Plan, findings: &mut Findings) {
     let services = plan.services.iter().map(|service| &service.name);
     for name in services.chain(plan.vms.iter().map(|vm| &vm.name)) {
         if !owners.insert(name) {
-            findings.add(Kind::DuplicateName, name, "the name stands for two services or machines");
+            findings.add(Kind::DuplicateName, name, "duplicate name of a service or fixed machine");
         }
     }
     let mut instances = BTreeSet::new();
     for instance in &plan.instances {
         if !instances.insert(&instance.name) {
-            findings.add(Kind::DuplicateName, &instance.name, "the name stands for two instances");
+            findings.add(Kind::DuplicateName, &instance.name, "duplicate name of an instance");
         }
         if !owners.contains(&instance.service) {
-            let message = format!("there is no service or machine {}", instance.service);
+            let message = format!("unknown service or fixed machine {}", instance.service);
             findings.add(Kind::UnknownService, &instance.name, message);
         }
     }
@@ -52,13 +52,17 @@ fn network(plan: &Plan, findings: &mut Findings) {
         (u32::from(network.subnet), u32::from(network.first), u32::from(network.last));
     let bits = 32u32.checked_sub(u32::from(network.prefix)).filter(|bits| (2..32).contains(bits));
     let Some(hosts) = bits.and_then(|bits| u32::MAX.checked_shr(32 - bits)) else {
-        findings.add(Kind::Network, &plan.name, format!("prefix length {}", network.prefix));
+        findings.add(
+            Kind::Network,
+            &plan.name,
+            format!("prefix length {} is out of range", network.prefix),
+        );
         return;
     };
     let in_subnet = |address: u32| address > subnet && address - subnet < hosts;
     if subnet & hosts != 0 || first > last || !in_subnet(first) || !in_subnet(last) {
         let message = format!(
-            "the range {}-{} does not lie in {}/{}",
+            "address range {}-{} is outside {}/{}",
             network.first, network.last, network.subnet, network.prefix
         );
         findings.add(Kind::Network, &plan.name, message);
@@ -66,7 +70,7 @@ fn network(plan: &Plan, findings: &mut Findings) {
     if let Some(gateway) = network.gateway
         && (first..=last).contains(&u32::from(gateway))
     {
-        let message = format!("the gateway {gateway} lies in the instances' range");
+        let message = format!("gateway {gateway} is inside the range of the instances");
         findings.add(Kind::Network, &plan.name, message);
     }
 }
@@ -76,7 +80,7 @@ fn addresses(plan: &Plan, findings: &mut Findings) {
     let mut owners = BTreeMap::new();
     for instance in &plan.instances {
         let Some(address) = instance.address else {
-            findings.add(Kind::Address, &instance.name, "it has no address");
+            findings.add(Kind::Address, &instance.name, "no address");
             continue;
         };
         let range = network.first..=network.last;
@@ -85,8 +89,8 @@ fn addresses(plan: &Plan, findings: &mut Findings) {
             findings.add(Kind::Address, &instance.name, message);
         }
         if let Some(other) = owners.insert(address, &instance.name) {
-            let message = format!("{address} is the address of {other} too");
-            findings.add(Kind::AddressTwice, &instance.name, message);
+            let message = format!("duplicate address {address}, also of {other}");
+            findings.add(Kind::DuplicateAddress, &instance.name, message);
         }
     }
 }
@@ -94,19 +98,19 @@ fn addresses(plan: &Plan, findings: &mut Findings) {
 fn forms(plan: &Plan, findings: &mut Findings) {
     for instance in &plan.instances {
         let mut wrong = |what: &str, text: &dyn Display| {
-            findings.add(Kind::Identity, &instance.name, format!("{text} is no {what}"));
+            findings.add(Kind::Identity, &instance.name, format!("{text} is not a valid {what}"));
         };
         if !is_mac(&instance.mac) {
-            wrong("MAC of a guest, 52:54:00:xx:xx:xx", &instance.mac);
+            wrong("guest MAC, 52:54:00:xx:xx:xx", &instance.mac);
         }
         if instance.uuid.get_version_num() != 5 {
             wrong("name-based UUID", &instance.uuid);
         }
         if !is_label(&instance.domain) {
-            wrong("name of a domain", &instance.domain);
+            wrong("domain name", &instance.domain);
         }
         for volume in volumes(instance).filter(|volume| !is_label(&volume.name)) {
-            wrong("name of a volume", &volume.name);
+            wrong("volume name", &volume.name);
         }
     }
 }
@@ -133,8 +137,8 @@ fn uniqueness(plan: &Plan, findings: &mut Findings) {
     for instance in &plan.instances {
         let mut twice = |is_new: bool, what: &str, text: &dyn Display| {
             if !is_new {
-                let message = format!("the {what} {text} stands for another instance too");
-                findings.add(Kind::IdentityTwice, &instance.name, message);
+                let message = format!("duplicate {what} {text}");
+                findings.add(Kind::DuplicateIdentity, &instance.name, message);
             }
         };
         twice(macs.insert(&instance.mac), "MAC", &instance.mac);
@@ -147,8 +151,8 @@ fn uniqueness(plan: &Plan, findings: &mut Findings) {
     }
 }
 
-/// What is malformed or stands twice was told above; the rest must follow from
-/// the names, or a second run would take its own machines for strangers.
+/// Checks what is neither malformed nor a duplicate: it must follow from the names, or
+/// a second run would take its own machines for foreign ones.
 fn derivation(plan: &Plan, findings: &mut Findings) {
     let mut taken = BTreeSet::new();
     for instance in &plan.instances {
@@ -156,7 +160,8 @@ fn derivation(plan: &Plan, findings: &mut Findings) {
             plan.instances.iter().filter(|other| same(other)).count() == 1
         };
         let mut differs = |what: &str, planned: &dyn Display, derived: &dyn Display| {
-            let message = format!("its {what} is {planned}, its name gives {derived}");
+            let message =
+                format!("its {what} is {planned}; expected {derived}, derived from its name");
             findings.add(Kind::Derivation, &instance.name, message);
         };
         let domain = format!("{}-{}", plan.name, instance.name);

@@ -1,4 +1,4 @@
-//! Where each CPU of each host sits.
+//! Where each CPU of each host is.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,9 @@ use crate::ids::HostName;
 use crate::plan::Instance;
 use crate::topology::{Host, NumaNode, Topology};
 
-/// Where a CPU sits.
+/// Where a CPU is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Seat {
+pub(super) struct CpuPosition {
     /// Id of the NUMA node.
     pub numa: u32,
     /// Number of the L3 domain within the NUMA node.
@@ -21,13 +21,13 @@ pub(super) struct Seat {
 
 /// The topology, by name and number.
 pub(super) struct Index<'a> {
-    hosts: BTreeMap<&'a HostName, (&'a Host, BTreeMap<u32, Seat>)>,
+    hosts: BTreeMap<&'a HostName, (&'a Host, BTreeMap<u32, CpuPosition>)>,
 }
 
 impl<'a> Index<'a> {
     pub(super) fn new(topology: &'a Topology) -> Self {
         let hosts = topology.hosts.iter();
-        Self { hosts: hosts.map(|host| (&host.name, (host, seats(host)))).collect() }
+        Self { hosts: hosts.map(|host| (&host.name, (host, positions(host)))).collect() }
     }
 
     /// The host of that name.
@@ -40,24 +40,24 @@ impl<'a> Index<'a> {
         self.host(&instance.host)?.numa_node(instance.numa)
     }
 
-    /// Where a CPU of a host sits.
-    pub(super) fn seat(&self, host: &HostName, cpu: u32) -> Option<Seat> {
+    /// Where a CPU of a host is.
+    pub(super) fn position(&self, host: &HostName, cpu: u32) -> Option<CpuPosition> {
         self.hosts.get(host)?.1.get(&cpu).copied()
     }
 }
 
-fn seats(host: &Host) -> BTreeMap<u32, Seat> {
-    let mut seats = BTreeMap::new();
+fn positions(host: &Host) -> BTreeMap<u32, CpuPosition> {
+    let mut positions = BTreeMap::new();
     for node in &host.numa {
         let mut core = 0;
         for (l3, domain) in node.l3.iter().enumerate() {
             for threads in &domain.cores {
                 let reserved = core < node.reserved_cores as usize;
-                let seat = Seat { numa: node.id, l3, core, reserved };
-                seats.extend(threads.cpus.iter().map(|cpu| (*cpu, seat)));
+                let position = CpuPosition { numa: node.id, l3, core, reserved };
+                positions.extend(threads.cpus.iter().map(|cpu| (*cpu, position)));
                 core += 1;
             }
         }
     }
-    seats
+    positions
 }

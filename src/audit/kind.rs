@@ -50,10 +50,10 @@ macro_rules! kinds {
 kinds! {
     /// The plan's format is one that this program reads.
     Format = "format",
-    /// Hosts, NUMA nodes, CPUs and pools of the plan's topology stand once, and
-    /// reserves are no larger than what they are kept from.
+    /// Hosts, NUMA nodes, CPUs and pools of the plan's topology are unique, and
+    /// reserves are no larger than what they are taken from.
     Topology = "topology",
-    /// Names of services, fixed machines and instances stand once.
+    /// Names of services, fixed machines and instances are unique.
     DuplicateName = "duplicate_name",
     /// An instance is part of a service or fixed machine of the plan.
     UnknownService = "unknown_service",
@@ -65,8 +65,8 @@ kinds! {
     UnknownCpu = "unknown_cpu",
     /// Reserved cores run no instance.
     ReservedCpu = "reserved_cpu",
-    /// A CPU is pinned once.
-    CpuTwice = "cpu_twice",
+    /// No CPU is pinned by two instances.
+    DuplicateCpu = "duplicate_cpu",
     /// The threads of a core belong to one instance.
     SharedCore = "shared_core",
     /// The threads that a guest sees as one core are threads of one core.
@@ -98,16 +98,16 @@ kinds! {
     Network = "network",
     /// An instance's address lies in the network's range.
     Address = "address",
-    /// An address stands once.
-    AddressTwice = "address_twice",
+    /// Addresses are unique.
+    DuplicateAddress = "duplicate_address",
     /// MACs, UUIDs, names of domains and volumes have their form.
     Identity = "identity",
-    /// MACs, UUIDs, names of domains and volumes stand once.
-    IdentityTwice = "identity_twice",
+    /// MACs, UUIDs, names of domains and volumes are unique.
+    DuplicateIdentity = "duplicate_identity",
     /// MACs, UUIDs and names of domains are those that follow from the names of
     /// deployment and instance.
     Derivation = "derivation",
-    /// An engine is asked for what its kind of cluster does, and has a profile.
+    /// The demand is of the engine's kind of cluster, and the engine has a profile.
     Engine = "engine",
     /// Groups cover every hash slot once.
     Slots = "slots",
@@ -125,8 +125,8 @@ kinds! {
     Configuration = "configuration",
     /// Every copy of a group holds the group's part of the data.
     Data = "data",
-    /// A service can do what was asked, each group its part, and its sums are
-    /// right.
+    /// A service has the capacity for its demand, each group for its part, and the
+    /// sums are right.
     Capacity = "capacity",
     /// Ceiling, usable rate and demand are what the profile and the pinned cores
     /// give.
@@ -147,14 +147,14 @@ kinds! {
     ShardSpread = "shard_spread",
     /// A quorum has an odd number of voters, three where it must survive a loss.
     Voters = "voters",
-    /// Fixed machines are as many as asked for.
+    /// The number of fixed machines is that of the spec.
     FixedCount = "fixed_count",
-    /// Fixed machines are spread as asked for.
+    /// Fixed machines are spread as the spec states.
     FixedSpread = "fixed_spread",
 }
 
 impl Kind {
-    /// How bad it is to break the rule.
+    /// Returns how bad it is to break the rule.
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {

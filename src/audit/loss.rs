@@ -1,5 +1,5 @@
-//! The loss of each failure domain, replayed: who takes over, what is left, and
-//! what an operator has to do where a cluster cannot help itself.
+//! The loss of each failure domain, replayed: which instances take over, what is left,
+//! and what an operator has to do where a cluster cannot recover by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,12 +41,28 @@ pub struct Loss {
     /// Groups of which one copy is left.
     pub single_groups: Vec<u32>,
     /// What an operator has to do before the service takes writes again; `None`
-    /// where it helps itself.
-    pub operator: Option<String>,
+    /// where it recovers by itself.
+    pub intervention: Option<Intervention>,
     /// What the service can do afterwards.
     pub remaining_per_s: PerSecond,
-    /// What is asked of it.
+    /// Its demand afterwards.
     pub demand_per_s: PerSecond,
+}
+
+/// What an operator has to do where no majority is left that could elect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Intervention {
+    /// Make these replicas masters without an election.
+    Takeover {
+        /// A replica of each group whose master is lost.
+        replicas: Vec<InstanceName>,
+    },
+    /// Bring the failure domain back, or give it up and form the cluster anew.
+    Bootstrap {
+        /// The voter to form it from; `None` if all are lost.
+        voter: Option<InstanceName>,
+    },
 }
 
 impl Loss {
@@ -115,7 +131,7 @@ impl Replay<'_> {
             promoted: Vec::new(),
             lost_groups: Vec::new(),
             single_groups: Vec::new(),
-            operator: None,
+            intervention: None,
             remaining_per_s: PerSecond::ZERO,
             demand_per_s: self.demand(profiles),
         };
@@ -123,12 +139,12 @@ impl Replay<'_> {
         let usable = self.service.capacity.usable_per_s.get();
         let remaining = usable.saturating_mul(self.serving(&loss) as u64);
         loss.remaining_per_s = PerSecond::new(remaining);
-        loss.operator = self.operator(&loss);
+        loss.intervention = self.intervention(&loss);
         loss
     }
 
-    /// Leading instances, and how many of them are lost: where there are groups, who
-    /// leads these; else the voters.
+    /// Counts leading instances, and how many of them are lost: the leaders of groups
+    /// where there are groups, else the voters.
     fn leads(&self) -> (usize, usize) {
         let votes = |one: &&&Instance| matches!(one.role, Role::Voter | Role::Witness);
         let voters = self.own.iter().filter(votes).map(|one| &one.name);
@@ -138,7 +154,7 @@ impl Replay<'_> {
         (leads.len(), lost)
     }
 
-    /// What is asked of the others: a replica that is lost applies no writes.
+    /// Returns the demand on the others: a replica that is lost applies no writes.
     fn demand(&self, profiles: &Profiles) -> PerSecond {
         let rules = profiles.of(self.service.engine).map(|profile| &profile.rules);
         match (&self.service.demand, rules) {
@@ -155,12 +171,12 @@ impl Replay<'_> {
     fn groups(&self, loss: &mut Loss) {
         for group in &self.service.groups {
             let left: Vec<_> = members(group).filter(|name| !self.gone.contains(name)).collect();
-            let Some(heir) = left.first() else {
+            let Some(successor) = left.first() else {
                 loss.lost_groups.push(group.index);
                 continue;
             };
             if self.gone.contains(&group.lead) {
-                loss.promoted.push((*heir).clone());
+                loss.promoted.push((*successor).clone());
             }
             if left.len() == 1 {
                 loss.single_groups.push(group.index);
@@ -168,8 +184,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Instances that serve afterwards. Copies are equal: who takes over can do
-    /// what the lost one did.
+    /// Counts the instances that serve afterwards. Copies are equal, so a successor
+    /// has the capacity of the lost one.
     fn serving(&self, loss: &Loss) -> usize {
         let groups = self.service.groups.len().saturating_sub(loss.lost_groups.len());
         match loss.cluster {
@@ -182,29 +198,17 @@ impl Replay<'_> {
         }
     }
 
-    fn operator(&self, loss: &Loss) -> Option<String> {
+    fn intervention(&self, loss: &Loss) -> Option<Intervention> {
         if loss.has_majority() {
             return None;
         }
-        let names = |names: &mut dyn Iterator<Item = &InstanceName>| {
-            names.map(InstanceName::as_str).collect::<Vec<_>>().join(", ")
-        };
         match loss.cluster {
-            Cluster::Sharded => Some(format!(
-                "no majority of masters is left: run `CLUSTER FAILOVER TAKEOVER` on {}",
-                names(&mut loss.promoted.iter())
-            )),
+            Cluster::Sharded => Some(Intervention::Takeover { replicas: loss.promoted.clone() }),
             Cluster::Quorum => {
                 let left =
                     |one: &&&Instance| one.role == Role::Voter && !self.gone.contains(&one.name);
-                let mut voters = self.own.iter().filter(left).map(|one| &one.name);
-                let first = voters.next().map_or("a new one", InstanceName::as_str);
-                Some(format!(
-                    "no majority of voters is left: nothing is written until {:?} is back; if it \
-                     never will, stop all, run `elasticsearch-node unsafe-bootstrap` on {first}, \
-                     which may lose the last writes, and `detach-cluster` on the others",
-                    loss.domain
-                ))
+                let voter = self.own.iter().find(left).map(|one| one.name.clone());
+                Some(Intervention::Bootstrap { voter })
             }
             Cluster::PrimaryReplica | Cluster::Pool | Cluster::GatewayPair => None,
         }

@@ -1,7 +1,7 @@
-//! The stranger's check: a finished plan is judged again from itself alone, in
-//! integers, by code that knows nothing of model, solve and sizing.
+//! An independent check: derives every rule again from the finished plan alone, in
+//! integers, by code that shares nothing with model, solve and sizing.
 //!
-//! [`audit`] judges, [`losses`] replays the loss of each failure domain. One file
+//! [`audit`] checks the rules, [`losses`] replays the loss of each failure domain. One file
 //! per family of rules.
 
 mod cpus;
@@ -28,7 +28,7 @@ use serde::Serialize;
 
 use self::index::Index;
 pub use self::kind::{Kind, Severity};
-pub use self::loss::{Loss, losses};
+pub use self::loss::{Intervention, Loss, losses};
 use crate::plan::{FORMAT, Plan};
 use crate::profile::Profiles;
 
@@ -37,7 +37,7 @@ use crate::profile::Profiles;
 pub struct Finding {
     /// Which rule is broken.
     pub kind: Kind,
-    /// Whether the plan can stand with it.
+    /// Whether the plan may be deployed with it.
     pub severity: Severity,
     /// Which instance, host or service breaks it.
     pub subject: String,
@@ -67,12 +67,12 @@ impl Findings {
     }
 }
 
-/// Judges a plan by every rule; findings come in the order of [`Kind`].
+/// Checks a plan against every rule; findings come in the order of [`Kind`].
 #[must_use]
 pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     let mut findings = Findings::default();
     if plan.format != FORMAT {
-        let message = format!("format {}, this program reads {FORMAT}", plan.format);
+        let message = format!("plan format {}; expected {FORMAT}", plan.format);
         findings.add(Kind::Format, &plan.name, message);
     }
     topology::check(plan, &mut findings);

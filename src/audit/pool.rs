@@ -17,7 +17,7 @@ pub(super) fn check(
 ) {
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), demand.requests_per_s.get().into()) {
-        let message = format!("its demand is {}, the plan says {claimed}", demand.requests_per_s);
+        let message = format!("its demand is {}; the plan states {claimed}", demand.requests_per_s);
         findings.add(Kind::Ceiling, &service.name, message);
     }
     for instance in plan.members(&service.name) {
@@ -74,7 +74,8 @@ fn memory(
     let held = each * instance.cpus.len() as u128 + millionths(&numbers.files_mib);
     let needed = held / MILLION + u128::from(profile.guest.base_mib.whole());
     if needed > u128::from(instance.memory_mib.get()) {
-        let message = format!("its workers need {needed} MiB, it has {}", instance.memory_mib);
+        let message =
+            format!("its workers need {needed} MiB of memory; it has {}", instance.memory_mib);
         findings.add(Kind::ProcessMemory, &instance.name, message);
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn check(
     demanded(service, demand, rules, findings);
     if service.layout.groups > demand.shards {
         let (groups, shards) = (service.layout.groups, demand.shards);
-        let message = format!("it has {groups} groups, the application knows {shards}");
+        let message = format!("{groups} groups; the application supports {shards}");
         findings.add(Kind::Copies, &service.name, message);
     }
     io(service, demand, (profile, rules), findings);
@@ -78,7 +78,7 @@ fn demanded(
     let derived = work(demand, rules, copies, copies);
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), derived) {
-        let message = format!("its demand is {derived}/s in reads, the plan says {claimed}");
+        let message = format!("its demand is {derived}/s in reads; the plan states {claimed}");
         findings.add(Kind::Ceiling, &service.name, message);
     }
     let (write, _) = write(rules, copies);
@@ -87,7 +87,7 @@ fn demanded(
     let usable = service.capacity.usable_per_s;
     if primary > u128::from(usable.get()) + 1 {
         let message =
-            format!("the writes of a group are {primary}/s in reads, its primary can do {usable}");
+            format!("the writes of a group are {primary}/s in reads; its primary can do {usable}");
         findings.add(Kind::Capacity, &service.name, message);
     }
 }
@@ -121,7 +121,7 @@ fn io(
     let claimed = service.capacity.iops_per_s;
     if falls_short(claimed.get(), derived) {
         let message =
-            format!("each instance needs {derived} I/O operations/s, the plan says {claimed}");
+            format!("each instance needs {derived} I/O operations/s; the plan states {claimed}");
         findings.add(Kind::Iops, &service.name, message);
     }
 }
@@ -140,7 +140,7 @@ fn volume(
     let Some(volume) = &instance.data else { return };
     if needed > u128::from(volume.size_mib.get()) + 1 {
         let message =
-            format!("its group's data needs {needed} MiB, its volume has {}", volume.size_mib);
+            format!("its group's data needs {needed} MiB; its volume has {}", volume.size_mib);
         findings.add(Kind::Data, &instance.name, message);
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn check(
     demanded(service, demand, (profile, rules), findings);
     if service.layout.copies < demand.copies {
         let (has, asked) = (service.layout.copies, demand.copies);
-        let message = format!("it keeps {has} copies of each shard, asked for are {asked}");
+        let message = format!("{has} copies of each shard; expected {asked}");
         findings.add(Kind::Copies, &service.name, message);
     }
     for instance in plan.members(&service.name).filter(|one| one.role != Role::Witness) {
@@ -62,7 +62,7 @@ fn demanded(
     let derived = indexed + searches(demand, rules) * search / MILLION;
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), derived) {
-        let message = format!("its demand is {derived}/s in documents, the plan says {claimed}");
+        let message = format!("its demand is {derived}/s in documents; the plan states {claimed}");
         findings.add(Kind::Ceiling, &service.name, message);
     }
 }
@@ -83,14 +83,15 @@ fn data(
     let most = (served / MILLION).min(u128::from(rules.disk.data_max_mib.whole()));
     if u128::from(part) > most + 1 {
         let (part, memory) = (Mebibytes::new(part), instance.memory_mib);
-        let message = format!("its part of the data is {part}, {memory} serves {most} MiB at most");
+        let message =
+            format!("its part of the data is {part}; {memory} of memory serves at most {most} MiB");
         findings.add(Kind::ProcessMemory, &instance.name, message);
     }
     let needed = u128::from(part) * millionths(&rules.disk.overhead) / MILLION;
     let Some(volume) = &instance.data else { return };
     if needed > u128::from(volume.size_mib.get()) + 1 {
         let message = format!(
-            "its part of the data needs a volume of {needed} MiB, it has {}",
+            "its part of the data needs a volume of {needed} MiB; it has {}",
             volume.size_mib
         );
         findings.add(Kind::Data, &instance.name, message);

@@ -31,7 +31,7 @@ pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, finding
                 gateway_pair::check(plan, service, demand, (profile, rules), index, findings);
             }
             _ => {
-                let message = format!("{} does not serve such a demand", service.engine);
+                let message = format!("{} does not support a demand of this kind", service.engine);
                 findings.add(Kind::Engine, &service.name, message);
             }
         }
@@ -54,7 +54,7 @@ fn bandwidth(plan: &Plan, profiles: &Profiles, findings: &mut Findings) {
             needed = needed.saturating_add(each.saturating_mul(count(&vm.name)));
         }
         if needed > u128::from(most.get()) {
-            let message = format!("its instances need {needed} bit/s, its NIC has {most}");
+            let message = format!("its instances need {needed} bit/s; its NIC has {most}");
             findings.add(Kind::Bandwidth, &host.name, message);
         }
     }
@@ -85,14 +85,14 @@ fn capacity(service: &ServicePlan, findings: &mut Findings) {
     let mut wrong = |message: String| findings.add(Kind::Capacity, &service.name, message);
     let (ceiling, usable) = (capacity.ceiling_per_s, capacity.usable_per_s);
     if usable > ceiling {
-        wrong(format!("usable {usable} of an instance is above its ceiling {ceiling}"));
+        wrong(format!("usable rate {usable} exceeds the ceiling {ceiling}"));
     }
     let (total, serving) = (capacity.total_per_s, serving(service));
     if usable.checked_mul(u64::from(serving)) != Some(total) {
-        wrong(format!("{serving} serving instances of {usable} each are not {total}"));
+        wrong(format!("{serving} serving instances of {usable} do not add up to {total}"));
     }
     if total < capacity.demand_per_s {
-        wrong(format!("it can do {total}, asked for are {}", capacity.demand_per_s));
+        wrong(format!("capacity {total} is below the demand {}", capacity.demand_per_s));
     }
 }
 
@@ -107,7 +107,7 @@ const fn serving(service: &ServicePlan) -> u32 {
 
 fn layout(instance: &Instance, layout: &Layout, findings: &mut Findings) {
     let mut differs = |what: &str, has: String, planned: String| {
-        let message = format!("it has {has} {what}, its layout {planned}");
+        let message = format!("{what}: {has}; its layout has {planned}");
         findings.add(Kind::Layout, &instance.name, message);
     };
     let witness = layout.witness.as_ref().filter(|_| instance.role == Role::Witness);

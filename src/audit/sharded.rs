@@ -61,7 +61,8 @@ fn demanded(
     let derived = u128::from(demand.reads_per_s.get()).saturating_add(writes);
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), derived) {
-        let message = format!("its demand is {derived}/s in plain reads, the plan says {claimed}");
+        let message =
+            format!("its demand is {derived}/s in plain reads; the plan states {claimed}");
         findings.add(Kind::Ceiling, &service.name, message);
     }
 }
@@ -72,7 +73,10 @@ fn redis_config(instance: &Instance, demand: &ShardedDemand, findings: &mut Find
     match value("maxmemory").and_then(redis_bytes) {
         None | Some(0) => wrong("maxmemory is missing or unlimited".to_owned()),
         Some(bytes) if bytes >= instance.memory_mib.bytes() => {
-            wrong(format!("maxmemory {bytes} B is not below its {}", instance.memory_mib));
+            wrong(format!(
+                "maxmemory of {bytes} bytes is not below its memory of {}",
+                instance.memory_mib
+            ));
         }
         Some(_) => {}
     }
@@ -80,7 +84,7 @@ fn redis_config(instance: &Instance, demand: &ShardedDemand, findings: &mut Find
     let appends = if demand.persistence == Persistence::Aof { "yes" } else { "no" };
     for (directive, expected) in [
         ("appendonly", appends),
-        // Any other policy drops keys, which nobody asked for.
+        // Any other policy evicts keys.
         ("maxmemory-policy", "noeviction"),
         ("cluster-enabled", "yes"),
         ("cluster-announce-ip", address.as_str()),
@@ -96,7 +100,7 @@ fn redis_config(instance: &Instance, demand: &ShardedDemand, findings: &mut Find
     let has_points = value("save").is_some_and(|points| !matches!(points, "" | "\"\""));
     if has_points != rdb {
         let found = value("save").unwrap_or("missing");
-        let expected = if rdb { "points in time" } else { "none" };
+        let expected = if rdb { "snapshot points" } else { "none" };
         wrong(format!("save is {found}; expected {expected}"));
     }
 }
@@ -133,8 +137,8 @@ fn parts(plan: &Plan, service: &ServicePlan, demand: &ShardedDemand, findings: &
         let slots = (u64::from(range.last) + 1).saturating_sub(range.first.into());
         if exceeds(demand_per_s.get(), slots, usable_per_s.get()) {
             let message = format!(
-                "group {index} has {slots} of {SLOTS} slots, too much of {demand_per_s} for an \
-                 instance that can do {usable_per_s}"
+                "group {index} has {slots} of {SLOTS} slots; its part of {demand_per_s} exceeds the \
+                 {usable_per_s} of an instance"
             );
             findings.add(Kind::Capacity, &service.name, message);
         }
@@ -144,8 +148,8 @@ fn parts(plan: &Plan, service: &ServicePlan, demand: &ShardedDemand, findings: &
             if exceeds(demand.data_mib.bytes(), slots, limit) {
                 let (data, held) = (demand.data_mib, Mebibytes::new(limit >> 20));
                 let message = format!(
-                    "group {index} has {slots} of {SLOTS} slots, its part of {data} is more than \
-                     its maxmemory {held}"
+                    "group {index} has {slots} of {SLOTS} slots; its part of {data} exceeds its \
+                     maxmemory of {held}"
                 );
                 findings.add(Kind::Data, &copy.name, message);
             }
@@ -163,7 +167,7 @@ fn data_per_process(
     let held = Mebibytes::new(demand.data_mib.get().div_ceil(groups));
     let most = Mebibytes::new(rules.memory.data_per_process_mib.whole());
     if held > most {
-        let message = format!("each process holds {held} of data, {most} is the most it should");
+        let message = format!("each process holds {held} of data; at most {most} is advised");
         findings.add(Kind::ProcessMemory, &service.name, message);
     }
 }
@@ -193,7 +197,7 @@ fn memory(
     let memory = instance.memory_mib;
     if needed > u128::from(memory.bytes()) {
         let message =
-            format!("full to maxmemory it needs {} MiB, it has {memory}", needed.div_ceil(1 << 20));
+            format!("full to maxmemory it needs {} MiB; it has {memory}", needed.div_ceil(1 << 20));
         findings.add(Kind::ProcessMemory, &instance.name, message);
     }
 }

@@ -54,7 +54,7 @@ fn bare(curve: &Curve, effective: u128) -> u128 {
     }
 }
 
-/// Judges ceiling and usable rate of an instance against its cores; `cost` is the
+/// Checks the ceiling and usable rate of an instance against its cores; `cost` is the
 /// work of one operation in millionths.
 pub(super) fn check(
     service: &ServicePlan,
@@ -80,7 +80,7 @@ pub(super) fn check(
     ] {
         if exceeds(claimed.get(), derived) {
             let message =
-                format!("its cores give a {what} of {derived}/s, the plan says {claimed}");
+                format!("its cores give a {what} of {derived}/s; the plan states {claimed}");
             findings.add(Kind::Ceiling, &instance.name, message);
         }
     }
@@ -92,20 +92,20 @@ fn effective_cores(instance: &Instance, profile: &Profile, index: &Index<'_>) ->
     let cpus: BTreeSet<u32> = instance.cpus.iter().copied().collect();
     let cores: BTreeSet<(u32, usize)> = cpus
         .iter()
-        .filter_map(|cpu| index.seat(&instance.host, *cpu))
-        .map(|seat| (seat.numa, seat.core))
+        .filter_map(|cpu| index.position(&instance.host, *cpu))
+        .map(|position| (position.numa, position.core))
         .collect();
     let siblings = cpus.len().saturating_sub(cores.len()) as u128;
     cores.len() as u128 * MILLION + siblings * millionths(&profile.placement.smt_gain)
 }
 
-/// Millionths of its speed that an instance keeps where it stands: less where it
+/// Millionths of its speed that an instance keeps where it is placed: less where it
 /// has parts of L3 domains, less where it has more than one.
 fn place(instance: &Instance, profile: &Profile, index: &Index<'_>) -> u128 {
     let Some(node) = index.numa(instance) else { return MILLION };
     let mut taken: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for seat in instance.cpus.iter().filter_map(|cpu| index.seat(&instance.host, *cpu)) {
-        taken.entry(seat.l3).or_default().insert(seat.core);
+    for position in instance.cpus.iter().filter_map(|cpu| index.position(&instance.host, *cpu)) {
+        taken.entry(position.l3).or_default().insert(position.core);
     }
     let is_part = |(l3, cores): (&usize, &BTreeSet<usize>)| {
         node.l3.get(*l3).is_none_or(|domain| domain.cores.len() > cores.len())

@@ -1,4 +1,4 @@
-//! What a plan promises to survive, judged by replaying every loss.
+//! What a plan promises to survive, checked by replaying every loss.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn check_level(plan: &Plan, profiles: &Profiles, survive: Survive, findings: &mu
             if let Some((name, domain)) = crowd(plan, &domains, group) {
                 crowded.insert((&service.name, group.index));
                 let message =
-                    format!("another copy of group {} is in {level} {domain:?} too", group.index);
+                    format!("shares {level} {domain:?} with another copy of group {}", group.index);
                 findings.add(Kind::GroupSpread, name, message);
             }
         }
@@ -40,10 +40,10 @@ fn check_level(plan: &Plan, profiles: &Profiles, survive: Survive, findings: &mu
                 format!("{level} {domain:?} holds {leads_lost} of {leads} {what}, half or more");
             findings.add(Kind::Majority, &loss.service, message);
         }
-        // What lost groups take with them was told above.
+        // What lost groups take with them was reported above.
         if loss.remaining_per_s < loss.demand_per_s && loss.lost_groups.is_empty() {
             let message = format!(
-                "after the loss of {level} {:?} it can do {}, asked for are {}",
+                "after the loss of {level} {:?} its capacity is {}, below the demand {}",
                 loss.domain, loss.remaining_per_s, loss.demand_per_s
             );
             findings.add(Kind::Survivors, &loss.service, message);
@@ -52,11 +52,13 @@ fn check_level(plan: &Plan, profiles: &Profiles, survive: Survive, findings: &mu
 }
 
 fn lost_groups(loss: &Loss, crowded: &BTreeSet<(&ServiceName, u32)>, findings: &mut Findings) {
-    // A group whose copies stand together was told already.
-    let untold = |index: &&u32| !crowded.contains(&(&loss.service, **index));
-    for index in loss.lost_groups.iter().filter(untold) {
-        let message =
-            format!("the loss of {} {:?} takes all of group {index}", loss.level, loss.domain);
+    // A group whose copies share a domain was reported already.
+    let is_new = |index: &&u32| !crowded.contains(&(&loss.service, **index));
+    for index in loss.lost_groups.iter().filter(is_new) {
+        let message = format!(
+            "the loss of {} {:?} takes every copy of group {index}",
+            loss.level, loss.domain
+        );
         findings.add(Kind::LostGroup, &loss.service, message);
     }
 }

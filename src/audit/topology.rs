@@ -1,4 +1,4 @@
-//! The topology that the plan carries: things stand once, in order.
+//! The topology that the plan carries: no duplicates, and reserves within bounds.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     let mut names = BTreeSet::new();
     for host in &plan.topology.hosts {
         if !names.insert(&host.name) {
-            findings.add(Kind::Topology, &host.name, "the host stands twice");
+            findings.add(Kind::Topology, &host.name, "duplicate host");
         }
         self::host(host, findings);
     }
@@ -21,11 +21,11 @@ fn host(host: &Host, findings: &mut Findings) {
     let mut cpus = BTreeSet::new();
     for node in &host.numa {
         if !ids.insert(node.id) {
-            findings.add(Kind::Topology, &host.name, format!("NUMA node {} stands twice", node.id));
+            findings.add(Kind::Topology, &host.name, format!("duplicate NUMA node {}", node.id));
         }
         for cpu in node.cores().flat_map(|core| &core.cpus) {
             if !cpus.insert(cpu) {
-                findings.add(Kind::Topology, &host.name, format!("CPU {cpu} stands twice"));
+                findings.add(Kind::Topology, &host.name, format!("duplicate CPU {cpu}"));
             }
         }
         if node.cores().any(|core| core.cpus.is_empty()) {
@@ -37,7 +37,7 @@ fn host(host: &Host, findings: &mut Findings) {
     let mut pools = BTreeSet::new();
     for pool in &host.pools {
         if !pools.insert(&pool.name) {
-            findings.add(Kind::Topology, &host.name, format!("pool {} stands twice", pool.name));
+            findings.add(Kind::Topology, &host.name, format!("duplicate pool {}", pool.name));
         }
     }
 }
@@ -46,12 +46,12 @@ fn reserve(host: &Host, node: &NumaNode, findings: &mut Findings) {
     let cores = node.cores().count();
     if node.reserved_cores as usize > cores {
         let message =
-            format!("NUMA node {}: {} cores reserved of {cores}", node.id, node.reserved_cores);
+            format!("NUMA node {}: {} of {cores} cores reserved", node.id, node.reserved_cores);
         findings.add(Kind::Topology, &host.name, message);
     }
     if node.reserved_memory_mib > node.memory_mib {
         let (reserved, memory) = (node.reserved_memory_mib, node.memory_mib);
-        let message = format!("NUMA node {}: {reserved} reserved of {memory}", node.id);
+        let message = format!("NUMA node {}: {reserved} of {memory} reserved", node.id);
         findings.add(Kind::Topology, &host.name, message);
     }
 }

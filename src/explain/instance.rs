@@ -179,7 +179,7 @@ mod tests {
         let [h1, h3] = why.elsewhere.as_slice() else { panic!("{why:?}") };
         // Its master is on h1.
         let Verdict::Breaks(rules) = &h1.verdict else { panic!("{h1:?}") };
-        assert!(rules[0].contains("another copy of group 0 is in host \"h1\""), "{rules:?}");
+        assert!(rules[0].contains("shares host \"h1\" with another copy of group 0"), "{rules:?}");
         let Verdict::Possible { totals, busiest } = &h3.verdict else { panic!("{h3:?}") };
         assert_eq!((totals.hosts, totals.cores, *busiest), (3, 6, 3));
         assert_eq!(instance(&plan, &profiles, &InstanceName::new("x-0").unwrap()), None);

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod graph;
 pub mod host;
 pub mod infeasible;
+mod intervention;
 pub mod moves;
 pub mod outlook;
 pub mod plan;

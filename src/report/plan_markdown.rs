@@ -1,5 +1,6 @@
 //! The summary of a plan as Markdown, for a comment on a change of the spec.
 
+use super::intervention::intervention;
 use super::plan::{InstanceSummary, NumaSummary, ServiceSummary, Summary};
 use super::plan_text::{binds, part, proof, rate, size};
 use crate::units::{counted, percent};
@@ -73,13 +74,12 @@ impl Summary {
         }
         let rows = self.losses.iter().map(|loss| {
             let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
-            let operator = loss.operator.clone().unwrap_or_default();
             vec![
                 format!("{} {}", loss.level, loss.domain),
                 loss.service.to_string(),
                 format!("{} of {}", loss.instances_lost, loss.instances),
                 format!("{used:.0} %"),
-                operator,
+                intervention(loss).unwrap_or_default(),
             ]
         });
         let header = ["lost", "service", "instances lost", "the rest is used", "an operator must"];

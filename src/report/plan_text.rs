@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::columns::{bar, columns};
+use super::intervention::intervention;
 use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary, Unsplit};
 use crate::audit::Loss;
 use crate::plan::{Binding, Role, Tier};
@@ -82,7 +83,7 @@ impl Summary {
         }
         let rows: Vec<_> = self.losses.iter().map(loss).collect();
         let levels = levels.join(", any one ");
-        let orders = self.losses.iter().filter_map(|loss| Some((loss, loss.operator.as_ref()?)));
+        let orders = self.losses.iter().filter_map(|loss| Some((loss, intervention(loss)?)));
         let orders: String = orders
             .map(|(loss, order)| format!("  {} without {}: {order}\n", loss.service, loss.domain))
             .collect();
@@ -307,7 +308,7 @@ fn aftermath(loss: &Loss) -> String {
     if !loss.lost_groups.is_empty() {
         after.push_str(&format!(", {} lost", counted(loss.lost_groups.len() as u64, "group")));
     }
-    if loss.operator.is_some() {
+    if loss.intervention.is_some() {
         after.push_str(", but not by themselves");
     }
     after

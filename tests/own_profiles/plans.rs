@@ -72,18 +72,18 @@ fn a_plan_without_its_numbers_fails_its_check() {
     };
     insta::assert_snapshot!(edited(None), @"
     exit 5
-    error: cache-0: its cores give a ceiling of 113050/s, the plan says 226100/s (ceiling)
-    error: cache-0: its cores give a usable rate of 32558/s, the plan says 65116/s (ceiling)
-    error: cache-1: its cores give a ceiling of 113050/s, the plan says 226100/s (ceiling)
-    error: cache-1: its cores give a usable rate of 32558/s, the plan says 65116/s (ceiling)
-    error: cache-2: its cores give a ceiling of 113050/s, the plan says 226100/s (ceiling)
-    error: cache-2: its cores give a usable rate of 32558/s, the plan says 65116/s (ceiling)
-    error: cache-3: its cores give a ceiling of 113050/s, the plan says 226100/s (ceiling)
-    error: cache-3: its cores give a usable rate of 32558/s, the plan says 65116/s (ceiling)
-    error: cache-4: its cores give a ceiling of 113050/s, the plan says 226100/s (ceiling)
-    error: cache-4: its cores give a usable rate of 32558/s, the plan says 65116/s (ceiling)
-    error: cache-5: its cores give a ceiling of 113050/s, the plan says 226100/s (ceiling)
-    error: cache-5: its cores give a usable rate of 32558/s, the plan says 65116/s (ceiling)
+    error: cache-0: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
+    error: cache-0: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
+    error: cache-1: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
+    error: cache-1: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
+    error: cache-2: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
+    error: cache-2: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
+    error: cache-3: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
+    error: cache-3: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
+    error: cache-4: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
+    error: cache-4: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
+    error: cache-5: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
+    error: cache-5: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
     6 instances on 3 hosts. audit: 12 findings.
     ---
     ");
@@ -103,7 +103,7 @@ fn a_plan_without_its_numbers_fails_its_check() {
     error: plan.json: not a plan: "many" is not a number such as 95000 or 0.85 at line 1 column 57
     exit 1
     ---
-    error: plan.json: profile of redis: has no number "threads.one_threat"
+    error: plan.json: profile of redis: unknown number "threads.one_threat"
     exit 1
     ---
     error: plan.json: profile of redis: sharded.cluster.slots: expected 16384, as Redis Cluster has
