@@ -5,11 +5,11 @@ use super::{Curve, Number, Profile};
 /// A place in an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Estimate {
-    /// Whatever makes an instance slowest.
+    /// The end of each interval at which an instance is slowest.
     Low,
-    /// What plans use.
+    /// The values that plans use.
     Default,
-    /// Whatever makes an instance fastest.
+    /// The end of each interval at which an instance is fastest.
     High,
 }
 

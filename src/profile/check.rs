@@ -1,5 +1,5 @@
-//! Whether a profile makes sense: intervals in order, evidence for every number,
-//! and no value that no instance can have.
+//! Validation of a profile: intervals in order, evidence for every number, and every
+//! value within the range that an instance can have.
 
 use super::{Curve, Decimal, Fault, Number, Profile, Rules, real};
 
@@ -7,11 +7,11 @@ use super::{Curve, Decimal, Fault, Number, Profile, Rules, real};
 const MOST_VCPUS: u32 = 4_096;
 const MOST_SHAPES: usize = 64;
 
-/// The number, what holds if it makes sense, and what it must be else.
+/// A number, whether its value is valid, and what is expected.
 type Rule<'a> = (&'a str, bool, &'static str);
 
 impl Profile {
-    /// Everything that is wrong with it, by number in the order of the file.
+    /// Returns everything that is wrong with it, by number in the order of the file.
     pub(super) fn faults(&self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = self
             .numbers()
@@ -23,7 +23,7 @@ impl Profile {
             // What follows takes the intervals as given.
             return faults;
         }
-        faults.extend(self.senseless());
+        faults.extend(self.violations());
         faults.extend(self.printed());
         faults
     }
@@ -46,7 +46,7 @@ impl Profile {
             .then(|| Fault::Evidence { number: number.to_owned(), evidence: evidence.to_owned() })
     }
 
-    fn senseless(&self) -> Vec<Fault> {
+    fn violations(&self) -> Vec<Fault> {
         let vcpus = &self.shapes.vcpus;
         let counts = vcpus.is_sorted_by(|a, b| a < b)
             && vcpus.first().is_some_and(|first| *first > 0)
@@ -68,47 +68,47 @@ impl Profile {
             rules.push(("sharded.cluster.slots", slots, "expected 16384, as Redis Cluster has"));
         }
         let of_kind = match &self.rules {
-            Rules::Quorum(rules) => rules.senseless(),
-            Rules::PrimaryReplica(rules) => rules.senseless(),
-            Rules::Pool(rules) => rules.senseless(),
+            Rules::Quorum(rules) => rules.violation(),
+            Rules::PrimaryReplica(rules) => rules.violation(),
+            Rules::Pool(rules) => rules.violation(),
             Rules::Sharded(_) | Rules::GatewayPair(_) => None,
         };
         let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
         let broken = broken.map(|(number, _, expected)| (number, expected));
-        let fault = |(number, expected): (&str, _)| Fault::Senseless {
+        let fault = |(number, expected): (&str, _)| Fault::OutOfRange {
             number: number.to_owned(),
             expected,
         };
         broken.chain(of_kind).map(fault).collect()
     }
 
-    /// Its words are printed: they must not steer a terminal.
+    /// Checks the texts that are printed: they must not control a terminal.
     fn printed(&self) -> Option<Fault> {
-        let steers = |text: &String| text.chars().any(|c| c.is_control() && !c.is_whitespace());
+        let controls = |text: &String| text.chars().any(|c| c.is_control() && !c.is_whitespace());
         let mut records = self.evidence.values();
         let fields = [
-            ("version", steers(&self.version)),
-            ("unit", steers(&self.unit)),
+            ("version", controls(&self.version)),
+            ("unit", controls(&self.unit)),
             (
                 "evidence",
                 records.any(|one| {
-                    [&one.id, &one.source, &one.setup, &one.note].into_iter().any(steers)
+                    [&one.id, &one.source, &one.setup, &one.note].into_iter().any(controls)
                 }),
             ),
         ];
-        let (field, _) = fields.into_iter().find(|(_, steers)| *steers)?;
+        let (field, _) = fields.into_iter().find(|(_, controls)| *controls)?;
         let expected = "expected text without control characters";
-        Some(Fault::Senseless { number: field.to_owned(), expected })
+        Some(Fault::OutOfRange { number: field.to_owned(), expected })
     }
 }
 
-/// Whether it can be what is left, or gained, of a speed.
+/// Whether a speed can be multiplied by it.
 fn is_factor(number: &Number) -> bool {
     (0.01..=2.0).contains(&number.default)
 }
 
 const FACTOR: &str = "expected a factor from 0.01 to 2";
-const AT_MOST_ONE: &str = "expected at most 1: a second thread is no more than a core";
+const AT_MOST_ONE: &str = "expected at most 1: a second thread adds no more than a core";
 const BELOW_ONE: &str = "expected a share below 1: an instance would do nothing";
 
 impl Curve {

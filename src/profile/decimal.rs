@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Decimal(String);
 
-/// Why a text is no such number.
+/// Why a text is not such a number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
     /// Something else.
@@ -19,12 +19,12 @@ pub enum DecimalError {
     /// Below zero.
     #[error("{0} is negative; expected 0 or more")]
     Negative(String),
-    /// Less than anything that plans can count with.
-    #[error("{0} is absurdly small; expected 0 or at least 0.000000001")]
-    Tiny(String),
+    /// Less than any quantity of a profile can be.
+    #[error("{0} is out of range: 0, or at least 0.000000001")]
+    TooSmall(String),
     /// More than any quantity of a profile can be.
-    #[error("{text} is absurd; expected at most {}", Decimal::MOST)]
-    Absurd {
+    #[error("{text} is out of range: at most {}", Decimal::MOST)]
+    TooLarge {
         /// The text.
         text: String,
     },
@@ -38,7 +38,7 @@ impl Decimal {
     /// `2.1e-4`.
     ///
     /// # Errors
-    /// Says what the text is instead.
+    /// The text is not a number, or out of range.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
         let text = text.trim();
         let shown = || text.chars().take(40).collect::<String>();
@@ -53,9 +53,9 @@ impl Decimal {
             None => Err(DecimalError::NotANumber(shown())),
             Some(_) if is_negative => Err(DecimalError::Negative(shown())),
             Some(value) if value > super::real(Self::MOST) => {
-                Err(DecimalError::Absurd { text: shown() })
+                Err(DecimalError::TooLarge { text: shown() })
             }
-            Some(value) if value != 0.0 && value < 1e-9 => Err(DecimalError::Tiny(shown())),
+            Some(value) if value != 0.0 && value < 1e-9 => Err(DecimalError::TooSmall(shown())),
             Some(value) if value != 0.0 && value < 1e-6 => Ok(Self(format!("{value:e}"))),
             Some(value) => Ok(Self(format!("{value}"))),
         }
@@ -117,10 +117,10 @@ mod tests {
         {
             assert!(refused(text).ends_with("is not a number such as 95000 or 0.85"), "{text}");
         }
-        assert_eq!(refused("1e-10"), "1e-10 is absurdly small; expected 0 or at least 0.000000001");
+        assert_eq!(refused("1e-10"), "1e-10 is out of range: 0, or at least 0.000000001");
         assert_eq!(refused("-3"), "-3 is negative; expected 0 or more");
         for text in ["1e400", "1000000000001"] {
-            assert_eq!(refused(text), format!("{text} is absurd; expected at most 1000000000000"));
+            assert_eq!(refused(text), format!("{text} is out of range: at most 1000000000000"));
         }
     }
 }

@@ -29,11 +29,11 @@ pub enum Fault {
     #[error("{0}")]
     Toml(String),
     /// The profile of another engine.
-    #[error("engine: is a profile of {found}; expected one of {expected}")]
+    #[error("engine: {found}; expected {expected}")]
     Engine {
-        /// Of which.
+        /// The engine that it states.
         found: Engine,
-        /// Of which it should be.
+        /// The engine whose profile it should be.
         expected: Engine,
     },
     /// An interval that is none.
@@ -42,33 +42,33 @@ pub enum Fault {
         /// Section and name.
         number: String,
     },
-    /// A section that is missing, or one too many; what should stand there.
+    /// A section that is missing, or one too many; what is expected.
     #[error("expected {0}")]
     Section(String),
     /// A number without evidence.
-    #[error("{number}: there is no evidence {evidence:?}")]
+    #[error("{number}: unknown evidence {evidence:?}")]
     Evidence {
         /// Section and name.
         number: String,
         /// The id that is missing.
         evidence: String,
     },
-    /// Two records of one id.
-    #[error("evidence {evidence:?} stands twice")]
-    Twice {
+    /// Two records with the same id.
+    #[error("duplicate evidence {evidence:?}")]
+    DuplicateEvidence {
         /// The id.
         evidence: String,
     },
     /// A value that no instance can have.
     #[error("{number}: {expected}")]
-    Senseless {
+    OutOfRange {
         /// Section and name.
         number: String,
         /// What it must be.
         expected: &'static str,
     },
-    /// A number of that name is set, but the profile has none.
-    #[error("has no number {number:?}")]
+    /// An override of a number that the profile does not have.
+    #[error("unknown number {number:?}")]
     Unknown {
         /// The name.
         number: String,
@@ -76,27 +76,27 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The same as the error of an engine's profile.
+    /// Returns the fault as the error of an engine's profile.
     pub(super) const fn of(self, engine: Engine) -> ProfileError {
         ProfileError { engine, at: None, fault: self }
     }
 
-    /// The number that it is about, with its section, or the field.
+    /// Returns the number or field that it is about, with its section.
     #[must_use]
     pub fn number(&self) -> Option<&str> {
         match self {
             Self::Interval { number }
             | Self::Evidence { number, .. }
-            | Self::Senseless { number, .. }
+            | Self::OutOfRange { number, .. }
             | Self::Unknown { number } => Some(number),
             Self::Engine { .. } => Some("engine"),
-            Self::Twice { .. } => Some("evidence"),
+            Self::DuplicateEvidence { .. } => Some("evidence"),
             Self::Toml(_) | Self::Section(_) => None,
         }
     }
 }
 
-/// A place in the text of a profile.
+/// A position in the text of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
     /// Line, from 1.
@@ -106,7 +106,7 @@ pub struct Spot {
 }
 
 impl Spot {
-    /// The place of a byte.
+    /// Returns the position of a byte.
     pub(super) fn at(text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line = before.rsplit('\n').next().unwrap_or_default();
@@ -114,7 +114,7 @@ impl Spot {
         Self { line: lines + 1, column: line.chars().count() as u64 + 1 }
     }
 
-    /// The place of a value by its sections and name: `sharded.work.write`.
+    /// Returns the position of a value by its sections and name: `sharded.work.write`.
     pub(super) fn of(text: &str, number: &str) -> Option<Self> {
         let document = DeTable::parse(text).ok()?;
         let mut names = number.split('.');

@@ -49,8 +49,8 @@ section! {
 section! {
     /// Memory of one instance.
     Memory {
-        /// Seconds that a connection stands for each request: connections at a
-        /// time are requests per second times this.
+        /// Seconds that a connection is open for each request: concurrent connections
+        /// are requests per second times this.
         connection_s,
         /// KiB of a connection.
         kib_per_connection,

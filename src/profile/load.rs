@@ -34,10 +34,10 @@ struct Wire {
 }
 
 impl Profiles {
-    /// The profiles that this program brings along.
+    /// Returns the built-in profiles.
     ///
     /// # Errors
-    /// An embedded profile is broken; the tests see to it that none is.
+    /// A built-in profile is invalid, which the tests exclude.
     pub fn builtin() -> Result<Self, ProfileError> {
         let parsed = |engine: &Engine| {
             Profile::parse(*engine, engine.profile_text()).map(|profile| (*engine, profile))
@@ -50,7 +50,7 @@ impl Profile {
     /// Reads and checks the text of an engine's profile.
     ///
     /// # Errors
-    /// The first of what [`Profile::read`] says.
+    /// The first of those of [`Profile::read`].
     pub fn parse(engine: Engine, text: &str) -> Result<Self, ProfileError> {
         Self::read(engine, text).map_err(|errors| first(engine, errors))
     }
@@ -58,7 +58,7 @@ impl Profile {
     /// Reads and checks the text of an engine's profile.
     ///
     /// # Errors
-    /// Says which numbers are wrong, where and how; never empty.
+    /// The numbers that are wrong, where and how; never empty.
     pub fn read(engine: Engine, text: &str) -> Result<Self, Vec<ProfileError>> {
         let broken = |error: toml::de::Error| {
             let at = error.span().map(|span| Spot::at(text, span.start));
@@ -93,7 +93,7 @@ impl Profile {
         let mut evidence = BTreeMap::new();
         for record in wire.evidence {
             if let Some(twice) = evidence.insert(record.id.clone(), record) {
-                return Err(vec![Fault::Twice { evidence: twice.id }]);
+                return Err(vec![Fault::DuplicateEvidence { evidence: twice.id }]);
             }
         }
         let profile = Self {
@@ -144,7 +144,7 @@ fn curve(wire: &Wire) -> Result<Curve, Fault> {
     match (&wire.threads, &wire.usl) {
         (Some(threads), None) => Ok(Curve::Threads(threads.clone())),
         (None, Some(usl)) => Ok(Curve::Usl(usl.clone())),
-        _ => Err(Fault::Section("exactly one of [threads] and [usl]".to_owned())),
+        _ => Err(Fault::Section("exactly one of the sections [threads] and [usl]".to_owned())),
     }
 }
 
@@ -158,7 +158,7 @@ fn rules(wire: &Wire) -> Result<Rules, Fault> {
     found.extend(wire.primary_replica.clone().map(Rules::PrimaryReplica));
     match found.pop() {
         Some(rules) if found.is_empty() && rules.cluster() == wire.engine.cluster() => Ok(rules),
-        _ => Err(Fault::Section(format!("exactly the rules [{}]", wire.engine.cluster()))),
+        _ => Err(Fault::Section(format!("exactly the section [{}]", wire.engine.cluster()))),
     }
 }
 
@@ -206,15 +206,16 @@ mod tests {
         assert_eq!(
             broken("evidence = \"proposal-network\"", "evidence = \"hearsay\""),
             "profile of redis: line 76, column 18: sharded.network.overhead_bytes: \
-             there is no evidence \"hearsay\""
+             unknown evidence \"hearsay\""
         );
         assert_eq!(
             broken("engine = \"redis\"", "engine = \"nginx\""),
-            "profile of redis: line 7, column 10: engine: is a profile of nginx; \
-             expected one of redis"
+            "profile of redis: line 7, column 10: engine: nginx; expected redis"
         );
         assert!(broken("[1, 2, 4, 8]", "[2, 1]").contains("ascending"));
         assert!(broken("[threads]", "[threads]\nspeed = 1").contains("unknown field"));
-        assert!(broken("id = \"redis-conf\"", "id = \"azure-redis\"").contains("stands twice"));
+        assert!(
+            broken("id = \"redis-conf\"", "id = \"azure-redis\"").contains("duplicate evidence")
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! What one instance of an engine can do: `profiles/*.toml`, embedded, checked
-//! and turned into a [`Profile`] whose every number names its evidence. What a
-//! spec says in their place is [`OwnProfiles`].
+//! and turned into a [`Profile`] whose every number names its evidence. A spec
+//! overrides them by [`OwnProfiles`].
 
 mod bounds;
 mod check;
@@ -149,7 +149,7 @@ pub struct Evidence {
     pub note: String,
 }
 
-/// How far evidence can be trusted, furthest first; the user's own stands last.
+/// How far evidence can be trusted, furthest first; the user's own comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Grade {
     /// Read in full at the source.
@@ -161,7 +161,7 @@ pub enum Grade {
     /// No published source: a default to be measured.
     #[serde(rename = "proposal")]
     Proposal,
-    /// The user's own figure: nobody else can tell how it was found.
+    /// The user's own figure, without a source that others can read.
     #[serde(rename = "own")]
     Own,
 }
@@ -219,7 +219,7 @@ section! {
         smt_gain,
         /// Speed beside neighbours on one L3 domain, against owning it.
         shared_l3,
-        /// Speed across L3 domains, against standing inside one.
+        /// Speed across L3 domains, against being inside one.
         several_l3,
     }
 }

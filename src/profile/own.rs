@@ -1,6 +1,5 @@
-//! What a spec says in place of the profiles that this program brings along: a
-//! profile file of the user's own, numbers, or both. Plans carry it, so that they
-//! can be judged alone.
+//! Overrides of the built-in profiles: a profile file of the user's, numbers, or both.
+//! Plans carry them, so that a plan can be checked without its spec.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +9,19 @@ use toml::{Table, Value};
 use super::load::first;
 use super::{Decimal, Engine, Fault, Profile, ProfileError, Profiles};
 
-/// What stands in place of the profiles of some engines.
+/// Overrides of built-in profiles, keyed by engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OwnProfiles(pub BTreeMap<Engine, Own>);
 
-/// What stands in place of one engine's profile.
+/// The overrides of one engine's profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Own {
-    /// A whole profile; without it that which this program brings along.
+    /// A whole profile that replaces the built-in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<OwnFile>,
-    /// Numbers in place of its, by `section.name` as reports show it.
+    /// Single numbers of the profile, by `section.name` as reports show it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, Decimal>,
 }
@@ -33,21 +32,21 @@ pub struct Own {
 pub struct OwnFile {
     /// Its path as the spec has it, for people.
     pub name: String,
-    /// What stands in it.
+    /// Its content.
     pub text: String,
 }
 
 impl OwnProfiles {
-    /// Whether there is nothing of the user's own.
+    /// Whether nothing is overridden.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The profiles that this program brings along, with these in their place.
+    /// Returns all profiles: the built-in ones with these overrides.
     ///
     /// # Errors
-    /// One of them is broken, as in a plan that was edited by hand.
+    /// An override is invalid, as in a plan that was edited by hand.
     pub fn resolve(&self) -> Result<Profiles, ProfileError> {
         let Profiles(mut profiles) = Profiles::builtin()?;
         for (engine, own) in &self.0 {
@@ -59,7 +58,7 @@ impl OwnProfiles {
 }
 
 impl Own {
-    /// The profile of an engine with what is the user's own.
+    /// Returns the profile of an engine with its overrides.
     ///
     /// # Errors
     /// Everything that is wrong with the file, else with the numbers; never empty.
@@ -100,7 +99,7 @@ impl Own {
             .chain([profile.shapes.evidence.as_str()])
             .collect();
         if let Some(Value::Array(records)) = table.get_mut("evidence") {
-            // No number rests any more on what only those rested on that are set.
+            // Evidence that only overridden numbers referred to is left out.
             records.retain(|record| {
                 let id = record.get("id").and_then(Value::as_str);
                 id.is_some_and(|id| used.contains(id))
@@ -112,8 +111,8 @@ impl Own {
 }
 
 impl Profile {
-    /// The full name of a number by that which reports show: without the kind of
-    /// cluster, which stands at their top. The full name is taken as well.
+    /// Returns the full name of a number by the name that reports show, which leaves out
+    /// the kind of cluster. Accepts the full name as well.
     #[must_use]
     pub fn full_name(&self, name: &str) -> Option<String> {
         let of_kind = format!("{}.{name}", self.rules.cluster());
@@ -123,7 +122,7 @@ impl Profile {
             .find(|full| *full == name || *full == of_kind)
     }
 
-    /// The name that reports show of a number.
+    /// Returns the name of a number that reports show.
     #[must_use]
     pub fn shown_name<'a>(&self, full: &'a str) -> &'a str {
         let kind = self.rules.cluster().as_str();
@@ -132,7 +131,7 @@ impl Profile {
     }
 }
 
-/// An id that no evidence of the profile has.
+/// Returns an id that no evidence of the profile has.
 fn free_id(profile: &Profile) -> String {
     let mut id = "spec".to_owned();
     while profile.evidence.contains_key(&id) {

@@ -30,8 +30,8 @@ impl Pool {
         listed("pool", sections)
     }
 
-    /// A number that no pool can have, and what it must be.
-    pub(super) fn senseless(&self) -> Option<(&'static str, &'static str)> {
+    /// Returns the first number that is out of range, and what is expected.
+    pub(super) fn violation(&self) -> Option<(&'static str, &'static str)> {
         let expected = "expected at most 1: a response of 1 KiB is no less work than an empty one";
         (self.work.empty.default > 1.0).then_some(("pool.work.empty", expected))
     }

@@ -43,8 +43,8 @@ impl PrimaryReplica {
         .collect()
     }
 
-    /// What is wrong with a value, and what it must be.
-    pub(super) fn senseless(&self) -> Option<(&'static str, &'static str)> {
+    /// Returns the first number that is out of range, and what is expected.
+    pub(super) fn violation(&self) -> Option<(&'static str, &'static str)> {
         let share = self.memory.pool_share.default;
         if !(share > 0.0 && share < 1.0) {
             return Some((
@@ -58,7 +58,7 @@ impl PrimaryReplica {
         if self.work.apply.default > 1.0 {
             return Some((
                 "primary-replica.work.apply",
-                "expected at most 1: a replica does not work more for a write than its primary",
+                "expected at most 1: a replica does no more work for a write than its primary",
             ));
         }
         None
@@ -72,7 +72,7 @@ section! {
         write,
         /// Share of that which applying it costs each replica.
         apply,
-        /// Share of that which waiting for a replica's word adds.
+        /// Share of that which waiting for a replica's acknowledgement adds.
         semi_sync,
     }
 }

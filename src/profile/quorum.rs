@@ -36,15 +36,15 @@ impl Quorum {
         listed("quorum", sections)
     }
 
-    /// A number that no cluster can have, and what it must be.
-    pub(super) fn senseless(&self) -> Option<(&'static str, &'static str)> {
+    /// Returns the first number that is out of range, and what is expected.
+    pub(super) fn violation(&self) -> Option<(&'static str, &'static str)> {
         let Self { memory, cluster, .. } = self;
         let (least, most) = (memory.least_mib.whole(), memory.most_mib.whole());
         if least == 0 || least > most {
-            return Some(("quorum.memory.least_mib", "expected 1 up to most_mib"));
+            return Some(("quorum.memory.least_mib", "expected 1 to most_mib"));
         }
         let odd = cluster.voters.whole() >= 3 && !cluster.voters.whole().is_multiple_of(2);
-        (!odd).then_some(("quorum.cluster.voters", "expected an odd number from 3 up"))
+        (!odd).then_some(("quorum.cluster.voters", "expected an odd number, at least 3"))
     }
 }
 
