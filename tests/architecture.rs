@@ -156,7 +156,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("base64::", &["guest", "simulated"]),
     ("sha2::", &["audit", "deploy", "digest", "plan"]),
     ("similar::", &["report"]),
-    ("roxmltree::", &["deploy", "hypervisor", "render", "simulated", "state", "topology"]),
+    ("roxmltree::", &["hypervisor", "render", "topology"]),
     ("println!", &[]),
 ];
 

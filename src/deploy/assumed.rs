@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::graph::ImagePart;
 use crate::graph::image::marker;
-use crate::hypervisor::{Domain, HostReport, OwnerTag, VolumeInfo};
+use crate::hypervisor::{Domain, HostReport, OwnerTag, VolumeInfo, domain_xml};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Volume};
 use crate::render::{self, DiskPaths};
@@ -80,6 +80,10 @@ fn add(view: &mut HostView, prior: &Plan, instance: &Instance, volume: &Volume) 
 }
 
 fn domain(prior: &Plan, instance: &Instance) -> Domain {
+    let xml = render::domain_xml(prior, instance, &boot_paths(prior, instance));
+    // A plan that was deployed once can be rendered, unless the program has changed.
+    let xml = xml.unwrap_or_default();
+    let devices = domain_xml::parse(&xml, true).map(|domain| domain.devices);
     Domain {
         name: instance.domain.clone(),
         uuid: instance.uuid,
@@ -95,8 +99,8 @@ fn domain(prior: &Plan, instance: &Instance) -> Domain {
         memory_nodes: vec![instance.numa],
         memory_strict: true,
         page_kib: instance.page_kib,
-        // A plan that was deployed once can be rendered, unless the program has changed.
-        xml: render::domain_xml(prior, instance, &boot_paths(prior, instance)).unwrap_or_default(),
+        devices: devices.unwrap_or_default(),
+        xml,
     }
 }
 

@@ -3,12 +3,12 @@
 
 use super::assumed;
 use super::files;
-use super::outline::comparable;
 use super::secrets::hide;
 use super::{Site, assumed::boot_paths};
 use crate::engine::Guests;
 use crate::graph::{Action, Actions, ImagePart, Step, Vertex, is_as_planned, owned_domain};
 use crate::guest::GuestFile;
+use crate::hypervisor::outline::comparable;
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan};
 use crate::render::{self, DiskPaths};

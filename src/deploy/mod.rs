@@ -14,7 +14,6 @@ mod gaps;
 mod images;
 mod neighbours;
 mod observe;
-mod outline;
 mod preflight;
 mod recover;
 mod secrets;

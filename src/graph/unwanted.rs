@@ -112,7 +112,7 @@ fn of_domain(
     host: &HostName,
     view: &HostView,
     domain: &Domain,
-    shared: &Shared,
+    shared: &Shared<'_>,
     data: bool,
 ) -> Unwanted {
     let holds_data = Sources::of_data(domain);

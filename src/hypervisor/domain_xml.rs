@@ -1,41 +1,59 @@
-//! Domains out of libvirt's XML, for every backend.
+//! The only reader of domain XML: what libvirt, or a simulated host, knows of a
+//! domain, as a [`Domain`].
 
 use roxmltree::{Document, Node};
 use uuid::Uuid;
 
-use super::{Domain, METADATA_NAMESPACE, ORDINARY_PAGE_KIB, OwnerTag};
+use super::{
+    Devices, Disk, Domain, METADATA_NAMESPACE, ORDINARY_PAGE_KIB, OwnerTag, StorageSource,
+};
 use crate::topology::cpuset;
 use crate::topology::import::xml::{bytes, child};
 
+/// Why a text is not the XML of a domain.
+#[derive(Debug, thiserror::Error)]
+pub enum DomainXmlError {
+    /// It is not XML.
+    #[error("XML error: {0}")]
+    Xml(#[from] roxmltree::Error),
+    /// An element that every domain has.
+    #[error("XML error: missing or malformed {0} element in domain")]
+    Missing(&'static str),
+}
+
 /// The descendant at the end of a path of element names.
-pub fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
+pub(super) fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
     path.iter().try_fold(node, |node, name| child(node, name))
 }
 
 /// Text of the element at the end of a path.
-pub fn text(node: Node<'_, '_>, path: &[&str]) -> Option<String> {
+pub(super) fn text(node: Node<'_, '_>, path: &[&str]) -> Option<String> {
     Some(at(node, path)?.text()?.trim().to_owned())
 }
 
 /// The name in some domain XML.
 #[cfg(feature = "libvirt")]
-pub fn domain_name(xml: &str) -> Option<String> {
+pub(super) fn domain_name(xml: &str) -> Option<String> {
     let document = Document::parse(xml).ok()?;
     text(document.root_element(), &["name"])
 }
 
-/// A domain from its XML; `None` if that is none.
-pub fn domain(xml: &str, active: bool) -> Option<Domain> {
-    let document = Document::parse(xml).ok()?;
+/// Reads a domain from its XML.
+///
+/// # Errors
+/// [`DomainXmlError`]: it is not XML, or lacks name, UUID or memory.
+pub fn parse(xml: &str, active: bool) -> Result<Domain, DomainXmlError> {
+    let document = Document::parse(xml)?;
     let root = document.root_element();
-    let memory = child(root, "memory")?;
+    let required = |name| text(root, &[name]).ok_or(DomainXmlError::Missing(name));
+    let memory = child(root, "memory").and_then(|node| bytes(node, node.text()?, "KiB"));
     let binding = at(root, &["numatune", "memory"]);
-    Some(Domain {
-        name: text(root, &["name"])?,
-        uuid: Uuid::parse_str(&text(root, &["uuid"])?).ok()?,
+    Ok(Domain {
+        name: required("name")?,
+        uuid: Uuid::parse_str(&required("uuid")?).map_err(|_| DomainXmlError::Missing("uuid"))?,
         active,
         owner: owner(root),
-        memory_kib: bytes(memory, memory.text()?, "KiB")? >> 10,
+        memory_kib: memory.ok_or(DomainXmlError::Missing("memory"))? >> 10,
         vcpu_pins: vcpu_pins(root),
         emulator_pins: emulator_pins(root),
         memory_nodes: memory_nodes(root),
@@ -43,7 +61,46 @@ pub fn domain(xml: &str, active: bool) -> Option<Domain> {
         memory_strict: binding
             .is_some_and(|node| node.attribute("mode").unwrap_or("strict") == "strict"),
         page_kib: page_kib(root).unwrap_or(ORDINARY_PAGE_KIB),
+        devices: devices(root),
         xml: xml.to_owned(),
+    })
+}
+
+fn devices(root: Node<'_, '_>) -> Devices {
+    let devices = child(root, "devices");
+    let disks = devices.iter().flat_map(Node::children).filter(|node| node.has_tag_name("disk"));
+    let boot_files = ["kernel", "initrd"].iter().filter_map(|file| text(root, &["os", file]));
+    let boot_files: Vec<String> = boot_files.collect();
+    let macs = root.descendants().filter(|node| node.has_tag_name("mac"));
+    let macs = macs.filter_map(|mac| mac.attribute("address")).map(str::to_ascii_lowercase);
+    let booted = boot_files.iter().cloned().map(StorageSource::Path);
+    Devices {
+        disks: disks.map(disk).collect(),
+        macs: macs.collect(),
+        storage: sources(root).chain(booted).collect(),
+        boot_files,
+    }
+}
+
+fn disk(node: Node<'_, '_>) -> Disk {
+    Disk {
+        sources: sources(node).collect(),
+        serial: text(node, &["serial"]),
+        readonly: child(node, "readonly").is_some(),
+    }
+}
+
+/// All storage that is named below a node, in the order of the XML.
+fn sources<'a>(node: Node<'a, '_>) -> impl Iterator<Item = StorageSource> {
+    let sources = node.descendants().filter(|element| element.has_tag_name("source"));
+    sources.filter_map(|source| {
+        let volume = source.attribute("pool").zip(source.attribute("volume"));
+        let path = source.attribute("file").or_else(|| source.attribute("dev"));
+        let path = path.map(|path| StorageSource::Path(path.to_owned()));
+        path.or_else(|| {
+            let (pool, name) = volume?;
+            Some(StorageSource::Volume { pool: pool.to_owned(), name: name.to_owned() })
+        })
     })
 }
 
@@ -129,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_pinned_domain() {
-        let domain = domain(DOMAIN, true).unwrap();
+        let domain = parse(DOMAIN, true).unwrap();
         assert_eq!(domain.name, "shop-cache-0");
         assert_eq!(domain.memory_kib, 16_777_216);
         assert_eq!(domain.vcpu_pins, [vec![9], vec![10, 12], vec![4, 5]]);
@@ -144,16 +201,45 @@ mod tests {
     fn a_foreign_domain_without_any_pin() {
         let xml = "<domain><name>f</name><uuid>5f6c3c0a-6d5e-5b6f-9c39-1f2a3b4c5d6e</uuid>
             <memory>1024</memory><vcpu>2</vcpu></domain>";
-        let domain = domain(xml, false).unwrap();
+        let domain = parse(xml, false).unwrap();
         assert_eq!(domain.vcpu_pins, [vec![0; 0], vec![]]);
         assert_eq!((domain.owner, domain.memory_strict, domain.memory_kib), (None, false, 1024));
         assert!(domain.memory_nodes.is_empty() && domain.emulator_pins.is_empty());
     }
 
     #[test]
-    fn what_is_no_domain_is_none() {
-        for xml in ["", "<domain/>", "not xml", "<domain><name>a</name></domain>"] {
-            assert_eq!(domain(xml, true), None, "{xml}");
+    fn storage_is_that_of_disks_boot_files_and_other_devices() {
+        let xml = "<domain><name>a</name><uuid>5f6c3c0a-6d5e-5b6f-9c39-1f2a3b4c5d6e</uuid>
+            <memory>1024</memory>
+            <os><kernel> /p/k </kernel><nvram type='file'><source file='/p/nv'/></nvram></os>
+            <devices><disk type='file'><source file='/p/a'/><serial>data</serial>
+              <backingStore><source file='/p/base'/></backingStore></disk>
+            <disk type='volume'><source pool='p' volume='b' index='1'/><readonly/></disk>
+            <interface><mac address='52:54:00:AB:00:01'/><source bridge='br0'/></interface>
+            </devices></domain>";
+        let devices = parse(xml, true).unwrap().devices;
+        let path = |path: &str| StorageSource::Path(path.to_owned());
+        let b = StorageSource::Volume { pool: "p".to_owned(), name: "b".to_owned() };
+        let [data, seed] = &devices.disks[..] else { panic!("{:?}", devices.disks) };
+        assert_eq!(data.sources, [path("/p/a"), path("/p/base")]);
+        assert_eq!((data.serial.as_deref(), data.readonly), (Some("data"), false));
+        assert_eq!((&seed.sources[..], seed.readonly), (&[b.clone()][..], true));
+        assert_eq!(devices.boot_files, ["/p/k"]);
+        let all = [path("/p/a"), path("/p/base"), path("/p/k"), path("/p/nv"), b];
+        assert!(devices.storage.iter().eq(&all), "{:?}", devices.storage);
+        assert!(devices.macs.iter().eq(["52:54:00:ab:00:01"]));
+    }
+
+    #[test]
+    fn what_is_no_domain_is_refused_with_what_is_missing() {
+        let refused = |xml| parse(xml, true).unwrap_err().to_string();
+        assert!(refused("not xml").starts_with("XML error: "));
+        insta::assert_snapshot!(
+            refused("<domain><name>a</name><uuid>5</uuid></domain>"),
+            @"XML error: missing or malformed uuid element in domain"
+        );
+        for xml in ["", "<domain/>", "<domain><name>a</name></domain>"] {
+            assert!(parse(xml, true).is_err(), "{xml}");
         }
     }
 }

@@ -5,10 +5,12 @@
 //! on this side of it.
 
 pub mod clock;
+mod domain;
 pub mod domain_xml;
 pub mod fan_out;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
+pub mod outline;
 mod report;
 
 use std::io::Read;
@@ -17,9 +19,10 @@ use std::time::Duration;
 
 use crate::ids::HostName;
 
+pub use self::domain::{Devices, Disk, Domain, METADATA_NAMESPACE, OwnerTag, StorageSource};
 pub use self::report::{
-    Domain, HostReport, METADATA_NAMESPACE, ORDINARY_PAGE_KIB, OwnerTag, ReportedCpu, ReportedNic,
-    ReportedNuma, ReportedPool, VolumeFormat, VolumeInfo, VolumeRequest, version,
+    HostReport, ORDINARY_PAGE_KIB, ReportedCpu, ReportedNic, ReportedNuma, ReportedPool,
+    VolumeFormat, VolumeInfo, VolumeRequest, version,
 };
 
 /// What went wrong on a host, with libvirt's own words.

@@ -1,6 +1,4 @@
-//! What hosts say of themselves and of what they hold.
-
-use uuid::Uuid;
+//! What hosts report of themselves, and of the volumes that they hold.
 
 /// Size of a page that is not huge, in KiB.
 pub const ORDINARY_PAGE_KIB: u64 = 4;
@@ -108,48 +106,6 @@ pub struct ReportedPool {
     /// Free space in bytes.
     pub available: u64,
 }
-
-/// A domain as seen on a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Domain {
-    /// Name.
-    pub name: String,
-    /// UUID.
-    pub uuid: Uuid,
-    /// Whether it runs.
-    pub active: bool,
-    /// Who made it, if we did.
-    pub owner: Option<OwnerTag>,
-    /// Memory in KiB.
-    pub memory_kib: u64,
-    /// Host CPUs by virtual CPU, live where it runs; empty sets for unpinned.
-    pub vcpu_pins: Vec<Vec<u32>>,
-    /// Host CPUs of emulator threads; empty for unpinned.
-    pub emulator_pins: Vec<u32>,
-    /// NUMA nodes that its memory is bound to; empty for unbound.
-    pub memory_nodes: Vec<u32>,
-    /// Whether that binding is strict.
-    pub memory_strict: bool,
-    /// Size of the pages behind its memory in KiB; [`ORDINARY_PAGE_KIB`] unless it
-    /// has huge ones.
-    pub page_kib: u64,
-    /// Current XML, live where it runs.
-    pub xml: String,
-}
-
-/// What stands in the metadata of every domain that we make.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnerTag {
-    /// The deployment's name.
-    pub deployment: String,
-    /// The instance's name.
-    pub instance: String,
-    /// Digest of the instance as planned; differs when it must be replaced.
-    pub digest: String,
-}
-
-/// XML namespace of [`OwnerTag`] in a domain's metadata.
-pub const METADATA_NAMESPACE: &str = "urn:hostsplit:instance:1";
 
 /// A volume as seen in a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -152,7 +152,9 @@ impl SimulatedHost {
         if let Some(disk) = missing {
             return Some(format!("Storage volume not found: {}/{}", disk.pool, disk.volume));
         }
-        if let Some(path) = domain.boot_files.iter().find(|path| !self.has_file(path)) {
+        if let Some(path) =
+            domain.domain.devices.boot_files.iter().find(|path| !self.has_file(path))
+        {
             return Some(format!("could not open kernel file '{path}'"));
         }
         let Domain { memory_nodes, memory_kib, page_kib, .. } = &domain.domain;

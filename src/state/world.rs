@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::engine::Difference;
-use crate::hypervisor::{Domain, HostReport, HypervisorError, VolumeInfo};
+use crate::hypervisor::{Domain, HostReport, HypervisorError, StorageSource, VolumeInfo};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 
 /// Everything that a decision looks at besides the plan.
@@ -101,128 +101,68 @@ pub fn is_ours(domain: &Domain, deployment: &DeploymentName) -> bool {
     domain.owner.as_ref().is_some_and(|owner| owner.deployment == deployment.as_str())
 }
 
-/// What the XML of domains names as disks, kernels and initial RAM disks: by path,
-/// or by pool and volume.
+/// Storage that domains name, by path or by pool and volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources {
-    paths: BTreeSet<String>,
-    volumes: BTreeSet<(String, String)>,
-}
+pub struct Sources<'a>(BTreeSet<&'a StorageSource>);
 
-impl Sources {
-    /// The files of all these domains. XML that cannot be read names none.
-    pub fn of<'a>(domains: impl IntoIterator<Item = &'a Domain>) -> Self {
-        let mut sources = Self::default();
-        for domain in domains {
-            sources.add(&domain.xml);
-        }
-        sources
+impl<'a> Sources<'a> {
+    /// Returns all that these domains name.
+    pub fn of(domains: impl IntoIterator<Item = &'a Domain>) -> Self {
+        Self(domains.into_iter().flat_map(|domain| &domain.devices.storage).collect())
+    }
+
+    /// Returns those of the data disk of a domain of ours: the disk of the serial
+    /// `data`.
+    #[must_use]
+    pub fn of_data(domain: &'a Domain) -> Self {
+        let disks = domain.devices.disks.iter();
+        let data = disks.filter(|disk| disk.serial.as_deref() == Some("data"));
+        Self(data.flat_map(|disk| &disk.sources).collect())
     }
 
     /// Whether a volume is among them.
     #[must_use]
     pub fn hold(&self, pool: &str, volume: &VolumeInfo) -> bool {
-        self.paths.contains(&volume.path)
-            || self.volumes.contains(&(pool.to_owned(), volume.name.clone()))
+        names(pool, volume).iter().any(|name| self.0.contains(name))
     }
+}
 
-    /// The data disk of a domain of ours: that of the serial `data`.
+/// The two names that a domain can give a volume.
+fn names(pool: &str, volume: &VolumeInfo) -> [StorageSource; 2] {
+    [
+        StorageSource::Path(volume.path.clone()),
+        StorageSource::Volume { pool: pool.to_owned(), name: volume.name.clone() },
+    ]
+}
+
+/// Storage that more than one domain of a host names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shared<'a>(Sources<'a>);
+
+impl<'a> Shared<'a> {
+    /// Returns that of a host.
     #[must_use]
-    pub fn of_data(domain: &Domain) -> Self {
-        let mut sources = Self::default();
-        let Ok(document) = roxmltree::Document::parse(&domain.xml) else { return sources };
-        let serials = document.descendants().filter(|element| {
-            element.has_tag_name("serial") && element.text().map(str::trim) == Some("data")
-        });
-        for disk in serials.filter_map(|serial| serial.parent()) {
-            sources.add_below(disk);
-        }
-        sources
-    }
-
-    fn add(&mut self, xml: &str) {
-        if let Ok(document) = roxmltree::Document::parse(xml) {
-            self.add_below(document.root());
-        }
-    }
-
-    fn add_below(&mut self, node: roxmltree::Node<'_, '_>) {
-        for element in node.descendants() {
-            match element.tag_name().name() {
-                "source" => {
-                    let path = element.attribute("file").or_else(|| element.attribute("dev"));
-                    self.paths.extend(path.map(str::to_owned));
-                    let volume = element.attribute("pool").zip(element.attribute("volume"));
-                    self.volumes.extend(volume.map(|(p, v)| (p.to_owned(), v.to_owned())));
-                }
-                "kernel" | "initrd" => {
-                    self.paths.extend(element.text().map(|text| text.trim().to_owned()));
-                }
-                _ => {}
+    pub fn of(view: &'a HostView) -> Self {
+        let (mut once, mut more) = (BTreeSet::new(), BTreeSet::new());
+        for source in view.domains.iter().flat_map(|domain| &domain.devices.storage) {
+            if !once.insert(source) {
+                more.insert(source);
             }
         }
-    }
-}
-
-/// Files that more than one domain of a host names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shared {
-    once: Sources,
-    more: Sources,
-}
-
-impl Shared {
-    /// Those of a host.
-    #[must_use]
-    pub fn of(view: &HostView) -> Self {
-        let mut shared = Self::default();
-        for domain in &view.domains {
-            let Sources { paths, volumes } = Sources::of([domain]);
-            let Self { once, more } = &mut shared;
-            more.paths.extend(paths.intersection(&once.paths).cloned());
-            more.volumes.extend(volumes.intersection(&once.volumes).cloned());
-            once.paths.extend(paths);
-            once.volumes.extend(volumes);
-        }
-        // One may name a file by its path and another by pool and volume.
+        // One may name a volume by its path and another by pool and name.
         let listed = view.volumes.iter().flat_map(|(pool, all)| all.iter().map(move |v| (pool, v)));
         for (pool, volume) in listed {
-            let name = (pool.clone(), volume.name.clone());
-            if shared.once.paths.contains(&volume.path) && shared.once.volumes.contains(&name) {
-                shared.more.volumes.insert(name);
+            let [path, name] = names(pool, volume);
+            if let (true, Some(name)) = (once.contains(&path), once.get(&name)) {
+                more.insert(*name);
             }
         }
-        shared
+        Self(Sources(more))
     }
 
     /// Whether more than one domain names the volume.
     #[must_use]
     pub fn is_shared(&self, pool: &str, volume: &VolumeInfo) -> bool {
-        self.more.hold(pool, volume)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_of_a_domain_are_its_disks_and_what_it_boots() {
-        let mut sources = Sources::default();
-        sources.add(
-            "<domain><os><kernel>/p/k</kernel></os><devices><disk><source file='/p/a'/></disk>\
-             <disk type='volume'><source pool='p' volume='b'/></disk></devices></domain>",
-        );
-        let volume = |name: &str, path: &str| VolumeInfo {
-            name: name.to_owned(),
-            path: path.to_owned(),
-            capacity: 0,
-            backing: None,
-        };
-        assert!(sources.hold("p", &volume("k", "/p/k")) && sources.hold("p", &volume("a", "/p/a")));
-        assert!(
-            sources.hold("p", &volume("b", "/p/b")) && !sources.hold("q", &volume("b", "/q/b"))
-        );
-        sources.add("<domain");
+        self.0.hold(pool, volume)
     }
 }

@@ -42,14 +42,13 @@ fn is_foreign(visit: &Visit<'_>, domain: &Domain) -> bool {
 
 /// Names and UUIDs are unique on a host, MAC addresses on the network.
 fn taken(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
-    let macs = macs(&domain.xml);
     for instance in &visit.plan.instances {
         let here = instance.host == visit.host.name;
         let clash = if here && domain.name == instance.domain {
             Some(("name", instance.domain.clone()))
         } else if here && domain.uuid == instance.uuid {
             Some(("UUID", instance.uuid.to_string()))
-        } else if macs.contains(&instance.mac.to_ascii_lowercase()) {
+        } else if domain.devices.macs.contains(&instance.mac.to_ascii_lowercase()) {
             Some(("MAC address", instance.mac.clone()))
         } else {
             None
@@ -73,12 +72,6 @@ fn addresses(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
             problems.push(visit.problem(Obstacle::Taken { domain, what, instance, value }));
         }
     }
-}
-
-fn macs(xml: &str) -> BTreeSet<String> {
-    let Ok(document) = roxmltree::Document::parse(xml) else { return BTreeSet::new() };
-    let macs = document.descendants().filter(|element| element.has_tag_name("mac"));
-    macs.filter_map(|mac| mac.attribute("address")).map(str::to_ascii_lowercase).collect()
 }
 
 fn pins(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
@@ -111,7 +104,12 @@ fn memory(visit: &Visit<'_>, foreign: &[&Domain], problems: &mut Vec<Problem>) {
     }
 }
 
-fn volumes(visit: &Visit<'_>, instance: &Instance, used: &Sources, problems: &mut Vec<Problem>) {
+fn volumes(
+    visit: &Visit<'_>,
+    instance: &Instance,
+    used: &Sources<'_>,
+    problems: &mut Vec<Problem>,
+) {
     let data = instance.data.as_ref();
     for volume in instance.volumes() {
         let Some(seen) = visit.view.volume(&volume.pool, &volume.name) else { continue };

@@ -24,9 +24,8 @@ pub(super) fn list(connection: &Connect, site: &Site<'_>) -> Result<Vec<Domain>>
     for handle in site.named(connection.list_all_domains(0))? {
         let read = || Ok((handle.xml_desc(0)?, handle.is_active()?));
         let Some((text, active)) = site.unless_gone(read())? else { continue };
-        let domain = domain_xml::domain(&text, active)
-            .ok_or_else(|| site.error("a domain's XML without name, UUID or memory"))?;
-        domains.push(domain);
+        let domain = domain_xml::parse(&text, active);
+        domains.push(domain.map_err(|error| site.error(error.to_string()))?);
     }
     domains.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(domains)

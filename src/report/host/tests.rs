@@ -1,5 +1,5 @@
 use super::*;
-use crate::hypervisor::{ORDINARY_PAGE_KIB, OwnerTag, ReportedCpu, ReportedNuma};
+use crate::hypervisor::{Devices, ORDINARY_PAGE_KIB, OwnerTag, ReportedCpu, ReportedNuma};
 
 fn cpu(id: u32, siblings: &[u32], l3: Option<&[u32]>) -> ReportedCpu {
     let core = siblings.first().copied().unwrap_or(id);
@@ -62,6 +62,7 @@ fn foreign() -> Domain {
         memory_nodes: Vec::new(),
         memory_strict: false,
         page_kib: ORDINARY_PAGE_KIB,
+        devices: Devices::default(),
         xml: String::new(),
     }
 }
