@@ -115,24 +115,25 @@ impl Guest<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            // Where not even the agent answers, nothing else will say more.
-            if poll.left().is_none() && adapts && !silent {
-                adapts = false;
-                poll.set_limit(self.allowance(limit));
-                // It may have ended while the guest was looked at.
-                continue;
-            }
             // The slower the guest, the more a question costs it.
             poll.at_least(2 * self.clock.elapsed().saturating_sub(asked));
-            if !poll.pause() {
-                let waited_s = poll.waited().as_secs();
-                self.end(pid);
-                return Err(GuestError::Unfinished {
-                    domain: self.domain.to_owned(),
-                    command: command.join(" "),
-                    waited_s,
-                });
+            if poll.pause() {
+                continue;
             }
+            // Where not even the agent answers, nothing else will say more.
+            if adapts && !silent {
+                adapts = false;
+                // It may have ended while the guest was looked at: it is asked at once.
+                poll.set_limit(self.allowance(limit));
+                continue;
+            }
+            let waited_s = poll.waited().as_secs();
+            self.end(pid);
+            return Err(GuestError::Unfinished {
+                domain: self.domain.to_owned(),
+                command: command.join(" "),
+                waited_s,
+            });
         }
     }
 
