@@ -54,7 +54,7 @@ pub mod quote;
 
 pub mod digest;
 
-pub mod files;
+pub mod atomic_file;
 
 pub mod slots;
 

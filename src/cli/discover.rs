@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::error::{CliError, Outcome, exit};
 use super::ui::{self, Format};
-use crate::files;
+use crate::atomic_file;
 use crate::hypervisor::{Domain, HostReport, Hypervisor};
 use crate::ids::HostName;
 use crate::report::host::{self, HostFile};
@@ -235,7 +235,7 @@ fn write_all<'a>(
     };
     fs::create_dir_all(output).map_err(|error| cannot(output, error))?;
     for host in hosts.filter(|host| host.write != Write::Keep) {
-        files::replace(&host.path, host.file.text.as_bytes())
+        atomic_file::replace(&host.path, host.file.text.as_bytes())
             .map_err(|error| cannot(&host.path, error))?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{FileError, Plan};
-use crate::files;
+use crate::atomic_file;
 
 /// Largest plan file in bytes; an instance takes about 2 KiB.
 const MAX_FILE: u64 = 256 << 20;
@@ -74,7 +74,7 @@ pub fn read(path: &Path) -> Result<Plan, StoreError> {
 /// # Errors
 /// The old text is still there.
 pub fn write(path: &Path, text: &str) -> Result<(), StoreError> {
-    files::replace(path, text.as_bytes()).map_err(|source| match source.kind() {
+    atomic_file::replace(path, text.as_bytes()).map_err(|source| match source.kind() {
         io::ErrorKind::InvalidInput => StoreError::NoFile { path: path.to_owned() },
         _ => StoreError::Write { path: path.to_owned(), source },
     })

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Result, SecretError};
 use crate::digest::sha256;
-use crate::files;
+use crate::atomic_file;
+
+/// Permission bits of every file: its owner reads and writes it.
+const CLOSED: u32 = 0o600;
 
 /// The list of what we made: a line of `sha256sum` for each file.
 const MADE: &str = ".made";
@@ -67,17 +70,8 @@ impl Folder {
         builder.create(directory).map_err(failed("cannot make", directory))?;
         self.note(name, text)?;
         let path = self.path(name);
-        let new = directory.join(format!(".{name}.{}.tmp", std::process::id()));
-        let write = || {
-            // Of a process of our number that was killed.
-            let _ = fs::remove_file(&new);
-            let mut file = closed_file().create_new(true).open(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            files::sync_directory(directory)
-        };
-        write().map_err(failed("cannot write", &path))
+        atomic_file::replace_with(&path, text.as_bytes(), CLOSED)
+            .map_err(failed("cannot write", &path))
     }
 
     /// Removes a file, if it is there.
@@ -96,11 +90,9 @@ impl Folder {
     /// when others of ours go.
     fn note(&self, name: &str, text: &str) -> Result<()> {
         let path = self.path(MADE);
-        let mut file = closed_file()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(failed("cannot open", &path))?;
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(CLOSED);
+        let mut file = options.open(&path).map_err(failed("cannot open", &path))?;
         file.write_all(line(name, text.as_bytes()).as_bytes())
             .map_err(failed("cannot write", &path))
     }
@@ -158,12 +150,6 @@ impl Folder {
 /// have 192 bits of chance, and the list is as closed as the files.
 fn line(name: &str, bytes: &[u8]) -> String {
     format!("{}  {name}\n", sha256(bytes))
-}
-
-fn closed_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    options
 }
 
 /// Refuses a file that others than its owner can read.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::journal::{Entry, History, Record};
-use crate::files;
+use crate::atomic_file;
 use crate::ids::DeploymentName;
 
 /// A file of the state directory cannot be used.
@@ -153,7 +153,7 @@ impl Store {
         options.read(true).append(true).create(true);
         let mut file = options.open(&path).map_err(failed("cannot open", &path))?;
         end_line(&mut file).map_err(failed("cannot write", &path))?;
-        files::sync_directory(&self.directory).map_err(failed("cannot sync", &self.directory))?;
+        atomic_file::sync_directory(&self.directory).map_err(failed("cannot sync", &self.directory))?;
         Ok(Journal { path, file, appended: Mutex::default(), synced: Mutex::default() })
     }
 
@@ -177,7 +177,7 @@ impl Store {
     pub fn save_plan(&self, bytes: &[u8]) -> Result<()> {
         self.make()?;
         let path = self.plan_path();
-        files::replace(&path, bytes).map_err(failed("cannot write", &path))
+        atomic_file::replace(&path, bytes).map_err(failed("cannot write", &path))
     }
 
     /// Forgets the plan that was deployed last: it has been removed.

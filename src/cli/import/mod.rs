@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{CliError, Outcome, exit};
 use super::ui::Format;
-use crate::files;
+use crate::atomic_file;
 use crate::ids::HostName;
 use crate::report::host::{self, HostFile};
 use crate::topology::Virtualization;
@@ -203,5 +203,5 @@ fn write(host: &Imported) -> Result<(), CliError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(cannot)?;
     }
-    files::replace(path, host.file.text.as_bytes()).map_err(cannot)
+    atomic_file::replace(path, host.file.text.as_bytes()).map_err(cannot)
 }
