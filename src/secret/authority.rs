@@ -40,7 +40,7 @@ impl Authority {
         let key = KeyPair::generate().map_err(|error| error.to_string())?;
         let params = params(deployment);
         let certificate = params.self_signed(&key).map_err(|error| error.to_string())?;
-        let pem = Secret(key.serialize_pem());
+        let pem = Secret::from(key.serialize_pem());
         Ok(Self { certificate: certificate.pem(), key: pem, issuer: Issuer::new(params, key) })
     }
 
@@ -79,7 +79,7 @@ impl Authority {
         let key = KeyPair::generate().map_err(|error| error.to_string())?;
         let certificate =
             self.sign(instance, address, &key).map_err(|error| error.to_string())?.pem();
-        let (authority, key) = (self.certificate.clone(), Secret(key.serialize_pem()));
+        let (authority, key) = (self.certificate.clone(), key.serialize_pem().into());
         Ok(Identity { authority, certificate, key })
     }
 
@@ -129,6 +129,6 @@ mod tests {
         assert_eq!(identity.authority, made.certificate());
         assert!(identity.certificate.starts_with("-----BEGIN CERTIFICATE-----"));
         assert!(!format!("{identity:?}").contains("PRIVATE KEY"));
-        assert!(Authority::read(&deployment, String::new(), Secret("no key".into())).is_err());
+        assert!(Authority::read(&deployment, String::new(), "no key".to_owned().into()).is_err());
     }
 }

@@ -9,8 +9,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use super::error::{Result, SecretError};
-use crate::digest::sha256;
 use crate::atomic_file;
+use crate::digest::sha256;
 
 /// Permission bits of every file: its owner reads and writes it.
 const CLOSED: u32 = 0o600;

@@ -1,7 +1,8 @@
 //! Passwords and keys: made, kept, found; never shown.
 //!
 //! A [`Secret`] cannot be printed, compared with what is shown or turned into
-//! JSON, so none gets into a plan, a journal, a log or an error by accident.
+//! JSON, so none gets into a plan, a journal, a log or an error by accident. Its
+//! memory is overwritten when it is dropped.
 //! What a deploy makes lies in its state directory, in files that only their
 //! owner can read (`keep`).
 
@@ -14,6 +15,8 @@ mod search;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+
+use zeroize::Zeroizing;
 
 pub use self::authority::{Authority, Identity};
 pub use self::error::SecretError;
@@ -30,9 +33,16 @@ const SHORTEST: usize = 12;
 /// Most characters; Redis's own limit is far above.
 const LONGEST: usize = 512;
 
-/// A text that must not be seen.
+/// A text that must not be seen, nor left behind in memory.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
+
+impl From<String> for Secret {
+    /// Takes a text that was never anywhere else, such as a key that was just made.
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,9 +56,9 @@ impl Secret {
     /// # Errors
     /// The operating system gives none.
     pub fn generate() -> io::Result<Self> {
-        let mut bytes = [0; ENTROPY];
-        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-        Ok(Self(hex(&bytes)))
+        let mut bytes = Zeroizing::new([0; ENTROPY]);
+        getrandom::fill(bytes.as_mut()).map_err(io::Error::other)?;
+        Ok(hex(bytes.as_ref()).into())
     }
 
     /// Reads a password that others made. One line end is taken off.
@@ -73,10 +83,10 @@ impl Secret {
                 text.len()
             ));
         }
-        Ok(Self(text.to_owned()))
+        Ok(text.to_owned().into())
     }
 
-    /// The text itself, for whoever has to hand it on.
+    /// Returns the text itself, to hand it on.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

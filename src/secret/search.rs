@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::error::{Result, SecretError};
 use super::folder::{Folder, closed, failed};
 use super::keep::{Make, Recovered, Sources, internal};
@@ -83,6 +85,7 @@ impl Search<'_> {
                 (origin, text)
             }
         };
+        let text = Zeroizing::new(text);
         Secret::parse(&text).map(Some).map_err(|problem| unusable(&origin, problem))
     }
 
@@ -94,7 +97,7 @@ impl Search<'_> {
         known: Option<&Secret>,
     ) -> Result<Option<Secret>> {
         let path = self.folder.path(name);
-        if let Some(text) = self.folder.text(name)? {
+        if let Some(text) = self.folder.text(name)?.map(Zeroizing::new) {
             let parsed = Secret::parse(&text).map_err(|problem| {
                 let (service, origin) = (service.name.clone(), path.display().to_string());
                 SecretError::Unusable { service, origin, problem }
@@ -106,7 +109,7 @@ impl Search<'_> {
             None if self.make == Make::Nothing => return Ok(None),
             None => Secret::generate().map_err(failed("no random bytes for", &path))?,
         };
-        self.put(name, &format!("{}\n", secret.expose()))?;
+        self.put(name, &Zeroizing::new(format!("{}\n", secret.expose())))?;
         Ok(Some(secret))
     }
 
@@ -118,7 +121,7 @@ impl Search<'_> {
         let (plan, folder) = (self.plan, &self.folder);
         let wrong = |problem| SecretError::Authority { path: folder.path("ca.key"), problem };
         if let Some((certificate, key)) = folder.text("ca.crt")?.zip(folder.text("ca.key")?) {
-            return Authority::read(&plan.name, certificate, Secret(key)).map(Some).map_err(wrong);
+            return Authority::read(&plan.name, certificate, key.into()).map(Some).map_err(wrong);
         }
         if self.make == Make::Nothing {
             return Ok(None);
@@ -147,7 +150,7 @@ impl Search<'_> {
         {
             let authority = authority.certificate().to_owned();
             let certificate = certificate.to_owned();
-            return Ok(Some(Identity { authority, certificate, key: Secret(key) }));
+            return Ok(Some(Identity { authority, certificate, key: key.into() }));
         }
         if self.make == Make::Nothing {
             return Ok(None);

@@ -153,7 +153,8 @@ impl Store {
         options.read(true).append(true).create(true);
         let mut file = options.open(&path).map_err(failed("cannot open", &path))?;
         end_line(&mut file).map_err(failed("cannot write", &path))?;
-        atomic_file::sync_directory(&self.directory).map_err(failed("cannot sync", &self.directory))?;
+        atomic_file::sync_directory(&self.directory)
+            .map_err(failed("cannot sync", &self.directory))?;
         Ok(Journal { path, file, appended: Mutex::default(), synced: Mutex::default() })
     }
 
