@@ -118,14 +118,14 @@ fn a_wish_costs_more_or_breaks_a_rule() {
     insta::assert_snapshot!(wish("cache-0 on h5"), @"
     exit 0
     cache has no instance on h5.
-      One more there is not possible. memory: the smallest instance needs 512 MiB, h5 has 176 at most in
+      One more there is not possible. memory: the smallest instance needs 512 MiB, h5 has at most 176 in
       one place.
     ---
     ");
     insta::assert_snapshot!(wish("box on h1"), @"
     exit 0
     box has 1 instance on h1.
-      One more there is not possible. Of box at most one may stand in one host.
+      One more there is not possible. At most one of box may be in one host.
     ---
     ");
     insta::assert_snapshot!(wish("cache at h4"), @r#"

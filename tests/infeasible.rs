@@ -75,11 +75,11 @@ fn too_few_cores() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because the smallest split that serves the demand needs more than there is:
+      Because the smallest layouts that serve the demand need more than there is:
         all hosts  cores  needs 56, allocatable 9, short by 47
       At least 10 % of the demand on cache could be served, data and load alike.
-      It would fit with 27 more hosts like h1 (cost 27).
-    hint: for cores, add at least 16 hosts like h1, or ask for less
+      Adding 27 hosts like h1 would make it feasible (cost 27).
+    hint: for cores, add at least 16 hosts like h1, or reduce the demand
     ");
 }
 
@@ -90,11 +90,11 @@ fn too_little_memory() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because the smallest split that serves the demand needs more than there is:
+      Because the smallest layouts that serve the demand need more than there is:
         all hosts  memory  needs 105.3 GiB, allocatable 42 GiB, short by 63.3 GiB
       At least 35 % of the demand on cache could be served, data and load alike.
-      It would fit with 5 more hosts like h1 (cost 5).
-    hint: for memory, add at least 5 hosts like h1, or ask for less
+      Adding 5 hosts like h1 would make it feasible (cost 5).
+    hint: for memory, add at least 5 hosts like h1, or reduce the demand
     ");
 }
 
@@ -106,11 +106,11 @@ fn memory_behind_pages_that_divide_nothing() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because the smallest split that serves the demand needs more than there is:
+      Because the smallest layouts that serve the demand need more than there is:
         all hosts  memory  needs 15.7 GiB, allocatable 6 GiB, short by 9.7 GiB
       At least 30 % of the demand on cache could be served, data and load alike.
-      It would fit with 7 more hosts like h1 (cost 7).
-    hint: for memory, add at least 5 hosts like h1, or ask for less; 36GiB more cannot be used, since the pages of a NUMA node's instances have one size, which divides the memory of each: 2MiB pages suit most
+      Adding 7 hosts like h1 would make it feasible (cost 7).
+    hint: for memory, add at least 5 hosts like h1, or reduce the demand; 36GiB more is unusable: the pages of a NUMA node's instances have one size, which must divide the memory of each; 2MiB pages suit most
     ");
 }
 
@@ -121,10 +121,10 @@ fn too_little_disk() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because the smallest split that serves the demand needs more than there is:
+      Because the smallest layouts that serve the demand need more than there is:
         all pools  disk  needs 54 GiB, allocatable 36 GiB, short by 18 GiB
-      Nothing of the demand on cache could be served.
-      It would fit with 3 more hosts like h1 (cost 3).
+      None of the demand on cache could be served.
+      Adding 3 hosts like h1 would make it feasible (cost 3).
     hint: for disk, enlarge the pools or add at least 2 hosts like h1
     ");
 }
@@ -148,11 +148,11 @@ fn two_hosts_keep_no_quorum() {
     ---
     error: no plan satisfies the spec
       Because cache needs 3 masters, no failure domain may hold half of them, and
-      there are only 2 hosts, the loss of either would stop it: two hosts cannot
-      keep a cluster that elects by majority writable after losing one.
-      Nothing of the demand on cache could be served.
-      It would fit with 1 more host like h1 (cost 1).
-    hint: add a third host, or a small one that carries one master; or accept that an operator must help: `survive: { level: host, quorum: manual }`; or `survive: none`
+      there are only 2 hosts: two hosts cannot keep a cluster that elects by
+      majority writable after losing one.
+      None of the demand on cache could be served.
+      Adding 1 host like h1 would make it feasible (cost 1).
+    hint: add a third host, or a small one that carries one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
     ");
 }
 
@@ -164,10 +164,10 @@ fn one_host_keeps_no_quorum() {
     ---
     error: no plan satisfies the spec
       Because cache needs 3 masters, no failure domain may hold half of them, and
-      there is only 1 host, its loss would stop it.
-      Nothing of the demand on cache could be served.
-      It would fit with 2 more hosts like h1 (cost 2).
-    hint: add 2 more hosts; a small one may carry just one master; or accept that an operator must help: `survive: { level: host, quorum: manual }`; or `survive: none`
+      there is only 1 host: losing it stops the cluster.
+      None of the demand on cache could be served.
+      Adding 2 hosts like h1 would make it feasible (cost 2).
+    hint: add 2 more hosts; a small one may carry just one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
     ");
 }
 
@@ -192,9 +192,10 @@ fn one_instance_larger_than_any_numa_node() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because all of an instance stands on one NUMA node and in one pool, and none
-      is large enough for the smallest one of builder, it cannot be placed.
-      Too small for even one instance, if they were empty:
+      Because an instance takes its CPUs and memory from one NUMA node and its
+      disks from one pool, and none is large enough for the smallest instance of
+      builder, it cannot be placed.
+      Too small for even one instance, when empty:
         h1  builder  cores  needs 8, allocatable 5
         h2  builder  cores  needs 8, allocatable 5
         h3  builder  cores  needs 8, allocatable 5
@@ -209,17 +210,17 @@ fn data_larger_than_everything() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because cache needs 8798 processes and 1000 is the most for processes of one
-      cluster, no split of it serves the demand.
-      Because the smallest split that serves the demand needs more than there is:
+      Because cache needs 8798 processes and the limit is 1000 for processes of
+      one cluster, no layout of it serves the demand.
+      Because the smallest layouts that serve the demand need more than there is:
         all hosts    cores      needs 8798, allocatable 9, short by 8789
         all hosts    memory     needs 347.4 TiB, allocatable 42 GiB, short by 347.3 TiB
         all pools    disk       needs 669.1 TiB, allocatable 300 GiB, short by 668.8 TiB
         the network  addresses  needs 8798, allocatable 50, short by 8748
-      Nothing of the demand on cache could be served.
+      None of the demand on cache could be served.
     hint: for cache: split it into several services
-    hint: for cores, add at least 2930 hosts like h1, or ask for less
-    hint: for memory, add at least 25410 hosts like h1, or ask for less
+    hint: for cores, add at least 2930 hosts like h1, or reduce the demand
+    hint: for memory, add at least 25410 hosts like h1, or reduce the demand
     ");
 }
 
@@ -234,10 +235,10 @@ fn more_machines_than_hosts_to_spread_them_over() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because builder asks for 5 machines, at most one per host, and there are
+      Because builder consists of 5 machines, at most one per host, and there are
       only 3 hosts, 2 of them cannot be placed.
-      It would fit with 2 more hosts like h1 (cost 2).
-    hint: add 2 hosts, ask for fewer of builder, or leave its `spread` out
+      Adding 2 hosts like h1 would make it feasible (cost 2).
+    hint: add 2 hosts, reduce `count` of builder, or omit its `spread`
     ");
 }
 
@@ -252,12 +253,13 @@ fn enough_in_total_but_not_in_the_right_places() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because an instance never leaves its NUMA node and copies stand apart, what
-      is left over in one place does not help in another; 1 core more in the right
-      places would do.
-      Nothing of the demand on cache could be served.
-      It would fit with 1 more host like h1 (cost 1).
-    hint: add a host, or take instances away from the fullest ones
+      Because an instance is never split across NUMA nodes and copies are in
+      different failure domains, free capacity in one place does not help in
+      another; 1 core more on NUMA nodes that can still take an instance would
+      make it feasible.
+      None of the demand on cache could be served.
+      Adding 1 host like h1 would make it feasible (cost 1).
+    hint: add a host, or move instances off the fullest ones
     ");
 }
 
@@ -294,8 +296,8 @@ fn programs_get_the_same_numbers() {
         "shortages": [
           {
             "available": 2,
-            "because": "Because cache needs 3 masters, no failure domain may hold half of them, and there are only 2 hosts, the loss of either would stop it: two hosts cannot keep a cluster that elects by majority writable after losing one.",
-            "hint": "add a third host, or a small one that carries one master; or accept that an operator must help: `survive: { level: host, quorum: manual }`; or `survive: none`",
+            "because": "Because cache needs 3 masters, no failure domain may hold half of them, and there are only 2 hosts: two hosts cannot keep a cluster that elects by majority writable after losing one.",
+            "hint": "add a third host, or a small one that carries one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`",
             "needed": 3,
             "of": null,
             "resource": "failure domains (host) for cache",
@@ -315,10 +317,10 @@ fn programs_get_the_same_numbers() {
     ---
     error: no plan satisfies the spec
       Because cache needs 3 masters, no failure domain may hold half of them, and
-      there are only 2 hosts, the loss of either would stop it: two hosts cannot
-      keep a cluster that elects by majority writable after losing one.
-      Nothing of the demand on cache could be served.
-      It would fit with 1 more host like h1 (cost 1).
-    hint: add a third host, or a small one that carries one master; or accept that an operator must help: `survive: { level: host, quorum: manual }`; or `survive: none`
+      there are only 2 hosts: two hosts cannot keep a cluster that elects by
+      majority writable after losing one.
+      None of the demand on cache could be served.
+      Adding 1 host like h1 would make it feasible (cost 1).
+    hint: add a third host, or a small one that carries one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
     "#);
 }

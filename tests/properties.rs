@@ -9,7 +9,7 @@ use hostsplit::ids::{DeploymentName, HostName};
 use hostsplit::plan::{Binding, Plan, Role};
 use hostsplit::planner::{PlanError, make};
 use hostsplit::profile::Profiles;
-use hostsplit::solve::{Limits, Shortage};
+use hostsplit::solve::{Limits, Remedy, Resource, Shortage, Why};
 use hostsplit::spec::{Demand, Engine, FixedVm, Policy, ShardedDemand, Spec};
 use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode, PagePool, Pool, Topology};
 use hostsplit::units::{Mebibytes, PerSecond};
@@ -137,8 +137,9 @@ fn two_hosts_cannot_keep_a_quorum() {
     let mut spec = quickstart();
     spec.topology.hosts.pop();
     let all = shortages(&spec);
-    assert_eq!((all[0].needed, all[0].available, all[0].short_by), (3, 2, 1));
-    assert!(all[0].hint.contains("add a third host"), "{}", all[0].hint);
+    assert_eq!((all[0].needed, all[0].available, all[0].short_by()), (3, 2, 1));
+    assert_eq!(all[0].remedy, Remedy::FailureDomains);
+    assert!(matches!(&all[0].why, Why::Majority { service, voters: 3, .. } if service == "cache"));
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn what_falls_short_is_named_with_its_numbers() {
     match plan(&disk) {
         Err(PlanError::Infeasible(why)) => {
             assert_eq!(
-                (why.rejections[0].host.as_str(), why.rejections[0].resource),
+                (why.rejections[0].host.as_str(), why.rejections[0].resource.as_str()),
                 ("h3", "disk")
             );
             assert_eq!(why.rejections[0].allocatable, 0);
@@ -179,11 +180,13 @@ fn what_falls_short_is_named_with_its_numbers() {
 
     let mut huge = quickstart();
     huge.services[0].demand = spec(Vec::new(), 900_000_000, 1, None).services[0].demand.clone();
-    assert!(shortages(&huge)[0].resource.starts_with("processes of one cluster"));
+    assert_eq!(shortages(&huge)[0].resource.as_str(), "processes of one cluster");
 
     let mut spread = quickstart();
     spread.vms.push(fixed("builder", 4, 1, Some(Level::Host)));
-    assert!(shortages(&spread)[0].resource.starts_with("failure domains (host) for builder"));
+    let short = &shortages(&spread)[0];
+    assert_eq!(short.resource, Resource::FailureDomains(Level::Host));
+    assert_eq!(short.why, Why::Spread { service: "builder".to_owned() });
 
     assert_eq!(shortages(&spec(Vec::new(), 1, 1, None))[0].available, 0);
 }

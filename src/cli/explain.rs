@@ -80,7 +80,7 @@ fn why_not(
         CliError::new(format!("the plan has no service {service} or no host {host}"))
             .hint(format!("hosts are {}", hosts.join(", ")))
     })?;
-    Ok((report::why_not(&why), json!({ "why_not": why })))
+    Ok((report::why_not(&why), json!({ "why_not": report::why_not_json(&why) })))
 }
 
 fn about(

@@ -17,7 +17,7 @@ pub use instance::{Elsewhere, InstanceWhy, Verdict, instance};
 pub use load::{MaxLoad, max_load, periods};
 pub use price::{Price, prices};
 pub use service::{RunnerUp, ServiceWhy, service};
-pub use wish::{Outcome, WhyNot, why_not};
+pub use wish::{Outcome, Violation, WhyNot, why_not};
 
 /// What plans are compared by, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

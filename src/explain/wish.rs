@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
 use super::service::totals;
 use super::{Totals, spec_of};
 use crate::ids::{HostName, ServiceName};
@@ -12,10 +10,11 @@ use crate::model::{PartKind, Problem, Requirement};
 use crate::plan::Plan;
 use crate::profile::Profiles;
 use crate::sizing::{Candidate, SizingContext, SizingInput};
-use crate::solve::{self, Limits};
+use crate::solve::{self, Limits, Rejection, Shortage};
+use crate::topology::Level;
 
 /// What comes of one more instance on a host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhyNot {
     /// The service, or the entry of fixed machines.
     pub service: ServiceName,
@@ -29,16 +28,30 @@ pub struct WhyNot {
     pub outcome: Outcome,
 }
 
-/// What comes of a wish.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// What comes of a requirement.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// There is a plan, with these totals.
     Possible(Totals),
-    /// No plan grants it: the rules that are broken, in words with numbers.
-    Broken(Vec<String>),
+    /// No plan satisfies it: the constraints that are violated.
+    Infeasible(Vec<Violation>),
     /// The solver gave no answer in time.
     Unknown,
+}
+
+/// A constraint that one more instance on a host violates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// The host lacks the network's bridge.
+    NoBridge,
+    /// The host is too small for even one instance.
+    TooSmall(Rejection),
+    /// A failure domain of that level holds at most one of these fixed machines.
+    Spread(Level),
+    /// One host holds at most that many instances.
+    MaxPerHost(u64),
+    /// Too little would be left for the others.
+    Shortage(Shortage),
 }
 
 /// Says what one more instance of a service on a host would cost, or which rule it
@@ -65,62 +78,52 @@ pub fn why_not(
     let mut problem = Problem::new(&spec, all);
     let now = plan.on_host(host).filter(|one| &one.service == service).count() as u64;
     let outcome = match problem.hosts.iter().position(|site| &site.host.name == host) {
-        None => Outcome::Broken(vec![format!("{host} does not carry the network's bridge")]),
+        None => Outcome::Infeasible(vec![Violation::NoBridge]),
         Some(site) => {
-            let wish = Requirement { part, host: site, least: now.saturating_add(1) };
-            problem.requirements.push(wish);
-            outcome(&problem, wish, limits)
+            let requirement = Requirement { part, host: site, least: now.saturating_add(1) };
+            problem.requirements.push(requirement);
+            outcome(&problem, requirement, limits)
         }
     };
     let (service, host, with) = (service.clone(), host.clone(), Totals::of(plan));
     Some(WhyNot { service, host, now, with, outcome })
 }
 
-fn outcome(problem: &Problem, wish: Requirement, limits: &Limits) -> Outcome {
-    let refused = refused(problem, wish);
+fn outcome(problem: &Problem, requirement: Requirement, limits: &Limits) -> Outcome {
+    let refused = refused(problem, requirement);
     if !refused.is_empty() {
-        return Outcome::Broken(refused);
+        return Outcome::Infeasible(refused);
     }
     match solve::solve(problem, limits) {
         Ok(solution) => totals(problem, &solution)
-            .map_or_else(|| Outcome::Broken(broken(problem, limits)), Outcome::Possible),
-        Err(solve::SolveError::Infeasible) => Outcome::Broken(broken(problem, limits)),
+            .map_or_else(|| Outcome::Infeasible(shortages(problem, limits)), Outcome::Possible),
+        Err(solve::SolveError::Infeasible) => Outcome::Infeasible(shortages(problem, limits)),
         Err(_) => Outcome::Unknown,
     }
 }
 
-/// Rules that refuse the wish whatever stands elsewhere.
-fn refused(problem: &Problem, wish: Requirement) -> Vec<String> {
-    let (part, site) = (problem.parts.get(wish.part), problem.hosts.get(wish.host));
-    let Some((part, site)) = part.zip(site) else { return Vec::new() };
-    let host = &site.host.name;
-    let rejections = solve::rejections(problem);
-    let own = rejections.iter().filter(|one| one.host == host.as_str() && one.service == part.name);
-    let mut found: Vec<String> = own
-        .map(|one| {
-            format!(
-                "{}: the smallest instance needs {} {}, {host} has {} at most in one place.",
-                one.resource, one.needed, one.unit, one.allocatable
-            )
-        })
-        .collect();
+/// Constraints that the requirement violates by itself.
+fn refused(problem: &Problem, requirement: Requirement) -> Vec<Violation> {
+    let part = problem.parts.get(requirement.part);
+    let host = problem.hosts.get(requirement.host);
+    let Some((part, host)) = part.zip(host) else { return Vec::new() };
+    let name = host.host.name.as_str();
+    let rejections = solve::rejections(problem).into_iter();
+    let own = rejections.filter(|one| one.host == name && one.service == part.name);
+    let mut found: Vec<Violation> = own.map(Violation::TooSmall).collect();
     match part.kind {
-        PartKind::Fixed(Some(level)) if wish.least > 1 => {
-            found.push(format!("Of {} at most one may stand in one {level}.", part.name));
+        PartKind::Fixed(Some(level)) if requirement.least > 1 => {
+            found.push(Violation::Spread(level));
         }
         PartKind::Fixed(_) => {}
         PartKind::Service(_) => {
-            let apart = part.candidates.iter().map(|one| {
+            let per_host = part.candidates.iter().map(|one| {
                 let witness = u64::from(one.layout.witness.is_some());
                 one.max_per_domain.map_or(u64::MAX, |most| u64::from(most).saturating_add(witness))
             });
-            let most = apart.max().unwrap_or(u64::MAX);
-            if wish.least > most {
-                found.push(format!(
-                    "No host may hold more than {most} instances of {}: the others must have a \
-                     copy of everything and carry the demand.",
-                    part.name
-                ));
+            let most = per_host.max().unwrap_or(u64::MAX);
+            if requirement.least > most {
+                found.push(Violation::MaxPerHost(most));
             }
         }
     }
@@ -128,7 +131,7 @@ fn refused(problem: &Problem, wish: Requirement) -> Vec<String> {
 }
 
 /// What falls short elsewhere.
-fn broken(problem: &Problem, limits: &Limits) -> Vec<String> {
-    let why = solve::explain(problem, problem, limits);
-    why.shortages.iter().map(|short| short.because.clone()).collect()
+fn shortages(problem: &Problem, limits: &Limits) -> Vec<Violation> {
+    let why = solve::diagnose(problem, problem, limits);
+    why.shortages.into_iter().map(Violation::Shortage).collect()
 }

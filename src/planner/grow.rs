@@ -6,7 +6,7 @@ use crate::ids::HostName;
 use crate::model::Problem;
 use crate::profile::Profiles;
 use crate::sizing::{Candidate, SizingContext, SizingInput};
-use crate::solve::{self, Limits, More};
+use crate::solve::{self, AddedHosts, Limits};
 use crate::spec::Spec;
 use crate::topology::Host;
 
@@ -19,7 +19,7 @@ const SECONDS: f64 = 1.0;
 
 /// For each kind of host the fewest more with which the spec has a plan, the least
 /// cost first; none where more of them do not help.
-pub(super) fn more_hosts(spec: &Spec, profiles: &Profiles) -> Vec<More> {
+pub(super) fn more_hosts(spec: &Spec, profiles: &Profiles) -> Vec<AddedHosts> {
     let mut kinds: BTreeMap<(u64, String), &Host> = BTreeMap::new();
     for host in &spec.topology.hosts {
         kinds.entry((host.cost, kind(host))).or_insert(host);
@@ -27,9 +27,9 @@ pub(super) fn more_hosts(spec: &Spec, profiles: &Profiles) -> Vec<More> {
     let of = |host: &Host| {
         let count = fewest(|count| fits(spec, profiles, host, count))?;
         let cost = host.cost.saturating_mul(count);
-        Some(More { like: host.name.to_string(), count, cost })
+        Some(AddedHosts { like: host.name.to_string(), count, cost })
     };
-    let mut found: Vec<More> = kinds.into_values().take(KINDS).filter_map(of).collect();
+    let mut found: Vec<AddedHosts> = kinds.into_values().take(KINDS).filter_map(of).collect();
     found.sort_by(|a, b| (a.cost, a.count, &a.like).cmp(&(b.cost, b.count, &b.like)));
     found
 }

@@ -11,7 +11,9 @@ use crate::model::{Goal, Problem};
 use crate::plan::{FORMAT, Plan, Role, ServicePlan, Tier};
 use crate::profile::Profiles;
 use crate::sizing::{self, Candidate, EngineLimit, SizingContext, SizingInput};
-use crate::solve::{self, Infeasible, Limits, Shortage, Solution, SolveError};
+use crate::solve::{
+    self, Infeasible, Limits, Remedy, Resource, Shortage, Solution, SolveError, Why,
+};
 use crate::spec::{Engine, Objective, Service, Spec};
 
 /// How a plan was found: what may differ between runs and so is not in it.
@@ -206,10 +208,10 @@ fn infeasible(
         whole => whole,
     });
     let partial = with(|input| [input.full(), input.partial()].concat());
-    let mut large: Vec<Shortage> = inputs.iter().filter_map(too_large).collect();
+    let mut large: Vec<Shortage> = inputs.iter().filter_map(engine_limit).collect();
     if large.is_empty() {
         let would_fit = more_hosts(spec, profiles);
-        return Infeasible { would_fit, ..solve::explain(&problem, &partial, limits) };
+        return Infeasible { would_fit, ..solve::diagnose(&problem, &partial, limits) };
     }
     large.extend(solve::totals(&problem));
     Infeasible {
@@ -220,21 +222,14 @@ fn infeasible(
     }
 }
 
-/// No layout within the engine's limits serves the demand.
-fn too_large(input: &SizingInput) -> Option<Shortage> {
-    let EngineLimit { resource, needed, available, unit, remedy } = input.exceeded()?;
-    let name = input.name;
+/// The engine's limit that keeps every layout too small, if there is one.
+fn engine_limit(input: &SizingInput) -> Option<Shortage> {
+    let EngineLimit { limited, needed, available } = input.exceeded()?;
     Some(Shortage {
-        resource: format!("{resource}, for {name}"),
-        of: None,
+        resource: Resource::Engine(limited),
         needed,
         available,
-        short_by: needed.saturating_sub(available),
-        unit: unit.to_owned(),
-        because: format!(
-            "Because {name} needs {needed} {unit} and {available} is the most for {resource}, no \
-             split of it serves the demand."
-        ),
-        hint: format!("for {name}: {remedy}"),
+        why: Why::EngineLimit { service: input.name.to_string() },
+        remedy: Remedy::LessDemand,
     })
 }

@@ -1,8 +1,13 @@
 //! Answers of `explain` as a person reads them.
 
+use serde_json::{Value, json};
+
 use super::columns::{columns, wrapped};
+use super::infeasible::because;
 use super::plan_text::{rate, size};
-use crate::explain::{InstanceWhy, Outcome, Price, RunnerUp, ServiceWhy, Totals, Verdict, WhyNot};
+use crate::explain::{
+    InstanceWhy, Outcome, Price, RunnerUp, ServiceWhy, Totals, Verdict, Violation, WhyNot,
+};
 use crate::plan::{Layout, Plan};
 use crate::profile::Profiles;
 use crate::report::plan::Summary;
@@ -140,8 +145,9 @@ pub fn why_not(why: &WhyNot) -> String {
     };
     let sentence = match outcome {
         Outcome::Unknown => "One more there: no answer in time.".to_owned(),
-        Outcome::Broken(rules) => {
-            format!("One more there is not possible. {}", rules.join(" "))
+        Outcome::Infeasible(violations) => {
+            let all: Vec<String> = violations.iter().map(|one| violation(why, one)).collect();
+            format!("One more there is not possible. {}", all.join(" "))
         }
         Outcome::Possible(totals) if totals == with => {
             "One more there is as good in cost, cores and memory; of equal plans the one with the \
@@ -153,6 +159,47 @@ pub fn why_not(why: &WhyNot) -> String {
         }
     };
     format!("{there}.\n{}", wrapped(2, WIDTH, &sentence))
+}
+
+/// The same as [`why_not`] as JSON.
+#[must_use]
+pub fn why_not_json(why: &WhyNot) -> Value {
+    let outcome = match &why.outcome {
+        Outcome::Possible(totals) => json!({ "possible": totals }),
+        Outcome::Infeasible(all) => {
+            let all: Vec<String> = all.iter().map(|one| violation(why, one)).collect();
+            json!({ "broken": all })
+        }
+        Outcome::Unknown => json!("unknown"),
+    };
+    json!({
+        "service": why.service,
+        "host": why.host,
+        "now": why.now,
+        "with": why.with,
+        "outcome": outcome,
+    })
+}
+
+/// Says which constraint is violated, as a sentence.
+fn violation(why: &WhyNot, violation: &Violation) -> String {
+    let WhyNot { service, host, .. } = why;
+    match violation {
+        Violation::NoBridge => format!("{host} does not carry the network's bridge."),
+        Violation::TooSmall(rejection) => format!(
+            "{}: the smallest instance needs {} {}, {host} has at most {} in one place.",
+            rejection.resource,
+            rejection.needed,
+            rejection.resource.unit(),
+            rejection.allocatable
+        ),
+        Violation::Spread(level) => format!("At most one of {service} may be in one {level}."),
+        Violation::MaxPerHost(most) => format!(
+            "No host may hold more than {most} instances of {service}: the others must have a copy \
+             of everything and carry the demand."
+        ),
+        Violation::Shortage(shortage) => because(shortage),
+    }
 }
 
 /// What other totals differ in.

@@ -12,7 +12,7 @@
 //! the pools goes on to the clients, so each way of the NIC carries the bytes once.
 
 use super::cpu_option::{self, CpuOption};
-use super::{Candidate, Ceiling, EngineLimit, SizingInput, rounded_memory};
+use super::{Candidate, Ceiling, EngineLimit, LimitedResource, SizingInput, rounded_memory};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{GatewayPair, ceil, real};
 use crate::spec::GatewayDemand;
@@ -59,11 +59,9 @@ impl<'a> Range<'a> {
         let all = cpu_option::all(self.input).map(|option| self.ceiling(option).usable.get());
         let available = all.max().unwrap_or(0);
         (needed > available).then(|| EngineLimit {
-            resource: "requests per second of one gateway",
+            limited: LimitedResource::GatewayRequests,
             needed,
             available,
-            unit: "requests/s",
-            remedy: "split the pools behind it over several gateways".to_owned(),
         })
     }
 
@@ -195,6 +193,6 @@ mod tests {
         });
         assert_eq!(exceeded.needed, 90_000_000);
         assert!(exceeded.available > 500_000 && !beyond.is_empty());
-        assert!(exceeded.remedy.contains("several gateways"));
+        assert_eq!(exceeded.limited, LimitedResource::GatewayRequests);
     }
 }

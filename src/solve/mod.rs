@@ -6,9 +6,9 @@
 
 mod cancel;
 mod exact;
-mod explain;
 mod fits;
 mod highs;
+mod infeasible;
 mod lp;
 mod merge;
 mod pack;
@@ -21,10 +21,11 @@ mod values;
 use std::time::Instant;
 
 pub use cancel::{cancel, is_cancelled};
-pub use explain::{
-    Infeasible, More, Rejection, Served, Shortage, explain, rejections, served, totals,
-};
 pub use fits::fits;
+pub use infeasible::{
+    AddedHosts, Infeasible, Rejection, Remedy, Resource, Served, Shortage, Why, diagnose,
+    rejections, served, totals,
+};
 pub use tiers::{Placed, Solution, TierResult, solve};
 
 /// How long the solver may try.

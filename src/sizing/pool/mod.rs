@@ -13,7 +13,7 @@ mod work;
 pub(super) use self::work::Load;
 use super::cpu_option::{self, CpuOption};
 use super::spread::{self, Spread};
-use super::{Candidate, Ceiling, EngineLimit, SizingInput, rounded_memory};
+use super::{Candidate, Ceiling, EngineLimit, LimitedResource, SizingInput, rounded_memory};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{Pool, ceil};
 use crate::spec::WebDemand;
@@ -61,11 +61,9 @@ impl<'a> Range<'a> {
         let served =
             cpu_option::all(self.input).any(|option| self.ceiling(option).usable.get() > 0);
         (!served).then(|| EngineLimit {
-            resource: "requests of one instance in a second",
+            limited: LimitedResource::InstanceRequests,
             needed: 1,
             available: 0,
-            unit: "requests",
-            remedy: "state less CPU time or smaller responses".to_owned(),
         })
     }
 

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 use self::load::{Costs, Load};
 use self::memory::Pool;
-use super::{Candidate, Ceiling, CpuPlacement, EngineLimit, SizingInput};
+use super::{Candidate, Ceiling, CpuPlacement, EngineLimit, LimitedResource, SizingInput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{PrimaryReplica, floor, real};
 use crate::spec::RelationalDemand;
@@ -107,26 +107,19 @@ impl<'a> Range<'a> {
         let largest = self.options().max_by_key(|option| option.ceiling.usable)?;
         let (shards, usable) = (self.shards(), largest.ceiling.usable.get());
         let load = Load::of(self.demand, shards);
-        let split = "split the service into several";
         if load.primary_work(self.costs()) > usable {
             return Some(EngineLimit {
-                resource: "writes of one primary",
+                limited: LimitedResource::PrimaryWrites,
                 needed: load.writes,
                 available: floor(real(usable) / self.costs().write),
-                unit: "transactions/s",
-                remedy: format!(
-                    "raise `shards` if the application can spread its data, or {split}"
-                ),
             });
         }
         let needed = self.options().filter_map(|option| self.copies_for(option, shards)).min()?;
         let available = self.rules.cluster.copies_max.whole();
         (needed > available).then(|| EngineLimit {
-            resource: "copies of one group",
+            limited: LimitedResource::GroupCopies,
             needed,
             available,
-            unit: "copies",
-            remedy: format!("raise `shards` if the application can spread its data, or {split}"),
         })
     }
 

@@ -277,10 +277,10 @@ fn more_writes_than_primaries_take_are_told_by_number() {
         })
     };
     let (told, beyond) = none(&demand(10, 90_000, 10, 100, 2));
-    assert_eq!((told.resource, told.needed), ("writes of one primary", 45_000));
+    assert_eq!((told.limited, told.needed), (LimitedResource::PrimaryWrites, 45_000));
     assert!(told.available < 45_000 && beyond.iter().all(|one| one.layout.groups > 2));
     let (told, beyond) = none(&demand(900_000, 10, 10, 100, 1));
-    assert_eq!((told.resource, told.available), ("copies of one group", 6));
+    assert_eq!((told.limited, told.available), (LimitedResource::GroupCopies, 6));
     assert!(
         told.needed > 6 && beyond.iter().all(|one| u64::from(one.layout.copies) >= told.needed)
     );

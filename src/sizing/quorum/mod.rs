@@ -19,7 +19,7 @@ mod work;
 pub(super) use self::work::Load;
 use super::cpu_option::{self, CpuOption};
 use super::spread::{self, Spread};
-use super::{Candidate, Ceiling, EngineLimit, SizingInput};
+use super::{Candidate, Ceiling, EngineLimit, LimitedResource, SizingInput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::Quorum;
 use crate::spec::{self, SearchDemand};
@@ -83,11 +83,9 @@ impl<'a> Range<'a> {
     /// Fewer copies than outlive a loss.
     pub(super) fn exceeded(&self) -> Option<EngineLimit> {
         (self.demand.copies < self.copies).then(|| EngineLimit {
-            resource: "copies of each shard",
+            limited: LimitedResource::ShardCopies,
             needed: self.copies.into(),
             available: self.demand.copies.into(),
-            unit: "copies",
-            remedy: format!("ask for copies: {}, or survive: none", self.copies),
         })
     }
 
@@ -348,7 +346,7 @@ mod tests {
         let input = (Engine::Elasticsearch, one.clone());
         let exceeded = trial::with(input.clone(), &host(), 3, |input| input.exceeded()).unwrap();
         assert_eq!((exceeded.needed, exceeded.available), (2, 1));
-        assert_eq!(exceeded.remedy, "ask for copies: 2, or survive: none");
+        assert_eq!(exceeded.limited, LimitedResource::ShardCopies);
         assert_eq!(trial::with(input.clone(), &host(), 3, |input| input.full()), []);
         assert!(!trial::with(input, &host(), 3, |input| input.unconstrained()).is_empty());
         let free = found(one, &Policy::nothing(), 1);

@@ -23,7 +23,7 @@ mod work;
 use std::collections::BTreeMap;
 
 use self::parts::Parts;
-use super::{Candidate, Ceiling, CpuPlacement, EngineLimit, SizingInput};
+use super::{Candidate, Ceiling, CpuPlacement, EngineLimit, LimitedResource, SizingInput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{Profile, Sharded, ceil, real};
 use crate::spec::{Persistence, ShardedDemand};
@@ -85,11 +85,9 @@ impl<'a> Range<'a> {
         let needed = fewest.saturating_mul(self.copies.into());
         let available = self.rules.cluster.processes_max.whole();
         (needed > available).then(|| EngineLimit {
-            resource: "processes of one cluster",
+            limited: LimitedResource::ClusterProcesses,
             needed,
             available,
-            unit: "processes",
-            remedy: "split it into several services".to_owned(),
         })
     }
 

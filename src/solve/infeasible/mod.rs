@@ -1,20 +1,23 @@
-//! No plan: what was asked, what is there, by how much, what would help.
+//! No plan: what falls short, by how much and why. The words are in `report`.
 //!
 //! First what can be counted without a solver, since it is proved by counting:
 //!
 //! | file | counts |
 //! | --- | --- |
+//! | `shortage.rs` | nothing: what falls short, as data |
 //! | `domains.rs` | failure domains that quorums and spreads need |
 //! | `totals.rs` | cores, memory, disk, addresses, bandwidth of all hosts |
-//! | `fit.rs` | places that the smallest instance of each part fits into |
+//! | `fit.rs` | NUMA nodes and pools that the smallest instance of each part fits into |
 //! | `elastic.rs` | else: the least excess of one family of rules, solved |
 
 mod domains;
 mod elastic;
 mod fit;
+mod shortage;
 mod totals;
 
 pub use self::fit::rejections;
+pub use self::shortage::{Remedy, Resource, Shortage, Why};
 use super::{Limits, solve};
 use crate::model::{Part, Problem};
 
@@ -31,13 +34,13 @@ pub struct Infeasible {
     pub rejections: Vec<Rejection>,
     /// What the hosts could serve, each service's share rounded down.
     pub served: Vec<Served>,
-    /// Hosts that would make it fit, each entry alone, the least cost first.
-    pub would_fit: Vec<More>,
+    /// Hosts that would make it feasible, each entry alone, the least cost first.
+    pub would_fit: Vec<AddedHosts>,
 }
 
 /// More hosts of a kind that is there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct More {
+pub struct AddedHosts {
     /// A host of that kind.
     pub like: String,
     /// How many more.
@@ -46,30 +49,7 @@ pub struct More {
     pub cost: u64,
 }
 
-/// One thing that there is too little of.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{resource}: needs {needed} {unit}, has {available}, short by {short_by}")]
-pub struct Shortage {
-    /// What: `cores`.
-    pub resource: String,
-    /// Of whom, where the numbers do not stand in [`Shortage::because`]:
-    /// `all hosts`.
-    pub of: Option<&'static str>,
-    /// The least that would do.
-    pub needed: u64,
-    /// What there is.
-    pub available: u64,
-    /// The difference.
-    pub short_by: u64,
-    /// Unit of the three.
-    pub unit: String,
-    /// A sentence that says why.
-    pub because: String,
-    /// What would help.
-    pub hint: String,
-}
-
-/// Why an instance cannot stand on a host: the two numbers.
+/// Why a host cannot take an instance: the two numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The host.
@@ -77,13 +57,11 @@ pub struct Rejection {
     /// The service, or the entry of fixed machines.
     pub service: String,
     /// What is too little.
-    pub resource: &'static str,
+    pub resource: Resource,
     /// What the smallest instance needs of one NUMA node or pool.
     pub needed: u64,
     /// The most that one NUMA node or pool of the host has for instances.
     pub allocatable: u64,
-    /// Unit of both.
-    pub unit: &'static str,
 }
 
 /// The part of a service's demand that could be served.
@@ -97,13 +75,13 @@ pub struct Served {
     pub demand_per_s: u64,
 }
 
-/// Says what falls short for `problem`, which has no plan. `partial` is the same
+/// Finds what falls short for `problem`, which has no plan. `partial` is the same
 /// problem with layouts that serve a part of the demand as well.
 #[must_use]
-pub fn explain(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasible {
+pub fn diagnose(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasible {
     let mut shortages = Vec::new();
     if problem.hosts.is_empty() {
-        shortages.push(no_hosts());
+        shortages.push(no_bridge());
     } else {
         shortages.extend(domains::short(problem));
         shortages.extend(fit::short(problem));
@@ -115,7 +93,7 @@ pub fn explain(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasi
         shortages.extend(elastic::short(problem, limits).unwrap_or_default());
     }
     if shortages.is_empty() {
-        shortages.push(together());
+        shortages.push(combination());
     }
     Infeasible {
         shortages,
@@ -125,34 +103,15 @@ pub fn explain(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasi
     }
 }
 
-fn no_hosts() -> Shortage {
-    Shortage {
-        resource: "hosts that carry the network".to_owned(),
-        of: None,
-        needed: 1,
-        available: 0,
-        short_by: 1,
-        unit: "hosts".to_owned(),
-        because: "Because no host has the bridge of the network, nothing can be placed.".to_owned(),
-        hint: "add a host that has the bridge, or list the bridge under `bridges:` of those that \
-               have it"
-            .to_owned(),
-    }
+const fn no_bridge() -> Shortage {
+    let (why, remedy) = (Why::NoBridge, Remedy::BridgedHost);
+    Shortage { resource: Resource::Hosts, needed: 1, available: 0, why, remedy }
 }
 
-/// Every count would do alone, but no placement keeps all rules at once.
-fn together() -> Shortage {
-    Shortage {
-        resource: "hosts that can keep all rules at once".to_owned(),
-        of: None,
-        needed: 1,
-        available: 0,
-        short_by: 1,
-        unit: "hosts".to_owned(),
-        because: "Each resource would do alone, but no placement keeps all rules at once."
-            .to_owned(),
-        hint: "add a host in a failure domain of its own".to_owned(),
-    }
+/// Every count suffices alone, but no placement satisfies all constraints at once.
+const fn combination() -> Shortage {
+    let (why, remedy) = (Why::Combination, Remedy::AnotherDomain);
+    Shortage { resource: Resource::Hosts, needed: 1, available: 0, why, remedy }
 }
 
 /// Resources of all hosts that the smallest layouts of all parts exceed.

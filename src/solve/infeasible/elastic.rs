@@ -6,18 +6,17 @@
 
 use super::super::highs::{Answer, Effort, minimise};
 use super::super::{Deadline, Limits};
-use super::Shortage;
+use super::{Remedy, Resource, Shortage, Why};
 use crate::model::{Elastic, Model, Problem, Slack, Sum, Var, bound_row};
-use crate::units::counted;
 
 /// Families of rules, in the order in which a shortage is looked for.
-const FAMILIES: [(Elastic, &str, &str); 6] = [
-    (Elastic { cores: true, ..NONE }, "cores", "cores"),
-    (Elastic { memory: true, ..NONE }, "memory", "MiB"),
-    (Elastic { addresses: true, ..NONE }, "addresses", "addresses"),
-    (Elastic { disk: true, ..NONE }, "disk", "MiB"),
-    (Elastic { iops: true, ..NONE }, "I/O operations", "IOPS"),
-    (Elastic { bandwidth: true, ..NONE }, "bandwidth", "Mbit/s"),
+const FAMILIES: [(Elastic, Resource); 6] = [
+    (Elastic { cores: true, ..NONE }, Resource::Cores),
+    (Elastic { memory: true, ..NONE }, Resource::Memory),
+    (Elastic { addresses: true, ..NONE }, Resource::Addresses),
+    (Elastic { disk: true, ..NONE }, Resource::Disk),
+    (Elastic { iops: true, ..NONE }, Resource::Iops),
+    (Elastic { bandwidth: true, ..NONE }, Resource::Bandwidth),
 ];
 
 const NONE: Elastic = Elastic {
@@ -35,7 +34,7 @@ const ALL: Elastic =
 /// What falls short; `None` if the solver has no answer in time.
 pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>> {
     let deadline = Deadline::new(limits);
-    for elastic in FAMILIES.map(|(family, _, _)| family).into_iter().chain([ALL]) {
+    for elastic in FAMILIES.map(|(family, _)| family).into_iter().chain([ALL]) {
         let found = least(problem, elastic, &deadline)?;
         if !found.is_empty() {
             return Some(found);
@@ -51,7 +50,7 @@ fn least(problem: &Problem, elastic: Elastic, deadline: &Deadline) -> Option<Vec
         model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
     }
     let mut found = Vec::new();
-    for (family, resource, unit) in FAMILIES {
+    for (family, resource) in FAMILIES {
         let of_family = |(short, _): &&(Slack, Var)| belongs(short, family);
         let slacks = model.variables.slacks.iter().filter(of_family);
         let sum: Sum = slacks.map(|(_, var)| (1, *var)).collect();
@@ -64,7 +63,7 @@ fn least(problem: &Problem, elastic: Elastic, deadline: &Deadline) -> Option<Vec
                 let value = sum.value(&values);
                 model.program.rows.push(bound_row(sum, value));
                 let by = u64::try_from(value).ok().filter(|by| *by > 0);
-                found.extend(by.map(|by| shortage(resource, unit, by)));
+                found.extend(by.map(|by| shortage(resource, by)));
             }
             Ok(Answer::Infeasible) => return Some(Vec::new()),
             Ok(Answer::Nothing) | Err(_) => return None,
@@ -84,23 +83,13 @@ const fn belongs(short: &Slack, family: Elastic) -> bool {
     }
 }
 
-fn shortage(resource: &str, unit: &str, by: u64) -> Shortage {
-    let more = match unit {
-        "cores" => counted(by, "core"),
-        unit => format!("{by} {unit}"),
-    };
+/// That much more of a resource would do, where an instance can still be placed.
+const fn shortage(resource: Resource, by: u64) -> Shortage {
     Shortage {
-        resource: format!("{resource} in the right places"),
-        of: None,
+        resource,
         needed: by,
         available: 0,
-        short_by: by,
-        unit: unit.to_owned(),
-        because: format!(
-            "Because an instance never leaves its NUMA node and copies stand max_per_domain, what is left \
-             over in one place does not help in another; {more} more in the right places \
-             would do."
-        ),
-        hint: "add a host, or take instances away from the fullest ones".to_owned(),
+        why: Why::Fragmentation,
+        remedy: Remedy::AnotherHost,
     }
 }

@@ -1,16 +1,21 @@
 //! Which hosts can take the smallest instance of each part when they are empty.
 
-use super::{Rejection, Shortage};
+use super::{Rejection, Remedy, Resource, Shortage, Why};
 use crate::model::{CandidateHost, Part, Problem, Shape};
 use crate::units::PerSecond;
 
 /// Parts that fit nowhere.
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
-    let is_homeless = |part: &&Part| {
+    let is_unplaceable = |part: &&Part| {
         let fits = |shape: &Shape| (0..problem.hosts.len()).any(|at| fits(problem, at, *shape));
         !part.shapes.is_empty() && !part.shapes.iter().any(fits)
     };
-    problem.parts.iter().filter(is_homeless).filter_map(|part| homeless(problem, part)).collect()
+    problem
+        .parts
+        .iter()
+        .filter(is_unplaceable)
+        .filter_map(|part| unplaceable(problem, part))
+        .collect()
 }
 
 /// The hosts that cannot take the smallest instance of a part even if they are
@@ -22,10 +27,10 @@ pub fn rejections(problem: &Problem) -> Vec<Rejection> {
         let Some(shape) = smallest(part) else { continue };
         for (at, host) in problem.hosts.iter().enumerate() {
             let lacks = needs(problem, at, shape).into_iter().zip(largest(host));
-            for ((resource, unit, needed), allocatable) in lacks {
+            for ((resource, needed), allocatable) in lacks {
                 if needed > allocatable {
                     let (host, service) = (host.host.name.to_string(), part.name.clone());
-                    found.push(Rejection { host, service, resource, needed, allocatable, unit });
+                    found.push(Rejection { host, service, resource, needed, allocatable });
                 }
             }
         }
@@ -53,12 +58,12 @@ fn fits(problem: &Problem, at: usize, shape: Shape) -> bool {
 }
 
 /// What an instance needs of one NUMA node and one pool of a host.
-fn needs(problem: &Problem, at: usize, shape: Shape) -> [(&'static str, &'static str, u64); 4] {
+fn needs(problem: &Problem, at: usize, shape: Shape) -> [(Resource, u64); 4] {
     [
-        ("cores", "cores", problem.cores(at, shape)),
-        ("memory", "MiB", shape.memory_mib),
-        ("disk", "MiB", shape.disk_mib),
-        ("I/O operations", "IOPS", shape.iops_per_s),
+        (Resource::Cores, problem.cores(at, shape)),
+        (Resource::Memory, shape.memory_mib),
+        (Resource::Disk, shape.disk_mib),
+        (Resource::Iops, shape.iops_per_s),
     ]
 }
 
@@ -79,31 +84,20 @@ fn fastest(host: &CandidateHost) -> u64 {
     pools.max().unwrap_or(u64::MAX)
 }
 
-fn homeless(problem: &Problem, part: &Part) -> Option<Shortage> {
+fn unplaceable(problem: &Problem, part: &Part) -> Option<Shortage> {
     let shape = smallest(part)?;
     // The host that comes nearest in the first resource that is too little there.
     let lacks = problem.hosts.iter().enumerate().filter_map(|(at, host)| {
         let mut pairs = needs(problem, at, shape).into_iter().zip(largest(host)).enumerate();
-        pairs.find(|(_, ((_, _, needed), has))| needed > has)
+        pairs.find(|(_, ((_, needed), has))| needed > has)
     });
-    let nearest = lacks.max_by_key(|(order, ((_, _, needed), has))| {
+    let nearest = lacks.max_by_key(|(order, ((_, needed), has))| {
         (*order, std::cmp::Reverse(needed.saturating_sub(*has)))
     });
-    let name = &part.name;
-    let (order, ((resource, unit, needed), available)) =
-        nearest.unwrap_or((0, (("NUMA nodes", "NUMA nodes", 1), 0)));
-    let place = if order >= 2 { "pool" } else { "NUMA node" };
-    Some(Shortage {
-        resource: format!("{resource} of one {place} for {name}"),
-        of: None,
-        needed,
-        available,
-        short_by: needed.saturating_sub(available),
-        unit: unit.to_owned(),
-        because: format!(
-            "Because all of an instance stands on one NUMA node and in one pool, and none is large \
-             enough for the smallest one of {name}, it cannot be placed."
-        ),
-        hint: format!("add a host with a larger {place}, or make the instances of {name} smaller"),
-    })
+    let (resource, needed, available) = match nearest {
+        Some((_, ((resource, needed), has))) => (resource, needed, has),
+        None => (Resource::NumaNodes, 1, 0),
+    };
+    let why = Why::Indivisible { service: part.name.clone() };
+    Some(Shortage { resource, needed, available, why, remedy: Remedy::LargerHost })
 }

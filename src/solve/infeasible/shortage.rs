@@ -1,0 +1,165 @@
+//! What falls short, as data: the words are the report's.
+
+use crate::sizing::LimitedResource;
+use crate::spec::Cluster;
+use crate::topology::Level;
+
+/// One thing that there is too little of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{resource}: needs {needed} {}, has {available}, short by {}", .resource.unit(), self.short_by())]
+pub struct Shortage {
+    /// What there is too little of.
+    pub resource: Resource,
+    /// The least that would do, in the resource's unit.
+    pub needed: u64,
+    /// What there is.
+    pub available: u64,
+    /// Why that much is needed.
+    pub why: Why,
+    /// What would help.
+    pub remedy: Remedy,
+}
+
+impl Shortage {
+    /// Returns how much is missing.
+    #[must_use]
+    pub const fn short_by(&self) -> u64 {
+        self.needed.saturating_sub(self.available)
+    }
+}
+
+/// Something that a plan needs of the hosts, the network or an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Whole cores.
+    Cores,
+    /// Memory for VMs.
+    Memory,
+    /// Space in pools.
+    Disk,
+    /// I/O operations of pools.
+    Iops,
+    /// Bandwidth of hosts.
+    Bandwidth,
+    /// Addresses of the network.
+    Addresses,
+    /// Hosts.
+    Hosts,
+    /// NUMA nodes.
+    NumaNodes,
+    /// Failure domains of a level.
+    FailureDomains(Level),
+    /// What an engine limits by itself.
+    Engine(LimitedResource),
+}
+
+impl Resource {
+    /// Returns its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cores => "cores",
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Iops => "I/O operations",
+            Self::Bandwidth => "bandwidth",
+            Self::Addresses => "addresses",
+            Self::Hosts => "hosts",
+            Self::NumaNodes => "NUMA nodes",
+            Self::FailureDomains(_) => "failure domains",
+            Self::Engine(limited) => limited.as_str(),
+        }
+    }
+
+    /// Returns the unit that it is counted in.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Memory | Self::Disk => "MiB",
+            Self::Iops => "IOPS",
+            Self::Bandwidth => "Mbit/s",
+            Self::FailureDomains(Level::Host) => "hosts",
+            Self::FailureDomains(Level::Rack) => "racks",
+            Self::FailureDomains(Level::Site) => "sites",
+            Self::Engine(limited) => limited.unit(),
+            Self::Cores | Self::Addresses | Self::Hosts | Self::NumaNodes => self.as_str(),
+        }
+    }
+}
+
+impl std::fmt::Display for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a resource does not suffice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// No host has the bridge of the network.
+    NoBridge,
+    /// All hosts together have less than the smallest layouts need.
+    Total {
+        /// Memory that is there, but behind pages of a size that no plan can use.
+        unusable_mib: u64,
+    },
+    /// The loss of one failure domain would leave no majority of the voters.
+    Majority {
+        /// The service.
+        service: String,
+        /// Its voters.
+        voters: u64,
+        /// Its kind of cluster.
+        cluster: Cluster,
+    },
+    /// The loss of one failure domain would leave too few instances.
+    Survival {
+        /// The service.
+        service: String,
+    },
+    /// Fixed machines go to failure domains of their own.
+    Spread {
+        /// Their entry.
+        service: String,
+    },
+    /// No NUMA node or pool holds even the smallest instance.
+    Indivisible {
+        /// The service, or the entry of fixed machines.
+        service: String,
+    },
+    /// All totals suffice, but not as hosts and NUMA nodes divide them.
+    Fragmentation,
+    /// Each resource suffices alone, but not all constraints at once.
+    Combination,
+    /// The engine allows no layout that is large enough.
+    EngineLimit {
+        /// The service.
+        service: String,
+    },
+}
+
+/// What would help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// A host that has the bridge.
+    BridgedHost,
+    /// More hosts, at least that many, of the kind that has most of the resource.
+    Hosts {
+        /// How many; 0 where no host has any of the resource.
+        count: u64,
+        /// A host of that kind.
+        like: Option<String>,
+    },
+    /// A wider range of addresses.
+    Addresses,
+    /// More failure domains.
+    FailureDomains,
+    /// A host with a larger NUMA node or pool.
+    LargerHost,
+    /// One more host, or a better balance of those there are.
+    AnotherHost,
+    /// One more failure domain.
+    AnotherDomain,
+    /// Less demand on the engine, or more services that share it.
+    LessDemand,
+}

@@ -1,0 +1,116 @@
+//! Resources of all hosts against the least that any layouts need of them. What
+//! falls short here falls short however instances are placed.
+
+use super::{Remedy, Resource, Shortage, Why};
+use crate::model::{CandidateHost, Part, Problem, Shape};
+use crate::sizing::Candidate;
+
+/// A resource that is summed over all hosts.
+struct Total {
+    resource: Resource,
+    /// What one instance of a shape takes, at the least on any host.
+    need: fn(&Problem, Shape) -> u64,
+    /// What a host has for instances; `None` for no limit.
+    has: fn(&CandidateHost) -> Option<u64>,
+}
+
+const TOTALS: [Total; 5] = [
+    Total {
+        resource: Resource::Cores,
+        need: least_cores,
+        has: |host| Some(host.numa.iter().map(|numa| numa.cores).sum()),
+    },
+    Total {
+        resource: Resource::Memory,
+        need: |_, shape| shape.memory_mib,
+        has: |host| Some(host.numa.iter().map(|numa| numa.memory_mib).sum()),
+    },
+    Total {
+        resource: Resource::Disk,
+        need: |_, shape| shape.disk_mib,
+        has: |host| Some(host.pools.iter().map(|(_, space)| *space).sum()),
+    },
+    Total {
+        resource: Resource::Iops,
+        need: |_, shape| shape.iops_per_s,
+        has: |host| host.pools.iter().map(|(pool, _)| Some(pool.iops_per_s?.get())).sum(),
+    },
+    Total {
+        resource: Resource::Bandwidth,
+        need: |_, shape| shape.bits_per_s.div_ceil(1_000_000),
+        has: |host| host.host.network_bits_per_s.map(|bits| bits.get() / 1_000_000),
+    },
+];
+
+pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
+    let mut found: Vec<Shortage> =
+        TOTALS.iter().filter_map(|total| exceeded(problem, total)).collect();
+    let needed = least(problem, |_, _| 1);
+    found.extend(problem.addresses.filter(|available| needed > *available).map(|available| {
+        Shortage {
+            resource: Resource::Addresses,
+            needed,
+            available,
+            why: Why::Total { unusable_mib: 0 },
+            remedy: Remedy::Addresses,
+        }
+    }));
+    found
+}
+
+fn exceeded(problem: &Problem, total: &Total) -> Option<Shortage> {
+    let has: Option<Vec<u64>> = problem.hosts.iter().map(total.has).collect();
+    let available = has?.into_iter().fold(0, u64::saturating_add);
+    let needed = least(problem, total.need);
+    let short_by = needed.checked_sub(available).filter(|short| *short > 0)?;
+    let unusable_mib = match total.resource {
+        Resource::Memory => unusable_memory(problem),
+        _ => 0,
+    };
+    Some(Shortage {
+        resource: total.resource,
+        needed,
+        available,
+        why: Why::Total { unusable_mib },
+        remedy: more_hosts(problem, total, short_by),
+    })
+}
+
+/// The fewest hosts, of the kind that has most of a resource, that have what is missing.
+fn more_hosts(problem: &Problem, total: &Total, short_by: u64) -> Remedy {
+    let largest = problem
+        .hosts
+        .iter()
+        .filter_map(|host| Some(((total.has)(host)?, &host.host.name)))
+        .filter(|(has, _)| *has > 0)
+        .max_by(|(a, first), (b, second)| a.cmp(b).then_with(|| second.cmp(first)));
+    match largest {
+        Some((has, name)) => {
+            Remedy::Hosts { count: short_by.div_ceil(has), like: Some(name.to_string()) }
+        }
+        None => Remedy::Hosts { count: 0, like: None },
+    }
+}
+
+/// The least of a resource that the layouts of all parts need together.
+fn least(problem: &Problem, need: fn(&Problem, Shape) -> u64) -> u64 {
+    let all = |part: &Part, candidate: &Candidate| {
+        let of = |shape: &Shape| {
+            need(problem, *shape).saturating_mul(Part::count(candidate, *shape).into())
+        };
+        part.shapes.iter().map(of).fold(0, u64::saturating_add)
+    };
+    let of = |part: &Part| part.candidates.iter().map(|c| all(part, c)).min().unwrap_or(0);
+    problem.parts.iter().map(of).fold(0, u64::saturating_add)
+}
+
+fn least_cores(problem: &Problem, shape: Shape) -> u64 {
+    (0..problem.hosts.len()).map(|host| problem.cores(host, shape)).min().unwrap_or(0)
+}
+
+/// MiB of memory that are there, but behind pages of a size that no plan uses.
+fn unusable_memory(problem: &Problem) -> u64 {
+    let all = problem.hosts.iter().flat_map(|host| &host.numa);
+    let lost = all.map(|numa| numa.node.allocatable_memory().get().saturating_sub(numa.memory_mib));
+    lost.fold(0, u64::saturating_add)
+}
