@@ -132,7 +132,7 @@ proptest! {
         let stay = |plan| Moves::new(&first, plan).stay;
         prop_assert!(stay(&kept) >= stay(&free), "{} < {}", stay(&kept), stay(&free));
         // What the solver says is what the names say.
-        if let Some(moves) = tier(&kept, "instances that do not stay") {
+        if let Some(moves) = tier(&kept, "instances moved off their host") {
             let prior = u64::try_from(first.instances.len()).unwrap();
             prop_assert!(stay(&kept) + moves == prior, "{} + {moves} > {prior}", stay(&kept));
         }
@@ -149,7 +149,7 @@ fn whoever_does_not_mind_moves_has_no_objective_for_them() {
     let mut spec = spec(hosts, Policy::surviving(Level::Host), &[(Engine::Redis, 20)], 1);
     let profiles = Profiles::builtin().unwrap();
     let (first, _) = make(&spec, &profiles, &Limits::default()).unwrap();
-    let moves = "instances that do not stay";
+    let moves = "instances moved off their host";
     assert_eq!(tier(&first, moves), None);
     assert_eq!(tier(&plan(&spec, Some(&first)).unwrap(), moves), Some(0));
     spec.policy.objective = vec![Objective::Unmet, Objective::Cost];
@@ -211,14 +211,14 @@ fn a_host_that_is_replaced_takes_over_what_stood_on_the_old_one() {
     objectives, in this order:
       unmet demand                             0/s      the best there is, proved
       cost of used hosts                       30       the best there is, proved
-      instances that do not stay               4        the best there is, proved
-      instances that leave their NUMA node     0        the best there is, proved
-      services that are split anew             0        the best there is, proved
+      instances moved off their host           4        the best there is, proved
+      instances moved off their NUMA node      0        the best there is, proved
+      services whose layout changes            0        the best there is, proved
       cores                                    10       the best there is, proved
       memory                                   9.2 GiB  the best there is, proved
       cores on the busiest host                4        the best there is, proved
       leading instances in one failure domain  1        the best there is, proved
-      leading instances that change            0        the best there is, proved
+      leading instances moved                  0        the best there is, proved
 
     against the prior plan: 4 instances stay, 3 move, 2 change their size, 1 is new, 1 goes
       ~ cache-2  h2 -> h9

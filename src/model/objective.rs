@@ -39,14 +39,14 @@ impl Goal {
         match self {
             Self::Unmet => "unmet demand",
             Self::Cost => "cost of used hosts",
-            Self::Moves => "instances that do not stay",
-            Self::NumaMoves => "instances that leave their NUMA node",
-            Self::Layouts => "services that are split anew",
+            Self::Moves => "instances moved off their host",
+            Self::NumaMoves => "instances moved off their NUMA node",
+            Self::Layouts => "services whose layout changes",
             Self::Cores => "cores",
             Self::Memory => "memory",
             Self::BusiestHost => "cores on the busiest host",
             Self::MostLeaders => "leading instances in one failure domain",
-            Self::LeaderMoves => "leading instances that change",
+            Self::LeaderMoves => "leading instances moved",
         }
     }
 

@@ -91,15 +91,15 @@ pub enum SolveError {
         message: String,
     },
     /// The time limit came before any solution.
-    #[error("no plan was found in {seconds} seconds, nor was it shown that there is none")]
+    #[error("time limit of {seconds} s reached: no feasible plan found, infeasibility not proven")]
     Limit {
         /// The limit.
         seconds: String,
     },
     /// The user ended the search before any solution.
-    #[error("no plan was found before the search was ended, nor was it shown that there is none")]
+    #[error("search cancelled: no feasible plan found, infeasibility not proven")]
     Cancelled,
-    /// No assignment keeps all rules.
-    #[error("no assignment keeps all rules")]
+    /// No assignment satisfies all constraints.
+    #[error("no assignment satisfies all constraints")]
     Infeasible,
 }
