@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hostsplit::deploy::{
-    Event, ImageError, ImageStore, Observer, Patience, Site, connect, execute, gaps, observe,
+    Context, Event, ImageError, ImageStore, Observer, Patience, connect, execute, gaps, observe,
     preflight, walk,
 };
 use hostsplit::graph::decide;
@@ -147,17 +147,17 @@ fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> usize {
     let clock = world.clock();
     let patience = Patience::default();
     let secrets = Secrets::default();
-    let site =
-        Site { plan, hosts: &hosts, clock: &clock, images: &Disk, patience, secrets: &secrets };
-    let seen = observe(&site, &unreachable);
+    let context =
+        Context { plan, hosts: &hosts, clock: &clock, images: &Disk, patience, secrets: &secrets };
+    let seen = observe(&context, &unreachable);
     part("look", &begun);
     let begun = Instant::now();
     let actions = decide(plan, &seen);
-    let problems = preflight(plan, &seen, &actions, &Disk);
-    assert!(problems.is_empty(), "{problems:?}");
+    let obstacles = preflight(plan, &seen, &actions, &Disk);
+    assert!(obstacles.is_empty(), "{obstacles:?}");
     part("decide", &begun);
     let begun = Instant::now();
-    let work = |vertex: &_| execute(&site, &actions, vertex, &Nobody);
+    let work = |vertex: &_| execute(&context, &actions, vertex, &Nobody);
     let end = walk(&actions, 4, &work, Some(&journal), &Nobody, &clock);
     part("walk", &begun);
     assert!(end.failures.is_empty() && end.skipped == 0, "{:?}", end.failures);

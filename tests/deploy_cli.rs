@@ -134,14 +134,14 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     /etc/redis/redis.conf of cache-0 on h1: a secret differs
 
     h1
-      -/+ root cache-0        made from another plan
-      -/+ seed cache-0        made from another plan
-      -/+ domain cache-0      made from another plan
-      ~   running cache-0     what it needs is changed
-      ~   ready cache-0       what it needs is changed
-      ~   configured cache-0  what it needs is changed
+      -/+ root cache-0        digest differs from the plan
+      -/+ seed cache-0        digest differs from the plan
+      -/+ domain cache-0      digest differs from the plan
+      ~   running cache-0     a dependency changes
+      ~   ready cache-0       a dependency changes
+      ~   configured cache-0  a dependency changes
     clusters
-      ~   cluster cache       what it needs is changed
+      ~   cluster cache       a dependency changes
 
     Plan: 0 to create, 4 to update, 3 to replace, 0 to delete.
     ---

@@ -9,11 +9,11 @@ use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::run::{self, Manner};
 use crate::cli::session::{Hosts, Session, parse_duration};
 use crate::cli::ui::{self, Format};
-use crate::deploy::{Problem, Sight, TextChange, assume, gaps, preflight, text_changes};
+use crate::deploy::{DiffContext, Obstacle, TextChange, assume, gaps, preflight, text_changes};
 use crate::graph::{Actions, decide};
 use crate::plan::Plan;
 use crate::report::changes::{Shown, changes_json, changes_text};
-use crate::report::deploy::{problems_json, problems_text};
+use crate::report::deploy::{obstacles_json, obstacles_text};
 use crate::report::graph::{actions_json, actions_text, closing_line};
 use crate::secret::Make;
 use crate::state::store::Lock;
@@ -105,11 +105,11 @@ pub fn run(args: Args) -> Outcome {
         ui::say(&format!("resuming: {text}"));
     }
     let hosts = session.connect()?;
-    let asleep = session.find_secrets(&hosts, Make::Kept)?;
-    let (_, actions, problems) = look(&session, &hosts);
-    refuse(&problems, "obstacle", "nothing was changed")?;
+    let asleep = session.find_secrets(&hosts, Make::Stored)?;
+    let (_, actions, obstacles) = look(&session, &hosts);
+    refuse(&obstacles, "obstacle", "nothing was changed")?;
     if actions.counts().changes() == 0 {
-        session.keep_secrets(&lock)?;
+        session.store_secrets(&lock)?;
         match args.format {
             Format::Text => ui::data("nothing to do: everything is as planned\n")?,
             Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
@@ -123,7 +123,7 @@ pub fn run(args: Args) -> Outcome {
     }
     run::confirm("Do this?", args.yes)?;
     let actions = if asleep { wake(&mut session, &hosts, &lock)? } else { actions };
-    session.keep_secrets(&lock)?;
+    session.store_secrets(&lock)?;
     session.store.save_plan(session.text.as_bytes())?;
     let parallel = args.parallel.into();
     let manner = Manner { command: "deploy", parallel, format: args.format };
@@ -135,37 +135,42 @@ pub fn run(args: Args) -> Outcome {
 /// Asks guests that are off for secrets, and looks again.
 fn wake(session: &mut Session, hosts: &Hosts, lock: &Lock) -> Result<Actions, CliError> {
     session.wake_for_secrets(hosts, lock)?;
-    let (_, actions, problems) = look(session, hosts);
-    refuse(&problems, "obstacle", "guests were started to ask them, nothing else was changed")?;
+    let (_, actions, obstacles) = look(session, hosts);
+    refuse(&obstacles, "obstacle", "guests were started to ask them, nothing else was changed")?;
     Ok(actions)
 }
 
-fn look(session: &Session, hosts: &Hosts) -> (World, Actions, Vec<Problem>) {
+fn look(session: &Session, hosts: &Hosts) -> (World, Actions, Vec<Obstacle>) {
     let world = session.observe(hosts);
     let actions = decide(&session.plan, &world);
-    let problems = preflight(&session.plan, &world, &actions, session.images());
-    (world, actions, problems)
+    let obstacles = preflight(&session.plan, &world, &actions, session.images());
+    (world, actions, obstacles)
 }
 
-fn refuse(problems: &[Problem], noun: &str, meaning: &str) -> Result<(), CliError> {
-    if problems.is_empty() {
+fn refuse(obstacles: &[Obstacle], noun: &str, meaning: &str) -> Result<(), CliError> {
+    if obstacles.is_empty() {
         return Ok(());
     }
-    let count = problems.len();
+    let count = obstacles.len();
     let plural = if count == 1 { "" } else { "s" };
-    let text = problems_text(problems);
+    let text = obstacles_text(obstacles);
     Err(CliError::new(format!("{count} {noun}{plural}; {meaning}:\n{text}")))
 }
 
 /// Says what would be done on the hosts as they are.
 fn dry(session: &mut Session, prior: Option<&Plan>, args: &Args) -> Outcome {
     let hosts = session.connect_to_look()?;
-    session.look_for_secrets(&hosts, Make::Unkept);
-    let (world, actions, problems) = look(session, &hosts);
-    let site = session.site(&hosts);
-    let sight =
-        Sight { plan: &session.plan, world: &world, actions: &actions, prior, site: Some(&site) };
-    show(&actions, &text_changes(&sight), &problems, args)
+    session.look_for_secrets(&hosts, Make::Ephemeral);
+    let (world, actions, obstacles) = look(session, &hosts);
+    let context = session.context(&hosts);
+    let sight = DiffContext {
+        plan: &session.plan,
+        world: &world,
+        actions: &actions,
+        prior,
+        context: Some(&context),
+    };
+    show(&actions, &text_changes(&sight), &obstacles, args)
 }
 
 /// Says what would be done if the hosts held the plan that was deployed last.
@@ -179,11 +184,12 @@ fn offline(session: &Session, prior: Option<&Plan>, args: &Args) -> Outcome {
     });
     let world = assume(&session.plan, prior);
     let actions = decide(&session.plan, &world);
-    let sight = Sight { plan: &session.plan, world: &world, actions: &actions, prior, site: None };
+    let sight =
+        DiffContext { plan: &session.plan, world: &world, actions: &actions, prior, context: None };
     show(&actions, &text_changes(&sight), &[], args)
 }
 
-fn show(actions: &Actions, changes: &[TextChange], problems: &[Problem], args: &Args) -> Outcome {
+fn show(actions: &Actions, changes: &[TextChange], obstacles: &[Obstacle], args: &Args) -> Outcome {
     let shown = args.diff.into();
     match args.format {
         Format::Text => {
@@ -193,11 +199,11 @@ fn show(actions: &Actions, changes: &[TextChange], problems: &[Problem], args: &
             let mut value = actions_json(actions);
             if let Some(object) = value.as_object_mut() {
                 object.insert("diffs".to_owned(), changes_json(changes, shown));
-                object.insert("problems".to_owned(), json!(problems_json(problems)));
+                object.insert("obstacles".to_owned(), json!(obstacles_json(obstacles)));
             }
             ui::data(&format!("{value:#}\n"))?;
         }
     }
-    refuse(problems, "obstacle", "a deploy would change nothing")?;
+    refuse(obstacles, "obstacle", "a deploy would change nothing")?;
     Ok(if actions.counts().changes() == 0 { exit::DONE } else { exit::CHANGES })
 }

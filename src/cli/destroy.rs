@@ -14,7 +14,7 @@ use crate::ids::HostName;
 use crate::plan::Plan;
 use crate::report::graph::{actions_json, actions_text, closing_line};
 use crate::report::secrets::{forgotten_json, forgotten_lines};
-use crate::secret::Keep;
+use crate::secret::SecretStore;
 use crate::state::world::{Seen, World};
 
 /// Removes the deployment's VMs, their volumes, and image files nobody else uses.
@@ -67,15 +67,15 @@ pub fn run(args: Args) -> Outcome {
     if everywhere {
         session.store.forget_plan()?;
     }
-    secrets(session.keep(), data && everywhere, format)?;
+    secrets(session.secret_store(), data && everywhere, format)?;
     say_unreachable(&hosts)
 }
 
 /// Secrets go with the last of what they guard; files that we did not make stay.
-fn secrets(keep: &Keep, nothing_left: bool, format: Format) -> Result<(), CliError> {
-    let directory = keep.directory();
+fn secrets(store: &SecretStore, nothing_left: bool, format: Format) -> Result<(), CliError> {
+    let directory = store.directory();
     if nothing_left {
-        let forgotten = keep.forget()?;
+        let forgotten = store.forget()?;
         return match format {
             Format::Json => ui::data(&format!("{}\n", forgotten_json(&forgotten))),
             Format::Text => {
@@ -84,7 +84,7 @@ fn secrets(keep: &Keep, nothing_left: bool, format: Format) -> Result<(), CliErr
             }
         };
     }
-    if keep.is_empty()? {
+    if store.is_empty()? {
         return Ok(());
     }
     let place = directory.display();

@@ -62,7 +62,7 @@ pub fn run(args: Args) -> Outcome {
         assume(&session.plan, session.prior().as_ref())
     } else {
         let hosts = session.connect_to_look()?;
-        session.look_for_secrets(&hosts, Make::Unkept);
+        session.look_for_secrets(&hosts, Make::Ephemeral);
         session.observe(&hosts)
     };
     let actions = decide(&session.plan, &world);

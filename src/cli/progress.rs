@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::cli::ui::{self, Format};
-use crate::deploy::{Event, Happening, Observer};
+use crate::deploy::{Event, EventKind, Observer};
 use crate::graph::{Action, Actions};
 use crate::ids::HostName;
 use crate::report::deploy::{event_json, event_line};
@@ -110,18 +110,18 @@ impl Bars {
 impl Observer for Bars {
     fn on(&self, event: &Event) {
         let Some(bar) = self.bars.get(&event.host) else { return };
-        match &event.what {
-            Happening::NotNeeded | Happening::Skipped => {}
-            Happening::Started(_) => bar.show(event, ""),
-            Happening::Progress { done, total } => {
+        match &event.kind {
+            EventKind::NotNeeded | EventKind::Skipped => {}
+            EventKind::Started(_) => bar.show(event, ""),
+            EventKind::Progress { done, total } => {
                 bar.show(event, &format!(", {} of {} MiB", done >> 20, total >> 20));
             }
-            Happening::Note(text) => {
+            EventKind::Note(text) => {
                 // A line above the bars; a terminal that is gone needs none.
                 let _ = self.all.println(format!("{}: {text}", event.vertex));
             }
-            Happening::Finished => bar.finish(event),
-            Happening::Failed { cause } => {
+            EventKind::Finished => bar.finish(event),
+            EventKind::Failed { cause } => {
                 let _ = self.all.println(format!("{} failed: {cause}", event.vertex));
             }
         }

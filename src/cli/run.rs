@@ -63,13 +63,13 @@ pub fn run(
         hostsplit: env!("CARGO_PKG_VERSION").to_owned(),
         actions: actions.counts().changes(),
     })?;
-    let site = session.site(hosts);
+    let context = session.context(hosts);
     let observer = progress::observer(manner.format, actions);
     let begun = session.took();
     let outcome = walk(
         actions,
         manner.parallel,
-        &|vertex| execute(&site, actions, vertex, observer.as_ref()),
+        &|vertex| execute(&context, actions, vertex, observer.as_ref()),
         Some(&journal),
         observer.as_ref(),
         session.clock(),

@@ -3,8 +3,8 @@
 
 use super::assumed;
 use super::files;
-use super::secrets::hide;
-use super::{Site, assumed::boot_paths};
+use super::redact::redact;
+use super::{Context, assumed::boot_paths};
 use crate::engine::Guests;
 use crate::graph::{Action, Actions, ImagePart, Step, Vertex, is_as_planned, owned_domain};
 use crate::guest::GuestFile;
@@ -31,7 +31,7 @@ pub struct TextChange {
 
 /// What a look at the texts can go by.
 #[derive(Clone, Copy)]
-pub struct Sight<'a> {
+pub struct DiffContext<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// The hosts as they were seen, or assumed.
@@ -41,26 +41,26 @@ pub struct Sight<'a> {
     /// The plan that was deployed last, if it is known.
     pub prior: Option<&'a Plan>,
     /// The hosts, where guests may be asked for their files.
-    pub site: Option<&'a Site<'a>>,
+    pub context: Option<&'a Context<'a>>,
 }
 
 /// All texts that would change, instance by instance in the plan's order. Texts
 /// that nobody can render are left out: they are gaps of the plan.
 #[must_use]
-pub fn text_changes(sight: &Sight<'_>) -> Vec<TextChange> {
-    let instances = sight.plan.instances.iter();
-    instances.flat_map(|instance| of_instance(sight, instance)).collect()
+pub fn text_changes(diff: &DiffContext<'_>) -> Vec<TextChange> {
+    let instances = diff.plan.instances.iter();
+    instances.flat_map(|instance| of_instance(diff, instance)).collect()
 }
 
-fn of_instance(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
-    let step = |vertex: Vertex| sight.actions.step(&vertex).filter(|step| changes(step));
+fn of_instance(diff: &DiffContext<'_>, instance: &Instance) -> Vec<TextChange> {
+    let step = |vertex: Vertex| diff.actions.step(&vertex).filter(|step| changes(step));
     let mut found = Vec::new();
     if step(Vertex::Domain(instance.name.clone())).is_some() {
-        found.extend(domain(sight, instance));
-        found.extend(seed(sight, instance));
+        found.extend(domain(diff, instance));
+        found.extend(seed(diff, instance));
     }
     if step(Vertex::Configured(instance.name.clone())).is_some() {
-        found.extend(configuration(sight, instance));
+        found.extend(configuration(diff, instance));
     }
     found
 }
@@ -69,22 +69,22 @@ const fn changes(step: &Step) -> bool {
     matches!(step.action, Action::Create | Action::Update | Action::Replace)
 }
 
-fn domain(sight: &Sight<'_>, instance: &Instance) -> Option<TextChange> {
-    let planned = render::domain_xml(sight.plan, instance, &paths(sight, instance)).ok()?;
-    let view = sight.world.view(&instance.host);
-    let found = view.and_then(|view| owned_domain(sight.plan, view, instance));
+fn domain(diff: &DiffContext<'_>, instance: &Instance) -> Option<TextChange> {
+    let planned = render::domain_xml(diff.plan, instance, &paths(diff, instance)).ok()?;
+    let view = diff.world.view(&instance.host);
+    let found = view.and_then(|view| owned_domain(diff.plan, view, instance));
     let found = found.map(|domain| domain.xml.as_str()).filter(|xml| !xml.is_empty());
     let (after, before) = comparable(&planned, found);
     change(instance, format!("domain {}", instance.domain), before, after)
 }
 
 /// Where kernel and initial RAM disk lie, or will.
-fn paths(sight: &Sight<'_>, instance: &Instance) -> DiskPaths {
-    let assumed = boot_paths(sight.plan, instance);
+fn paths(diff: &DiffContext<'_>, instance: &Instance) -> DiskPaths {
+    let assumed = boot_paths(diff.plan, instance);
     let path = |part: ImagePart, assumed: Option<String>| {
         let pool = &instance.root.as_ref()?.pool;
-        let name = part.volume(part.file(sight.plan.image.as_ref()?)?);
-        let view = sight.world.view(&instance.host)?;
+        let name = part.volume(part.file(diff.plan.image.as_ref()?)?);
+        let view = diff.world.view(&instance.host)?;
         let there = view.volume(pool, &name).map(|seen| seen.path.clone());
         let known = view.report.pools.iter().find(|one| one.name == *pool);
         there.or_else(|| Some(assumed::path(&known?.path, &name))).or(assumed)
@@ -94,17 +94,17 @@ fn paths(sight: &Sight<'_>, instance: &Instance) -> DiskPaths {
 }
 
 /// The instance as it was planned when its domain was made, if that is known.
-fn made_from<'a>(sight: &Sight<'a>, instance: &Instance) -> Option<(&'a Plan, &'a Instance)> {
-    let (prior, view) = (sight.prior?, sight.world.view(&instance.host)?);
+fn made_from<'a>(diff: &DiffContext<'a>, instance: &Instance) -> Option<(&'a Plan, &'a Instance)> {
+    let (prior, view) = (diff.prior?, diff.world.view(&instance.host)?);
     let old = prior.instance(&instance.name)?;
-    let domain = owned_domain(sight.plan, view, instance)?;
+    let domain = owned_domain(diff.plan, view, instance)?;
     is_as_planned(prior, old, domain).then_some((prior, old))
 }
 
-fn seed(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
-    let Ok(after) = render::seed_files(sight.plan, instance) else { return Vec::new() };
+fn seed(diff: &DiffContext<'_>, instance: &Instance) -> Vec<TextChange> {
+    let Ok(after) = render::seed_files(diff.plan, instance) else { return Vec::new() };
     let before =
-        made_from(sight, instance).and_then(|(prior, old)| render::seed_files(prior, old).ok());
+        made_from(diff, instance).and_then(|(prior, old)| render::seed_files(prior, old).ok());
     let files = [
         ("user-data", before.as_ref().map(|seed| &seed.user_data), after.user_data),
         ("network-config", before.as_ref().map(|seed| &seed.network_config), after.network_config),
@@ -116,12 +116,12 @@ fn seed(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
     changes.collect()
 }
 
-fn configuration(sight: &Sight<'_>, instance: &Instance) -> Vec<TextChange> {
-    let old = made_from(sight, instance).and_then(|(prior, old)| rendered(prior, old));
-    let after = rendered(sight.plan, instance).unwrap_or_default();
+fn configuration(diff: &DiffContext<'_>, instance: &Instance) -> Vec<TextChange> {
+    let old = made_from(diff, instance).and_then(|(prior, old)| rendered(prior, old));
+    let after = rendered(diff.plan, instance).unwrap_or_default();
     let changes = after.into_iter().filter_map(|file| {
         let known = old.iter().flatten().find(|known| known.path == file.path);
-        let before = read(sight, instance, &file.path).or_else(|| Some(known?.text.clone()));
+        let before = read(diff, instance, &file.path).or_else(|| Some(known?.text.clone()));
         change(instance, format!("{} of {}", file.path, instance.name), before, file.text)
     });
     changes.collect()
@@ -134,10 +134,10 @@ fn rendered(plan: &Plan, instance: &Instance) -> Option<Vec<GuestFile>> {
 }
 
 /// A file as the guest has it; only guests that are ready are asked.
-fn read(sight: &Sight<'_>, instance: &Instance, path: &str) -> Option<String> {
-    let is_ready = sight.world.guests.get(&instance.name).is_some_and(|guest| guest.ready);
-    let site = sight.site.filter(|_| is_ready)?;
-    site.guest(&instance.name).ok()?.read_file(path).ok()?
+fn read(diff: &DiffContext<'_>, instance: &Instance, path: &str) -> Option<String> {
+    let is_ready = diff.world.guests.get(&instance.name).is_some_and(|guest| guest.ready);
+    let context = diff.context.filter(|_| is_ready)?;
+    context.guest(&instance.name).ok()?.read_file(path).ok()?
 }
 
 /// A change, unless nothing changes.
@@ -151,7 +151,7 @@ fn change(
         return None;
     }
     let host = instance.host.clone();
-    let (old, new) = (before.as_deref().map(hide), hide(&after));
+    let (old, new) = (before.as_deref().map(redact), redact(&after));
     let secret = old.as_ref().is_some_and(|old| old.secrets != new.secrets);
     let before = old.map(|old| old.text);
     Some(TextChange { host, name, before, after: new.text, secret })

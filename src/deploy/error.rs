@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ImageError, Usurped};
+use super::{AddressConflict, ImageError};
 use crate::engine::EngineError;
 use crate::guest::GuestError;
 use crate::hypervisor::{ErrorKind, HypervisorError};
@@ -49,9 +49,9 @@ pub enum StepError {
     },
     /// A cluster cannot be formed, and other machines answer at its addresses.
     #[error("{}; {error}", listed(found))]
-    Usurped {
-        /// The addresses.
-        found: Vec<Usurped>,
+    AddressConflict {
+        /// The conflicts.
+        found: Vec<AddressConflict>,
         /// What the engine says.
         error: EngineError,
     },
@@ -63,13 +63,13 @@ pub enum StepError {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// The thread that did the work broke: a mistake of this program.
-    #[error("work on it broke; this is a mistake in hostsplit")]
-    Broken,
+    /// The thread that did the work panicked: a bug of this program.
+    #[error("internal error: worker panicked; please report this")]
+    Panicked,
 }
 
-fn listed(usurped: &[Usurped]) -> String {
-    usurped.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn listed(conflicts: &[AddressConflict]) -> String {
+    conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl StepError {
@@ -116,11 +116,13 @@ impl StepError {
                 "look at its network on the console (virsh console); a guest may have given up an \
                  address that another machine has"
             }
-            (Self::Usurped { .. }, _) => {
+            (Self::AddressConflict { .. }, _) => {
                 "another machine has the address: take it from that machine, or leave it out of \
-                 the spec's `network.addresses` and plan anew"
+                 the spec's `network.addresses` and plan again"
             }
-            (Self::Image(_), _) => "check the files of the image, or write the spec's digests anew",
+            (Self::Image(_), _) => {
+                "check the files of the image, or update the digests in the spec"
+            }
             _ => return None,
         })
     }

@@ -1,5 +1,5 @@
-//! What happens during a walk, as it happens. Whoever wants it, observes;
-//! nothing here is printed.
+//! What happens during a walk, as it happens, for an [`Observer`]; nothing here is
+//! printed.
 
 use crate::graph::{Step, Vertex};
 use crate::ids::HostName;
@@ -12,12 +12,12 @@ pub struct Event {
     /// Where; `None` for clusters.
     pub host: Option<HostName>,
     /// What happened.
-    pub what: Happening,
+    pub kind: EventKind,
 }
 
 /// What happens to a vertex.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum EventKind {
     /// It is as planned already.
     NotNeeded,
     /// Work on it began.

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use super::address_conflicts::address_conflicts;
 use super::files::files;
-use super::neighbours::usurped;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
-use super::{Event, Happening, Observer, Site, StepError};
+use super::{Context, Event, EventKind, Observer, StepError};
 use crate::engine::{Change, Guests, engine_of};
 use crate::graph::{Action, Actions, Object, Unwanted, Vertex};
 use crate::hypervisor::clock::{Pauses, Poll};
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// # Errors
 /// The first thing that failed, with its host and object.
 pub fn execute(
-    site: &Site<'_>,
+    context: &Context<'_>,
     actions: &Actions,
     vertex: &Vertex,
     observer: &dyn Observer,
@@ -34,73 +34,73 @@ pub fn execute(
     let host = actions.graph().host(vertex).cloned();
     let note = |text: String| {
         let (vertex, host) = (vertex.clone(), host.clone());
-        observer.on(&Event { vertex, host, what: Happening::Note(text) });
+        observer.on(&Event { vertex, host, kind: EventKind::Note(text) });
     };
     let replace = actions.step(vertex).is_some_and(|step| step.action == Action::Replace);
     match vertex {
         Vertex::Unwanted { host, .. } => match actions.unwanted(vertex) {
-            Some(unwanted) => remove(site, site.host(host)?, unwanted, &note),
+            Some(unwanted) => remove(context, context.host(host)?, unwanted, &note),
             None => Err(StepError::NotInPlan(vertex.to_string())),
         },
         Vertex::ImageFile { host, pool, part } => {
-            upload_image(site, vertex, (host, pool), *part, observer)
+            upload_image(context, vertex, (host, pool), *part, observer)
         }
         Vertex::Root(name) => {
-            let instance = site.instance(name)?;
+            let instance = context.instance(name)?;
             if replace {
-                retire(site, instance)?;
+                retire(context, instance)?;
             }
-            make_root(site, instance)
+            make_root(context, instance)
         }
-        Vertex::Data(name) => make_data(site, site.instance(name)?),
-        Vertex::Seed(name) => make_seed(site, site.instance(name)?),
-        Vertex::Domain(name) => define(site, site.instance(name)?),
-        Vertex::Running(name) => start(site, site.instance(name)?),
+        Vertex::Data(name) => make_data(context, context.instance(name)?),
+        Vertex::Seed(name) => make_seed(context, context.instance(name)?),
+        Vertex::Domain(name) => define(context, context.instance(name)?),
+        Vertex::Running(name) => start(context, context.instance(name)?),
         Vertex::Ready(name) => {
-            let guest = site.guest(name)?;
-            guest.wait_until_answering(site.patience.boot)?;
-            let warnings = guest.wait_for_first_boot(site.patience.boot)?;
+            let guest = context.guest(name)?;
+            guest.wait_until_answering(context.patience.boot)?;
+            let warnings = guest.wait_for_first_boot(context.patience.boot)?;
             warnings.into_iter().for_each(note);
-            match site.instance(name)?.address {
+            match context.instance(name)?.address {
                 Some(planned) => Ok(guest.wait_for_address(planned)?),
                 None => Ok(()),
             }
         }
-        Vertex::Configured(name) => configure(site, site.instance(name)?, &note),
-        Vertex::Cluster(name) => form(site, name, &note),
+        Vertex::Configured(name) => configure(context, context.instance(name)?, &note),
+        Vertex::Cluster(name) => form(context, name, &note),
     }
 }
 
 /// Forms a cluster. One that does not form may have met machines that are none of
 /// ours.
-fn form(site: &Site<'_>, name: &ServiceName, note: &dyn Fn(String)) -> Result<(), StepError> {
-    let service = service(site, name)?;
-    let change = engine_of(service)?.form(site, service, site.plan).map_err(|error| {
-        let own = site.plan.members(&service.name);
-        match usurped(site, own) {
+fn form(context: &Context<'_>, name: &ServiceName, note: &dyn Fn(String)) -> Result<(), StepError> {
+    let service = service(context, name)?;
+    let change = engine_of(service)?.form(context, service, context.plan).map_err(|error| {
+        let own = context.plan.members(&service.name);
+        match address_conflicts(context, own) {
             none if none.is_empty() => StepError::from(error),
-            found => StepError::Usurped { found, error },
+            found => StepError::AddressConflict { found, error },
         }
     })?;
-    tell(change, note);
+    note_change(change, note);
     Ok(())
 }
 
-fn tell(change: Change, note: &dyn Fn(String)) {
+fn note_change(change: Change, note: &dyn Fn(String)) {
     match change {
         Change::Made(what) => note(what),
         Change::NotNeeded => {}
     }
 }
 
-fn service<'a>(site: &Site<'a>, name: &ServiceName) -> Result<&'a ServicePlan, StepError> {
-    site.plan.service(name).ok_or_else(|| StepError::NotInPlan(format!("service {name}")))
+fn service<'a>(context: &Context<'a>, name: &ServiceName) -> Result<&'a ServicePlan, StepError> {
+    context.plan.service(name).ok_or_else(|| StepError::NotInPlan(format!("service {name}")))
 }
 
 /// Takes something away. A domain is forgotten last: until then its tag says
 /// whose the volumes are.
 fn remove(
-    site: &Site<'_>,
+    context: &Context<'_>,
     host: &dyn Hypervisor,
     unwanted: &Unwanted,
     note: &dyn Fn(String),
@@ -108,7 +108,7 @@ fn remove(
     match &unwanted.what {
         Object::Volume { pool, name } => delete(host, pool, name),
         Object::Domain(domain) => {
-            power_down(site, host, domain)?;
+            power_down(context, host, domain)?;
             for (pool, name) in &unwanted.volumes {
                 delete(host, pool, name)?;
             }
@@ -121,14 +121,14 @@ fn remove(
 }
 
 /// Takes the domain of an older plan away; its data stays.
-fn retire(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
-    let host = site.host(&instance.host)?;
+fn retire(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
+    let host = context.host(&instance.host)?;
     let domains = host.domains()?;
     let old = domains
         .iter()
-        .find(|domain| domain.uuid == instance.uuid && is_ours(domain, &site.plan.name));
+        .find(|domain| domain.uuid == instance.uuid && is_ours(domain, &context.plan.name));
     let Some(old) = old else { return Ok(()) };
-    power_down(site, host, &old.name)?;
+    power_down(context, host, &old.name)?;
     undefine(host, &old.name)
 }
 
@@ -140,12 +140,13 @@ fn undefine(host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
 }
 
 /// Shuts a domain down, politely for a while, then by its power.
-fn power_down(site: &Site<'_>, host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
+fn power_down(context: &Context<'_>, host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
     if !is_active(host, domain)? {
         return Ok(());
     }
     // A guest without ACPI or agent refuses; then only the power is left.
-    if host.shutdown(domain).is_ok() && goes_off(site, host, domain, site.patience.shutdown)? {
+    if host.shutdown(domain).is_ok() && goes_off(context, host, domain, context.patience.shutdown)?
+    {
         return Ok(());
     }
     if let Err(error) = host.power_off(domain)
@@ -153,19 +154,19 @@ fn power_down(site: &Site<'_>, host: &dyn Hypervisor, domain: &str) -> Result<()
     {
         return Err(error.into());
     }
-    if goes_off(site, host, domain, POWER_OFF)? {
+    if goes_off(context, host, domain, POWER_OFF)? {
         return Ok(());
     }
     Err(StepError::StillRunning { domain: domain.to_owned(), waited: POWER_OFF })
 }
 
 fn goes_off(
-    site: &Site<'_>,
+    context: &Context<'_>,
     host: &dyn Hypervisor,
     domain: &str,
     patience: Duration,
 ) -> Result<bool, StepError> {
-    let mut poll = Poll::new(site.clock, patience, Pauses::every(PAUSE));
+    let mut poll = Poll::new(context.clock, patience, Pauses::every(PAUSE));
     while is_active(host, domain)? {
         if !poll.pause() {
             return Ok(false);
@@ -181,20 +182,20 @@ fn is_active(host: &dyn Hypervisor, domain: &str) -> Result<bool, StepError> {
     }
 }
 
-fn define(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
-    let host = site.host(&instance.host)?;
-    let paths = boot_paths(site, host, instance)?;
-    Ok(host.define(&render::domain_xml(site.plan, instance, &paths)?)?)
+fn define(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
+    let host = context.host(&instance.host)?;
+    let paths = boot_paths(context, host, instance)?;
+    Ok(host.define(&render::domain_xml(context.plan, instance, &paths)?)?)
 }
 
 /// Where the host keeps kernel and initial RAM disk.
 fn boot_paths(
-    site: &Site<'_>,
+    context: &Context<'_>,
     host: &dyn Hypervisor,
     instance: &Instance,
 ) -> Result<DiskPaths, StepError> {
     use crate::graph::ImagePart;
-    let Some(image) = site.plan.image.as_ref().filter(|image| image.kernel.is_some()) else {
+    let Some(image) = context.plan.image.as_ref().filter(|image| image.kernel.is_some()) else {
         return Ok(DiskPaths::default());
     };
     let Some(pool) = instance.root.as_ref().map(|root| &root.pool) else {
@@ -214,18 +215,22 @@ fn boot_paths(
     Ok(DiskPaths { kernel: path(ImagePart::Kernel)?, initrd: path(ImagePart::Initrd)? })
 }
 
-fn start(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
-    let host = site.host(&instance.host)?;
+fn start(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
+    let host = context.host(&instance.host)?;
     match host.start(&instance.domain) {
         Err(error) if !is_active(host, &instance.domain)? => Err(error.into()),
         _ => Ok(()),
     }
 }
 
-fn configure(site: &Site<'_>, instance: &Instance, note: &dyn Fn(String)) -> Result<(), StepError> {
-    let service = service(site, &instance.service)?;
-    let files = files(site, service, instance)?;
-    let change = engine_of(service)?.configure(site, service, instance, &files)?;
-    tell(change, note);
+fn configure(
+    context: &Context<'_>,
+    instance: &Instance,
+    note: &dyn Fn(String),
+) -> Result<(), StepError> {
+    let service = service(context, &instance.service)?;
+    let files = files(context, service, instance)?;
+    let change = engine_of(service)?.configure(context, service, instance, &files)?;
+    note_change(change, note);
     Ok(())
 }

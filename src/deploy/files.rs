@@ -1,6 +1,6 @@
 //! The files that an instance's engine reads, rendered.
 
-use super::{Site, StepError};
+use super::{Context, StepError};
 use crate::engine::EngineError;
 use crate::guest::GuestFile;
 use crate::plan::{Instance, ServicePlan};
@@ -12,7 +12,7 @@ use crate::software::Software;
 /// # Errors
 /// An engine that cannot be set up; secrets that nobody made yet.
 pub(super) fn files(
-    site: &Site<'_>,
+    context: &Context<'_>,
     service: &ServicePlan,
     instance: &Instance,
 ) -> Result<Vec<GuestFile>, StepError> {
@@ -29,7 +29,7 @@ pub(super) fn files(
     };
     let mut files = Vec::new();
     if service.access.tls {
-        let identity = site.secrets.identities.get(&instance.name);
+        let identity = context.secrets.identities.get(&instance.name);
         let identity = identity.ok_or_else(|| missing("certificate"))?;
         let tls = &software.tls;
         files.push(closed(tls.authority, identity.authority.clone()));
@@ -37,7 +37,7 @@ pub(super) fn files(
         files.push(closed(tls.key, identity.key.expose().to_owned()));
     }
     if service.access.password.is_some() {
-        let credentials = site.secrets.credentials.get(&service.name);
+        let credentials = context.secrets.credentials.get(&service.name);
         let credentials = credentials.ok_or_else(|| missing("password"))?;
         files.push(closed(software.secrets, render::redis_secrets(credentials)?));
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::files;
-use super::{Obstacle, Problem, StepError};
+use super::{Obstacle, ObstacleKind, StepError};
 use crate::engine::engine_of;
 use crate::plan::{Instance, Plan, Role};
 use crate::render::{self, DiskPaths};
@@ -24,9 +24,9 @@ pub struct Gap {
 
 /// Everything that a plan lacks; an empty list means that it can be deployed.
 #[must_use]
-pub fn gaps(plan: &Plan) -> Vec<Problem> {
-    let problem = |gap| Problem { host: None, obstacle: Obstacle::Gap(gap) };
-    of_plan(plan).into_iter().map(problem).collect()
+pub fn gaps(plan: &Plan) -> Vec<Obstacle> {
+    let obstacle = |gap| Obstacle { host: None, kind: ObstacleKind::Gap(gap) };
+    of_plan(plan).into_iter().map(obstacle).collect()
 }
 
 fn of_plan(plan: &Plan) -> Vec<Gap> {

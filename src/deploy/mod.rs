@@ -2,39 +2,45 @@
 //! what cannot end well before anything is touched ([`preflight`]), then walks
 //! the graph ([`walk`]) and carries out vertex by vertex ([`execute`]).
 //!
-//! What it does it tells as [`Event`]s; it never prints.
+//! A run that was interrupted is resumed without any state of its own. Names, UUIDs
+//! and MAC addresses follow from the plan; a domain carries the digest of what it was
+//! made from, and is defined only after its volumes were finished; an image file is
+//! complete once its marker lies beside it. So the next run finds by looking what is
+//! done, makes again what cannot be trusted, and never makes a data volume twice.
+//! Every function of [`execute`] may therefore be repeated, after a lost answer as
+//! after a killed run. The journal is for people. `docs/resume.md` says why.
+//!
+//! What happens is reported as [`Event`]s; nothing is printed here.
 
+mod address_conflicts;
 mod assumed;
 mod changes;
+mod context;
 mod error;
 mod event;
 mod execute;
 mod files;
 mod gaps;
 mod images;
-mod neighbours;
 mod observe;
+mod passwords;
 mod preflight;
-mod recover;
-mod secrets;
-mod site;
+mod redact;
 mod verify;
 mod volumes;
-mod wake;
 mod walk;
 
+pub use self::address_conflicts::AddressConflict;
 pub use self::assumed::assume;
-pub use self::changes::{Sight, TextChange, text_changes};
+pub use self::changes::{DiffContext, TextChange, text_changes};
+pub use self::context::{Context, Patience};
 pub use self::error::StepError;
-pub use self::event::{Event, Happening, Observer};
+pub use self::event::{Event, EventKind, Observer};
 pub use self::execute::execute;
 pub use self::gaps::{Gap, gaps};
 pub use self::images::{ImageError, ImageStore, LocalImages};
-pub use self::neighbours::Usurped;
 pub use self::observe::{connect, observe, observe_hosts};
-pub use self::preflight::{Obstacle, Problem, preflight};
-pub use self::recover::{Fate, Recovery, Sleeper, recover};
-pub use self::site::{Patience, Site};
+pub use self::passwords::{PoweredOff, Recovery, RecoveryOutcome, recover, wake_and_recover};
+pub use self::preflight::{Obstacle, ObstacleKind, preflight};
 pub use self::verify::{LoadFound, Verification, verify};
-pub use self::wake::wake_and_recover;
-pub use self::walk::{Failure, Outcome, walk};
+pub use self::walk::{Failure, WalkOutcome, walk};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Site;
+use super::Context;
 use crate::engine::{EngineError, Guests, engine_of};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::guest::GuestError;
@@ -50,17 +50,20 @@ fn unreachable(host: &HostName, message: &str) -> HypervisorError {
 }
 
 /// Looks at every connected host, and at no guest.
-pub fn observe_hosts(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
+pub fn observe_hosts(
+    context: &Context<'_>,
+    unreachable: &BTreeMap<HostName, HypervisorError>,
+) -> World {
     let mut world = World::default();
     for (name, error) in unreachable {
         world.hosts.insert(name.clone(), Seen::Unreachable(error.clone()));
     }
-    let hosts: Vec<_> = site.hosts.iter().collect();
+    let hosts: Vec<_> = context.hosts.iter().collect();
     let seen = on_each(
         &hosts,
         |(name, _)| *name,
         |(name, host)| {
-            let seen = match look(site.plan, host.as_ref()) {
+            let seen = match look(context.plan, host.as_ref()) {
                 Ok(view) => Seen::Reached(Box::new(view)),
                 Err(error) => Seen::Unreachable(error),
             };
@@ -73,13 +76,15 @@ pub fn observe_hosts(site: &Site<'_>, unreachable: &BTreeMap<HostName, Hyperviso
 
 /// Looks at every connected host, then asks the guests of ours that run as
 /// planned, then the clusters whose running guests are all ready.
-pub fn observe(site: &Site<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
-    let mut world = observe_hosts(site, unreachable);
-    let running = site.plan.instances.iter().filter(|one| runs_as_planned(site.plan, &world, one));
+pub fn observe(context: &Context<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
+    let mut world = observe_hosts(context, unreachable);
+    let running =
+        context.plan.instances.iter().filter(|one| runs_as_planned(context.plan, &world, one));
     let running: Vec<&Instance> = running.collect();
-    let guests = on_each(&running, |instance| &instance.host, |instance| glance(site, instance));
+    let guests =
+        on_each(&running, |instance| &instance.host, |instance| probe_guest(context, instance));
     world.guests.extend(guests);
-    ask_clusters(site, &mut world);
+    ask_clusters(context, &mut world);
     world
 }
 
@@ -107,8 +112,8 @@ fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {
     domain.is_some_and(|domain| domain.active && is_as_planned(plan, instance, domain))
 }
 
-fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {
-    let guest = site.guest(&instance.name);
+fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, GuestView) {
+    let guest = context.guest(&instance.name);
     let booted = guest.and_then(|guest| Ok((guest.has_booted()?, guest)));
     let denied = matches!(&booted, Err(EngineError::Guest(GuestError::Hypervisor(error))) if error.kind == ErrorKind::Denied);
     let ready = booted.is_ok_and(|(booted, guest)| {
@@ -121,18 +126,18 @@ fn glance(site: &Site<'_>, instance: &Instance) -> (InstanceName, GuestView) {
 
 /// Asks each cluster whose running guests are all ready. An instance counts as
 /// configured where nothing differs.
-fn ask_clusters(site: &Site<'_>, world: &mut World) {
-    let plan = site.plan;
+fn ask_clusters(context: &Context<'_>, world: &mut World) {
+    let plan = context.plan;
     let is_ready = |service: &&ServicePlan| {
         let mut guests =
             plan.members(&service.name).filter_map(|one| world.guests.get(&one.name)).peekable();
         guests.peek().is_some() && guests.all(|guest| guest.ready)
     };
-    let ready: Vec<&ServicePlan> = site.plan.services.iter().filter(is_ready).collect();
+    let ready: Vec<&ServicePlan> = context.plan.services.iter().filter(is_ready).collect();
     let answers = on_each(
         &ready,
         |service| &service.name,
-        |service| engine_of(service).and_then(|one| one.check(site, service, site.plan)),
+        |service| engine_of(service).and_then(|one| one.check(context, service, context.plan)),
     );
     for (service, answer) in ready.into_iter().zip(answers) {
         let Ok(differences) = answer else { continue };

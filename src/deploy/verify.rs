@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{panic, thread};
 
-use super::Site;
-use super::neighbours::{Usurped, usurped};
+use super::Context;
+use super::address_conflicts::{AddressConflict, address_conflicts};
 use super::observe::observe;
 use crate::engine::load::Verdict;
 use crate::engine::{Bound, Difference, EngineError, Fact, Guests, Load, Probe, engine_of};
@@ -75,38 +75,43 @@ impl Verification {
 /// `unreachable` are the hosts that gave no connection. With `load`, a short load
 /// then goes through each service that is as planned.
 pub fn verify(
-    site: &Site<'_>,
+    context: &Context<'_>,
     unreachable: &BTreeMap<HostName, HypervisorError>,
     load: bool,
 ) -> Verification {
     let mut found = Verification::default();
     // Guests take their time to answer, so all of it is asked at once.
-    let (world, mut guests, usurped, probes) = thread::scope(|scope| {
-        let probes = scope.spawn(|| probe(site));
-        let world = observe(site, unreachable);
-        let guests = guests(site, &world);
-        let usurped = usurped(site, running(site.plan, &world));
-        (world, guests, usurped, probes.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+    let (world, mut guests, conflicts, probes) = thread::scope(|scope| {
+        let probes = scope.spawn(|| probe(context));
+        let world = observe(context, unreachable);
+        let guests = guests(context, &world);
+        let conflicts = address_conflicts(context, running(context.plan, &world));
+        (
+            world,
+            guests,
+            conflicts,
+            probes.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),
+        )
     });
     let world = &world;
-    for instance in &site.plan.instances {
+    for instance in &context.plan.instances {
         let mut compare = Comparison { instance, found: &mut found };
         match world.hosts.get(&instance.host) {
-            Some(Seen::Reached(view)) => match owned_domain(site.plan, view, instance) {
+            Some(Seen::Reached(view)) => match owned_domain(context.plan, view, instance) {
                 Some(domain) => {
-                    compare.domain(site.plan, domain);
+                    compare.domain(context.plan, domain);
                     if let Some(facts) = guests.remove(&instance.name) {
-                        compare.guest(facts, l3_to_see(site.plan, instance));
+                        compare.guest(facts, l3_to_see(context.plan, instance));
                     }
-                    compare.address(&usurped);
+                    compare.address(&conflicts);
                 }
                 None => compare.same(Fact::Domain, &"defined", &"missing"),
             },
             _ => compare.same(Fact::Host, &"reachable", &"unreachable"),
         }
     }
-    for (service, probes) in site.plan.services.iter().zip(probes) {
-        of_service(site, world, service, &mut found);
+    for (service, probes) in context.plan.services.iter().zip(probes) {
+        of_service(context, world, service, &mut found);
         let name = || service.name.clone();
         match probes {
             Ok(probes) => found.probes.extend(probes.into_iter().map(|probe| (name(), probe))),
@@ -114,22 +119,23 @@ pub fn verify(
         }
     }
     if load {
-        press(site, &mut found);
+        press(context, &mut found);
     }
     found
 }
 
 /// Puts a load on each service whose groups all took a value, one after the
 /// other: together they would measure each other.
-fn press(site: &Site<'_>, found: &mut Verification) {
-    for service in &site.plan.services {
+fn press(context: &Context<'_>, found: &mut Verification) {
+    for service in &context.plan.services {
         let mut own = found.probes.iter().filter(|(name, _)| *name == service.name).peekable();
         if own.peek().is_none() || own.any(|(_, probe)| probe.failure.is_some()) {
             continue;
         }
-        let emulated = is_emulated(site.plan, service);
+        let emulated = is_emulated(context.plan, service);
         let bound = if emulated { Bound::EMULATED } else { Bound::REAL };
-        let loads = engine_of(service).and_then(|one| one.load(site, service, site.plan, bound));
+        let loads =
+            engine_of(service).and_then(|one| one.load(context, service, context.plan, bound));
         match loads {
             Ok(loads) => found.loads.extend(loads.into_iter().map(|load| {
                 let pinned = !found
@@ -154,9 +160,9 @@ fn is_emulated(plan: &Plan, service: &ServicePlan) -> bool {
 }
 
 /// Writes and reads through every group of every service.
-fn probe(site: &Site<'_>) -> Vec<Result<Vec<Probe>, EngineError>> {
-    let services = site.plan.services.iter();
-    services.map(|one| engine_of(one)?.probe(site, one, site.plan)).collect()
+fn probe(context: &Context<'_>) -> Vec<Result<Vec<Probe>, EngineError>> {
+    let services = context.plan.services.iter();
+    services.map(|one| engine_of(one)?.probe(context, one, context.plan)).collect()
 }
 
 /// Instances whose domains run.
@@ -169,10 +175,13 @@ fn running<'a>(plan: &'a Plan, world: &World) -> impl Iterator<Item = &'a Instan
 }
 
 /// Asks all guests that run, at the same time, what they see of their machines.
-fn guests(site: &Site<'_>, world: &World) -> BTreeMap<InstanceName, Result<Facts, EngineError>> {
-    let running: Vec<&Instance> = running(site.plan, world).collect();
+fn guests(
+    context: &Context<'_>,
+    world: &World,
+) -> BTreeMap<InstanceName, Result<Facts, EngineError>> {
+    let running: Vec<&Instance> = running(context.plan, world).collect();
     let ask = |instance: &&Instance| {
-        let facts = site.guest(&instance.name).and_then(|guest| Ok(guest.facts()?));
+        let facts = context.guest(&instance.name).and_then(|guest| Ok(guest.facts()?));
         (instance.name.clone(), facts)
     };
     on_each(&running, |instance| &instance.host, ask).into_iter().collect()
@@ -228,11 +237,11 @@ impl Comparison<'_> {
     }
 
     /// Whether it is the one who answers at its address.
-    fn address(&mut self, usurped: &[Usurped]) {
+    fn address(&mut self, conflicts: &[AddressConflict]) {
         self.found.checks += 1;
-        let other = usurped.iter().find(|one| one.instance == self.instance.name);
-        if let Some(Usurped { address, planned, mac, seen_by, .. }) = other {
-            let found = format!("{mac}, as {seen_by} sees it");
+        let other = conflicts.iter().find(|one| one.instance == self.instance.name);
+        if let Some(AddressConflict { address, planned, mac, seen_by, .. }) = other {
+            let found = format!("{mac} (seen from {seen_by})");
             self.differs(Fact::MachineAt(*address), planned.clone(), found);
         }
     }
@@ -274,14 +283,19 @@ fn cpu_set(cpus: &[u32]) -> String {
     if texts.is_empty() { "none".to_owned() } else { texts.join(",") }
 }
 
-fn of_service(site: &Site<'_>, world: &World, service: &ServicePlan, found: &mut Verification) {
+fn of_service(
+    context: &Context<'_>,
+    world: &World,
+    service: &ServicePlan,
+    found: &mut Verification,
+) {
     found.checks += service.layout.all_instances() as usize;
     // A cluster whose guests are not all ready was not asked yet.
     let known = world.clusters.get(&service.name).cloned();
-    match known.map_or_else(|| engine_of(service)?.check(site, service, site.plan), Ok) {
+    match known.map_or_else(|| engine_of(service)?.check(context, service, context.plan), Ok) {
         // Of a host that is gone this is told already.
         Ok(differences) => found.differences.extend(differences.into_iter().filter(|one| {
-            let instance = site.plan.instance(&one.instance);
+            let instance = context.plan.instance(&one.instance);
             one.fact != Fact::Answer || instance.is_some_and(|one| world.view(&one.host).is_some())
         })),
         Err(error) => found.unjudged.push((service.name.clone(), error.to_string())),

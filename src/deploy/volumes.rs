@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::images::Digesting;
-use super::{Event, Happening, Observer, Site, StepError};
+use super::{Context, Event, EventKind, Observer, StepError};
 use crate::graph::image::marker;
 use crate::graph::{ImagePart, Vertex};
 use crate::hypervisor::{ErrorKind, Hypervisor, VolumeFormat, VolumeRequest};
@@ -49,48 +49,48 @@ fn raw(pool: &str, name: &str, capacity: u64) -> VolumeRequest {
 /// Uploads a file of the image, checks its digest on the way, and marks it
 /// complete at last.
 pub(super) fn upload_image(
-    site: &Site<'_>,
+    context: &Context<'_>,
     vertex: &Vertex,
     place: (&HostName, &str),
     part: ImagePart,
     observer: &dyn Observer,
 ) -> Result<(), StepError> {
     let (name, pool) = place;
-    let host = site.host(name)?;
-    let file = site.plan.image.as_ref().and_then(|image| part.file(image));
+    let host = context.host(name)?;
+    let file = context.plan.image.as_ref().and_then(|image| part.file(image));
     let file = file.ok_or_else(|| StepError::NotInPlan(vertex.to_string()))?;
     let volume = part.volume(file);
     // A marker without its file would make the next interrupted upload look whole.
     delete(host, pool, &marker(&volume))?;
-    let tell =
-        |what| observer.on(&Event { vertex: vertex.clone(), host: Some(name.clone()), what });
+    let emit =
+        |kind| observer.on(&Event { vertex: vertex.clone(), host: Some(name.clone()), kind });
     let mut left = UPLOADS;
     loop {
         left -= 1;
-        match send(site, host, pool, &volume, file, &tell) {
+        match send(context, host, pool, &volume, file, &emit) {
             Ok(()) => return ensure(host, &raw(pool, &marker(&volume), MARKER_BYTES)),
             Err(error) if left == 0 || !matches!(error, StepError::Hypervisor(_)) => {
                 return Err(error);
             }
-            Err(error) => tell(Happening::Note(format!("{error}; uploading once more"))),
+            Err(error) => emit(EventKind::Note(format!("{error}; uploading once more"))),
         }
     }
 }
 
 fn send(
-    site: &Site<'_>,
+    context: &Context<'_>,
     host: &dyn Hypervisor,
     pool: &str,
     volume: &str,
     file: &ImageFile,
-    tell: &dyn Fn(Happening),
+    emit: &dyn Fn(EventKind),
 ) -> Result<(), StepError> {
-    let (source, length) = site.images.open(file)?;
+    let (source, length) = context.images.open(file)?;
     // A raw volume takes the file as it is, qcow2 header and all; the pool learns
     // its format from the bytes when it is laid under a root.
     renew(host, &raw(pool, volume, length))?;
     let mut source =
-        Digesting::new(Counting { inner: source, done: 0, told: 0, total: length, tell });
+        Digesting::new(Counting { inner: source, done: 0, reported: 0, total: length, emit });
     host.upload(pool, volume, &mut source, length)?;
     source.finish(file).map_err(|error| {
         // The wrong bytes must not stay; if this fails too, the missing marker says so.
@@ -100,8 +100,8 @@ fn send(
 }
 
 /// The root: an overlay on the image of the same pool.
-pub(super) fn make_root(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
-    let image = site.plan.image.as_ref();
+pub(super) fn make_root(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
+    let image = context.plan.image.as_ref();
     let image = image.ok_or_else(|| StepError::NotInPlan("an image".to_owned()))?;
     let root = instance.root.clone();
     let root = root.ok_or_else(|| StepError::NotInPlan(format!("a root of {}", instance.name)))?;
@@ -113,21 +113,21 @@ pub(super) fn make_root(site: &Site<'_>, instance: &Instance) -> Result<(), Step
         format: VolumeFormat::Qcow2,
         backing: Some(ImagePart::Disk.volume(&image.disk)),
     };
-    renew(site.host(&instance.host)?, &request)
+    renew(context.host(&instance.host)?, &request)
 }
 
 /// The data volume, once and never again.
-pub(super) fn make_data(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
+pub(super) fn make_data(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
     let Some(data) = &instance.data else { return Ok(()) };
     let request = raw(&data.pool, &data.name, data.size_mib.bytes());
-    ensure(site.host(&instance.host)?, &request)
+    ensure(context.host(&instance.host)?, &request)
 }
 
 /// The seed. It needs no marker: the domain is defined after it, so a seed
 /// without a domain is never trusted.
-pub(super) fn make_seed(site: &Site<'_>, instance: &Instance) -> Result<(), StepError> {
-    let host = site.host(&instance.host)?;
-    let bytes = render::seed_image(site.plan, instance)?;
+pub(super) fn make_seed(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
+    let host = context.host(&instance.host)?;
+    let bytes = render::seed_image(context.plan, instance)?;
     let length = bytes.len() as u64;
     let seed = instance.seed.as_ref();
     let seed = seed.ok_or_else(|| StepError::NotInPlan(format!("a seed of {}", instance.name)))?;
@@ -135,22 +135,22 @@ pub(super) fn make_seed(site: &Site<'_>, instance: &Instance) -> Result<(), Step
     Ok(host.upload(&seed.pool, &seed.name, &mut bytes.as_slice(), length)?)
 }
 
-/// Tells how much has passed through.
+/// Reports how much has passed through.
 struct Counting<'a, R> {
     inner: R,
     done: u64,
-    told: u64,
+    reported: u64,
     total: u64,
-    tell: &'a dyn Fn(Happening),
+    emit: &'a dyn Fn(EventKind),
 }
 
 impl<R: Read> Read for Counting<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.done = self.done.saturating_add(count as u64);
-        if self.done - self.told >= PROGRESS_BYTES || (self.done == self.total && count > 0) {
-            self.told = self.done;
-            (self.tell)(Happening::Progress { done: self.done, total: self.total });
+        if self.done - self.reported >= PROGRESS_BYTES || (self.done == self.total && count > 0) {
+            self.reported = self.done;
+            (self.emit)(EventKind::Progress { done: self.done, total: self.total });
         }
         Ok(count)
     }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread::{self, Scope};
 use std::time::Duration;
 
-use super::{Event, Happening, Observer, StepError};
+use super::{Event, EventKind, Observer, StepError};
 use crate::graph::{Action, Actions, Step, Vertex};
 use crate::hypervisor::clock::Clock;
 use crate::ids::HostName;
@@ -18,7 +18,7 @@ use crate::state::store::Recorder;
 /// How a walk ended.
 #[derive(Debug, Default)]
 #[must_use = "a walk may have failed"]
-pub struct Outcome {
+pub struct WalkOutcome {
     /// Vertices that were worked on with success.
     pub done: usize,
     /// Vertices that were as planned.
@@ -55,7 +55,7 @@ pub fn walk(
     journal: Option<&dyn Recorder>,
     observer: &dyn Observer,
     clock: &dyn Clock,
-) -> Outcome {
+) -> WalkOutcome {
     let (sender, results) = mpsc::channel();
     let mut walker = Walker::new(actions, per_host.max(1), observer);
     thread::scope(|scope| {
@@ -97,9 +97,9 @@ fn begin<'scope, 'env: 'scope>(
 ) {
     scope.spawn(move || {
         let begun = task.clock.elapsed();
-        // A walk that waited for a broken thread would never end.
+        // A walk that waited for a thread that panicked would never end.
         let result = panic::catch_unwind(AssertUnwindSafe(|| task.journaled()));
-        let result = result.unwrap_or(Err(StepError::Broken));
+        let result = result.unwrap_or(Err(StepError::Panicked));
         let took = task.clock.elapsed().saturating_sub(begun);
         // Nobody waits any more only if the walk has ended.
         let _ = sender.send((task.vertex, took, result));
@@ -120,7 +120,7 @@ impl Task<'_> {
             Ok(()) => Ok(journal.write(Entry::Done { vertex: name, host })?),
             Err(error) => {
                 let cause = error.to_string();
-                // The cause is what must be told, written or not.
+                // The cause is what must be reported, written or not.
                 let _ = journal.write(Entry::Failed { vertex: name, host, cause });
                 Err(error)
             }
@@ -142,7 +142,7 @@ struct Walker<'a> {
     lost: BTreeSet<&'a HostName>,
     stopped: bool,
     skipped: BTreeSet<&'a Vertex>,
-    outcome: Outcome,
+    outcome: WalkOutcome,
 }
 
 impl<'a> Walker<'a> {
@@ -170,7 +170,7 @@ impl<'a> Walker<'a> {
             lost: BTreeSet::new(),
             stopped: false,
             skipped: BTreeSet::new(),
-            outcome: Outcome::default(),
+            outcome: WalkOutcome::default(),
         }
     }
 
@@ -178,9 +178,9 @@ impl<'a> Walker<'a> {
         self.actions.graph().host(vertex)
     }
 
-    fn tell(&self, vertex: &Vertex, what: Happening) {
+    fn emit(&self, vertex: &Vertex, kind: EventKind) {
         let host = self.host(vertex).cloned();
-        self.observer.on(&Event { vertex: vertex.clone(), host, what });
+        self.observer.on(&Event { vertex: vertex.clone(), host, kind });
     }
 
     /// The next vertex to work on, if one may begin now. Passes over those that
@@ -191,14 +191,14 @@ impl<'a> Walker<'a> {
             match step.action {
                 Action::NoOp => {
                     self.outcome.not_needed += 1;
-                    self.tell(vertex, Happening::NotNeeded);
+                    self.emit(vertex, EventKind::NotNeeded);
                     self.release(vertex);
                 }
                 Action::Unknown => self.skip(vertex),
                 _ => {
                     *self.busy.entry(self.host(vertex)).or_default() += 1;
                     self.running += 1;
-                    self.tell(vertex, Happening::Started(step.clone()));
+                    self.emit(vertex, EventKind::Started(step.clone()));
                     return Some((vertex, step));
                 }
             }
@@ -231,21 +231,21 @@ impl<'a> Walker<'a> {
         }
         let Err(error) = result else {
             self.outcome.done += 1;
-            self.tell(vertex, Happening::Finished);
+            self.emit(vertex, EventKind::Finished);
             self.release(vertex);
             return;
         };
         self.stopped |= matches!(error, StepError::Journal(_));
         let already_lost = host.is_some_and(|host| self.lost.contains(host));
         if error.is_host_lost() && already_lost {
-            // Its host is the root cause, and that has been told.
+            // Its host is the root cause, and that has been reported.
             self.skip(vertex);
             return;
         }
         if error.is_host_lost() {
             self.lost.extend(host);
         }
-        self.tell(vertex, Happening::Failed { cause: error.to_string() });
+        self.emit(vertex, EventKind::Failed { cause: error.to_string() });
         self.outcome.failures.push(Failure { vertex: vertex.clone(), host: host.cloned(), error });
         self.skip_dependants(vertex);
     }
@@ -264,7 +264,7 @@ impl<'a> Walker<'a> {
 
     fn skip(&mut self, vertex: &'a Vertex) {
         if self.skipped.insert(vertex) {
-            self.tell(vertex, Happening::Skipped);
+            self.emit(vertex, EventKind::Skipped);
             self.skip_dependants(vertex);
         }
     }
@@ -275,7 +275,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn finish(mut self) -> Outcome {
+    fn finish(mut self) -> WalkOutcome {
         for vertex in std::mem::take(&mut self.ready).into_values().flat_map(BTreeMap::into_values)
         {
             self.skip(vertex);

@@ -18,7 +18,7 @@ pub enum Action {
     Replace,
     /// It is removed.
     Delete,
-    /// Nobody could tell: its host did not answer, or may not be asked.
+    /// Not known: its host did not answer, or may not be asked.
     Unknown,
 }
 
@@ -62,7 +62,7 @@ pub enum Reason {
     /// A volume without its domain: an earlier run was interrupted, and what it
     /// holds cannot be known.
     LeftByInterruptedRun,
-    /// The domain was made from another plan of the instance.
+    /// The domain carries another digest than the planned instance.
     DigestDiffers,
     /// A volume of the domain is missing.
     VolumeMissing(String),
@@ -74,19 +74,19 @@ pub enum Reason {
     NotConfigured,
     /// The cluster is not as planned: the first difference.
     ClusterDiffers(String),
-    /// Something that it needs is made or changed.
+    /// Something that it depends on is made or changed.
     UpstreamChanged,
     /// Can only be seen when what it needs is there.
     ToBeChecked,
-    /// Carries our tag and is not in the plan.
+    /// Carries the tag of the deployment and is not in the plan.
     NotInPlan,
     /// Its removal was asked for.
     Removal,
     /// The host did not answer.
     HostUnreachable,
-    /// We may only look at the host, not ask its guests.
+    /// The connection is read-only: guests cannot be asked.
     NotAsked,
-    /// What is with a member is not known.
+    /// The state of a member is not known.
     MemberUnknown,
 }
 
@@ -95,21 +95,21 @@ impl fmt::Display for Reason {
         match self {
             Self::AsPlanned => f.write_str("as planned"),
             Self::Missing => f.write_str("missing"),
-            Self::UploadIncomplete => f.write_str("its upload was interrupted"),
-            Self::LeftByInterruptedRun => f.write_str("left without its domain"),
-            Self::DigestDiffers => f.write_str("made from another plan"),
+            Self::UploadIncomplete => f.write_str("upload was interrupted"),
+            Self::LeftByInterruptedRun => f.write_str("orphaned by an interrupted run"),
+            Self::DigestDiffers => f.write_str("digest differs from the plan"),
             Self::VolumeMissing(name) => write!(f, "volume {name} is missing"),
             Self::NotRunning => f.write_str("not running"),
             Self::NotReady => f.write_str("not ready yet"),
-            Self::NotConfigured => f.write_str("its engine is not set up as planned"),
+            Self::NotConfigured => f.write_str("engine is not configured as planned"),
             Self::ClusterDiffers(what) => f.write_str(what),
-            Self::UpstreamChanged => f.write_str("what it needs is changed"),
-            Self::ToBeChecked => f.write_str("to be checked when it runs"),
+            Self::UpstreamChanged => f.write_str("a dependency changes"),
+            Self::ToBeChecked => f.write_str("checked once it runs"),
             Self::NotInPlan => f.write_str("not in the plan"),
             Self::Removal => f.write_str("to be removed"),
             Self::HostUnreachable => f.write_str("host unreachable"),
             Self::NotAsked => f.write_str("not asked: read-only access"),
-            Self::MemberUnknown => f.write_str("not known of a member"),
+            Self::MemberUnknown => f.write_str("state of a member is unknown"),
         }
     }
 }

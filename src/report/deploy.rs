@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::deploy::{Event, Failure, Happening, Outcome, Problem};
+use crate::deploy::{Event, EventKind, Failure, Obstacle, WalkOutcome};
 use crate::graph::{Actions, Vertex};
 
 /// An event as a line; `None` for what only a bar can show.
 #[must_use]
 pub fn event_line(event: &Event) -> Option<String> {
-    let Event { vertex, host, what } = event;
+    let Event { vertex, host, kind } = event;
     let place = host.as_ref().map_or_else(|| "cluster".to_owned(), ToString::to_string);
-    let said = match what {
-        Happening::NotNeeded | Happening::Progress { .. } | Happening::Skipped => return None,
-        Happening::Started(step) => {
+    let said = match kind {
+        EventKind::NotNeeded | EventKind::Progress { .. } | EventKind::Skipped => return None,
+        EventKind::Started(step) => {
             format!("{} {vertex} ({})", step.action.sign(), step.reason)
         }
-        Happening::Note(text) => format!("{vertex}: {text}"),
-        Happening::Finished => format!("{vertex}: done"),
-        Happening::Failed { .. } => format!("{vertex}: failed"),
+        EventKind::Note(text) => format!("{vertex}: {text}"),
+        EventKind::Finished => format!("{vertex}: done"),
+        EventKind::Failed { .. } => format!("{vertex}: failed"),
     };
     Some(format!("{place}: {said}"))
 }
@@ -28,20 +28,20 @@ pub fn event_line(event: &Event) -> Option<String> {
 /// An event as one JSON object.
 #[must_use]
 pub fn event_json(event: &Event) -> Value {
-    let Event { vertex, host, what } = event;
-    let (word, more) = match what {
-        Happening::NotNeeded => ("not-needed", Value::Null),
-        Happening::Started(step) => (
+    let Event { vertex, host, kind } = event;
+    let (word, more) = match kind {
+        EventKind::NotNeeded => ("not-needed", Value::Null),
+        EventKind::Started(step) => (
             "started",
             json!({ "action": step.action.as_str(), "reason": step.reason.to_string() }),
         ),
-        Happening::Progress { done, total } => {
+        EventKind::Progress { done, total } => {
             ("progress", json!({ "bytes": done, "of_bytes": total }))
         }
-        Happening::Note(text) => ("note", json!({ "text": text })),
-        Happening::Finished => ("done", Value::Null),
-        Happening::Failed { cause } => ("failed", json!({ "cause": cause })),
-        Happening::Skipped => ("skipped", Value::Null),
+        EventKind::Note(text) => ("note", json!({ "text": text })),
+        EventKind::Finished => ("done", Value::Null),
+        EventKind::Failed { cause } => ("failed", json!({ "cause": cause })),
+        EventKind::Skipped => ("skipped", Value::Null),
     };
     let mut value =
         json!({ "event": word, "vertex": vertex.to_string(), "kind": vertex.kind(), "host": host });
@@ -53,8 +53,8 @@ pub fn event_json(event: &Event) -> Value {
 
 /// The end of a walk in one line: `Done: 24 changed, 0 failed, 0 skipped in 74 s.`
 #[must_use]
-pub fn summary_line(outcome: &Outcome, took: Duration) -> String {
-    let Outcome { done, not_needed, failures, skipped, took: _ } = outcome;
+pub fn summary_line(outcome: &WalkOutcome, took: Duration) -> String {
+    let WalkOutcome { done, not_needed, failures, skipped, took: _ } = outcome;
     let word = if failures.is_empty() && *skipped == 0 { "Done" } else { "Partly done" };
     format!(
         "{word}: {done} changed, {not_needed} as planned, {} failed, {skipped} skipped in {}.",
@@ -66,7 +66,7 @@ pub fn summary_line(outcome: &Outcome, took: Duration) -> String {
 /// What a walk could not have been faster than, in one line: the chain of needs
 /// whose work took longest, with what was short in it taken together.
 #[must_use]
-pub fn critical_line(actions: &Actions, outcome: &Outcome) -> Option<String> {
+pub fn critical_line(actions: &Actions, outcome: &WalkOutcome) -> Option<String> {
     let graph = actions.graph();
     let path = graph.critical_path(&outcome.took);
     let whole: Duration = path.iter().map(|(_, took)| *took).sum();
@@ -105,7 +105,7 @@ fn seconds(took: Duration) -> String {
 
 /// The end of a walk as one JSON object.
 #[must_use]
-pub fn summary_json(actions: &Actions, outcome: &Outcome, took: Duration) -> Value {
+pub fn summary_json(actions: &Actions, outcome: &WalkOutcome, took: Duration) -> Value {
     let failures: Vec<Value> = outcome.failures.iter().map(failure_json).collect();
     let path = actions.graph().critical_path(&outcome.took).into_iter().map(|(vertex, took)| {
         json!({
@@ -154,19 +154,19 @@ pub fn failures_text(failures: &[Failure]) -> String {
 
 /// Obstacles, each with what to do.
 #[must_use]
-pub fn problems_text(problems: &[Problem]) -> String {
-    let lines = problems.iter().map(|one| format!("  {one}\n    {}\n", one.obstacle.remedy()));
+pub fn obstacles_text(obstacles: &[Obstacle]) -> String {
+    let lines = obstacles.iter().map(|one| format!("  {one}\n    {}\n", one.kind.remedy()));
     lines.collect()
 }
 
 /// Obstacles as JSON.
 #[must_use]
-pub fn problems_json(problems: &[Problem]) -> Value {
-    let all = problems.iter().map(|one| {
+pub fn obstacles_json(obstacles: &[Obstacle]) -> Value {
+    let all = obstacles.iter().map(|one| {
         json!({
             "host": one.host,
-            "problem": one.obstacle.to_string(),
-            "remedy": one.obstacle.remedy(),
+            "problem": one.kind.to_string(),
+            "remedy": one.kind.remedy(),
         })
     });
     Value::Array(all.collect())

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::deploy::{Fate, Recovery};
+use crate::deploy::{Recovery, RecoveryOutcome};
 use crate::ids::InstanceName;
 use crate::secret::{Forgotten, Make};
 
@@ -14,41 +14,41 @@ use crate::secret::{Forgotten, Make};
 #[must_use]
 pub fn recovery_lines(recovery: &Recovery, directory: &Path, make: Make) -> Vec<String> {
     let place = directory.display();
-    let told = recovery.services.iter().filter_map(|(service, fate)| {
+    let told = recovery.services.iter().filter_map(|(service, outcome)| {
         let absent = format!("the passwords of {service} are not in {place}");
-        match (fate, make) {
-            (Fate::New, _) => None,
-            (Fate::Found { from, others }, Make::Kept) => {
+        match (outcome, make) {
+            (RecoveryOutcome::New, _) => None,
+            (RecoveryOutcome::Found { from, others }, Make::Stored) => {
                 let others = having_others(others, true);
                 Some(format!("recovered the passwords of {service} from {from}{others}"))
             }
-            (Fate::Found { from, others }, Make::Unkept) => {
+            (RecoveryOutcome::Found { from, others }, Make::Ephemeral) => {
                 let others = having_others(others, true);
                 Some(format!("{absent}; a deploy recovers them from {from}{others}"))
             }
-            (Fate::Found { from, others }, Make::Nothing) => {
+            (RecoveryOutcome::Found { from, others }, Make::Nothing) => {
                 let others = having_others(others, false);
                 Some(format!("{absent}; those of {from} are used{others}"))
             }
-            (Fate::Asleep { sleepers }, _) => {
-                let off = sleepers.first()?.instance.as_str();
+            (RecoveryOutcome::PoweredOff { instances }, _) => {
+                let off = instances.first()?.instance.as_str();
                 Some(match make {
-                    Make::Kept => format!("{absent}; {off}, which is off, is to tell them"),
-                    Make::Unkept => {
+                    Make::Stored => format!("{absent}; {off}, which is off, is to tell them"),
+                    Make::Ephemeral => {
                         format!("{absent}; a deploy starts {off}, which is off, to ask for them")
                     }
                     Make::Nothing => format!("{absent}; {off} may know them, but is off"),
                 })
             }
-            (Fate::Denied, _) => Some(format!(
+            (RecoveryOutcome::Denied, _) => Some(format!(
                 "{absent}, and this connection may not ask the guests for them; a deploy does"
             )),
-            (Fate::Lost, Make::Kept) => Some(format!(
+            (RecoveryOutcome::Lost, Make::Stored) => Some(format!(
                 "{absent} and no guest tells them: new ones are made, and clients will need \
                  the one in {}",
                 directory.join(service.as_str()).display()
             )),
-            (Fate::Lost, _) => Some(format!(
+            (RecoveryOutcome::Lost, _) => Some(format!(
                 "{absent} and no guest tells them: a deploy makes new ones, and clients will \
                  need them"
             )),
@@ -60,8 +60,8 @@ pub fn recovery_lines(recovery: &Recovery, directory: &Path, make: Make) -> Vec<
             "the authority that signed the certificates is not in {place}, and no guest has its key"
         );
         let end = match make {
-            Make::Kept => "a new one is made with all certificates",
-            Make::Unkept | Make::Nothing => "a deploy makes a new one with all certificates",
+            Make::Stored => "a new one is made with all certificates",
+            Make::Ephemeral | Make::Nothing => "a deploy makes a new one with all certificates",
         };
         let certificate = directory.join("ca.crt");
         let clients = format!("clients will need the new {}", certificate.display());
@@ -109,44 +109,47 @@ pub fn forgotten_json(forgotten: &Forgotten) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::Sleeper;
+    use crate::deploy::PoweredOff;
     use crate::ids::{HostName, ServiceName};
 
-    fn lines(fates: Vec<(&str, Fate)>, make: Make) -> String {
+    fn lines(outcomes: Vec<(&str, RecoveryOutcome)>, make: Make) -> String {
         let services =
-            fates.into_iter().map(|(name, fate)| (ServiceName::new(name).unwrap(), fate));
+            outcomes.into_iter().map(|(name, outcome)| (ServiceName::new(name).unwrap(), outcome));
         let recovery =
             Recovery { services: services.collect(), authority_lost: true, ..Recovery::default() };
         recovery_lines(&recovery, Path::new("s"), make).join("\n")
     }
 
-    fn sleeper(name: &str) -> Sleeper {
-        Sleeper {
+    fn powered_off(name: &str) -> PoweredOff {
+        PoweredOff {
             instance: InstanceName::new(name).unwrap(),
             host: HostName::new("h1").unwrap(),
             domain: format!("shop-{name}"),
         }
     }
 
-    fn all() -> Vec<(&'static str, Fate)> {
+    fn all() -> Vec<(&'static str, RecoveryOutcome)> {
         let name = |name| InstanceName::new(name).unwrap();
         vec![
-            ("cache", Fate::Found { from: name("cache-0"), others: vec![name("cache-3")] }),
-            ("queue", Fate::Lost),
-            ("store", Fate::Asleep { sleepers: vec![sleeper("store-1")] }),
-            ("fresh", Fate::New),
+            (
+                "cache",
+                RecoveryOutcome::Found { from: name("cache-0"), others: vec![name("cache-3")] },
+            ),
+            ("queue", RecoveryOutcome::Lost),
+            ("store", RecoveryOutcome::PoweredOff { instances: vec![powered_off("store-1")] }),
+            ("fresh", RecoveryOutcome::New),
         ]
     }
 
     #[test]
     fn a_deploy_says_what_it_recovered_and_what_clients_have_to_do() {
-        insta::assert_snapshot!(lines(all(), Make::Kept), @"
+        insta::assert_snapshot!(lines(all(), Make::Stored), @"
         recovered the passwords of cache from cache-0; cache-3 has others and gets these
         the passwords of queue are not in s and no guest tells them: new ones are made, and clients will need the one in s/queue
         the passwords of store are not in s; store-1, which is off, is to tell them
         the authority that signed the certificates is not in s, and no guest has its key: a new one is made with all certificates, and clients will need the new s/ca.crt
         ");
-        insta::assert_snapshot!(lines(all(), Make::Unkept), @"
+        insta::assert_snapshot!(lines(all(), Make::Ephemeral), @"
         the passwords of cache are not in s; a deploy recovers them from cache-0; cache-3 has others and gets these
         the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
         the passwords of store are not in s; a deploy starts store-1, which is off, to ask for them
@@ -158,7 +161,7 @@ mod tests {
         the passwords of store are not in s; store-1 may know them, but is off
         the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
         ");
-        insta::assert_snapshot!(lines(vec![("cache", Fate::Denied)], Make::Unkept), @"
+        insta::assert_snapshot!(lines(vec![("cache", RecoveryOutcome::Denied)], Make::Ephemeral), @"
         the passwords of cache are not in s, and this connection may not ask the guests for them; a deploy does
         the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
         ");

@@ -9,8 +9,8 @@
 mod authority;
 mod error;
 mod folder;
-mod keep;
 mod search;
+mod store;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 pub use self::authority::{Authority, Identity};
 pub use self::error::SecretError;
 pub use self::folder::Forgotten;
-pub use self::keep::{Keep, Lacking, Make, Missing, Recovered, Sources};
+pub use self::store::{Lacking, Make, Missing, Recovered, SecretStore, Sources};
 use crate::digest::hex;
 use crate::ids::{InstanceName, ServiceName};
 

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::error::{Result, SecretError};
 use super::folder::{Folder, closed, failed};
-use super::keep::{Make, Recovered, Sources, internal};
+use super::store::{Make, Recovered, Sources, internal};
 use super::{Authority, Credentials, Identity, Secret, Secrets};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::spec::Password;
@@ -114,7 +114,7 @@ impl Search<'_> {
     }
 
     fn put(&self, name: &str, text: &str) -> Result<()> {
-        if self.make == Make::Kept { self.folder.put(name, text) } else { Ok(()) }
+        if self.make == Make::Stored { self.folder.put(name, text) } else { Ok(()) }
     }
 
     fn authority(&self) -> Result<Option<Authority>> {
@@ -127,7 +127,7 @@ impl Search<'_> {
             return Ok(None);
         }
         let authority = Authority::generate(&plan.name).map_err(wrong)?;
-        if self.make == Make::Kept {
+        if self.make == Make::Stored {
             // One without its key must not be taken for that of the new key.
             folder.remove("ca.crt")?;
         }

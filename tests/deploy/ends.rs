@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hostsplit::deploy::{Event, Happening};
+use hostsplit::deploy::{Event, EventKind};
 use hostsplit::graph::{Vertex, decide};
 use hostsplit::plan::Plan;
 use hostsplit::report::deploy::failures_text;
@@ -141,17 +141,17 @@ fn a_guest_that_gave_up_an_address_which_is_taken() {
 fn a_machine_that_is_none_of_ours_and_has_an_address_of_ours() {
     let (plan, world, state) = begin();
     // It runs no Redis, so that the cluster does not form, and answers ARP.
-    let usurp = |event: &Event| {
-        if matches!((&event.vertex, &event.what), (Vertex::Cluster(_), Happening::Started(_))) {
+    let take_address = |event: &Event| {
+        if matches!((&event.vertex, &event.kind), (Vertex::Cluster(_), EventKind::Started(_))) {
             world.silence_agent("shop-cache-2", u32::MAX);
             let table = "10.20.0.12  0x1  0x2  02:42:ac:11:00:02  *  eth0\n";
             world.put_file("shop-cache-4", "/proc/net/arp", table);
         }
     };
-    let first = run_with(&plan, &world, state.path(), Purpose::Deploy, &usurp);
+    let first = run_with(&plan, &world, state.path(), Purpose::Deploy, &take_address);
     insta::assert_snapshot!(told(&first), @r#"
     cluster cache
-      10.20.0.12 of cache-2 is answered by 02:42:ac:11:00:02, not 52:54:00:00:00:0c, as cache-4 sees it; cache: not formed after 121 s, still missing: cache-2: answer is "h2: agent guest-exec shop-cache-2: Guest agent is not responding: scripted silence", planned "answers"; cache-0: cluster state is "fail", planned "ok"; cache-0: sight of cache-1 is "unknown", planned "known"; cache-0: sight of cache-3 is "unknown", planned "known"; and 40 more, which `hostsplit verify` tells
+      address conflict: 10.20.0.12 (cache-2) resolves to 02:42:ac:11:00:02, expected 52:54:00:00:00:0c (seen from cache-4); cache: not formed after 121 s, still missing: cache-2: answer is "h2: agent guest-exec shop-cache-2: Guest agent is not responding: scripted silence", planned "answers"; cache-0: cluster state is "fail", planned "ok"; cache-0: sight of cache-1 is "unknown", planned "known"; cache-0: sight of cache-3 is "unknown", planned "known"; and 40 more, which `hostsplit verify` tells
       another machine has the address: take it from that machine, or leave it out of the spec's `network.addresses` and plan anew
     "#);
     world.silence_agent("shop-cache-2", 0);

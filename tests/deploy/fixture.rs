@@ -7,8 +7,8 @@ use std::sync::Mutex;
 
 use crate::{built, plain};
 use hostsplit::deploy::{
-    Event, ImageError, ImageStore, Observer, Outcome, Patience, Problem, Site, connect, execute,
-    observe, preflight, walk,
+    Context, Event, ImageError, ImageStore, Observer, Obstacle, Patience, WalkOutcome, connect,
+    execute, observe, preflight, walk,
 };
 use hostsplit::graph::{Actions, decide, decide_removal};
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
@@ -156,9 +156,9 @@ impl Observer for Events<'_> {
 /// What one run found and did.
 pub struct Run {
     pub actions: Actions,
-    pub problems: Vec<Problem>,
-    /// Only without problems.
-    pub outcome: Option<Outcome>,
+    pub obstacles: Vec<Obstacle>,
+    /// Only without obstacles.
+    pub outcome: Option<WalkOutcome>,
     pub events: Vec<Event>,
 }
 
@@ -172,8 +172,8 @@ impl Run {
         let failures = self.outcome.iter().flat_map(|end| &end.failures);
         let failures: Vec<String> =
             failures.map(|one| format!("{}: {}", one.vertex, one.error)).collect();
-        let problems: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
-        format!("problems {problems:?}, failures {failures:?}")
+        let obstacles: Vec<String> = self.obstacles.iter().map(ToString::to_string).collect();
+        format!("obstacles {obstacles:?}, failures {failures:?}")
     }
 }
 
@@ -230,22 +230,22 @@ pub fn run_knowing(
     let (hosts, unreachable) = connect(plan, world);
     let clock = world.clock();
     let patience = Patience::default();
-    let site = Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets };
-    let seen = observe(&site, &unreachable);
-    let (actions, problems) = match purpose {
+    let context = Context { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets };
+    let seen = observe(&context, &unreachable);
+    let (actions, obstacles) = match purpose {
         Purpose::Deploy => {
             let actions = decide(plan, &seen);
-            let problems = preflight(plan, &seen, &actions, &Files);
-            (actions, problems)
+            let obstacles = preflight(plan, &seen, &actions, &Files);
+            (actions, obstacles)
         }
         Purpose::Destroy { data } => (decide_removal(plan, &seen, data), Vec::new()),
     };
     let events = Events { kept: Mutex::default(), at };
-    let outcome = problems.is_empty().then(|| {
-        let work = |vertex: &_| execute(&site, &actions, vertex, &events);
+    let outcome = obstacles.is_empty().then(|| {
+        let work = |vertex: &_| execute(&context, &actions, vertex, &events);
         walk(&actions, 4, &work, Some(recorder.as_ref()), &events, &clock)
     });
-    Run { actions, problems, outcome, events: events.kept.into_inner().unwrap() }
+    Run { actions, obstacles, outcome, events: events.kept.into_inner().unwrap() }
 }
 
 /// What is to be seen on all hosts, with nothing scripted.
@@ -254,9 +254,9 @@ pub fn look(plan: &Plan, world: &SimulatedWorld) -> World {
     let clock = world.clock();
     let patience = Patience::default();
     let secrets = secrets();
-    let site =
-        Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
-    observe(&site, &unreachable)
+    let context =
+        Context { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
+    observe(&context, &unreachable)
 }
 
 pub fn open(plan: &Plan, world: &SimulatedWorld, host: &str) -> Box<dyn Hypervisor> {

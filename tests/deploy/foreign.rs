@@ -31,7 +31,7 @@ fn volume(name: &str) -> VolumeRequest {
 }
 
 fn texts(run: &Run) -> Vec<String> {
-    run.problems.iter().map(ToString::to_string).collect()
+    run.obstacles.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn all_clashes_are_told_at_once_and_nothing_is_changed() {
     insta::assert_snapshot!(texts(&refused).join("\n"), @r"
     h1: foreign domain shop-cache-0 has the name of cache-0, shop-cache-0
     h1: foreign domain theirs has the UUID of cache-0, 41e45465-a998-5f1c-ac8f-bf8741eb7cde
-    h1: volume default/shop-cache-0-root.qcow2 has the name of one of cache-0, and is not ours: it lies over no image of ours
+    h1: volume default/shop-cache-0-root.qcow2 has a name that cache-0 needs, and is foreign: it is not an overlay on an image of hostsplit
     h3: foreign domain mac has the MAC address of cache-0, 52:54:00:00:00:0a
     h3: foreign domain mac is pinned to CPUs 1 of cache-4
     ");

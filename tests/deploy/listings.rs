@@ -104,13 +104,13 @@ fn the_graph_with_actions_and_reasons() {
     ?   image disk in default @h2 (host unreachable)
     ?   image kernel in default @h2 (host unreachable)
     ?   image initrd in default @h2 (host unreachable)
-    -/+ root cache-0 @h1 <- image disk in default (made from another plan)
+    -/+ root cache-0 @h1 <- image disk in default (digest differs from the plan)
     =   data cache-0 @h1 (as planned)
-    -/+ seed cache-0 @h1 <- root cache-0 (made from another plan)
-    -/+ domain cache-0 @h1 <- image kernel in default, image initrd in default, root cache-0, data cache-0, seed cache-0 (made from another plan)
-    ~   running cache-0 @h1 <- domain cache-0 (what it needs is changed)
-    ~   ready cache-0 @h1 <- running cache-0 (what it needs is changed)
-    ~   configured cache-0 @h1 <- ready cache-0 (what it needs is changed)
+    -/+ seed cache-0 @h1 <- root cache-0 (digest differs from the plan)
+    -/+ domain cache-0 @h1 <- image kernel in default, image initrd in default, root cache-0, data cache-0, seed cache-0 (digest differs from the plan)
+    ~   running cache-0 @h1 <- domain cache-0 (a dependency changes)
+    ~   ready cache-0 @h1 <- running cache-0 (a dependency changes)
+    ~   configured cache-0 @h1 <- ready cache-0 (a dependency changes)
     ?   root cache-1 @h2 <- image disk in default (host unreachable)
     ?   data cache-1 @h2 (host unreachable)
     ?   seed cache-1 @h2 <- root cache-1 (host unreachable)
@@ -123,7 +123,7 @@ fn the_graph_with_actions_and_reasons() {
     =   domain box-0 @h1 <- image kernel in default, image initrd in default, root box-0, seed box-0 (as planned)
     =   running box-0 @h1 <- domain box-0 (as planned)
     =   ready box-0 @h1 <- running box-0 (as planned)
-    ?   cluster cache <- configured cache-0, configured cache-1 (not known of a member)
+    ?   cluster cache <- configured cache-0, configured cache-1 (state of a member is unknown)
     ");
     let json = graph_json(actions.graph(), Some(&actions));
     assert_eq!(json["vertices"].as_array().unwrap().len(), actions.graph().vertices().count());
@@ -138,13 +138,13 @@ fn the_graph_with_actions_and_reasons() {
           "vertex": "image disk in default"
         }
       ],
-      "reason": "made from another plan",
+      "reason": "digest differs from the plan",
       "vertex": "root cache-0"
     }
     "#);
     let dot = dot_of(&actions);
     for line in [
-        r#"v6 [label="-/+ root cache-0\nmade from another plan" color=blue];"#,
+        r#"v6 [label="-/+ root cache-0\ndigest differs from the plan" color=blue];"#,
         r#"v7 [label="= data cache-0\nas planned" color=gray];"#,
         r#"v13 [label="? root cache-1\nhost unreachable" style=dashed];"#,
     ] {

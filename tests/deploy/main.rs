@@ -17,7 +17,7 @@ mod replace;
 mod verifying;
 mod walking;
 
-use hostsplit::deploy::{Event, Happening};
+use hostsplit::deploy::{Event, EventKind};
 use hostsplit::graph::{Vertex, decide};
 use hostsplit::ids::HostName;
 use hostsplit::simulated::SimulatedWorld;
@@ -31,8 +31,8 @@ fn a_deploy_ends_with_everything_and_a_second_needs_nothing() {
     let world = SimulatedWorld::new(&plan.topology);
     let first = run(&plan, &world, state.path(), Purpose::Deploy);
     assert!(first.is_complete(), "{}", first.story());
-    let notes = first.events.iter().filter_map(|event| match &event.what {
-        Happening::Note(text) if text.contains("redis-server") => Some(text.as_str()),
+    let notes = first.events.iter().filter_map(|event| match &event.kind {
+        EventKind::Note(text) if text.contains("redis-server") => Some(text.as_str()),
         _ => None,
     });
     // Enabled by their seeds.
@@ -46,7 +46,7 @@ fn a_deploy_ends_with_everything_and_a_second_needs_nothing() {
     let (before, calls) = (inventory(&plan, &world), world.log().len());
     let second = run(&plan, &world, state.path(), Purpose::Deploy);
     assert_eq!(second.actions.counts().changes(), 0, "{:?}", second.actions.counts());
-    let only = second.events.iter().all(|event| event.what == Happening::NotNeeded);
+    let only = second.events.iter().all(|event| event.kind == EventKind::NotNeeded);
     assert!(only && second.is_complete());
     assert_eq!(inventory(&plan, &world), before);
     // Looking runs commands in guests; nothing else was called.
@@ -95,7 +95,7 @@ fn a_lost_host_is_one_root_cause_and_the_work_of_others_is_kept() {
     assert!(seen.guests.values().all(|guest| guest.ready));
 
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
-    assert_eq!(refused.problems.len(), 1, "{}", refused.story());
+    assert_eq!(refused.obstacles.len(), 1, "{}", refused.story());
     world.power_on(&h2);
     let resumed = run(&plan, &world, state.path(), Purpose::Deploy);
     assert!(resumed.is_complete(), "{}", resumed.story());

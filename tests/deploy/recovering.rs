@@ -5,11 +5,13 @@
 
 use std::path::Path;
 
-use hostsplit::deploy::{Fate, Patience, Recovery, Site, connect, recover, wake_and_recover};
+use hostsplit::deploy::{
+    Context, Patience, Recovery, RecoveryOutcome, connect, recover, wake_and_recover,
+};
 use hostsplit::graph::Action;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::Plan;
-use hostsplit::secret::{Keep, Make, Secrets, Sources};
+use hostsplit::secret::{Make, SecretStore, Secrets, Sources};
 use hostsplit::simulated::SimulatedWorld;
 use tempfile::TempDir;
 
@@ -37,24 +39,24 @@ fn settle(
     make: Make,
     tell: Option<&dyn Fn(String)>,
 ) -> (Recovery, Secrets) {
-    let keep = Keep::new(state, state);
-    let missing = keep.missing(plan).unwrap();
+    let store = SecretStore::new(state, state);
+    let missing = store.missing(plan).unwrap();
     let (hosts, unreachable) = connect(plan, world);
     let (clock, patience) = (world.clock(), Patience::default());
     let none = Secrets::default();
-    let site =
-        Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &none };
+    let context =
+        Context { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &none };
     let recovery = match tell {
-        Some(tell) => wake_and_recover(&site, &unreachable, &missing, tell),
-        None => recover(&site, &unreachable, &missing),
+        Some(tell) => wake_and_recover(&context, &unreachable, &missing, tell),
+        None => recover(&context, &unreachable, &missing),
     };
-    let secrets = keep.find(plan, &Nowhere, &recovery.passwords, make).unwrap();
+    let secrets = store.find(plan, &Nowhere, &recovery.passwords, make).unwrap();
     (recovery, secrets)
 }
 
 /// One deploy, with the secrets that it finds.
 fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> (Recovery, Secrets, Run) {
-    let (recovery, secrets) = settle(plan, world, state, Make::Kept, Some(&|_| {}));
+    let (recovery, secrets) = settle(plan, world, state, Make::Stored, Some(&|_| {}));
     let how: (&(dyn Fn(&_) + Sync), &crate::fixture::Recording<'_>) =
         (&|_| {}, &|journal| Box::new(journal));
     let run = run_knowing(plan, world, state, Purpose::Deploy, how, &secrets);
@@ -66,17 +68,20 @@ fn deployed() -> (Plan, SimulatedWorld, TempDir, Secrets) {
     let (plan, state) = (plan(), tempfile::tempdir().unwrap());
     let world = SimulatedWorld::new(&plan.topology);
     let (recovery, secrets, _) = deploy(&plan, &world, state.path());
-    assert_eq!(fate(&recovery), Fate::New, "there was nothing that could be locked");
+    assert_eq!(outcome(&recovery), RecoveryOutcome::New, "there was nothing that could be locked");
     (plan, world, state, secrets)
 }
 
-fn fate(recovery: &Recovery) -> Fate {
+fn outcome(recovery: &Recovery) -> RecoveryOutcome {
     recovery.services[0].1.clone()
 }
 
-fn found(from: &str, others: &[&str]) -> Fate {
+fn found(from: &str, others: &[&str]) -> RecoveryOutcome {
     let name = |name: &str| name.parse().unwrap();
-    Fate::Found { from: name(from), others: others.iter().map(|one| name(one)).collect() }
+    RecoveryOutcome::Found {
+        from: name(from),
+        others: others.iter().map(|one| name(one)).collect(),
+    }
 }
 
 #[test]
@@ -85,7 +90,7 @@ fn a_deploy_without_its_state_recovers_the_passwords_and_changes_nothing() {
     let (there, calls) = (inventory(&plan, &world), world.log().len());
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, run) = deploy(&plan, &world, state.path());
-    assert_eq!(fate(&recovery), found("cache-0", &[]));
+    assert_eq!(outcome(&recovery), found("cache-0", &[]));
     assert!(before.credentials == after.credentials, "clients keep theirs");
     assert_eq!(run.actions.counts().changes(), 0);
     assert_eq!(inventory(&plan, &world), there);
@@ -109,7 +114,7 @@ fn a_deploy_without_its_state_recovers_the_passwords_and_changes_nothing() {
 fn who_only_looks_finds_the_passwords_and_keeps_none() {
     let (plan, world, _, before) = deployed();
     let state = tempfile::tempdir().unwrap();
-    for make in [Make::Nothing, Make::Unkept] {
+    for make in [Make::Nothing, Make::Ephemeral] {
         let (recovery, found) = settle(&plan, &world, state.path(), make, None);
         assert!(found.credentials == before.credentials);
         assert!(!format!("{recovery:?} {found:?}").contains("for-"), "{recovery:?}");
@@ -128,7 +133,7 @@ fn one_guest_that_answers_is_enough() {
     }
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, run) = deploy(&plan, &world, state.path());
-    assert!(matches!(fate(&recovery), Fate::Found { .. }), "{recovery:?}");
+    assert!(matches!(outcome(&recovery), RecoveryOutcome::Found { .. }), "{recovery:?}");
     assert!(before.credentials == after.credentials);
     assert_eq!(run.actions.counts().create, 0);
 }
@@ -147,8 +152,10 @@ fn guests_that_are_off_are_started_and_asked() {
     without_power_for_a_moment(&world);
     let state = tempfile::tempdir().unwrap();
     let (recovery, _) = settle(&plan, &world, state.path(), Make::Nothing, None);
-    let Fate::Asleep { sleepers } = fate(&recovery) else { panic!("{recovery:?}") };
-    assert_eq!(sleepers.len(), 6);
+    let RecoveryOutcome::PoweredOff { instances } = outcome(&recovery) else {
+        panic!("{recovery:?}")
+    };
+    assert_eq!(instances.len(), 6);
     // The first boots for ever; the second tells, and no third is started.
     world.never_boots("shop-cache-0");
     let (told, tell) = (std::cell::RefCell::new(Vec::new()), state.path());
@@ -156,17 +163,17 @@ fn guests_that_are_off_are_started_and_asked() {
         &plan,
         &world,
         tell,
-        Make::Unkept,
+        Make::Ephemeral,
         Some(&|line| {
             told.borrow_mut().push(line);
         }),
     );
-    assert_eq!(fate(&recovery), found("cache-1", &[]));
+    assert_eq!(outcome(&recovery), found("cache-1", &[]));
     assert!(before.credentials == after.credentials, "clients keep theirs");
     insta::assert_snapshot!(told.borrow().join("\n"), @"
-    starting cache-0 to ask it for the passwords of cache
-    cache-0 cannot be asked: shop-cache-0: the guest agent did not answer within 900 s: h1: agent guest-ping shop-cache-0: Guest agent is not responding: QEMU guest agent is not connected
-    starting cache-1 to ask it for the passwords of cache
+    starting cache-0 to read the passwords of cache
+    cannot read passwords from cache-0: shop-cache-0: the guest agent did not answer within 900 s: h1: agent guest-ping shop-cache-0: Guest agent is not responding: QEMU guest agent is not connected
+    starting cache-1 to read the passwords of cache
     ");
     let running = look(&plan, &world).guests.len();
     assert_eq!(running, 2, "as few as possible are started");
@@ -179,7 +186,7 @@ fn where_only_data_is_left_the_loss_is_told_and_the_deploy_goes_on() {
     assert!(gone.is_complete(), "{}", gone.story());
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, _) = deploy(&plan, &world, state.path());
-    assert_eq!(fate(&recovery), Fate::Lost);
+    assert_eq!(outcome(&recovery), RecoveryOutcome::Lost);
     assert!(before.credentials != after.credentials);
     let (_, _, run) = deploy(&plan, &world, state.path());
     assert_eq!(run.actions.counts().changes(), 0);
@@ -198,7 +205,7 @@ fn a_change_of_passwords_that_was_cut_off_is_ended_with_those_of_most() {
     );
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, run) = deploy(&plan, &world, state.path());
-    assert_eq!(fate(&recovery), found("cache-0", &["cache-1"]));
+    assert_eq!(outcome(&recovery), found("cache-0", &["cache-1"]));
     assert!(before.credentials == after.credentials);
     let changed = run.actions.steps().filter(|(_, step)| step.action != Action::NoOp);
     assert!(changed.count() <= 1, "{:?}", run.actions.counts());
@@ -223,7 +230,7 @@ fn the_authority_of_certificates_cannot_be_recovered_and_this_is_told() {
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, run) = deploy(&plan, &world, state.path());
     assert!(recovery.authority_lost);
-    assert_eq!(fate(&recovery), found("cache-0", &[]));
+    assert_eq!(outcome(&recovery), found("cache-0", &[]));
     assert!(before.credentials == after.credentials && before.identities != after.identities);
     // What a dry run foresees: each certificate, and no new machine.
     let counts = run.actions.counts();

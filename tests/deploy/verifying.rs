@@ -1,6 +1,6 @@
 //! A verification: what it finds, and what it costs the guests.
 
-use hostsplit::deploy::{Patience, Site, Verification, connect, verify};
+use hostsplit::deploy::{Context, Patience, Verification, connect, verify};
 use hostsplit::engine::load::Verdict;
 use hostsplit::ids::HostName;
 use hostsplit::plan::Plan;
@@ -15,10 +15,10 @@ fn verified(plan: &Plan, world: &SimulatedWorld, load: bool) -> (Verification, u
     let (hosts, unreachable) = connect(plan, world);
     let (clock, patience) = (world.clock(), Patience::default());
     let secrets = secrets();
-    let site =
-        Site { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
+    let context =
+        Context { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
     let before = world.log().len();
-    let found = verify(&site, &unreachable, load);
+    let found = verify(&context, &unreachable, load);
     (found, world.log().len() - before)
 }
 
@@ -60,7 +60,7 @@ fn another_machine_at_an_address_of_ours_is_found_by_a_neighbour() {
     let (found, _) = verified(&plan, &world, false);
     let told: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
     let expected = format!(
-        "cache-2: machine at 10.20.0.12 is 02:42:ac:11:00:02, as cache-1 sees it, planned {of_cache_2}"
+        "cache-2: machine at 10.20.0.12 is 02:42:ac:11:00:02 (seen from cache-1), planned {of_cache_2}"
     );
     assert_eq!(told, [expected]);
     // A router that answers for everybody.

@@ -62,7 +62,7 @@ fn work_that_breaks_is_one_failure_and_takes_only_its_dependants_along() {
         Ok(())
     };
     let end = walk(&actions, 4, &work, None, &Nobody, &SimulatedClock::default());
-    assert!(matches!(end.failures[..], [ref one] if matches!(one.error, StepError::Broken)));
+    assert!(matches!(end.failures[..], [ref one] if matches!(one.error, StepError::Panicked)));
     // Domain, running, ready, configured, and the cluster.
     assert_eq!(end.skipped, 5);
     assert_eq!(end.done, actions.counts().create - 6);

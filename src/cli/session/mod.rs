@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use crate::cli::error::CliError;
 use crate::cli::ui;
-use crate::deploy::{LocalImages, Patience, Site, connect, observe, observe_hosts};
+use crate::deploy::{Context, LocalImages, Patience, connect, observe, observe_hosts};
 use crate::digest::sha256;
 use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
 use crate::plan::{self, Plan};
-use crate::secret::{Keep, Secrets};
+use crate::secret::{SecretStore, Secrets};
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
 use crate::state::world::World;
@@ -28,7 +28,7 @@ pub struct Session {
     pub text: String,
     /// The state directory.
     pub store: Store,
-    keep: Keep,
+    secret_store: SecretStore,
     secrets: Secrets,
     /// What was said of secrets.
     told: BTreeSet<String>,
@@ -60,9 +60,9 @@ impl Session {
         let text = plan.to_text()?;
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
-        let keep = Keep::new(&directory, &beside);
+        let secret_store = SecretStore::new(&directory, &beside);
         Ok(Self {
-            keep,
+            secret_store,
             secrets: Secrets::default(),
             told: BTreeSet::new(),
             plan,
@@ -142,8 +142,8 @@ impl Session {
 
     /// The plan with its hosts, ready to be worked on.
     #[must_use]
-    pub fn site<'a>(&'a self, hosts: &'a Hosts) -> Site<'a> {
-        Site {
+    pub fn context<'a>(&'a self, hosts: &'a Hosts) -> Context<'a> {
+        Context {
             plan: &self.plan,
             hosts: &hosts.connected,
             clock: &self.clock,
@@ -155,20 +155,20 @@ impl Session {
 
     /// Where passwords and keys are kept.
     #[must_use]
-    pub const fn keep(&self) -> &Keep {
-        &self.keep
+    pub const fn secret_store(&self) -> &SecretStore {
+        &self.secret_store
     }
 
     /// Looks at the hosts, the guests and the clusters.
     #[must_use]
     pub fn observe(&self, hosts: &Hosts) -> World {
-        observe(&self.site(hosts), &hosts.unreachable)
+        observe(&self.context(hosts), &hosts.unreachable)
     }
 
     /// Looks at the hosts alone: what a removal needs to know.
     #[must_use]
     pub fn observe_hosts(&self, hosts: &Hosts) -> World {
-        observe_hosts(&self.site(hosts), &hosts.unreachable)
+        observe_hosts(&self.context(hosts), &hosts.unreachable)
     }
 
     /// The plan that was deployed last from this state directory; one that cannot

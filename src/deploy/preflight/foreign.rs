@@ -1,9 +1,9 @@
-//! Domains and volumes that are not ours and have what the plan needs.
+//! Foreign domains and volumes that have what the plan needs.
 
 use std::collections::BTreeSet;
 
 use super::inventory::set;
-use super::{Obstacle, Problem, Visit};
+use super::{Obstacle, ObstacleKind, Visit};
 use crate::graph::{may_be_ours, owned_domain};
 use crate::hypervisor::Domain;
 use crate::plan::Instance;
@@ -11,20 +11,20 @@ use crate::state::world::Sources;
 use crate::topology::NumaNode;
 use crate::units::Mebibytes;
 
-pub(super) fn find(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn find(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
     let foreign: Vec<&Domain> =
         visit.view.domains.iter().filter(|domain| is_foreign(visit, domain)).collect();
     for domain in &foreign {
-        taken(visit, domain, problems);
+        taken(visit, domain, obstacles);
         if domain.active {
-            pins(visit, domain, problems);
+            pins(visit, domain, obstacles);
         }
     }
-    addresses(visit, problems);
-    memory(visit, &foreign, problems);
+    addresses(visit, obstacles);
+    memory(visit, &foreign, obstacles);
     let used = Sources::of(foreign);
     for instance in visit.plan.on_host(&visit.host.name) {
-        volumes(visit, instance, &used, problems);
+        volumes(visit, instance, &used, obstacles);
     }
 }
 
@@ -41,7 +41,7 @@ fn is_foreign(visit: &Visit<'_>, domain: &Domain) -> bool {
 }
 
 /// Names and UUIDs are unique on a host, MAC addresses on the network.
-fn taken(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
+fn taken(visit: &Visit<'_>, domain: &Domain, obstacles: &mut Vec<Obstacle>) {
     for instance in &visit.plan.instances {
         let here = instance.host == visit.host.name;
         let clash = if here && domain.name == instance.domain {
@@ -55,13 +55,13 @@ fn taken(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
         };
         if let Some((what, value)) = clash {
             let (domain, instance) = (domain.name.clone(), instance.name.clone());
-            problems.push(visit.problem(Obstacle::Taken { domain, what, instance, value }));
+            obstacles.push(visit.obstacle(ObstacleKind::Taken { domain, what, instance, value }));
         }
     }
 }
 
-/// Addresses are unique on the network, whoever's host they are on.
-fn addresses(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+/// Addresses are unique on the network, on whichever host they are.
+fn addresses(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
     for (domain, addresses) in &visit.view.addresses {
         for instance in &visit.plan.instances {
             let Some(address) = instance.address.filter(|own| addresses.contains(own)) else {
@@ -69,18 +69,18 @@ fn addresses(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
             };
             let (domain, instance) = (domain.clone(), instance.name.clone());
             let (what, value) = ("address", address.to_string());
-            problems.push(visit.problem(Obstacle::Taken { domain, what, instance, value }));
+            obstacles.push(visit.obstacle(ObstacleKind::Taken { domain, what, instance, value }));
         }
     }
 }
 
-fn pins(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
+fn pins(visit: &Visit<'_>, domain: &Domain, obstacles: &mut Vec<Obstacle>) {
     let pinned: BTreeSet<u32> = domain.vcpu_pins.iter().flatten().copied().collect();
     for instance in visit.plan.on_host(&visit.host.name) {
         let own: BTreeSet<u32> = instance.cpus.iter().copied().collect();
         let both: BTreeSet<u32> = own.intersection(&pinned).copied().collect();
         if !both.is_empty() {
-            problems.push(visit.problem(Obstacle::Cpus {
+            obstacles.push(visit.obstacle(ObstacleKind::Cpus {
                 domain: domain.name.clone(),
                 instance: instance.name.clone(),
                 cpus: set(&both),
@@ -89,7 +89,7 @@ fn pins(visit: &Visit<'_>, domain: &Domain, problems: &mut Vec<Problem>) {
     }
 }
 
-fn memory(visit: &Visit<'_>, foreign: &[&Domain], problems: &mut Vec<Problem>) {
+fn memory(visit: &Visit<'_>, foreign: &[&Domain], obstacles: &mut Vec<Obstacle>) {
     let running = foreign.iter().filter(|domain| domain.active);
     let foreign: u64 = running.map(|domain| domain.memory_kib.div_ceil(1024)).sum();
     let foreign = Mebibytes::new(foreign);
@@ -100,7 +100,7 @@ fn memory(visit: &Visit<'_>, foreign: &[&Domain], problems: &mut Vec<Problem>) {
         && planned > Mebibytes::ZERO
         && foreign.saturating_add(planned) > allocatable
     {
-        problems.push(visit.problem(Obstacle::Memory { foreign, planned, allocatable }));
+        obstacles.push(visit.obstacle(ObstacleKind::Memory { foreign, planned, allocatable }));
     }
 }
 
@@ -108,7 +108,7 @@ fn volumes(
     visit: &Visit<'_>,
     instance: &Instance,
     used: &Sources<'_>,
-    problems: &mut Vec<Problem>,
+    obstacles: &mut Vec<Obstacle>,
 ) {
     let data = instance.data.as_ref();
     for volume in instance.volumes() {
@@ -119,8 +119,11 @@ fn volumes(
             "a foreign domain uses it".to_owned()
         } else if !may_be_ours(instance, seen) {
             let is_root = instance.root.as_ref().is_some_and(|root| root.name == volume.name);
-            let why =
-                if is_root { "it lies over no image of ours" } else { "it lies over a volume" };
+            let why = if is_root {
+                "it is not an overlay on an image of hostsplit"
+            } else {
+                "it is an overlay"
+            };
             why.to_owned()
         } else if is_data && seen.capacity != planned.bytes() {
             let found = Mebibytes::new(seen.capacity >> 20);
@@ -130,6 +133,6 @@ fn volumes(
         };
         let (pool, name) = (volume.pool.clone(), volume.name.clone());
         let instance = instance.name.clone();
-        problems.push(visit.problem(Obstacle::Volume { pool, name, instance, why }));
+        obstacles.push(visit.obstacle(ObstacleKind::Volume { pool, name, instance, why }));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Obstacle, Problem, Visit};
+use super::{Obstacle, ObstacleKind, Visit};
 use crate::hypervisor::{ReportedNuma, version};
 use crate::topology::{NumaNode, cpuset};
 use crate::units::Mebibytes;
@@ -12,23 +12,23 @@ const LIBVIRT: u64 = 8_000_000;
 /// `-accel tcg,tb-size=` came with QEMU 5.0: its `docs/about/removed-features.rst`.
 const QEMU: u64 = 5_000_000;
 
-pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn compare(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
     let report = &visit.view.report;
     let planned: BTreeSet<u32> = visit.host.numa.iter().map(|node| node.id).collect();
     let found: BTreeSet<u32> = report.numa.iter().map(|node| node.id).collect();
     if planned != found {
-        problems.push(visit.problem(differs("NUMA nodes", &planned, &found)));
+        obstacles.push(visit.obstacle(differs("NUMA nodes", &planned, &found)));
     }
     for node in &visit.host.numa {
         if let Some(seen) = report.numa.iter().find(|seen| seen.id == node.id) {
-            compare_node(visit, node, seen, problems);
+            compare_node(visit, node, seen, obstacles);
         }
     }
-    versions(visit, problems);
+    versions(visit, obstacles);
     let kind = visit.host.hypervisor.as_str();
     if !report.domain_types.iter().any(|offered| offered == kind) {
         let offered = list(&report.domain_types);
-        problems.push(visit.problem(Obstacle::Hypervisor { planned: kind, offered }));
+        obstacles.push(visit.obstacle(ObstacleKind::Hypervisor { planned: kind, offered }));
     }
     // Some libvirts cannot list bridges; then the start of a domain will tell.
     if let Some(bridge) = visit.plan.network.as_ref().map(|network| &network.bridge)
@@ -36,19 +36,19 @@ pub(super) fn compare(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
         && !report.bridges.contains(bridge)
     {
         let found = list(&report.bridges);
-        problems.push(visit.problem(Obstacle::Bridge { bridge: bridge.clone(), found }));
+        obstacles.push(visit.obstacle(ObstacleKind::Bridge { bridge: bridge.clone(), found }));
     }
 }
 
 /// Releases that know all that our domains' XML says.
-fn versions(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+fn versions(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
     let report = &visit.view.report;
     let programs =
         [("libvirt", report.libvirt_version, LIBVIRT), ("QEMU", report.qemu_version, QEMU)];
     for (program, found, least) in programs {
         if found < least {
             let (found, least) = (version(found), version(least));
-            problems.push(visit.problem(Obstacle::Old { program, found, least }));
+            obstacles.push(visit.obstacle(ObstacleKind::Old { program, found, least }));
         }
     }
 }
@@ -57,25 +57,25 @@ fn compare_node(
     visit: &Visit<'_>,
     node: &NumaNode,
     seen: &ReportedNuma,
-    problems: &mut Vec<Problem>,
+    obstacles: &mut Vec<Obstacle>,
 ) {
     let planned: BTreeSet<u32> = node.cores().flat_map(|core| core.cpus.iter().copied()).collect();
     let found: BTreeSet<u32> = seen.cpus.iter().map(|cpu| cpu.id).collect();
     if planned == found {
-        compare_cores(visit, node, seen, problems);
-        compare_l3(visit, node, seen, problems);
+        compare_cores(visit, node, seen, obstacles);
+        compare_l3(visit, node, seen, obstacles);
     } else {
         let what = format!("CPUs of NUMA node {}", node.id);
-        problems.push(visit.problem(differs(&what, &planned, &found)));
+        obstacles.push(visit.obstacle(differs(&what, &planned, &found)));
     }
     // What a kernel counts as a node's memory differs between its versions and,
     // inside a VM, from minute to minute; what matters is that the plan's fits.
     let instances = visit.plan.on_host(&visit.host.name).filter(|one| one.numa == node.id);
     let placed: Mebibytes = instances.map(|one| one.memory_mib).sum();
     let needed = placed.saturating_add(node.reserved_memory_mib);
-    compare_pages(visit, node, seen, problems);
+    compare_pages(visit, node, seen, obstacles);
     if seen.memory_kib < needed.kib() {
-        problems.push(visit.problem(Obstacle::Differs {
+        obstacles.push(visit.obstacle(ObstacleKind::Differs {
             what: format!("memory of NUMA node {}", node.id),
             planned: format!("{needed} for instances and the host"),
             found: Mebibytes::new(seen.memory_kib / 1024).to_string(),
@@ -88,7 +88,7 @@ fn compare_cores(
     visit: &Visit<'_>,
     node: &NumaNode,
     seen: &ReportedNuma,
-    problems: &mut Vec<Problem>,
+    obstacles: &mut Vec<Obstacle>,
 ) {
     for core in node.cores() {
         let Some(first) = core.cpus.first() else { continue };
@@ -97,7 +97,7 @@ fn compare_cores(
         let found: BTreeSet<u32> = siblings.into_iter().flatten().copied().collect();
         if planned != found {
             let what = format!("core of CPU {first}");
-            problems.push(visit.problem(differs(&what, &planned, &found)));
+            obstacles.push(visit.obstacle(differs(&what, &planned, &found)));
         }
     }
 }
@@ -108,7 +108,7 @@ fn compare_l3(
     visit: &Visit<'_>,
     node: &NumaNode,
     seen: &ReportedNuma,
-    problems: &mut Vec<Problem>,
+    obstacles: &mut Vec<Obstacle>,
 ) {
     for domain in node.l3.iter().filter(|domain| domain.size_kib.is_some()) {
         let planned: BTreeSet<u32> =
@@ -119,7 +119,7 @@ fn compare_l3(
         let found: BTreeSet<u32> = sharers.iter().copied().collect();
         if planned != found {
             let what = format!("L3 domain of CPU {first}");
-            problems.push(visit.problem(differs(&what, &planned, &found)));
+            obstacles.push(visit.obstacle(differs(&what, &planned, &found)));
         }
     }
 }
@@ -130,7 +130,7 @@ fn compare_pages(
     visit: &Visit<'_>,
     node: &NumaNode,
     seen: &ReportedNuma,
-    problems: &mut Vec<Problem>,
+    obstacles: &mut Vec<Obstacle>,
 ) {
     let mut needed: BTreeMap<u64, u64> = BTreeMap::new();
     for instance in visit.plan.on_host(&visit.host.name) {
@@ -142,7 +142,7 @@ fn compare_pages(
     for (size, needed) in needed {
         let found = seen.pages.iter().find(|(known, _)| *known == size).map_or(0, |(_, n)| *n);
         if found < needed {
-            problems.push(visit.problem(Obstacle::Differs {
+            obstacles.push(visit.obstacle(ObstacleKind::Differs {
                 what: format!("pages of {size} KiB on NUMA node {}", node.id),
                 planned: format!("{needed} for instances"),
                 found: found.to_string(),
@@ -151,8 +151,8 @@ fn compare_pages(
     }
 }
 
-fn differs(what: &str, planned: &BTreeSet<u32>, found: &BTreeSet<u32>) -> Obstacle {
-    Obstacle::Differs { what: what.to_owned(), planned: set(planned), found: set(found) }
+fn differs(what: &str, planned: &BTreeSet<u32>, found: &BTreeSet<u32>) -> ObstacleKind {
+    ObstacleKind::Differs { what: what.to_owned(), planned: set(planned), found: set(found) }
 }
 
 fn list(words: &[String]) -> String {

@@ -3,10 +3,10 @@
 
 mod foreign;
 mod inventory;
-mod problem;
+mod obstacle;
 mod space;
 
-pub use self::problem::{Obstacle, Problem};
+pub use self::obstacle::{Obstacle, ObstacleKind};
 
 use super::ImageStore;
 use super::images;
@@ -25,8 +25,8 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    fn problem(&self, obstacle: Obstacle) -> Problem {
-        Problem { host: Some(self.host.name.clone()), obstacle }
+    fn obstacle(&self, kind: ObstacleKind) -> Obstacle {
+        Obstacle { host: Some(self.host.name.clone()), kind }
     }
 }
 
@@ -38,28 +38,28 @@ pub fn preflight(
     world: &World,
     actions: &Actions,
     images: &dyn ImageStore,
-) -> Vec<Problem> {
-    let mut problems = Vec::new();
+) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
     for host in &plan.topology.hosts {
         match world.hosts.get(&host.name) {
             Some(Seen::Reached(view)) => {
                 let visit = Visit { plan, host, view, actions };
                 if plan.on_host(&host.name).next().is_some() {
-                    inventory::compare(&visit, &mut problems);
-                    space::measure(&visit, images, &mut problems);
+                    inventory::compare(&visit, &mut obstacles);
+                    space::measure(&visit, images, &mut obstacles);
                 }
-                foreign::find(&visit, &mut problems);
+                foreign::find(&visit, &mut obstacles);
             }
             Some(Seen::Unreachable(error)) if plan.on_host(&host.name).next().is_some() => {
-                let obstacle = Obstacle::Unreachable { message: error.message.clone() };
-                problems.push(Problem { host: Some(host.name.clone()), obstacle });
+                let kind = ObstacleKind::Unreachable { message: error.message.clone() };
+                obstacles.push(Obstacle { host: Some(host.name.clone()), kind });
             }
             // The plan needs nothing of it.
             Some(Seen::Unreachable(_)) | None => {}
         }
     }
-    check_images(plan, actions, images, &mut problems);
-    problems
+    check_images(plan, actions, images, &mut obstacles);
+    obstacles
 }
 
 /// Reads the files that are to be uploaded; others need not even be here.
@@ -67,7 +67,7 @@ fn check_images(
     plan: &Plan,
     actions: &Actions,
     store: &dyn ImageStore,
-    problems: &mut Vec<Problem>,
+    obstacles: &mut Vec<Obstacle>,
 ) {
     let Some(image) = &plan.image else { return };
     for part in ImagePart::ALL {
@@ -77,8 +77,8 @@ fn check_images(
             continue;
         }
         if let Err(error) = images::check(store, file) {
-            let obstacle = Obstacle::Image { message: error.to_string() };
-            problems.push(Problem { host: None, obstacle });
+            let kind = ObstacleKind::Image { message: error.to_string() };
+            obstacles.push(Obstacle { host: None, kind });
         }
     }
 }

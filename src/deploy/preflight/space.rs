@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{Obstacle, Problem, Visit, uploads};
+use super::{Obstacle, ObstacleKind, Visit, uploads};
 use crate::deploy::ImageStore;
 use crate::graph::{Action, Vertex, owned_domain};
 use crate::units::Mebibytes;
 
-pub(super) fn measure(visit: &Visit<'_>, images: &dyn ImageStore, problems: &mut Vec<Problem>) {
-    pools(visit, images, problems);
-    pages(visit, problems);
+pub(super) fn measure(visit: &Visit<'_>, images: &dyn ImageStore, obstacles: &mut Vec<Obstacle>) {
+    pools(visit, images, obstacles);
+    pages(visit, obstacles);
 }
 
-fn pools(visit: &Visit<'_>, images: &dyn ImageStore, problems: &mut Vec<Problem>) {
+fn pools(visit: &Visit<'_>, images: &dyn ImageStore, obstacles: &mut Vec<Obstacle>) {
     let mut needed: BTreeMap<&str, u64> = BTreeMap::new();
     for instance in visit.plan.on_host(&visit.host.name) {
         let name = &instance.name;
@@ -38,9 +38,9 @@ fn pools(visit: &Visit<'_>, images: &dyn ImageStore, problems: &mut Vec<Problem>
     }
     for (pool, needed) in needed {
         match visit.view.report.pools.iter().find(|seen| seen.name == pool) {
-            None => problems.push(visit.problem(Obstacle::Pool { pool: pool.to_owned() })),
+            None => obstacles.push(visit.obstacle(ObstacleKind::Pool { pool: pool.to_owned() })),
             Some(seen) if seen.available < needed => {
-                problems.push(visit.problem(Obstacle::Space {
+                obstacles.push(visit.obstacle(ObstacleKind::Space {
                     pool: pool.to_owned(),
                     needed: Mebibytes::new(needed.div_ceil(1 << 20)),
                     available: Mebibytes::new(seen.available >> 20),
@@ -52,7 +52,7 @@ fn pools(visit: &Visit<'_>, images: &dyn ImageStore, problems: &mut Vec<Problem>
 }
 
 /// Pages for domains that do not run yet; those that run hold theirs.
-fn pages(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
+fn pages(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
     let mut needed: BTreeMap<(u32, u64), u64> = BTreeMap::new();
     for instance in visit.plan.on_host(&visit.host.name).filter(|one| one.page_kib > 4) {
         let runs = owned_domain(visit.plan, visit.view, instance).is_some_and(|one| one.active);
@@ -69,7 +69,7 @@ fn pages(visit: &Visit<'_>, problems: &mut Vec<Problem>) {
         let count = |(size, count): &(u64, u64)| (*size == page_kib).then_some(*count);
         let all = node.and_then(|node| node.pages.iter().find_map(count)).unwrap_or(0);
         if free < needed && needed <= all {
-            problems.push(visit.problem(Obstacle::Pages { numa, page_kib, needed, free }));
+            obstacles.push(visit.obstacle(ObstacleKind::Pages { numa, page_kib, needed, free }));
         }
     }
 }

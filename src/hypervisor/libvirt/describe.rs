@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use virt::connect::Connect;
 use virt_sys as sys;
 
-use super::error::Site;
+use super::error::CallSite;
 use super::{storage, xml};
 use crate::hypervisor::{HostReport, ReportedCpu, ReportedNic, ReportedNuma, Result};
 use crate::topology::import::dump::{CoreKey, Dump};
 use crate::topology::import::{self, capabilities};
 
 /// Asks for everything a plan needs to know.
-pub(super) fn host(connection: &Connect, site: &Site<'_>) -> Result<HostReport> {
+pub(super) fn host(connection: &Connect, site: &CallSite<'_>) -> Result<HostReport> {
     let text = site.named(connection.capabilities())?;
     let wrong = |error| site.error(format!("capabilities: {error}"));
     let dump = capabilities::parse(&text).map_err(wrong)?;
@@ -71,7 +71,7 @@ fn reported(dump: &Dump) -> Vec<ReportedNuma> {
 /// Free pages of each size of a node; empty where the driver cannot tell.
 fn free_pages(
     connection: &Connect,
-    site: &Site<'_>,
+    site: &CallSite<'_>,
     node: &ReportedNuma,
 ) -> Result<Vec<(u64, u64)>> {
     let sizes: Vec<u32> =
@@ -84,7 +84,7 @@ fn free_pages(
 }
 
 /// Physical NICs, by name; a driver without node devices lists none.
-fn nics(connection: &Connect, site: &Site<'_>) -> Result<Vec<ReportedNic>> {
+fn nics(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<ReportedNic>> {
     let net = sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET;
     let devices = site.if_supported(connection.list_all_node_devices(net))?.unwrap_or_default();
     let mut nics = Vec::new();
@@ -104,7 +104,7 @@ fn nics(connection: &Connect, site: &Site<'_>) -> Result<Vec<ReportedNic>> {
 
 /// Bridges of libvirt's own networks and of the host's interfaces, sorted. A
 /// driver without interfaces lists none.
-fn bridges(connection: &Connect, site: &Site<'_>) -> Result<Vec<String>> {
+fn bridges(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<String>> {
     let mut bridges = BTreeSet::new();
     let active = sys::VIR_CONNECT_LIST_INTERFACES_ACTIVE;
     for interface in site.if_supported(connection.list_all_interfaces(active))?.unwrap_or_default()

@@ -10,7 +10,7 @@ use virt::domain::Domain as Handle;
 use virt::error::Error;
 use virt_sys as sys;
 
-use super::error::Site;
+use super::error::CallSite;
 use crate::hypervisor::{Domain, Result, domain_xml};
 
 /// What a domain may leave behind besides its definition. Ours have neither NVRAM nor checkpoints,
@@ -19,7 +19,7 @@ const LEFTOVERS: sys::virDomainUndefineFlagsValues =
     sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
 
 /// All domains, by name. One that goes away while we look is left out.
-pub(super) fn list(connection: &Connect, site: &Site<'_>) -> Result<Vec<Domain>> {
+pub(super) fn list(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<Domain>> {
     let mut domains = Vec::new();
     for handle in site.named(connection.list_all_domains(0))? {
         let read = || Ok((handle.xml_desc(0)?, handle.is_active()?));
@@ -34,7 +34,7 @@ pub(super) fn list(connection: &Connect, site: &Site<'_>) -> Result<Vec<Domain>>
 /// Looks a domain up and does something with it.
 pub(super) fn with<T>(
     connection: &Connect,
-    site: &Site<'_>,
+    site: &CallSite<'_>,
     name: &str,
     act: impl FnOnce(&Handle) -> std::result::Result<T, Error>,
 ) -> Result<T> {
@@ -44,7 +44,7 @@ pub(super) fn with<T>(
 
 /// Forgets a domain that is off. libvirt would also take one that runs, and
 /// make it vanish when it stops.
-pub(super) fn undefine(connection: &Connect, site: &Site<'_>, name: &str) -> Result<()> {
+pub(super) fn undefine(connection: &Connect, site: &CallSite<'_>, name: &str) -> Result<()> {
     let handle = site.named(connection.lookup_domain_by_name(name))?;
     if site.named(handle.is_active())? {
         return Err(site.error("the domain is running"));
@@ -56,7 +56,7 @@ pub(super) fn undefine(connection: &Connect, site: &Site<'_>, name: &str) -> Res
 /// is not asked: a foreign one may be slow, and is not ours to wake.
 pub(super) fn addresses(
     connection: &Connect,
-    site: &Site<'_>,
+    site: &CallSite<'_>,
     name: &str,
 ) -> Result<Vec<Ipv4Addr>> {
     let handle = site.named(connection.lookup_domain_by_name(name))?;
@@ -77,7 +77,7 @@ pub(super) fn addresses(
 /// Sends one request to a guest agent.
 pub(super) fn agent(
     connection: &Connect,
-    site: &Site<'_>,
+    site: &CallSite<'_>,
     name: &str,
     request: &Value,
     timeout: Duration,

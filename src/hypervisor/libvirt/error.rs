@@ -7,13 +7,13 @@ use virt_sys as sys;
 use crate::hypervisor::{ErrorKind, HypervisorError, Result};
 
 /// What is being done, and where.
-pub(super) struct Site<'a> {
+pub(super) struct CallSite<'a> {
     pub connection: &'a Connect,
     pub host: &'a str,
     pub what: String,
 }
 
-impl Site<'_> {
+impl CallSite<'_> {
     /// Puts a libvirt error down to this place. On a connection that is gone
     /// every error means that the host is unreachable.
     pub fn named<T>(&self, result: std::result::Result<T, Error>) -> Result<T> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use virt::connect::Connect;
 use virt::event;
 
-use self::error::Site;
+use self::error::CallSite;
 use super::{
     Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Result, VolumeInfo,
     VolumeRequest, domain_xml,
@@ -90,8 +90,8 @@ impl LibvirtHost {
     }
 
     /// Where errors of a call are put down to.
-    fn site(&self, what: impl Into<String>) -> Site<'_> {
-        Site { connection: &self.connection, host: &self.host, what: what.into() }
+    fn site(&self, what: impl Into<String>) -> CallSite<'_> {
+        CallSite { connection: &self.connection, host: &self.host, what: what.into() }
     }
 }
 

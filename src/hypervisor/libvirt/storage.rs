@@ -8,7 +8,7 @@ use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
 use virt_sys as sys;
 
-use super::error::Site;
+use super::error::CallSite;
 use super::xml;
 use crate::hypervisor::{ReportedPool, Result, VolumeInfo, VolumeRequest};
 
@@ -16,7 +16,7 @@ use crate::hypervisor::{ReportedPool, Result, VolumeInfo, VolumeRequest};
 const CHUNK: usize = 1 << 18;
 
 /// Active pools, by name.
-pub(super) fn pools(connection: &Connect, site: &Site<'_>) -> Result<Vec<ReportedPool>> {
+pub(super) fn pools(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<ReportedPool>> {
     let active = sys::VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE;
     let mut pools = Vec::new();
     for pool in site.named(connection.list_all_storage_pools(active))? {
@@ -33,7 +33,7 @@ pub(super) fn pools(connection: &Connect, site: &Site<'_>) -> Result<Vec<Reporte
 /// Volumes of a pool, by name. One that goes away while we look is left out.
 pub(super) fn volumes(
     connection: &Connect,
-    site: &Site<'_>,
+    site: &CallSite<'_>,
     pool: &str,
 ) -> Result<Vec<VolumeInfo>> {
     let pool = site.named(connection.lookup_storage_pool_by_name(pool))?;
@@ -52,7 +52,7 @@ pub(super) fn volumes(
 /// One volume of a pool.
 pub(super) fn find(
     connection: &Connect,
-    site: &Site<'_>,
+    site: &CallSite<'_>,
     pool: &str,
     name: &str,
 ) -> Result<VolumeInfo> {
@@ -61,7 +61,11 @@ pub(super) fn find(
 }
 
 /// Makes a volume.
-pub(super) fn create(connection: &Connect, site: &Site<'_>, request: &VolumeRequest) -> Result<()> {
+pub(super) fn create(
+    connection: &Connect,
+    site: &CallSite<'_>,
+    request: &VolumeRequest,
+) -> Result<()> {
     let pool = site.named(connection.lookup_storage_pool_by_name(&request.pool))?;
     let backing = match &request.backing {
         Some(name) => {
@@ -75,14 +79,19 @@ pub(super) fn create(connection: &Connect, site: &Site<'_>, request: &VolumeRequ
 }
 
 /// Deletes a volume.
-pub(super) fn delete(connection: &Connect, site: &Site<'_>, pool: &str, name: &str) -> Result<()> {
+pub(super) fn delete(
+    connection: &Connect,
+    site: &CallSite<'_>,
+    pool: &str,
+    name: &str,
+) -> Result<()> {
     site.named(volume(connection, pool, name).and_then(|volume| volume.delete(0)))
 }
 
 /// Writes the first `length` bytes of a volume, named by pool and name.
 pub(super) fn upload(
     connection: &Connect,
-    site: &Site<'_>,
+    site: &CallSite<'_>,
     (pool, name): (&str, &str),
     source: &mut dyn Read,
     length: u64,
@@ -100,7 +109,12 @@ pub(super) fn upload(
     }
 }
 
-fn send_all(site: &Site<'_>, stream: &Stream, source: &mut dyn Read, length: u64) -> Result<()> {
+fn send_all(
+    site: &CallSite<'_>,
+    stream: &Stream,
+    source: &mut dyn Read,
+    length: u64,
+) -> Result<()> {
     let mut buffer = vec![0; CHUNK];
     let mut left = length;
     while left > 0 {
@@ -122,7 +136,7 @@ fn send_all(site: &Site<'_>, stream: &Stream, source: &mut dyn Read, length: u64
 }
 
 /// Sends all of `bytes`; libvirt may take less at a time.
-fn send(site: &Site<'_>, stream: &Stream, mut bytes: &[u8]) -> Result<()> {
+fn send(site: &CallSite<'_>, stream: &Stream, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         let sent = site.named(stream.send(bytes))?;
         bytes = match usize::try_from(sent).ok().filter(|&sent| sent > 0) {

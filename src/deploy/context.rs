@@ -29,7 +29,7 @@ impl Default for Patience {
 }
 
 /// A plan with its hosts connected.
-pub struct Site<'a> {
+pub struct Context<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// Its hosts, those that answered.
@@ -44,7 +44,7 @@ pub struct Site<'a> {
     pub secrets: &'a Secrets,
 }
 
-impl Site<'_> {
+impl Context<'_> {
     /// A connected host.
     pub(super) fn host(&self, name: &HostName) -> Result<&dyn Hypervisor, StepError> {
         let host = self.hosts.get(name).map(AsRef::as_ref);
@@ -57,7 +57,7 @@ impl Site<'_> {
     }
 }
 
-impl Guests for Site<'_> {
+impl Guests for Context<'_> {
     fn guest(&self, name: &InstanceName) -> Result<Guest<'_>, EngineError> {
         let problem = |problem: &str| EngineError::Plan {
             instance: name.clone(),

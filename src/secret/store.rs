@@ -70,20 +70,20 @@ pub enum Make {
     /// Nothing: they are left out.
     Nothing,
     /// They are made and not kept: to see what a deploy would change.
-    Unkept,
+    Ephemeral,
     /// They are made and kept, as are those that were recovered. Only the holder
     /// of the deployment's lock may.
-    Kept,
+    Stored,
 }
 
 /// The secrets of one deployment on the operator's machine.
 #[derive(Clone, Debug)]
-pub struct Keep {
+pub struct SecretStore {
     folder: Folder,
     beside: PathBuf,
 }
 
-impl Keep {
+impl SecretStore {
     /// The secrets of a state directory; `beside` is where relative references
     /// begin.
     #[must_use]
@@ -180,8 +180,8 @@ mod tests {
         }
     }
 
-    fn settle(keep: &Keep, plan: &Plan) -> Result<Secrets> {
-        keep.find(plan, &Given, &Recovered::new(), Make::Kept)
+    fn settle(store: &SecretStore, plan: &Plan) -> Result<Secrets> {
+        store.find(plan, &Given, &Recovered::new(), Make::Stored)
     }
 
     fn plan(password: Password, tls: bool) -> Plan {
@@ -193,22 +193,22 @@ mod tests {
     #[test]
     fn what_is_made_is_kept_closed_and_found_again() {
         let state = tempfile::tempdir().unwrap();
-        let keep = Keep::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path());
         let plan = plan(Password::Generated, true);
-        for make in [Make::Nothing, Make::Unkept] {
-            let found = keep.find(&plan, &Given, &Recovered::new(), make).unwrap();
+        for make in [Make::Nothing, Make::Ephemeral] {
+            let found = store.find(&plan, &Given, &Recovered::new(), make).unwrap();
             assert_eq!(found.credentials.is_empty(), make == Make::Nothing);
             assert_eq!(found.identities.is_empty(), make == Make::Nothing);
-            assert!(keep.is_empty().unwrap(), "only a deploy keeps any");
+            assert!(store.is_empty().unwrap(), "only a deploy keeps any");
         }
         let cache = ServiceName::new("cache").unwrap();
         let passwords = vec![Lacking { service: cache, client: true }];
-        assert_eq!(keep.missing(&plan).unwrap(), Missing { passwords, authority: true });
-        let made = settle(&keep, &plan).unwrap();
-        let again = settle(&keep, &plan).unwrap();
+        assert_eq!(store.missing(&plan).unwrap(), Missing { passwords, authority: true });
+        let made = settle(&store, &plan).unwrap();
+        let again = settle(&store, &plan).unwrap();
         assert!(made.credentials == again.credentials && made.identities == again.identities);
         assert_eq!((made.credentials.len(), made.identities.len()), (1, 6));
-        assert!(keep.missing(&plan).unwrap().is_nothing());
+        assert!(store.missing(&plan).unwrap().is_nothing());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let secrets = state.path().join("secrets");
         assert_eq!(mode(&secrets), 0o700);
@@ -221,21 +221,21 @@ mod tests {
     #[test]
     fn what_is_here_counts_more_than_what_was_recovered() {
         let state = tempfile::tempdir().unwrap();
-        let keep = Keep::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path());
         let plan = plan(Password::Generated, false);
         let secret = |text| Secret::parse(text).unwrap();
         let (client, internal) = (secret("for-all-clients"), secret("for-ourselves"));
         let known = Credentials { client, internal };
         let recovered = Recovered::from([(ServiceName::new("cache").unwrap(), known.clone())]);
-        let looked = keep.find(&plan, &Given, &recovered, Make::Nothing).unwrap();
-        assert!(looked.credentials.values().eq([&known]) && keep.is_empty().unwrap());
-        let kept = keep.find(&plan, &Given, &recovered, Make::Kept).unwrap();
+        let looked = store.find(&plan, &Given, &recovered, Make::Nothing).unwrap();
+        assert!(looked.credentials.values().eq([&known]) && store.is_empty().unwrap());
+        let kept = store.find(&plan, &Given, &recovered, Make::Stored).unwrap();
         assert!(kept.credentials == looked.credentials);
-        assert!(settle(&keep, &plan).unwrap().credentials == kept.credentials);
+        assert!(settle(&store, &plan).unwrap().credentials == kept.credentials);
 
         fs::write(state.path().join("secrets/cache"), "of-an-operator").unwrap();
         fs::remove_file(state.path().join("secrets/cache.internal")).unwrap();
-        let mixed = keep.find(&plan, &Given, &recovered, Make::Kept).unwrap();
+        let mixed = store.find(&plan, &Given, &recovered, Make::Stored).unwrap();
         let expected = Credentials { client: secret("of-an-operator"), ..known };
         assert!(mixed.credentials.values().eq([&expected]));
     }
@@ -243,25 +243,25 @@ mod tests {
     #[test]
     fn an_authority_without_its_key_is_another() {
         let state = tempfile::tempdir().unwrap();
-        let keep = Keep::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path());
         let plan = plan(Password::Generated, true);
-        let before = settle(&keep, &plan).unwrap();
+        let before = settle(&store, &plan).unwrap();
         fs::remove_file(state.path().join("secrets/ca.key")).unwrap();
-        assert!(keep.missing(&plan).unwrap().authority);
-        let after = settle(&keep, &plan).unwrap();
+        assert!(store.missing(&plan).unwrap().authority);
+        let after = settle(&store, &plan).unwrap();
         let first = &plan.instances[0].name;
         assert!(before.identities[first].authority != after.identities[first].authority);
-        assert_eq!(settle(&keep, &plan).unwrap().identities, after.identities);
+        assert_eq!(settle(&store, &plan).unwrap().identities, after.identities);
     }
 
     #[test]
     fn an_instance_that_moved_to_another_address_gets_another_certificate() {
         let state = tempfile::tempdir().unwrap();
-        let keep = Keep::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path());
         let mut plan = plan(Password::Generated, true);
-        let before = settle(&keep, &plan).unwrap();
+        let before = settle(&store, &plan).unwrap();
         plan.instances[0].address = "10.20.0.99".parse().ok();
-        let after = settle(&keep, &plan).unwrap();
+        let after = settle(&store, &plan).unwrap();
         let differs = |ordinal: usize| {
             let name = &plan.instances[ordinal].name;
             before.identities[name] != after.identities[name]
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn references_are_followed() {
         let state = tempfile::tempdir().unwrap();
-        let keep = Keep::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path());
         let file = state.path().join("password");
         fs::write(&file, "from-the-file-system\n").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
@@ -281,7 +281,7 @@ mod tests {
             (Password::Environment("CACHE_PASSWORD".into()), "from-the-environment"),
             (Password::Command("pass cache".into()), "from-the-command"),
         ] {
-            let secrets = settle(&keep, &plan(password, false)).unwrap();
+            let secrets = settle(&store, &plan(password, false)).unwrap();
             let (_, credentials) = secrets.credentials.first_key_value().unwrap();
             assert_eq!(credentials.client.expose(), found);
         }
@@ -291,8 +291,8 @@ mod tests {
     #[test]
     fn what_leads_nowhere_or_lies_open_is_refused_by_name() {
         let state = tempfile::tempdir().unwrap();
-        let keep = Keep::new(state.path(), state.path());
-        let why = |password| settle(&keep, &plan(password, false)).unwrap_err().to_string();
+        let store = SecretStore::new(state.path(), state.path());
+        let why = |password| settle(&store, &plan(password, false)).unwrap_err().to_string();
         insta::assert_snapshot!(
             why(Password::Environment("NONE".into())),
             @"service cache: the password from environment variable NONE cannot be used: it is not set"

@@ -1,14 +1,14 @@
-//! Keeps secrets out of what is shown.
+//! Replaces secrets in texts that are shown.
 
-/// Stands where a secret stood.
-const HIDDEN: &str = "(secret)";
+/// Shown in the place of a secret.
+const REDACTED: &str = "(secret)";
 
 /// Parts of names whose values are secrets.
 const TELLING: [&str; 6] = ["auth", "credential", "pass", "private", "secret", "token"];
 
 /// A text with its secrets replaced, and what is left of it: two texts with equal
 /// secrets have equal rests.
-pub struct Hidden {
+pub struct Redacted {
     /// The text.
     pub text: String,
     /// The lines that held secrets. Not to be shown.
@@ -18,7 +18,7 @@ pub struct Hidden {
 /// A configuration text with its secrets replaced: values of directives whose
 /// names speak of one, passwords of access rules, private keys.
 #[must_use]
-pub fn hide(text: &str) -> Hidden {
+pub fn redact(text: &str) -> Redacted {
     let mut out = String::with_capacity(text.len());
     let mut secrets = Vec::new();
     let mut in_key = false;
@@ -26,8 +26,8 @@ pub fn hide(text: &str) -> Hidden {
         let begins = line.contains("-----BEGIN") && line.contains("PRIVATE");
         in_key |= begins;
         let shown = match in_key {
-            false => hide_line(line),
-            true if begins => HIDDEN.to_owned(),
+            false => redact_line(line),
+            true if begins => REDACTED.to_owned(),
             true => String::new(),
         };
         if shown != line {
@@ -39,10 +39,10 @@ pub fn hide(text: &str) -> Hidden {
         }
         in_key &= !line.contains("-----END");
     }
-    Hidden { text: out, secrets }
+    Redacted { text: out, secrets }
 }
 
-fn hide_line(line: &str) -> String {
+fn redact_line(line: &str) -> String {
     let indent = line.len() - line.trim_start().len();
     let ends = |c: char| c.is_whitespace() || matches!(c, ':' | '=' | '>');
     let (blank, rest) = line.split_at(indent);
@@ -52,7 +52,7 @@ fn hide_line(line: &str) -> String {
         return line.to_owned();
     }
     if name == "user" {
-        let words = rest.split(' ').map(hide_word).collect::<Vec<_>>();
+        let words = rest.split(' ').map(redact_word).collect::<Vec<_>>();
         return format!("{blank}{}", words.join(" "));
     }
     let Some(at) = rest.find(ends).filter(|_| TELLING.iter().any(|word| name.contains(word)))
@@ -62,14 +62,14 @@ fn hide_line(line: &str) -> String {
     let (name, value) = rest.split_at(at);
     let separator = value.chars().take_while(|c| ends(*c)).collect::<String>();
     let is_set = !value.trim_matches(ends).is_empty();
-    format!("{blank}{name}{separator}{}", if is_set { HIDDEN } else { "" })
+    format!("{blank}{name}{separator}{}", if is_set { REDACTED } else { "" })
 }
 
 /// A word of a Redis access rule: `>password`, `#hash` and their removals.
-fn hide_word(word: &str) -> String {
+fn redact_word(word: &str) -> String {
     let mut characters = word.trim_matches('"').chars();
     match characters.next() {
-        Some(sign @ ('>' | '<' | '#' | '!')) => format!("{sign}{HIDDEN}"),
+        Some(sign @ ('>' | '<' | '#' | '!')) => format!("{sign}{REDACTED}"),
         _ => word.to_owned(),
     }
 }
@@ -84,7 +84,7 @@ mod tests {
                     user app on >hunter2 #ab12 ~* +@all\n  password: hunter2\nplain_text_passwd=x\n\
                     tls-key-file-pass hunter2\n  - content: |\n      -----BEGIN RSA PRIVATE KEY-----\n\
                     hunter2\n      -----END RSA PRIVATE KEY-----\nmaxmemory 4gb\n";
-        let shown = hide(text).text;
+        let shown = redact(text).text;
         assert!(!shown.contains("hunter2") && !shown.contains("ab12"), "{shown}");
         insta::assert_snapshot!(shown, @r#"
         # passwords below
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn nothing_is_hidden_that_is_no_secret() {
         let text = "<domain type=\"kvm\">\n  <name>pass</name>\ncluster-enabled yes\n\n";
-        let hidden = hide(text);
-        assert!(hidden.text == text && hidden.secrets.is_empty());
+        let redacted = redact(text);
+        assert!(redacted.text == text && redacted.secrets.is_empty());
     }
 }

@@ -1,21 +1,21 @@
 //! Who answers at the planned addresses, as the guests' kernels see it: their ARP
-//! tables against the plan's MACs. A machine that is no guest of ours and has an
-//! address of ours is seen nowhere else, and a cluster merely does not form then.
+//! tables against the plan's MACs. A foreign machine that has a planned address is
+//! seen nowhere else, and a cluster merely does not form then.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::Site;
+use super::Context;
 use crate::engine::Guests as _;
 use crate::hypervisor::fan_out::on_each;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 
-/// An address of ours that another machine answers at.
+/// A planned address at which another machine answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Usurped {
-    /// Whose address it is.
+pub struct AddressConflict {
+    /// The instance that is to have the address.
     pub instance: InstanceName,
     /// The address.
     pub address: Ipv4Addr,
@@ -23,33 +23,34 @@ pub struct Usurped {
     pub planned: String,
     /// The MAC that answers.
     pub mac: String,
-    /// Whose guest saw it.
+    /// The instance whose guest saw it.
     pub seen_by: InstanceName,
 }
 
-impl fmt::Display for Usurped {
+impl fmt::Display for AddressConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { instance, address, planned, mac, seen_by } = self;
         write!(
             f,
-            "{address} of {instance} is answered by {mac}, not {planned}, as {seen_by} sees it"
+            "address conflict: {address} ({instance}) resolves to {mac}, expected {planned} \
+             (seen from {seen_by})"
         )
     }
 }
 
 /// Asks the guests of some instances; one finding for each address, in the order
 /// of the plan. A guest that does not answer has seen nothing, and a MAC that
-/// answers for several addresses of ours is a router's that does so for all.
-pub(super) fn usurped<'a>(
-    site: &Site<'_>,
+/// answers for several planned addresses is a router's that does so for all.
+pub(super) fn address_conflicts<'a>(
+    context: &Context<'_>,
     asked: impl Iterator<Item = &'a Instance>,
-) -> Vec<Usurped> {
+) -> Vec<AddressConflict> {
     let asked: Vec<&Instance> = asked.collect();
     let tables = on_each(
         &asked,
         |instance| &instance.host,
         |instance| {
-            let table = site.guest(&instance.name).and_then(|guest| Ok(guest.neighbours()?));
+            let table = context.guest(&instance.name).and_then(|guest| Ok(guest.neighbours()?));
             (&instance.name, table.unwrap_or_default())
         },
     );
@@ -60,10 +61,10 @@ pub(super) fn usurped<'a>(
             seen.entry(*address).or_default().push((name, mac));
         }
     }
-    let usurped = |instance: &Instance| {
+    let conflict = |instance: &Instance| {
         let mut answers = seen.get(&instance.address?)?.iter();
         let (by, mac) = answers.find(|(_, mac)| !mac.eq_ignore_ascii_case(&instance.mac))?;
-        Some(Usurped {
+        Some(AddressConflict {
             instance: instance.name.clone(),
             address: instance.address?,
             planned: instance.mac.clone(),
@@ -71,7 +72,7 @@ pub(super) fn usurped<'a>(
             seen_by: (*by).clone(),
         })
     };
-    let found: Vec<Usurped> = site.plan.instances.iter().filter_map(usurped).collect();
+    let found: Vec<AddressConflict> = context.plan.instances.iter().filter_map(conflict).collect();
     let count = |mac: &str| found.iter().filter(|one| one.mac == mac).count();
     let own = found.iter().filter(|one| count(&one.mac) == 1);
     own.cloned().collect()

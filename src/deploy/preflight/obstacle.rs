@@ -1,4 +1,4 @@
-//! What can stand in the way, and what to do about it.
+//! What can keep a deploy from ending well, and what to do about it.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use crate::units::Mebibytes;
 
 /// An obstacle and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Obstacle {
     /// The host; `None` for the operator's own machine.
     pub host: Option<HostName>,
     /// What it is.
-    pub obstacle: Obstacle,
+    pub kind: ObstacleKind,
 }
 
-/// What can stand in the way.
+/// The kinds of obstacles.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Obstacle {
+pub enum ObstacleKind {
     /// The host does not answer.
     #[error("unreachable: {message}")]
     Unreachable {
@@ -126,8 +126,8 @@ pub enum Obstacle {
         /// It.
         value: String,
     },
-    /// A volume that we did not make has the name of one of ours.
-    #[error("volume {pool}/{name} has the name of one of {instance}, and is not ours: {why}")]
+    /// A foreign volume has the name of a planned one.
+    #[error("volume {pool}/{name} has a name that {instance} needs, and is foreign: {why}")]
     Volume {
         /// Pool.
         pool: String,
@@ -146,7 +146,7 @@ pub enum Obstacle {
     },
 }
 
-impl Obstacle {
+impl ObstacleKind {
     /// What to do about it.
     #[must_use]
     pub const fn remedy(&self) -> &'static str {
@@ -180,12 +180,12 @@ impl Obstacle {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, obstacle } = self;
+        let Self { host, kind } = self;
         match host {
-            Some(host) => write!(f, "{host}: {obstacle}"),
-            None => write!(f, "{obstacle}"),
+            Some(host) => write!(f, "{host}: {kind}"),
+            None => write!(f, "{kind}"),
         }
     }
 }
