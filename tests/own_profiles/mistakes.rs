@@ -90,7 +90,7 @@ fn a_number_that_does_not_go_with_the_others() {
     insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @"
     exit 1
     ---
-    error: spec.yaml:5:25: with these numbers the profile of elasticsearch makes no sense: quorum.memory.least_mib: expected 1 up to most_mib
+    error: spec.yaml:5:25: with these numbers the profile of elasticsearch makes no sense: quorum.memory.least_mib: expected 1 to most_mib
     ");
 }
 
