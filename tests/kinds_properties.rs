@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hostsplit::audit::{Kind, audit};
 use hostsplit::plan::Plan;
@@ -149,8 +149,7 @@ proptest! {
 /// The least (cost, cores) over all candidates and all ways to put their instances
 /// on hosts.
 fn enumerated(spec: &Spec, profiles: &Profiles) -> Option<(u64, u64)> {
-    let straddling = BTreeSet::new();
-    let context = SizingContext { policy: &spec.policy, topology: &spec.topology, straddling };
+    let context = SizingContext::new(&spec.policy, &spec.topology);
     let input = SizingInput::new(&spec.services[0], profiles, &context).unwrap();
     let cluster = spec.services[0].engine.cluster();
     let mut best = None;

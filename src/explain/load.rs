@@ -6,13 +6,11 @@
 //! has none. Fixed machines stay as they are. Whether a larger multiple needs more
 //! is taken for granted: sizes grow with the demand.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use crate::model::Problem;
 use crate::profile::Profiles;
-use crate::sizing::{Candidate, SizingContext, SizingInput, scaled};
+use crate::sizing::{Ratio, Scale, SizingContext, full_layouts};
 use crate::solve::{self, Limits, SolveError};
 use crate::spec::Spec;
 
@@ -77,13 +75,10 @@ fn fits(
 ) -> Result<bool, SolveError> {
     let mut more = spec.clone();
     for service in &mut more.services {
-        service.demand = scaled(&service.demand, hundredths, 100);
+        service.demand = service.demand.scaled(Ratio::new(hundredths, 100));
     }
-    let straddling = BTreeSet::new();
-    let context = SizingContext { policy: &more.policy, topology: &more.topology, straddling };
-    let inputs = more.services.iter().map(|service| SizingInput::new(service, profiles, &context));
-    let candidates: Option<Vec<Vec<Candidate>>> =
-        inputs.map(|input| input.map(|input| input.full())).collect();
+    let context = SizingContext::new(&more.policy, &more.topology);
+    let candidates = full_layouts(&more.services, profiles, &context);
     candidates.map_or(Ok(false), |all| solve::fits(&Problem::new(&more, all), limits))
 }
 

@@ -10,7 +10,7 @@ use crate::ids::ServiceName;
 use crate::model::{Goal, Problem};
 use crate::plan::{Capacity, Layout, Plan, ServicePlan};
 use crate::profile::Profiles;
-use crate::sizing::{Candidate, SizingContext, SizingInput};
+use crate::sizing::{Candidate, SizingContext, full_layouts};
 use crate::solve::{self, Limits, Solution};
 use crate::spec::Spec;
 
@@ -55,14 +55,8 @@ pub fn service(
 ) -> Option<ServiceWhy> {
     let own = plan.service(name)?;
     let spec = spec_of(plan);
-    let context = SizingContext {
-        policy: &spec.policy,
-        topology: &spec.topology,
-        straddling: BTreeSet::new(),
-    };
-    let inputs = spec.services.iter().map(|service| SizingInput::new(service, profiles, &context));
-    let inputs: Vec<SizingInput> = inputs.collect::<Option<_>>()?;
-    let all: Vec<Vec<Candidate>> = inputs.iter().map(SizingInput::full).collect();
+    let context = SizingContext::new(&spec.policy, &spec.topology);
+    let all = full_layouts(&spec.services, profiles, &context)?;
     let part = spec.services.iter().position(|service| &service.name == name)?;
     let candidates = all.get(part)?;
     let mut others: Vec<RunnerUp> = varied(candidates, own)

@@ -1,15 +1,13 @@
 //! Why something does not stand on a host: it is forced there and the whole is
 //! solved again. Then either a rule is broken, or it costs more, or it is as good.
 
-use std::collections::BTreeSet;
-
 use super::service::totals;
 use super::{Totals, spec_of};
 use crate::ids::{HostName, ServiceName};
 use crate::model::{PartKind, Problem, Requirement};
 use crate::plan::Plan;
 use crate::profile::Profiles;
-use crate::sizing::{Candidate, SizingContext, SizingInput};
+use crate::sizing::{SizingContext, full_layouts};
 use crate::solve::{self, Limits, Rejection, Shortage};
 use crate::topology::Level;
 
@@ -67,14 +65,8 @@ pub fn why_not(
     let spec = spec_of(plan);
     let names = spec.services.iter().map(|one| &one.name).chain(spec.vms.iter().map(|vm| &vm.name));
     let part = names.into_iter().position(|name| name == service)?;
-    let context = SizingContext {
-        policy: &spec.policy,
-        topology: &spec.topology,
-        straddling: BTreeSet::new(),
-    };
-    let inputs = spec.services.iter().map(|service| SizingInput::new(service, profiles, &context));
-    let inputs: Vec<SizingInput> = inputs.collect::<Option<_>>()?;
-    let all: Vec<Vec<Candidate>> = inputs.iter().map(SizingInput::full).collect();
+    let context = SizingContext::new(&spec.policy, &spec.topology);
+    let all = full_layouts(&spec.services, profiles, &context)?;
     let mut problem = Problem::new(&spec, all);
     let now = plan.on_host(host).filter(|one| &one.service == service).count() as u64;
     let outcome = match problem.hosts.iter().position(|site| &site.host.name == host) {

@@ -1,11 +1,11 @@
 //! What would make a spec fit: how many more hosts of a kind that is there already.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::ids::HostName;
 use crate::model::Problem;
 use crate::profile::Profiles;
-use crate::sizing::{Candidate, SizingContext, SizingInput};
+use crate::sizing::{SizingContext, full_layouts};
 use crate::solve::{self, AddedHosts, Limits};
 use crate::spec::Spec;
 use crate::topology::Host;
@@ -67,12 +67,9 @@ fn fits(spec: &Spec, profiles: &Profiles, host: &Host, count: u64) -> Option<boo
         let name = HostName::new(format!("{}-more-{number}", host.name)).ok()?;
         more.topology.hosts.push(Host { name, uri: None, ..host.clone() });
     }
-    let straddling = BTreeSet::new();
-    let context = SizingContext { policy: &more.policy, topology: &more.topology, straddling };
-    let inputs = more.services.iter().map(|service| SizingInput::new(service, profiles, &context));
-    let candidates: Option<Vec<Vec<Candidate>>> =
-        inputs.map(|input| input.map(|input| input.full())).collect();
-    solve::fits(&Problem::new(&more, candidates?), &Limits { seconds: SECONDS }).ok()
+    let context = SizingContext::new(&more.policy, &more.topology);
+    let candidates = full_layouts(&more.services, profiles, &context)?;
+    solve::fits(&Problem::new(&more, candidates), &Limits { seconds: SECONDS }).ok()
 }
 
 #[cfg(test)]

@@ -224,7 +224,7 @@ fn infeasible(
 
 /// The engine's limit that keeps every layout too small, if there is one.
 fn engine_limit(input: &SizingInput) -> Option<Shortage> {
-    let EngineLimit { limited, needed, available } = input.exceeded()?;
+    let EngineLimit { limited, needed, available } = input.exceeded_limit()?;
     Some(Shortage {
         resource: Resource::Engine(limited),
         needed,

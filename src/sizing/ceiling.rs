@@ -30,8 +30,8 @@ pub struct Ceiling {
 }
 
 impl Ceiling {
-    /// The ceiling of an instance with `vcpus` that stands as `placement` says, for
-    /// operations of that cost.
+    /// Returns the ceiling of an instance with `vcpus` in that placement, for operations
+    /// of that cost.
     #[must_use]
     pub fn of(profile: &Profile, vcpus: u32, placement: CpuPlacement, cost: f64) -> Self {
         let cores = effective_cores(profile, vcpus, placement);
@@ -48,7 +48,7 @@ impl Ceiling {
     }
 }
 
-/// Cores that the virtual CPUs amount to.
+/// Returns the cores that the virtual CPUs amount to.
 #[must_use]
 pub fn effective_cores(profile: &Profile, vcpus: u32, placement: CpuPlacement) -> f64 {
     let siblings = vcpus.saturating_sub(placement.cores);
@@ -56,7 +56,7 @@ pub fn effective_cores(profile: &Profile, vcpus: u32, placement: CpuPlacement) -
     f64::from(whole) + f64::from(siblings) * profile.placement.smt_gain.default
 }
 
-/// Work per second of one of the cores that the virtual CPUs amount to, without
+/// Returns the work per second of one of the cores that the virtual CPUs amount to, without
 /// virtualisation and neighbours.
 #[must_use]
 pub fn core_speed(profile: &Profile, vcpus: u32, placement: CpuPlacement) -> f64 {

@@ -1,4 +1,4 @@
-//! Where instances stand: whole cores, siblings, and the last-level cache.
+//! The CPUs that instances run on: whole cores, siblings, and the last-level cache.
 //!
 //! A host offers each count of virtual CPUs one [`CpuPlacement`], which holds on each
 //! of its NUMA nodes:
@@ -23,10 +23,10 @@ use std::collections::BTreeSet;
 use crate::plan::{CpuPlacement, L3Use};
 use crate::topology::{Host, L3Domain, NumaNode, Topology};
 
-/// What a host offers an instance of that many virtual CPUs.
+/// Returns what a host offers an instance of that many virtual CPUs.
 #[must_use]
 pub fn offered(host: &Host, vcpus: u32) -> CpuPlacement {
-    let cores = vcpus.div_ceil(host.threads_per_core());
+    let cores = cores_on(host, vcpus);
     let sizes: BTreeSet<u32> = host.numa.iter().flat_map(|node| &node.l3).map(size_of).collect();
     let smallest = sizes.first().copied().unwrap_or(1).max(1);
     let is_regular = sizes.len() <= 1;
@@ -40,7 +40,13 @@ pub fn offered(host: &Host, vcpus: u32) -> CpuPlacement {
     CpuPlacement { cores, l3 }
 }
 
-/// What the hosts offer an instance of that many virtual CPUs, each once, best
+/// Returns the whole cores that `vcpus` take on a host: siblings never go to two VMs.
+#[must_use]
+pub fn cores_on(host: &Host, vcpus: u32) -> u32 {
+    vcpus.div_ceil(host.threads_per_core())
+}
+
+/// Returns what the hosts offer an instance of that many virtual CPUs, each once, best
 /// first.
 #[must_use]
 pub(super) fn of_hosts(topology: &Topology, vcpus: u32) -> Vec<CpuPlacement> {
@@ -53,7 +59,7 @@ pub(super) fn of_hosts(topology: &Topology, vcpus: u32) -> Vec<CpuPlacement> {
     found.into_iter().map(|(l3, cores)| CpuPlacement { cores: cores.0, l3 }).collect()
 }
 
-/// How an instance with these CPUs really stands on its NUMA node.
+/// Returns the placement that an instance with these CPUs has on its NUMA node.
 #[must_use]
 pub fn taken(node: &NumaNode, cpus: &[u32]) -> CpuPlacement {
     let own = |cpu: &u32| cpus.contains(cpu);
@@ -104,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_told_by_domain() {
+    fn what_was_taken_is_counted_by_domain() {
         let node = node(&[4, 4, 2]);
         let l3 = |cpus: &[u32]| taken(&node, cpus).l3;
         assert_eq!(l3(&[0, 1, 2, 3]), L3Use::Own);

@@ -12,7 +12,10 @@
 //! the pools goes on to the clients, so each way of the NIC carries the bytes once.
 
 use super::cpu_option::{self, CpuOption};
-use super::{Candidate, Ceiling, EngineLimit, LimitedResource, SizingInput, rounded_memory};
+use super::dominance::undominated;
+use super::input::Layouts;
+use super::rounding::rounded_memory;
+use super::{Candidate, EngineLimit, LimitedResource, SizingInput};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::{GatewayPair, ceil, real};
 use crate::spec::GatewayDemand;
@@ -20,14 +23,14 @@ use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 /// The layouts of one service.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Range<'a> {
+pub(super) struct GatewayPairLayouts<'a> {
     demand: &'a GatewayDemand,
     rules: &'a GatewayPair,
     input: &'a SizingInput<'a>,
 }
 
-impl<'a> Range<'a> {
-    /// The layouts for that demand.
+impl<'a> GatewayPairLayouts<'a> {
+    /// Returns the layouts for that demand.
     pub(super) const fn new(
         demand: &'a GatewayDemand,
         rules: &'a GatewayPair,
@@ -36,37 +39,8 @@ impl<'a> Range<'a> {
         Self { demand, rules, input }
     }
 
-    /// Those whose one active instance carries everything, fewest virtual CPUs
-    /// first.
-    pub(super) fn full(&self) -> Vec<Candidate> {
-        let work = self.work();
-        let fits = |option: &CpuOption| self.ceiling(*option).usable >= work;
-        let all =
-            cpu_option::all(self.input).filter(fits).map(|option| self.candidate(option)).collect();
-        cpu_option::undominated(self.input, all)
-    }
-
-    /// The largest instances, as if they carried everything.
-    pub(super) fn unconstrained(&self) -> Vec<Candidate> {
-        let most = cpu_option::all(self.input).map(|option| option.vcpus).max();
-        let largest = cpu_option::all(self.input).filter(|option| Some(option.vcpus) == most);
-        largest.map(|option| self.candidate(option)).collect()
-    }
-
-    /// More than one instance carries.
-    pub(super) fn exceeded(&self) -> Option<EngineLimit> {
-        let needed = self.work().get();
-        let all = cpu_option::all(self.input).map(|option| self.ceiling(option).usable.get());
-        let available = all.max().unwrap_or(0);
-        (needed > available).then(|| EngineLimit {
-            limited: LimitedResource::GatewayRequests,
-            needed,
-            available,
-        })
-    }
-
-    fn ceiling(&self, option: CpuOption) -> Ceiling {
-        Ceiling::of(self.input.profile, option.vcpus, option.placement, 1.0)
+    fn options(&self) -> impl Iterator<Item = CpuOption> {
+        cpu_option::options(self.input, |_, _| 1.0)
     }
 
     /// The whole work in requests for nothing, rounded up.
@@ -87,7 +61,7 @@ impl<'a> Range<'a> {
     fn candidate(&self, option: CpuOption) -> Candidate {
         let survives = self.input.context.policy.survives();
         let copies = if survives { 2 } else { 1 };
-        let ceiling = self.ceiling(option);
+        let ceiling = option.ceiling;
         Candidate {
             layout: Layout {
                 groups: 1,
@@ -140,6 +114,32 @@ impl<'a> Range<'a> {
     }
 }
 
+impl Layouts for GatewayPairLayouts<'_> {
+    /// Those whose one active instance carries everything, fewest virtual CPUs first.
+    fn full(&self) -> Vec<Candidate> {
+        let work = self.work();
+        let fits = |option: &CpuOption| option.ceiling.usable >= work;
+        let all = self.options().filter(fits).map(|option| self.candidate(option)).collect();
+        undominated(self.input, all)
+    }
+
+    /// The largest instances, as if they carried everything.
+    fn unconstrained(&self) -> Vec<Candidate> {
+        let most = self.options().map(|option| option.vcpus).max();
+        let largest = self.options().filter(|option| Some(option.vcpus) == most);
+        largest.map(|option| self.candidate(option)).collect()
+    }
+
+    /// More than one instance carries.
+    fn exceeded_limit(&self) -> Option<EngineLimit> {
+        let needed = self.work().get();
+        let usable = self.options().map(|option| option.ceiling.usable.get());
+        let available = usable.max().unwrap_or(0);
+        let limited = LimitedResource::GatewayRequests;
+        (needed > available).then_some(EngineLimit { limited, needed, available })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +189,7 @@ mod tests {
         let policy = Policy::nothing();
         let (exceeded, beyond) = trial::with(input(90_000_000, 0, false), &policy, 2, |input| {
             assert_eq!(input.full(), []);
-            (input.exceeded().unwrap(), input.unconstrained())
+            (input.exceeded_limit().unwrap(), input.unconstrained())
         });
         assert_eq!(exceeded.needed, 90_000_000);
         assert!(exceeded.available > 500_000 && !beyond.is_empty());

@@ -25,7 +25,7 @@ pub(super) struct Spread {
     pub need: u64,
     /// Instances that there must be for other reasons.
     pub floor: u64,
-    /// Copies that stand in different failure domains; 1 where there are none.
+    /// Copies that are in different failure domains; 1 where there are none.
     pub copies: u64,
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_stand_in_different_domains() {
+    fn copies_are_in_different_domains() {
         let search = Spread { need: 2, floor: 3, copies: 2 };
         assert_eq!((search.over(1), search.over(2), search.over(3)), (None, Some(4), Some(3)));
         assert_eq!(search.max_per_domain(5), 2);

@@ -1,6 +1,6 @@
 //! A service on some equal hosts, for tests of layouts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{SizingContext, SizingInput};
 use crate::ids::{HostName, ServiceName};
@@ -9,7 +9,7 @@ use crate::spec::{Demand, Engine, Policy, Service};
 use crate::topology::{Core, Host, L3Domain, NumaNode, Topology, Virtualization};
 use crate::units::Mebibytes;
 
-/// The input of a service on so many hosts of 64 cores.
+/// Calls `f` with the input of a service on so many hosts of 64 cores.
 pub(super) fn with<T>(
     (engine, demand): (Engine, Demand),
     policy: &Policy,
@@ -21,8 +21,7 @@ pub(super) fn with<T>(
     let service =
         Service { name, engine, demand, gateway: None, access: crate::spec::Access::default() };
     let topology = Topology::new((0..hosts).map(host).collect());
-    let straddling = BTreeSet::new();
-    let context = SizingContext { policy, topology: &topology, straddling };
+    let context = SizingContext::new(policy, &topology);
     f(&SizingInput::new(&service, &profiles, &context).unwrap())
 }
 

@@ -14,8 +14,7 @@
 //! `1 / X = cost / X(e) = (size + tls) / X(e) + cpu_us / (1e6 · e)`.
 
 use crate::profile::{Pool, Profile, ceil, real};
-use crate::sizing::core_speed;
-use crate::sizing::cpu_option::CpuOption;
+use crate::sizing::{CpuPlacement, core_speed};
 use crate::spec::WebDemand;
 use crate::units::BitsPerSecond;
 
@@ -28,10 +27,10 @@ pub(in crate::sizing) struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Work of a request on an instance that stands like that.
-    pub fn cost(self, option: CpuOption) -> f64 {
+    /// Returns the work of a request on an instance with that placement.
+    pub fn cost(self, vcpus: u32, placement: CpuPlacement) -> f64 {
         let tls = if self.demand.tls { self.tls() } else { 0.0 };
-        let core = core_speed(self.profile, option.vcpus, option.placement);
+        let core = core_speed(self.profile, vcpus, placement);
         self.size() + tls + real(self.demand.cpu_us) / 1e6 * core
     }
 

@@ -2,24 +2,23 @@
 //!
 //! `a` makes `b` needless if it has no more instances and no more copies of each
 //! group, and its instances ask for no more of anything. Then, wherever `b` can
-//! stand, so can `a`: let a failure domain hold `N <= groups(b)` instances of
+//! be placed, so can `a`: let a failure domain hold `N <= groups(b)` instances of
 //! `b`. If `groups(a) <= groups(b)`, leave the surplus groups out, then surplus
 //! copies of the others; if not, `N <= groups(a)` already, and any
 //! `instances(a)` of the places will do.
 //!
-//! Only where `a` can stand wherever `b` can; see [`Places`].
+//! Only where `a` can be placed wherever `b` can; see [`Coverage`].
 
-use super::Candidate;
-use crate::sizing::SizingInput;
-use crate::sizing::cpu_option::Places;
+use crate::sizing::dominance::Coverage;
+use crate::sizing::{Candidate, SizingInput};
 
 /// Those that no other makes needless, in their order; of equal ones the first.
 pub(super) fn undominated(input: &SizingInput<'_>, all: Vec<Candidate>) -> Vec<Candidate> {
-    let places = Places::of(input, &all);
+    let coverage = Coverage::of(input, &all);
     let needless = |at: usize, b: &Candidate| {
         all.iter().enumerate().any(|(other, a)| {
-            let equal = no_worse(b, a) && places.cover(b, a);
-            other != at && places.cover(a, b) && no_worse(a, b) && (other < at || !equal)
+            let equal = no_worse(b, a) && coverage.covers(b, a);
+            other != at && coverage.covers(a, b) && no_worse(a, b) && (other < at || !equal)
         })
     };
     let keep: Vec<bool> = all.iter().enumerate().map(|(at, one)| !needless(at, one)).collect();

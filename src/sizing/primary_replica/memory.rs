@@ -11,7 +11,7 @@
 //! measured under uniform access.
 
 use crate::profile::{PrimaryReplica, Profile, ceil, floor, real};
-use crate::sizing::{rounded, rounded_memory};
+use crate::sizing::rounding::{rounded, rounded_memory};
 use crate::units::Mebibytes;
 
 /// A buffer pool and the memory around it.

@@ -1,14 +1,17 @@
 //! Formulas, the promise after every loss, and what binds.
 
-use super::*;
+use super::layouts::MOST;
+use super::load::{self, Costs, Load};
+use super::memory::{self, Pool};
 use crate::ids::{HostName, ServiceName};
-use crate::plan::L3Use;
-use crate::profile::{Profile, Profiles, Rules};
-use crate::sizing::SizingContext;
-use crate::spec::{Demand, Engine, Policy, Service};
+use crate::plan::{Binding, L3Use};
+use crate::profile::{PrimaryReplica, Profile, Profiles, Rules, real};
+use crate::sizing::{Candidate, LimitedResource, SizingContext, SizingInput};
+use crate::spec::{Demand, Engine, Policy, RelationalDemand, Service};
 use crate::topology::{
     Core, Host, L3Domain, Level, NumaNode, Pool as Disk, Topology, Virtualization,
 };
+use crate::units::{Mebibytes, PerSecond};
 
 /// Hosts of eight L3 domains of eight cores with two threads each, and a disk.
 fn hosts(iops: Option<u64>) -> Topology {
@@ -72,7 +75,7 @@ fn with<T>(
         access: Default::default(),
     };
     let topology = hosts(iops);
-    let context = SizingContext { policy, topology: &topology, straddling: BTreeSet::new() };
+    let context = SizingContext::new(policy, &topology);
     f(&SizingInput::new(&service, &profiles, &context).unwrap())
 }
 
@@ -269,20 +272,20 @@ fn what_binds_is_named() {
 }
 
 #[test]
-fn more_writes_than_primaries_take_are_told_by_number() {
+fn more_writes_than_primaries_take_are_reported_by_number() {
     let none = |demand: &RelationalDemand| {
         with(demand, None, &Policy::surviving(Level::Host), |input| {
             assert!(input.full().is_empty());
-            (input.exceeded().unwrap(), input.unconstrained())
+            (input.exceeded_limit().unwrap(), input.unconstrained())
         })
     };
-    let (told, beyond) = none(&demand(10, 90_000, 10, 100, 2));
-    assert_eq!((told.limited, told.needed), (LimitedResource::PrimaryWrites, 45_000));
-    assert!(told.available < 45_000 && beyond.iter().all(|one| one.layout.groups > 2));
-    let (told, beyond) = none(&demand(900_000, 10, 10, 100, 1));
-    assert_eq!((told.limited, told.available), (LimitedResource::GroupCopies, 6));
+    let (limit, beyond) = none(&demand(10, 90_000, 10, 100, 2));
+    assert_eq!((limit.limited, limit.needed), (LimitedResource::PrimaryWrites, 45_000));
+    assert!(limit.available < 45_000 && beyond.iter().all(|one| one.layout.groups > 2));
+    let (limit, beyond) = none(&demand(900_000, 10, 10, 100, 1));
+    assert_eq!((limit.limited, limit.available), (LimitedResource::GroupCopies, 6));
     assert!(
-        told.needed > 6 && beyond.iter().all(|one| u64::from(one.layout.copies) >= told.needed)
+        limit.needed > 6 && beyond.iter().all(|one| u64::from(one.layout.copies) >= limit.needed)
     );
 }
 

@@ -7,9 +7,7 @@
 
 use crate::plan::{CpuPlacement, L3Use};
 use crate::profile::{Curve, Number, Profile, Profiles, Rules};
-use crate::sizing::core_speed;
-use crate::sizing::cpu_option::CpuOption;
-use crate::sizing::effective_cores;
+use crate::sizing::{core_speed, effective_cores};
 use crate::spec::{Engine, SearchDemand, WebDemand};
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
@@ -56,13 +54,13 @@ fn profile(engine: Engine, end: End) -> Profile {
 
 /// Work per second without virtualisation, on so many virtual CPUs and cores.
 fn bare(profile: &Profile, vcpus: u32, cores: u32) -> f64 {
-    let option = option(vcpus, cores);
-    let cores = effective_cores(profile, vcpus, option.placement);
-    core_speed(profile, vcpus, option.placement) * cores
+    let placement = placement(cores);
+    let cores = effective_cores(profile, vcpus, placement);
+    core_speed(profile, vcpus, placement) * cores
 }
 
-fn option(vcpus: u32, cores: u32) -> CpuOption {
-    CpuOption { vcpus, placement: CpuPlacement { cores, l3: L3Use::Own } }
+const fn placement(cores: u32) -> CpuPlacement {
+    CpuPlacement { cores, l3: L3Use::Own }
 }
 
 fn row(case: &str, measured: f64, says: impl Fn(End) -> f64) -> String {
@@ -115,7 +113,7 @@ fn served(engine: Engine, end: End, demand: (u64, u64, bool), (vcpus, cores): (u
         tls,
     };
     let load = crate::sizing::pool::Load { demand: &demand, rules, profile: &profile };
-    bare(&profile, vcpus, cores) / load.cost(option(vcpus, cores))
+    bare(&profile, vcpus, cores) / load.cost(vcpus, placement(cores))
 }
 
 #[test]

@@ -13,7 +13,7 @@
 
 use crate::plan::Witness;
 use crate::profile::{Profile, Quorum, ceil, floor, real};
-use crate::sizing::{rounded, rounded_memory};
+use crate::sizing::rounding::{rounded, rounded_memory};
 use crate::units::Mebibytes;
 
 /// Numbers that the sizes of an instance follow from.

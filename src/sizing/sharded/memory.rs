@@ -8,7 +8,7 @@
 //! so that `maxmemory` is never less than the data: rounding only adds.
 
 use crate::profile::{Profile, Sharded, ceil, floor, real};
-use crate::sizing::{rounded, rounded_memory};
+use crate::sizing::rounding::{rounded, rounded_memory};
 use crate::spec::Persistence;
 use crate::units::Mebibytes;
 

@@ -1,8 +1,6 @@
 //! How load and data are dealt out to groups: by slots, which are whole, so that
 //! where they do not divide some groups have one more.
 
-use crate::sizing::proportion;
-
 /// The slots of a cluster, and the most groups that it may have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts {
@@ -39,6 +37,12 @@ impl Parts {
         let others = self.slots.saturating_sub(self.slots.div_ceil(groups));
         whole.saturating_sub(proportion(whole, others, self.slots))
     }
+}
+
+/// Returns `whole · part / of`, rounded down, without overflow.
+fn proportion(whole: u64, part: u64, of: u64) -> u64 {
+    let product = u128::from(whole) * u128::from(part) / u128::from(of.max(1));
+    u64::try_from(product).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
