@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::State;
+use super::daemon::{Link, VolumeId};
 use super::guest::{Inside, Running};
-use super::redis::Uid;
+use super::host::SimulatedHost;
 use crate::ids::HostName;
-use crate::software::Software;
 
 /// Virtual time from power to an answering agent.
 const BOOT: Duration = Duration::from_secs(40);
@@ -21,11 +21,13 @@ impl State {
             return;
         }
         self.refresh(now);
-        self.redis.advance(now);
+        for daemon in self.daemons.iter_mut() {
+            daemon.advance(now);
+        }
         self.settled = Some(now);
     }
 
-    /// Brings up guests whose time has come, and tells Redis who is there.
+    /// Brings up guests whose time has come, and connects the servers that run.
     pub(super) fn refresh(&mut self, now: Duration) {
         let ready: Vec<(HostName, String)> = self
             .all_domains()
@@ -37,16 +39,10 @@ impl State {
         for (host, domain) in ready {
             Inside { state: self, host, domain, now }.boot();
         }
-        let online: BTreeMap<Uid, Ipv4Addr> = self
-            .all_domains()
-            .filter_map(|(_, _, running)| Some((running.redis?, running.address?)))
-            .collect();
-        let stopped: BTreeSet<Uid> = self
-            .all_domains()
-            .filter(|(_, name, _)| self.hung.contains(*name))
-            .filter_map(|(_, _, running)| running.redis)
-            .collect();
-        self.redis.set_online(&online, &stopped);
+        let Self { hosts, daemons, hung, .. } = self;
+        for (number, daemon) in daemons.iter_mut().enumerate() {
+            daemon.connect(&links(hosts, hung, number, now));
+        }
     }
 
     fn all_domains(&self) -> impl Iterator<Item = (&HostName, &String, &Running)> {
@@ -58,22 +54,41 @@ impl State {
     }
 }
 
+/// The servers of an engine that are on the network.
+fn links(
+    hosts: &BTreeMap<HostName, SimulatedHost>,
+    hung: &BTreeSet<String>,
+    number: usize,
+    now: Duration,
+) -> BTreeMap<VolumeId, Link> {
+    let domains = hosts.values().flat_map(|host| &host.domains);
+    let running = domains.filter_map(|(name, domain)| Some((name, domain.running.as_ref()?)));
+    let servers = running.flat_map(|(name, running)| {
+        let ready = running.units.values();
+        let ready = ready.filter(move |unit| unit.daemon == number && unit.ready <= now);
+        ready.filter_map(move |unit| {
+            let link = Link { address: running.address?, stopped: hung.contains(name) };
+            Some((unit.volume, link))
+        })
+    });
+    servers.collect()
+}
+
 impl Inside<'_> {
-    /// Comes up: network and enabled service from the seed, and what is enabled.
+    /// Comes up: network and enabled units from the seed, and starts what is enabled.
     fn boot(&mut self) {
         let address = self.state.addresses.get(&self.domain).copied();
         let address = address.or_else(|| address_in(&self.seed("network-config")?));
-        let enabled = self.seed("user-data").and_then(|text| enabled_in(&text));
+        let enabled = self.seed("user-data").map(|text| enabled_in(&text)).unwrap_or_default();
         if let Some(running) = self.running() {
             running.booted = true;
             running.address = address;
         }
-        if let (Some(root), Some(enabled)) = (self.root(), enabled) {
-            root.enabled = Some(enabled);
-        }
-        if let Some(software) = self.root().and_then(|root| root.enabled) {
-            // A service that does not start at boot is found by whoever asks.
-            let _ = self.start_redis(software);
+        let Some(root) = self.root() else { return };
+        root.enabled.extend(enabled);
+        for unit in root.enabled.clone() {
+            // One that does not start at boot is found inactive later.
+            let _ = self.start_unit(&unit, Duration::ZERO);
         }
     }
 
@@ -99,8 +114,8 @@ fn address_in(network: &str) -> Option<Ipv4Addr> {
     after.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?.parse().ok()
 }
 
-/// The engine whose service a seed enables.
-fn enabled_in(user_data: &str) -> Option<&'static Software> {
-    let enables = |unit: &str| user_data.contains(&format!("systemctl, enable, \"{unit}\""));
-    Software::ALL.into_iter().find(|software| enables(software.unit))
+/// The units that a seed enables.
+fn enabled_in(user_data: &str) -> Vec<String> {
+    let units = user_data.split("systemctl, enable, \"").skip(1);
+    units.filter_map(|rest| rest.split_once('"')).map(|(unit, _)| unit.to_owned()).collect()
 }

@@ -82,6 +82,7 @@ impl Connection {
         if changes {
             state.refresh(now);
         }
+        state.serve_clients(now);
         match strike {
             Some(strike) => Err(strike.error(&call)),
             None => result,
@@ -118,6 +119,7 @@ impl Hypervisor for Connection {
     fn create_volume(&self, request: &VolumeRequest) -> Result<()> {
         let object = format!("{}/{}", request.pool, request.name);
         self.call("create_volume", &object, true, |at| {
+            let id = at.state.next_volume;
             let pool = at.pool(&request.pool)?;
             if pool.contains_key(&request.name) {
                 return at.fail(ErrorKind::Exists, "storage volume already exists");
@@ -125,7 +127,8 @@ impl Hypervisor for Connection {
             if request.backing.as_ref().is_some_and(|backing| !pool.contains_key(backing)) {
                 return at.fail(ErrorKind::NotFound, "backing volume not found");
             }
-            pool.insert(request.name.clone(), Volume::empty(request));
+            pool.insert(request.name.clone(), Volume::empty(id, request));
+            at.state.next_volume += 1;
             Ok(())
         })
     }

@@ -10,14 +10,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::State;
-use super::exec::{self, Outcome};
+use super::exec::{self, Command, Outcome};
 use super::files::Open;
 use super::host::{SimulatedHost, Volume};
-use super::redis::{Endpoint, Uid};
+use super::unit::Unit;
 use super::xml::Disk;
 use crate::hypervisor::ErrorKind;
 use crate::ids::HostName;
-use crate::software::Software;
 
 /// How many times as long as the smallest program a client of an engine takes.
 const CLIENT: u32 = 3;
@@ -29,8 +28,8 @@ pub(super) struct Running {
     pub(super) booted: bool,
     /// Its address, once it is up and has one.
     pub(super) address: Option<Ipv4Addr>,
-    /// The Redis that runs in it.
-    pub(super) redis: Option<Uid>,
+    /// Units that were started, by name.
+    pub(super) units: BTreeMap<String, Unit>,
     /// Open files by handle.
     pub(super) files: BTreeMap<i64, Open>,
     processes: BTreeMap<i64, Process>,
@@ -50,7 +49,7 @@ impl Running {
             since: now,
             booted: false,
             address: None,
-            redis: None,
+            units: BTreeMap::new(),
             files: BTreeMap::new(),
             processes: BTreeMap::new(),
         }
@@ -107,11 +106,10 @@ pub(super) fn answer(
             };
             let input = String::from_utf8_lossy(&input);
             let set = argument("env").and_then(Value::as_array).into_iter().flatten();
-            let password = set
-                .filter_map(Value::as_str)
-                .find_map(|one| one.strip_prefix("REDISCLI_AUTH=").map(str::to_owned));
-            let words: Vec<&str> = words.collect();
-            inside.exec(text("path"), &words, &input, password.as_deref())
+            let environment: Vec<&str> = set.filter_map(Value::as_str).collect();
+            let args: Vec<&str> = words.collect();
+            let (input, environment) = (input.as_ref(), environment.as_slice());
+            inside.exec(&Command { program: text("path"), args: &args, input, environment })
         }
         "guest-network-get-interfaces" => Ok(inside.interfaces()),
         "guest-exec-status" => inside.exec_status(number("pid")),
@@ -141,43 +139,11 @@ impl Inside<'_> {
         self.volume(0)
     }
 
-    /// Where Redis keeps its files: the data volume, or the root without one.
-    fn redis_volume(&mut self) -> Option<&mut Volume> {
+    /// Where engines keep their directories: the data volume, or the root without
+    /// one.
+    pub(super) fn data(&mut self) -> Option<&mut Volume> {
         let index = usize::from(self.volume(1).is_some());
         self.volume(index)
-    }
-
-    pub(super) fn redis(&mut self) -> Option<Uid> {
-        self.running()?.redis
-    }
-
-    pub(super) fn stop_redis(&mut self) {
-        if let Some(running) = self.running() {
-            running.redis = None;
-        }
-    }
-
-    /// Starts Redis with its configuration file, what that includes, and what its
-    /// volume remembers.
-    pub(super) fn start_redis(&mut self, software: &Software) -> Result<(), String> {
-        let root = self.root().ok_or("no root volume")?;
-        let file = root.files.get(software.config).ok_or("Fatal error, can't open config file")?;
-        let mut text = String::from_utf8_lossy(&file.bytes).into_owned();
-        if let Some(included) = text.lines().find_map(|line| line.strip_prefix("include ")) {
-            let file =
-                root.files.get(included).ok_or("Fatal error, can't open an included file")?;
-            let more = String::from_utf8_lossy(&file.bytes).into_owned();
-            text = format!("{text}\n{more}");
-        }
-        let known = self.redis_volume().ok_or("no volume")?.redis;
-        let uid = self.state.redis.start(known, &text, self.now);
-        if let Some(volume) = self.redis_volume() {
-            volume.redis = Some(uid);
-        }
-        if let Some(running) = self.running() {
-            running.redis = Some(uid);
-        }
-        Ok(())
     }
 
     fn interfaces(&mut self) -> Value {
@@ -193,24 +159,20 @@ impl Inside<'_> {
         ])
     }
 
-    fn exec(
-        &mut self,
-        path: &str,
-        args: &[&str],
-        input: &str,
-        password: Option<&str>,
-    ) -> Result<Value, Refusal> {
-        let Some(outcome) = exec::run(self, path, args, input, password) else {
+    fn exec(&mut self, command: &Command<'_>) -> Result<Value, Refusal> {
+        let Some(outcome) = exec::run(self, command) else {
             return refuse(format!(
                 "Guest agent command failed, error was 'Failed to execute child process \
-                 \"{path}\" (No such file or directory)'"
+                 \"{}\" (No such file or directory)'",
+                command.program
             ));
         };
         self.state.next_process += 1;
         let pid = self.state.next_process;
         let slow = self.state.slow.get(&self.domain).copied().unwrap_or_default();
         // A client loads more than the smallest of programs.
-        let takes = slow * if path.ends_with("-cli") { CLIENT } else { 1 };
+        let is_client = self.state.daemons.of_program(command.program).is_some();
+        let takes = slow * if is_client { CLIENT } else { 1 } + outcome.takes;
         let ends = (!outcome.endless).then_some(self.now + takes);
         if let Some(running) = self.running() {
             running.processes.insert(pid, Process { ends, outcome });
@@ -249,9 +211,4 @@ impl Inside<'_> {
 fn writable(host: &SimulatedHost, domain: &str, index: usize) -> Option<Disk> {
     let disks = &host.domains.get(domain)?.definition.disks;
     disks.iter().filter(|disk| !disk.readonly).nth(index).cloned()
-}
-
-/// Where a Redis in this world is reached, for those who are asked.
-pub(super) fn endpoint(host: &str, port: &str) -> Option<Endpoint> {
-    Some(Endpoint { address: host.parse().ok()?, port: port.parse().ok()? })
 }

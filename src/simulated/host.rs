@@ -1,12 +1,11 @@
 //! One host: pools, volumes and domains in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::daemon::VolumeId;
 use super::guest;
-use super::redis::Store;
 use super::xml::Definition;
 use crate::hypervisor::{Domain, ORDINARY_PAGE_KIB, VolumeRequest};
-use crate::software::Software;
 use crate::topology::Host;
 
 /// Path of a pool on its host.
@@ -25,6 +24,8 @@ pub(super) struct File {
 /// A volume and what guests left on it.
 #[derive(Clone, Debug)]
 pub(super) struct Volume {
+    /// What engines know it by.
+    pub(super) id: VolumeId,
     pub(super) request: VolumeRequest,
     /// What was uploaded, up to the last byte that is not 0: most of a seed is
     /// empty, and a world holds many.
@@ -33,26 +34,22 @@ pub(super) struct Volume {
     pub(super) length: usize,
     /// Files, for a root.
     pub(super) files: BTreeMap<String, File>,
-    /// The engine that starts at boot, for a root.
-    pub(super) enabled: Option<&'static Software>,
-    /// Redis's own files.
-    pub(super) redis: Option<Store>,
+    /// Units that start at boot, for a root.
+    pub(super) enabled: BTreeSet<String>,
 }
 
 impl Volume {
-    pub(super) fn empty(request: &VolumeRequest) -> Self {
+    pub(super) fn empty(id: VolumeId, request: &VolumeRequest) -> Self {
         Self {
+            id,
             request: request.clone(),
             bytes: Vec::new(),
             length: 0,
             files: BTreeMap::new(),
-            enabled: None,
-            redis: None,
+            enabled: BTreeSet::new(),
         }
     }
-}
 
-impl Volume {
     /// Keeps what was uploaded.
     pub(super) fn fill(&mut self, mut bytes: Vec<u8>) {
         self.length = bytes.len();

@@ -1,15 +1,18 @@
-//! Hosts that exist in memory only: a topology to libvirts that can be asked,
-//! filled, failed and switched off.
+//! Hosts that exist in memory only: a topology to hypervisors that can be
+//! observed, filled, failed and switched off.
 //!
 //! A backend like any other, for trying a plan without machines and for tests
 //! that break every step. Time is virtual ([`clock`]), failures are scripted
-//! ([`faults`]), guests boot, answer their agent and run a small but honest
-//! model of Redis Cluster (`redis`). What a domain knows lies on its volumes:
-//! they outlive power cuts and redefinitions, nothing else does.
+//! ([`faults`]), guests boot, answer their agent and run daemons (`daemon`): small
+//! but honest models of the engines, one folder each. Ordinary clients ([`Client`])
+//! count what they are refused. What a domain knows is on its volumes: they
+//! outlive power cuts and redefinitions, nothing else does.
 
 mod boot;
+mod client;
 pub mod clock;
 mod connection;
+mod daemon;
 mod exec;
 pub mod faults;
 mod files;
@@ -17,6 +20,7 @@ mod guest;
 mod host;
 mod redis;
 mod report;
+mod unit;
 mod xml;
 
 #[cfg(test)]
@@ -27,10 +31,12 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use self::client::{Client, Requests};
 pub use self::clock::SimulatedClock;
 pub use self::faults::{Call, Fault, Mode};
 
 use self::connection::Connection;
+use self::daemon::{Daemons, VolumeId};
 use self::faults::Faults;
 use self::host::SimulatedHost;
 use crate::hypervisor::clock::Clock;
@@ -55,26 +61,33 @@ struct Shared {
 struct State {
     hosts: BTreeMap<HostName, SimulatedHost>,
     faults: Faults,
-    redis: redis::Network,
+    daemons: Daemons,
+    next_volume: VolumeId,
     /// Addresses given by hand, by domain.
     addresses: BTreeMap<String, Ipv4Addr>,
     /// Agent calls that a domain will not answer.
     silent: BTreeMap<String, u32>,
     /// Domains whose guest never comes up.
     stuck: Vec<String>,
-    /// Domains whose engine's process is stopped.
+    /// Domains whose daemons' processes are stopped.
     hung: BTreeSet<String>,
     /// How long the smallest program takes in the guest of a domain; no time
-    /// unless said.
+    /// unless set.
     slow: BTreeMap<String, Duration>,
     next_process: i64,
+    /// How often `systemctl` started a unit in the guest of a domain.
+    starts: BTreeMap<String, u32>,
+    /// Clients that send a request after each call.
+    clients: Vec<Client>,
+    /// What became of their requests.
+    requests: Requests,
     /// The time until which everything has happened.
     settled: Option<Duration>,
-    /// What a benchmark in a guest says that it reached, in requests/s.
+    /// The rate that a benchmark in a guest reports, in requests/s.
     rate: u64,
 }
 
-/// What a benchmark reaches unless told otherwise, in requests/s.
+/// The rate that a benchmark reports unless another is set, in requests/s.
 const RATE: u64 = 100_000;
 
 impl SimulatedWorld {
@@ -87,7 +100,7 @@ impl SimulatedWorld {
         Self { shared: Arc::new(Shared { clock: SimulatedClock::default(), state }) }
     }
 
-    /// The clock that the world goes by.
+    /// Returns the clock of the world.
     #[must_use]
     pub fn clock(&self) -> SimulatedClock {
         self.shared.clock.clone()
@@ -104,18 +117,18 @@ impl SimulatedWorld {
         self.fail(Fault::at(number, mode));
     }
 
-    /// The process that works here dies, as of `kill -9`: all calls fail until
+    /// Kills the process under test, as `kill -9` does: all calls fail until
     /// [`Self::revive`].
     pub fn kill(&self) {
         self.state().faults.die();
     }
 
-    /// A new process: no scripted failure is left, calls work again.
+    /// Starts a new process: no scripted failure is left, calls work again.
     pub fn revive(&self) {
         self.state().faults.revive();
     }
 
-    /// All calls so far that could change something, failed ones included.
+    /// Returns all calls so far that could change something, failed ones included.
     #[must_use]
     pub fn log(&self) -> Vec<Call> {
         self.state().faults.log().to_vec()
@@ -162,8 +175,8 @@ impl SimulatedWorld {
         self.state().silent.insert(domain.to_owned(), calls);
     }
 
-    /// Stops the process of the engine in a domain, as `SIGSTOP` does, or lets it
-    /// go on: whoever connects waits.
+    /// Stops the daemons of a domain, as `SIGSTOP` does, or continues them:
+    /// connections are accepted and never answered.
     pub fn set_hung(&self, domain: &str, hung: bool) {
         let mut state = self.state();
         if hung {
@@ -179,9 +192,40 @@ impl SimulatedWorld {
         self.state().slow.insert(domain.to_owned(), program);
     }
 
-    /// Sets what a benchmark in any guest says that it reached, in requests/s.
+    /// Sets the rate that a benchmark in any guest reports, in requests/s.
     pub fn set_rate(&self, requests_per_s: u64) {
         self.state().rate = requests_per_s;
+    }
+
+    /// Attaches a client that sends a request after each call to a host.
+    pub fn attach(&self, client: Client) {
+        self.state().clients.push(client);
+    }
+
+    /// Returns what became of the requests of the attached clients since it was
+    /// last called.
+    #[must_use]
+    pub fn take_requests(&self) -> Requests {
+        std::mem::take(&mut self.state().requests)
+    }
+
+    /// Sends one request of an ordinary client, now: a value is written under a
+    /// key and read back.
+    ///
+    /// # Errors
+    /// Why it was refused, in the engine's words.
+    pub fn request(&self, client: &Client, key: &str) -> std::result::Result<(), String> {
+        let now = self.shared.clock.elapsed();
+        let mut state = self.state();
+        state.settle(now);
+        state.request(client, key, now)
+    }
+
+    /// Returns how often `systemctl` started a unit in the guest of a domain,
+    /// restarts included; units that start with the guest are not counted.
+    #[must_use]
+    pub fn starts(&self, domain: &str) -> u32 {
+        self.state().starts.get(domain).copied().unwrap_or_default()
     }
 
     /// Gives a domain's guest an address, instead of the one in its seed.
@@ -189,7 +233,7 @@ impl SimulatedWorld {
         self.state().addresses.insert(domain.to_owned(), address);
     }
 
-    /// Content of a file in the guest of a domain, if it is there.
+    /// Returns the content of a file in the guest of a domain, if it is there.
     #[must_use]
     pub fn file(&self, domain: &str, path: &str) -> Option<String> {
         let state = self.state();

@@ -4,6 +4,7 @@
 
 #[path = "../support/built.rs"]
 mod built;
+mod clients;
 mod ends;
 mod faults;
 mod fixture;

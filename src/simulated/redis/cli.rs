@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::exec::Outcome;
-use super::users;
-use super::{Endpoint, Login, Network, Peer, Server, Uid, id};
+use super::{Endpoint, Login, Network, Peer, Server, Uid, config, id, users};
+use crate::simulated::exec::Outcome;
 use crate::slots::{SLOTS, Slots, slot_of};
 
 /// How long a forgotten member stays forgotten.
@@ -20,7 +19,7 @@ fn error<T>(text: &str) -> Result<T, String> {
 
 impl Network {
     /// Runs a command at a server, following redirections if asked to.
-    pub(in super::super) fn command(
+    pub(super) fn command(
         &mut self,
         uid: Uid,
         words: &[&str],
@@ -39,7 +38,7 @@ impl Network {
         let answer = match (verbs.as_slice(), words) {
             (["CLUSTER", ..], [_, verb, args @ ..]) => self.cluster(uid, verb, args, now),
             (["ACL", verb, ..], [_, _, args @ ..]) => self.acl(uid, verb, args),
-            (["CONFIG", "SET", ..], [_, _, name, value]) => self.set(uid, name, value),
+            (["CONFIG", "SET", ..], [_, _, pairs @ ..]) => self.set(uid, pairs),
             (["GET" | "SET" | "DEL", ..], [verb, key, args @ ..]) => {
                 match self.owner(uid, key, now) {
                     Ok(owner) if follow && self.is_stopped(owner) => return Outcome::endless(),
@@ -61,7 +60,7 @@ impl Network {
 
     /// Runs the commands of a session, a line each: it goes on after an error,
     /// and ends well.
-    pub(in super::super) fn session(
+    pub(super) fn session(
         &mut self,
         uid: Uid,
         lines: &str,
@@ -77,7 +76,7 @@ impl Network {
         let known = self.admit(uid, login, &["PING"]).is_ok();
         for line in lines.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let Outcome { status, stdout, stderr, endless } = {
+            let Outcome { status, stdout, stderr, endless, .. } = {
                 let password = self.password(uid, login.user).filter(|_| known);
                 let login =
                     Login { user: login.user, password: password.as_deref().or(login.password) };
@@ -139,18 +138,26 @@ impl Network {
         Ok("OK\n".to_owned())
     }
 
-    fn set(&mut self, uid: Uid, name: &str, value: &str) -> Answer {
+    fn set(&mut self, uid: Uid, pairs: &[&str]) -> Answer {
         let Some(server) = self.servers.get_mut(&uid) else { return error("gone") };
-        server.config.insert(name.to_owned(), value.to_owned());
-        server.timeout = super::timeout(&server.config);
+        config::set(&mut server.config, pairs)?;
+        server.timeout = config::node_timeout(&server.config);
+        // It listens at another port at once.
+        self.place();
         Ok("OK\n".to_owned())
     }
 
     fn info(&self, server: &Server) -> String {
-        let Some(master) = server.follows() else { return "role:master\r\n".to_owned() };
+        let offset = server.offset;
+        let Some(master) = server.follows() else {
+            return format!("role:master\r\nmaster_repl_offset:{offset}\r\n");
+        };
         let runs = self.servers.get(&master).is_some_and(|master| master.online.is_some());
         let link = if runs && server.synced == Some(master) { "up" } else { "down" };
-        format!("role:slave\r\nmaster_link_status:{link}\r\n")
+        format!(
+            "role:slave\r\nmaster_link_status:{link}\r\nslave_repl_offset:{offset}\r\n\
+             master_repl_offset:{offset}\r\n"
+        )
     }
 
     /// The server that serves a key, as `uid` believes.
@@ -179,9 +186,13 @@ impl Network {
         match (verb.to_ascii_uppercase().as_str(), args) {
             ("SET", [value, ..]) => {
                 server.keys.insert(key.to_owned(), (*value).to_owned());
+                server.offset += (verb.len() + key.len() + value.len()) as u64;
                 Ok("OK\n".to_owned())
             }
-            ("DEL", _) => Ok(format!("{}\n", u8::from(server.keys.remove(key).is_some()))),
+            ("DEL", _) => {
+                server.offset += (verb.len() + key.len()) as u64;
+                Ok(format!("{}\n", u8::from(server.keys.remove(key).is_some())))
+            }
             ("GET", _) => Ok(format!("{}\n", server.keys.get(key).map_or("", String::as_str))),
             _ => error("wrong number of arguments"),
         }
@@ -191,7 +202,7 @@ impl Network {
         let newest = self.servers.get(&uid).map_or(0, |server| server.epoch);
         if verb.eq_ignore_ascii_case("FAILOVER") {
             let forced = args.first().is_some_and(|mode| mode.eq_ignore_ascii_case("FORCE"));
-            return self.failover(uid, forced);
+            return self.failover(uid, forced, now);
         }
         let Some(server) = self.servers.get_mut(&uid) else { return error("gone") };
         match (verb.to_ascii_uppercase().as_str(), args) {
@@ -213,27 +224,28 @@ impl Network {
         Ok("OK\n".to_owned())
     }
 
-    fn failover(&mut self, uid: Uid, forced: bool) -> Answer {
+    /// Takes over from the master that `uid` follows.
+    ///
+    /// In Redis the master stops to serve, the replica waits until its offset is
+    /// that of the master, and a majority of the masters votes. `FORCE` asks
+    /// nothing of the master. Where no majority can vote, it is `OK` all the same,
+    /// and nothing happens.
+    fn failover(&mut self, uid: Uid, forced: bool, now: Duration) -> Answer {
         let server = self.servers.get(&uid);
         let Some(master) = server.and_then(Server::follows) else {
             return error("You should send CLUSTER FAILOVER to a replica");
         };
-        let synced = server.is_some_and(|server| server.synced == Some(master));
         let runs = self.servers.get(&master).is_some_and(|master| master.online.is_some());
-        if forced {
-            // It tries; whether a majority can vote shows later.
-            let all = server.map_or(0, |server| server.voters().count());
-            let lives = |uid: &Uid| self.servers.get(uid).is_some_and(|s| s.online.is_some());
-            let living = server.map_or(0, |server| server.voters().filter(lives).count());
-            if synced && living * 2 > all {
-                self.promote(uid, master);
-            }
-            return Ok("OK\n".to_owned());
-        }
-        if !(synced && runs) {
+        if !forced && !(runs && server.is_some_and(|server| server.synced == Some(master))) {
             return error("Master is down or failed, please use CLUSTER FAILOVER FORCE");
         }
-        self.promote(uid, master);
+        if !forced {
+            self.replicate(uid);
+        }
+        let synced = self.servers.get(&uid).is_some_and(|server| server.synced == Some(master));
+        if synced && self.has_majority(uid) {
+            self.promote(uid, master, now);
+        }
         Ok("OK\n".to_owned())
     }
 }

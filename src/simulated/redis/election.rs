@@ -40,12 +40,12 @@ impl Network {
     }
 
     /// Replicas of failed masters ask for votes; each master's first wins.
-    pub(super) fn elect(&mut self, online: &[Uid]) {
+    pub(super) fn elect(&mut self, online: &[Uid], now: Duration) {
         let mut replaced = BTreeSet::new();
         for &uid in online {
             let Some(master) = self.candidate(uid) else { continue };
             if replaced.insert(master) {
-                self.promote(uid, master);
+                self.promote(uid, master, now);
             }
         }
     }
@@ -68,17 +68,34 @@ impl Network {
         (votes.count() * 2 > voters.len()).then_some(master)
     }
 
-    /// Makes a replica the master of what its master served, in a new epoch.
-    pub(super) fn promote(&mut self, uid: Uid, master: Uid) {
-        let newest = self.servers.values().map(|server| server.epoch).max().unwrap_or_default();
+    /// Whether more than half of the masters that a server knows of can vote.
+    pub(super) fn has_majority(&self, uid: Uid) -> bool {
+        let Some(server) = self.servers.get(&uid) else { return false };
+        let voters: Vec<Uid> = server.voters().collect();
+        let runs = |uid: &&Uid| self.servers.get(uid).is_some_and(|one| one.online.is_some());
+        voters.iter().filter(runs).count() * 2 > voters.len()
+    }
+
+    /// Makes a replica the master of what its master served, in a new epoch, and
+    /// lets it say so to all who can hear it.
+    pub(super) fn promote(&mut self, uid: Uid, master: Uid, now: Duration) {
+        let Some(server) = self.servers.get(&uid) else { return };
+        let known = server.view.keys().filter_map(|peer| self.servers.get(peer));
+        let newest = known.map(|server| server.epoch).max().unwrap_or_default();
         let Some(server) = self.servers.get_mut(&uid) else { return };
         let taken = server.view.get_mut(&master).map(|old| std::mem::take(&mut old.slots));
         server.epoch = newest + 1;
+        server.synced = None;
         let epoch = server.epoch;
         if let Some(me) = server.view.get_mut(&uid) {
             me.follows = None;
             me.slots = taken.unwrap_or(Slots::EMPTY);
             me.epoch = epoch;
+        }
+        for peer in self.online() {
+            if peer != uid {
+                self.hear(peer, uid, now);
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ const MOST_ROUNDS: u32 = 120;
 
 impl Network {
     /// Lets the servers talk until `now`.
-    pub(in super::super) fn advance(&mut self, now: Duration) {
+    pub(super) fn gossip_until(&mut self, now: Duration) {
         let skipped = now.saturating_sub(ROUND * MOST_ROUNDS);
         self.gossiped = self.gossiped.max(skipped);
         while self.gossiped + ROUND <= now {
@@ -41,7 +41,7 @@ impl Network {
             }
         }
         self.judge(&online, now);
-        self.elect(&online);
+        self.elect(&online, now);
         for &uid in &online {
             self.replicate(uid);
         }
@@ -135,7 +135,7 @@ impl Network {
     }
 
     /// `at` hears what `of` says of itself and of others.
-    fn hear(&mut self, at: Uid, of: Uid, now: Duration) {
+    pub(super) fn hear(&mut self, at: Uid, of: Uid, now: Duration) {
         let Some(speaker) = self.servers.get(&of) else { return };
         let (epoch, endpoint) = (speaker.epoch, speaker.online);
         let Some(claim) = speaker.me().cloned() else { return };
@@ -165,7 +165,7 @@ impl Network {
     }
 
     /// A replica whose master runs has its data at the end of the round.
-    fn replicate(&mut self, uid: Uid) {
+    pub(super) fn replicate(&mut self, uid: Uid) {
         let Some(master) = self.servers.get(&uid).and_then(Server::follows) else { return };
         let Some(source) = self.servers.get(&master) else { return };
         if source.online.is_none() || source.follows().is_some() {
@@ -178,10 +178,14 @@ impl Network {
         if users::admit(&source.users, &login, &["ping"]).is_err() {
             return;
         }
-        let keys = source.keys.clone();
+        let in_step =
+            |server: &Server| server.synced == Some(master) && server.offset == source.offset;
+        if self.servers.get(&uid).is_some_and(in_step) {
+            return;
+        }
+        let (keys, offset) = (source.keys.clone(), source.offset);
         if let Some(server) = self.servers.get_mut(&uid) {
-            server.keys = keys;
-            server.synced = Some(master);
+            (server.keys, server.offset, server.synced) = (keys, offset, Some(master));
         }
     }
 }
@@ -199,6 +203,9 @@ impl Server {
             || my_master.is_some_and(|master| losers.contains(&master) && of != self.uid);
         let collision = claim.follows.is_none() && of > self.uid;
         let uid = self.uid;
+        if lost {
+            self.synced = None;
+        }
         if let Some(me) = self.view.get_mut(&uid) {
             if lost {
                 me.follows = Some(of);

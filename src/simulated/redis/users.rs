@@ -8,9 +8,9 @@ use crate::digest::sha256;
 pub(super) type Users = BTreeMap<String, String>;
 
 /// Who asks.
-pub(in super::super) struct Login<'a> {
-    pub(in super::super) user: &'a str,
-    pub(in super::super) password: Option<&'a str>,
+pub(super) struct Login<'a> {
+    pub(super) user: &'a str,
+    pub(super) password: Option<&'a str>,
 }
 
 /// The users in a configuration file.

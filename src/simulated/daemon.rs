@@ -1,0 +1,167 @@
+//! What an engine is to the simulation: units that start with a directory,
+//! programs that answer, servers that find each other on the network.
+//!
+//! Hosts, guests, files and processes know no engine. A further one is a folder
+//! beside `redis` with a type that implements [`Daemon`], and a line in [`all`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::exec::Outcome;
+use super::host::File;
+use super::redis;
+
+/// All simulated engines.
+fn all() -> Vec<Box<dyn Daemon>> {
+    vec![Box::new(redis::Network::default())]
+}
+
+/// Identifies a volume of the world. A server keeps its data on one and is the
+/// same server after each start from it.
+pub(super) type VolumeId = u64;
+
+/// Where a server accepts connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Endpoint {
+    pub(super) address: Ipv4Addr,
+    pub(super) port: u16,
+}
+
+/// A server that is on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    /// The address of its guest.
+    pub(super) address: Ipv4Addr,
+    /// Whether its process is stopped (`SIGSTOP`): it accepts connections and
+    /// never answers.
+    pub(super) stopped: bool,
+}
+
+/// The start of a unit.
+pub(super) struct Start<'a> {
+    /// The volume with its directory.
+    pub(super) volume: VolumeId,
+    /// The unit, without `.service`.
+    pub(super) unit: &'a str,
+    /// The files of its guest.
+    pub(super) files: &'a BTreeMap<String, File>,
+    pub(super) now: Duration,
+}
+
+/// A program of an engine that runs in a guest.
+pub(super) struct Invocation<'a> {
+    pub(super) program: &'a str,
+    pub(super) args: &'a [&'a str],
+    /// What it reads from its standard input.
+    pub(super) input: &'a str,
+    /// `NAME=value` each.
+    pub(super) environment: &'a [&'a str],
+    /// Volumes of this engine's servers that run in the same guest.
+    pub(super) local: &'a [VolumeId],
+    /// The address of the guest.
+    pub(super) address: Option<Ipv4Addr>,
+    /// The rate that a benchmark reports, in requests/s.
+    pub(super) rate: u64,
+    pub(super) now: Duration,
+}
+
+impl Invocation<'_> {
+    /// The value of an environment variable.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.environment.iter().filter_map(|pair| pair.split_once('='));
+        pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+/// A simulated engine, with all its servers in the world.
+///
+/// Time moves in [`Daemon::advance`]; in between, whatever a call changes is
+/// there at once.
+pub(super) trait Daemon: fmt::Debug + Send {
+    /// Whether a systemd unit is this engine's.
+    fn provides(&self, unit: &str) -> bool;
+
+    /// Whether a program is this engine's.
+    fn runs(&self, program: &str) -> bool;
+
+    /// Starts the server of a volume with the files of its guest: a new one, or
+    /// one that knows what it knew when it stopped.
+    ///
+    /// # Errors
+    /// What it writes to its log before it exits, for example that its
+    /// configuration is missing.
+    fn start(&mut self, start: &Start<'_>) -> Result<(), String>;
+
+    /// Reads the configuration again while the server runs; `None` where the unit
+    /// has no `ExecReload=`.
+    fn reload(&mut self, _start: &Start<'_>) -> Option<Result<(), String>> {
+        None
+    }
+
+    /// Sets which servers are on the network. One that is missing was stopped, or
+    /// its guest or host is without power, or it is still starting.
+    fn connect(&mut self, links: &BTreeMap<VolumeId, Link>);
+
+    /// Lets happen what has to happen until `now`.
+    fn advance(&mut self, now: Duration);
+
+    /// Runs one of its programs to its end.
+    fn run(&mut self, invocation: &Invocation<'_>) -> Outcome;
+
+    /// Whether one of its servers accepts connections there.
+    fn listens(&self, at: Endpoint) -> bool;
+
+    /// Writes a value and reads it back, as an ordinary client that is connected
+    /// to `at` does.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    fn request(
+        &mut self,
+        at: Endpoint,
+        password: Option<&str>,
+        key: &str,
+        now: Duration,
+    ) -> Result<(), String>;
+}
+
+/// The simulated engines of a world.
+#[derive(Debug)]
+pub(super) struct Daemons(Vec<Box<dyn Daemon>>);
+
+impl Default for Daemons {
+    fn default() -> Self {
+        Self(all())
+    }
+}
+
+impl Daemons {
+    /// Number of the engine that a unit belongs to.
+    pub(super) fn of_unit(&self, unit: &str) -> Option<usize> {
+        self.0.iter().position(|daemon| daemon.provides(unit))
+    }
+
+    /// Number of the engine that a program belongs to.
+    pub(super) fn of_program(&self, program: &str) -> Option<usize> {
+        self.0.iter().position(|daemon| daemon.runs(program))
+    }
+
+    /// The engine that accepts connections at an endpoint.
+    pub(super) fn at(&mut self, at: Endpoint) -> Option<&mut dyn Daemon> {
+        let daemon = self.0.iter_mut().find(|daemon| daemon.listens(at))?;
+        Some(daemon.as_mut())
+    }
+
+    /// An engine by its number.
+    pub(super) fn get(&mut self, number: usize) -> Option<&mut dyn Daemon> {
+        let daemon = self.0.get_mut(number)?;
+        Some(daemon.as_mut())
+    }
+
+    /// All of them, in the order of their numbers.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Box<dyn Daemon>> {
+        self.0.iter_mut()
+    }
+}
