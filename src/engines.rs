@@ -74,6 +74,11 @@ macro_rules! engines {
                 }
             }
 
+            /// Those that form a kind of cluster, in the same order.
+            pub fn forming(cluster: Cluster) -> impl Iterator<Item = Self> {
+                Self::ALL.iter().copied().filter(move |engine| engine.cluster() == cluster)
+            }
+
             /// The text of the profile that this program brings along.
             #[must_use]
             pub const fn profile_text(self) -> &'static str {

@@ -2,7 +2,7 @@
 //!
 //! All names share one grammar, that of a DNS label of at most 40 characters:
 //! a lower-case letter, then lower-case letters, digits and single hyphens.
-//! So each can stand in a domain name, a host name and a volume name.
+//! So each can be part of a domain name, a host name and a volume name.
 
 use std::fmt;
 use std::str::FromStr;

@@ -24,7 +24,7 @@ pub enum QuantityError {
         expected: &'static str,
     },
     /// The unit is not one of this quantity's.
-    #[error("{text:?} has the unit {unit:?}; expected {expected}")]
+    #[error("{text:?} has {}; expected {expected}", found(unit))]
     Unit {
         /// What was written.
         text: String,
@@ -49,15 +49,20 @@ pub enum QuantityError {
     },
 }
 
+/// What a text has in place of a unit.
+fn found(unit: &str) -> String {
+    if unit.is_empty() { "no unit".to_owned() } else { format!("the unknown unit {unit:?}") }
+}
+
 /// A quantity that people write as text with a unit.
 pub trait HumanUnit: Sized + Copy {
-    /// What a reader of an error is told to write, with an example.
+    /// What was expected, with an example, for errors.
     const EXPECTED: &'static str;
     /// Name of the base unit, for errors.
     const BASE: &'static str;
     /// Accepted units as `(spelling, numerator, denominator)`: a value times
     /// `numerator / denominator` is a number of base units. The first spelling
-    /// that divides a value is the one printed, so they stand largest first.
+    /// that divides a value is the one printed, so the largest comes first.
     const UNITS: &'static [(&'static str, u64, u64)];
 
     /// Makes the quantity from a number of base units.
@@ -380,19 +385,22 @@ mod tests {
         assert_eq!(Microseconds::parse("0.3 ms"), Ok(Microseconds::new(300)));
         assert_eq!(Microseconds::parse("7\u{b5}s"), Ok(Microseconds::new(7)));
         let bare = Percent::parse("0.2").unwrap_err().to_string();
-        assert_eq!(bare, "\"0.2\" has the unit \"\"; expected a percentage such as 20%");
+        assert_eq!(bare, "\"0.2\" has no unit; expected a percentage such as 20%");
         let nanos = Microseconds::parse("10ns").unwrap_err().to_string();
         let expected = "expected a span of time such as 5ms or 300us";
-        assert_eq!(nanos, format!("\"10ns\" has the unit \"ns\"; {expected}"));
+        assert_eq!(nanos, format!("\"10ns\" has the unknown unit \"ns\"; {expected}"));
         assert_eq!(Microseconds::new(5_000).to_string(), "5ms");
     }
 
     #[test]
     fn wrong_quantities_say_what_was_expected() {
         let unit = Mebibytes::parse("64GB").unwrap_err().to_string();
-        assert_eq!(unit, "\"64GB\" has the unit \"GB\"; expected a size such as 64GiB or 512MiB");
+        assert_eq!(
+            unit,
+            "\"64GB\" has the unknown unit \"GB\"; expected a size such as 64GiB or 512MiB"
+        );
         let bare = Mebibytes::parse("64").unwrap_err().to_string();
-        assert!(bare.contains("has the unit \"\""), "{bare}");
+        assert!(bare.contains("has no unit"), "{bare}");
         let fraction = Mebibytes::parse("1.3MiB").unwrap_err().to_string();
         assert_eq!(fraction, "\"1.3MiB\" is not a whole number of MiB");
         assert!(matches!(Mebibytes::parse("-1GiB"), Err(QuantityError::Malformed { .. })));

@@ -62,9 +62,9 @@ fn several_mistakes_stand_under_their_number() {
     insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @r#"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
-    hosts/h1.yaml:7:13: memory: "24000" has the unit ""; expected a size such as 64GiB or 512MiB
-    hosts/h1.yaml:10:32: capacity: 0MiB is too little; expected at least 1MiB
+    error: 2 errors in spec.yaml
+    hosts/h1.yaml:7:13: memory: "24000" has no unit; expected a size such as 64GiB or 512MiB
+    hosts/h1.yaml:10:32: capacity: 0MiB is out of range: at least 1MiB
     "#);
     insta::assert_snapshot!(bench.run(&["check", "spec.yaml", "--format", "json"]), @r#"
     exit 1
@@ -75,14 +75,14 @@ fn several_mistakes_stand_under_their_number() {
           "file": "hosts/h1.yaml",
           "hint": null,
           "line": 7,
-          "message": "memory: \"24000\" has the unit \"\"; expected a size such as 64GiB or 512MiB"
+          "message": "memory: \"24000\" has no unit; expected a size such as 64GiB or 512MiB"
         },
         {
           "column": 32,
           "file": "hosts/h1.yaml",
           "hint": null,
           "line": 10,
-          "message": "capacity: 0MiB is too little; expected at least 1MiB"
+          "message": "capacity: 0MiB is out of range: at least 1MiB"
         }
       ]
     }

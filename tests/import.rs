@@ -131,7 +131,7 @@ fn what_is_not_there_is_assumed_and_said() {
         let _ = writeln!(table, "{cpu},{},{}", cpu / 2, cpu / 8);
     }
     let machine = import::read(&table, &MEMORY).unwrap();
-    let assumed = "one per socket; the file tells of none".to_owned();
+    let assumed = "one per socket; the file lists none".to_owned();
     assert_eq!(machine.numa.provenance, Provenance::Assumed(assumed));
     assert_eq!(machine.numa.value.len(), 2);
     assert!(machine.numa.value.iter().all(|node| node.l3.provenance.is_assumed()));

@@ -135,7 +135,7 @@ fn too_few_addresses() {
     insta::assert_snapshot!(asked.screen(), @"
     exit 1
     ---
-    error: spec.yaml:3:58: addresses: 10.30.0.50-10.30.0.53 are 4 addresses; the services need 6 at least and the vms 0
+    error: spec.yaml:3:58: addresses: 10.30.0.50-10.30.0.53 are 4 addresses; the services need at least 6 and the vms 0
     hint: widen the range to 6 or more
     ");
 }

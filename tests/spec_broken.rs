@@ -60,7 +60,7 @@ fn slips_of_the_pen() {
         @r#"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
+    error: 2 errors in spec.yaml
     spec.yaml:2:1: unknown field "polcy"; expected name, include, policy, network, image, profiles, hosts, services or vms
     hint: did you mean "policy"?
     spec.yaml:7:7: unknown field "nmae" in services; expected name, engine, demand, gateway, password or tls
@@ -76,10 +76,10 @@ fn units() {
         @r#"
     exit 1
     ---
-    error: 3 mistakes in spec.yaml
-    spec.yaml:5:45: memory: "512" has the unit ""; expected a size such as 64GiB or 512MiB
-    spec.yaml:8:99: working_set: "0.2" has the unit ""; expected a percentage such as 20%
-    spec.yaml:10:66: cpu: "5" has the unit ""; expected a span of time such as 5ms or 300us
+    error: 3 errors in spec.yaml
+    spec.yaml:5:45: memory: "512" has no unit; expected a size such as 64GiB or 512MiB
+    spec.yaml:8:99: working_set: "0.2" has no unit; expected a percentage such as 20%
+    spec.yaml:10:66: cpu: "5" has no unit; expected a span of time such as 5ms or 300us
     "#
     );
 }
@@ -89,14 +89,14 @@ fn a_demand_of_another_engine() {
     insta::assert_snapshot!(screen(&[("engine: apache", "engine: redis"), (", gateway: edge", "")]), @r#"
     exit 1
     ---
-    error: 5 mistakes in spec.yaml
+    error: 5 errors in spec.yaml
     spec.yaml:10:41: the field "data" is missing
     spec.yaml:10:41: the field "reads" is missing
     spec.yaml:10:41: the field "writes" is missing
     spec.yaml:10:43: unknown field "requests" in the demand of redis; expected reads, writes, value, data or persistence
-    hint: `requests` is asked of apache, nginx, haproxy
+    hint: `requests` is a field of apache, nginx, haproxy
     spec.yaml:10:60: unknown field "cpu" in the demand of redis; expected reads, writes, value, data or persistence
-    hint: `cpu` is asked of apache, nginx
+    hint: `cpu` is a field of apache, nginx
     "#);
 }
 
@@ -105,10 +105,10 @@ fn a_gateway_that_is_nowhere_beside_another_mistake() {
     insta::assert_snapshot!(screen(&[("engine: redis", "engine: reddis"), ("gateway: edge", "gateway: egde")]), @r#"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
+    error: 2 errors in spec.yaml
     spec.yaml:7:28: engine: "reddis" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "redis"?
-    spec.yaml:10:82: gateway: there is no service "egde"
+    spec.yaml:10:82: gateway: unknown service "egde"
     hint: did you mean "edge"?
     "#);
 }
@@ -118,7 +118,7 @@ fn a_gateway_that_nobody_uses() {
     insta::assert_snapshot!(screen(&[(", gateway: edge", "")]), @r#"
     exit 1
     ---
-    error: spec.yaml:11:5: demand: nothing is asked of the gateway "edge": no service names it and it states no requests
+    error: spec.yaml:11:5: demand: the gateway "edge" has no demand: no service names it and it states no requests
     hint: write `gateway: edge` in the apache or nginx service behind it, or `demand: { requests: 40k/s }`
     "#);
 }
@@ -128,8 +128,8 @@ fn addresses_in_each_others_way() {
     insta::assert_snapshot!(screen(&[("vip: 10.20.0.10", "vip: 10.20.0.60"), ("gateway: 10.20.0.1,", "gateway: 10.21.0.1,")]), @"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
-    spec.yaml:3:91: gateway: 10.21.0.1 is no address in 10.20.0.0/24
+    error: 2 errors in spec.yaml
+    spec.yaml:3:91: gateway: 10.21.0.1 is not an address in 10.20.0.0/24
     spec.yaml:3:107: vip: 10.20.0.60 lies in the instances' range 10.20.0.50-10.20.0.199
     hint: an instance would take the vip's address; shorten `addresses`
     ");
@@ -140,7 +140,7 @@ fn too_few_addresses() {
     insta::assert_snapshot!(screen(&[("10.20.0.50-10.20.0.199", "10.20.0.50-10.20.0.59")]), @"
     exit 1
     ---
-    error: spec.yaml:3:58: addresses: 10.20.0.50-10.20.0.59 are 10 addresses; the services need 15 at least and the vms 6
+    error: spec.yaml:3:58: addresses: 10.20.0.50-10.20.0.59 are 10 addresses; the services need at least 15 and the vms 6
     hint: widen the range to 21 or more
     ");
 }
@@ -151,7 +151,7 @@ fn racks_that_nobody_named() {
     exit 1
     ---
     error: spec.yaml:2:27: policy.survive: 3 of 3 hosts have no label rack, such as h-1
-    hint: say where each stands: `labels: { rack: NAME }` in its host file
+    hint: add `labels: { rack: NAME }` to each of their host files
     ");
 }
 
@@ -160,9 +160,9 @@ fn names_that_stand_twice() {
     insta::assert_snapshot!(screen(&[("name: builder", "name: cache"), ("name: orders", "name: web")]), @r#"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
-    spec.yaml:10:13: name: "web" stands already at spec.yaml:8:13
-    spec.yaml:13:13: name: "cache" stands already at spec.yaml:7:13
+    error: 2 errors in spec.yaml
+    spec.yaml:10:13: duplicate name "web", first defined at spec.yaml:8:13
+    spec.yaml:13:13: duplicate name "cache", first defined at spec.yaml:7:13
     "#);
 }
 
@@ -171,19 +171,19 @@ fn flat_and_numa_in_one() {
     insta::assert_snapshot!(screen(&[("cores: 96", "numa: [], cores: 96")]), @r#"
     exit 1
     ---
-    error: 8 mistakes in spec.yaml
+    error: 8 errors in spec.yaml
     spec.yaml:5:5: numa: the host has no cores
     spec.yaml:5:5: the field "hypervisor" is missing
     spec.yaml:5:5: the field "pools" is missing
-    spec.yaml:5:23: count: belongs to a flat host and stands beside `numa`; remove one of them
+    spec.yaml:5:23: count: cannot be combined with `numa`; remove one of them
     hint: only flat hosts are counted; give each of the others a file of its own
-    spec.yaml:5:43: cores: belongs to a flat host and stands beside `numa`; remove one of them
+    spec.yaml:5:43: cores: cannot be combined with `numa`; remove one of them
     hint: `numa` says each core with its threads
-    spec.yaml:5:55: memory: belongs to a flat host and stands beside `numa`; remove one of them
+    spec.yaml:5:55: memory: cannot be combined with `numa`; remove one of them
     hint: `numa` says the memory of each NUMA node
-    spec.yaml:5:69: disk: belongs to a flat host and stands beside `numa`; remove one of them
+    spec.yaml:5:69: disk: cannot be combined with `numa`; remove one of them
     hint: write it as `pools: [{ name: default, capacity: 1TiB, iops: 100k/s }]`
-    spec.yaml:5:81: iops: belongs to a flat host and stands beside `numa`; remove one of them
+    spec.yaml:5:81: iops: cannot be combined with `numa`; remove one of them
     hint: write it as `pools: [{ name: default, capacity: 1TiB, iops: 100k/s }]`
     "#);
 }
@@ -213,10 +213,10 @@ hosts:
     insta::assert_snapshot!(screen(&[(HOSTS, twice)]), @r#"
     exit 1
     ---
-    error: 4 mistakes in spec.yaml
-    spec.yaml:6:13: name: the host "a" stands already at spec.yaml:5:13
-    spec.yaml:6:35: memory: "512GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
-    spec.yaml:7:44: cores: 0 is too little; expected at least 1
+    error: 4 errors in spec.yaml
+    spec.yaml:6:13: duplicate host name "a", first defined at spec.yaml:5:13
+    spec.yaml:6:35: memory: "512GB" has the unknown unit "GB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:7:44: cores: 0 is out of range: at least 1
     spec.yaml:8:21: uri: "qemu:///system" is also the uri of the host "b" at spec.yaml:7:21
     hint: its cores and memory would be given out twice
     "#);
@@ -238,11 +238,11 @@ hosts:
     insta::assert_snapshot!(screen(&[(HOSTS, twice)]), @r#"
     exit 1
     ---
-    error: 4 mistakes in spec.yaml
-    spec.yaml:8:26: memory: "64GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
-    spec.yaml:9:15: id: the NUMA node 0 stands a second time
-    spec.yaml:11:32: capacity: "4TB" has the unit "TB"; expected a size such as 64GiB or 512MiB
-    spec.yaml:12:17: name: the pool "ssd" stands a second time
+    error: 4 errors in spec.yaml
+    spec.yaml:8:26: memory: "64GB" has the unknown unit "GB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:9:15: id: duplicate NUMA node 0
+    spec.yaml:11:32: capacity: "4TB" has the unknown unit "TB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:12:17: name: duplicate pool "ssd"
     "#);
 }
 
@@ -256,12 +256,12 @@ fn services_and_vms_that_stand_twice_and_have_another_mistake() {
         @r#"
     exit 1
     ---
-    error: 5 mistakes in spec.yaml
-    spec.yaml:8:13: name: "cache" stands already at spec.yaml:7:13
+    error: 5 errors in spec.yaml
+    spec.yaml:8:13: duplicate name "cache", first defined at spec.yaml:7:13
     spec.yaml:8:28: engine: "mysq" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "mysql"?
-    spec.yaml:13:13: name: "web" stands already at spec.yaml:10:13
-    spec.yaml:13:25: count: 0 is too little; expected at least 1
+    spec.yaml:13:13: duplicate name "web", first defined at spec.yaml:10:13
+    spec.yaml:13:25: count: 0 is out of range: at least 1
     spec.yaml:13:35: vcpus: "x" is not a whole number such as 4
     "#
     );
@@ -278,17 +278,17 @@ fn a_demand_of_an_unknown_engine() {
         @r#"
     exit 1
     ---
-    error: 8 mistakes in spec.yaml
+    error: 8 errors in spec.yaml
     spec.yaml:7:28: engine: "kafka" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     spec.yaml:7:45: unknown field "raeds" in the demand; all engines together take reads, writes, value, data, persistence, working_set, shards, index, queries, copies, document, shards_per_query, requests, response, cpu or tls
     hint: did you mean "reads"?
-    spec.yaml:7:82: data: "96GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:7:82: data: "96GB" has the unknown unit "GB"; expected a size such as 64GiB or 512MiB
     spec.yaml:7:88: unknown field "brokers" in the demand; all engines together take reads, writes, value, data, persistence, working_set, shards, index, queries, copies, document, shards_per_query, requests, response, cpu or tls
-    spec.yaml:7:100: the field "writes" stands here a second time
+    spec.yaml:7:100: duplicate field "writes"
     spec.yaml:10:26: engine: "apach" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "apache"?
     spec.yaml:10:38: tls: "yes" is not known; expected true or false
-    spec.yaml:10:63: requests: "40k" has the unit "k"; expected a rate such as 900k/s or 500/s
+    spec.yaml:10:63: requests: "40k" has the unknown unit "k"; expected a rate such as 900k/s or 500/s
     "#
     );
 }
@@ -298,16 +298,16 @@ fn a_service_without_an_engine() {
     insta::assert_snapshot!(screen(&[("engine: redis, demand: { reads: 900k/s", "demand: { reads: 0.5")]), @r#"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
+    error: 2 errors in spec.yaml
     spec.yaml:7:5: the field "engine" is missing
-    spec.yaml:7:37: reads: "0.5" has the unit ""; expected a rate such as 900k/s or 500/s
+    spec.yaml:7:37: reads: "0.5" has no unit; expected a rate such as 900k/s or 500/s
     "#);
     insta::assert_snapshot!(
         screen(&[("engine: haproxy", "engine: haprox, demand: [a]")]),
         @r#"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
+    error: 2 errors in spec.yaml
     spec.yaml:11:27: engine: "haprox" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "haproxy"?
     spec.yaml:11:43: demand: found a list; expected a map such as { field: value }

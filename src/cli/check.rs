@@ -70,7 +70,7 @@ fn check_plan(args: &Args) -> Outcome {
 /// Loads a spec for a command.
 ///
 /// # Errors
-/// Its mistakes, as they are shown.
+/// Its errors, as they are shown.
 pub(super) fn load_spec(path: &Path) -> Result<Spec, CliError> {
     load(path).map_err(|errors| spec_error(path, &errors))
 }
@@ -80,7 +80,7 @@ fn spec_error(path: &Path, errors: &SpecErrors) -> CliError {
         [only] => CliError { hint: only.hint.clone(), ..CliError::new(only) },
         all => {
             let count = all.len();
-            CliError::new(format!("{count} mistakes in {}\n{errors}", path.display()))
+            CliError::new(format!("{count} errors in {}\n{errors}", path.display()))
         }
     }
 }

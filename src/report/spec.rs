@@ -181,7 +181,7 @@ pub fn json(spec: &Spec) -> Value {
     })
 }
 
-/// Mistakes for programs, in the order of files and places.
+/// Errors for programs, in the order of files and places.
 #[must_use]
 pub fn problems_json(errors: &SpecErrors) -> Value {
     let problems: Vec<Value> = errors

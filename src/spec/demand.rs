@@ -1,10 +1,10 @@
-//! What is asked of a service, by the kind of cluster that its engine forms.
+//! The demand of a service, by the kind of cluster that its engine forms.
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
-/// What is asked of a service, by the kind of cluster that its engine forms.
+/// The demand of a service, by the kind of cluster that its engine forms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Demand {
@@ -20,7 +20,7 @@ pub enum Demand {
     GatewayPair(GatewayDemand),
 }
 
-/// What is asked of a sharded cluster.
+/// Demand of a sharded cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShardedDemand {
@@ -36,7 +36,7 @@ pub struct ShardedDemand {
     pub persistence: Persistence,
 }
 
-/// What is asked of a relational database.
+/// Demand of a relational database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelationalDemand {
@@ -53,7 +53,7 @@ pub struct RelationalDemand {
     pub shards: u32,
 }
 
-/// What is asked of a search cluster.
+/// Demand of a search cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchDemand {
@@ -72,7 +72,7 @@ pub struct SearchDemand {
     pub shards_per_query: Option<u32>,
 }
 
-/// What is asked of a pool of web servers.
+/// Demand of a pool of web servers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebDemand {
@@ -86,7 +86,7 @@ pub struct WebDemand {
     pub tls: bool,
 }
 
-/// What is asked of a gateway: the sum of the pools behind it and of what it
+/// Demand of a gateway: the sum of the pools behind it and of what it
 /// states itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,9 @@
-//! What is wrong with a spec, where it stands, and what would help.
+//! Errors of a spec, each with its place and what would help.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Mistakes that are shown; whoever has more repeats one.
+/// Errors that are shown; more are usually one that is repeated.
 const MAX_SHOWN: usize = 40;
 /// Characters of a message.
 const MAX_MESSAGE: usize = 400;
@@ -43,10 +43,10 @@ impl fmt::Display for Place {
     }
 }
 
-/// One mistake.
+/// One error.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnostic {
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
     /// What was found and what was expected.
     pub message: String,
@@ -61,14 +61,14 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Mistakes while they are collected.
+/// Errors while they are collected.
 #[derive(Default)]
 pub(super) struct Diagnostics {
     list: Vec<Diagnostic>,
-    /// Fields, by file and map, of which something was said already, so that
-    /// nobody says that they are missing.
+    /// Fields, by file and map, that have an error already, so that they are not
+    /// reported as missing as well.
     reported: BTreeSet<(String, Mark, String)>,
-    /// Hints for mistakes that have none.
+    /// Hints for errors that have none.
     hints: BTreeMap<Place, String>,
 }
 
@@ -85,17 +85,17 @@ impl Diagnostics {
         self.list.len()
     }
 
-    /// Adds a hint to what else is said of a place without one.
+    /// Adds a hint to the error of a place, if it has none.
     pub(super) fn suggest(&mut self, place: Place, hint: String) {
         self.hints.insert(place, hint);
     }
 
-    /// Remembers that something was said of a field of the map at `owner`.
+    /// Records that a field of the map at `owner` has an error.
     pub(super) fn set_reported(&mut self, file: &str, owner: Mark, field: &str) {
         self.reported.insert((file.to_owned(), owner, field.to_owned()));
     }
 
-    /// Whether something was.
+    /// Whether a field of the map at `owner` has an error.
     pub(super) fn is_reported(&self, file: &str, owner: Mark, field: &str) -> bool {
         self.reported.contains(&(file.to_owned(), owner, field.to_owned()))
     }
@@ -104,12 +104,12 @@ impl Diagnostics {
 /// Everything that is wrong with a spec; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecErrors {
-    /// The mistakes, by file and place.
+    /// The errors, by file and place.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl SpecErrors {
-    /// The mistakes in the order in which they are shown.
+    /// The errors in the order in which they are shown.
     pub(super) fn new(diagnostics: Diagnostics) -> Self {
         let Diagnostics { list: mut diagnostics, hints, .. } = diagnostics;
         for diagnostic in &mut diagnostics {
@@ -125,7 +125,7 @@ impl SpecErrors {
 }
 
 impl fmt::Display for SpecErrors {
-    /// One line for each mistake, its hint on a line of its own; of very many
+    /// One line for each error, its hint on a line of its own; of very many
     /// only the first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, diagnostic) in self.diagnostics.iter().take(MAX_SHOWN).enumerate() {
@@ -158,7 +158,7 @@ fn printable(message: &str) -> String {
     text
 }
 
-/// Bytes of a word that may be a slip of the pen: comparing a longer one takes long
+/// Bytes of a word that may be a misspelled one: comparing a longer one takes long
 /// and finds nothing.
 const LONGEST: usize = 200;
 

@@ -9,7 +9,7 @@ use super::{Spec, check};
 /// Reads and checks the spec at `path` with all that it includes.
 ///
 /// # Errors
-/// Everything that is wrong with it, each mistake with its place.
+/// All errors of the spec, each with its place.
 pub fn load(path: &Path) -> Result<Spec, SpecErrors> {
     let mut diagnostics = Diagnostics::default();
     let spec =

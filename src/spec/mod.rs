@@ -1,8 +1,8 @@
-//! What the user asked for, read from YAML and checked for sense.
+//! The deployment that the user wants, read from YAML and checked.
 //!
 //! [`load`] reads the files into the wire form, which keeps the place of every
-//! value and stays inside this room, and checks it into a [`Spec`]. Whatever is
-//! wrong is told with file, line and column, as much of it at once as possible.
+//! value and stays inside this room, and checks it into a [`Spec`]. All errors are
+//! reported in one run, each with file, line and column.
 
 mod check;
 mod demand;
@@ -33,7 +33,7 @@ use crate::profile::OwnProfiles;
 use crate::topology::{Level, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
-/// One deployment as asked for.
+/// One deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     /// First part of every name that the deployment makes.
@@ -45,7 +45,7 @@ pub struct Spec {
     pub network: Option<Network>,
     /// What the instances boot from; `None` where the spec is only planned.
     pub image: Option<Image>,
-    /// What stands in place of the engines' own profiles.
+    /// Overrides of the engines' built-in profiles.
     pub profiles: OwnProfiles,
     /// The hosts, in the order of their names.
     pub topology: Topology,
@@ -106,14 +106,14 @@ pub struct Image {
     pub cmdline: String,
 }
 
-/// Something to split: an engine and what is asked of it.
+/// Something to split: an engine and its demand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// Name, unique among services and fixed machines.
     pub name: ServiceName,
     /// The engine.
     pub engine: Engine,
-    /// What is asked of it; of the kind of its engine.
+    /// Its demand; of the kind of its engine.
     pub demand: Demand,
     /// The gateway that its clients come through, for pools.
     pub gateway: Option<ServiceName>,

@@ -19,7 +19,7 @@ pub enum Document {
 /// The schema of a file, in JSON Schema 2020-12.
 ///
 /// It knows the fields, how values are written and which fields go together;
-/// what it cannot say, such as a name that stands twice, `hostsplit check` says.
+/// what it cannot say, such as a duplicate name, `hostsplit check` reports.
 #[must_use]
 pub fn schema(document: Document) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::HostName;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
-/// All hosts, in the order of their names. Each name stands once.
+/// All hosts, in the order of their names. Names are unique.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Topology {
@@ -31,7 +31,7 @@ pub struct Host {
     pub uri: Option<String>,
     /// How it runs guests.
     pub hypervisor: Virtualization,
-    /// Failure domains above the host: the rack and the site it stands in.
+    /// Failure domains above the host: its rack and its site.
     pub labels: BTreeMap<Level, String>,
     /// NUMA nodes, in the order of their ids.
     pub numa: Vec<NumaNode>,
@@ -185,7 +185,7 @@ impl Host {
         self.numa.iter().find(|node| node.id == id)
     }
 
-    /// The failure domain of `level` that the host stands in: its name for
+    /// The failure domain of `level` that holds the host: its name for
     /// [`Level::Host`], else its label, else a domain of its own.
     #[must_use]
     pub fn failure_domain(&self, level: Level) -> String {

@@ -19,9 +19,9 @@ fn the_fastest_nic_is_taken_and_no_virtual_one() {
     # Network interfaces below no PCI device, taken for virtual: left out (bond0, docker0, lo).
     # Block devices below no PCI device, taken for virtual: left out (dm-0).
     # NIC ens1f0: 25Gbit/s, NUMA node 0; another NIC has its address, as those of a bond have.
-    # NIC ens1f1: speed not told, NUMA node 0; another NIC has its address, as those of a bond have.
-    network: 25Gbit/s                      # assumed: the bridge is on ens1f0, the fastest NIC of those whose speed is told
-    # Disks; which pool is on which, and what is free, the file does not tell:
+    # NIC ens1f1: speed unknown, NUMA node 0; another NIC has its address, as those of a bond have.
+    network: 25Gbit/s                      # assumed: the bridge is on ens1f0, the fastest NIC of those whose speed is known
+    # Disks (the file lists neither their pools nor their free space):
     #   nvme0n1, nvme1n1: 3576GiB each, NUMA node 0.
     assumed: [hypervisor, cost, reserve, bridges, network, numa.*.l3]
     ");
@@ -47,7 +47,7 @@ fn a_speed_without_a_unit_is_not_told_and_a_dump_of_version_3_is_read_alike() {
     let text = fixture("groups-io.xml");
     bench.put("h1.xml", &text.replace("25000Mb/s", "25000"));
     let seen = bench.run(&["import", "h1.xml"]);
-    assert!(seen.contains("# network: no speed is told"), "{seen}");
+    assert!(seen.contains("# network: speed unknown"), "{seen}");
     let third = text
         .replace("<topology version=\"2.0\">", "<topology version=\"3.0\">")
         .replace("osdev_type=\"2\"", "osdev_type=\"16\"")

@@ -54,17 +54,17 @@ fn what_is_no_machine_is_refused() {
       the file may be damaged or cut short; write it again, with one of: virsh capabilities; lstopo --of xml; lscpu -p
     f: the file lists no online CPU
       the file may be damaged or cut short; write it again, with one of: virsh capabilities; lstopo --of xml; lscpu -p
-    f:3:21: CPU 3 stands in two cores, or twice in one
+    f:3:21: CPU 3 is in two cores, or twice in one
       the file may be damaged or cut short; write it again, with one of: virsh capabilities; lstopo --of xml; lscpu -p
-    f:1:34: cpuset: "0-3" is no set of CPUs
+    f:1:34: cpuset: "0-3" is not a set of CPUs
       the file may be damaged or cut short; write it again, with one of: virsh capabilities; lstopo --of xml; lscpu -p
     f:1:11: not JSON: expected value
       the file may be damaged or cut short; write it again, with one of: virsh capabilities; lstopo --of xml; lscpu -p
     f: JSON of an unknown kind: neither "cpus" nor "lscpu" in it
       expected the output of one of: virsh capabilities; lstopo --of xml; lscpu -p; lscpu -J; lscpu -J -e
-    f: cpus[1]: CPU 0 stands in two cores, or twice in one
+    f: cpus[1]: CPU 0 is in two cores, or twice in one
       the file may be damaged or cut short; write it again, with one of: virsh capabilities; lstopo --of xml; lscpu -p
-    f: cpus[0]: core: "x" is no number
+    f: cpus[0]: core: "x" is not a number
       write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
     f: the file lists no online CPU
       lscpu -J lists counts only; write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
@@ -72,14 +72,14 @@ fn what_is_no_machine_is_refused() {
       the file may be damaged or cut short; write it again, with one of: virsh capabilities; lstopo --of xml; lscpu -p
     f:3:1: 3 values for 2 columns
       write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
-    f:3:1: CPU 70000 is absurd; expected at most 65535
+    f:3:1: CPU 70000 is out of range: at most 65535
       the file may be damaged or cut short; write it again, with one of: virsh capabilities; lstopo --of xml; lscpu -p
     f:2:1: no core is given
       write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
     f:3:1: CPUs 0 and 1 are of one core, but not of one NUMA node
       numbers of cores must differ within a socket: lscpu without --physical
-    f: the file does not tell how much memory there is
-      say it, as of the whole machine: --memory 768GiB
+    f: the file does not state the amount of memory
+      pass the total of the machine: --memory 768GiB
     "#);
 }
 
@@ -127,7 +127,7 @@ fn lscpu_with_cores_of_two_kinds_or_a_numa_node_without_cpus() {
         format!("{{\"lscpu\": [{fields}]}}")
     };
     insta::assert_snapshot!(refusal(&summary(24, "")), @"
-    f: lscpu[3]: 1 sockets of 16 cores of 2 threads are not the 24 CPUs online: which are siblings cannot be told
+    f: lscpu[3]: 1 sockets of 16 cores of 2 threads are not the 24 CPUs online: siblings cannot be determined
       lscpu -J lists counts only; write the file with: lscpu -p=CPU,CORE,SOCKET,NODE,CACHE
     ");
     let nodes = ",{\"field\":\"NUMA node0 CPU(s):\",\"data\":\"0-31\"},\
@@ -160,8 +160,8 @@ fn the_command_refuses_what_it_cannot_take() {
     insta::assert_snapshot!(bench.run(&["import", "a.txt"]), @"
     exit 1
     ---
-    error: a.txt: the file does not tell how much memory there is
-    hint: say it, as of the whole machine: --memory 768GiB
+    error: a.txt: the file does not state the amount of memory
+    hint: pass the total of the machine: --memory 768GiB
     ");
     insta::assert_snapshot!(bench.run(&["import", "a.txt", "b.txt", "--name", "h1"]), @"
     exit 2

@@ -23,7 +23,7 @@ fn slips_of_the_pen() {
     insta::assert_snapshot!(said(own), @r#"
     exit 1
     ---
-    error: 6 mistakes in spec.yaml
+    error: 6 errors in spec.yaml
     spec.yaml:5:19: the profile of redis has no number "thread.one_thread"
     hint: did you mean "threads.one_thread"?
     spec.yaml:5:41: the profile of redis has no number "work.wirte"
@@ -31,7 +31,7 @@ fn slips_of_the_pen() {
     spec.yaml:5:56: the profile of redis has no number "usl.lambda"
     hint: `hostsplit profile redis` shows them all
     spec.yaml:5:73: the profile of redis has no number "shapes.vcpus"
-    hint: a list stands in a profile file: `file: PATH`
+    hint: lists are set in a profile file: `file: PATH`
     spec.yaml:5:92: unknown field "fiel" in redis; expected file or set
     hint: did you mean "file"?
     spec.yaml:6:3: unknown field "rediss" in profiles; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
@@ -47,11 +47,11 @@ fn what_is_no_number() {
     insta::assert_snapshot!(said(own), @r#"
     exit 1
     ---
-    error: 9 mistakes in spec.yaml
+    error: 9 errors in spec.yaml
     spec.yaml:5:39: threads.one_thread: ".inf" is not a number such as 95000 or 0.85
     spec.yaml:5:58: work.write: ".nan" is not a number such as 95000 or 0.85
     spec.yaml:5:80: guest.base_mib: "512MiB" is not a number such as 95000 or 0.85
-    hint: the unit stands in the number's name, as in guest.base_mib: 512
+    hint: the unit is part of the number's name, as in guest.base_mib: 512
     spec.yaml:5:105: headroom.factor: "5%" is not a number such as 95000 or 0.85
     hint: a share is written as 0.05
     spec.yaml:5:128: headroom.exponent: -1 is negative; expected 0 or more
@@ -69,7 +69,7 @@ fn numbers_that_make_no_sense_together() {
     insta::assert_snapshot!(said(own), @"
     exit 1
     ---
-    error: 6 mistakes in spec.yaml
+    error: 6 errors in spec.yaml
     spec.yaml:5:42: sharded.cluster.slots: expected 16384, as Redis Cluster has; found 16383
     spec.yaml:5:69: guest.rounding_mib: expected at least 1; found 0
     spec.yaml:5:92: threads.one_thread: expected at least 1 a second; found 0
@@ -90,7 +90,7 @@ fn a_number_that_does_not_go_with_the_others() {
     insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @"
     exit 1
     ---
-    error: spec.yaml:5:25: with these numbers the profile of elasticsearch makes no sense: quorum.memory.least_mib: expected 1 to most_mib
+    error: spec.yaml:5:25: these numbers make the profile of elasticsearch inconsistent: quorum.memory.least_mib: expected 1 to most_mib
     ");
 }
 
@@ -101,9 +101,9 @@ fn one_number_by_two_names_and_twice() {
         @r#"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
-    spec.yaml:5:34: the number "sharded.work.write" is set a second time
-    spec.yaml:5:76: the number "work.write_rdb" is set a second time
+    error: 2 errors in spec.yaml
+    spec.yaml:5:34: duplicate number "sharded.work.write"
+    spec.yaml:5:76: duplicate number "work.write_rdb"
     "#
     );
 }
@@ -113,11 +113,11 @@ fn what_says_nothing_and_what_nobody_asks_for() {
     insta::assert_snapshot!(said("{}\n  mysql: { set: { usl.lambda: 900 } }"), @"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
+    error: 2 errors in spec.yaml
     spec.yaml:5:10: profiles: redis has neither a file nor a number
     hint: write `file: PATH`, `set: { SECTION.NAME: NUMBER }` or both
-    spec.yaml:6:10: profiles: no service is of the engine mysql
-    hint: the services are of redis; remove it
+    spec.yaml:6:10: profiles: no service runs mysql
+    hint: the services run redis; remove it
     ");
     insta::assert_snapshot!(said("{ file: [a] }"), @"
     exit 1
@@ -137,9 +137,9 @@ fn an_engine_and_a_field_that_stand_twice() {
     insta::assert_snapshot!(said(own), @r#"
     exit 1
     ---
-    error: 2 mistakes in spec.yaml
-    spec.yaml:5:36: the field "set" stands here a second time
-    spec.yaml:6:3: the field "redis" stands here a second time
+    error: 2 errors in spec.yaml
+    spec.yaml:5:36: duplicate field "set"
+    spec.yaml:6:3: duplicate field "redis"
     "#);
 }
 
@@ -226,7 +226,7 @@ fn a_file_with_all_its_mistakes() {
     insta::assert_snapshot!(bench.run(&["check", "spec.yaml"]), @r#"
     exit 1
     ---
-    error: 3 mistakes in spec.yaml
+    error: 3 errors in spec.yaml
     own/redis.toml:13:14: threads.one_thread: expected 0 <= low <= default <= high <= 1000000000000
     own/redis.toml:15:22: threads.gain_per_io_thread: expected 0 <= low <= default <= high <= 1000000000000
     own/redis.toml:76:18: sharded.network.overhead_bytes: unknown evidence "hearsay"

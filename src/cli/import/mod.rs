@@ -42,13 +42,13 @@ pub(super) struct Args {
     /// NUMA nodes in each socket; each socket is cut into as many parts.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=64))]
     numa_per_socket: Option<u32>,
-    /// Bridge that guests can be attached to; may stand several times.
+    /// Bridge that guests can be attached to; may be repeated.
     #[arg(long, value_name = "BRIDGE")]
     bridge: Vec<String>,
     /// Bandwidth of the NIC that the bridge is on: 25Gbit/s.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     network: Option<BitsPerSecond>,
-    /// Storage pool and the space that plans may use: `default=3TiB`; may stand several times.
+    /// Storage pool and the space that plans may use: `default=3TiB`; may be repeated.
     #[arg(long, value_name = "NAME=SIZE", value_parser = pool)]
     pool: Vec<(String, Mebibytes)>,
     /// Replace host files that are there.
@@ -121,7 +121,7 @@ fn refuse_shared(args: &Args) -> Result<(), CliError> {
     let mut names: Vec<&str> = args.pool.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     if let Some([name, _]) = names.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
-        return Err(CliError::new(format!("the pool {name} stands twice")).code(exit::USAGE));
+        return Err(CliError::new(format!("duplicate pool {name}")).code(exit::USAGE));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ const SHOWN: usize = 16;
 pub(super) fn nics(file: &mut Writer, nics: &[Nic]) {
     for nic in nics.iter().take(SHOWN) {
         let speed = nic.bits_per_s;
-        let speed = speed.map_or_else(|| "speed not told".to_owned(), |speed| speed.to_string());
+        let speed = speed.map_or_else(|| "speed unknown".to_owned(), |speed| speed.to_string());
         let bond = if nic.shares_address {
             "; another NIC has its address, as those of a bond have"
         } else {
@@ -37,31 +37,30 @@ pub(super) fn network(file: &mut Writer, nics: &[Nic], stated: Option<BitsPerSec
     let told = nics.iter().filter_map(|nic| Some((nic.bits_per_s?, &nic.name)));
     // The first of equal ones.
     let Some((speed, name)) = told.rev().max_by_key(|(speed, _)| *speed) else {
-        let remedy = "no plan is bound by it; state it with --network 25Gbit/s";
-        file.comment(&format!("network: no speed is told, so {remedy}"));
+        let remedy = "it does not limit plans; set it with --network 25Gbit/s";
+        file.comment(&format!("network: speed unknown, so {remedy}"));
         return;
     };
     let which = match nics {
         [_] => "the only NIC that is listed",
         _ if nics.iter().all(|nic| nic.bits_per_s.is_some()) => "the fastest NIC",
-        _ => "the fastest NIC of those whose speed is told",
+        _ => "the fastest NIC of those whose speed is known",
     };
     file.line(&format!("network: {speed}"), &format!("assumed: the bridge is on {name}, {which}"));
     file.assumed.push("network".to_owned());
 }
 
-/// What stands beside the pools: equal disks together.
+/// Comments beside the pools: equal disks together.
 pub(super) fn disks(file: &mut Writer, disks: &[Disk]) {
     let mut kinds: BTreeMap<(Option<u32>, Option<Mebibytes>), Vec<&str>> = BTreeMap::new();
     for disk in disks {
         kinds.entry((disk.numa, disk.size_mib)).or_default().push(&disk.name);
     }
     if !kinds.is_empty() {
-        file.comment("Disks; which pool is on which, and what is free, the file does not tell:");
+        file.comment("Disks (the file lists neither their pools nor their free space):");
     }
     for ((numa, size), names) in kinds.iter().take(SHOWN) {
-        let size =
-            size.map_or_else(|| "size not told".to_owned(), |size| rounded(size).to_string());
+        let size = size.map_or_else(|| "size unknown".to_owned(), |size| rounded(size).to_string());
         let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
         let rest = match names.len().saturating_sub(SHOWN) {
             0 => String::new(),

@@ -39,7 +39,7 @@ pub fn imported_file(
     let hypervisor = file.hypervisor(stated.hypervisor, machine.domain_types.as_deref());
     file.cost();
     file.reserve(numa);
-    file.bridges(&stated.bridges, "none told");
+    file.bridges(&stated.bridges, "none listed");
     devices::network(&mut file, &machine.nics, stated.network);
     file.line("numa:", &machine.numa.provenance.comment());
     if machine.numa.provenance.is_assumed() {
@@ -66,7 +66,7 @@ fn head(file: &mut Writer, origin: &str, machine: &Machine) {
 
 fn pools(file: &mut Writer, pools: &[(String, Mebibytes)]) {
     if pools.is_empty() {
-        file.line("pools: []", "none told; state them with --pool NAME=SIZE");
+        file.line("pools: []", "none listed; set them with --pool NAME=SIZE");
         return;
     }
     file.line("pools:", "capacity: stated by the user; iops: assumed");

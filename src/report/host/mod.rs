@@ -168,7 +168,7 @@ impl Writer {
         };
         let (hypervisor, comment) = match stated {
             None if offered.is_none() => {
-                (Virtualization::Kvm, "kvm | qemu; assumed: the file does not tell")
+                (Virtualization::Kvm, "kvm | qemu; assumed: not in the file")
             }
             Some(kind) if offered.is_none() || offers(kind) => {
                 (kind, "kvm | qemu; stated by the user")
@@ -218,7 +218,7 @@ impl Writer {
     fn bridges(&mut self, bridges: &[String], why_none: &str) {
         let names: Vec<String> = bridges.iter().map(|bridge| scalar(bridge)).collect();
         if names.is_empty() {
-            let comment = format!("assumed: {why_none}; add those that you know of");
+            let comment = format!("assumed: {why_none}; add those that exist");
             self.line("bridges: []", &comment);
             self.assumed.push("bridges".to_owned());
         } else {
@@ -231,18 +231,18 @@ impl Writer {
             self.line(&format!("  - id: {}", node.id), "");
             // In MiB also where GiB would do: columns of numbers compare.
             let memory = format!("    memory: {}MiB", node.memory.value.get());
-            self.told(&memory, &node.memory, node, "memory");
+            self.sourced(&memory, &node.memory, node, "memory");
             let pages = node.pages.value;
             let pages = format!("    pages: {{ 2MiB: {}, 1GiB: {} }}", pages.small, pages.large);
-            self.told(&pages, &node.pages, node, "pages");
+            self.sourced(&pages, &node.pages, node, "pages");
             self.l3(node);
         }
     }
 
-    /// A line of a NUMA node with whose word it is.
-    fn told<T>(&mut self, line: &str, told: &Sourced<T>, node: &Numa, field: &str) {
-        self.line(line, &told.provenance.comment());
-        if told.provenance.is_assumed() {
+    /// Writes a line of a NUMA node with the provenance of its value.
+    fn sourced<T>(&mut self, line: &str, value: &Sourced<T>, node: &Numa, field: &str) {
+        self.line(line, &value.provenance.comment());
+        if value.provenance.is_assumed() {
             self.assumed.push(format!("numa.{}.{field}", node.id));
         }
     }
@@ -252,7 +252,7 @@ impl Writer {
             self.line("    l3: []", "no CPU is online here");
             return;
         }
-        self.told("    l3:", &node.l3, node, "l3");
+        self.sourced("    l3:", &node.l3, node, "l3");
         for L3Domain { size_kib, cores } in &node.l3.value {
             let size = size_kib
                 .map_or_else(String::new, |kib| format!("size: {}, ", Bytes::new(kib << 10)));

@@ -138,7 +138,7 @@ fn a_small_host_of_which_little_is_known() {
     hypervisor: qemu                       # kvm | qemu; kvm is not offered
     cost: 1                                # assumed: all hosts cost the same
     reserve: { cores: 0, memory: 939MiB }  # assumed: for the host, emulator and I/O threads; no core: there are too few to give one away
-    bridges: []                            # assumed: libvirt lists none; add those that you know of
+    bridges: []                            # assumed: libvirt lists none; add those that exist
     network: 25Gbit/s                      # assumed: the bridge is on eth0, the fastest link
     numa:
       - id: 0

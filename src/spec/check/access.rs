@@ -1,5 +1,6 @@
 //! `password:` and `tls:` of a service: how clients get in.
 
+use super::demand::engines;
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
@@ -16,7 +17,8 @@ pub(super) fn access(
         let tls = wire.tls.as_ref().map(|at| ("tls", at.mark));
         let password = wire.password.as_ref().map(|node| ("password", node.mark));
         for (field, mark) in tls.into_iter().chain(password) {
-            scope.error(mark, format!("{field}: expected only for redis and valkey so far"));
+            let supported = engines(Cluster::Sharded);
+            scope.error(mark, format!("{field}: not supported for {engine}, only for {supported}"));
         }
         return Some(Access::default());
     }
@@ -28,7 +30,7 @@ pub(super) fn access(
     Some(Access { password: Some(password?), tls: tls.unwrap_or_default() })
 }
 
-/// Notes what is malformed whichever engine the service runs.
+/// Reports what is malformed whichever engine the service runs.
 pub(super) fn of_any_engine(scope: &mut Scope<'_>, wire: &wire::Service) {
     scope.optional("tls", &wire.tls);
     if let Some(node) = &wire.password {

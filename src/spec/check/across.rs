@@ -39,7 +39,7 @@ fn labelled(scope: &mut Scope<'_>, field: &str, (level, mark): (Level, Mark), ho
     scope.error_with(
         mark,
         format!("{field}: {count} of {all} hosts have no label {level}, such as {first}"),
-        format!("say where each stands: `labels: {{ {level}: NAME }}` in its host file"),
+        format!("add `labels: {{ {level}: NAME }}` to each of their host files"),
     );
 }
 

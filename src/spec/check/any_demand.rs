@@ -14,7 +14,7 @@ use crate::spec::wire::RawDemand;
 use crate::spec::{Engine, Persistence};
 use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
 
-/// Notes what no engine takes.
+/// Reports what no engine takes.
 pub(super) fn demand(scope: &mut Scope<'_>, asked: Option<&RawDemand>) {
     let Some(RawDemand(tree)) = asked else { return };
     let Some(entries) = map(scope, "demand", tree) else { return };
@@ -51,7 +51,7 @@ fn fields() -> Vec<&'static str> {
     fields
 }
 
-/// Notes a malformed value. A field is of the same type for all engines that take it.
+/// Reports a malformed value. A field is of the same type for all engines that take it.
 fn value(scope: &mut Scope<'_>, Entry { key, value, .. }: &Entry) {
     match key.as_str() {
         "reads" | "writes" | "queries" | "requests" => read::<PerSecond>(scope, key, value),

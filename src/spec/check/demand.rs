@@ -1,6 +1,6 @@
 //! `demand:` by the kind of cluster that the engine forms.
 
-use crate::spec::diagnostic::Mark;
+use crate::spec::diagnostic::{Mark, alternatives};
 use crate::spec::read::form::Wire as _;
 use crate::spec::read::scalar::Documents;
 use crate::spec::read::scope::Scope;
@@ -36,7 +36,7 @@ const DEFAULT_COPIES: u32 = 2;
 const RATES: std::ops::RangeInclusive<PerSecond> = PerSecond::ZERO..=MAX_RATE;
 const SIZES: std::ops::RangeInclusive<Mebibytes> = Mebibytes::new(1)..=MAX_SIZE;
 
-/// What is asked of a service that is no gateway.
+/// Reads the demand of a service that is not a gateway.
 pub(super) fn demand(
     scope: &mut Scope<'_>,
     engine: Engine,
@@ -64,6 +64,11 @@ pub(super) fn field(engine: Engine) -> String {
     format!("the demand of {engine}")
 }
 
+/// The engines that form a kind of cluster, as messages list them.
+pub(super) fn engines(cluster: Cluster) -> String {
+    alternatives(&Engine::forming(cluster).map(Engine::as_str).collect::<Vec<_>>())
+}
+
 /// Fields of the demand of a kind of cluster.
 pub(super) const fn known(cluster: Cluster) -> &'static [&'static str] {
     match cluster {
@@ -75,8 +80,8 @@ pub(super) const fn known(cluster: Cluster) -> &'static [&'static str] {
     }
 }
 
-/// Notes that none of a demand's fields is asked of such an engine: probably the
-/// engine is wrong, and a hint says which take them.
+/// Adds a hint to each field that only other engines have: probably the engine is
+/// wrong, and the hint names those that have the field.
 pub(super) fn belongs(scope: &mut Scope<'_>, engine: Engine, tree: &Tree) {
     let Node::Map(entries) = &tree.node else { return };
     let own = known(engine.cluster());
@@ -87,7 +92,10 @@ pub(super) fn belongs(scope: &mut Scope<'_>, engine: Engine, tree: &Tree) {
             .map(|other| other.as_str())
             .collect();
         if !others.is_empty() {
-            scope.suggest(entry.mark, format!("`{}` is asked of {}", entry.key, others.join(", ")));
+            scope.suggest(
+                entry.mark,
+                format!("`{}` is a field of {}", entry.key, others.join(", ")),
+            );
         }
     }
 }
@@ -107,7 +115,7 @@ fn sharded(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::Shar
         data_mib: data?,
         persistence: persistence.unwrap_or(Persistence::Aof),
     };
-    something(scope, owner, [demand.reads_per_s, demand.writes_per_s], "reads nor writes")?;
+    something(scope, owner, [("reads", demand.reads_per_s), ("writes", demand.writes_per_s)])?;
     Some(demand)
 }
 
@@ -128,7 +136,7 @@ fn relational(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::R
         working_set_percent: u32::try_from(percent).unwrap_or(100),
         shards: shards.unwrap_or(1),
     };
-    something(scope, owner, [demand.reads_per_s, demand.writes_per_s], "reads nor writes")?;
+    something(scope, owner, [("reads", demand.reads_per_s), ("writes", demand.writes_per_s)])?;
     Some(demand)
 }
 
@@ -150,8 +158,7 @@ fn search(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::Searc
         document_bytes: document.unwrap_or(DEFAULT_DOCUMENT),
         shards_per_query: shards,
     };
-    let rates = [demand.index_per_s, demand.queries_per_s];
-    something(scope, owner, rates, "documents to index nor queries")?;
+    something(scope, owner, [("index", demand.index_per_s), ("queries", demand.queries_per_s)])?;
     Some(demand)
 }
 
@@ -170,15 +177,11 @@ fn web(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::WebDeman
     })
 }
 
-/// Nothing to do is no demand.
-fn something(
-    scope: &mut Scope<'_>,
-    owner: Mark,
-    rates: [PerSecond; 2],
-    neither: &str,
-) -> Option<()> {
-    if rates.iter().all(|rate| *rate == PerSecond::ZERO) {
-        scope.error(owner, format!("demand: neither {neither} are asked for"));
+/// Reports a demand whose rates are all zero.
+fn something(scope: &mut Scope<'_>, owner: Mark, rates: [(&str, PerSecond); 2]) -> Option<()> {
+    let [(first, _), (second, _)] = rates;
+    if rates.iter().all(|(_, rate)| *rate == PerSecond::ZERO) {
+        scope.error(owner, format!("demand: {first} and {second} are both zero"));
         return None;
     }
     Some(())

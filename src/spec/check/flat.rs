@@ -17,12 +17,12 @@ const MAX_COUNT: u32 = 10_000;
 /// The pool that a flat host has, libvirt's usual name.
 const POOL: &str = "default";
 
-/// Whether a host is told in flat fields alone.
+/// Whether a host is described by flat fields alone.
 pub(super) fn is_flat(wire: &wire::Host) -> bool {
     wire.numa.is_none() && flat_fields(wire).next().is_some()
 }
 
-/// The flat fields that stand there.
+/// The flat fields that are present.
 fn flat_fields(wire: &wire::Host) -> impl Iterator<Item = (&'static str, Mark)> {
     fn mark<T>(at: &Option<At<T>>) -> Option<Mark> {
         at.as_ref().map(|at| at.mark)
@@ -39,7 +39,7 @@ fn flat_fields(wire: &wire::Host) -> impl Iterator<Item = (&'static str, Mark)> 
     .filter_map(|(field, mark)| mark.map(|mark| (field, mark)))
 }
 
-/// Notes flat fields beside `numa`, which says the same with more detail.
+/// Reports flat fields beside `numa`, which says the same with more detail.
 pub(super) fn mixed(scope: &mut Scope<'_>, wire: &wire::Host) {
     if wire.numa.is_none() {
         return;
@@ -55,7 +55,7 @@ pub(super) fn mixed(scope: &mut Scope<'_>, wire: &wire::Host) {
         };
         scope.error_with(
             mark,
-            format!("{field}: belongs to a flat host and stands beside `numa`; remove one of them"),
+            format!("{field}: cannot be combined with `numa`; remove one of them"),
             instead.to_owned(),
         );
     }
@@ -86,14 +86,14 @@ pub(super) fn pools(scope: &mut Scope<'_>, wire: &wire::Host) -> Vec<Pool> {
     let disk = scope.within("disk", &wire.disk, &(Mebibytes::new(1)..=MAX_POOL));
     let iops = scope.within("iops", &wire.iops, &(PerSecond::new(1)..=MAX_IOPS));
     if let (None, Some(at)) = (&wire.disk, &wire.iops) {
-        let hint = "say how large it is: `disk: 1TiB`";
+        let hint = "set its size: `disk: 1TiB`";
         scope.error_with(at.mark, "iops: needs a `disk` to go with it", hint.to_owned());
     }
     let pool = |capacity_mib| Pool { name: POOL.to_owned(), capacity_mib, iops_per_s: iops };
     disk.map(pool).into_iter().collect()
 }
 
-/// Notes a disk beside the pools, which say the same.
+/// Reports a disk beside the pools, which say the same.
 pub(super) fn disk_beside_pools(scope: &mut Scope<'_>, wire: &wire::Host) {
     let marks = [
         ("disk", wire.disk.as_ref().map(|at| at.mark)),
@@ -101,7 +101,10 @@ pub(super) fn disk_beside_pools(scope: &mut Scope<'_>, wire: &wire::Host) {
     ];
     for (field, mark) in marks {
         if let Some(mark) = mark {
-            scope.error(mark, format!("{field}: stands beside `pools`; remove one of them"));
+            scope.error(
+                mark,
+                format!("{field}: cannot be combined with `pools`; remove one of them"),
+            );
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Gateways: what is asked of one is the sum of the pools that name it and of
-//! what it states itself.
+//! Gateways: the demand of one is the sum of the pools that name it and of what it
+//! states itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::demand::{DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, belongs, field};
+use super::demand::{DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, belongs, engines, field};
 use crate::ids::ServiceName;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Place, nearest};
 use crate::spec::read::form::Wire as _;
@@ -17,7 +17,7 @@ pub(super) struct Unresolved {
     pub service: Service,
     /// What it states itself, if it is a gateway.
     pub own: OwnDemand,
-    /// Where its gateway is named, else where it stands.
+    /// The place of its `gateway:`, else its own.
     pub at: Place,
 }
 
@@ -86,12 +86,13 @@ pub(super) fn resolve(
                 diagnostics.push(Diagnostic {
                     place: at,
                     message: format!(
-                        "demand: nothing is asked of the gateway {name:?}: no service names it and it \
+                        "demand: the gateway {name:?} has no demand: no service names it and it \
                          states no requests"
                     ),
                     hint: Some(format!(
-                        "write `gateway: {name}` in the apache or nginx service behind it, or \
-                         `demand: {{ requests: 40k/s }}`"
+                        "write `gateway: {name}` in the {} service behind it, or \
+                         `demand: {{ requests: 40k/s }}`",
+                        engines(Cluster::Pool)
                     )),
                 });
             }
@@ -114,7 +115,7 @@ fn sums(found: &[Unresolved]) -> BTreeMap<ServiceName, (PerSecond, u64)> {
     sums
 }
 
-/// Notes gateways that are no service, or no haproxy. `written` has the names of all
+/// Reports gateways that are not a service, or not one of a gateway pair. `written` has the names of all
 /// services; without it one that seems missing may only be unread.
 pub(super) fn unknown(
     found: &[Unresolved],
@@ -131,7 +132,7 @@ pub(super) fn unknown(
     }
 }
 
-/// Notes a gateway that is no service, or no haproxy.
+/// Reports a gateway that is not a service, or not one of a gateway pair.
 fn known(behind: &Unresolved, found: &[Unresolved], diagnostics: &mut Diagnostics) {
     let Some(gateway) = &behind.service.gateway else { return };
     let named = found.iter().map(|other| &other.service).find(|other| &other.name == gateway);
@@ -142,16 +143,22 @@ fn known(behind: &Unresolved, found: &[Unresolved], diagnostics: &mut Diagnostic
         .collect();
     let message = match named {
         Some(other) if other.engine.cluster() == Cluster::GatewayPair => return,
-        Some(other) => format!("gateway: {:?} is {}, no haproxy", gateway.as_str(), other.engine),
-        None => format!("gateway: there is no service {:?}", gateway.as_str()),
+        Some(other) => format!(
+            "gateway: {:?} runs {}; expected a service that runs {}",
+            gateway.as_str(),
+            other.engine,
+            engines(Cluster::GatewayPair)
+        ),
+        None => format!("gateway: unknown service {:?}", gateway.as_str()),
     };
     let hint = match (nearest(gateway.as_str(), &gateways), gateways.as_slice()) {
         (Some(near), _) => format!("did you mean {near:?}?"),
         (None, []) => {
             let name = if named.is_none() { gateway.as_str() } else { "edge" };
-            format!("add `- {{ name: {name}, engine: haproxy }}` to the services")
+            let engine = Engine::forming(Cluster::GatewayPair).next().map_or("", Engine::as_str);
+            format!("add `- {{ name: {name}, engine: {engine} }}` to the services")
         }
-        (None, all) => format!("haproxy services are {}", all.join(", ")),
+        (None, all) => format!("the gateways are {}", all.join(", ")),
     };
     diagnostics.push(Diagnostic { place: behind.at.clone(), message, hint: Some(hint) });
 }

@@ -32,7 +32,7 @@ const SCHEMES: &[&str] = &[
 ];
 
 /// The names of a host, and the host if nothing was wrong with it: a name is taken
-/// also by a host that has another mistake.
+/// also by a host that has another error.
 pub(super) struct FoundHost {
     pub name: HostName,
     pub name_at: Place,
@@ -118,7 +118,7 @@ fn uri(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<String> {
     let near = scheme.and_then(|scheme| nearest(scheme, SCHEMES));
     scope.error_with(
         mark,
-        format!("uri: {uri:?} is no libvirt URI such as qemu+ssh://root@h1/system"),
+        format!("uri: {uri:?} is not a libvirt URI such as qemu+ssh://root@h1/system"),
         near.map(|near| format!("did you mean {near:?}?")),
     );
     None
@@ -141,7 +141,7 @@ fn bridges(scope: &mut Scope<'_>, wire: &wire::Host) -> Vec<String> {
     for at in wire.bridges.iter().flatten() {
         let Some(bridge) = scope.value("bridges", at) else { continue };
         if !is_interface(&bridge.0) {
-            scope.error(at.mark, format!("bridges: {:?} is no interface name", bridge.0));
+            scope.error(at.mark, format!("bridges: {:?} is not an interface name", bridge.0));
         }
         bridges.insert(bridge.0);
     }
@@ -164,7 +164,7 @@ fn pools(scope: &mut Scope<'_>, owner: Mark, wire: &wire::Host) -> Vec<Pool> {
         let Some(name) = name else { continue };
         if !seen.insert(name.clone()) {
             let mark = mark_or(&wire.name, owner);
-            scope.error(mark, format!("name: the pool {name:?} stands a second time"));
+            scope.error(mark, format!("name: duplicate pool {name:?}"));
         }
         if let Some(capacity_mib) = capacity {
             pools.insert(name.clone(), Pool { name, capacity_mib, iops_per_s: iops });

@@ -90,7 +90,7 @@ fn image_file(
 fn holds_engines(scope: &mut Scope<'_>, wire: &wire::Image, owner: Mark, engines: &[&str]) {
     let Some(held) = &wire.engines else {
         if let Some(engine) = engines.first() {
-            scope.error(owner, format!("engines: the image does not say that it holds {engine:?}"));
+            scope.error(owner, format!("engines: the image does not list {engine:?}"));
         }
         return;
     };

@@ -26,7 +26,7 @@ impl Names {
             scope.error(mark, message);
         }
         if let Some(first) = self.0.get(name) {
-            let message = format!("name: {:?} stands already at {first}", name.as_str());
+            let message = format!("duplicate name {:?}, first defined at {first}", name.as_str());
             scope.error(mark, message);
             return;
         }

@@ -24,7 +24,7 @@ pub(super) fn network(scope: &mut Scope<'_>, node: &Spanned<wire::Network>) -> O
         scope.error(
             mark_or(&wire.bridge, owner),
             format!(
-                "bridge: {bridge:?} is no interface name: expected at most {MAX_INTERFACE_NAME} \
+                "bridge: {bridge:?} is not an interface name: expected at most {MAX_INTERFACE_NAME} \
                  characters without spaces and slashes"
             ),
         );
@@ -47,7 +47,7 @@ pub(super) fn network(scope: &mut Scope<'_>, node: &Spanned<wire::Network>) -> O
         scope.error_with(
             mark_or(&wire.vip, owner),
             format!("vip: {vip} is the gateway's address"),
-            "take one that nobody has".to_owned(),
+            "choose an unused address".to_owned(),
         );
     }
     Some(Network {
@@ -77,7 +77,7 @@ fn beside_range(
     let AddressRange { first, last } = range;
     if !subnet.has_host(address) {
         let (network, prefix) = (subnet.address, subnet.prefix);
-        scope.error(mark, format!("{field}: {address} is no address in {network}/{prefix}"));
+        scope.error(mark, format!("{field}: {address} is not an address in {network}/{prefix}"));
     } else if (first..=last).contains(&address) {
         scope.error_with(
             mark,
@@ -109,7 +109,7 @@ pub(super) fn has_room(
         scope.error_with(
             at.mark,
             format!(
-                "addresses: {}-{} are {}; the services need {instances} at least and the vms \
+                "addresses: {}-{} are {}; the services need at least {instances} and the vms \
                  {machines}",
                 network.first,
                 network.last,

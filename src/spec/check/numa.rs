@@ -23,7 +23,7 @@ pub(super) fn nodes(
     wire: Option<&[Spanned<wire::NumaNode>]>,
 ) -> Option<Vec<NumaNode>> {
     let Some(wire) = wire else {
-        let hint = "say its NUMA nodes, as `hostsplit discover` writes them, or flat: \
+        let hint = "list its NUMA nodes as `hostsplit discover` writes them, or flat: \
                     `cores: 24, memory: 96GiB`";
         scope.missing_with("numa", owner, hint.to_owned());
         return None;
@@ -32,12 +32,12 @@ pub(super) fn nodes(
     let (mut ids, mut seen) = (BTreeSet::new(), BTreeSet::new());
     let mut complete = true;
     for spanned in wire {
-        // An id is taken also by a NUMA node that has another mistake.
+        // An id is taken also by a NUMA node that has another error.
         if let Some(at) = &spanned.value.id
             && let Ok(id) = at.value
             && !ids.insert(id)
         {
-            scope.error(at.mark, format!("id: the NUMA node {id} stands a second time"));
+            scope.error(at.mark, format!("id: duplicate NUMA node {id}"));
         }
         match node(scope, spanned, &mut seen) {
             Some(node) => drop(nodes.insert(node.id, node)),
@@ -115,11 +115,11 @@ fn domain(
 fn cpu(scope: &mut Scope<'_>, at: &At<u32>, seen: &mut BTreeSet<u32>) -> Option<u32> {
     let cpu = scope.value("cores", at)?;
     if cpu > MAX_CPU {
-        scope.error(at.mark, format!("cores: CPU {cpu} is absurd; expected at most {MAX_CPU}"));
+        scope.error(at.mark, format!("cores: CPU {cpu} is out of range: at most {MAX_CPU}"));
         return None;
     }
     if !seen.insert(cpu) {
-        scope.error(at.mark, format!("cores: CPU {cpu} stands a second time on this host"));
+        scope.error(at.mark, format!("cores: duplicate CPU {cpu} on this host"));
         return None;
     }
     Some(cpu)

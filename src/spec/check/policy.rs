@@ -1,8 +1,8 @@
-//! `policy:`: what is survived, and what is made small.
+//! `policy:`: what must be survived, and the objectives.
 
 use std::collections::BTreeMap;
 
-use crate::spec::diagnostic::{Mark, alternatives};
+use crate::spec::diagnostic::Mark;
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire;
@@ -47,7 +47,7 @@ fn survive(scope: &mut Scope<'_>, node: &Spanned<wire::Survive>, hosts: &[Host])
         let Some(level) = level else { continue };
         let promise = Survive { level, quorum: quorum.unwrap_or(Quorum::Automatic) };
         if promised.insert(level, (mark, promise)).is_some() {
-            scope.error(mark, format!("policy.survive: {level} stands a second time"));
+            scope.error(mark, format!("policy.survive: duplicate level {level}"));
         }
     }
     if promised.len() > MAX_LEVELS {
@@ -65,7 +65,7 @@ fn survive(scope: &mut Scope<'_>, node: &Spanned<wire::Survive>, hosts: &[Host])
     promised.into_values().map(|(_, promise)| promise).collect()
 }
 
-/// Each rack stands in one site, so that a site is made of whole racks.
+/// Each rack is in one site, so that a site is made of whole racks.
 fn racks_in_sites(scope: &mut Scope<'_>, mark: Mark, hosts: &[Host]) {
     let mut sites: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
     for host in hosts {
@@ -76,8 +76,8 @@ fn racks_in_sites(scope: &mut Scope<'_>, mark: Mark, hosts: &[Host]) {
             scope.error_with(
                 mark,
                 format!(
-                    "policy.survive: the rack {rack:?} stands in the site {first:?} by {first_host} \
-                     and in {site:?} by {}; expected one site for each rack",
+                    "policy.survive: rack {rack:?} is in site {first:?} on {first_host} \
+                     and in site {site:?} on {}; expected one site per rack",
                     host.name
                 ),
                 format!(
@@ -100,9 +100,9 @@ fn objective(
         let Some(objective) = scope.value("policy.objective", at) else { return taken };
         if let Some(before) = taken.iter().find(|before| **before >= objective) {
             let message = if *before == objective {
-                format!("policy.objective: {objective} stands a second time")
+                format!("policy.objective: duplicate objective {objective}")
             } else {
-                format!("policy.objective: {objective} cannot stand behind {before}")
+                format!("policy.objective: {objective} must come before {before}")
             };
             scope.error_with(at.mark, message, order());
             return taken;
@@ -110,14 +110,13 @@ fn objective(
         taken.push(objective);
     }
     if taken.first() != Some(&Objective::Unmet) {
-        let message = "policy.objective: does not begin with unmet";
+        let message = "policy.objective: must begin with unmet";
         scope.error_with(node.mark, message, order());
     }
     taken
 }
 
 fn order() -> String {
-    let words = Objective::ALL.map(Objective::as_str);
-    format!("write {}, in this order; those behind unmet may be left out", alternatives(&words))
-        .replace(" or ", " and ")
+    let words = Objective::ALL.map(Objective::as_str).join(", ");
+    format!("expected {words}, in this order; all but unmet may be omitted")
 }

@@ -26,7 +26,7 @@ pub(super) fn profiles(sources: &Sources, diagnostics: &mut Diagnostics) -> OwnP
     own
 }
 
-/// Whoever states what nothing asks for has mistaken the engine.
+/// Reports a profile of an engine that no service runs.
 fn is_used(scope: &mut Scope<'_>, sources: &Sources, engine: Engine, mark: Mark) {
     let services = sources.services.iter();
     let engines: Vec<Option<Engine>> = services
@@ -42,9 +42,9 @@ fn is_used(scope: &mut Scope<'_>, sources: &Sources, engine: Engine, mark: Mark)
     words.dedup();
     let hint = match words.as_slice() {
         [] => "there are no services; remove it".to_owned(),
-        words => format!("the services are of {}; remove it", words.join(", ")),
+        words => format!("the services run {}; remove it", words.join(", ")),
     };
-    scope.error_with(mark, format!("profiles: no service is of the engine {engine}"), hint);
+    scope.error_with(mark, format!("profiles: no service runs {engine}"), hint);
 }
 
 fn profile(
@@ -68,7 +68,7 @@ fn profile(
         scope.value("file", at)?;
     }
     let base = Own { file: found.map(|found| found.file.clone()), set: BTreeMap::new() };
-    // A file that cannot be read was told of.
+    // A file that cannot be read was reported.
     if file.is_some() && found.is_none() {
         return None;
     }
@@ -88,7 +88,7 @@ fn profile(
     }
 }
 
-/// A mistake in a profile file.
+/// An error in a profile file.
 fn in_file(path: &str, error: ProfileError) -> Diagnostic {
     let mark = error.at.map(|spot| Mark { line: spot.line, column: spot.column });
     let hint = matches!(error.fault, Fault::Section(_)).then(|| {
@@ -120,7 +120,7 @@ fn numbers(
         let shown = profile.shown_name(&full).to_owned();
         own.set.insert(shown, value);
         if marks.insert(full, one.value.mark).is_some() {
-            scope.error(one.mark, format!("the number {:?} is set a second time", one.name));
+            scope.error(one.mark, format!("duplicate number {:?}", one.name));
         }
     }
     if scope.diagnostics.len() > before {
@@ -135,14 +135,14 @@ fn numbers(
             Some((mark, value)) => scope.error(mark, format!("{fault}; found {value}")),
             None => scope.error(
                 node.mark,
-                format!("with these numbers the profile of {engine} makes no sense: {fault}"),
+                format!("these numbers make the profile of {engine} inconsistent: {fault}"),
             ),
         }
     }
     errors.is_empty().then_some(own)
 }
 
-/// The full name of a number; a mistake if there is none of that name.
+/// The full name of a number; an error if there is none of that name.
 fn known(scope: &mut Scope<'_>, profile: &Profile, one: &wire::SetNumber) -> Option<String> {
     let full = profile.full_name(&one.name);
     if full.is_none() {
@@ -151,7 +151,7 @@ fn known(scope: &mut Scope<'_>, profile: &Profile, one: &wire::SetNumber) -> Opt
         let names: Vec<&str> = numbers.iter().map(|(full, _)| profile.shown_name(full)).collect();
         let hint = match nearest(&one.name, &names) {
             _ if one.name == "shapes.vcpus" => {
-                "a list stands in a profile file: `file: PATH`".to_owned()
+                "lists are set in a profile file: `file: PATH`".to_owned()
             }
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("`hostsplit profile {engine}` shows them all"),

@@ -1,10 +1,10 @@
-//! `services:`: names, engines, and the gateways that they stand behind.
+//! `services:`: names, engines, and the gateways in front of them.
 
 use std::collections::BTreeSet;
 
 use super::access::{self, access};
 use super::any_demand;
-use super::demand;
+use super::demand::{self, engines};
 use super::gateway::{self, OwnDemand, Unresolved};
 use super::names::Names;
 use crate::ids::ServiceName;
@@ -31,7 +31,7 @@ pub(super) fn services(
     gateway::resolve(found, complete, diagnostics)
 }
 
-/// The names of all services, also of those that have a mistake; `None` if one
+/// The names of all services, also of those that have an error; `None` if one
 /// cannot be read.
 fn written(sources: &Sources) -> Option<BTreeSet<&ServiceName>> {
     let nodes = sources.services.iter().map(|(_, node)| node.value.name.as_ref());
@@ -67,8 +67,8 @@ fn service(
     if let Some(at) = misplaced {
         scope.error_with(
             at.mark,
-            format!("gateway: {engine} does not stand behind a gateway"),
-            "remove it; a gateway is for apache and nginx".to_owned(),
+            format!("gateway: not supported for {engine}"),
+            format!("remove it; supported for {}", engines(Cluster::Pool)),
         );
     }
     let access = access(scope, engine, wire);

@@ -20,8 +20,7 @@ use crate::spec::wire;
 use crate::spec::{Cluster, Network, Spec};
 use crate::topology::{Host, Topology};
 
-/// The spec, if nothing was wrong with it; else what is wrong stands in
-/// `diagnostics`.
+/// Checks a spec. Errors go to `diagnostics`; with any, there is no spec.
 pub(in crate::spec) fn spec(sources: &Sources, diagnostics: &mut Diagnostics) -> Option<Spec> {
     let wire = &sources.spec.value;
     let top = sources.spec.mark;
@@ -67,7 +66,7 @@ pub(in crate::spec) fn spec(sources: &Sources, diagnostics: &mut Diagnostics) ->
     })
 }
 
-/// The network, which only fixed machines can do without. `hosts` are told if all
+/// The network, which only fixed machines can do without. `hosts` are given if all
 /// are known.
 fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: Option<&Vec<Host>>) -> Option<Network> {
     let Some(node) = &sources.spec.value.network else {
@@ -89,7 +88,7 @@ fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: Option<&Vec<Host>>) 
         engine.is_some_and(|engine| engine.cluster() == Cluster::GatewayPair)
     };
     if network.vip.is_none() && sources.services.iter().any(|(_, service)| is_gateway(service)) {
-        let hint = "a haproxy service has an address that moves with its active instance: \
+        let hint = "a gateway has an address that moves with its active instance: \
                     `vip: 10.20.0.10`, in the subnet and outside `addresses`";
         scope.missing_with("vip", node.mark, hint.to_owned());
     }
@@ -122,7 +121,7 @@ fn duplicate(found: &[FoundHost], diagnostics: &mut Diagnostics) {
     for FoundHost { name, name_at, uri, uri_at, .. } in found {
         let name = name.as_str();
         if let Some(first) = names.insert(name, name_at) {
-            let message = format!("name: the host {name:?} stands already at {first}");
+            let message = format!("duplicate host name {name:?}, first defined at {first}");
             diagnostics.push(Diagnostic { place: name_at.clone(), message, hint: None });
             continue;
         }
@@ -136,7 +135,7 @@ fn duplicate(found: &[FoundHost], diagnostics: &mut Diagnostics) {
     }
 }
 
-/// A bridge that no host has is a slip of the pen.
+/// Reports a bridge that no host has.
 fn bridge_is_somewhere(scope: &mut Scope<'_>, mark: Mark, bridge: &str, hosts: &[Host]) {
     let known: Vec<&str> =
         hosts.iter().flat_map(|host| &host.bridges).map(String::as_str).collect();

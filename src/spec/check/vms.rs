@@ -50,7 +50,7 @@ fn fixed_vm(
     if wire.disk.is_none()
         && let Some(at) = &wire.iops
     {
-        let hint = "say how large it is: `disk: 20GiB`";
+        let hint = "set its size: `disk: 20GiB`";
         scope.error_with(at.mark, "iops: needs a `disk` to go with it", hint.to_owned());
     }
     Some(FixedVm {

@@ -41,8 +41,8 @@ pub(in crate::spec) fn read_up_to(path: &Path, most: u64) -> Result<String, Diag
     if kind.is_dir() {
         return Err(fault("is a directory; expected a file".to_owned()));
     }
-    // A pipe without a writer would keep us waiting for ever. A shell's pipes
-    // stand in /dev and have one.
+    // Reading a pipe without a writer never ends. A shell's pipes are in /dev and
+    // have one.
     if kind.is_fifo() && !path.starts_with("/dev") {
         return Err(fault("is a pipe; expected a file".to_owned()));
     }

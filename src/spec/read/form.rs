@@ -1,5 +1,5 @@
 //! From the tree of a file to the types of [`wire`](crate::spec::wire): the fields of
-//! each kind of map, told once, read and described from the same list.
+//! each kind of map, declared once, read and described from the same list.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,14 +12,14 @@ use super::scope::Scope;
 use super::tree::{Entry, Node, Tree};
 use crate::spec::diagnostic::{Mark, alternatives, nearest};
 
-/// Something that stands in a file.
+/// A part of a file.
 pub(in crate::spec) trait Wire: Sized {
-    /// Reads the value of `field`. `None` if it has another form, which is noted.
+    /// Reads the value of `field`. `None` if it has another form, which is reported.
     fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self>;
 }
 
-/// A value with its place. A wrong one does not stop the reading of the file:
-/// it is told together with all the others.
+/// A scalar with its place: the value, or why its text is not one. A wrong value does
+/// not stop the reading of the file: its error is reported with all the others.
 #[derive(Debug)]
 pub(in crate::spec) struct At<T> {
     pub mark: Mark,
@@ -50,7 +50,7 @@ impl<T: Scalar> JsonSchema for At<T> {
     }
 }
 
-/// A map or list with its place.
+/// A map or list with its place. Its own errors are reported where it is read.
 #[derive(Debug)]
 pub(in crate::spec) struct Spanned<T> {
     pub mark: Mark,
@@ -102,7 +102,7 @@ impl<T: Wire> Wire for BTreeMap<String, T> {
     }
 }
 
-/// The fields of a map; a mistake if it is none.
+/// The fields of a map; an error if it is not a map.
 pub(in crate::spec) fn map<'t>(
     scope: &mut Scope<'_>,
     field: &str,
@@ -117,7 +117,7 @@ pub(in crate::spec) fn map<'t>(
     }
 }
 
-/// Notes that something has another form than it should.
+/// Reports a value of another form than expected.
 pub(in crate::spec) fn wrong_type(scope: &mut Scope<'_>, field: &str, tree: &Tree, expected: &str) {
     let found = match &tree.node {
         Node::Scalar(text) => format!("{text:?}"),
@@ -127,9 +127,9 @@ pub(in crate::spec) fn wrong_type(scope: &mut Scope<'_>, field: &str, tree: &Tre
     scope.error(tree.mark, format!("{before}found {found}; expected {expected}"));
 }
 
-/// Notes a field that stood in the same map before.
+/// Reports a field that is in the same map before.
 pub(in crate::spec) fn duplicate(scope: &mut Scope<'_>, entry: &Entry) {
-    scope.error(entry.mark, format!("the field {:?} stands here a second time", entry.key));
+    scope.error(entry.mark, format!("duplicate field {:?}", entry.key));
 }
 
 /// A map while its fields are taken out.
@@ -139,8 +139,8 @@ pub(in crate::spec) struct Fields<'t> {
 }
 
 impl<'t> Fields<'t> {
-    /// The fields of `tree`, the value of `field`; unknown ones and those that
-    /// stand twice are noted.
+    /// The fields of `tree`, the value of `field`; unknown and duplicate
+    /// ones are reported.
     pub(in crate::spec) fn of(
         scope: &mut Scope<'_>,
         field: &str,
@@ -158,7 +158,7 @@ impl<'t> Fields<'t> {
         Some(Self { owner: tree.mark, entries })
     }
 
-    /// The value of one field, if it stands there in the right form.
+    /// The value of one field, if it is there and of the expected form.
     pub(in crate::spec) fn take<T: Wire>(&self, scope: &mut Scope<'_>, name: &str) -> Option<T> {
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
         let value = T::read(scope, name, &entry.value);
@@ -171,7 +171,7 @@ impl<'t> Fields<'t> {
 
 fn unknown(scope: &mut Scope<'_>, field: &str, owner: Mark, entry: &Entry, known: &[&str]) {
     let near = nearest(&entry.key, known);
-    // What was meant is not missing as well.
+    // The field that was meant is not reported as missing as well.
     if let Some(near) = near {
         scope.set_reported(owner, near);
     }
@@ -183,7 +183,7 @@ fn unknown(scope: &mut Scope<'_>, field: &str, owner: Mark, entry: &Entry, known
     );
 }
 
-/// One field of a map as its schema tells it.
+/// One field of a map, for the schema.
 pub(in crate::spec) struct Described {
     pub name: &'static str,
     pub required: bool,

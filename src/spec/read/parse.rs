@@ -9,7 +9,7 @@ use crate::spec::diagnostic::{Diagnostic, Mark, Place};
 /// Reads one file.
 ///
 /// # Errors
-/// The mistake that keeps the text from being YAML.
+/// The error that keeps the text from being YAML.
 pub(in crate::spec) fn parse(file: &str, text: &str) -> Result<Tree, Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.lines().all(|line| matches!(line.trim_start().chars().next(), None | Some('#'))) {
@@ -34,7 +34,7 @@ fn options() -> Options {
             max_replay_stack_depth: 8,
         },
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
-        // Text, as every value; what it stands for is judged later.
+        // Text, as every value; what it means is judged later.
         non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::AsString,
         with_snippet: false,
     }
@@ -65,7 +65,7 @@ fn words(error: &Error) -> (String, Option<String>) {
             (format!("the file is too large or too deeply nested ({})", plain(error)), None)
         }
         Error::Unexpected { expected: "string scalar", .. } => {
-            ("a list or a map where the name of a field should stand".to_owned(), None)
+            ("found a list or a map; expected the name of a field".to_owned(), None)
         }
         _ => {
             let text = plain(error);
@@ -75,7 +75,7 @@ fn words(error: &Error) -> (String, Option<String>) {
     }
 }
 
-/// The parser's own words, less the place, which stands in front of them.
+/// The parser's own words, less the place, which is printed in front of them.
 fn plain(error: &Error) -> String {
     let text = error.to_string();
     let end = text.find(" at line ").unwrap_or(text.len());

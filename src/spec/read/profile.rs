@@ -23,7 +23,7 @@ pub(in crate::spec) struct FoundProfile {
     pub file: OwnFile,
 }
 
-/// The files by engine; what cannot be read is noted and left out.
+/// The files by engine; what cannot be read is reported and left out.
 pub(in crate::spec) fn files(
     scope: &mut Scope<'_>,
     directory: &Path,

@@ -10,7 +10,7 @@ use crate::spec::{Engine, Objective, Persistence, Quorum};
 use crate::topology::{Level, Virtualization};
 use crate::units::{HumanUnit, PerSecond};
 
-/// Why a text is not the value that stands there.
+/// Why a text is not a value of the expected type.
 #[derive(Debug)]
 pub(in crate::spec) struct ScalarError {
     pub message: String,
@@ -27,7 +27,7 @@ impl ScalarError {
 pub(in crate::spec) trait Scalar: Sized {
     /// Reads it, or says what was found and what was expected.
     fn read(text: &str) -> Result<Self, ScalarError>;
-    /// What is told to whoever wrote a list or a map instead.
+    /// What was expected, for errors.
     fn expected() -> String {
         "a single value".to_owned()
     }
@@ -93,11 +93,11 @@ impl Scalar for Decimal {
     }
 }
 
-/// What is told of `512MiB` or `5 ms`.
+/// The hint for `512MiB` or `5 ms`.
 fn unit(text: &str) -> Option<String> {
     let (digits, unit) = text.split_at_checked(text.find(|c: char| c.is_alphabetic())?)?;
     let is_unit = Decimal::parse(digits).is_ok() && unit.chars().all(char::is_alphabetic);
-    is_unit.then(|| "the unit stands in the number's name, as in guest.base_mib: 512".to_owned())
+    is_unit.then(|| "the unit is part of the number's name, as in guest.base_mib: 512".to_owned())
 }
 
 /// The share that a percentage is.
@@ -195,7 +195,7 @@ words! {
     DiskFormat: [("qcow2", Self::Qcow2)];
 }
 
-/// A rate of documents; the noun may stand before the second.
+/// A rate of documents; the noun may come before the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::spec) struct Documents(pub PerSecond);
 
@@ -226,7 +226,7 @@ impl std::fmt::Display for Documents {
     }
 }
 
-/// Any text that can stand in a name, a path or a command line: not empty, on
+/// Any text that can be a name, a path or a command line: not empty, on
 /// one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::spec) struct Text(pub String);

@@ -1,4 +1,4 @@
-//! Takes values out of wire types and notes what is wrong with them.
+//! Takes values out of wire types and reports their errors.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -6,19 +6,19 @@ use std::ops::RangeInclusive;
 use super::form::At;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Mark, Place};
 
-/// One file under check and all mistakes found so far.
+/// One file under check and the errors found so far.
 pub(in crate::spec) struct Scope<'a> {
     pub file: &'a str,
     pub diagnostics: &'a mut Diagnostics,
 }
 
 impl Scope<'_> {
-    /// Notes a mistake.
+    /// Reports an error.
     pub(in crate::spec) fn error(&mut self, mark: Mark, message: impl Into<String>) {
         self.error_with(mark, message, None);
     }
 
-    /// Notes a mistake and what to do about it.
+    /// Reports an error and what to do about it.
     pub(in crate::spec) fn error_with(
         &mut self,
         mark: Mark,
@@ -55,7 +55,7 @@ impl Scope<'_> {
         }
     }
 
-    /// The value; a mistake of `owner` if it is not there.
+    /// The value; an error of `owner` if it is missing.
     pub(in crate::spec) fn required<T: Clone>(
         &mut self,
         field: &str,
@@ -68,42 +68,42 @@ impl Scope<'_> {
         self.optional(field, at)
     }
 
-    /// Notes that a field is not there, unless something was said of it.
+    /// Reports a missing field, unless it has an error already.
     pub(in crate::spec) fn missing(&mut self, field: &str, owner: Mark) {
         self.missing_with(field, owner, None);
     }
 
-    /// Notes that a field is not there, and what to do about it.
+    /// Reports a missing field and what to do about it.
     pub(in crate::spec) fn missing_with(
         &mut self,
         field: &str,
         owner: Mark,
         hint: impl Into<Option<String>>,
     ) {
-        // In messages a field may stand behind that of its map.
+        // In messages the field of the map may precede the field.
         let own = field.rsplit('.').next().unwrap_or(field);
         if !self.diagnostics.is_reported(self.file, owner, own) {
             self.error_with(owner, format!("the field {field:?} is missing"), hint);
         }
     }
 
-    /// Adds a hint to what else is said of a place without one.
+    /// Adds a hint to the error of a place, if it has none.
     pub(in crate::spec) fn suggest(&mut self, mark: Mark, hint: String) {
         let place = self.place(mark);
         self.diagnostics.suggest(place, hint);
     }
 
-    /// Remembers that something was said of a field of the map at `owner`.
+    /// Records that a field of the map at `owner` has an error.
     pub(in crate::spec) fn set_reported(&mut self, owner: Mark, field: &str) {
         self.diagnostics.set_reported(self.file, owner, field);
     }
 
-    /// Whether something was said of a field of the map at `owner`.
+    /// Whether a field of the map at `owner` has an error.
     pub(in crate::spec) fn is_reported(&self, owner: Mark, field: &str) -> bool {
         self.diagnostics.is_reported(self.file, owner, field)
     }
 
-    /// The value if it lies in `range`; nothing noted if it is not there.
+    /// The value if it lies in `range`; no error if it is missing.
     pub(in crate::spec) fn within<T: Clone + Ord + Display>(
         &mut self,
         field: &str,
@@ -115,21 +115,18 @@ impl Scope<'_> {
         if &value < range.start() {
             self.error(
                 mark,
-                format!("{field}: {value} is too little; expected at least {}", range.start()),
+                format!("{field}: {value} is out of range: at least {}", range.start()),
             );
             return None;
         }
         if &value > range.end() {
-            self.error(
-                mark,
-                format!("{field}: {value} is absurd; expected at most {}", range.end()),
-            );
+            self.error(mark, format!("{field}: {value} is out of range: at most {}", range.end()));
             return None;
         }
         Some(value)
     }
 
-    /// The value if it lies in `range`; a mistake of `owner` if it is not there.
+    /// The value if it lies in `range`; an error of `owner` if it is missing.
     pub(in crate::spec) fn required_within<T: Clone + Ord + Display>(
         &mut self,
         field: &str,
@@ -144,7 +141,7 @@ impl Scope<'_> {
     }
 }
 
-/// Where a value stands, else where the map stands that should hold it.
+/// The place of a value, else of the map that should hold it.
 pub(in crate::spec) fn mark_or<T>(at: &Option<At<T>>, owner: Mark) -> Mark {
     at.as_ref().map_or(owner, |at| at.mark)
 }

@@ -20,7 +20,7 @@ const MAX_FILES: usize = 10_000;
 pub(in crate::spec) struct Sources {
     /// Name of the spec file.
     pub file: String,
-    /// The spec file, less what stands in the lists below.
+    /// The spec file, less the lists below.
     pub spec: Spanned<SpecFile>,
     /// Hosts, inline or included, each with its file.
     pub hosts: Vec<(String, Spanned<Host>)>,
@@ -39,7 +39,7 @@ pub(in crate::spec) struct Sources {
 
 /// An image manifest, inline or included.
 pub(in crate::spec) struct FoundImage {
-    /// The file that it stands in.
+    /// The file that holds it.
     pub file: String,
     /// Where its relative paths start, as seen from the directory of the spec.
     pub directory: PathBuf,
@@ -47,7 +47,7 @@ pub(in crate::spec) struct FoundImage {
     pub wire: Spanned<Image>,
 }
 
-/// Reads all files; what cannot be read is noted and left out.
+/// Reads all files; what cannot be read is reported and left out.
 pub(in crate::spec) fn sources(path: &Path, diagnostics: &mut Diagnostics) -> Option<Sources> {
     let mut reader = Reader { diagnostics, seen: BTreeMap::new(), found: Found::default() };
     let name = path.display().to_string();
@@ -76,7 +76,7 @@ pub(in crate::spec) fn sources(path: &Path, diagnostics: &mut Diagnostics) -> Op
     Some(Sources { file: name, spec, hosts, services, vms, image, profiles, incomplete })
 }
 
-/// Things with the files that they stand in.
+/// Parts of the spec, each with its file.
 #[derive(Default)]
 struct Found {
     hosts: Vec<(String, Spanned<Host>)>,
@@ -87,7 +87,7 @@ struct Found {
 /// The state of reading.
 struct Reader<'p> {
     diagnostics: &'p mut Diagnostics,
-    /// Files that were read, and where each was asked for: so none is read in a
+    /// Files that were read, and where each was included: so none is read in a
     /// circle, nor often.
     seen: BTreeMap<PathBuf, Place>,
     found: Found,
@@ -215,7 +215,10 @@ fn glob(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Vec<P
     let found = match glob::glob(&full.to_string_lossy()) {
         Ok(found) => found,
         Err(error) => {
-            scope.error(include.mark, format!("include: {pattern:?} is no pattern: {}", error.msg));
+            scope.error(
+                include.mark,
+                format!("include: invalid pattern {pattern:?}: {}", error.msg),
+            );
             return Vec::new();
         }
     };

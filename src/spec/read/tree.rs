@@ -1,8 +1,8 @@
 //! A YAML file as a tree in which everything has its place.
 //!
-//! Scalars stay text: whether `08` is a number is known only where it stands.
-//! Reading the whole file before anything is judged lets all mistakes be told at
-//! once, those of form included.
+//! Scalars stay text: whether `08` is a number depends on its field.
+//! Reading the whole file before anything is judged lets all errors be reported in
+//! one run, those of form included.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::spec::diagnostic::Mark;
 /// A node of the file.
 #[derive(Clone, Debug)]
 pub(in crate::spec) struct Tree {
-    /// Where it stands; for an alias, where the alias stands.
+    /// Its place; for an alias, the place of the alias.
     pub mark: Mark,
     pub node: Node,
 }
@@ -29,7 +29,7 @@ pub(in crate::spec) enum Node {
     Map(Vec<Entry>),
 }
 
-/// A field of a map; one that stands twice stands here twice.
+/// A field of a map; duplicates are kept.
 #[derive(Clone, Debug)]
 pub(in crate::spec) struct Entry {
     pub key: String,

@@ -95,13 +95,13 @@ fn a_demand_of_another_kind_is_refused_with_what_the_engine_takes() {
     insta::assert_snapshot!(said("  - { name: web, engine: apache, demand: { reads: 1k/s } }\n"), @r#"
     spec.yaml:6:42: the field "requests" is missing
     spec.yaml:6:44: unknown field "reads" in the demand of apache; expected requests, response, cpu or tls
-    hint: `reads` is asked of redis, valkey, mysql, mariadb
+    hint: `reads` is a field of redis, valkey, mysql, mariadb
     "#);
     insta::assert_snapshot!(said("  - { name: web, engine: redis, demand: { reads: 1k/s, write: 1/s, data: 1GiB, cpu: 1ms } }\n"), @r#"
     spec.yaml:6:56: unknown field "write" in the demand of redis; expected reads, writes, value, data or persistence
     hint: did you mean "writes"?
     spec.yaml:6:80: unknown field "cpu" in the demand of redis; expected reads, writes, value, data or persistence
-    hint: `cpu` is asked of apache, nginx
+    hint: `cpu` is a field of apache, nginx
     "#);
     insta::assert_snapshot!(said("  - { name: web, engine: nginx }\n"), @r#"
     spec.yaml:6:5: the field "demand" is missing
@@ -109,17 +109,17 @@ fn a_demand_of_another_kind_is_refused_with_what_the_engine_takes() {
     "#);
     insta::assert_snapshot!(said("  - { name: web, engine: nginx, demand: 40k/s }\n"), @r#"spec.yaml:6:41: the demand of nginx: found "40k/s"; expected a map such as { field: value }"#);
     insta::assert_snapshot!(said("  - { name: db, engine: mysql, demand: { reads: 0/s, writes: 0/s, data: 1GiB, working_set: 0.2, shards: 0 } }\n"), @r#"
-    spec.yaml:6:40: demand: neither reads nor writes are asked for
-    spec.yaml:6:92: working_set: "0.2" has the unit ""; expected a percentage such as 20%
-    spec.yaml:6:105: shards: 0 is too little; expected at least 1
+    spec.yaml:6:40: demand: reads and writes are both zero
+    spec.yaml:6:92: working_set: "0.2" has no unit; expected a percentage such as 20%
+    spec.yaml:6:105: shards: 0 is out of range: at least 1
     "#);
     insta::assert_snapshot!(said("  - { name: find, engine: opensearch, demand: { index: 80k doc/s, queries: 1/s, data: 1GiB, copies: 0 } }\n"), @r#"
-    spec.yaml:6:56: index: "80k doc/s" has the unit "k doc/s"; expected a rate such as 80k docs/s or 80k/s
-    spec.yaml:6:101: copies: 0 is too little; expected at least 1
+    spec.yaml:6:56: index: "80k doc/s" has the unknown unit "k doc/s"; expected a rate such as 80k docs/s or 80k/s
+    spec.yaml:6:101: copies: 0 is out of range: at least 1
     "#);
     insta::assert_snapshot!(said("  - { name: web, engine: nginx, demand: { requests: 0/s, cpu: 5, tls: yes } }\n"), @r#"
-    spec.yaml:6:53: requests: 0/s is too little; expected at least 1/s
-    spec.yaml:6:63: cpu: "5" has the unit ""; expected a span of time such as 5ms or 300us
+    spec.yaml:6:53: requests: 0/s is out of range: at least 1/s
+    spec.yaml:6:63: cpu: "5" has no unit; expected a span of time such as 5ms or 300us
     spec.yaml:6:71: tls: "yes" is not known; expected true or false
     "#);
 }
@@ -129,19 +129,19 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     let said = |services: &str| with(services).errors();
     let web = "  - { name: web, engine: nginx, demand: { requests: 1/s }, gateway: egde }\n";
     insta::assert_snapshot!(said(web), @r#"
-    spec.yaml:6:69: gateway: there is no service "egde"
+    spec.yaml:6:69: gateway: unknown service "egde"
     hint: add `- { name: egde, engine: haproxy }` to the services
     "#);
     insta::assert_snapshot!(said(&format!("{web}  - {{ name: edge, engine: haproxy, demand: {{ requests: 1/s }} }}\n")), @r#"
-    spec.yaml:6:69: gateway: there is no service "egde"
+    spec.yaml:6:69: gateway: unknown service "egde"
     hint: did you mean "edge"?
     "#);
     insta::assert_snapshot!(said("  - { name: web, engine: nginx, demand: { requests: 1/s }, gateway: web }\n"), @r#"
-    spec.yaml:6:69: gateway: "web" is nginx, no haproxy
+    spec.yaml:6:69: gateway: "web" runs nginx; expected a service that runs haproxy
     hint: add `- { name: edge, engine: haproxy }` to the services
     "#);
     insta::assert_snapshot!(said("  - { name: edge, engine: haproxy }\n"), @r#"
-    spec.yaml:6:5: demand: nothing is asked of the gateway "edge": no service names it and it states no requests
+    spec.yaml:6:5: demand: the gateway "edge" has no demand: no service names it and it states no requests
     hint: write `gateway: edge` in the apache or nginx service behind it, or `demand: { requests: 40k/s }`
     "#);
     insta::assert_snapshot!(said("  - { name: edge, engine: haproxy, demand: { response: 1KiB } }\n"), @"
@@ -149,8 +149,8 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     hint: the responses of the pools behind the gateway are counted already
     ");
     insta::assert_snapshot!(said("  - { name: db, engine: redis, demand: { reads: 1/s, writes: 1/s, data: 1GiB }, gateway: edge }\n  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n"), @"
-    spec.yaml:6:90: gateway: redis does not stand behind a gateway
-    hint: remove it; a gateway is for apache and nginx
+    spec.yaml:6:90: gateway: not supported for redis
+    hint: remove it; supported for apache or nginx
     ");
     let files = with("  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n");
     files.put(
@@ -160,6 +160,6 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     );
     insta::assert_snapshot!(files.errors(), @r#"
     spec.yaml:3:10: the field "vip" is missing
-    hint: a haproxy service has an address that moves with its active instance: `vip: 10.20.0.10`, in the subnet and outside `addresses`
+    hint: a gateway has an address that moves with its active instance: `vip: 10.20.0.10`, in the subnet and outside `addresses`
     "#);
 }

@@ -58,16 +58,16 @@ fn flat_fields_and_numa_nodes_do_not_mix() {
     let files = Files::good();
     files.put("hosts/h1.yaml", format!("{HOST}cores: 4\nmemory: 8GiB\ndisk: 1TiB\n"));
     insta::assert_snapshot!(files.errors(), @"
-    hosts/h1.yaml:14:8: cores: belongs to a flat host and stands beside `numa`; remove one of them
+    hosts/h1.yaml:14:8: cores: cannot be combined with `numa`; remove one of them
     hint: `numa` says each core with its threads
-    hosts/h1.yaml:15:9: memory: belongs to a flat host and stands beside `numa`; remove one of them
+    hosts/h1.yaml:15:9: memory: cannot be combined with `numa`; remove one of them
     hint: `numa` says the memory of each NUMA node
-    hosts/h1.yaml:16:7: disk: belongs to a flat host and stands beside `numa`; remove one of them
+    hosts/h1.yaml:16:7: disk: cannot be combined with `numa`; remove one of them
     hint: write it as `pools: [{ name: default, capacity: 1TiB, iops: 100k/s }]`
     ");
     insta::assert_snapshot!(pack("disk: 2TiB,", "disk: 2TiB, pools: [{ name: p, capacity: 1TiB }],").errors(), @"
-    spec.yaml:4:69: disk: stands beside `pools`; remove one of them
-    spec.yaml:4:119: iops: stands beside `pools`; remove one of them
+    spec.yaml:4:69: disk: cannot be combined with `pools`; remove one of them
+    spec.yaml:4:119: iops: cannot be combined with `pools`; remove one of them
     ");
 }
 
@@ -75,32 +75,32 @@ fn flat_fields_and_numa_nodes_do_not_mix() {
 fn flat_hosts_are_checked() {
     insta::assert_snapshot!(pack("cores: 24, memory: 96GiB", "cores: 0").errors(), @r#"
     spec.yaml:4:5: the field "memory" is missing
-    spec.yaml:4:24: cores: 0 is too little; expected at least 1
+    spec.yaml:4:24: cores: 0 is out of range: at least 1
     "#);
     insta::assert_snapshot!(pack("cores: 24, memory: 96GiB, network: 16 Gbit/s, disk: 2TiB, iops: 100k/s, ", "").errors(), @r#"
     spec.yaml:4:5: the field "hypervisor" is missing
     spec.yaml:4:5: the field "numa" is missing
-    hint: say its NUMA nodes, as `hostsplit discover` writes them, or flat: `cores: 24, memory: 96GiB`
+    hint: list its NUMA nodes as `hostsplit discover` writes them, or flat: `cores: 24, memory: 96GiB`
     spec.yaml:4:5: the field "pools" is missing
     "#);
     insta::assert_snapshot!(pack("disk: 2TiB, ", "").errors(), @"
     spec.yaml:4:69: iops: needs a `disk` to go with it
-    hint: say how large it is: `disk: 1TiB`
+    hint: set its size: `disk: 1TiB`
     ");
     insta::assert_snapshot!(pack("count: 2,", "count: 2, uri: qemu:///system,").errors(), @"
     spec.yaml:5:33: uri: one address for several hosts
     hint: hosts that exist have an entry each; `count` is for planning what to buy
     ");
-    insta::assert_snapshot!(pack("count: 2,", "count: 999999999,").errors(), @"spec.yaml:5:25: count: 999999999 is absurd; expected at most 10000");
-    insta::assert_snapshot!(pack("name: h1", "name: big-2").errors(), @r#"spec.yaml:5:13: name: the host "big-2" stands already at spec.yaml:4:13"#);
-    insta::assert_snapshot!(pack("threads: 2", "threads: 9").errors(), @"spec.yaml:5:47: threads: 9 is absurd; expected at most 8");
+    insta::assert_snapshot!(pack("count: 2,", "count: 999999999,").errors(), @"spec.yaml:5:25: count: 999999999 is out of range: at most 10000");
+    insta::assert_snapshot!(pack("name: h1", "name: big-2").errors(), @r#"spec.yaml:5:13: duplicate host name "big-2", first defined at spec.yaml:4:13"#);
+    insta::assert_snapshot!(pack("threads: 2", "threads: 9").errors(), @"spec.yaml:5:47: threads: 9 is out of range: at most 8");
     insta::assert_snapshot!(pack("iops: 1k/s, network: 200 Mbit/s", "iops: -1/s, network: 200Mbit").errors(), @r#"
     spec.yaml:8:69: iops: "-1/s" is not a rate such as 900k/s or 500/s
-    spec.yaml:8:84: network: "200Mbit" has the unit "Mbit"; expected a data rate such as 10 Gbit/s
+    spec.yaml:8:84: network: "200Mbit" has the unknown unit "Mbit"; expected a data rate such as 10 Gbit/s
     "#);
     insta::assert_snapshot!(pack("disk: 20GiB, ", "").errors(), @"
     spec.yaml:8:56: iops: needs a `disk` to go with it
-    hint: say how large it is: `disk: 20GiB`
+    hint: set its size: `disk: 20GiB`
     ");
 }
 

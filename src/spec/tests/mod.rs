@@ -140,12 +140,12 @@ fn fields_are_checked_by_name() {
     hint: did you mean "name"?
     "#);
     insta::assert_snapshot!(changed("spec.yaml", "reads: 3k/s, ", ""), @r#"spec.yaml:8:43: the field "reads" is missing"#);
-    insta::assert_snapshot!(changed("spec.yaml", "policy:", "name:"), @r#"spec.yaml:2:1: the field "name" stands here a second time"#);
+    insta::assert_snapshot!(changed("spec.yaml", "policy:", "name:"), @r#"spec.yaml:2:1: duplicate field "name""#);
 }
 
 #[test]
 fn values_are_checked_by_kind() {
-    insta::assert_snapshot!(changed("hosts/h1.yaml", "24000MiB", "24000"), @r#"hosts/h1.yaml:8:13: memory: "24000" has the unit ""; expected a size such as 64GiB or 512MiB"#);
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "24000MiB", "24000"), @r#"hosts/h1.yaml:8:13: memory: "24000" has no unit; expected a size such as 64GiB or 512MiB"#);
     insta::assert_snapshot!(changed("spec.yaml", "survive: host", "survive: hots"), @r#"
     spec.yaml:2:20: policy.survive: "hots" is not known; expected host, rack, site or none
     hint: did you mean "host"?
@@ -154,14 +154,14 @@ fn values_are_checked_by_kind() {
     spec.yaml:8:28: engine: "rediss" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "redis"?
     "#);
-    insta::assert_snapshot!(changed("spec.yaml", "count: 2", "count: 0"), @"spec.yaml:10:29: count: 0 is too little; expected at least 1");
-    insta::assert_snapshot!(changed("spec.yaml", "memory: 1GiB", "memory: 1024TiB, count: 3"), @r#"spec.yaml:10:59: the field "count" stands here a second time"#);
-    insta::assert_snapshot!(changed("hosts/h1.yaml", "24000MiB", "24000TiB"), @"hosts/h1.yaml:8:13: memory: 24000TiB is absurd; expected at most 64TiB");
+    insta::assert_snapshot!(changed("spec.yaml", "count: 2", "count: 0"), @"spec.yaml:10:29: count: 0 is out of range: at least 1");
+    insta::assert_snapshot!(changed("spec.yaml", "memory: 1GiB", "memory: 1024TiB, count: 3"), @r#"spec.yaml:10:59: duplicate field "count""#);
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "24000MiB", "24000TiB"), @"hosts/h1.yaml:8:13: memory: 24000TiB is out of range: at most 64TiB");
     insta::assert_snapshot!(changed("hosts/h1.yaml", "bridges: [br0]", "bridges: br0"), @r#"hosts/h1.yaml:5:10: bridges: found "br0"; expected a list such as [a, b]"#);
     insta::assert_snapshot!(changed("spec.yaml", "policy: { survive: host }", "policy: host"), @r#"spec.yaml:2:9: policy: found "host"; expected a map such as { field: value }"#);
     insta::assert_snapshot!(changed("hosts/h1.yaml", "{ cores: 1, memory: 2GiB }", "nothing"), @r#"hosts/h1.yaml:4:10: reserve: found "nothing"; expected `none` or a map such as { cores: 1, memory: 2GiB }"#);
     insta::assert_snapshot!(changed("hosts/h1.yaml", "uri: qemu+unix", "uri: qmeu+unix"), @r#"
-    hosts/h1.yaml:2:6: uri: "qmeu+unix:///system?socket=/run/h1" is no libvirt URI such as qemu+ssh://root@h1/system
+    hosts/h1.yaml:2:6: uri: "qmeu+unix:///system?socket=/run/h1" is not a libvirt URI such as qemu+ssh://root@h1/system
     hint: did you mean "qemu+unix"?
     "#);
     insta::assert_snapshot!(changed("image/image.yaml", "qcow2, sha256: 0123456789", "qcow2, sha256: 012345678"), @"
@@ -198,11 +198,11 @@ fn networks_agree_with_themselves_and_the_hosts() {
 fn a_failure_domain_that_is_named_is_known_of_every_host() {
     insta::assert_snapshot!(changed("spec.yaml", "survive: host", "survive: rack"), @r#"
     spec.yaml:2:20: policy.survive: 1 of 1 hosts have no label rack, such as h1
-    hint: say where each stands: `labels: { rack: NAME }` in its host file
+    hint: add `labels: { rack: NAME }` to each of their host files
     "#);
     insta::assert_snapshot!(changed("spec.yaml", "spread: host", "spread: site"), @r#"
     spec.yaml:10:76: spread: 1 of 1 hosts have no label site, such as h1
-    hint: say where each stands: `labels: { site: NAME }` in its host file
+    hint: add `labels: { site: NAME }` to each of their host files
     "#);
     let files = Files::good();
     files.put("spec.yaml", SPEC.replace("survive: host", "survive: rack"));
@@ -219,11 +219,11 @@ fn a_fixed_machine_holds_the_image() {
 
 #[test]
 fn nothing_is_given_out_twice() {
-    insta::assert_snapshot!(changed("hosts/h1.yaml", "[1, 5]", "[0, 5]"), @"hosts/h1.yaml:10:41: cores: CPU 0 stands a second time on this host");
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "[1, 5]", "[0, 5]"), @"hosts/h1.yaml:10:41: cores: duplicate CPU 0 on this host");
     insta::assert_snapshot!(changed("hosts/h1.yaml", "memory: 2GiB }", "memory: 200GiB }"), @"hosts/h1.yaml:4:30: reserve.memory: 200GiB is more than the host has: 24000MiB");
-    insta::assert_snapshot!(changed("spec.yaml", "name: builder", "name: cache"), @r#"spec.yaml:10:13: name: "cache" stands already at spec.yaml:8:13"#);
+    insta::assert_snapshot!(changed("spec.yaml", "name: builder", "name: cache"), @r#"spec.yaml:10:13: duplicate name "cache", first defined at spec.yaml:8:13"#);
     let files = Files::good();
-    insta::assert_snapshot!(files.put("hosts/h2.yaml", HOST).errors(), @r#"hosts/h2.yaml:1:7: name: the host "h1" stands already at hosts/h1.yaml:1:7"#);
+    insta::assert_snapshot!(files.put("hosts/h2.yaml", HOST).errors(), @r#"hosts/h2.yaml:1:7: duplicate host name "h1", first defined at hosts/h1.yaml:1:7"#);
     insta::assert_snapshot!(files.put("hosts/h2.yaml", HOST.replace("name: h1", "name: h2")).errors(), @r#"
     hosts/h2.yaml:2:6: uri: "qemu+unix:///system?socket=/run/h1" is also the uri of the host "h1" at hosts/h1.yaml:2:6
     hint: its cores and memory would be given out twice
@@ -236,7 +236,7 @@ fn includes_lead_to_files() {
     spec.yaml:6:14: include: "host/*.yaml" matches no file
     hint: paths are relative to this file; `hostsplit discover URI` writes host files
     "#);
-    insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "hosts/[a.yaml"), @r#"spec.yaml:6:14: include: "hosts/[a.yaml" is no pattern: invalid range pattern"#);
+    insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "hosts/[a.yaml"), @r#"spec.yaml:6:14: include: invalid pattern "hosts/[a.yaml": invalid range pattern"#);
     insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "host*"), @"hosts: is a directory; expected a file");
     insta::assert_snapshot!(changed("spec.yaml", "image/image.yaml", "image/img.yaml"), @"image/img.yaml: cannot read it: No such file or directory (os error 2)");
     insta::assert_snapshot!(changed("hosts/h1.yaml", "name: h1", "name: h1\ninclude: h1.yaml"), @r#"hosts/h1.yaml:2:1: unknown field "include"; expected name, count, uri, hypervisor, labels, cost, reserve, cores, threads, memory, disk, iops, network, bridges, numa, pools or assumed"#);
@@ -251,14 +251,14 @@ fn all_mistakes_of_all_files_are_told_at_once() {
         .put("hosts/h2.yaml", "nmae: h2\n");
     insta::assert_snapshot!(files.errors(), @r#"
     hosts/h1.yaml:3:13: hypervisor: "xen" is not known; expected kvm or qemu
-    hosts/h1.yaml:12:32: capacity: "70GB" has the unit "GB"; expected a size such as 64GiB or 512MiB
+    hosts/h1.yaml:12:32: capacity: "70GB" has the unknown unit "GB"; expected a size such as 64GiB or 512MiB
     hosts/h2.yaml:1:1: the field "hypervisor" is missing
     hosts/h2.yaml:1:1: the field "numa" is missing
-    hint: say its NUMA nodes, as `hostsplit discover` writes them, or flat: `cores: 24, memory: 96GiB`
+    hint: list its NUMA nodes as `hostsplit discover` writes them, or flat: `cores: 24, memory: 96GiB`
     hosts/h2.yaml:1:1: the field "pools" is missing
     hosts/h2.yaml:1:1: unknown field "nmae"; expected name, count, uri, hypervisor, labels, cost, reserve, cores, threads, memory, disk, iops, network, bridges, numa, pools or assumed
     hint: did you mean "name"?
-    spec.yaml:8:78: data: 0MiB is too little; expected at least 1MiB
+    spec.yaml:8:78: data: 0MiB is out of range: at least 1MiB
     spec.yaml:10:39: vcpus: "many" is not a whole number such as 4
     "#);
 }

@@ -62,9 +62,9 @@ fn mistakes_in_parts_stand_where_they_are() {
     files.put("parts/more/b.yaml", "name: other\nvms:\n  - { name: one, vcpus: 0, memory: 1GiB }\n  - { include: x.yaml, name: y }\n");
     insta::assert_snapshot!(files.errors(), @r#"
     parts/more/b.yaml:1:1: unknown field "name"; expected include, hosts, services or vms
-    parts/more/b.yaml:3:13: name: "one" stands already at vms.yaml:1:7
-    parts/more/b.yaml:3:25: vcpus: 0 is too little; expected at least 1
-    parts/more/b.yaml:4:7: include: stands alone in its map
+    parts/more/b.yaml:3:13: duplicate name "one", first defined at vms.yaml:1:7
+    parts/more/b.yaml:3:25: vcpus: 0 is out of range: at least 1
+    parts/more/b.yaml:4:7: include: must be the only field of its map
     hint: give the include an entry of its own
     "#);
     let files = parts();

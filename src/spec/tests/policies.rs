@@ -39,7 +39,7 @@ fn levels_are_words_maps_or_lists_of_both() {
 #[test]
 fn levels_that_make_no_sense_are_refused() {
     let said = |text: &str| policy(&format!("{{ survive: {text} }}")).errors();
-    insta::assert_snapshot!(said("[host, host]"), @"spec.yaml:2:27: policy.survive: host stands a second time");
+    insta::assert_snapshot!(said("[host, host]"), @"spec.yaml:2:27: policy.survive: duplicate level host");
     insta::assert_snapshot!(said("[host, rack, site]"), @"
     spec.yaml:2:20: policy.survive: 3 levels; expected at most 2
     hint: what survives a site need not name racks as well
@@ -57,7 +57,7 @@ fn levels_that_make_no_sense_are_refused() {
     let spec =
         RACKS.replace("rack: r2", "rack: r1").replace("survive: host", "survive: [rack, site]");
     insta::assert_snapshot!(files.put("spec.yaml", spec).errors(), @r#"
-    spec.yaml:2:27: policy.survive: the rack "r1" stands in the site "s1" by h1 and in "s2" by h2; expected one site for each rack
+    spec.yaml:2:27: policy.survive: rack "r1" is in site "s1" on h1 and in site "s2" on h2; expected one site per rack
     hint: two racks of one name? give them different ones, such as s1-r1 and s2-r1
     "#);
 }
@@ -71,16 +71,16 @@ fn objectives_keep_their_order_and_begin_with_unmet() {
     );
     assert_eq!(policy("{}").load().unwrap().policy.objective, Objective::ALL);
     insta::assert_snapshot!(objective("[cost]").errors(), @"
-    spec.yaml:2:22: policy.objective: does not begin with unmet
-    hint: write unmet, cost, moves and balance, in this order; those behind unmet may be left out
+    spec.yaml:2:22: policy.objective: must begin with unmet
+    hint: expected unmet, cost, moves, balance, in this order; all but unmet may be omitted
     ");
     insta::assert_snapshot!(objective("[unmet, moves, cost]").errors(), @"
-    spec.yaml:2:37: policy.objective: cost cannot stand behind moves
-    hint: write unmet, cost, moves and balance, in this order; those behind unmet may be left out
+    spec.yaml:2:37: policy.objective: cost must come before moves
+    hint: expected unmet, cost, moves, balance, in this order; all but unmet may be omitted
     ");
     insta::assert_snapshot!(objective("[unmet, unmet]").errors(), @"
-    spec.yaml:2:30: policy.objective: unmet stands a second time
-    hint: write unmet, cost, moves and balance, in this order; those behind unmet may be left out
+    spec.yaml:2:30: policy.objective: duplicate objective unmet
+    hint: expected unmet, cost, moves, balance, in this order; all but unmet may be omitted
     ");
     insta::assert_snapshot!(objective("[unmet, costs]").errors(), @r#"
     spec.yaml:2:30: policy.objective: "costs" is not known; expected unmet, cost, moves or balance
@@ -94,15 +94,15 @@ fn addresses_of_one_machine_are_in_nobodys_way() {
     let said = |more: &str| changed("spec.yaml", "gateway: 10.77.0.1", more);
     insta::assert_snapshot!(said("gateway: 10.77.0.1, vip: 10.77.0.1"), @"
     spec.yaml:3:106: vip: 10.77.0.1 is the gateway's address
-    hint: take one that nobody has
+    hint: choose an unused address
     ");
     insta::assert_snapshot!(said("gateway: 10.77.0.1, vip: 10.77.0.60"), @"
     spec.yaml:3:106: vip: 10.77.0.60 lies in the instances' range 10.77.0.50-10.77.0.99
     hint: an instance would take the vip's address; shorten `addresses`
     ");
-    insta::assert_snapshot!(said("vip: 10.78.0.1"), @"spec.yaml:3:86: vip: 10.78.0.1 is no address in 10.77.0.0/24");
+    insta::assert_snapshot!(said("vip: 10.78.0.1"), @"spec.yaml:3:86: vip: 10.78.0.1 is not an address in 10.77.0.0/24");
     insta::assert_snapshot!(changed("spec.yaml", "10.77.0.50-10.77.0.99", "10.77.0.50-10.77.0.56"), @"
-    spec.yaml:3:58: addresses: 10.77.0.50-10.77.0.56 are 7 addresses; the services need 6 at least and the vms 2
+    spec.yaml:3:58: addresses: 10.77.0.50-10.77.0.56 are 7 addresses; the services need at least 6 and the vms 2
     hint: widen the range to 8 or more
     ");
     insta::assert_snapshot!(changed("spec.yaml", "network: { bridge: br0, subnet: 10.77.0.0/24, addresses: 10.77.0.50-10.77.0.99, gateway: 10.77.0.1 }\n", ""), @r#"

@@ -24,39 +24,38 @@ wire! {
         /// Where libvirt is, such as qemu+ssh://root@h1/system; not needed to
         /// plan.
         optional uri: At<Text>,
-        /// kvm, or qemu for software emulation. Flat: kvm without it.
+        /// kvm, or qemu for software emulation. Flat: default kvm.
         optional hypervisor: At<Virtualization>,
         /// Failure domains above the host.
         optional labels: Spanned<Labels>,
         /// What it costs when it is used, in any unit that all hosts share.
-        /// Without it: 1.
+        /// Default: 1.
         optional cost: At<u64>,
-        /// What is kept for the host itself. Without it: 1 core and 2GiB.
+        /// What is kept for the host itself. Default: 1 core and 2GiB.
         optional reserve: Spanned<Reserve>,
         /// Flat: physical cores.
         optional cores: At<u32>,
-        /// Flat: hardware threads of a core. Without it: 1.
+        /// Flat: hardware threads of a core. Default: 1.
         optional threads: At<u32>,
         /// Flat: memory.
         optional memory: At<Mebibytes>,
-        /// Flat: space of the pool `default`. Without it there is no pool.
+        /// Flat: space of the pool `default`. Default: no pool.
         optional disk: At<Mebibytes>,
         /// Flat: I/O operations of the pool `default`, if known.
         optional iops: At<PerSecond>,
         /// Bandwidth of the NIC, if known.
         optional network: At<BitsPerSecond>,
-        /// Bridges that guests can be attached to. Flat: the network's without
-        /// it.
+        /// Bridges that guests can be attached to. Flat: default the network's.
         optional bridges: Vec<At<Text>>,
         /// NUMA nodes.
         optional numa: Vec<Spanned<NumaNode>>,
         /// Storage pools.
         optional pools: Vec<Spanned<Pool>>,
-        /// What was not measured; for people only.
+        /// Fields whose values were assumed, not measured; for people only.
         optional assumed: Vec<At<Text>>,
     }
 
-    /// Names of the failure domains that a host stands in.
+    /// Names of the failure domains of a host.
     struct Labels {
         /// The rack.
         optional rack: At<Text>,

@@ -1,4 +1,4 @@
-//! Things that stand in a file of their own, or in place.
+//! Parts of a spec that may be in a file of their own.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ impl<T: Wire> Wire for Item<T> {
             if entries.len() > 1 {
                 scope.error_with(
                     include.mark,
-                    "include: stands alone in its map",
+                    "include: must be the only field of its map",
                     "give the include an entry of its own".to_owned(),
                 );
                 return None;

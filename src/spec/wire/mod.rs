@@ -1,8 +1,8 @@
 //! The files as they are written: unknown fields refused, every value with its
 //! place, nothing required yet.
 //!
-//! Whether a field is missing or a value makes no sense is judged in `check`,
-//! so that all such mistakes are told at once. The words behind `///` are the
+//! Whether a field is missing or a value is out of range is judged in `check`, so
+//! that all such errors are reported in one run. The words behind `///` are the
 //! descriptions that editors show.
 
 mod demand;
@@ -32,8 +32,8 @@ use crate::spec::read::form::{At, Spanned, described, wire};
 use crate::spec::read::scalar::{Include, Text};
 
 wire! {
-    /// What is asked of a deployment: hosts, services, other machines, and what
-    /// must be survived.
+    /// A deployment: its hosts, its services, other VMs on the same hosts, and the
+    /// failures that it must survive.
     struct SpecFile {
         /// First part of every name that the deployment makes.
         required name: At<DeploymentName>,
@@ -46,13 +46,13 @@ wire! {
         optional network: Spanned<Network>,
         /// What instances boot from; not needed to plan.
         optional image: Item<Image>,
-        /// What is known better of engines than their profiles know it, by engine.
+        /// Overrides of built-in engine profiles, keyed by engine.
         optional profiles: Spanned<Profiles>,
         /// The servers, or the files that describe them.
         optional hosts: Vec<Item<Host>>,
-        /// What is to be split.
+        /// Services to split into instances.
         optional services: Vec<Item<Service>>,
-        /// Other machines on the same hosts: fixed size, fixed count.
+        /// Other VMs on the same hosts, of fixed size and count.
         optional vms: Vec<Item<FixedVm>>,
     }
 
@@ -63,19 +63,19 @@ wire! {
         optional include: Spanned<Vec<At<Include>>>,
         /// The servers, or the files that describe them.
         optional hosts: Vec<Item<Host>>,
-        /// What is to be split.
+        /// Services to split into instances.
         optional services: Vec<Item<Service>>,
-        /// Other machines on the same hosts: fixed size, fixed count.
+        /// Other VMs on the same hosts, of fixed size and count.
         optional vms: Vec<Item<FixedVm>>,
     }
 
     /// Rules over the whole deployment.
     struct Policy {
         /// After the loss of any one such failure domain everything still serves
-        /// its demand. Without it: host.
+        /// its demand. Default: host.
         optional survive: Spanned<Survive>,
-        /// What is made small, the most important first: unmet, then any of cost,
-        /// moves and balance, in this order.
+        /// What is minimized, most important first: unmet, then any of cost, moves
+        /// and balance, in this order. Default: all four.
         optional objective: Spanned<Vec<At<Objective>>>,
     }
 
@@ -89,8 +89,8 @@ wire! {
         required addresses: At<AddressRange>,
         /// Default route.
         optional gateway: At<Address>,
-        /// Address that clients reach a haproxy service at; it moves with the
-        /// active instance.
+        /// Address at which clients reach a gateway; it moves with the active
+        /// instance.
         optional vip: At<Address>,
     }
 }

@@ -20,7 +20,7 @@ const EXPECTED: &str = "host, rack, site, none, a list such as [host, rack] or a
 pub(in crate::spec) struct Survive {
     /// In the order of the file.
     pub levels: Vec<Spanned<SurviveOf>>,
-    /// Whether the word `none` stands there.
+    /// Whether the value is the word `none`.
     pub none: bool,
 }
 
@@ -35,14 +35,14 @@ wire! {
     struct SurviveOf {
         /// host, rack or site.
         required level: At<Level>,
-        /// automatic: the cluster goes on by itself; manual: an operator acts
-        /// where the majority is lost.
+        /// automatic: the cluster keeps a majority by itself; manual: an operator
+        /// acts where the majority is lost. Default: automatic.
         optional quorum: At<Quorum>,
     }
 }
 described!(SurviveOf);
 
-/// A level, as one of the words that may stand alone.
+/// A level that is written as one word.
 fn level(tree: &Tree, text: &str, words: &[&str]) -> Spanned<SurviveOf> {
     let value = Level::read(text).map_err(|fault| ScalarError {
         message: format!("{text:?} is not known; expected {}", alternatives(words)),

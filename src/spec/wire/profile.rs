@@ -1,4 +1,4 @@
-//! `profiles:`: what is known better of engines than their profiles know it.
+//! `profiles:`: overrides of the built-in engine profiles.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,19 +14,19 @@ use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Entry, Tree};
 
 wire! {
-    /// A profile of one's own, numbers of one's own, or both.
+    /// A profile file, single numbers, or both.
     struct Profile {
-        /// Path of a profile file, relative to this file; without it the profile
-        /// that the program brings along.
+        /// Path of a profile file, relative to this file. Default: the built-in
+        /// profile.
         optional file: At<Text>,
-        /// Numbers in place of the profile's, by section.name as
+        /// Overrides of single numbers, keyed by section.name as
         /// `hostsplit profile ENGINE` shows them.
         optional set: Spanned<Numbers>,
     }
 }
 described!(Profile);
 
-/// What is known better of engines than their profiles know it, by engine.
+/// Overrides of built-in engine profiles, keyed by engine.
 #[derive(Debug)]
 pub(in crate::spec) struct Profiles(BTreeMap<Engine, Spanned<Profile>>);
 
@@ -53,11 +53,11 @@ impl JsonSchema for Profiles {
         let field = |engine: &Engine| Described {
             name: engine.as_str(),
             required: false,
-            text: format!("Of {engine}."),
+            text: format!("Overrides of the profile of {engine}."),
             schema: generator.subschema_for::<Spanned<Profile>>(),
         };
         object(
-            "What is known better of engines than their profiles know it, by engine.",
+            "Overrides of built-in engine profiles, keyed by engine.",
             Engine::ALL.iter().map(field).collect(),
         )
     }
@@ -75,9 +75,9 @@ pub(in crate::spec) struct Numbers(pub Vec<SetNumber>);
 pub(in crate::spec) struct SetNumber {
     /// `section.name`.
     pub name: String,
-    /// Where the name stands.
+    /// The place of the name.
     pub mark: Mark,
-    /// What it shall be.
+    /// Its new value.
     pub value: At<Decimal>,
 }
 

@@ -15,22 +15,22 @@ use crate::topology::Level;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 wire! {
-    /// Something to split: an engine and what is asked of it.
+    /// A service to split: an engine and its demand.
     struct Service {
         /// Name, unique among services and vms.
         required name: At<ServiceName>,
-        /// The program.
+        /// The engine that it runs.
         required engine: At<Engine>,
-        /// What is asked of it; the fields depend on the engine.
+        /// Its demand; the fields depend on the engine.
         optional demand: RawDemand,
-        /// Name of the haproxy service that its clients come through; for apache
-        /// and nginx.
+        /// Name of the gateway service through which clients reach it; for pools of
+        /// web servers.
         optional gateway: At<ServiceName>,
-        /// Where the password comes from; for redis and valkey. Without it a deploy
-        /// makes one.
+        /// Where the password comes from; for sharded clusters. Default: a deploy
+        /// generates one.
         optional password: Spanned<PasswordFrom>,
-        /// Whether all connections are encrypted; for redis and valkey. Without it:
-        /// no.
+        /// Whether all connections are encrypted; for sharded clusters. Default:
+        /// false.
         optional tls: At<bool>,
     }
 
@@ -48,13 +48,13 @@ wire! {
     struct FixedVm {
         /// Name, unique among services and vms.
         required name: At<ServiceName>,
-        /// How many. Without it: 1.
+        /// How many. Default: 1.
         optional count: At<u32>,
         /// Virtual CPUs of each.
         required vcpus: At<u32>,
         /// Memory of each.
         required memory: At<Mebibytes>,
-        /// Root disk of each. Without it the disk is not planned.
+        /// Root disk of each. Default: the disk is not planned.
         optional disk: At<Mebibytes>,
         /// I/O operations of each.
         optional iops: At<PerSecond>,
@@ -111,11 +111,7 @@ impl JsonSchema for Service {
 }
 
 fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
-    let engines: Vec<&str> = Engine::ALL
-        .iter()
-        .filter(|engine| engine.cluster() == cluster)
-        .map(|engine| engine.as_str())
-        .collect();
+    let engines: Vec<&str> = Engine::forming(cluster).map(Engine::as_str).collect();
     let mut then = json!({ "properties": { "demand": demand } });
     if cluster != Cluster::GatewayPair {
         then["required"] = json!(["demand"]);

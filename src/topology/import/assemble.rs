@@ -41,7 +41,7 @@ pub(super) fn machine(
         groups.entry(core.numa).or_default().push(core);
     }
     if let Some(id) = groups.keys().find(|id| **id > MAX_NUMA) {
-        let message = format!("the NUMA node {id} is absurd; expected at most {MAX_NUMA}");
+        let message = format!("NUMA node {id} is out of range: at most {MAX_NUMA}");
         return Err(ImportError::new(message));
     }
     if numa_provenance == Provenance::Measured {
@@ -81,10 +81,10 @@ fn cores(dump: &Dump) -> Result<Vec<CoreOf>, ImportError> {
     for cpu in &dump.cpus {
         let wrong = |message: String| Err(ImportError::new(message).at(cpu.place));
         if cpu.id > MAX_CPU {
-            return wrong(format!("CPU {} is absurd; expected at most {MAX_CPU}", cpu.id));
+            return wrong(format!("CPU {} is out of range: at most {MAX_CPU}", cpu.id));
         }
         if !seen.insert(cpu.id) {
-            return wrong(format!("CPU {} stands in two cores, or twice in one", cpu.id));
+            return wrong(format!("CPU {} is in two cores, or twice in one", cpu.id));
         }
         let (core, first) = cores.entry(cpu.core).or_insert_with(|| (CoreOf::new(cpu), cpu));
         core.cpus.push(cpu.id);
@@ -168,11 +168,12 @@ fn memory(
             .map(|value| Sourced { value, provenance: Provenance::Measured })
             .collect());
     }
-    let told: Option<u64> = dump.numa.values().map(|numa| numa.memory_kib).sum();
-    let total = stated.memory.or(told.filter(|kib| *kib > 0).map(|kib| Mebibytes::new(kib >> 10)));
+    let listed: Option<u64> = dump.numa.values().map(|numa| numa.memory_kib).sum();
+    let total =
+        stated.memory.or(listed.filter(|kib| *kib > 0).map(|kib| Mebibytes::new(kib >> 10)));
     let total = total.ok_or_else(|| {
-        ImportError::new("the file does not tell how much memory there is")
-            .hint("say it, as of the whole machine: --memory 768GiB")
+        ImportError::new("the file does not state the amount of memory")
+            .hint("pass the total of the machine: --memory 768GiB")
     })?;
     let provenance = match (stated.memory, groups.len()) {
         (Some(_), 1) => Provenance::Stated("the whole machine's".to_owned()),
@@ -201,7 +202,7 @@ fn pages(dump: &Dump, id: u32, is_split: bool, memory: &Sourced<Mebibytes>) -> S
             Sourced { value: HugePages::default(), provenance: Provenance::Assumed(why.to_owned()) }
         }
         None => {
-            let why = "none; the file does not tell";
+            let why = "none; not in the file";
             Sourced { value: HugePages::default(), provenance: Provenance::Assumed(why.to_owned()) }
         }
     }
@@ -218,7 +219,7 @@ fn shared_caches(cores: &[CoreOf]) -> BTreeSet<usize> {
 }
 
 /// The L3 domains of a NUMA node: one for each cache, or for each die where the file
-/// tells of no caches. A cache that several NUMA nodes share is cut: a part of it has
+/// lists no caches. A cache that several NUMA nodes share is cut: a part of it has
 /// no size of its own.
 fn l3(dump: &Dump, cores: &[CoreOf], shared: &BTreeSet<usize>) -> Sourced<Vec<L3Domain>> {
     type Key = (Option<usize>, (u32, u32));
@@ -228,7 +229,7 @@ fn l3(dump: &Dump, cores: &[CoreOf], shared: &BTreeSet<usize>) -> Sourced<Vec<L3
         domains.entry(key).or_default().push(Core { cpus: core.cpus.clone() });
     }
     let assumed = if cores.iter().any(|core| core.l3.is_none()) {
-        Some("one for each NUMA node, socket and die; the file tells of no L3 cache")
+        Some("one for each NUMA node, socket and die; the file lists no L3 cache")
     } else if cores.iter().any(|core| core.l3.is_some_and(|l3| shared.contains(&l3))) {
         Some("cut where the NUMA node ends; the cache is larger and shared with others")
     } else {

@@ -11,7 +11,7 @@ pub(super) struct Bitmap {
 
 impl Bitmap {
     /// Reads words of 32 bits, the highest first, an empty one for zero; or one
-    /// word of any length. `0xf...f` in front stands for all higher numbers.
+    /// word of any length. `0xf...f` in front means all higher numbers.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (words, is_endless) = match text.strip_prefix("0xf...f") {

@@ -88,7 +88,7 @@ impl Reader<'_, '_> {
         });
         let numa = Numa { memory_kib, pages: Some(pages.collect()), kind: None };
         if self.dump.numa.insert(id, numa).is_some() {
-            return Err(self.xml.wrong(cell, format!("NUMA cell {id} stands a second time")));
+            return Err(self.xml.wrong(cell, format!("duplicate NUMA cell {id}")));
         }
         for node in elements(child(cell, "cpus"), "cpu") {
             self.cpu(node, id)?;
@@ -109,7 +109,7 @@ impl Reader<'_, '_> {
         let first = siblings.first().copied().unwrap_or(id).min(id);
         for cpu in siblings.into_iter().chain([id]) {
             if self.owner.insert(cpu, first).is_some_and(|other| other != first) {
-                let message = format!("CPU {cpu} stands in two cores: the siblings disagree");
+                let message = format!("CPU {cpu} is in two cores: the siblings disagree");
                 return Err(self.xml.wrong(node, message));
             }
         }
@@ -195,6 +195,6 @@ mod tests {
             "id='2' socket_id='0' core_id='0' siblings='2,3'",
         );
         let error = parse(&xml).unwrap_err();
-        assert_eq!(error.to_string(), "13:13: CPU 2 stands in two cores: the siblings disagree");
+        assert_eq!(error.to_string(), "13:13: CPU 2 is in two cores: the siblings disagree");
     }
 }

@@ -22,13 +22,13 @@ const MAX_NAME: usize = 32;
 const SHOWN: usize = 8;
 /// A host file takes no more; a faster NIC is a slip of the pen.
 const MAX_SPEED: u64 = 1_000_000_000_000_000;
-/// Infos that tell the speed of a NIC.
+/// Infos with the speed of a NIC.
 const SPEEDS: [&str; 2] = ["LinkSpeed", "Speed"];
 
 /// What an I/O object hangs at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hanging {
-    /// Whether a PCI device stands above it.
+    /// Whether it is below a PCI device.
     pub pci: bool,
     /// Whether any I/O object does.
     inside: bool,
@@ -86,7 +86,7 @@ impl Devices {
         }
         let kind = match kind {
             Use::Nic => Kind::Nic { speed: speed(node), address: info(node, "Address") },
-            // The other paths to a disk that stands there under its own name.
+            // The other paths to a disk that is listed under its own name.
             Use::Disk if is_path(&name) => return,
             Use::Disk => Kind::Disk { size: size(node) },
         };

@@ -1,4 +1,4 @@
-//! What a file tells of a machine, CPU by CPU, before anything is filled in.
+//! What a file says of a machine, CPU by CPU, before anything is filled in.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct Dump {
     pub numa: BTreeMap<u32, Numa>,
     /// Whether the file knows which CPU lies in which NUMA node.
     pub numa_listed: bool,
-    /// Sizes of the L3 caches in KiB, where told; CPUs name them by their index.
+    /// Sizes of the L3 caches in KiB, where known; CPUs name them by their index.
     pub caches_kib: Vec<Option<u64>>,
     /// What was assumed about cores and caches already, if anything.
     pub cores_assumed: Option<String>,
@@ -32,7 +32,7 @@ pub struct Dump {
 
 impl Dump {
     /// Of a NUMA node without memory, programs write none instead of zero. So where
-    /// some NUMA node's is told, the others have none.
+    /// some NUMA node's is known, the others have none.
     pub(super) fn none_told_is_none(&mut self) {
         if self.numa.values().any(|numa| numa.memory_kib.is_some()) {
             for numa in self.numa.values_mut() {
@@ -49,7 +49,7 @@ pub struct Device {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Index of the CPUs near to it in [`Dump::places`], if told.
+    /// Index of the CPUs near to it in [`Dump::places`], if known.
     pub place: Option<usize>,
 }
 
@@ -58,14 +58,14 @@ pub struct Device {
 pub enum Kind {
     /// A NIC.
     Nic {
-        /// What its link carries, if told.
+        /// What its link carries, if known.
         speed: Option<BitsPerSecond>,
-        /// Its MAC address, if told.
+        /// Its MAC address, if known.
         address: Option<String>,
     },
     /// A disk.
     Disk {
-        /// Its size, if told.
+        /// Its size, if known.
         size: Option<Mebibytes>,
     },
 }
@@ -84,7 +84,7 @@ pub struct Numa {
 /// An online CPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cpu {
-    /// Where the file tells of it.
+    /// Where the file describes it.
     pub place: Place,
     /// Its number.
     pub id: u32,

@@ -83,7 +83,7 @@ impl ImportError {
 
     pub(super) fn of_json(error: &serde_json::Error) -> Self {
         let text = error.to_string();
-        // The place stands before the message here, as it does everywhere.
+        // The place precedes the message here, as it does everywhere.
         let message = text.split(" at line ").next().unwrap_or(&text);
         Self::new(format!("not JSON: {message}")).at(Place::Line(error.line(), error.column()))
     }

@@ -1,8 +1,8 @@
 //! hwloc's XML, as `lstopo --of xml` writes it.
 //!
-//! Versions differ in where NUMA nodes stand (above the sockets in version 1,
+//! Versions differ in where NUMA nodes are (above the sockets in version 1,
 //! beside the caches since version 2) and in what sockets and caches are
-//! called. So places in the tree are asked for sockets, caches and cores, and
+//! called. So ancestors are searched for sockets, caches and cores, and
 //! sets of CPUs for NUMA nodes.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use super::xml::{Xml, child, elements, number};
 use super::{ImportError, MAX_NUMA, Place};
 use crate::units::Bytes;
 
-/// What stands above an object in the tree.
+/// The ancestors of an object in the tree.
 #[derive(Clone, Copy, Default)]
 struct Above<'a> {
     socket: Option<u32>,
@@ -45,7 +45,7 @@ struct Walk {
     offline: Vec<u32>,
     coreless: bool,
     devices: Devices,
-    /// Sizes of memory-side caches in bytes, where told.
+    /// Sizes of memory-side caches in bytes, where known.
     memory_caches: Vec<Option<u64>>,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
     walk.offline.dedup();
     dump.notes.extend(offline_note(&walk.offline));
     if walk.coreless {
-        dump.cores_assumed = Some("each CPU a core of its own; the file tells of no cores".into());
+        dump.cores_assumed = Some("each CPU is a core of its own; the file lists no cores".into());
     }
     if elements(Some(root), "cpukind").count() > 1 {
         dump.notes.push("The cores are of several kinds; a plan takes all for equal.".into());
@@ -90,7 +90,7 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
 }
 
 impl Walk {
-    /// Takes an object; returns what stands above its children.
+    /// Takes an object; returns the ancestors of its children.
     fn object<'a>(
         &mut self,
         xml: &Xml<'_>,
@@ -134,16 +134,16 @@ impl Walk {
             .ok_or_else(|| xml.wrong(node, "a NUMA node without an os_index"))?;
         let text = node.attribute("cpuset").or(above.cpuset).unwrap_or_default();
         let cpus = Bitmap::parse(text)
-            .ok_or_else(|| xml.wrong(node, format!("cpuset: {text:?} is no set of CPUs")))?;
+            .ok_or_else(|| xml.wrong(node, format!("cpuset: {text:?} is not a set of CPUs")))?;
         if id > MAX_NUMA {
-            let message = format!("the NUMA node {id} is absurd; expected at most {MAX_NUMA}");
+            let message = format!("NUMA node {id} is out of range: at most {MAX_NUMA}");
             return Err(xml.wrong(node, message));
         }
         let kind = memory_kind(node);
         let is_special = kind.is_some();
         let numa = Numa { memory_kib: memory_kib(node), pages: pages(node), kind };
         if self.dump.numa.insert(id, numa).is_some() {
-            return Err(xml.wrong(node, format!("the NUMA node {id} stands a second time")));
+            return Err(xml.wrong(node, format!("duplicate NUMA node {id}")));
         }
         self.near.push(Near { id, cpus, is_special });
         Ok(())
@@ -205,7 +205,7 @@ fn next(counter: &mut u32) -> u32 {
     number
 }
 
-/// A machine without NUMA nodes, as version 1 writes it: memory stands at the
+/// A machine without NUMA nodes, as version 1 writes it: memory is at the
 /// machine itself.
 fn memory_of_all(machine: Node<'_, '_>, dump: &mut Dump) {
     if dump.numa.is_empty() && memory_kib(machine).is_some() {

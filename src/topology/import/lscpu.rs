@@ -45,7 +45,7 @@ pub(super) fn from_table(text: &str) -> Result<Dump, ImportError> {
 pub(super) fn from_json(rows: &Value) -> Result<Dump, ImportError> {
     let rows = rows
         .as_array()
-        .ok_or_else(|| ImportError::new("\"cpus\" is no list of CPUs").hint(REMEDY))?;
+        .ok_or_else(|| ImportError::new("\"cpus\" is not a list of CPUs").hint(REMEDY))?;
     let mut builder = Builder::default();
     for (index, value) in rows.iter().enumerate() {
         let place = Place::Row(index);
@@ -89,7 +89,7 @@ fn add(row: &mut Row, name: &str, value: &str) {
     let mut values = value.split(':').map(str::trim);
     for name in name.to_ascii_lowercase().split(':') {
         let value = values.next().unwrap_or_default();
-        // `-` stands for nothing, as do `?` and emptiness.
+        // `-` means nothing, as do `?` and emptiness.
         if !name.is_empty() && !matches!(value, "" | "-" | "?") {
             row.insert(name.trim().to_owned(), value.to_owned());
         }
@@ -110,7 +110,7 @@ impl Builder {
         let number = |name: &str| match row.get(name) {
             None => Ok(None),
             Some(text) => text.parse::<u32>().map(Some).map_err(|_| {
-                ImportError::new(format!("{name}: {text:?} is no number")).at(place).hint(REMEDY)
+                ImportError::new(format!("{name}: {text:?} is not a number")).at(place).hint(REMEDY)
             }),
         };
         let missing =

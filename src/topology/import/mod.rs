@@ -2,7 +2,7 @@
 //!
 //! Each format has a file that turns its text into a [`dump::Dump`]: CPUs with
 //! the core, the L3 cache and the NUMA node that they belong to. `assemble`
-//! checks it, fills in what nobody told and remembers what that was.
+//! checks it, fills in what is missing and records what that was.
 //!
 //! ```text
 //! virsh capabilities ─┐
@@ -72,7 +72,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// A machine: what its file tells, and what had to be assumed.
+/// A machine: what its file says, and what had to be assumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// The format that it was read from.
@@ -109,7 +109,7 @@ pub struct Numa {
 pub struct Nic {
     /// The kernel's name of it.
     pub name: String,
-    /// What its link carries, if told.
+    /// What its link carries, if known.
     pub bits_per_s: Option<BitsPerSecond>,
     /// The NUMA node that it is near to, if it is one.
     pub numa: Option<u32>,
@@ -122,7 +122,7 @@ pub struct Nic {
 pub struct Disk {
     /// The kernel's name of it.
     pub name: String,
-    /// Its size, if told.
+    /// Its size, if known.
     pub size_mib: Option<Mebibytes>,
     /// The NUMA node that it is near to, if it is one.
     pub numa: Option<u32>,
@@ -160,7 +160,7 @@ impl HugePages {
     }
 }
 
-/// A value and whose word it is.
+/// A value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sourced<T> {
     /// The value.
@@ -169,19 +169,19 @@ pub struct Sourced<T> {
     pub provenance: Provenance,
 }
 
-/// Whose word a value is.
+/// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provenance {
-    /// The file tells it.
+    /// The file has it.
     Measured,
-    /// The user has said it: how.
+    /// The user stated it: how.
     Stated(String),
-    /// Nobody has told it: what was taken, and why.
+    /// Nothing states it: what was taken, and why.
     Assumed(String),
 }
 
 impl Provenance {
-    /// The comment that stands beside the value.
+    /// The comment beside the value.
     #[must_use]
     pub fn comment(&self) -> String {
         match self {
@@ -191,7 +191,7 @@ impl Provenance {
         }
     }
 
-    /// Whether nobody has told it.
+    /// Whether it is an assumption.
     #[must_use]
     pub const fn is_assumed(&self) -> bool {
         matches!(self, Self::Assumed(_))

@@ -1,4 +1,4 @@
-//! NUMA nodes where a file tells of none: each socket cut into equal parts.
+//! NUMA nodes where a file lists none: each socket cut into equal parts.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ pub(super) fn renumber(
         Some(count) => Provenance::Assumed(format!(
             "{count} per socket as the user stated, cut in the order of CPUs"
         )),
-        None => Provenance::Assumed("one per socket; the file tells of none".to_owned()),
+        None => Provenance::Assumed("one per socket; the file lists none".to_owned()),
     })
 }
 

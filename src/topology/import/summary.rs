@@ -25,7 +25,7 @@ struct Fields(BTreeMap<String, (String, Place)>);
 pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
     let list = value
         .as_array()
-        .ok_or_else(|| ImportError::new("\"lscpu\" is no list of fields").hint(REMEDY))?;
+        .ok_or_else(|| ImportError::new("\"lscpu\" is not a list of fields").hint(REMEDY))?;
     let mut fields = Fields(BTreeMap::new());
     fields.collect(list);
     let nodes = fields.numa_nodes()?;
@@ -37,7 +37,7 @@ pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
         let siblings = siblings(cpus, threads, nodes.cpus.len() == 1).ok_or_else(|| {
             let message = format!(
                 "{} CPUs in NUMA node {numa} with {threads} threads per core: \
-                 which are siblings cannot be told",
+                 siblings cannot be determined",
                 cpus.len()
             );
             ImportError::new(message).hint(REMEDY)
@@ -132,7 +132,7 @@ impl Fields {
 
     fn count(&self, name: &str) -> Result<Option<u32>, ImportError> {
         let Some((text, place)) = self.text(name) else { return Ok(None) };
-        let wrong = |_| ImportError::new(format!("{name}: {text:?} is no number")).at(place);
+        let wrong = |_| ImportError::new(format!("{name}: {text:?} is not a number")).at(place);
         text.parse().map(Some).map_err(wrong)
     }
 
@@ -140,7 +140,7 @@ impl Fields {
         let Some((text, place)) = self.text(name) else { return Ok(Vec::new()) };
         let cpus = cpuset::parse(text);
         if cpus.is_empty() {
-            let message = format!("{name}: {text:?} is no list of CPUs such as 0-3,8");
+            let message = format!("{name}: {text:?} is not a list of CPUs such as 0-3,8");
             return Err(ImportError::new(message).at(place));
         }
         Ok(cpus)
@@ -176,7 +176,7 @@ impl Fields {
         Ok(Nodes { cpus: BTreeMap::from([(0, all)]), empty: Vec::new(), is_told: false })
     }
 
-    /// Cores of different kinds have different numbers of threads, of which lscpu tells
+    /// Cores of different kinds have different numbers of threads, of which lscpu lists
     /// one: then the counts do not multiply to the number of CPUs.
     fn threads_are_equal(
         &self,
@@ -193,12 +193,12 @@ impl Fields {
         let place = self.text(name).map_or(Place::Whole, |(_, place)| place);
         let message = format!(
             "{sockets} sockets of {cores} cores of {threads} threads are not the {cpus} CPUs online: \
-             which are siblings cannot be told"
+             siblings cannot be determined"
         );
         Err(ImportError::new(message).at(place).hint(REMEDY))
     }
 
-    /// Number of L3 caches and the size of one in KiB. Older releases tell the
+    /// Number of L3 caches and the size of one in KiB. Older releases give the
     /// size of one and no number: then there is one per socket.
     fn l3(&self, sockets: u32) -> Result<(usize, Option<u64>), ImportError> {
         let Some((text, place)) = self.text("L3 cache").or_else(|| self.text("L3")) else {

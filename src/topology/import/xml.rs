@@ -22,7 +22,7 @@ impl<'i> Xml<'i> {
     /// Reads XML, of which a document type may be named but is not followed.
     ///
     /// # Errors
-    /// It is not well-formed, or absurd.
+    /// It is not well-formed, or out of bounds.
     pub fn parse(text: &'i str) -> Result<Self, ImportError> {
         let content = text.trim_start_matches('\u{feff}').trim_start();
         let before = text.len() - content.len();
