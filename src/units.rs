@@ -359,10 +359,24 @@ pub fn percent(part: u64, whole: u64) -> f64 {
     share * 100.0
 }
 
+/// Writes a number with a comma between groups of three digits: `8,174`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Takes a count with its noun: `1 host`, `2 hosts`.
 #[must_use]
 pub fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(count)) }
 }
 
 #[cfg(test)]
@@ -376,6 +390,12 @@ mod tests {
         assert_eq!(Bytes::parse("10KiB"), Ok(Bytes::new(10240)));
         assert_eq!(PerSecond::parse("900k/s"), Ok(PerSecond::new(900_000)));
         assert_eq!(BitsPerSecond::parse("10 Gbit/s").map(BitsPerSecond::get), Ok(10_000_000_000));
+    }
+
+    #[test]
+    fn long_numbers_have_separators() {
+        let all = [0, 999, 1_000, 12_345, 1_000_000].map(grouped);
+        assert_eq!(all, ["0", "999", "1,000", "12,345", "1,000,000"]);
     }
 
     #[test]

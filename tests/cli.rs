@@ -35,7 +35,7 @@ fn one_host() -> Bench {
 fn a_sound_spec_is_summed_up() {
     insta::assert_snapshot!(one_host().run(&["check", "spec.yaml"]), @"
     exit 0
-    spec.yaml: sound
+    spec.yaml: valid
       hosts     h1: 3 cores and 21.4 GiB for instances
       service   cache: redis, 3k/s reads, 1k/s writes, 150 MiB data
       survives  the loss of any one host
@@ -122,33 +122,35 @@ fn a_plan_is_shown() {
     bench.put("plan.json", &good_plan().to_text().unwrap());
     insta::assert_snapshot!(bench.run(&["show"]), @"
     exit 0
-    cache  redis: 6 instances of 2 vCPU, 1 GiB, 2 GiB data
-      split     3 groups, 2 copies each: the quorum binds
-      capacity  132k/s for 124k/s asked, 94 % used
-      instance  44k/s usable of a ceiling of 129k/s
-      unsplit   242k/s from one instance on all of h1; 440k/s from it in such instances, 1.8 times
-    builder  fixed: 2 machines of 4 vCPU, 1 GiB, 4 GiB disk, at most one per host
+    cache  redis: 6 instances of 2 vCPU, 1 GiB memory, 2 GiB data
+      layout    3 shards, 1 replica each; limited by quorum size
+      capacity  132k/s for a demand of 124k/s, 94 % used
+      instance  44k/s usable, 129k/s ceiling; unit: plain reads
+      unsplit   a single instance on the whole of h1 serves 242k/s;
+                h1 filled with instances of this size serves 440k/s (1.8×)
+    builder  fixed: 2 VMs of 4 vCPU, 1 GiB memory, 4 GiB disk, at most one per host
 
-      + cache-0    h1 numa 0  cpus 2,14       1 GiB  master 0-5460       because a quorum needs 3 masters
-      + cache-1    h2 numa 0  cpus 2,14       1 GiB  replica of cache-0  because cache-0 is lost with h1
-      + cache-2    h2 numa 0  cpus 3,15       1 GiB  master 5461-10921   because a quorum needs 3 masters
-      + cache-3    h3 numa 0  cpus 2,14       1 GiB  replica of cache-2  because cache-2 is lost with h2
-      + cache-4    h3 numa 0  cpus 3,15       1 GiB  master 10922-16383  because a quorum needs 3 masters
-      + cache-5    h1 numa 0  cpus 3,15       1 GiB  replica of cache-4  because cache-4 is lost with h3
-      + builder-0  h1 numa 0  cpus 6,7,18,19  1 GiB  fixed               because the spec asks for it
-      + builder-1  h2 numa 0  cpus 6,7,18,19  1 GiB  fixed               because the spec asks for it
+      instance   host  NUMA  CPUs       memory  role                reason
+      cache-0    h1    0     2,14       1 GiB   master 0-5460       a quorum needs 3 masters
+      cache-1    h2    0     2,14       1 GiB   replica of cache-0  standby for cache-0 if h1 fails
+      cache-2    h2    0     3,15       1 GiB   master 5461-10921   a quorum needs 3 masters
+      cache-3    h3    0     2,14       1 GiB   replica of cache-2  standby for cache-2 if h2 fails
+      cache-4    h3    0     3,15       1 GiB   master 10922-16383  a quorum needs 3 masters
+      cache-5    h1    0     3,15       1 GiB   replica of cache-4  standby for cache-4 if h3 fails
+      builder-0  h1    0     6,7,18,19  1 GiB   fixed               requested by the spec
+      builder-1  h2    0     6,7,18,19  1 GiB   fixed               requested by the spec
 
-    host          cores used          memory used                   disk used
-    h1    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
-    h2    numa 0  ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
-    h3    numa 0  ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  ##........ 15 GiB of 70 GiB in default
+    host  NUMA  cores used          memory used                   disk used
+    h1    0     ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
+    h2    0     ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
+    h3    0     ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  ##........ 15 GiB of 70 GiB in default
 
     survives the loss of any one host:
-      h1  cache  1 of 3 masters lost  cache-1 takes over  132k/s left, 94 % used
-      h2  cache  1 of 3 masters lost  cache-3 takes over  132k/s left, 94 % used
-      h3  cache  1 of 3 masters lost  cache-5 takes over  132k/s left, 94 % used
-    objectives, in this order:
-      cost  3  the best there is, proved
+      h1  cache  1 of 3 masters lost  cache-1 takes over  132k/s remaining, 94 % used
+      h2  cache  1 of 3 masters lost  cache-3 takes over  132k/s remaining, 94 % used
+      h3  cache  1 of 3 masters lost  cache-5 takes over  132k/s remaining, 94 % used
+    objectives, lexicographic:
+      cost  3  optimal
 
     8 instances on 3 hosts. audit: no findings.
     ---
@@ -191,35 +193,37 @@ fn a_plan_is_made_shown_and_written() {
     let bench = three_hosts();
     insta::assert_snapshot!(bench.run(&["plan", "spec.yaml"]), @"
     exit 0
-    cache  redis: 6 instances of 1 vCPU, 512 MiB, 1 GiB data
-      split     3 groups, 2 copies each: the quorum binds
-      capacity  97k/s for 4600/s asked, 5 % used
-      instance  32k/s usable of a ceiling of 113k/s
-      unsplit   101k/s from one instance on all of h1; 97k/s from it in such instances, 0.9 times
+    cache  redis: 6 instances of 1 vCPU, 512 MiB memory, 1 GiB data
+      layout    3 shards, 1 replica each; limited by quorum size
+      capacity  97k/s for a demand of 4,600/s, 5 % used
+      instance  32k/s usable, 113k/s ceiling; unit: plain reads per second, without pipelining
+      unsplit   a single instance on the whole of h1 serves 101k/s;
+                h1 filled with instances of this size serves 97k/s (0.9×)
 
-      + cache-0  h1 numa 0  cpus 1  512 MiB  master 0-5461       because a quorum needs 3 masters
-      + cache-1  h3 numa 0  cpus 1  512 MiB  master 5462-10922   because a quorum needs 3 masters
-      + cache-2  h2 numa 0  cpus 1  512 MiB  master 10923-16383  because a quorum needs 3 masters
-      + cache-3  h2 numa 0  cpus 2  512 MiB  replica of cache-0  because cache-0 is lost with h1
-      + cache-4  h1 numa 0  cpus 2  512 MiB  replica of cache-1  because cache-1 is lost with h3
-      + cache-5  h3 numa 0  cpus 2  512 MiB  replica of cache-2  because cache-2 is lost with h2
+      instance  host  NUMA  CPUs  memory   role                reason
+      cache-0   h1    0     1     512 MiB  master 0-5461       a quorum needs 3 masters
+      cache-1   h3    0     1     512 MiB  master 5462-10922   a quorum needs 3 masters
+      cache-2   h2    0     1     512 MiB  master 10923-16383  a quorum needs 3 masters
+      cache-3   h2    0     2     512 MiB  replica of cache-0  standby for cache-0 if h1 fails
+      cache-4   h1    0     2     512 MiB  replica of cache-1  standby for cache-1 if h3 fails
+      cache-5   h3    0     2     512 MiB  replica of cache-2  standby for cache-2 if h2 fails
 
-    host          cores used         memory used                   disk used
-    h1    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
-    h2    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
-    h3    numa 0  ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
+    host  NUMA  cores used         memory used                   disk used
+    h1    0     ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
+    h2    0     ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
+    h3    0     ######.... 2 of 3  #......... 1 GiB of 21.4 GiB  ##........ 18 GiB of 70 GiB in default
 
     survives the loss of any one host:
-      h1  cache  1 of 3 masters lost  cache-3 takes over  97k/s left, 5 % used
-      h2  cache  1 of 3 masters lost  cache-5 takes over  97k/s left, 5 % used
-      h3  cache  1 of 3 masters lost  cache-4 takes over  97k/s left, 5 % used
-    objectives, in this order:
-      unmet demand                             0/s    the best there is, proved
-      cost of used hosts                       3      the best there is, proved
-      cores                                    6      the best there is, proved
-      memory                                   3 GiB  the best there is, proved
-      cores on the busiest host                2      the best there is, proved
-      leading instances in one failure domain  1      the best there is, proved
+      h1  cache  1 of 3 masters lost  cache-3 takes over  97k/s remaining, 5 % used
+      h2  cache  1 of 3 masters lost  cache-5 takes over  97k/s remaining, 5 % used
+      h3  cache  1 of 3 masters lost  cache-4 takes over  97k/s remaining, 5 % used
+    objectives, lexicographic:
+      unmet demand                             0/s    optimal
+      cost of used hosts                       3      optimal
+      cores                                    6      optimal
+      memory                                   3 GiB  optimal
+      cores on the busiest host                2      optimal
+      leading instances in one failure domain  1      optimal
 
     6 instances on 3 hosts. audit: no findings. written to plan.json
     ---

@@ -83,7 +83,7 @@ fn the_same_plan_changes_nothing() {
     exit 0
     Plan: 0 to create, 0 to update, 0 to replace, 0 to delete.
     ---
-    offline: no host is asked; compared with the plan that was deployed last, .hostsplit/shop/plan.json
+    offline: no host is contacted; comparing with the last deployed plan, .hostsplit/shop/plan.json
     ");
 }
 
@@ -145,7 +145,7 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
 
     Plan: 0 to create, 4 to update, 3 to replace, 0 to delete.
     ---
-    offline: no host is asked; compared with the plan that was deployed last, .hostsplit/shop/plan.json
+    offline: no host is contacted; comparing with the last deployed plan, .hostsplit/shop/plan.json
     "#);
     let json = dry(&bench, &["--format", "json"]);
     assert!(json.contains("\"diffs\"") && !json.contains("hunter"), "{json}");

@@ -58,12 +58,12 @@ vms:
 fn an_instance_is_explained_by_where_else_it_could_stand() {
     insta::assert_snapshot!(planned().run(&["explain", "plan.json", "cache-3"]), @"
     exit 0
-    cache-3 stands on h2: cache-0 is lost with h1
-    If it alone stood elsewhere:
-      h1 no: cores, needs 1 cores on one NUMA node, at most 0 are free
-      h3 possible: the cost stays 30, as good; the plan takes hosts in one fixed order
-      h4 possible: the cost is 55, 25 more
-      h5 no: memory, needs 896 MiB on one NUMA node, at most 176 are free
+    cache-3 is placed on h2: standby for cache-0 if h1 fails
+    Moved alone to another host:
+      h1 not enough cores: needs 1 cores on one NUMA node, at most 0 free
+      h3 possible: same cost (30), equally good; ties are broken by the order of hosts
+      h4 possible: cost 55 (+25)
+      h5 not enough memory: needs 896 MiB on one NUMA node, at most 176 free
     ---
     ");
 }
@@ -72,21 +72,21 @@ fn an_instance_is_explained_by_where_else_it_could_stand() {
 fn a_service_is_explained_by_the_other_splits() {
     insta::assert_snapshot!(planned().run(&["explain", "plan.json", "cache"]), @"
     exit 0
-    cache: 48 splits weighed together with all other services; the totals are those of the best plan with it
-      split                          usable each  cost  hosts  cores  memory
-      6 (3 x 2) of 1 vCPU, 896 MiB   32k/s        30    3      8      7.2 GiB  chosen
-      10 (5 x 2) of 1 vCPU, 704 MiB  32k/s        45    3      12     8.8 GiB
-      8 (4 x 2) of 1 vCPU, 768 MiB   32k/s        55    4      10     8 GiB
-      12 (6 x 2) of 1 vCPU, 640 MiB  32k/s        55    4      14     9.5 GiB
-      14 (7 x 2) of 1 vCPU, 576 MiB  32k/s        55    4      16     9.8 GiB
-      6 (3 x 2) of 2 vCPU, 896 MiB   72k/s        -     -      -      -        does not fit
-      6 (3 x 2) of 4 vCPU, 896 MiB   127k/s       -     -      -      -        does not fit
-      8 (4 x 2) of 2 vCPU, 768 MiB   72k/s        -     -      -      -        does not fit
-      10 (5 x 2) of 2 vCPU, 704 MiB  72k/s        -     -      -      -        does not fit
-      12 (6 x 2) of 2 vCPU, 640 MiB  72k/s        -     -      -      -        does not fit
-      14 (7 x 2) of 2 vCPU, 576 MiB  72k/s        -     -      -      -        does not fit
-      16 (8 x 2) of 1 vCPU, 512 MiB  32k/s        -     -      -      -        does not fit
-      16 (8 x 2) of 2 vCPU, 512 MiB  72k/s        -     -      -      -        does not fit
+    cache: 48 layouts evaluated jointly with all other services; totals are those of the best plan with that layout
+      layout                         usable/instance  cost  hosts  cores  memory
+      6 (3 × 2) of 1 vCPU, 896 MiB   32k/s            30    3      8      7.2 GiB  chosen
+      10 (5 × 2) of 1 vCPU, 704 MiB  32k/s            45    3      12     8.8 GiB
+      8 (4 × 2) of 1 vCPU, 768 MiB   32k/s            55    4      10     8 GiB
+      12 (6 × 2) of 1 vCPU, 640 MiB  32k/s            55    4      14     9.5 GiB
+      14 (7 × 2) of 1 vCPU, 576 MiB  32k/s            55    4      16     9.8 GiB
+      6 (3 × 2) of 2 vCPU, 896 MiB   72k/s            -     -      -      -        does not fit
+      6 (3 × 2) of 4 vCPU, 896 MiB   127k/s           -     -      -      -        does not fit
+      8 (4 × 2) of 2 vCPU, 768 MiB   72k/s            -     -      -      -        does not fit
+      10 (5 × 2) of 2 vCPU, 704 MiB  72k/s            -     -      -      -        does not fit
+      12 (6 × 2) of 2 vCPU, 640 MiB  72k/s            -     -      -      -        does not fit
+      14 (7 × 2) of 2 vCPU, 576 MiB  72k/s            -     -      -      -        does not fit
+      16 (8 × 2) of 1 vCPU, 512 MiB  32k/s            -     -      -      -        does not fit
+      16 (8 × 2) of 2 vCPU, 512 MiB  72k/s            -     -      -      -        does not fit
     ---
     ");
 }
@@ -96,11 +96,11 @@ fn rules_have_prices() {
     insta::assert_snapshot!(planned().run(&["explain", "plan.json", "--price"]), @"
     exit 0
                                                      cost  hosts  cores  memory
-    the plan                                         30    3      8      7.2 GiB
-    without policy.survive: host                     20    2      5      4.6 GiB  it costs 10 of cost, 1 host, 3 cores
-    without policy.survive: host, quorum: automatic  30    3      8      7.2 GiB  it costs nothing
-    without spread: host of box                      30    3      8      7.2 GiB  it costs nothing
-    without reserve of the hosts                     21    3      8      7.2 GiB  it costs 9 of cost
+    plan                                             30    3      8      7.2 GiB
+    without policy.survive: host                     20    2      5      4.6 GiB  saves 10 of cost, 1 host, 3 cores
+    without policy.survive: host, quorum: automatic  30    3      8      7.2 GiB  saves nothing
+    without spread: host of box                      30    3      8      7.2 GiB  saves nothing
+    without reserve of the hosts                     21    3      8      7.2 GiB  saves 9 of cost
     ---
     ");
 }
@@ -112,20 +112,20 @@ fn a_wish_costs_more_or_breaks_a_rule() {
     insta::assert_snapshot!(wish("cache on h4"), @"
     exit 0
     cache has no instance on h4.
-      One more there is possible: cost 45 instead of 30.
+      One more is possible: cost 45 instead of 30.
     ---
     ");
     insta::assert_snapshot!(wish("cache-0 on h5"), @"
     exit 0
     cache has no instance on h5.
-      One more there is not possible. memory: the smallest instance needs 512 MiB, h5 has at most 176 in
-      one place.
+      One more is infeasible. memory: the smallest instance needs 512 MiB, h5 has at most 176 in one
+      place.
     ---
     ");
     insta::assert_snapshot!(wish("box on h1"), @"
     exit 0
     box has 1 instance on h1.
-      One more there is not possible. At most one of box may be in one host.
+      One more is infeasible. At most one of box may be in one host.
     ---
     ");
     insta::assert_snapshot!(wish("cache at h4"), @r#"

@@ -219,8 +219,8 @@ fn data_larger_than_everything() {
         the network  addresses  needs 8798, allocatable 50, short by 8748
       None of the demand on cache could be served.
     hint: for cache: split it into several services
-    hint: for cores, add at least 2930 hosts like h1, or reduce the demand
-    hint: for memory, add at least 25410 hosts like h1, or reduce the demand
+    hint: for cores, add at least 2,930 hosts like h1, or reduce the demand
+    hint: for memory, add at least 25,410 hosts like h1, or reduce the demand
     ");
 }
 

@@ -208,19 +208,19 @@ fn a_host_that_is_replaced_takes_over_what_stood_on_the_old_one() {
     replace(&bench);
     let screen = bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "new.json"]);
     insta::assert_snapshot!(tail(&screen, "objectives"), @"
-    objectives, in this order:
-      unmet demand                             0/s      the best there is, proved
-      cost of used hosts                       30       the best there is, proved
-      instances moved off their host           4        the best there is, proved
-      instances moved off their NUMA node      0        the best there is, proved
-      services whose layout changes            0        the best there is, proved
-      cores                                    10       the best there is, proved
-      memory                                   9.2 GiB  the best there is, proved
-      cores on the busiest host                4        the best there is, proved
-      leading instances in one failure domain  1        the best there is, proved
-      leading instances moved                  0        the best there is, proved
+    objectives, lexicographic:
+      unmet demand                             0/s      optimal
+      cost of used hosts                       30       optimal
+      instances moved off their host           4        optimal
+      instances moved off their NUMA node      0        optimal
+      services whose layout changes            0        optimal
+      cores                                    10       optimal
+      memory                                   9.2 GiB  optimal
+      cores on the busiest host                4        optimal
+      leading instances in one failure domain  1        optimal
+      leading instances moved                  0        optimal
 
-    against the prior plan: 4 instances stay, 3 move, 2 change their size, 1 is new, 1 goes
+    changes from the prior plan: 4 unchanged, 3 moved, 2 resized, 1 added, 1 removed
       ~ cache-2  h2 -> h9
       ~ cache-3  h2 -> h9
       ~ box-2    h2 -> h9
@@ -233,8 +233,8 @@ fn a_host_that_is_replaced_takes_over_what_stood_on_the_old_one() {
     ---
     ");
     let screen = bench.run(&["plan", "spec.yaml", "--prior", "new.json"]);
-    insta::assert_snapshot!(tail(&screen, "against"), @"
-    against the prior plan: 10 instances stay
+    insta::assert_snapshot!(tail(&screen, "changes from"), @"
+    changes from the prior plan: 10 unchanged
 
     10 instances on 3 hosts. audit: no findings. written to plan.json
     ---

@@ -40,7 +40,7 @@ fn screen(changes: &[(&str, &str)]) -> String {
 fn a_sound_one() {
     insta::assert_snapshot!(screen(&[]), @"
     exit 0
-    spec.yaml: sound
+    spec.yaml: valid
       hosts     h-1, h-2, h-3: 285 cores and 1.4 TiB for instances
       service   cache: redis, 900k/s reads, 100k/s writes, 96 GiB data
       service   orders: mysql, 6k/s reads, 1k/s writes, 40 GiB data (20 % in use)

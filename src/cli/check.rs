@@ -1,4 +1,4 @@
-//! `hostsplit check`: is this spec sound, does this plan hold?
+//! `hostsplit check`: validates a spec, audits a plan.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use crate::report::plan::Summary;
 use crate::report::spec;
 use crate::spec::{Spec, SpecErrors, load};
 
-/// Check a spec, or audit a plan: a name that ends in `.json` is a plan.
+/// Validate a spec, or audit a plan (a file that ends in .json)
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Spec (YAML) or plan (JSON).
+    /// Spec (YAML) or plan (JSON)
     file: PathBuf,
-    /// How to show what is found.
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -25,7 +25,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The file is unreadable, the spec has mistakes, or the plan has findings.
+/// The file cannot be read, the spec has errors, or the plan has findings.
 pub fn run(args: &Args) -> Outcome {
     if args.file.extension().is_some_and(|extension| extension == "json") {
         check_plan(args)
@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Outcome {
 fn check_spec(args: &Args) -> Outcome {
     match (load(&args.file), args.format) {
         (Ok(spec), Format::Text) => {
-            ui::data(&format!("{}: sound\n{}", args.file.display(), spec::text(&spec)))?;
+            ui::data(&format!("{}: valid\n{}", args.file.display(), spec::text(&spec)))?;
             Ok(exit::DONE)
         }
         (Ok(spec), Format::Json) => {

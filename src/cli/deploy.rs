@@ -1,4 +1,4 @@
-//! `hostsplit deploy`: makes the hosts hold what is planned.
+//! `hostsplit deploy`: applies a plan to its hosts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cli::error::{CliError, Outcome, exit};
-use crate::cli::run::{self, Manner};
+use crate::cli::run::{self, RunOptions};
 use crate::cli::session::{Hosts, Session, parse_duration};
 use crate::cli::ui::{self, Format};
 use crate::deploy::{DiffContext, Obstacle, TextChange, assume, gaps, preflight, text_changes};
@@ -19,15 +19,15 @@ use crate::secret::Make;
 use crate::state::store::Lock;
 use crate::state::world::World;
 
-/// Which texts a dry run shows.
+/// Diffs of a dry run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Diff {
-    /// None.
+    /// No diffs
     None,
-    /// Those that are there and would change.
+    /// Diffs of what exists and would change
     #[default]
     Changed,
-    /// New ones too.
+    /// Diffs of new texts too
     All,
 }
 
@@ -41,44 +41,43 @@ impl From<Diff> for Shown {
     }
 }
 
-/// Makes the hosts hold what is planned: images, volumes, VMs, clusters.
+/// Apply a plan to its hosts: images, volumes, VMs, configuration, clusters
 ///
-/// Safe to run again at any time: it looks at the hosts first, does what is
-/// missing, and nothing when nothing is. Ends with 6 when only a part could be
-/// done; the same command again resumes.
+/// Safe to run again at any time: it reads the state of the hosts first and applies
+/// only the differences. Exits with 6 when it is incomplete; the same command again
+/// resumes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The plan file
+    /// Plan file
     plan: PathBuf,
-    /// Only say what would be done; ends with 3 if anything would be
+    /// Show planned changes without applying them; exits with 3 if there are any
     #[arg(long)]
     dry_run: bool,
-    /// Without any host: compare with the plan that was deployed last, or with
-    /// empty hosts
+    /// Contact no host: compare with the last deployed plan, or with empty hosts
     #[arg(long, requires = "dry_run")]
     offline: bool,
-    /// Which texts a dry run shows: domain XML, seeds, configuration
+    /// Diffs to show: domain XML, seeds, configuration
     #[arg(long, value_enum, default_value_t, requires = "dry_run")]
     diff: Diff,
-    /// End with 3 instead of 0 when something was changed
+    /// Exit with 3 instead of 0 when something was changed
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Do not ask
+    /// Proceed without confirmation
     #[arg(long, short)]
     yes: bool,
-    /// Where lock and journal are kept [default: .hostsplit/NAME beside the plan]
+    /// State directory with lock, journal and secrets [default: .hostsplit/NAME beside the plan]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Actions at a time on one host
+    /// Concurrent actions per host
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
-    /// Where the image's relative paths begin [default: beside the plan]
+    /// Base directory of the image's relative paths [default: that of the plan]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
-    /// How the outcome is shown
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// How long a guest may take to boot [default: 15m]
+    /// Time limit for a guest to boot [default: 15m]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     timeout: Option<Duration>,
 }
@@ -86,12 +85,12 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The plan, an obstacle on the hosts, or what could not be done.
+/// The plan cannot be read, preflight found a problem, or an action failed.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, state, images, timeout, .. } = &args;
     let again = plan.display().to_string();
     let mut session = Session::open(plan, state.clone(), images.clone())?.patience(*timeout);
-    refuse(&gaps(&session.plan), "gap", "the plan cannot be deployed")?;
+    refuse(&gaps(&session.plan), "missing input", "the plan cannot be deployed")?;
     if args.dry_run {
         let prior = session.prior();
         return if args.offline {
@@ -107,11 +106,11 @@ pub fn run(args: Args) -> Outcome {
     let hosts = session.connect()?;
     let asleep = session.find_secrets(&hosts, Make::Stored)?;
     let (_, actions, obstacles) = look(&session, &hosts);
-    refuse(&obstacles, "obstacle", "nothing was changed")?;
+    refuse(&obstacles, "preflight problem", "nothing was changed")?;
     if actions.counts().changes() == 0 {
         session.store_secrets(&lock)?;
         match args.format {
-            Format::Text => ui::data("nothing to do: everything is as planned\n")?,
+            Format::Text => ui::data("no changes: the hosts match the plan\n")?,
             Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
         }
         return Ok(exit::DONE);
@@ -121,22 +120,26 @@ pub fn run(args: Args) -> Outcome {
     } else {
         ui::say(&actions_text(&actions));
     }
-    run::confirm("Do this?", args.yes)?;
+    run::confirm("Apply these changes?", args.yes)?;
     let actions = if asleep { wake(&mut session, &hosts, &lock)? } else { actions };
     session.store_secrets(&lock)?;
     session.store.save_plan(session.text.as_bytes())?;
     let parallel = args.parallel.into();
-    let manner = Manner { command: "deploy", parallel, format: args.format };
-    let code = run::run(&session, &hosts, &actions, &lock, manner)?;
+    let options = RunOptions { command: "deploy", parallel, format: args.format };
+    let code = run::run(&session, &hosts, &actions, &lock, options)?;
     ui::say(&format!("next: hostsplit verify {again}"));
     Ok(if args.detailed_exitcode && code == exit::DONE { exit::CHANGES } else { code })
 }
 
-/// Asks guests that are off for secrets, and looks again.
+/// Starts guests that are powered off to read secrets, and observes again.
 fn wake(session: &mut Session, hosts: &Hosts, lock: &Lock) -> Result<Actions, CliError> {
     session.wake_for_secrets(hosts, lock)?;
     let (_, actions, obstacles) = look(session, hosts);
-    refuse(&obstacles, "obstacle", "guests were started to ask them, nothing else was changed")?;
+    refuse(
+        &obstacles,
+        "preflight problem",
+        "guests were started to read secrets, nothing else was changed",
+    )?;
     Ok(actions)
 }
 
@@ -157,36 +160,36 @@ fn refuse(obstacles: &[Obstacle], noun: &str, meaning: &str) -> Result<(), CliEr
     Err(CliError::new(format!("{count} {noun}{plural}; {meaning}:\n{text}")))
 }
 
-/// Says what would be done on the hosts as they are.
+/// Shows what would be done on the hosts as they are.
 fn dry(session: &mut Session, prior: Option<&Plan>, args: &Args) -> Outcome {
     let hosts = session.connect_to_look()?;
     session.look_for_secrets(&hosts, Make::Ephemeral);
     let (world, actions, obstacles) = look(session, &hosts);
     let context = session.context(&hosts);
-    let sight = DiffContext {
+    let diff = DiffContext {
         plan: &session.plan,
         world: &world,
         actions: &actions,
         prior,
         context: Some(&context),
     };
-    show(&actions, &text_changes(&sight), &obstacles, args)
+    show(&actions, &text_changes(&diff), &obstacles, args)
 }
 
-/// Says what would be done if the hosts held the plan that was deployed last.
+/// Shows what would be done if the hosts matched the last deployed plan.
 fn offline(session: &Session, prior: Option<&Plan>, args: &Args) -> Outcome {
     ui::say(&match prior {
         Some(_) => format!(
-            "offline: no host is asked; compared with the plan that was deployed last, {}",
+            "offline: no host is contacted; comparing with the last deployed plan, {}",
             session.store.plan_path().display()
         ),
-        None => "offline: no host is asked; compared with empty hosts".to_owned(),
+        None => "offline: no host is contacted; comparing with empty hosts".to_owned(),
     });
     let world = assume(&session.plan, prior);
     let actions = decide(&session.plan, &world);
-    let sight =
+    let diff =
         DiffContext { plan: &session.plan, world: &world, actions: &actions, prior, context: None };
-    show(&actions, &text_changes(&sight), &[], args)
+    show(&actions, &text_changes(&diff), &[], args)
 }
 
 fn show(actions: &Actions, changes: &[TextChange], obstacles: &[Obstacle], args: &Args) -> Outcome {
@@ -204,6 +207,6 @@ fn show(actions: &Actions, changes: &[TextChange], obstacles: &[Obstacle], args:
             ui::data(&format!("{value:#}\n"))?;
         }
     }
-    refuse(obstacles, "obstacle", "a deploy would change nothing")?;
+    refuse(obstacles, "preflight problem", "a deploy would change nothing")?;
     Ok(if actions.counts().changes() == 0 { exit::DONE } else { exit::CHANGES })
 }

@@ -1,4 +1,4 @@
-//! `hostsplit destroy`: removes what a deployment made.
+//! `hostsplit destroy`: removes what a deployment created.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::cli::error::{CliError, Outcome, exit};
-use crate::cli::run::{self, Manner};
+use crate::cli::run::{self, RunOptions};
 use crate::cli::session::{Hosts, Session};
 use crate::cli::ui::{self, Format};
 use crate::graph::{Actions, decide_removal};
@@ -16,27 +16,28 @@ use crate::report::graph::{actions_json, actions_text, closing_line};
 use crate::report::secrets::{forgotten_json, forgotten_lines};
 use crate::secret::SecretStore;
 use crate::state::world::{Seen, World};
+use crate::units::counted;
 
-/// Removes the deployment's VMs, their volumes, and image files nobody else uses.
+/// Remove a deployment's VMs, their volumes, and image files that nothing else uses
 ///
-/// Only what carries the deployment's tag or its volumes' names is touched. Data
-/// volumes are kept unless --data is given, and with them the passwords and keys
-/// in the state directory: a later deploy goes on with both. Ends with 6 when a
-/// host could not be reached; the same command again goes on.
+/// Touches only what carries the deployment's tag or its volumes' names. Keeps data
+/// volumes unless --data is given, and with them the passwords and keys in the state
+/// directory, so that a later deploy reuses both. Exits with 6 when a host could not
+/// be reached; the same command again resumes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The plan file
+    /// Plan file
     plan: PathBuf,
-    /// Remove the data volumes too
+    /// Remove data volumes too
     #[arg(long)]
     data: bool,
-    /// Do not ask
+    /// Proceed without confirmation
     #[arg(long, short)]
     yes: bool,
-    /// Where lock and journal are kept [default: .hostsplit/NAME beside the plan]
+    /// State directory with lock, journal and secrets [default: .hostsplit/NAME beside the plan]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// How the outcome is shown
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -44,7 +45,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The plan, a host that did not answer, or what could not be removed.
+/// The plan cannot be read, a host did not answer, or something could not be removed.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, data, yes, state, format } = args;
     let session = Session::open(&plan, state, None)?;
@@ -71,7 +72,7 @@ pub fn run(args: Args) -> Outcome {
     say_unreachable(&hosts)
 }
 
-/// Secrets go with the last of what they guard; files that we did not make stay.
+/// Removes the secrets once nothing uses them; keeps files that hostsplit did not create.
 fn secrets(store: &SecretStore, nothing_left: bool, format: Format) -> Result<(), CliError> {
     let directory = store.directory();
     if nothing_left {
@@ -93,7 +94,7 @@ fn secrets(store: &SecretStore, nothing_left: bool, format: Format) -> Result<()
             ui::data(&format!("{}\n", json!({ "event": "kept", "secrets": place.to_string() })))
         }
         Format::Text => {
-            ui::say(&format!("kept the passwords and keys in {place}: a later deploy uses them"));
+            ui::say(&format!("kept the passwords and keys in {place}; a later deploy reuses them"));
             Ok(())
         }
     }
@@ -109,14 +110,14 @@ fn remove(
     format: Format,
 ) -> Result<(), CliError> {
     ui::say(&if yes { closing_line(actions) } else { actions_text(actions) });
-    let what = if data { "data included" } else { "data volumes are kept" };
-    run::confirm(&format!("Remove all this ({what})?"), yes)?;
-    let manner = Manner { command: "destroy", parallel: 4, format };
-    run::run(session, hosts, actions, lock, manner)?;
+    let what = if data { "data volumes included" } else { "data volumes are kept" };
+    run::confirm(&format!("Remove these resources ({what})?"), yes)?;
+    let options = RunOptions { command: "destroy", parallel: 4, format };
+    run::run(session, hosts, actions, lock, options)?;
     Ok(())
 }
 
-/// Data volumes that stay: of instances of the plan, and of others of ours.
+/// Data volumes that are kept: of planned instances, and of others of this deployment.
 fn kept(plan: &Plan, world: &World, actions: &Actions) -> Vec<Kept> {
     let planned = plan.instances.iter().filter_map(|instance| {
         let data = instance.data.as_ref()?;
@@ -145,11 +146,10 @@ fn say_kept(kept: &[Kept], format: Format) -> Result<(), CliError> {
     if kept.is_empty() {
         return Ok(());
     }
-    let noun = if kept.len() == 1 { "data volume" } else { "data volumes" };
     let names: Vec<String> =
         kept.iter().map(|(host, pool, name)| format!("{pool}/{name} on {host}")).collect();
-    ui::say(&format!("kept {} {noun}: {}", kept.len(), names.join(", ")));
-    ui::say("remove them with --data");
+    ui::say(&format!("kept {}: {}", counted(kept.len() as u64, "data volume"), names.join(", ")));
+    ui::say("pass --data to remove them");
     Ok(())
 }
 
@@ -162,7 +162,7 @@ fn say_unreachable(hosts: &Hosts) -> Outcome {
         .iter()
         .map(|(host, error)| format!("  {host}: {}", error.message))
         .collect();
-    Err(CliError::new(format!("not everywhere: hosts did not answer\n{}", lines.join("\n")))
+    Err(CliError::new(format!("destroy is incomplete: hosts did not answer\n{}", lines.join("\n")))
         .code(exit::PARTLY_DONE)
-        .hint("bring them back and run the same command again"))
+        .hint("run the same command again when they are back"))
 }

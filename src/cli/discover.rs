@@ -1,4 +1,4 @@
-//! `hostsplit discover`: asks hosts what they are and writes host files.
+//! `hostsplit discover`: reads the topology of hosts and writes host files.
 #![expect(clippy::disallowed_methods, reason = "edge: reads the host files that are there")]
 
 use std::collections::BTreeMap;
@@ -17,24 +17,24 @@ use crate::ids::HostName;
 use crate::report::host::{self, HostFile};
 use crate::topology;
 
-/// Ask hosts for their topology and write one file per host, for the spec to
-/// include.
+/// Read the topology of libvirt hosts and write a host file for each, for a spec to
+/// include
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// libvirt URIs, each with a name for the host before it if its own will not do:
-    /// `h1=qemu+ssh://root@10.0.0.1/system`.
+    /// libvirt URIs, each optionally with a name for the host:
+    /// h1=qemu+ssh://root@10.0.0.1/system
     #[arg(required = true, value_name = "[NAME=]URI")]
     hosts: Vec<String>,
-    /// Directory for the host files.
+    /// Directory for the host files
     #[arg(short, long, value_name = "DIR", default_value = "hosts")]
     output: PathBuf,
-    /// How the hosts run guests; without it, kvm where a host offers it.
+    /// How the hosts run guests: kvm or qemu [default: kvm where a host offers it]
     #[arg(long, value_name = "KIND", value_parser = hypervisor)]
     hypervisor: Option<topology::Virtualization>,
-    /// Replace host files that differ from what the hosts say.
+    /// Replace host files that differ from what the hosts report
     #[arg(long)]
     force: bool,
-    /// How to show what was found.
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -47,7 +47,7 @@ pub(super) fn hypervisor(text: &str) -> Result<topology::Virtualization, String>
         .ok_or_else(|| "expected kvm or qemu".to_owned())
 }
 
-/// A host to ask.
+/// A host to query.
 struct Target<'a> {
     name: Option<HostName>,
     uri: &'a str,
@@ -64,12 +64,12 @@ struct Found<'a> {
     write: Write,
 }
 
-/// What is to become of a host file.
+/// What happens to a host file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Write {
     New,
     Replace,
-    /// It says the same, apart from what changes by itself.
+    /// It is the same, apart from values that change by themselves.
     Keep,
 }
 
@@ -87,14 +87,14 @@ impl Write {
 /// every file may be written.
 pub(super) fn run(args: &Args) -> Outcome {
     let targets = args.hosts.iter().map(|text| target(text)).collect::<Result<Vec<_>, _>>()?;
-    let reports = ask_all(&targets)?;
+    let reports = query_all(&targets)?;
     let mut found = BTreeMap::new();
     for (target, report) in targets.into_iter().zip(reports) {
         let host = found_host(args, target, report)?;
         let (name, uri) = (host.name.clone(), host.uri);
         if let Some(other) = found.insert(name.clone(), host) {
-            let message = format!("{} and {uri} are both called {name}", other.uri);
-            return Err(CliError::new(message).hint("give them names: NAME=URI"));
+            let message = format!("duplicate host name {name}: {} and {uri}", other.uri);
+            return Err(CliError::new(message).hint("name them: NAME=URI"));
         }
     }
     refuse_differing(args, found.values())?;
@@ -114,11 +114,15 @@ fn target(text: &str) -> Result<Target<'_>, CliError> {
     }
 }
 
-/// Asks all hosts at once; all that fail are told.
-fn ask_all(targets: &[Target<'_>]) -> Result<Vec<Answer>, CliError> {
+/// Queries all hosts at once and reports all failures.
+fn query_all(targets: &[Target<'_>]) -> Result<Vec<Answer>, CliError> {
     let answers: Vec<Result<Answer, CliError>> = thread::scope(|scope| {
-        let asked: Vec<_> = targets.iter().map(|target| scope.spawn(|| ask(target))).collect();
-        let lost = |_| Err(CliError::new("a thread that asked a host has died"));
+        let asked: Vec<_> = targets.iter().map(|target| scope.spawn(|| query(target))).collect();
+        let lost = |_| {
+            Err(CliError::new(
+                "internal error: the thread that queried a host panicked; please report this",
+            ))
+        };
         asked.into_iter().map(|answer| answer.join().unwrap_or_else(lost)).collect()
     });
     let mut reports = Vec::new();
@@ -139,10 +143,10 @@ fn ask_all(targets: &[Target<'_>]) -> Result<Vec<Answer>, CliError> {
     Err(CliError { code: exit::ERROR, message: failures.join("\n"), hint })
 }
 
-/// What a host says of itself, and the domains that are on it.
+/// The report of a host and the domains on it.
 type Answer = (HostReport, Vec<Domain>);
 
-fn ask(target: &Target<'_>) -> Result<Answer, CliError> {
+fn query(target: &Target<'_>) -> Result<Answer, CliError> {
     let label = target.name.as_ref().map_or(target.uri, HostName::as_str);
     let host = connect(label, target.uri)?;
     Ok((host.describe()?, host.domains()?))
@@ -158,11 +162,12 @@ fn connect(label: &str, uri: &str) -> Result<Box<dyn Hypervisor>, CliError> {
 
 #[cfg(not(feature = "libvirt"))]
 fn connect(_label: &str, uri: &str) -> Result<Box<dyn Hypervisor>, CliError> {
-    let message = format!("cannot ask {uri}: this hostsplit was built without libvirt");
-    Err(CliError::new(message).hint("build it with the feature `libvirt`, which is on by default"))
+    let message = format!("cannot query {uri}: this hostsplit was built without libvirt");
+    Err(CliError::new(message)
+        .hint("build it with the feature `libvirt`, which is enabled by default"))
 }
 
-/// Makes the file of a host and sees what is there already.
+/// Makes the file of a host and compares it with the existing one.
 fn found_host<'a>(
     args: &Args,
     target: Target<'a>,
@@ -171,8 +176,8 @@ fn found_host<'a>(
     let uri = target.uri;
     let name = target.name.or_else(|| host::name_of(&report.hostname)).ok_or_else(|| {
         let message =
-            format!("{uri}: the host calls itself {:?}, which gives no name", report.hostname);
-        CliError::new(message).hint("give it one: NAME=URI")
+            format!("{uri}: cannot derive a name from the hostname {:?}", report.hostname);
+        CliError::new(message).hint("name it: NAME=URI")
     })?;
     let file = host::host_file(&name, uri, args.hypervisor, &report, &domains);
     let path = args.output.join(format!("{name}.yaml"));
@@ -196,7 +201,7 @@ fn read(path: &Path) -> Result<Option<String>, CliError> {
     }
 }
 
-/// Without `--force`, a file that differs stays: somebody may have edited it.
+/// Keeps a file that differs, unless forced: it may hold edits.
 fn refuse_differing<'a>(
     args: &Args,
     hosts: impl Iterator<Item = &'a Found<'a>>,
@@ -207,13 +212,13 @@ fn refuse_differing<'a>(
     let mut message = String::new();
     for host in hosts.filter(|host| host.write == Write::Replace) {
         let old = read(&host.path)?.unwrap_or_default();
-        message += &format!("{} differs from what the host says:\n", host.path.display());
+        message += &format!("{} differs from what the host reports:\n", host.path.display());
         message += &differences(&old, &host.file.text);
     }
     if message.is_empty() {
         return Ok(());
     }
-    Err(CliError::new(message).hint("--force replaces the files; nothing was written"))
+    Err(CliError::new(message).hint("nothing was written; pass --force to replace the files"))
 }
 
 /// Lines of one text that the other lacks: `-` in the file, `+` from the host.
@@ -321,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stand_before_uris() {
+    fn a_name_precedes_its_uri() {
         let split = |text| target(text).map(|target| (target.name.map(String::from), target.uri));
         assert_eq!(
             split("h1=qemu+unix:///system?socket=/run/h1").unwrap(),

@@ -1,4 +1,4 @@
-//! `hostsplit explain`: why a plan is what it is.
+//! `hostsplit explain`: the reasons for a plan.
 
 use std::path::PathBuf;
 
@@ -13,23 +13,23 @@ use crate::profile::Profiles;
 use crate::report::explain as report;
 use crate::solve::Limits;
 
-/// Explain a plan: an instance (why here, what else was possible), a service (which
-/// other splits there were), or what the rules cost.
+/// Explain a plan: an instance (why here, where else it could run), a service (other
+/// layouts and their totals), or the cost of each rule
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The plan.
+    /// Plan file
     plan: PathBuf,
-    /// An instance such as cache-3, or a service such as cache.
+    /// Instance such as cache-3, or service such as cache
     #[arg(required_unless_present_any = ["price", "why_not"])]
     what: Option<String>,
-    /// Show what the plan would cost without each rule.
+    /// Show what the plan would cost without each rule
     #[arg(long, conflicts_with = "what")]
     price: bool,
-    /// Show which rule it breaks or what it costs to put one more instance on a host,
-    /// such as "cache on h3".
+    /// Show what one more instance on a host would cost, or which rule it would violate:
+    /// "cache on h3"
     #[arg(long, value_name = "SERVICE on HOST", conflicts_with_all = ["what", "price"])]
     why_not: Option<String>,
-    /// How to show it.
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Outcome {
     let limits = Limits { seconds: 10.0 };
     let (text, value) = match (&args.what, &args.why_not) {
         (Some(what), _) => about(&plan, &profiles, what, &limits)?,
-        (None, Some(wish)) => why_not(&plan, &profiles, wish, &limits)?,
+        (None, Some(text)) => why_not(&plan, &profiles, text, &limits)?,
         (None, None) => {
             let prices = explain::prices(&plan, &profiles, &limits);
             (report::prices(&prices), json!({ "prices": prices }))
@@ -60,15 +60,17 @@ pub fn run(args: &Args) -> Outcome {
 fn why_not(
     plan: &Plan,
     profiles: &Profiles,
-    wish: &str,
+    text: &str,
     limits: &Limits,
 ) -> Result<(String, serde_json::Value), CliError> {
     let expected = || {
-        CliError::new(format!("{wish:?} is no wish; expected such as \"cache on h3\""))
-            .code(exit::USAGE)
+        CliError::new(format!(
+            "cannot parse {text:?}: expected SERVICE on HOST, e.g. \"cache on h3\""
+        ))
+        .code(exit::USAGE)
     };
-    let (what, host) = wish.split_once(" on ").ok_or_else(expected)?;
-    // Instances are interchangeable: of which one the wish speaks changes nothing.
+    let (what, host) = text.split_once(" on ").ok_or_else(expected)?;
+    // Instances of a service are interchangeable, so one names its service.
     let instance = plan.instances.iter().find(|one| one.name.as_str() == what.trim());
     let service = match instance {
         Some(instance) => instance.service.clone(),

@@ -1,4 +1,4 @@
-//! `hostsplit graph`: a plan's resources and what each needs.
+//! `hostsplit graph`: a plan's resources and their dependencies.
 
 use std::path::PathBuf;
 
@@ -10,36 +10,35 @@ use crate::graph::{Graph, decide, dot, dot_of, text, text_of};
 use crate::report::graph::graph_json;
 use crate::secret::Make;
 
-/// Languages of a graph.
+/// Formats of a graph.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Language {
-    /// A line per resource, each after what it needs.
+pub enum GraphFormat {
+    /// One line per resource, after those it depends on
     #[default]
     Text,
-    /// For programs.
+    /// For programs
     Json,
-    /// For Graphviz: `| dot -Tsvg`.
+    /// For Graphviz: | dot -Tsvg
     Dot,
 }
 
-/// Shows a plan's resources in the order they need each other.
+/// Show a plan's resources in the order of their dependencies
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The plan file
+    /// Plan file
     plan: PathBuf,
-    /// Look at the hosts, and show what is to be done with each resource and why
+    /// Read the state of the hosts and show the action for each resource with its reason
     #[arg(long)]
     actions: bool,
-    /// With --actions: ask no host, compare with the plan that was deployed last,
-    /// or with empty hosts
+    /// Contact no host: compare with the last deployed plan, or with empty hosts
     #[arg(long, requires = "actions")]
     offline: bool,
-    /// Where lock and journal are kept [default: .hostsplit/NAME beside the plan]
+    /// State directory with lock, journal and secrets [default: .hostsplit/NAME beside the plan]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// How it is shown
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
-    format: Language,
+    format: GraphFormat,
 }
 
 /// Runs the command.
@@ -52,9 +51,9 @@ pub fn run(args: Args) -> Outcome {
     if !actions {
         let graph = Graph::of(&session.plan);
         ui::data(&match format {
-            Language::Text => text(&graph),
-            Language::Json => format!("{:#}\n", graph_json(&graph, None)),
-            Language::Dot => dot(&graph),
+            GraphFormat::Text => text(&graph),
+            GraphFormat::Json => format!("{:#}\n", graph_json(&graph, None)),
+            GraphFormat::Dot => dot(&graph),
         })?;
         return Ok(exit::DONE);
     }
@@ -67,9 +66,9 @@ pub fn run(args: Args) -> Outcome {
     };
     let actions = decide(&session.plan, &world);
     ui::data(&match format {
-        Language::Text => text_of(&actions),
-        Language::Json => format!("{:#}\n", graph_json(actions.graph(), Some(&actions))),
-        Language::Dot => dot_of(&actions),
+        GraphFormat::Text => text_of(&actions),
+        GraphFormat::Json => format!("{:#}\n", graph_json(actions.graph(), Some(&actions))),
+        GraphFormat::Dot => dot_of(&actions),
     })?;
     Ok(exit::DONE)
 }

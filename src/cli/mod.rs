@@ -28,17 +28,41 @@ use clap::{Parser, Subcommand};
 
 use self::error::{Outcome, exit};
 
-/// Splits big servers into right-sized, pinned VMs, proves the split, and runs
-/// clusters on them.
+/// Split big servers into right-sized, pinned VMs, prove the split, and run clusters
+/// on them
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_long_help = EXIT_CODES)]
 struct Args {
-    /// Show what happens inside: -v steps, -vv details. `HOSTSPLIT_LOG` takes a filter.
+    /// Increase log verbosity: -v steps, -vv details; HOSTSPLIT_LOG sets a filter
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// Format of the log on stderr
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
+
+/// Formats of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object per line, with its spans
+    Json,
+}
+
+/// The one place that documents [`exit`] for users.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, or nothing to do
+  1  error
+  2  wrong command line
+  3  changes are pending (deploy --dry-run) or were made (deploy --detailed-exitcode)
+  4  no plan satisfies the spec
+  5  an audit or a verification failed
+  6  deploy or destroy is incomplete; run the same command again to resume";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -64,20 +88,24 @@ pub fn run() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
-            // The terminal is gone if this fails; there is nobody left to tell.
+            // If this fails the terminal is gone.
             let _ = error.print();
             return ExitCode::from(code);
         }
     };
-    trace(args.verbose);
+    trace(args.verbose, args.log_format);
     ExitCode::from(dispatch(args.command).unwrap_or_else(|error| {
         ui::fail(&error);
         error.code
     }))
 }
 
+/// Runs a command inside its span.
 fn dispatch(command: Command) -> Outcome {
-    match command {
+    let span = tracing::info_span!("run", command = command.name());
+    let _entered = span.enter();
+    tracing::info!("started");
+    let outcome = match command {
         Command::Discover(args) => discover::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Check(args) => check::run(&args),
@@ -91,11 +119,37 @@ fn dispatch(command: Command) -> Outcome {
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Destroy(args) => destroy::run(args),
+    };
+    match &outcome {
+        Ok(code) => tracing::info!(code, "finished"),
+        Err(error) => tracing::info!(code = error.code, "failed"),
+    }
+    outcome
+}
+
+impl Command {
+    /// The word on the command line.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Discover(_) => "discover",
+            Self::Import(_) => "import",
+            Self::Check(_) => "check",
+            Self::Schema(_) => "schema",
+            Self::Plan(_) => "plan",
+            Self::Show(_) => "show",
+            Self::Explain(_) => "explain",
+            Self::Profile(_) => "profile",
+            Self::Graph(_) => "graph",
+            Self::Deploy(_) => "deploy",
+            Self::Status(_) => "status",
+            Self::Verify(_) => "verify",
+            Self::Destroy(_) => "destroy",
+        }
     }
 }
 
-/// Sends traces to stderr, as `-v` or `HOSTSPLIT_LOG` ask.
-fn trace(verbose: u8) {
+/// Sends the log to stderr, as `-v`, `HOSTSPLIT_LOG` and `--log-format` request.
+fn trace(verbose: u8, format: LogFormat) {
     use tracing_subscriber::EnvFilter;
     let level = match verbose {
         0 => "warn",
@@ -103,9 +157,9 @@ fn trace(verbose: u8) {
         _ => "hostsplit=debug",
     };
     let filter = EnvFilter::try_from_env("HOSTSPLIT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .without_time()
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.without_time().init(),
+        LogFormat::Json => log.json().init(),
+    }
 }

@@ -18,7 +18,7 @@ const fn days(period: Period) -> f64 {
     }
 }
 
-/// Looks how long the hosts last; `None` for a spec without services.
+/// Computes how long the hosts last; `None` for a spec without services.
 ///
 /// # Errors
 /// The solver failed, or the day lies beyond the calendar.
@@ -40,13 +40,14 @@ pub(super) fn outlook(
             later.map(|day| day.to_string())
         })
         .transpose()
-        .map_err(|_| CliError::new("at that growth the hosts last beyond the year 9999"))?;
+        .map_err(|_| CliError::new("at that growth rate the hosts last beyond the year 9999"))?;
     Ok(Some(Outlook { max_load, growth, full_on }))
 }
 
 /// Reads growth such as `3%/month` or `40%/year`.
 pub(super) fn growth(text: &str) -> Result<Growth, String> {
-    let expected = || format!("{text:?} is no growth such as 3%/month or 40%/year");
+    let expected =
+        || format!("cannot parse {text:?}: expected a growth rate such as 3%/month or 40%/year");
     let (percent, period) = text.split_once('/').ok_or_else(expected)?;
     let percent: f64 = percent
         .trim()
@@ -64,7 +65,7 @@ pub(super) fn growth(text: &str) -> Result<Growth, String> {
 
 /// Reads a day such as `2026-01-31`.
 pub(super) fn day(text: &str) -> Result<Date, String> {
-    text.parse().map_err(|_| format!("{text:?} is no day such as 2026-01-31"))
+    text.parse().map_err(|_| format!("cannot parse {text:?}: expected a date such as 2026-01-31"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `hostsplit plan`: the best split, proved, judged and written.
+//! `hostsplit plan`: finds the best plan, audits it and writes it.
 
 use std::path::{Path, PathBuf};
 
@@ -20,31 +20,32 @@ use crate::report::plan::Summary;
 use crate::solve::{self, Infeasible, Limits};
 use crate::spec::Spec;
 
-/// Find the best split of a spec's services and write it as a plan.
+/// Find the optimal plan for a spec and write it
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The spec.
+    /// Spec file
     spec: PathBuf,
-    /// Where to write the plan; it is replaced as a whole or not at all.
+    /// Plan file to write, replaced atomically
     #[arg(short, long, default_value = "plan.json")]
     output: PathBuf,
-    /// Time for the whole search, such as 90s or 5m; 60s if not given. A plan that hits it says so.
+    /// Time limit of the search, such as 90s or 5m [default: 60s]; a plan that reaches it
+    /// reports its gap
     #[arg(long, value_parser = seconds, value_name = "TIME")]
     time_limit: Option<f64>,
-    /// Also find the largest multiple of all services' demands that fits the hosts.
+    /// Also find the largest multiple of all demands that fits the hosts
     #[arg(long)]
     max_load: bool,
-    /// Also say when the hosts are full if all demands grow like that, such as 3%/month.
-    #[arg(long, value_parser = growth, value_name = "GROWTH")]
+    /// Also compute the date on which the hosts are full, at a growth rate such as 3%/month
+    #[arg(long, value_parser = growth, value_name = "RATE")]
     growth: Option<Growth>,
-    /// The day from which on demands grow; today if not given.
-    #[arg(long, value_parser = day, requires = "growth", value_name = "DAY")]
+    /// Date from which demands grow [default: today]
+    #[arg(long, value_parser = day, requires = "growth", value_name = "DATE")]
     from: Option<Date>,
-    /// A plan of the same deployment, such as the one that is deployed: of all plans of the
-    /// least cost the one that moves the fewest of its instances is taken.
+    /// Earlier plan of the same deployment; among plans of equal cost, the one that moves the
+    /// fewest of its instances is chosen
     #[arg(long, value_name = "PLAN")]
     prior: Option<PathBuf>,
-    /// How to show the summary.
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
 }
@@ -52,7 +53,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The spec has mistakes, no plan satisfies it, or the plan fails its audit or
+/// The spec has errors, no plan satisfies it, or the plan fails its audit or
 /// cannot be written. In none of these cases is the old plan touched.
 pub fn run(args: &Args) -> Outcome {
     let spec = load_spec(&args.spec)?;
@@ -64,16 +65,16 @@ pub fn run(args: &Args) -> Outcome {
     let plan = match planner::make_with(&spec, &profiles, &limits, prior.as_ref()) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {
-                tracing::info!("tier {tier}: {seconds:.2} s");
+                tracing::info!(tier = %tier, seconds = format_args!("{seconds:.2}"), "tier solved");
             }
             if solve::is_cancelled() {
                 ui::say(
-                    "note: the search was ended; this is the best plan so far, see the objectives",
+                    "note: search interrupted; this is the best plan found so far (see objectives)",
                 );
             } else if report.limit_hit {
                 ui::say(&format!(
-                    "note: the time limit of {} s ended the search, see the objectives; a longer \
-                     --time-limit may find a better plan",
+                    "note: time limit of {} s reached; this is the best plan found (see \
+                     objectives), a longer --time-limit may improve it",
                     limits.seconds
                 ));
             }
@@ -96,7 +97,8 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(directory) = images_elsewhere(&plan, args) {
         let directory = directory.display();
         ui::say(&format!(
-            "note: the image's files are not beside the plan: deploy it with --images {directory}"
+            "note: the image's files are not in the plan's directory; deploy it with --images \
+             {directory}"
         ));
     }
     Ok(exit::DONE)
@@ -109,7 +111,7 @@ fn on_interrupt() -> Result<(), CliError> {
         if solve::is_cancelled() {
             std::process::exit(exit::ERROR.into());
         }
-        ui::say("ending the search; once more to leave at once");
+        ui::say("stopping the search; press Ctrl-C again to quit immediately");
         solve::cancel();
     };
     ctrlc::set_handler(handler).map_err(CliError::from)
@@ -123,12 +125,12 @@ fn load_prior(path: &Path, spec: &Spec) -> Result<Plan, CliError> {
         return Ok(prior);
     }
     Err(CliError::new(format!(
-        "{}: is a plan of {}, but the spec is of {}",
+        "{} is a plan of deployment {}, but the spec defines {}",
         path.display(),
         prior.name,
         spec.name
     ))
-    .hint("--prior takes the plan that the deployment was last made from"))
+    .hint("--prior expects the last deployed plan of the same deployment"))
 }
 
 /// The spec's directory, if the image's relative paths begin there and the plan
@@ -159,7 +161,7 @@ fn judged(plan: &Plan, profiles: &Profiles) -> Result<Summary, CliError> {
         summary.closing()
     ))
     .code(exit::FAILED_CHECK)
-    .hint("this is a fault of hostsplit, not of the spec: report it with the spec"))
+    .hint("this is a bug in hostsplit, not in the spec; please report it with the spec"))
 }
 
 fn no_plan(args: &Args, why: &Infeasible) -> Outcome {
@@ -175,7 +177,7 @@ fn no_plan(args: &Args, why: &Infeasible) -> Outcome {
 
 /// Reads a time such as `60s` or `5m`.
 fn seconds(text: &str) -> Result<f64, String> {
-    let expected = || format!("{text:?} is not a time such as 60s or 5m");
+    let expected = || format!("cannot parse {text:?}: expected a duration such as 60s or 5m");
     let time: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
     let seconds = time.as_secs_f64();
     if seconds > 0.0 { Ok(seconds) } else { Err(expected()) }

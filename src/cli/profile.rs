@@ -1,5 +1,4 @@
-//! `hostsplit profile`: what one instance of an engine can do, and how that is
-//! known.
+//! `hostsplit profile`: what one instance of an engine can do, with its evidence.
 
 use std::path::PathBuf;
 
@@ -9,17 +8,15 @@ use super::ui::{self, Format};
 use crate::profile::{Profile, Profiles};
 use crate::report::profile::{ProfileList, ProfileSheet};
 
-/// Show what one instance of an engine can do, and how that is known.
-///
-/// Without an engine all profiles are listed.
+/// Show the performance profile of an engine with its evidence, or list all profiles
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The engine: redis, mysql and so on.
+    /// Engine such as redis or mysql
     engine: Option<String>,
-    /// With what this spec says of profiles.
+    /// Apply the overrides under `profiles:` of this spec
     #[arg(long, value_name = "SPEC")]
     spec: Option<PathBuf>,
-    /// How to show it.
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -27,7 +24,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// There is no profile of that engine, or the spec has mistakes.
+/// The engine is unknown, or the spec has errors.
 pub fn run(args: &Args) -> Outcome {
     let profiles = match &args.spec {
         Some(path) => load_spec(path)?.profiles.resolve()?,
@@ -51,9 +48,9 @@ fn named<'a>(profiles: &'a Profiles, name: &str) -> Result<&'a Profile, CliError
     let found = profiles.all().find(|profile| profile.engine.as_str() == name);
     found.ok_or_else(|| {
         let all: Vec<&str> = profiles.all().map(|profile| profile.engine.as_str()).collect();
-        CliError::new(format!("there is no profile of an engine {name:?}"))
+        CliError::new(format!("unknown engine {name:?}"))
             .code(exit::USAGE)
-            .hint(format!("the engines are {}", all.join(", ")))
+            .hint(format!("expected one of: {}", all.join(", ")))
     })
 }
 

@@ -16,7 +16,7 @@ use crate::report::deploy::{event_json, event_line};
 /// How often the elapsed times of the bars move.
 const TICK: Duration = Duration::from_millis(500);
 
-/// The observer that fits the format and whoever watches.
+/// The observer for an output format and terminal.
 #[must_use]
 pub fn observer(format: Format, actions: &Actions) -> Box<dyn Observer> {
     match format {
@@ -42,7 +42,7 @@ struct JsonLines;
 
 impl Observer for JsonLines {
     fn on(&self, event: &Event) {
-        // A reader that is gone must not stop a deploy; its exit code still tells.
+        // A reader that is gone must not stop a deploy; its exit code still counts.
         let _ = ui::data(&format!("{}\n", event_json(event)));
     }
 }
@@ -60,7 +60,7 @@ struct Bar {
 }
 
 impl Bar {
-    /// Shows what is at work, and how far its stage is: `boot 3/10: ready cache-3`.
+    /// Shows what is in progress, and how far its stage is: `boot 3/10: ready cache-3`.
     fn show(&self, event: &Event, more: &str) {
         let stage = event.vertex.stage();
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! From decided actions to a finished walk: asks, writes the journal, shows
+//! From decided actions to a finished walk: confirms, writes the journal, shows
 //! progress, sums up. Shared by `deploy` and `destroy`.
 
 use std::io::{self, BufRead, IsTerminal};
@@ -13,36 +13,40 @@ use crate::report::deploy::{critical_line, failures_text, summary_json, summary_
 use crate::state::journal::Entry;
 use crate::state::store::{Lock, Recorder};
 
-/// How a run is made.
+/// Options of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub struct RunOptions {
     /// The command, for the journal and the lock.
     pub command: &'static str,
-    /// Actions at a time on one host.
+    /// Concurrent actions per host.
     pub parallel: usize,
     /// How progress and summary are shown.
     pub format: Format,
 }
 
-/// Asks whether to go on, where somebody can answer.
+/// Asks for confirmation on the terminal.
 ///
 /// # Errors
-/// Nobody can, and `yes` was not said; or the answer is no.
+/// There is no terminal and `yes` is false, or the answer is no.
 pub fn confirm(question: &str, yes: bool) -> Result<(), CliError> {
     if yes {
         return Ok(());
     }
     if !io::stdin().is_terminal() || !ui::is_watched() {
-        let message = "nobody is there to confirm: stdin is no terminal";
-        return Err(CliError::new(message).code(exit::USAGE).hint("say it with --yes"));
+        let message = "cannot ask for confirmation: stdin or stderr is not a terminal";
+        return Err(CliError::new(message).code(exit::USAGE).hint("pass --yes to proceed"));
     }
-    ui::say(&format!("{question} Only `yes` goes on:"));
+    ui::say(&format!("{question} Type \"yes\" to continue:"));
     let mut answer = String::new();
     io::stdin()
         .lock()
         .read_line(&mut answer)
         .map_err(|error| CliError::new(format!("cannot read the answer: {error}")))?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::new("not confirmed, nothing done")) }
+    if answer.trim() == "yes" {
+        Ok(())
+    } else {
+        Err(CliError::new("not confirmed; nothing was changed"))
+    }
 }
 
 /// Walks the actions. Returns the exit code: all done, or partly.
@@ -54,21 +58,21 @@ pub fn run(
     hosts: &Hosts,
     actions: &Actions,
     lock: &Lock,
-    manner: Manner,
+    options: RunOptions,
 ) -> Outcome {
     let journal = session.store.journal(lock)?;
     journal.write(Entry::Started {
-        command: manner.command.to_owned(),
+        command: options.command.to_owned(),
         plan: session.digest(),
         hostsplit: env!("CARGO_PKG_VERSION").to_owned(),
         actions: actions.counts().changes(),
     })?;
     let context = session.context(hosts);
-    let observer = progress::observer(manner.format, actions);
+    let observer = progress::observer(options.format, actions);
     let begun = session.took();
     let outcome = walk(
         actions,
-        manner.parallel,
+        options.parallel,
         &|vertex| execute(&context, actions, vertex, observer.as_ref()),
         Some(&journal),
         observer.as_ref(),
@@ -78,7 +82,7 @@ pub fn run(
     let (done, failed, skipped) = (outcome.done, outcome.failures.len(), outcome.skipped);
     let took = session.took().saturating_sub(begun);
     let written = journal.write(Entry::Finished { done, failed, skipped });
-    match manner.format {
+    match options.format {
         Format::Text => {
             ui::data(&format!("{}\n", summary_line(&outcome, took)))?;
             if let Some(line) = critical_line(actions, &outcome) {
@@ -92,7 +96,7 @@ pub fn run(
         return Ok(exit::DONE);
     }
     let causes = failures_text(&outcome.failures);
-    Err(CliError::new(format!("{} is not complete:\n{causes}", manner.command))
+    Err(CliError::new(format!("{} is incomplete:\n{causes}", options.command))
         .code(exit::PARTLY_DONE)
         .hint("run the same command again to resume"))
 }

@@ -7,30 +7,30 @@ use crate::spec::{Document, schema};
 /// Files that have a schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum File {
-    /// A spec.
+    /// Spec
     #[default]
     Spec,
-    /// A host file, as `discover` and `import` write it.
+    /// Host file, as discover and import write it
     Host,
-    /// An image manifest.
+    /// Image manifest
     Image,
 }
 
-/// Print the JSON Schema that editors check and complete a file by.
+/// Print the JSON Schema of an input file, for validation and completion in editors
 ///
 /// Write it beside the spec and name it in the spec's first line; the YAML language
-/// server (VS Code, Vim, Emacs) then marks mistakes and shows what each field means:
+/// server (VS Code, Vim, Emacs) then marks errors and documents each field:
 ///
 ///   hostsplit schema > spec.schema.json
 ///
 ///   # yaml-language-server: $schema=spec.schema.json
 ///
-/// A schema knows the form of a file. What only hangs together in the whole, such as a
-/// name that stands twice, `hostsplit check` says.
+/// A schema covers the form of one file. `hostsplit check` also finds errors across
+/// fields and files, such as duplicate names.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Which file.
+    /// Kind of file
     #[arg(value_enum, default_value_t)]
     file: File,
 }

@@ -1,8 +1,5 @@
-//! Where references to secrets lead: this process' environment, the shell.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "edge: an operator's own command says where a password is"
-)]
+//! The sources of referenced secrets: this process' environment, the shell.
+#![expect(clippy::disallowed_methods, reason = "edge: an operator's own command prints a password")]
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -19,11 +16,11 @@ impl Sources for System {
 
     fn run(&self, command: &str) -> io::Result<String> {
         let mut shell = Command::new("sh");
-        // What it has to say goes to the operator; what it prints is the secret.
+        // stderr goes to the operator; stdout is the secret.
         let output = shell.args(["-c", command]).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(io::Error::other(output.status.to_string()));
         }
-        String::from_utf8(output.stdout).map_err(|_| io::Error::other("it printed no UTF-8"))
+        String::from_utf8(output.stdout).map_err(|_| io::Error::other("its output is not UTF-8"))
     }
 }

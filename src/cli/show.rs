@@ -1,4 +1,4 @@
-//! `hostsplit show`: a plan as a person reads it.
+//! `hostsplit show`: the summary of a plan.
 
 use std::path::PathBuf;
 
@@ -8,13 +8,13 @@ use crate::audit;
 use crate::plan::store;
 use crate::report::plan::Summary;
 
-/// Show a plan: services, instances, hosts, and what it survives.
+/// Show a plan: services, instances, hosts, and the failures it survives
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The plan.
+    /// Plan file
     #[arg(default_value = "plan.json")]
     plan: PathBuf,
-    /// How to show it.
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
 }
@@ -22,7 +22,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The plan is unreadable.
+/// The plan cannot be read.
 pub fn run(args: &Args) -> Outcome {
     let plan = store::read(&args.plan)?;
     let profiles = plan.profiles.resolve()?;
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Outcome {
     Ok(exit::DONE)
 }
 
-/// A summary in the form that was asked for.
+/// A summary in the requested format.
 pub(super) fn shown(summary: &Summary, format: PlanFormat) -> Result<String, CliError> {
     Ok(match format {
         PlanFormat::Text => format!("{summary}{}\n", summary.closing()),

@@ -1,4 +1,4 @@
-//! `hostsplit status`: planned against seen, instance by instance.
+//! `hostsplit status`: the planned and the observed state of each instance.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,15 @@ use crate::cli::ui::{self, Format};
 use crate::report::status::{status_json, status_text};
 use crate::secret::Make;
 
-/// Shows each instance as planned and as seen: domain, guest, engine.
+/// Show the planned and the observed state of each instance: domain, guest, engine
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The plan file
+    /// Plan file
     plan: PathBuf,
-    /// Where lock and journal are kept [default: .hostsplit/NAME beside the plan]
+    /// State directory with lock, journal and secrets [default: .hostsplit/NAME beside the plan]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// How it is shown
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -1,29 +1,29 @@
-//! The two streams: data on stdout, talk on stderr.
+//! The two streams: data on stdout, messages on stderr.
 #![expect(clippy::print_stderr, reason = "edge: the only room that prints")]
 
 use std::io::{self, IsTerminal, Write};
 
 use crate::cli::error::CliError;
 
-/// How data is shown.
+/// Output formats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// For people
     #[default]
     Text,
-    /// For programs.
+    /// For programs
     Json,
 }
 
-/// How a plan is shown.
+/// Output formats of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum PlanFormat {
-    /// For people.
+    /// For people
     #[default]
     Text,
-    /// For programs.
+    /// For programs
     Json,
-    /// For a comment on a change of the spec.
+    /// For a comment on a pull request
     Markdown,
 }
 
@@ -40,7 +40,7 @@ pub fn data(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Says something to the person at the terminal, on a line of stderr.
+/// Writes a line for people to stderr.
 pub fn say(text: &str) {
     eprintln!("{text}");
 }

@@ -1,4 +1,4 @@
-//! `hostsplit verify`: whether what runs is what was planned.
+//! `hostsplit verify`: compares what runs with the plan.
 
 use std::path::PathBuf;
 
@@ -11,24 +11,23 @@ use crate::report::status::{verification_json, verification_text};
 use crate::secret::Make;
 use crate::topology::Virtualization;
 
-/// Compares what runs with the plan, and puts a short load on every group.
+/// Compare what runs with the plan, and load-test every group
 ///
-/// Pins, memory and NUMA binding as libvirt says, CPUs and memory as the guest
-/// says, roles, slots, replicas and passwords as the cluster says. Then a value
-/// goes through every group, and a load of a few seconds, whose rate is set
-/// beside what the plan promises. Ends with 5 when something differs or falls
-/// short.
+/// Checks vCPU pinning, memory and NUMA binding as libvirt reports them, CPUs and memory
+/// as guests report them, roles, slots, replicas and passwords as clusters report them.
+/// Then writes and reads a value through every group, and compares the rate under a load
+/// of a few seconds with the plan. Exits with 5 if something differs or falls short.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The plan file
+    /// Plan file
     plan: PathBuf,
-    /// Put no load on the services
+    /// Skip the load test
     #[arg(long)]
     no_load: bool,
-    /// Where the deployment's secrets are kept [default: .hostsplit/NAME beside the plan]
+    /// State directory with lock, journal and secrets [default: .hostsplit/NAME beside the plan]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// How it is shown
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -48,9 +47,7 @@ pub fn run(args: Args) -> Outcome {
         Format::Json => ui::data(&format!("{:#}\n", verification_json(&found)))?,
     }
     if let Some(hosts) = emulated(&session.plan) {
-        ui::say(&format!(
-            "note: {hosts} emulate their guests: everything works, speeds mean nothing"
-        ));
+        ui::say(&format!("note: software emulation on {hosts}: rates are not meaningful"));
     }
     Ok(if found.is_ok() { exit::DONE } else { exit::FAILED_CHECK })
 }

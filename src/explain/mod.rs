@@ -4,19 +4,23 @@
 //! Everything is derived from the plan alone, which holds what it was made from:
 //! a move is judged by the audit, a split, a rule or a wish by solving again.
 
+mod cause;
 mod instance;
 mod load;
 mod price;
 mod service;
+mod unsplit;
 mod wish;
 
 use crate::plan::Plan;
 use crate::spec::{Service, Spec};
 
+pub use cause::Cause;
 pub use instance::{Elsewhere, InstanceWhy, Verdict, instance};
 pub use load::{MaxLoad, max_load, periods};
 pub use price::{Price, prices};
 pub use service::{RunnerUp, ServiceWhy, service};
+pub use unsplit::{Unsplit, unsplit};
 pub use wish::{Outcome, Violation, WhyNot, why_not};
 
 /// What plans are compared by, in this order.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use crate::deploy::TextChange;
+use crate::units::counted;
 
 /// Lines that are shown around a change.
 const CONTEXT: usize = 3;
@@ -27,12 +28,12 @@ pub enum Shown {
 pub fn diff(change: &TextChange) -> String {
     let TextChange { host, name, before, after, secret } = change;
     let old = before.as_deref().unwrap_or_default();
-    let from = if before.is_some() { format!("{name} on {host}") } else { "nothing".to_owned() };
+    let from = if before.is_some() { format!("{name} on {host}") } else { "/dev/null".to_owned() };
     let lines = TextDiff::from_lines(old, after);
     let mut out = lines
         .unified_diff()
         .context_radius(CONTEXT)
-        .header(&from, &format!("{name} on {host}, as planned"))
+        .header(&from, &format!("{name} on {host} (planned)"))
         .to_string();
     if *secret {
         // Writing to a string does not fail.
@@ -57,9 +58,8 @@ pub fn changes_text(changes: &[TextChange], shown: Shown) -> String {
         }
     }
     if new > 0 {
-        let noun = if new == 1 { "new text" } else { "new texts" };
         // Writing to a string does not fail.
-        let _ = writeln!(out, "{new} {noun}, shown with --diff all\n");
+        let _ = writeln!(out, "{}, shown with --diff all\n", counted(new, "new text"));
     }
     out
 }

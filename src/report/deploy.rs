@@ -51,20 +51,20 @@ pub fn event_json(event: &Event) -> Value {
     value
 }
 
-/// The end of a walk in one line: `Done: 24 changed, 0 failed, 0 skipped in 74 s.`
+/// The end of a walk in one line: `Done: 24 changed, 3 unchanged, 0 failed, 0 skipped in 74 s.`
 #[must_use]
 pub fn summary_line(outcome: &WalkOutcome, took: Duration) -> String {
     let WalkOutcome { done, not_needed, failures, skipped, took: _ } = outcome;
-    let word = if failures.is_empty() && *skipped == 0 { "Done" } else { "Partly done" };
+    let word = if failures.is_empty() && *skipped == 0 { "Done" } else { "Incomplete" };
     format!(
-        "{word}: {done} changed, {not_needed} as planned, {} failed, {skipped} skipped in {}.",
+        "{word}: {done} changed, {not_needed} unchanged, {} failed, {skipped} skipped in {}.",
         failures.len(),
         seconds(took)
     )
 }
 
-/// What a walk could not have been faster than, in one line: the chain of needs
-/// whose work took longest, with what was short in it taken together.
+/// The critical path of a walk in one line: the chain of dependencies that took
+/// longest, its short steps summed up.
 #[must_use]
 pub fn critical_line(actions: &Actions, outcome: &WalkOutcome) -> Option<String> {
     let graph = actions.graph();
@@ -74,7 +74,7 @@ pub fn critical_line(actions: &Actions, outcome: &WalkOutcome) -> Option<String>
         return None;
     }
     let (long, short): (Vec<_>, Vec<_>) =
-        path.into_iter().partition(|(_, took)| *took * TELLING >= whole);
+        path.into_iter().partition(|(_, took)| *took * NOTABLE >= whole);
     let mut parts: Vec<String> = long
         .iter()
         .map(|(vertex, took)| match (vertex, graph.host(vertex)) {
@@ -88,13 +88,13 @@ pub fn critical_line(actions: &Actions, outcome: &WalkOutcome) -> Option<String>
     if !short.is_empty() {
         parts.push(format!("{} more {}", short.len(), seconds(rest)));
     }
-    Some(format!("Longest chain: {} = {}", seconds(whole), parts.join(" + ")))
+    Some(format!("Critical path: {} = {}", seconds(whole), parts.join(" + ")))
 }
 
-/// Chains that are shorter are not worth a line.
+/// A shorter critical path is not worth a line.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Steps of at least one part in so many of a chain are named.
-const TELLING: u32 = 20;
+/// Steps that take at least one part in so many of the path are named.
+const NOTABLE: u32 = 20;
 
 fn seconds(took: Duration) -> String {
     match took.as_secs() {
@@ -137,7 +137,7 @@ fn failure_json(failure: &Failure) -> Value {
     })
 }
 
-/// The root causes, each once, with what to do.
+/// The root causes, each once, with their remedies.
 #[must_use]
 pub fn failures_text(failures: &[Failure]) -> String {
     let mut out = String::new();
@@ -152,14 +152,14 @@ pub fn failures_text(failures: &[Failure]) -> String {
     out
 }
 
-/// Obstacles, each with what to do.
+/// Problems that preflight found, each with its remedy.
 #[must_use]
 pub fn obstacles_text(obstacles: &[Obstacle]) -> String {
     let lines = obstacles.iter().map(|one| format!("  {one}\n    {}\n", one.kind.remedy()));
     lines.collect()
 }
 
-/// Obstacles as JSON.
+/// The same as JSON.
 #[must_use]
 pub fn obstacles_json(obstacles: &[Obstacle]) -> Value {
     let all = obstacles.iter().map(|one| {

@@ -11,29 +11,31 @@ use crate::explain::{
 use crate::plan::{Layout, Plan};
 use crate::profile::Profiles;
 use crate::report::plan::Summary;
-use crate::units::{Mebibytes, counted};
+use crate::units::{Mebibytes, counted, grouped};
 
 const WIDTH: usize = 100;
 
-/// Why an instance stands where it does.
+/// Why an instance is placed where it is.
 #[must_use]
 pub fn instance(plan: &Plan, profiles: &Profiles, why: &InstanceWhy) -> String {
     let summary = Summary::new(plan, profiles, Vec::new());
-    let because = summary.instances.iter().find(|one| one.name == why.name);
-    let because = because.map_or_else(String::new, |one| format!(": {}", one.because));
-    let mut text = format!("{} stands on {}{because}\n", why.name, why.host);
+    let reason = summary.instances.iter().find(|one| one.name == why.name);
+    let reason = reason.map_or_else(String::new, |one| format!(": {}", one.reason));
+    let mut text = format!("{} is placed on {}{reason}\n", why.name, why.host);
     if why.elsewhere.is_empty() {
         text.push_str("There is no other host.\n");
         return text;
     }
-    text.push_str("If it alone stood elsewhere:\n");
+    text.push_str("Moved alone to another host:\n");
     let (now, busiest) = (Totals::of(plan), busiest(&summary));
     for other in &why.elsewhere {
         let sentence = match &other.verdict {
             Verdict::NoRoom { resource, needs, free, unit } => format!(
-                "no: {resource}, needs {needs} {unit} on one NUMA node, at most {free} are free"
+                "not enough {resource}: needs {} {unit} on one NUMA node, at most {} free",
+                grouped(*needs),
+                grouped(*free)
             ),
-            Verdict::Breaks(rules) => format!("no: {}", rules.join("; ")),
+            Verdict::Breaks(rules) => format!("violates: {}", rules.join("; ")),
             Verdict::Possible { totals, busiest: then } => {
                 format!("possible: {}", difference(now, *totals, (busiest, *then)))
             }
@@ -54,9 +56,11 @@ fn busiest(summary: &Summary) -> u64 {
 fn difference(now: Totals, then: Totals, (busiest, after): (u64, u64)) -> String {
     let mut words = Vec::new();
     match then.cost.checked_sub(now.cost) {
-        Some(0) => words.push(format!("the cost stays {}", now.cost)),
-        Some(more) => words.push(format!("the cost is {}, {more} more", then.cost)),
-        None => words.push(format!("the cost is {}, {} less", then.cost, now.cost - then.cost)),
+        Some(0) => words.push(format!("same cost ({})", grouped(now.cost))),
+        Some(more) => words.push(format!("cost {} (+{})", grouped(then.cost), grouped(more))),
+        None => {
+            words.push(format!("cost {} (-{})", grouped(then.cost), grouped(now.cost - then.cost)))
+        }
     }
     if then.cores != now.cores {
         words.push(format!("{} instead of {}", counted(then.cores, "core"), now.cores));
@@ -65,16 +69,16 @@ fn difference(now: Totals, then: Totals, (busiest, after): (u64, u64)) -> String
         words.push(format!("{after} cores on the busiest host instead of {busiest}"));
     }
     if words.len() == 1 && then.cost == now.cost {
-        words.push("as good; the plan takes hosts in one fixed order".to_owned());
+        words.push("equally good; ties are broken by the order of hosts".to_owned());
     }
     words.join(", ")
 }
 
-/// Why a service is split as it is.
+/// Why a service has its layout.
 #[must_use]
 pub fn service(why: &ServiceWhy) -> String {
     let mut rows = vec![
-        ["split", "usable each", "cost", "hosts", "cores", "memory", ""]
+        ["layout", "usable/instance", "cost", "hosts", "cores", "memory", ""]
             .map(str::to_owned)
             .to_vec(),
     ];
@@ -87,15 +91,15 @@ pub fn service(why: &ServiceWhy) -> String {
     rows.extend(why.others.iter().map(|other| {
         let note = match other.totals {
             None => "does not fit",
-            Some(totals) if totals == why.totals => "as good in these",
+            Some(totals) if totals == why.totals => "same totals",
             Some(_) => "",
         };
         row(other, note)
     }));
-    let weighed = counted(why.candidates as u64, "split");
+    let evaluated = counted(why.candidates as u64, "layout");
     format!(
-        "{}: {weighed} weighed together with all other services; the totals are those of the best \
-         plan with it\n{}",
+        "{}: {evaluated} evaluated jointly with all other services; totals are those of the best \
+         plan with that layout\n{}",
         why.name,
         columns(2, &rows)
     )
@@ -103,7 +107,7 @@ pub fn service(why: &ServiceWhy) -> String {
 
 fn row(one: &RunnerUp, note: &str) -> Vec<String> {
     let usable = rate(one.capacity.usable_per_s);
-    let mut row = vec![split(&one.layout), usable];
+    let mut row = vec![layout(&one.layout), usable];
     match one.totals {
         Some(totals) => row.extend(figures(totals)),
         None => row.extend(["-"; 4].map(str::to_owned)),
@@ -112,12 +116,12 @@ fn row(one: &RunnerUp, note: &str) -> Vec<String> {
     row
 }
 
-fn split(layout: &Layout) -> String {
+fn layout(layout: &Layout) -> String {
     let copies = match (layout.groups, layout.copies) {
         (1, 1) => String::new(),
-        (groups, copies) => format!(" ({groups} x {copies})"),
+        (groups, copies) => format!(" ({groups} × {copies})"),
     };
-    let witness = if layout.witness.is_some() { " and a witness" } else { "" };
+    let witness = if layout.witness.is_some() { " plus a witness" } else { "" };
     format!(
         "{}{copies} of {} vCPU, {}{witness}",
         layout.instances,
@@ -128,14 +132,14 @@ fn split(layout: &Layout) -> String {
 
 fn figures(totals: Totals) -> [String; 4] {
     [
-        totals.cost.to_string(),
-        totals.hosts.to_string(),
-        totals.cores.to_string(),
+        grouped(totals.cost),
+        grouped(totals.hosts),
+        grouped(totals.cores),
         size(Mebibytes::new(totals.memory_mib)),
     ]
 }
 
-/// What comes of a wish.
+/// What one more instance on a host would change.
 #[must_use]
 pub fn why_not(why: &WhyNot) -> String {
     let WhyNot { service, host, now, with, outcome } = why;
@@ -144,18 +148,18 @@ pub fn why_not(why: &WhyNot) -> String {
         now => format!("{service} has {} on {host}", counted(*now, "instance")),
     };
     let sentence = match outcome {
-        Outcome::Unknown => "One more there: no answer in time.".to_owned(),
+        Outcome::Unknown => "One more: undecided, time limit reached.".to_owned(),
         Outcome::Infeasible(violations) => {
             let all: Vec<String> = violations.iter().map(|one| violation(why, one)).collect();
-            format!("One more there is not possible. {}", all.join(" "))
+            format!("One more is infeasible. {}", all.join(" "))
         }
         Outcome::Possible(totals) if totals == with => {
-            "One more there is as good in cost, cores and memory; of equal plans the one with the \
-             hosts more evenly used, then in a fixed order, is taken."
+            "One more is possible at the same cost, cores and memory; ties are broken by the \
+             balance of the hosts, then by the order of hosts."
                 .to_owned()
         }
         Outcome::Possible(totals) => {
-            format!("One more there is possible: {}.", costs(*with, *totals))
+            format!("One more is possible: {}.", costs(*with, *totals))
         }
     };
     format!("{there}.\n{}", wrapped(2, WIDTH, &sentence))
@@ -202,17 +206,18 @@ fn violation(why: &WhyNot, violation: &Violation) -> String {
     }
 }
 
-/// What other totals differ in.
+/// The totals that differ.
 fn costs(now: Totals, then: Totals) -> String {
     let pairs = [
         ("cost", now.cost, then.cost),
         ("hosts", now.hosts, then.hosts),
         ("cores", now.cores, then.cores),
-        ("MiB of memory", now.memory_mib, then.memory_mib),
+        ("memory in MiB", now.memory_mib, then.memory_mib),
     ];
     let differing = pairs.into_iter().filter(|(_, now, then)| now != then);
-    let words: Vec<String> =
-        differing.map(|(what, now, then)| format!("{what} {then} instead of {now}")).collect();
+    let words: Vec<String> = differing
+        .map(|(what, now, then)| format!("{what} {} instead of {}", grouped(then), grouped(now)))
+        .collect();
     words.join(", ")
 }
 
@@ -220,7 +225,7 @@ fn costs(now: Totals, then: Totals) -> String {
 #[must_use]
 pub fn prices(prices: &[Price]) -> String {
     let Some(first) = prices.first() else {
-        return "The spec has no rule that could be left out.\n".to_owned();
+        return "The spec has no rule that could be dropped.\n".to_owned();
     };
     let mut rows = vec![["", "cost", "hosts", "cores", "memory", ""].map(str::to_owned).to_vec()];
     let line = |name: &str, totals: Option<Totals>, note: String| {
@@ -232,10 +237,10 @@ pub fn prices(prices: &[Price]) -> String {
         row.push(note);
         row
     };
-    rows.push(line("the plan", Some(first.with), String::new()));
+    rows.push(line("plan", Some(first.with), String::new()));
     rows.extend(prices.iter().map(|price| {
         let note = match price.without {
-            None => "no answer in time".to_owned(),
+            None => "undecided: time limit reached".to_owned(),
             Some(without) => saved(price.with, without),
         };
         line(&format!("without {}", price.rule), price.without, note)
@@ -252,14 +257,14 @@ fn saved(with: Totals, without: Totals) -> String {
     ] {
         if more > 0 {
             words.push(match noun {
-                "cost" => format!("{more} of cost"),
+                "cost" => format!("{} of cost", grouped(more)),
                 noun => counted(more, noun),
             });
         }
     }
     if words.is_empty() {
-        "it costs nothing".to_owned()
+        "saves nothing".to_owned()
     } else {
-        format!("it costs {}", words.join(", "))
+        format!("saves {}", words.join(", "))
     }
 }

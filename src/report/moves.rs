@@ -1,4 +1,4 @@
-//! A plan against a prior one: what stays, moves, is new and goes.
+//! A plan against a prior one: what is unchanged, moved, resized, added, removed.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::columns::columns;
 use super::plan_text::size;
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Volume};
-use crate::units::{Mebibytes, counted};
+use crate::units::{Mebibytes, grouped};
 
 /// What a plan changes of a prior one, instance by instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -116,28 +116,24 @@ impl Moves {
         columns(2, &rows)
     }
 
-    /// What changes, in numbers: `5 instances stay, 1 moves, 1 is new`.
+    /// What changes, in numbers: `5 unchanged, 1 moved, 1 added`.
     #[must_use]
     pub fn counts(&self) -> String {
-        let verb = |count: u64, one: &str, many: &str| {
-            let verb = if count == 1 { one } else { many };
-            (count > 0).then(|| format!(", {count} {verb}"))
-        };
-        let stay = if self.stay == 1 { "stays" } else { "stay" };
-        let more = [
-            verb(self.moved.len() as u64, "moves", "move"),
-            verb(self.resized.len() as u64, "changes its size", "change their size"),
-            verb(self.new.len() as u64, "is new", "are new"),
-            verb(self.gone.len() as u64, "goes", "go"),
+        let counts = [
+            (self.moved.len(), "moved"),
+            (self.resized.len(), "resized"),
+            (self.new.len(), "added"),
+            (self.gone.len(), "removed"),
         ];
-        let more: String = more.into_iter().flatten().collect();
-        format!("{} {stay}{more}", counted(self.stay, "instance"))
+        let changes = counts.into_iter().filter(|(count, _)| *count > 0);
+        let changes: String = changes.map(|(count, word)| format!(", {count} {word}")).collect();
+        format!("{} unchanged{changes}", grouped(self.stay))
     }
 }
 
 impl fmt::Display for Moves {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "against the prior plan: {}\n{}", self.counts(), self.lines())
+        write!(f, "changes from the prior plan: {}\n{}", self.counts(), self.lines())
     }
 }
 

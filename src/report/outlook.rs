@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::explain::MaxLoad;
+use crate::units::grouped;
 
 /// How long the hosts last.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,24 +54,24 @@ impl Outlook {
     pub fn text(&self) -> String {
         let Self { max_load, growth, full_on } = self;
         let above = match max_load.above {
-            Some(above) => format!("{} times does not", multiple(above)),
-            None => "whether more does was not shown".to_owned(),
+            Some(above) => format!("{}× does not", multiple(above)),
+            None => "not proven whether more fits".to_owned(),
         };
         let mut text = format!(
-            "max load  {} times the demand of all services fits these hosts; {above}\n",
+            "max load  {}× the demand of all services fits these hosts; {above}\n",
             multiple(max_load.hundredths)
         );
         if let Some(Growth { percent, period }) = growth {
             let when = match full_on {
                 Some(day) => format!("the hosts are full on {day}"),
-                None => "the hosts are full already".to_owned(),
+                None => "the hosts are already full".to_owned(),
             };
-            text.push_str(&format!("growth    at {percent} % a {} {when}\n", period.as_str()));
+            text.push_str(&format!("growth    at {percent} % per {} {when}\n", period.as_str()));
         }
         text
     }
 }
 
 fn multiple(hundredths: u64) -> String {
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    format!("{}.{:02}", grouped(hundredths / 100), hundredths % 100)
 }

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::layout::reason;
 use super::moves::Moves;
 use super::outlook::Outlook;
-pub use super::unsplit::Unsplit;
-use super::unsplit::unsplit;
 use crate::audit::{Finding, Loss, losses};
+use crate::explain::{Cause, Unsplit, unsplit};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use crate::plan::{
-    Binding, Capacity, Group, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier,
-};
+use crate::plan::{Capacity, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier};
 use crate::profile::Profiles;
 use crate::report::profile::{self, OwnSummary};
 use crate::spec::{Engine, FixedVm, Survive};
@@ -26,7 +24,7 @@ pub struct Summary {
     pub name: DeploymentName,
     /// Services, in the order of the spec.
     pub services: Vec<ServiceSummary>,
-    /// Fixed machines as asked for.
+    /// Fixed machines as requested.
     pub vms: Vec<FixedVm>,
     /// Every VM, in the order of the plan.
     pub instances: Vec<InstanceSummary>,
@@ -40,15 +38,15 @@ pub struct Summary {
     pub losses: Vec<Loss>,
     /// What the solver reached and proved.
     pub tiers: Vec<Tier>,
-    /// What the audit says.
+    /// What the audit found.
     pub findings: Vec<Finding>,
-    /// What stands in place of the engines' own profiles.
+    /// Overrides of the engines' built-in profiles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<OwnSummary>,
     /// What changes against a prior plan, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moves: Option<Moves>,
-    /// How long the hosts last, if that was asked.
+    /// How long the hosts last, on request.
     pub outlook: Option<Outlook>,
 }
 
@@ -88,8 +86,8 @@ pub struct InstanceSummary {
     pub lead: Option<InstanceName>,
     /// Hash slots of its group.
     pub slots: Option<SlotRange>,
-    /// The rule that asks for it.
-    pub because: String,
+    /// Why the plan has it.
+    pub reason: String,
 }
 
 /// What is used of a NUMA node, and what VMs may have.
@@ -123,7 +121,7 @@ pub struct PoolSummary {
 }
 
 impl Summary {
-    /// Sums a plan up, with what the audit says of it.
+    /// Sums a plan up, with what the audit found.
     #[must_use]
     pub fn new(plan: &Plan, profiles: &Profiles, findings: Vec<Finding>) -> Self {
         Self {
@@ -183,45 +181,7 @@ fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
         group: instance.group,
         lead: group.map(|group| group.lead.clone()),
         slots: group.and_then(|group| group.slots),
-        because: because(plan, instance, service, group),
-    }
-}
-
-/// The rule that asks for an instance: for one that leads what sets the number of
-/// instances, for one that follows what it stands in for.
-fn because(
-    plan: &Plan,
-    instance: &Instance,
-    service: Option<&ServicePlan>,
-    group: Option<&Group>,
-) -> String {
-    let Some(service) = service else { return "the spec asks for it".to_owned() };
-    let lead = group.and_then(|group| Some((&group.lead, plan.instance(&group.lead)?)));
-    match (instance.role, lead) {
-        (Role::Replica | Role::Standby, Some((name, lead))) if plan.policy.survives() => {
-            format!("{name} is lost with {}", lead.host)
-        }
-        (Role::Replica, _) => "reads exceed one instance".to_owned(),
-        (Role::Witness, _) => "a majority needs an odd number of voters".to_owned(),
-        _ => binding(service),
-    }
-}
-
-/// What sets the number of a service's instances.
-fn binding(service: &ServicePlan) -> String {
-    let groups = service.layout.groups;
-    match service.capacity.binding {
-        Binding::Throughput if service.layout.instances == 1 => "one is enough".to_owned(),
-        Binding::Throughput => "demand exceeds one instance".to_owned(),
-        Binding::DataPerProcess => "data exceeds one process".to_owned(),
-        Binding::Quorum if groups > 1 => format!("a quorum needs {groups} masters"),
-        Binding::Quorum => "a quorum needs 3 voters".to_owned(),
-        Binding::Writes => "writes exceed one primary".to_owned(),
-        Binding::Iops => "the disk's operations exceed one instance".to_owned(),
-        Binding::DataPerMemory => "data exceeds what one instance's memory serves".to_owned(),
-        Binding::Copies if service.layout.instances == 1 => "one is enough".to_owned(),
-        Binding::Copies => "one is enough, the others stand in".to_owned(),
-        Binding::Fixed => "the spec asks for it".to_owned(),
+        reason: reason(&Cause::of(plan, instance)),
     }
 }
 

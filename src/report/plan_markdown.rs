@@ -1,8 +1,9 @@
 //! The summary of a plan as Markdown, for a comment on a change of the spec.
 
 use super::intervention::intervention;
+use super::layout::{limit, shape};
 use super::plan::{InstanceSummary, NumaSummary, ServiceSummary, Summary};
-use super::plan_text::{binds, part, proof, rate, size};
+use super::plan_text::{gain, part, proof, rate, size};
 use crate::units::{counted, percent};
 
 impl Summary {
@@ -26,7 +27,7 @@ impl Summary {
         if let Some(moves) = &self.moves {
             let lines = moves.lines();
             let body = if lines.is_empty() { lines } else { format!("```text\n{lines}```\n\n") };
-            text.push_str(&format!("Against the prior plan: {}.\n\n{body}", moves.counts()));
+            text.push_str(&format!("Changes from the prior plan: {}.\n\n{body}", moves.counts()));
         }
         text.push_str(&folded("Hosts", &self.host_table()));
         text.push_str(&folded("Instances", &self.instance_table()));
@@ -56,21 +57,28 @@ impl Summary {
                 ),
                 format!("{} of {}", rate(capacity.demand_per_s), rate(capacity.total_per_s)),
                 format!("{used:.0} %"),
-                binds(capacity.binding).to_owned(),
-                one.unsplit.as_ref().map_or_else(String::new, |one| {
-                    format!("{}.{} times", one.gain_tenths / 10, one.gain_tenths % 10)
-                }),
+                shape(one.engine.cluster(), layout),
+                limit(capacity.binding).to_owned(),
+                one.unsplit.as_ref().map_or_else(String::new, gain),
             ]
         };
         table(
-            &["service", "split", "demand of capacity", "used", "what binds", "against unsplit"],
+            &[
+                "service",
+                "instances",
+                "demand of capacity",
+                "used",
+                "layout",
+                "limited by",
+                "vs. unsplit",
+            ],
             self.services.iter().map(row),
         )
     }
 
     fn survival_table(&self) -> String {
         if self.survive.is_empty() {
-            return "Nothing is promised for the loss of a host.\n\n".to_owned();
+            return "Survives: no guarantee (`policy.survive: none`).\n\n".to_owned();
         }
         let rows = self.losses.iter().map(|loss| {
             let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
@@ -82,14 +90,15 @@ impl Summary {
                 intervention(loss).unwrap_or_default(),
             ]
         });
-        let header = ["lost", "service", "instances lost", "the rest is used", "an operator must"];
+        let header =
+            ["failure", "service", "instances lost", "remaining used", "manual intervention"];
         format!("{}\n", table(&header, rows))
     }
 
     fn host_table(&self) -> String {
         let row = |node: &NumaSummary| {
             vec![
-                format!("{} numa {}", node.host, node.numa),
+                format!("{} NUMA {}", node.host, node.numa),
                 format!("{} of {}", node.cores_used, node.cores_allocatable),
                 format!("{} of {}", size(node.memory_used_mib), size(node.memory_allocatable_mib)),
             ]
@@ -101,12 +110,12 @@ impl Summary {
         let row = |one: &InstanceSummary| {
             vec![
                 format!("`{}`", one.name),
-                format!("{} numa {}", one.host, one.numa),
+                format!("{} NUMA {}", one.host, one.numa),
                 part(one),
-                one.because.clone(),
+                one.reason.clone(),
             ]
         };
-        table(&["instance", "place", "role", "because"], self.instances.iter().map(row))
+        table(&["instance", "placement", "role", "reason"], self.instances.iter().map(row))
     }
 
     fn tier_table(&self) -> String {
@@ -127,7 +136,7 @@ fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     format!("{}{}{body}\n", line(&head), line(&rule))
 }
 
-/// A text that stands in a cell as it is.
+/// Escapes a text for a cell of a table.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;")
 }

@@ -5,16 +5,18 @@ use std::fmt;
 
 use super::columns::{bar, columns};
 use super::intervention::intervention;
-use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary, Unsplit};
+use super::layout::{limited, shape};
+use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
 use crate::audit::Loss;
-use crate::plan::{Binding, Role, Tier};
+use crate::explain::Unsplit;
+use crate::plan::{Role, Tier};
 use crate::spec::{Cluster, FixedVm};
-use crate::units::{Mebibytes, PerSecond, counted, percent};
+use crate::units::{Mebibytes, PerSecond, counted, grouped, percent};
 
 const BAR: u64 = 10;
 
 impl fmt::Display for Summary {
-    /// The screen up to the audit, which [`Summary::closing`] tells.
+    /// The screen up to the audit, which [`Summary::closing`] adds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             name: _,
@@ -23,7 +25,7 @@ impl fmt::Display for Summary {
             instances,
             numa,
             pools,
-            survive: _,
+            survive,
             losses: _,
             tiers,
             findings: _,
@@ -32,7 +34,7 @@ impl fmt::Display for Summary {
             moves,
         } = self;
         for service in services {
-            f.write_str(&self::service(service))?;
+            f.write_str(&self::service(service, !survive.is_empty()))?;
         }
         for vm in vms {
             f.write_str(&fixed(vm))?;
@@ -40,16 +42,18 @@ impl fmt::Display for Summary {
         for own in profiles {
             writeln!(f, "{own}")?;
         }
-        let rows: Vec<_> = instances.iter().map(instance).collect();
+        let header = ["instance", "host", "NUMA", "CPUs", "memory", "role", "reason"];
+        let mut rows = vec![header.map(str::to_owned).to_vec()];
+        rows.extend(instances.iter().map(instance));
         write!(f, "\n{}", columns(2, &rows))?;
         let mut header = vec![
-            ["host", "", "cores used", "memory used", "disk used"].map(str::to_owned).to_vec(),
+            ["host", "NUMA", "cores used", "memory used", "disk used"].map(str::to_owned).to_vec(),
         ];
         header.extend(hosts(numa, pools));
         write!(f, "\n{}\n", columns(0, &header))?;
         f.write_str(&self.survival())?;
         let rows: Vec<_> = tiers.iter().map(tier).collect();
-        write!(f, "objectives, in this order:\n{}", columns(2, &rows))?;
+        write!(f, "objectives, lexicographic:\n{}", columns(2, &rows))?;
         if let Some(outlook) = outlook {
             f.write_str(&outlook.text())?;
         }
@@ -79,7 +83,7 @@ impl Summary {
     fn survival(&self) -> String {
         let levels: Vec<&str> = self.survive.iter().map(|one| one.level.as_str()).collect();
         if levels.is_empty() {
-            return "survives: nothing is promised (policy.survive: none)\n".to_owned();
+            return "survives: no guarantee (policy.survive: none)\n".to_owned();
         }
         let rows: Vec<_> = self.losses.iter().map(loss).collect();
         let levels = levels.join(", any one ");
@@ -89,7 +93,9 @@ impl Summary {
             .collect();
         let orders = match orders.as_str() {
             "" => orders,
-            _ => format!("an operator must help (policy.survive, quorum: manual):\n{orders}"),
+            _ => {
+                format!("manual intervention required (policy.survive, quorum: manual):\n{orders}")
+            }
         };
         format!("survives the loss of any one {levels}:\n{}{orders}", columns(2, &rows))
     }
@@ -99,90 +105,85 @@ impl Summary {
 pub(super) fn size(size: Mebibytes) -> String {
     let mib = size.get();
     let (unit, name) = match mib {
-        0..1_024 => return format!("{mib} MiB"),
+        0..1_024 => return format!("{} MiB", grouped(mib)),
         1_024..1_048_576 => (1_024, "GiB"),
         _ => (1_048_576, "TiB"),
     };
     match (mib / unit, mib % unit * 10 / unit) {
-        (whole, 0) => format!("{whole} {name}"),
-        (whole, tenths) => format!("{whole}.{tenths} {name}"),
+        (whole, 0) => format!("{} {name}", grouped(whole)),
+        (whole, tenths) => format!("{}.{tenths} {name}", grouped(whole)),
     }
 }
 
 /// A rate to three digits or more, rounded down.
 pub(super) fn rate(rate: PerSecond) -> String {
     match rate.get() {
-        few @ 0..10_000 => format!("{few}/s"),
-        some @ 10_000..10_000_000 => format!("{}k/s", some / 1_000),
-        many => format!("{}M/s", many / 1_000_000),
+        few @ 0..10_000 => format!("{}/s", grouped(few)),
+        some @ 10_000..10_000_000 => format!("{}k/s", grouped(some / 1_000)),
+        many => format!("{}M/s", grouped(many / 1_000_000)),
     }
 }
 
-fn service(service: &ServiceSummary) -> String {
+fn service(service: &ServiceSummary, survives: bool) -> String {
     let ServiceSummary { name, engine, layout, capacity, unsplit } = service;
-    let copies = match layout.copies {
-        1 => "one copy each".to_owned(),
-        copies => format!("{copies} copies each"),
-    };
     let data = match layout.data_mib {
         Mebibytes::ZERO => String::new(),
         data => format!(", {} data", size(data)),
     };
-    let binds = binds(capacity.binding);
     let extrapolated =
-        if capacity.extrapolated { "  (extrapolated beyond what was measured)" } else { "" };
+        if capacity.extrapolated { " (extrapolated beyond the measured range)" } else { "" };
     let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
-    let groups = counted(layout.groups.into(), "group");
     format!(
-        "{name}  {engine}: {instances} of {vcpus} vCPU, {memory}{data}\n  \
-         split     {groups}, {copies}: {binds}\n  \
-         capacity  {total} for {demand} asked, {used:.0} % used{extrapolated}\n  \
-         instance  {usable} usable of a ceiling of {ceiling}\n{unsplit}",
+        "{name}  {engine}: {instances} of {vcpus} vCPU, {memory} memory{data}\n  \
+         layout    {shape}; {limited}\n  \
+         capacity  {total} for a demand of {demand}, {used:.0} % used{extrapolated}\n  \
+         instance  {usable} usable, {ceiling} ceiling; unit: {unit}\n{unsplit}",
         instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
+        shape = shape(engine.cluster(), layout),
+        limited = limited(capacity.binding, layout, survives),
         total = rate(capacity.total_per_s),
         demand = rate(capacity.demand_per_s),
         usable = rate(capacity.usable_per_s),
         ceiling = rate(capacity.ceiling_per_s),
+        unit = unit(&capacity.unit),
         unsplit = unsplit.as_ref().map(alone).unwrap_or_default(),
     )
 }
 
 fn alone(unsplit: &Unsplit) -> String {
-    let Unsplit { host, usable_per_s, split_per_s, gain_tenths, extrapolated } = unsplit;
-    let (times, tenths) = (gain_tenths / 10, gain_tenths % 10);
-    let (whole, cut) = (rate(*usable_per_s), rate(*split_per_s));
+    let Unsplit { host, usable_per_s, split_per_s, gain_tenths: _, extrapolated } = unsplit;
+    let (whole, split, gain) = (rate(*usable_per_s), rate(*split_per_s), gain(unsplit));
     let far = if *extrapolated { " (extrapolated)" } else { "" };
     format!(
-        "  unsplit   {whole}{far} from one instance on all of {host}; {cut} from it in such \
-         instances, {times}.{tenths} times\n"
+        "  unsplit   a single instance on the whole of {host} serves {whole}{far};\n            \
+         {host} filled with instances of this size serves {split} ({gain})\n"
     )
 }
 
-/// What sets the number of instances.
-pub(super) const fn binds(binding: Binding) -> &'static str {
-    match binding {
-        Binding::Throughput => "throughput of one instance binds",
-        Binding::DataPerProcess => "data per process binds",
-        Binding::Quorum => "the quorum binds",
-        Binding::Writes => "writes to one primary bind",
-        Binding::Iops => "the disk's operations bind",
-        Binding::DataPerMemory => "data per memory binds",
-        Binding::Copies => "what must survive binds",
-        Binding::Fixed => "the spec fixes it",
-    }
+/// What is counted, without the details of how it was measured.
+fn unit(unit: &str) -> &str {
+    unit.split_once(',').map_or(unit, |(unit, _)| unit)
+}
+
+/// What a host filled with instances serves, as a multiple of a single one.
+pub(super) fn gain(unsplit: &Unsplit) -> String {
+    format!("{}.{}×", grouped(unsplit.gain_tenths / 10), unsplit.gain_tenths % 10)
 }
 
 fn fixed(vm: &FixedVm) -> String {
     let spread = vm.spread.map(|level| format!(", at most one per {level}")).unwrap_or_default();
+    let disk = match vm.disk_mib {
+        Mebibytes::ZERO => String::new(),
+        disk => format!(", {} disk", size(disk)),
+    };
     format!(
-        "{}  fixed: {} of {} vCPU, {}, {} disk{spread}\n",
+        "{}  fixed: {} of {} vCPU, {} memory{disk}{spread}\n",
         vm.name,
-        counted(vm.count.into(), "machine"),
+        counted(vm.count.into(), "VM"),
         vm.vcpus,
         size(vm.memory_mib),
-        size(vm.disk_mib)
     )
 }
 
@@ -197,16 +198,16 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
         group: _,
         lead: _,
         slots: _,
-        because,
+        reason,
     } = instance;
-    let part = part(instance);
     vec![
-        format!("+ {name}"),
-        format!("{host} numa {numa}"),
-        format!("cpus {}", ranges(cpus)),
+        name.to_string(),
+        host.to_string(),
+        numa.to_string(),
+        ranges(cpus),
         size(*memory_mib),
-        part,
-        format!("because {because}"),
+        part(instance),
+        reason.clone(),
     ]
 }
 
@@ -262,7 +263,7 @@ fn numa_row(node: &NumaSummary, pool: Option<&PoolSummary>) -> Vec<String> {
     let (used, of) = (node.memory_used_mib, node.memory_allocatable_mib);
     vec![
         node.host.to_string(),
-        format!("numa {}", node.numa),
+        node.numa.to_string(),
         format!(
             "{} {} of {}",
             bar(node.cores_used, node.cores_allocatable, BAR),
@@ -284,24 +285,24 @@ fn loss(loss: &Loss) -> Vec<String> {
     let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
     let lost = match loss.cluster {
         Cluster::Sharded => format!("{} of {} masters lost", loss.leads_lost, loss.leads),
-        Cluster::PrimaryReplica if loss.leads_lost > 0 => "the primary is lost".to_owned(),
-        Cluster::GatewayPair if loss.leads_lost > 0 => "the active one is lost".to_owned(),
+        Cluster::PrimaryReplica if loss.leads_lost > 0 => "primary lost".to_owned(),
+        Cluster::GatewayPair if loss.leads_lost > 0 => "active instance lost".to_owned(),
         _ => format!("{} of {} instances lost", loss.instances_lost, loss.instances),
     };
-    let left = format!("{} left, {used:.0} % used", rate(loss.remaining_per_s));
+    let left = format!("{} remaining, {used:.0} % used", rate(loss.remaining_per_s));
     vec![loss.domain.clone(), loss.service.to_string(), lost, aftermath(loss), left]
 }
 
-/// Who takes over, and what does not go on by itself.
+/// Which instances take over, and whether they do so without help.
 fn aftermath(loss: &Loss) -> String {
     let names: Vec<&str> = loss.promoted.iter().map(|name| name.as_str()).collect();
     let mut after = match (names.len(), loss.cluster) {
-        (0, Cluster::Sharded) => "no master is lost".to_owned(),
+        (0, Cluster::Sharded) => "no master lost".to_owned(),
         (0, Cluster::Quorum) => {
             let left = loss.leads.saturating_sub(loss.leads_lost);
-            format!("{left} of {} voters left", loss.leads)
+            format!("{left} of {} voters remain", loss.leads)
         }
-        (0, _) => "the others go on".to_owned(),
+        (0, _) => "remaining instances take over the load".to_owned(),
         (1, _) => format!("{} takes over", names.join("")),
         _ => format!("{} take over", names.join(", ")),
     };
@@ -309,7 +310,7 @@ fn aftermath(loss: &Loss) -> String {
         after.push_str(&format!(", {} lost", counted(loss.lost_groups.len() as u64, "group")));
     }
     if loss.intervention.is_some() {
-        after.push_str(", but not by themselves");
+        after.push_str("; manual failover required");
     }
     after
 }
@@ -326,14 +327,14 @@ pub(super) fn proof(tier: &Tier) -> (String, String) {
         "MiB" => size(Mebibytes::new(value)),
         "/s" => rate(PerSecond::new(value)),
         // The name of the objective says what is counted.
-        unit if name.contains(unit) => value.to_string(),
-        unit => format!("{value} {unit}"),
+        unit if name.contains(unit) => grouped(value),
+        unit => format!("{} {unit}", grouped(value)),
     };
     let proof = if tier.is_optimal() {
-        "the best there is, proved".to_owned()
+        "optimal".to_owned()
     } else {
         let gap = percent(value.saturating_sub(*bound), *value);
-        format!("not proved: none is below {}, gap {gap:.1} %", amount(*bound))
+        format!("best bound {}, gap {gap:.1} %", amount(*bound))
     };
     (amount(*value), proof)
 }
@@ -351,11 +352,11 @@ mod tests {
     }
 
     #[test]
-    fn objectives_read_well_and_tell_the_gap() {
+    fn objectives_show_value_proof_and_gap() {
         let row = |name: &str, unit: &str, value, bound| {
             tier(&Tier { name: name.into(), unit: unit.into(), value, bound }).join(" | ")
         };
-        let best = "the best there is, proved";
+        let best = "optimal";
         assert_eq!(
             row("masters in one failure domain", "masters", 1, 1),
             format!("masters in one failure domain | 1 | {best}")
@@ -364,7 +365,7 @@ mod tests {
         assert_eq!(row("unmet demand", "/s", 0, 0), format!("unmet demand | 0/s | {best}"));
         assert_eq!(
             row("cost of used hosts", "cost", 3, 2),
-            "cost of used hosts | 3 | not proved: none is below 2, gap 33.3 %"
+            "cost of used hosts | 3 | best bound 2, gap 33.3 %"
         );
     }
 
@@ -373,9 +374,9 @@ mod tests {
         assert_eq!(size(Mebibytes::new(512)), "512 MiB");
         assert_eq!(size(Mebibytes::new(2_048)), "2 GiB");
         assert_eq!(size(Mebibytes::new(21_952)), "21.4 GiB");
-        assert_eq!(size(Mebibytes::new(1_023)), "1023 MiB");
+        assert_eq!(size(Mebibytes::new(1_023)), "1,023 MiB");
         assert_eq!(size(Mebibytes::from_gib(3_584)), "3.5 TiB");
-        assert_eq!(rate(PerSecond::new(9_999)), "9999/s");
+        assert_eq!(rate(PerSecond::new(9_999)), "9,999/s");
         assert_eq!(rate(PerSecond::new(679_432)), "679k/s");
     }
 }

@@ -1,5 +1,5 @@
-//! What became of secrets that are not on this machine, in words. None of them
-//! carries a secret.
+//! What became of secrets that are not on this machine, in words; none contains a
+//! secret.
 
 use std::path::Path;
 
@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use crate::deploy::{Recovery, RecoveryOutcome};
 use crate::ids::InstanceName;
 use crate::secret::{Forgotten, Make};
+use crate::units::counted;
 
 /// What a recovery found, a line for each service and for the authority;
 /// `directory` is where the secrets were expected.
 #[must_use]
 pub fn recovery_lines(recovery: &Recovery, directory: &Path, make: Make) -> Vec<String> {
     let place = directory.display();
-    let told = recovery.services.iter().filter_map(|(service, outcome)| {
+    let services = recovery.services.iter().filter_map(|(service, outcome)| {
         let absent = format!("the passwords of {service} are not in {place}");
         match (outcome, make) {
             (RecoveryOutcome::New, _) => None,
@@ -28,43 +29,44 @@ pub fn recovery_lines(recovery: &Recovery, directory: &Path, make: Make) -> Vec<
             }
             (RecoveryOutcome::Found { from, others }, Make::Nothing) => {
                 let others = having_others(others, false);
-                Some(format!("{absent}; those of {from} are used{others}"))
+                Some(format!("{absent}; using those of {from}{others}"))
             }
             (RecoveryOutcome::PoweredOff { instances }, _) => {
                 let off = instances.first()?.instance.as_str();
                 Some(match make {
-                    Make::Stored => format!("{absent}; {off}, which is off, is to tell them"),
+                    Make::Stored => format!("{absent}; starting {off} (powered off) to read them"),
                     Make::Ephemeral => {
-                        format!("{absent}; a deploy starts {off}, which is off, to ask for them")
+                        format!("{absent}; a deploy starts {off} (powered off) to read them")
                     }
-                    Make::Nothing => format!("{absent}; {off} may know them, but is off"),
+                    Make::Nothing => {
+                        format!("{absent}; {off}, which may have them, is powered off")
+                    }
                 })
             }
             (RecoveryOutcome::Denied, _) => Some(format!(
-                "{absent}, and this connection may not ask the guests for them; a deploy does"
+                "{absent}, and a read-only connection cannot query guests for them; a deploy does"
             )),
             (RecoveryOutcome::Lost, Make::Stored) => Some(format!(
-                "{absent} and no guest tells them: new ones are made, and clients will need \
-                 the one in {}",
+                "{absent} and no guest has them: new ones are generated, and clients need the \
+                 one in {}",
                 directory.join(service.as_str()).display()
             )),
             (RecoveryOutcome::Lost, _) => Some(format!(
-                "{absent} and no guest tells them: a deploy makes new ones, and clients will \
-                 need them"
+                "{absent} and no guest has them: a deploy generates new ones, and clients need \
+                 them"
             )),
         }
     });
-    let mut lines: Vec<String> = told.collect();
+    let mut lines: Vec<String> = services.collect();
     if recovery.authority_lost {
-        let what = format!(
-            "the authority that signed the certificates is not in {place}, and no guest has its key"
-        );
+        let what =
+            format!("the CA of the certificates is not in {place}, and no guest has its key");
         let end = match make {
-            Make::Stored => "a new one is made with all certificates",
-            Make::Ephemeral | Make::Nothing => "a deploy makes a new one with all certificates",
+            Make::Stored => "a new one and new certificates are generated",
+            Make::Ephemeral | Make::Nothing => "a deploy generates a new one and new certificates",
         };
         let certificate = directory.join("ca.crt");
-        let clients = format!("clients will need the new {}", certificate.display());
+        let clients = format!("clients need the new {}", certificate.display());
         lines.push(format!("{what}: {end}, and {clients}"));
     }
     lines
@@ -75,10 +77,10 @@ fn having_others(others: &[InstanceName], get: bool) -> String {
     let names: Vec<&str> = others.iter().map(InstanceName::as_str).collect();
     match (names.len(), get) {
         (0, _) => String::new(),
-        (1, true) => format!("; {} has others and gets these", names.join(", ")),
-        (1, false) => format!("; {} has others", names.join(", ")),
-        (_, true) => format!("; {} have others and get these", names.join(", ")),
-        (_, false) => format!("; {} have others", names.join(", ")),
+        (1, true) => format!("; {} has different ones and gets these", names.join(", ")),
+        (1, false) => format!("; {} has different ones", names.join(", ")),
+        (_, true) => format!("; {} have different ones and get these", names.join(", ")),
+        (_, false) => format!("; {} have different ones", names.join(", ")),
     }
 }
 
@@ -88,13 +90,16 @@ pub fn forgotten_lines(forgotten: &Forgotten, directory: &Path) -> Vec<String> {
     let Forgotten { removed, left } = forgotten;
     let mut lines = Vec::new();
     if *removed > 0 {
-        let files = if *removed == 1 { "file" } else { "files" };
-        let place = directory.display();
-        lines.push(format!("removed {removed} {files} of secrets that guard nothing now: {place}"));
+        let files = counted(*removed as u64, "secret file");
+        let are = if *removed == 1 { "is" } else { "are" };
+        lines.push(format!("removed {files} that {are} no longer in use: {}", directory.display()));
     }
     if !left.is_empty() {
         let names: Vec<String> = left.iter().map(|path| path.display().to_string()).collect();
-        lines.push(format!("kept, since hostsplit did not make it so: {}", names.join(", ")));
+        lines.push(format!(
+            "kept (not created by hostsplit, or modified since): {}",
+            names.join(", ")
+        ));
     }
     lines
 }
@@ -142,37 +147,37 @@ mod tests {
     }
 
     #[test]
-    fn a_deploy_says_what_it_recovered_and_what_clients_have_to_do() {
+    fn a_deploy_reports_what_it_recovered_and_what_clients_need() {
         insta::assert_snapshot!(lines(all(), Make::Stored), @"
-        recovered the passwords of cache from cache-0; cache-3 has others and gets these
-        the passwords of queue are not in s and no guest tells them: new ones are made, and clients will need the one in s/queue
-        the passwords of store are not in s; store-1, which is off, is to tell them
-        the authority that signed the certificates is not in s, and no guest has its key: a new one is made with all certificates, and clients will need the new s/ca.crt
+        recovered the passwords of cache from cache-0; cache-3 has different ones and gets these
+        the passwords of queue are not in s and no guest has them: new ones are generated, and clients need the one in s/queue
+        the passwords of store are not in s; starting store-1 (powered off) to read them
+        the CA of the certificates is not in s, and no guest has its key: a new one and new certificates are generated, and clients need the new s/ca.crt
         ");
         insta::assert_snapshot!(lines(all(), Make::Ephemeral), @"
-        the passwords of cache are not in s; a deploy recovers them from cache-0; cache-3 has others and gets these
-        the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
-        the passwords of store are not in s; a deploy starts store-1, which is off, to ask for them
-        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        the passwords of cache are not in s; a deploy recovers them from cache-0; cache-3 has different ones and gets these
+        the passwords of queue are not in s and no guest has them: a deploy generates new ones, and clients need them
+        the passwords of store are not in s; a deploy starts store-1 (powered off) to read them
+        the CA of the certificates is not in s, and no guest has its key: a deploy generates a new one and new certificates, and clients need the new s/ca.crt
         ");
         insta::assert_snapshot!(lines(all(), Make::Nothing), @"
-        the passwords of cache are not in s; those of cache-0 are used; cache-3 has others
-        the passwords of queue are not in s and no guest tells them: a deploy makes new ones, and clients will need them
-        the passwords of store are not in s; store-1 may know them, but is off
-        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        the passwords of cache are not in s; using those of cache-0; cache-3 has different ones
+        the passwords of queue are not in s and no guest has them: a deploy generates new ones, and clients need them
+        the passwords of store are not in s; store-1, which may have them, is powered off
+        the CA of the certificates is not in s, and no guest has its key: a deploy generates a new one and new certificates, and clients need the new s/ca.crt
         ");
         insta::assert_snapshot!(lines(vec![("cache", RecoveryOutcome::Denied)], Make::Ephemeral), @"
-        the passwords of cache are not in s, and this connection may not ask the guests for them; a deploy does
-        the authority that signed the certificates is not in s, and no guest has its key: a deploy makes a new one with all certificates, and clients will need the new s/ca.crt
+        the passwords of cache are not in s, and a read-only connection cannot query guests for them; a deploy does
+        the CA of the certificates is not in s, and no guest has its key: a deploy generates a new one and new certificates, and clients need the new s/ca.crt
         ");
     }
 
     #[test]
-    fn what_goes_and_what_stays_of_secrets_is_told() {
+    fn removed_and_kept_secret_files_are_reported() {
         let forgotten = Forgotten { removed: 3, left: vec!["s/notes".into()] };
         insta::assert_snapshot!(forgotten_lines(&forgotten, Path::new("s")).join("\n"), @"
-        removed 3 files of secrets that guard nothing now: s
-        kept, since hostsplit did not make it so: s/notes
+        removed 3 secret files that are no longer in use: s
+        kept (not created by hostsplit, or modified since): s/notes
         ");
         assert!(forgotten_lines(&Forgotten::default(), Path::new("s")).is_empty());
     }

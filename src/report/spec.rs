@@ -1,4 +1,4 @@
-//! What a spec holds, or what is wrong with it.
+//! What a spec holds, or its errors.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ use crate::units::{BitsPerSecond, Mebibytes, Microseconds, PerSecond, counted};
 /// Names that are listed before the rest is counted.
 const MAX_NAMES: usize = 6;
 
-/// A spec in a few lines: hosts, what is asked of each service, policy.
+/// A spec in a few lines: hosts, the demand of each service, policy.
 #[must_use]
 pub fn text(spec: &Spec) -> String {
     let mut text = String::new();
@@ -28,7 +28,7 @@ pub fn text(spec: &Spec) -> String {
             "  service   {}: {}, {}{}",
             service.name,
             service.engine,
-            asked(&service.demand),
+            demand(&service.demand),
             behind(service)
         );
     }
@@ -36,7 +36,7 @@ pub fn text(spec: &Spec) -> String {
         let _ = writeln!(text, "  vms       {}: {}", vm.name, machines(vm));
     }
     for own in own(&spec.profiles) {
-        let _ = writeln!(text, "  profile   {}: {}", own.engine, own.said());
+        let _ = writeln!(text, "  profile   {}: {}", own.engine, own.text());
     }
     let _ = writeln!(text, "  survives  {}", survived(&spec.policy));
     if spec.policy.objective != Objective::ALL {
@@ -64,28 +64,28 @@ fn behind(service: &Service) -> String {
     service.gateway.as_ref().map(|gateway| format!(", behind {gateway}")).unwrap_or_default()
 }
 
-/// Machines in a few words; what is not planned for is left out.
+/// Fixed VMs in a few words, without what is not planned for.
 fn machines(vm: &FixedVm) -> String {
-    let count = counted(vm.count.into(), "machine");
+    let count = counted(vm.count.into(), "VM");
     let mut text = format!("{count} of {} vCPU, {}", vm.vcpus, size(vm.memory_mib));
     if vm.disk_mib > Mebibytes::ZERO {
         let _ = write!(text, ", {} disk", size(vm.disk_mib));
     }
     if vm.iops_per_s > PerSecond::ZERO {
-        let _ = write!(text, ", {} I/O operations", vm.iops_per_s);
+        let _ = write!(text, ", {} IOPS", vm.iops_per_s);
     }
     if vm.network_bits_per_s > BitsPerSecond::ZERO {
         let _ = write!(text, ", {}", vm.network_bits_per_s);
     }
     if let Some(level) = vm.spread {
-        let _ = write!(text, ", one per {level}");
+        let _ = write!(text, ", at most one per {level}");
     }
     text
 }
 
 fn survived(policy: &Policy) -> String {
     if !policy.survives() {
-        return "nothing is promised".to_owned();
+        return "no guarantee".to_owned();
     }
     let levels: Vec<String> = policy
         .survive
@@ -93,16 +93,16 @@ fn survived(policy: &Policy) -> String {
         .map(|survive| match survive.quorum {
             Quorum::Automatic => format!("any one {}", survive.level),
             Quorum::Manual => {
-                format!("any one {} (an operator restores a lost majority)", survive.level)
+                format!("any one {} (a lost majority is restored manually)", survive.level)
             }
         })
         .collect();
     format!("the loss of {}", levels.join(", of "))
 }
 
-/// What is asked of a service, in a few words.
+/// A demand in a few words.
 #[must_use]
-pub fn asked(demand: &Demand) -> String {
+pub fn demand(demand: &Demand) -> String {
     match demand {
         Demand::Sharded(ShardedDemand { reads_per_s, writes_per_s, data_mib, .. }) => {
             let data = size(*data_mib);

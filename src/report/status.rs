@@ -1,9 +1,10 @@
-//! Planned against seen, instance by instance; and what a verification found.
+//! The planned and the observed state of each instance; what a verification found.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::columns::columns;
 use crate::deploy::{LoadFound, Verification};
 use crate::engine::Fact;
 use crate::engine::load::{Measured, Verdict};
@@ -11,13 +12,14 @@ use crate::graph::{is_as_planned, owned_domain};
 use crate::plan::{Instance, Plan};
 use crate::state::journal::LastRun;
 use crate::state::world::{Seen, World};
+use crate::units::{counted, grouped};
 
 /// What was seen of an instance, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceStatus<'a> {
     /// As planned.
     pub instance: &'a Instance,
-    /// `as planned`, `another plan`, `missing`, `host unreachable`.
+    /// `as planned`, `differs`, `missing`, `host unreachable`.
     pub defined: &'static str,
     /// `running`, `off`, or `-`.
     pub state: &'static str,
@@ -38,7 +40,7 @@ fn status<'a>(plan: &Plan, world: &World, instance: &'a Instance) -> InstanceSta
         Some(Seen::Reached(view)) => match owned_domain(plan, view, instance) {
             Some(domain) => {
                 let same = is_as_planned(plan, instance, domain);
-                let defined = if same { "as planned" } else { "another plan" };
+                let defined = if same { "as planned" } else { "differs" };
                 (defined, if domain.active { "running" } else { "off" })
             }
             None => ("missing", "-"),
@@ -47,14 +49,14 @@ fn status<'a>(plan: &Plan, world: &World, instance: &'a Instance) -> InstanceSta
     };
     let guest = match world.guests.get(&instance.name) {
         Some(guest) if guest.ready => "ready",
-        Some(guest) if guest.denied => "not asked",
+        Some(guest) if guest.denied => "not queried",
         Some(_) => "not ready",
         None => "-",
     };
     InstanceStatus { instance, defined, state, guest, engine: engine(world, instance) }
 }
 
-/// The role that it plays, and whether more differs; `verify` tells all.
+/// The role that it plays and the number of differences, which `verify` lists.
 fn engine(world: &World, instance: &Instance) -> String {
     let is_asked = world.guests.get(&instance.name).is_some_and(|guest| guest.ready);
     let Some(differences) = world.clusters.get(&instance.service).filter(|_| is_asked) else {
@@ -73,27 +75,22 @@ fn engine(world: &World, instance: &Instance) -> String {
 /// A table for people.
 #[must_use]
 pub fn status_text(plan: &Plan, world: &World, last: Option<&LastRun>) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["INSTANCE", "ROLE", "HOST", "ADDRESS", "DOMAIN", "STATE", "GUEST", "ENGINE"]);
-    for one in statuses(plan, world) {
+    let header = ["instance", "role", "host", "address", "domain", "state", "guest", "engine"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(statuses(plan, world).into_iter().map(|one| {
         let InstanceStatus { instance, defined, state, guest, engine } = one;
-        table.add_row([
-            instance.name.as_str(),
-            instance.role.as_str(),
-            instance.host.as_str(),
-            &instance.address.map_or_else(String::new, |address| address.to_string()),
-            defined,
-            state,
-            guest,
-            &engine,
-        ]);
-    }
-    let mut out = String::new();
-    for line in table.lines() {
-        out.push_str(line.trim());
-        out.push('\n');
-    }
+        vec![
+            instance.name.to_string(),
+            instance.role.as_str().to_owned(),
+            instance.host.to_string(),
+            instance.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
+            defined.to_owned(),
+            state.to_owned(),
+            guest.to_owned(),
+            engine,
+        ]
+    }));
+    let mut out = columns(0, &rows);
     // Writing to a string does not fail.
     for (host, seen) in &world.hosts {
         if let Seen::Unreachable(error) = seen {
@@ -173,9 +170,10 @@ pub fn verification_text(found: &Verification) -> String {
     let wrong = differences.len() + unjudged.len();
     let _ = writeln!(
         out,
-        "Verified: {checks} facts, {wrong} not as planned; a value went through {through} of {} \
-         groups.",
-        probes.len()
+        "{}, {}. Read/write probe: {through} of {} passed.",
+        counted(*checks as u64, "check"),
+        counted(wrong as u64, "difference"),
+        counted(probes.len() as u64, "group")
     );
     out
 }
@@ -186,18 +184,24 @@ fn load_line(found: &LoadFound) -> String {
     let from = format!("{service} group {}: {} from {}", load.group, load.at, load.via);
     let measured = match &load.outcome {
         Ok(measured) => measured,
-        Err(why) => return format!("{from}: no load went through: {why}"),
+        Err(why) => return format!("{from}: load test failed: {why}"),
     };
     let Measured { writes_per_s, reads_per_s, read_p99_us, .. } = measured;
-    let rates =
-        format!("{writes_per_s} writes/s, {reads_per_s} reads/s, 99 % within {read_p99_us} us");
-    let promised = load.promised_per_s.get();
+    let rates = format!(
+        "{} writes/s, {} reads/s, p99 {} us",
+        grouped(*writes_per_s),
+        grouped(*reads_per_s),
+        grouped(*read_p99_us)
+    );
+    let planned = grouped(load.promised_per_s.get());
     let said = match verdict {
-        None => "emulated, so the rates mean nothing".to_owned(),
-        Some(Verdict::Kept) => format!("as promised ({promised} reads/s)"),
-        Some(Verdict::Short(why)) => format!("promised {promised} reads/s; likely cause: {why}"),
+        None => "the host emulates its guests, so rates are not meaningful".to_owned(),
+        Some(Verdict::Kept) => format!("reaches the planned {planned} reads/s"),
+        Some(Verdict::Short(why)) => {
+            format!("below the planned {planned} reads/s; likely cause: {why}")
+        }
         Some(Verdict::Unproven(why)) => {
-            format!("promised {promised} reads/s, which was not reached because {why}")
+            format!("inconclusive, planned {planned} reads/s: {why}")
         }
     };
     format!("{from}: {rates}; {said}")

@@ -7,7 +7,7 @@ use crate::bench::Bench;
 fn a_sound_one_is_summed_up() {
     insta::assert_snapshot!(said("{ set: { threads.one_thread: 7e3, work.write: 1.10, sharded.memory.backlog_mib: 64 } }"), @"
     exit 0
-    spec.yaml: sound
+    spec.yaml: valid
       hosts     h-1, h-2, h-3: 12 cores and 66 GiB for instances
       service   cache: redis, 3k/s reads, 1k/s writes, 150 MiB data
       profile   redis: memory.backlog_mib = 64, threads.one_thread = 7000, work.write = 1.1

@@ -20,11 +20,11 @@ fn a_number_of_the_specs_own_changes_the_plan() {
     let screen = bench.run(&["plan", "spec.yaml"]);
     insta::assert_snapshot!(screen.lines().take(6).collect::<Vec<_>>().join("\n"), @"
     exit 0
-    cache  redis: 10 instances of 1 vCPU, 512 MiB, 1 GiB data
-      split     5 groups, 2 copies each: throughput of one instance binds
-      capacity  7120/s for 4600/s asked, 65 % used
-      instance  1424/s usable of a ceiling of 4945/s
-      unsplit   5583/s from one instance on all of h-1; 5696/s from it in such instances, 1.0 times
+    cache  redis: 10 instances of 1 vCPU, 512 MiB memory, 1 GiB data
+      layout    5 shards, 1 replica each; limited by throughput per instance
+      capacity  7,120/s for a demand of 4,600/s, 65 % used
+      instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second, without pipelining
+      unsplit   a single instance on the whole of h-1 serves 5,583/s;
     ");
     let plan: Value = serde_json::from_str(&bench.read("plan.json").unwrap()).unwrap();
     assert_eq!(plan["services"][0]["layout"]["groups"], 5);
@@ -133,11 +133,11 @@ fn a_profile_file_of_ones_own() {
     let screen = bench.run(&["plan", "spec.yaml"]);
     insta::assert_snapshot!(screen.lines().take(6).collect::<Vec<_>>().join("\n"), @"
     exit 0
-    cache  redis: 10 instances of 1 vCPU, 640 MiB, 1 GiB data
-      split     5 groups, 2 copies each: throughput of one instance binds
-      capacity  7120/s for 4600/s asked, 65 % used
-      instance  1424/s usable of a ceiling of 4945/s
-      unsplit   5583/s from one instance on all of h-1; 5696/s from it in such instances, 1.0 times
+    cache  redis: 10 instances of 1 vCPU, 640 MiB memory, 1 GiB data
+      layout    5 shards, 1 replica each; limited by throughput per instance
+      capacity  7,120/s for a demand of 4,600/s, 65 % used
+      instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second, without pipelining
+      unsplit   a single instance on the whole of h-1 serves 5,583/s;
     ");
     // The plan is judged alone, the file may be gone.
     bench.put("spec.yaml", "").put("profiles/redis-measured.toml", "");

@@ -17,60 +17,56 @@ use crate::topology::Virtualization;
 use crate::topology::import::{self, ImportError, Machine, Stated};
 use crate::units::{BitsPerSecond, HumanUnit as _, Mebibytes};
 
-/// Make host files from what other programs say of machines.
+/// Convert topology files of other programs into host files
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Output of `virsh capabilities`, `lstopo --of xml`, `lscpu -p` or `lscpu -J`, found out
-    /// from the content; one machine per file, `-` for stdin.
+    /// Output of virsh capabilities, lstopo --of xml, lscpu -p or lscpu -J, detected from the
+    /// content; one machine per file, - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Host file, or directory for `NAME.yaml`; without it, the host files go to stdout.
+    /// Host file, or directory for NAME.yaml files [default: stdout]
     #[arg(short, long, value_name = "DIR|FILE")]
     output: Option<PathBuf>,
-    /// Name of the host; without it, the machine's own or the file's.
+    /// Name of the host [default: the machine's hostname, else the file's name]
     #[arg(long)]
     name: Option<HostName>,
-    /// libvirt URI of the host.
+    /// libvirt URI of the host
     #[arg(long)]
     uri: Option<String>,
-    /// How the hosts run guests.
+    /// How the hosts run guests: kvm or qemu
     #[arg(long, value_name = "KIND", value_parser = super::discover::hypervisor)]
     hypervisor: Option<Virtualization>,
-    /// Memory of each machine, shared equally among its NUMA nodes: 768GiB.
+    /// Memory of each machine, divided equally among its NUMA nodes: 768GiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<Mebibytes>,
-    /// NUMA nodes in each socket; each socket is cut into as many parts.
+    /// NUMA nodes per socket; each socket is divided into as many parts
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=64))]
     numa_per_socket: Option<u32>,
-    /// Bridge that guests can be attached to; may be repeated.
+    /// Bridge that guests can be attached to; may be repeated
     #[arg(long, value_name = "BRIDGE")]
     bridge: Vec<String>,
-    /// Bandwidth of the NIC that the bridge is on: 25Gbit/s.
+    /// Bandwidth of the NIC behind the bridge: 25Gbit/s
     #[arg(long, value_name = "RATE", value_parser = rate)]
     network: Option<BitsPerSecond>,
-    /// Storage pool and the space that plans may use: `default=3TiB`; may be repeated.
+    /// Storage pool and the space that plans may use: default=3TiB; may be repeated
     #[arg(long, value_name = "NAME=SIZE", value_parser = pool)]
     pool: Vec<(String, Mebibytes)>,
-    /// Replace host files that are there.
+    /// Replace existing host files
     #[arg(long)]
     force: bool,
-    /// How to show what was read.
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 fn size(text: &str) -> Result<Mebibytes, String> {
     let size = Mebibytes::parse(text).map_err(|error| error.to_string())?;
-    if size == Mebibytes::ZERO { Err("expected more than nothing".to_owned()) } else { Ok(size) }
+    if size == Mebibytes::ZERO { Err("expected more than 0".to_owned()) } else { Ok(size) }
 }
 
 fn rate(text: &str) -> Result<BitsPerSecond, String> {
     let rate = BitsPerSecond::parse(text).map_err(|error| error.to_string())?;
-    if rate == BitsPerSecond::ZERO {
-        Err("expected more than nothing".to_owned())
-    } else {
-        Ok(rate)
-    }
+    if rate == BitsPerSecond::ZERO { Err("expected more than 0".to_owned()) } else { Ok(rate) }
 }
 
 fn pool(text: &str) -> Result<(String, Mebibytes), String> {
@@ -97,7 +93,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         let (name, host) = import(args, path)?;
         let origin = host.origin.clone();
         if let Some(other) = hosts.insert(name.clone(), host) {
-            let message = format!("{} and {origin} both give a host {name}", other.origin);
+            let message = format!("duplicate host name {name}: {} and {origin}", other.origin);
             return Err(CliError::new(message).hint("import one at a time, with --name"));
         }
     }
@@ -108,14 +104,15 @@ pub(super) fn run(args: &Args) -> Outcome {
     show::show(args.format, &hosts)
 }
 
-/// What belongs to one host cannot be said of several.
+/// Refuses options of one host for several.
 fn refuse_shared(args: &Args) -> Result<(), CliError> {
     let is_file = args.output.as_deref().is_some_and(is_file);
     let flags = [("--name", args.name.is_some()), ("--uri", args.uri.is_some())];
     let one = flags.into_iter().chain([("an output that ends in .yaml", is_file)]);
     let one = one.filter(|(_, is_given)| *is_given).map(|(flag, _)| flag).next();
     if let (true, Some(flag)) = (args.files.len() > 1, one) {
-        let message = format!("{flag} is one host's, and there are {} files", args.files.len());
+        let message =
+            format!("{flag} applies to one host, but {} files were given", args.files.len());
         return Err(CliError::new(message).code(exit::USAGE).hint("import one file at a time"));
     }
     let mut names: Vec<&str> = args.pool.iter().map(|(name, _)| name.as_str()).collect();
@@ -145,7 +142,7 @@ fn import(args: &Args, path: &Path) -> Result<(HostName, Imported), CliError> {
     let stated = Stated { memory: args.memory, numa_per_socket: args.numa_per_socket };
     let machine = import::read(&text, &stated).map_err(refused)?;
     let name = args.name.clone().or_else(|| name_of(&machine, path)).ok_or_else(|| {
-        CliError::new(format!("{origin} gives no name for the host")).hint("give one: --name h1")
+        CliError::new(format!("{origin} contains no name for the host")).hint("pass one: --name h1")
     })?;
     let stated = host::Stated {
         uri: args.uri.clone(),
@@ -159,7 +156,7 @@ fn import(args: &Args, path: &Path) -> Result<(HostName, Imported), CliError> {
     Ok((name, Imported { origin, machine, file, path }))
 }
 
-/// Reads a file, one byte more than is taken at most.
+/// Reads a file, at most one byte more than is accepted.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let source: Box<dyn Read> =
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
@@ -183,7 +180,7 @@ fn target(output: &Path, name: &HostName) -> PathBuf {
     if is_file(output) { output.to_owned() } else { output.join(format!("{name}.yaml")) }
 }
 
-/// Without `--force`, a file that differs stays: somebody may have edited it.
+/// Keeps a file that differs, unless forced: it may hold edits.
 fn refuse_differing(host: &Imported) -> Result<(), CliError> {
     let Some(path) = &host.path else { return Ok(()) };
     match fs::read_to_string(path) {
@@ -191,8 +188,8 @@ fn refuse_differing(host: &Imported) -> Result<(), CliError> {
         Err(error) => Err(CliError::new(format!("cannot read {}: {error}", path.display()))),
         Ok(old) if old == host.file.text => Ok(()),
         Ok(_) => {
-            let message = format!("{} is there and differs; nothing was written", path.display());
-            Err(CliError::new(message).hint("--force replaces it; it may hold edits"))
+            let message = format!("{} exists and differs; nothing was written", path.display());
+            Err(CliError::new(message).hint("it may hold edits; pass --force to replace it"))
         }
     }
 }

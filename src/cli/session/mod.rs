@@ -1,5 +1,5 @@
-//! What every command that goes to the hosts begins with: the plan, its state
-//! directory, the connections, what was seen.
+//! What every command that contacts hosts starts with: the plan, its state
+//! directory, the connections, the observed state.
 
 mod secrets;
 
@@ -30,8 +30,8 @@ pub struct Session {
     pub store: Store,
     secret_store: SecretStore,
     secrets: Secrets,
-    /// What was said of secrets.
-    told: BTreeSet<String>,
+    /// Messages about secrets that were shown already.
+    shown: BTreeSet<String>,
     images: LocalImages,
     clock: SystemClock,
     patience: Patience,
@@ -40,7 +40,7 @@ pub struct Session {
 /// The hosts, connected.
 pub struct Hosts {
     connected: BTreeMap<HostName, Box<dyn Hypervisor>>,
-    /// Those that did not answer.
+    /// Hosts that did not answer.
     pub unreachable: BTreeMap<HostName, HypervisorError>,
 }
 
@@ -64,7 +64,7 @@ impl Session {
         Ok(Self {
             secret_store,
             secrets: Secrets::default(),
-            told: BTreeSet::new(),
+            shown: BTreeSet::new(),
             plan,
             text,
             store: Store::new(directory),
@@ -102,15 +102,15 @@ impl Session {
     pub fn lock(&self, command: &str) -> Result<Lock, CliError> {
         let holder = format!("{command} by {}, pid {}", who(), std::process::id());
         self.store.lock(&holder).map_err(|error| {
-            let hint = "wait for it to end; a lock of a process that died is no obstacle";
+            let hint = "wait for it to finish; the lock of a dead process is released by itself";
             let locked = matches!(error, store::StoreError::Locked { .. });
             let error = CliError::from(error);
             if locked { error.hint(hint) } else { error }
         })
     }
 
-    /// What the journal tells; one that cannot be read tells nothing, since
-    /// nothing hangs on it.
+    /// What the journal records; empty if it cannot be read, since no decision depends
+    /// on it.
     #[must_use]
     pub fn history(&self) -> History {
         self.store.history().unwrap_or_else(|error| {
@@ -127,7 +127,7 @@ impl Session {
         Ok(self.connect_by(connector()?.as_ref()))
     }
 
-    /// The same to look only, which needs no right to change anything.
+    /// The same for reading only, which needs no right to change anything.
     ///
     /// # Errors
     /// This binary was built without libvirt.
@@ -140,7 +140,7 @@ impl Session {
         Hosts { connected, unreachable }
     }
 
-    /// The plan with its hosts, ready to be worked on.
+    /// The context of a deploy: the plan with its connected hosts.
     #[must_use]
     pub fn context<'a>(&'a self, hosts: &'a Hosts) -> Context<'a> {
         Context {
@@ -159,20 +159,20 @@ impl Session {
         &self.secret_store
     }
 
-    /// Looks at the hosts, the guests and the clusters.
+    /// Observes the hosts, the guests and the clusters.
     #[must_use]
     pub fn observe(&self, hosts: &Hosts) -> World {
         observe(&self.context(hosts), &hosts.unreachable)
     }
 
-    /// Looks at the hosts alone: what a removal needs to know.
+    /// Observes the hosts only, which is enough for a removal.
     #[must_use]
     pub fn observe_hosts(&self, hosts: &Hosts) -> World {
         observe_hosts(&self.context(hosts), &hosts.unreachable)
     }
 
-    /// The plan that was deployed last from this state directory; one that cannot
-    /// be read is told of and counts as none.
+    /// The last plan that was deployed from this state directory; `None`, with a note, if
+    /// it cannot be read.
     #[must_use]
     pub fn prior(&self) -> Option<Plan> {
         match plan::store::read(&self.store.plan_path()) {
@@ -183,7 +183,7 @@ impl Session {
                 None
             }
             Err(error) => {
-                ui::say(&format!("note: the plan that was deployed last is not compared: {error}"));
+                ui::say(&format!("note: cannot compare with the last deployed plan: {error}"));
                 None
             }
         }
@@ -224,7 +224,7 @@ fn viewer() -> Result<Box<dyn Connector>, CliError> {
 
 #[cfg(not(feature = "libvirt"))]
 fn connector() -> Result<Box<dyn Connector>, CliError> {
-    Err(CliError::new("this hostsplit was built without libvirt and reaches no hosts")
+    Err(CliError::new("this hostsplit was built without libvirt and cannot reach hosts")
         .hint("build it with: cargo install hostsplit --features libvirt (needs libvirt-dev)"))
 }
 
@@ -243,7 +243,7 @@ fn who() -> String {
 /// # Errors
 /// Anything else.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration; expected one such as 90s, 15m or 1h");
+    let wrong = || format!("cannot parse {text:?}: expected a duration such as 90s, 15m or 1h");
     let (number, factor) = match text.trim() {
         text if text.ends_with('s') => (text.strip_suffix('s'), 1),
         text if text.ends_with('m') => (text.strip_suffix('m'), 60),

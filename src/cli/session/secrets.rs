@@ -9,10 +9,10 @@ use crate::secret::Make;
 use crate::state::store::Lock;
 
 impl Session {
-    /// Finds the passwords and certificates that the plan asks for: here, or in
-    /// the guests that have them. Nothing is kept yet, whatever `make` says: of
-    /// what nobody has, a deploy makes new ones and keeps them once it goes ahead.
-    /// Whether guests that are off may know more.
+    /// Finds the passwords and certificates that the plan needs: here, or in the guests
+    /// that have them. Keeps nothing yet, whatever `make` is: a deploy generates missing
+    /// ones and keeps them once it is confirmed. Returns whether guests that are powered
+    /// off may have more.
     ///
     /// # Errors
     /// A reference that leads nowhere; the file system.
@@ -26,8 +26,8 @@ impl Session {
             .any(|(_, outcome)| matches!(outcome, RecoveryOutcome::PoweredOff { .. })))
     }
 
-    /// The same, starting guests that are off to ask them. The lock is there to be
-    /// held.
+    /// The same, starting guests that are powered off to read their secrets. The caller
+    /// holds the lock.
     ///
     /// # Errors
     /// As [`Session::find_secrets`].
@@ -38,15 +38,15 @@ impl Session {
         self.use_recovered(&recovery, Make::Stored)
     }
 
-    /// [`Session::find_secrets`] for those who only look: they see that instances do not know the
-    /// secrets that cannot be found.
+    /// [`Session::find_secrets`] for commands that only read: a failure is a note, and
+    /// instances then differ in the secrets that were not found.
     pub fn look_for_secrets(&mut self, hosts: &Hosts, make: Make) {
         if let Err(error) = self.find_secrets(hosts, make) {
             ui::say(&format!("note: {}", error.message));
         }
     }
 
-    /// Keeps the secrets that were found and made. The lock is there to be held.
+    /// Keeps the secrets that were found and generated. The caller holds the lock.
     ///
     /// # Errors
     /// A reference that leads nowhere; the file system.
@@ -59,8 +59,8 @@ impl Session {
 
     fn use_recovered(&mut self, recovery: &Recovery, make: Make) -> Result<(), CliError> {
         for line in recovery_lines(recovery, &self.secret_store.directory(), make) {
-            // What was said before guests were asked need not be said again.
-            if self.told.insert(line.clone()) {
+            // Once is enough, though guests are queried twice.
+            if self.shown.insert(line.clone()) {
                 let note = if make == Make::Stored { "" } else { "note: " };
                 ui::say(&format!("{note}{line}"));
             }

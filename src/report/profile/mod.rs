@@ -1,5 +1,5 @@
-//! What profiles say: all of them in a list, or one with its curve, its numbers
-//! and their evidence.
+//! Profiles: all of them in a list, or one with its curve, its numbers and their
+//! evidence.
 
 mod json;
 mod own;
@@ -19,7 +19,7 @@ use crate::spec::{Cluster, Engine};
 #[derive(Clone, Debug)]
 pub struct ProfileList(Vec<Line>);
 
-/// What a list says of one profile.
+/// One profile in a list.
 #[derive(Clone, Debug)]
 struct Line {
     engine: Engine,
@@ -60,9 +60,9 @@ impl Line {
 #[derive(Clone, Debug)]
 pub struct ProfileSheet<'a> {
     profile: &'a Profile,
-    /// Two threads a core.
+    /// Two threads per core.
     siblings: Curve,
-    /// One thread a core.
+    /// One thread per core.
     single: Curve,
 }
 

@@ -1,4 +1,4 @@
-//! What a spec says in place of the profiles, in a line for each engine.
+//! A spec's overrides of built-in profiles, in a line for each engine.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::profile::{Decimal, OwnProfiles};
 use crate::spec::Engine;
 
-/// What stands in place of one engine's profile.
+/// The overrides of one engine's profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OwnSummary {
     /// The engine.
@@ -19,7 +19,7 @@ pub struct OwnSummary {
     pub set: BTreeMap<String, Decimal>,
 }
 
-/// Whatever is the user's own, in the order of engines.
+/// All overrides, in the order of engines.
 #[must_use]
 pub fn own(profiles: &OwnProfiles) -> Vec<OwnSummary> {
     let OwnProfiles(all) = profiles;
@@ -35,7 +35,7 @@ pub fn own(profiles: &OwnProfiles) -> Vec<OwnSummary> {
 impl OwnSummary {
     /// The file and the numbers: `from redis.toml; threads.one_thread = 95000`.
     #[must_use]
-    pub fn said(&self) -> String {
+    pub fn text(&self) -> String {
         // A plan that was edited by hand must not steer a terminal.
         let file = self.file.as_ref().map(|name| format!("from {}", name.escape_debug()));
         let set: Vec<String> =
@@ -47,6 +47,6 @@ impl OwnSummary {
 
 impl fmt::Display for OwnSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "profile of {}: {} as the spec says", self.engine, self.said())
+        write!(f, "profile of {}: {} (from the spec)", self.engine, self.text())
     }
 }

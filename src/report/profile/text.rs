@@ -42,11 +42,11 @@ fn line(line: &Line) -> Vec<String> {
 
 const fn meaning(grade: Grade) -> &'static str {
     match grade {
-        Grade::A => "read in full at the source",
-        Grade::B => "a vendor's or an author's page, the number's part of it read",
+        Grade::A => "primary source, read in full",
+        Grade::B => "a vendor's or an author's page, the relevant part read",
         Grade::C => "quoted by a third party",
-        Grade::Proposal => "no published source: a default to be measured",
-        Grade::Own => "the user's own, by a profile file or in a spec",
+        Grade::Proposal => "no published source: a default, measure your own",
+        Grade::Own => "your own, from a profile file or a spec",
     }
 }
 
@@ -54,24 +54,24 @@ impl fmt::Display for ProfileSheet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { profile, siblings, single } = self;
         let cluster = profile.rules.cluster();
-        writeln!(f, "{} {}: {cluster}, counted in", profile.engine, profile.version)?;
+        writeln!(f, "{} {}: {cluster}, unit of work:", profile.engine, profile.version)?;
         f.write_str(&wrapped(2, WIDTH, &profile.unit))?;
         f.write_str(
-            "\none instance that owns its L3 domain: ceiling, and usable with the headroom ",
+            "\none instance with an L3 domain of its own: ceiling, and usable rate after headroom\n",
         )?;
-        f.write_str("kept free\n")?;
-        for (title, curve) in [("two threads a core", siblings), ("one thread a core", single)] {
+        for (title, curve) in [("two threads per core", siblings), ("one thread per core", single)]
+        {
             write!(f, "\n{title}\n{}", table(curve))?;
         }
         if siblings.shapes.iter().chain(&single.shapes).any(Point::is_extrapolated) {
             writeln!(f, "\n! extrapolated: {}", self.range())?;
         }
         f.write_str(
-            "\n* ceiling, o usable, . extrapolated ceiling; two threads a core, by default\n",
+            "\n* ceiling, o usable, . extrapolated ceiling; two threads per core, default values\n",
         )?;
         f.write_str(&plot::plot(siblings, rate))?;
         f.write_str("\nnumbers\n")?;
-        let header = ["", "low", "default", "high", "fitted over", "evidence"].map(str::to_owned);
+        let header = ["", "low", "default", "high", "fitted range", "evidence"].map(str::to_owned);
         let numbers = profile.numbers();
         let rows: Vec<Vec<String>> = std::iter::once(header.to_vec())
             .chain(numbers.iter().map(|(name, number)| self.number(name, number)))
@@ -106,7 +106,7 @@ impl ProfileSheet<'_> {
             grade => format!(" ({})", grade.as_str()),
         });
         vec![
-            // The kind of cluster stands at the top already.
+            // The heading names the kind of cluster already.
             self.profile.shown_name(name).to_owned(),
             short(*low),
             short(*default),

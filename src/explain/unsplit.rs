@@ -1,5 +1,5 @@
-//! What a service would do unsplit: one instance on all of the largest host that
-//! it stands on, against that host cut into instances of the planned size.
+//! What a service would do unsplit: one instance on the whole of the largest host
+//! that it uses, against that host filled with instances of the planned size.
 //!
 //! The crossing of NUMA nodes, which one instance on several of them pays, is not
 //! counted, so the comparison favours the unsplit one.
@@ -30,7 +30,8 @@ pub struct Unsplit {
 }
 
 /// What a service would do unsplit; `None` without instances or a profile.
-pub(super) fn unsplit(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> Option<Unsplit> {
+#[must_use]
+pub fn unsplit(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> Option<Unsplit> {
     let profile = profiles.of(service.engine)?;
     let own = |host: &&Host| plan.on_host(&host.name).any(|one| one.service == service.name);
     let hosts = plan.topology.hosts.iter().filter(own);
@@ -41,7 +42,7 @@ pub(super) fn unsplit(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -
     let vcpus = placement.cores.saturating_mul(host.threads_per_core());
     let whole = Ceiling::of(profile, vcpus, placement, 1.0);
     let (whole, extrapolated) = (whole.usable.get(), whole.extrapolated);
-    // The planned instance tells what an operation of the demand costs.
+    // What an operation of the demand costs follows from the planned instance.
     let (capacity, layout) = (&service.capacity, &service.layout);
     let plain = Ceiling::of(profile, layout.vcpus, capacity.placement, 1.0).usable.get();
     let scaled = |rate: u64| {
