@@ -165,6 +165,26 @@ fn a_plan_is_shown() {
 }
 
 #[test]
+fn the_log_is_json_on_request() {
+    let bench = one_host();
+    let screen = bench.run(&["-v", "--log-format", "json", "check", "spec.yaml"]);
+    let (_, log) = screen.split_once("---\n").unwrap();
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.len() > 1, "{screen}");
+    assert!(lines.iter().all(|line| line["span"]["command"] == "check"), "{screen}");
+}
+
+#[test]
+fn the_long_help_documents_the_exit_codes() {
+    let bench = Bench::new();
+    let help = bench.run(&["--help"]);
+    for code in 0..=6 {
+        assert!(help.contains(&format!("\n  {code}  ")), "{help}");
+    }
+}
+
+#[test]
 fn a_plan_with_findings_fails_its_check() {
     let bench = one_host();
     let mut plan = good_plan();
@@ -196,7 +216,7 @@ fn a_plan_is_made_shown_and_written() {
     cache  redis: 6 instances of 1 vCPU, 512 MiB memory, 1 GiB data
       layout    3 shards, 1 replica each; limited by quorum size
       capacity  97k/s for a demand of 4,600/s, 5 % used
-      instance  32k/s usable, 113k/s ceiling; unit: plain reads per second, without pipelining
+      instance  32k/s usable, 113k/s ceiling; unit: plain reads per second
       unsplit   a single instance on the whole of h1 serves 101k/s;
                 h1 filled with instances of this size serves 97k/s (0.9×)
 
@@ -267,7 +287,10 @@ fn a_plan_that_cannot_be_written_is_an_error() {
     error: hosts: not a regular file, so it is not replaced
     ");
     let said = bench.run(&["plan", "spec.yaml", "--time-limit", "60"]);
-    assert!(said.starts_with("exit 2\n") && said.contains("not a time such as 60s"), "{said}");
+    assert!(
+        said.starts_with("exit 2\n") && said.contains("expected a duration such as 60s"),
+        "{said}"
+    );
 }
 
 /// Where a checkout lies changes no plan, unless the spec names a path of its own.

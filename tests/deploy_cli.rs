@@ -41,10 +41,10 @@ fn a_plan_that_cannot_be_deployed_is_refused_with_all_its_gaps() {
     }
     plan.services[0].engine = hostsplit::spec::Engine::Mysql;
     let bench = bench(&plan);
-    insta::assert_snapshot!(bench.run(&["deploy", "plan.json", "--yes"]), @r"
+    insta::assert_snapshot!(bench.run(&["deploy", "plan.json", "--yes"]), @"
     exit 1
     ---
-    error: 6 gaps; the plan cannot be deployed:
+    error: 6 missing inputs; the plan cannot be deployed:
       the plan names no image, so its instances have nothing to boot from
         add `image:` to the spec and plan again
       the plan has no network, so its instances have no bridge and no address
@@ -67,7 +67,7 @@ fn without_a_plan_before_everything_is_new() {
     let shown = dry(&bench, &[]);
     assert!(shown.starts_with("exit 3\n"), "{shown}");
     assert!(shown.contains("+   domain cache-0"), "{shown}");
-    assert!(shown.contains("compared with empty hosts"), "{shown}");
+    assert!(shown.contains("comparing with empty hosts"), "{shown}");
     assert!(shown.contains("new texts, shown with --diff all"), "{shown}");
     let all = dry(&bench, &["--diff", "all"]);
     assert!(all.contains("+  <name>shop-cache-0</name>"), "{all}");
@@ -104,7 +104,7 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     insta::assert_snapshot!(shown.join("\n"), @r#"
     exit 3
     --- domain shop-cache-0 on h1
-    +++ domain shop-cache-0 on h1, as planned
+    +++ domain shop-cache-0 on h1 (planned)
     @@ -3,10 +3,10 @@
        <uuid>5ba0ac2d-7bcc-50fc-8d63-47899bfa7fc1</uuid>
        <title>cache-0 of shop</title>
@@ -119,7 +119,7 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
          <allocation mode="immediate"/>
 
     --- /etc/redis/redis.conf of cache-0 on h1
-    +++ /etc/redis/redis.conf of cache-0 on h1, as planned
+    +++ /etc/redis/redis.conf of cache-0 on h1 (planned)
     @@ -1,10 +1,10 @@
      # Written by hostsplit for cache-0; do not edit.
      appendonly yes

@@ -131,7 +131,7 @@ fn a_wish_costs_more_or_breaks_a_rule() {
     insta::assert_snapshot!(wish("cache at h4"), @r#"
     exit 2
     ---
-    error: "cache at h4" is no wish; expected such as "cache on h3"
+    error: cannot parse "cache at h4": expected SERVICE on HOST, e.g. "cache on h3"
     "#);
     insta::assert_snapshot!(wish("cache on h9"), @"
     exit 1

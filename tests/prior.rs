@@ -252,7 +252,7 @@ fn a_plan_of_another_deployment_is_no_prior() {
     insta::assert_snapshot!(screen, @"
     exit 1
     ---
-    error: plan.json: is a plan of shop, but the spec is of other
-    hint: --prior takes the plan that the deployment was last made from
+    error: plan.json is a plan of deployment shop, but the spec defines other
+    hint: --prior expects the last deployed plan of the same deployment
     ");
 }

@@ -35,11 +35,11 @@ fn all_profiles_are_listed() {
       haproxy        requests per second
 
     grades of evidence:
-      A         read in full at the source
-      B         a vendor's or an author's page, the number's part of it read
+      A         primary source, read in full
+      B         a vendor's or an author's page, the relevant part read
       C         quoted by a third party
-      proposal  no published source: a default to be measured
-      own       the user's own, by a profile file or in a spec
+      proposal  no published source: a default, measure your own
+      own       your own, from a profile file or a spec
     ---
     ");
 }
@@ -48,26 +48,26 @@ fn all_profiles_are_listed() {
 fn a_profile_of_threads_is_shown() {
     insta::assert_snapshot!(Bench::new().run(&["profile", "redis"]), @"
     exit 0
-    redis 8: sharded, counted in
+    redis 8: sharded, unit of work:
       plain reads per second, without pipelining
 
-    one instance that owns its L3 domain: ceiling, and usable with the headroom kept free
+    one instance with an L3 domain of its own: ceiling, and usable rate after headroom
 
-    two threads a core
+    two threads per core
       vCPU  cores  ceiling  low      high    usable   low      high
       1     1.0    133k/s   45.9k/s  171k/s  38.3k/s  13.2k/s  49.2k/s
       2     1.2    152k/s   52.7k/s  180k/s  52.2k/s  17.4k/s  66.0k/s
       4     2.4    179k/s   61.2k/s  218k/s  93.0k/s  31.1k/s  117k/s
       8     4.8    234k/s   78.7k/s  295k/s  151k/s   50.4k/s  195k/s
 
-    one thread a core
+    one thread per core
       vCPU  cores  ceiling  low      high    usable   low      high
       1     1.0    133k/s   45.9k/s  171k/s  38.3k/s  13.2k/s  49.2k/s
       2     2.0    152k/s   61.2k/s  180k/s  72.6k/s  29.2k/s  86.0k/s
       4     4.0    206k/s   78.7k/s  257k/s  127k/s   48.5k/s  158k/s
       8     8.0    316k/s   104k/s   411k/s  227k/s   75.5k/s  295k/s
 
-    * ceiling, o usable, . extrapolated ceiling; two threads a core, by default
+    * ceiling, o usable, . extrapolated ceiling; two threads per core, default values
       234k/s |                                                      *        *
              |                                             *
              |
@@ -85,40 +85,40 @@ fn a_profile_of_threads_is_shown() {
               1                                                              8 vCPU
 
     numbers
-                                   low    default  high    fitted over  evidence
-      threads.one_thread           72000  160000   180000               devhands-2024 (B)
-      threads.gain_per_io_thread   0.143  0.18     0.214   1 to 8       devhands-2024 (B)
-      threads.io_threads_max       6      8        8                    devhands-2024 (B)
-      threads.interrupt_share      0.05   0.125    0.25                 proposal-interrupts
-      placement.virtualisation     0.85   0.95     1                    proposal-virtualisation
-      placement.smt_gain           0.15   0.2      0.3                  netflix-headroom (A)
-      placement.shared_l3          0.63   0.85     1                    proposal-l3
-      placement.several_l3         0.8    0.93     1                    proposal-l3
-      headroom.factor              0.712  0.712    0.712                netflix-headroom (A)
-      headroom.exponent            0.448  0.448    0.448                netflix-headroom (A)
-      guest.base_mib               160    256      512                  proposal-guest
-      guest.rounding_mib           64     64       64                   proposal-guest
-      guest.minimum_mib            384    512      1024                 proposal-guest
-      work.write                   1      1.1      1.3                  proposal-write
-      work.write_per_replica       0.1    0.25     0.5                  proposal-write
-      work.write_rdb               0      0.05     0.2                  proposal-write
-      work.write_aof               0.1    0.25     0.5                  proposal-write
-      work.free_value_bytes        1000   1024     1460                 redis-benchmarks (A)
-      work.per_further_kib         0.05   0.1      0.3     10 to 1024   proposal-payload
-      memory.fragmentation         0.05   0.15     0.5                  proposal-fragmentation
-      memory.copy_on_write_rdb     0.1    0.5      1                    proposal-copy-on-write
-      memory.copy_on_write_aof     0.1    0.5      1                    proposal-copy-on-write
-      memory.backlog_mib           1      32       256                  proposal-guest
-      memory.data_per_process_mib  11920  23841    23841                redis-13-years (C)
-      disk.rdb_factor              2      2        3                    proposal-disk
-      disk.aof_factor              2      3        4                    proposal-disk
-      disk.minimum_mib             512    1024     4096                 proposal-disk
-      disk.iops_aof                0      0.01     0.1                  proposal-disk
-      network.overhead_bytes       80     150      250                  proposal-network
-      cluster.slots                16384  16384    16384                redis-cluster-spec (A)
-      cluster.masters_min          3      3        3                    redis-cluster-spec (A)
-      cluster.processes_max        500    1000     1000                 redis-cluster-spec (A)
-      cluster.node_timeout_ms      5000   15000    30000                redis-conf (C)
+                                   low    default  high    fitted range  evidence
+      threads.one_thread           72000  160000   180000                devhands-2024 (B)
+      threads.gain_per_io_thread   0.143  0.18     0.214   1 to 8        devhands-2024 (B)
+      threads.io_threads_max       6      8        8                     devhands-2024 (B)
+      threads.interrupt_share      0.05   0.125    0.25                  proposal-interrupts
+      placement.virtualisation     0.85   0.95     1                     proposal-virtualisation
+      placement.smt_gain           0.15   0.2      0.3                   netflix-headroom (A)
+      placement.shared_l3          0.63   0.85     1                     proposal-l3
+      placement.several_l3         0.8    0.93     1                     proposal-l3
+      headroom.factor              0.712  0.712    0.712                 netflix-headroom (A)
+      headroom.exponent            0.448  0.448    0.448                 netflix-headroom (A)
+      guest.base_mib               160    256      512                   proposal-guest
+      guest.rounding_mib           64     64       64                    proposal-guest
+      guest.minimum_mib            384    512      1024                  proposal-guest
+      work.write                   1      1.1      1.3                   proposal-write
+      work.write_per_replica       0.1    0.25     0.5                   proposal-write
+      work.write_rdb               0      0.05     0.2                   proposal-write
+      work.write_aof               0.1    0.25     0.5                   proposal-write
+      work.free_value_bytes        1000   1024     1460                  redis-benchmarks (A)
+      work.per_further_kib         0.05   0.1      0.3     10 to 1024    proposal-payload
+      memory.fragmentation         0.05   0.15     0.5                   proposal-fragmentation
+      memory.copy_on_write_rdb     0.1    0.5      1                     proposal-copy-on-write
+      memory.copy_on_write_aof     0.1    0.5      1                     proposal-copy-on-write
+      memory.backlog_mib           1      32       256                   proposal-guest
+      memory.data_per_process_mib  11920  23841    23841                 redis-13-years (C)
+      disk.rdb_factor              2      2        3                     proposal-disk
+      disk.aof_factor              2      3        4                     proposal-disk
+      disk.minimum_mib             512    1024     4096                  proposal-disk
+      disk.iops_aof                0      0.01     0.1                   proposal-disk
+      network.overhead_bytes       80     150      250                   proposal-network
+      cluster.slots                16384  16384    16384                 redis-cluster-spec (A)
+      cluster.masters_min          3      3        3                     redis-cluster-spec (A)
+      cluster.processes_max        500    1000     1000                  redis-cluster-spec (A)
+      cluster.node_timeout_ms      5000   15000    30000                 redis-conf (C)
       shapes.vcpus: 1, 2, 4, 8; azure-redis
 
     evidence
@@ -193,12 +193,12 @@ fn a_profile_of_threads_is_shown() {
 fn a_profile_of_a_law_is_shown() {
     insta::assert_snapshot!(Bench::new().run(&["profile", "mysql"]), @"
     exit 0
-    mysql 8.4: primary-replica, counted in
+    mysql 8.4: primary-replica, unit of work:
       read-only transactions per second, as sysbench's oltp_read_only (16 statements)
 
-    one instance that owns its L3 domain: ceiling, and usable with the headroom kept free
+    one instance with an L3 domain of its own: ceiling, and usable rate after headroom
 
-    two threads a core
+    two threads per core
       vCPU  cores  ceiling  low      high     usable   low      high
       2     1.2    1.2k/s   761/s    1.8k/s   433/s    252/s    676/s
       4     2.4    2.5k/s   1.5k/s   3.6k/s   1.3k/s   773/s    1.9k/s
@@ -210,7 +210,7 @@ fn a_profile_of_a_law_is_shown() {
       48    28.8   27.1k/s  14.8k/s  42.2k/s  22.8k/s  12.4k/s  35.8k/s
       64    38.4   33.5k/s  17.5k/s  54.4k/s  28.8k/s  15.1k/s  47.1k/s
 
-    one thread a core
+    one thread per core
       vCPU  cores  ceiling  low      high     usable   low      high
       2     2.0    2.0k/s   1.3k/s   2.8k/s   1.0k/s   631/s    1.3k/s
       4     4.0    4.1k/s   2.6k/s   5.6k/s   2.5k/s   1.6k/s   3.4k/s
@@ -224,7 +224,7 @@ fn a_profile_of_a_law_is_shown() {
 
     ! extrapolated: the curve was fitted over 1.2 to 38.4 cores
 
-    * ceiling, o usable, . extrapolated ceiling; two threads a core, by default
+    * ceiling, o usable, . extrapolated ceiling; two threads per core, default values
       33.5k/s |                                                            ****
               |                                                    ********
               |                                              ******    oooooooo
@@ -242,7 +242,7 @@ fn a_profile_of_a_law_is_shown() {
                1                                                             64 vCPU
 
     numbers
-                                low     default  high     fitted over    evidence
+                                low     default  high     fitted range   evidence
       usl.lambda                736     1050     1418     1.2 to 38.4    percona-2021-m6 (A)
       usl.sigma                 0       0        0.003    1.2 to 38.4    percona-2021-m6 (A)
       usl.kappa                 4.9e-5  1.41e-4  2.11e-4  1.2 to 38.4    percona-2021-m6 (A)
@@ -363,8 +363,8 @@ fn an_engine_that_is_not_known_is_a_mistake_of_the_command_line() {
     insta::assert_snapshot!(Bench::new().run(&["profile", "cobol"]), @r#"
     exit 2
     ---
-    error: there is no profile of an engine "cobol"
-    hint: the engines are redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx, haproxy
+    error: unknown engine "cobol"
+    hint: expected one of: redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx, haproxy
     "#);
 }
 
@@ -393,7 +393,7 @@ fn programs_get_the_same() {
     }
     "#);
     let mysql = json(&["profile", "mysql", "--format", "json"]);
-    insta::assert_snapshot!(format!("{:#}", mysql["two_threads_a_core"][8]), @r#"
+    insta::assert_snapshot!(format!("{:#}", mysql["two_threads_per_core"][8]), @r#"
     {
       "ceiling_per_s": {
         "default": 33530,

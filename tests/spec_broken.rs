@@ -47,7 +47,7 @@ fn a_sound_one() {
       service   search: elasticsearch, 8k/s documents indexed, 200/s searches, 200 GiB data, 2 copies
       service   web: apache, 40k/s requests of 10KiB and 5ms CPU, behind edge
       service   edge: haproxy, 40k/s requests
-      vms       builder: 6 machines of 8 vCPU, 32 GiB, 200 GiB disk, one per host
+      vms       builder: 6 VMs of 8 vCPU, 32 GiB, 200 GiB disk, at most one per host
       survives  the loss of any one host
     ---
     ");

@@ -72,7 +72,10 @@ fn check_plan(args: &Args) -> Outcome {
 /// # Errors
 /// Its errors, as they are shown.
 pub(super) fn load_spec(path: &Path) -> Result<Spec, CliError> {
-    load(path).map_err(|errors| spec_error(path, &errors))
+    let spec = load(path).map_err(|errors| spec_error(path, &errors))?;
+    let (hosts, services) = (spec.topology.hosts.len(), spec.services.len());
+    tracing::info!(path = %path.display(), hosts, services, "spec loaded");
+    Ok(spec)
 }
 
 fn spec_error(path: &Path, errors: &SpecErrors) -> CliError {

@@ -147,6 +147,8 @@ fn look(session: &Session, hosts: &Hosts) -> (World, Actions, Vec<Obstacle>) {
     let world = session.observe(hosts);
     let actions = decide(&session.plan, &world);
     let obstacles = preflight(&session.plan, &world, &actions, session.images());
+    let changes = actions.counts().changes();
+    tracing::info!(changes, obstacles = obstacles.len(), "decided and checked");
     (world, actions, obstacles)
 }
 

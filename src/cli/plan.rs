@@ -62,6 +62,7 @@ pub fn run(args: &Args) -> Outcome {
     let default = Limits::default();
     let limits = Limits { seconds: args.time_limit.unwrap_or(default.seconds) };
     on_interrupt()?;
+    tracing::info!(time_limit_s = limits.seconds, "searching");
     let plan = match planner::make_with(&spec, &profiles, &limits, prior.as_ref()) {
         Ok((plan, report)) => {
             for (tier, seconds) in &report.seconds {
@@ -89,6 +90,7 @@ pub fn run(args: &Args) -> Outcome {
         summary.outlook = outlook(&spec, &profiles, &limits, (args.growth, args.from))?;
     }
     store::write(&args.output, &plan.to_text()?)?;
+    tracing::info!(path = %args.output.display(), instances = plan.instances.len(), "plan written");
     let mut text = shown(&summary, args.format)?;
     if args.format == PlanFormat::Text {
         text = format!("{} written to {}\n", text.trim_end(), args.output.display());
@@ -152,6 +154,7 @@ fn images_elsewhere<'a>(plan: &Plan, args: &'a Args) -> Option<&'a Path> {
 fn judged(plan: &Plan, profiles: &Profiles) -> Result<Summary, CliError> {
     let findings = audit::audit(plan, profiles);
     let is_fit = audit::is_fit(&findings);
+    tracing::info!(findings = findings.len(), passed = is_fit, "plan audited");
     let summary = Summary::new(plan, profiles, findings);
     if is_fit {
         return Ok(summary);

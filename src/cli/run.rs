@@ -69,6 +69,7 @@ pub fn run(
     })?;
     let context = session.context(hosts);
     let observer = progress::observer(options.format, actions);
+    tracing::info!(changes = actions.counts().changes(), parallel = options.parallel, "applying");
     let begun = session.took();
     let outcome = walk(
         actions,
@@ -81,6 +82,7 @@ pub fn run(
     drop(observer);
     let (done, failed, skipped) = (outcome.done, outcome.failures.len(), outcome.skipped);
     let took = session.took().saturating_sub(begun);
+    tracing::info!(done, failed, skipped, seconds = took.as_secs(), "applied");
     let written = journal.write(Entry::Finished { done, failed, skipped });
     match options.format {
         Format::Text => {

@@ -48,18 +48,29 @@ pub(super) const fn limit(binding: Binding) -> &'static str {
 }
 
 /// Why a layout has as many instances as it has.
-pub(super) fn limited(binding: Binding, layout: &Layout, survives: bool) -> String {
+pub(super) fn limited(
+    cluster: Cluster,
+    binding: Binding,
+    layout: &Layout,
+    survives: bool,
+) -> String {
     match binding {
         Binding::Throughput | Binding::Copies if layout.instances == 1 => {
             "one instance is enough".to_owned()
         }
-        Binding::Copies => format!("one instance is enough, {}", required(survives)),
+        Binding::Copies => format!("one instance is enough, {}", required(cluster, survives)),
         _ => format!("limited by {}", limit(binding)),
     }
 }
 
-const fn required(survives: bool) -> &'static str {
-    if survives { "copies required by policy.survive" } else { "copies required by the demand" }
+/// Who follows the one instance, and what requires it.
+fn required(cluster: Cluster, survives: bool) -> String {
+    let what = match cluster {
+        Cluster::Sharded | Cluster::PrimaryReplica => "replicas",
+        Cluster::Quorum | Cluster::Pool => "copies",
+        Cluster::GatewayPair => "standby",
+    };
+    format!("{what} required by {}", if survives { "policy.survive" } else { "the demand" })
 }
 
 /// Why a plan has an instance.
@@ -70,7 +81,7 @@ pub(super) fn reason(cause: &Cause) -> String {
         Cause::Reads => "reads exceed one instance".to_owned(),
         Cause::OddVoters => "a majority needs an odd number of voters".to_owned(),
         Cause::Enough => "one instance is enough".to_owned(),
-        Cause::Copies { survives } => required(*survives).to_owned(),
+        Cause::Copies { survives } => required(Cluster::Quorum, *survives),
         Cause::Quorum { masters: Some(masters) } => format!("a quorum needs {masters} masters"),
         Cause::Quorum { masters: None } => "a quorum needs 3 voters".to_owned(),
         Cause::Throughput => "demand exceeds one instance".to_owned(),

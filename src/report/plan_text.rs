@@ -142,7 +142,7 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
         shape = shape(engine.cluster(), layout),
-        limited = limited(capacity.binding, layout, survives),
+        limited = limited(engine.cluster(), capacity.binding, layout, survives),
         total = rate(capacity.total_per_s),
         demand = rate(capacity.demand_per_s),
         usable = rate(capacity.usable_per_s),
@@ -310,7 +310,8 @@ fn aftermath(loss: &Loss) -> String {
         after.push_str(&format!(", {} lost", counted(loss.lost_groups.len() as u64, "group")));
     }
     if loss.intervention.is_some() {
-        after.push_str("; manual failover required");
+        let what = if loss.cluster == Cluster::Quorum { "recovery" } else { "failover" };
+        after.push_str(&format!("; manual {what} required"));
     }
     after
 }

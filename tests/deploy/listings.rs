@@ -217,8 +217,8 @@ fn a_status() {
     assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
     world.power_cut(&hostsplit::ids::HostName::new("h2").unwrap());
     let text = status_text(&plan, &look(&plan, &world), None);
-    insta::assert_snapshot!(without_ids(&text), @r"
-    INSTANCE  ROLE     HOST  ADDRESS      DOMAIN            STATE    GUEST  ENGINE
+    insta::assert_snapshot!(without_ids(&text), @"
+    instance  role     host  address      domain            state    guest  engine
     cache-0   master   h1    10.20.0.10   as planned        running  ready  master
     cache-1   replica  h2    10.20.0.11   host unreachable  -        -      -
     cache-2   master   h2    10.20.0.12   host unreachable  -        -      -

@@ -171,9 +171,9 @@ fn numbers_that_only_the_own_file_has() {
     let screen = bench.run(&["profile", "redis", "--spec", "spec.yaml"]);
     let law: Vec<&str> = screen.lines().filter(|line| line.contains("usl.")).collect();
     insta::assert_snapshot!(law.join("\n"), @"
-    usl.lambda                   7000   7000     7000                spec (own)
-    usl.sigma                    0.01   0.01     0.01                devhands-2024 (B)
-    usl.kappa                    0      0        0                   devhands-2024 (B)
+    usl.lambda                   7000   7000     7000                 spec (own)
+    usl.sigma                    0.01   0.01     0.01                 devhands-2024 (B)
+    usl.kappa                    0      0        0                    devhands-2024 (B)
     ");
 }
 

@@ -23,7 +23,7 @@ fn a_number_of_the_specs_own_changes_the_plan() {
     cache  redis: 10 instances of 1 vCPU, 512 MiB memory, 1 GiB data
       layout    5 shards, 1 replica each; limited by throughput per instance
       capacity  7,120/s for a demand of 4,600/s, 65 % used
-      instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second, without pipelining
+      instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second
       unsplit   a single instance on the whole of h-1 serves 5,583/s;
     ");
     let plan: Value = serde_json::from_str(&bench.read("plan.json").unwrap()).unwrap();
@@ -41,7 +41,7 @@ fn a_number_of_the_specs_own_changes_the_plan() {
     assert!(bench.run(&["check", "plan.json"]).starts_with("exit 0\n"));
     for args in [&["show"][..], &["show", "--format", "markdown"]] {
         let screen = bench.run(args);
-        let line = "\nprofile of redis: threads.one_thread = 7000 as the spec says\n";
+        let line = "\nprofile of redis: threads.one_thread = 7000 (from the spec)\n";
         assert!(screen.contains(line), "{screen}");
     }
     let json = bench.run(&["show", "--format", "json"]);
@@ -136,7 +136,7 @@ fn a_profile_file_of_ones_own() {
     cache  redis: 10 instances of 1 vCPU, 640 MiB memory, 1 GiB data
       layout    5 shards, 1 replica each; limited by throughput per instance
       capacity  7,120/s for a demand of 4,600/s, 65 % used
-      instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second, without pipelining
+      instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second
       unsplit   a single instance on the whole of h-1 serves 5,583/s;
     ");
     // The plan is judged alone, the file may be gone.
@@ -157,8 +157,8 @@ fn a_profile_is_shown_with_what_the_spec_says() {
         .filter(|line| line.contains(" (own)") || line.contains("spec: grade"))
         .collect();
     insta::assert_snapshot!(own.join("\n"), @"
-    threads.one_thread           7000   7000     7000                spec (own)
-    headroom.factor              0.5    0.5      0.5                 spec (own)
+    threads.one_thread           7000   7000     7000                 spec (own)
+    headroom.factor              0.5    0.5      0.5                  spec (own)
     redis-cluster-spec: grade A
     spec: grade own
     ");

@@ -58,6 +58,8 @@ impl Session {
             CliError::from(error).hint("write a plan with: hostsplit plan SPEC")
         })?;
         let text = plan.to_text()?;
+        let instances = plan.instances.len();
+        tracing::info!(path = %file.display(), deployment = %plan.name, instances, "plan read");
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
         let secret_store = SecretStore::new(&directory, &beside);
@@ -101,6 +103,7 @@ impl Session {
     /// Another run holds it, or the state directory cannot be written.
     pub fn lock(&self, command: &str) -> Result<Lock, CliError> {
         let holder = format!("{command} by {}, pid {}", who(), std::process::id());
+        tracing::debug!(holder, "taking the lock");
         self.store.lock(&holder).map_err(|error| {
             let hint = "wait for it to finish; the lock of a dead process is released by itself";
             let locked = matches!(error, store::StoreError::Locked { .. });
@@ -137,6 +140,7 @@ impl Session {
 
     fn connect_by(&self, connector: &dyn Connector) -> Hosts {
         let (connected, unreachable) = connect(&self.plan, connector);
+        tracing::info!(hosts = connected.len(), unreachable = unreachable.len(), "connected");
         Hosts { connected, unreachable }
     }
 
@@ -162,7 +166,10 @@ impl Session {
     /// Observes the hosts, the guests and the clusters.
     #[must_use]
     pub fn observe(&self, hosts: &Hosts) -> World {
-        observe(&self.context(hosts), &hosts.unreachable)
+        let world = observe(&self.context(hosts), &hosts.unreachable);
+        let (guests, clusters) = (world.guests.len(), world.clusters.len());
+        tracing::info!(hosts = world.hosts.len(), guests, clusters, "observed");
+        world
     }
 
     /// Observes the hosts only, which is enough for a removal.

@@ -18,6 +18,7 @@ impl Session {
     /// A reference that leads nowhere; the file system.
     pub fn find_secrets(&mut self, hosts: &Hosts, make: Make) -> Result<bool, CliError> {
         let missing = self.secret_store.missing(&self.plan)?;
+        tracing::info!(services = missing.passwords.len(), "services without local passwords");
         let recovery = recover(&self.context(hosts), &hosts.unreachable, &missing);
         self.use_recovered(&recovery, make)?;
         Ok(recovery
