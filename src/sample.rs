@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::plan::{
     Binding, Capacity, CpuPlacement, FORMAT, Group, Instance, L3Use, Layout, Plan, Role,
-    ServicePlan, SlotRange, Tier, Volume,
+    ServicePlan, Setting, SlotRange, Tier, Volume,
 };
 use crate::profile::OwnProfiles;
 use crate::spec::{Access, Demand, Engine, Network, Persistence, Policy, ShardedDemand};
@@ -126,12 +126,12 @@ fn instance(ordinal: u8) -> Instance {
         name: format!("{domain}-{part}"),
         size_mib: Mebibytes::from_gib(gib),
     };
-    let config = [
-        ("cluster-enabled", "yes"),
-        ("cluster-node-timeout", "5000"),
-        ("maxmemory", "1gb"),
-        ("port", "6379"),
-        ("save", ""),
+    let settings = [
+        ("cluster-enabled", true.into()),
+        ("cluster-node-timeout", Setting::Millis(5000)),
+        ("maxmemory", Mebibytes::from_gib(1).into()),
+        ("port", 6379.into()),
+        ("save", Setting::Words(Vec::new())),
     ];
     Instance {
         name: InstanceName::of(&service, u32::from(ordinal)).unwrap(),
@@ -151,7 +151,7 @@ fn instance(ordinal: u8) -> Instance {
         root: Some(volume("root", 8)),
         data: Some(volume("data", 4)),
         seed: Some(Volume { size_mib: Mebibytes::new(1), ..volume("seed", 0) }),
-        config: config.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
         domain,
     }
 }

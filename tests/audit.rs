@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 
 use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
-use hostsplit::plan::{Plan, Role, ServicePlan, SlotRange};
+use hostsplit::plan::{Plan, Role, ServicePlan, Setting, SlotRange};
 use hostsplit::profile::Profiles;
 use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand};
 use hostsplit::topology::Level;
@@ -163,7 +163,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
         Kind::Layout => plan.instances[0].memory_mib = Mebibytes::new(1_025),
         Kind::Configuration => {
             let key = "cluster-allow-replica-migration".to_owned();
-            plan.instances[0].config.insert(key, "yes".to_owned());
+            plan.instances[0].settings.insert(key, true.into());
         }
         Kind::Data => {
             let demand = sharded(service);
@@ -171,7 +171,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
         }
         Kind::Ceiling => service.capacity.ceiling_per_s = PerSecond::new(129_300),
         Kind::ProcessMemory => {
-            plan.instances[0].config.insert("maxmemory".to_owned(), "427mb".to_owned());
+            plan.instances[0].settings.insert("maxmemory".to_owned(), Setting::Bytes(427 << 20));
         }
         Kind::Capacity => service.capacity.total_per_s = PerSecond::new(131_999),
         other => panic!("{other}"),
@@ -220,7 +220,7 @@ fn move_to(plan: &mut Plan, name: &str, host: &str, to: &[u32]) {
 fn readdress(plan: &mut Plan, place: usize, address: Ipv4Addr) {
     let instance = &mut plan.instances[place];
     instance.address = Some(address);
-    instance.config.insert("cluster-announce-ip".to_owned(), address.to_string());
+    instance.settings.insert("cluster-announce-ip".to_owned(), address.into());
 }
 
 #[test]
@@ -250,18 +250,21 @@ fn slots_that_are_dealt_out_unevenly_overload_a_group() {
 #[test]
 fn a_replica_that_could_not_hold_the_data_is_told() {
     let kinds = told(|plan| {
-        plan.instances[1].config.insert("maxmemory".to_owned(), "200mb".to_owned());
+        plan.instances[1].settings.insert("maxmemory".to_owned(), Setting::Bytes(200 << 20));
     });
     assert_eq!(kinds, [Kind::Data]);
 }
 
 #[test]
 fn configuration_keeps_the_data_as_asked_for() {
-    for (directive, value) in
-        [("appendonly", "no"), ("save", "3600 1"), ("maxmemory-policy", "allkeys-lru")]
-    {
+    for (directive, value) in [
+        ("appendonly", false.into()),
+        ("save", Setting::words([3600, 1])),
+        ("save", "".into()),
+        ("maxmemory-policy", "allkeys-lru".into()),
+    ] {
         let kinds = told(|plan| {
-            plan.instances[0].config.insert(directive.to_owned(), value.to_owned());
+            plan.instances[0].settings.insert(directive.to_owned(), value);
         });
         assert_eq!(kinds, [Kind::Configuration], "{directive}");
     }

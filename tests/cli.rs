@@ -112,7 +112,7 @@ fn what_is_not_there_is_said() {
     insta::assert_snapshot!(bench.run(&["show"]), @"
     exit 1
     ---
-    error: plan.json: the plan has format 1; this program reads format 2: make it again
+    error: plan.json: the plan has format 1; the oldest that can be read is 2: make it again
     ");
 }
 

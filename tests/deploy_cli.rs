@@ -7,7 +7,7 @@ mod bench;
 mod support;
 
 use bench::Bench;
-use hostsplit::plan::Plan;
+use hostsplit::plan::{Plan, Setting};
 use hostsplit::state::store::Store;
 use hostsplit::units::Mebibytes;
 use support::good_plan;
@@ -90,11 +90,11 @@ fn the_same_plan_changes_nothing() {
 #[test]
 fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     let mut old = good_plan();
-    old.instances[0].config.insert("requirepass".to_owned(), "hunter2".to_owned());
+    old.instances[0].settings.insert("requirepass".to_owned(), "hunter2".into());
     let mut new = old.clone();
     new.instances[0].memory_mib = Mebibytes::new(1_536);
-    new.instances[0].config.insert("maxmemory".to_owned(), "800mb".to_owned());
-    new.instances[0].config.insert("requirepass".to_owned(), "hunter3".to_owned());
+    new.instances[0].settings.insert("maxmemory".to_owned(), Setting::Bytes(800 << 20));
+    new.instances[0].settings.insert("requirepass".to_owned(), "hunter3".into());
     let bench = bench(&new);
     deployed(&bench, &old);
     let shown = dry(&bench, &[]);

@@ -13,7 +13,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hostsplit::plan::{Instance, Plan};
+use hostsplit::plan::{Instance, Plan, Setting};
 use hostsplit::render::{self, DiskPaths};
 use hostsplit::units::Mebibytes;
 
@@ -30,7 +30,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn plan(case: &Path) -> Plan {
-    serde_json::from_str(&fs::read_to_string(case.join("plan.json")).unwrap()).unwrap()
+    Plan::from_text(&fs::read_to_string(case.join("plan.json")).unwrap()).unwrap()
 }
 
 fn paths() -> DiskPaths {
@@ -47,7 +47,7 @@ fn texts(plan: &Plan, instance: &Instance) -> Vec<(String, String)> {
         ("user-data".to_owned(), seed.user_data),
         ("network-config".to_owned(), seed.network_config),
     ];
-    if !instance.config.is_empty() {
+    if !instance.settings.is_empty() {
         texts.push((format!("{name}.conf"), render::redis_conf(instance).unwrap()));
     }
     texts
@@ -131,7 +131,7 @@ fn every_part_of_a_vm_is_in_its_digest() {
     let mut seen = vec![digest(&plan)];
     seen.push(changed(&|plan| plan.instances[0].cpus.reverse()));
     seen.push(changed(&|plan| plan.instances[0].memory_mib = Mebibytes::new(1)));
-    seen.push(changed(&|plan| drop(plan.instances[0].config.insert("a".into(), "b".into()))));
+    seen.push(changed(&|plan| drop(plan.instances[0].settings.insert("a".into(), "b".into()))));
     seen.push(changed(&|plan| plan.network.as_mut().unwrap().gateway = None));
     seen.push(changed(&|plan| plan.network.as_mut().unwrap().prefix = 25));
     seen.push(changed(&|plan| plan.network.as_mut().unwrap().bridge = "br1".into()));
@@ -183,10 +183,11 @@ fn nasty_values_reach_redis_and_xml_as_they_are() {
     let cmdline = document.descendants().find(|node| node.has_tag_name("cmdline")).unwrap();
     assert_eq!(cmdline.text(), Some("a=\"<&>'\" b"));
 
-    plan.instances[0].config =
-        [("requirepass".into(), "a b\nport 1".into()), ("save".into(), "60 1".into())].into();
+    plan.instances[0].settings =
+        [("requirepass".into(), "a b\nport 1".into()), ("save".into(), Setting::words([60, 1]))]
+            .into();
     let conf = render::redis_conf(&plan.instances[0]).unwrap();
     assert!(conf.ends_with("\nrequirepass \"a b\\x0aport 1\"\nsave 60 1\n"), "{conf}");
-    plan.instances[0].config = [("save\nport".into(), String::new())].into();
+    plan.instances[0].settings = [("save\nport".into(), "".into())].into();
     assert!(render::redis_conf(&plan.instances[0]).is_err());
 }

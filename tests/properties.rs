@@ -106,7 +106,7 @@ fn the_quickstart_is_three_masters_and_three_replicas() {
     }
     let first = &plan.instances[0];
     let config: Vec<String> =
-        first.config.iter().map(|(directive, value)| format!("{directive} {value}")).collect();
+        first.settings.iter().map(|(directive, value)| format!("{directive} {value}")).collect();
     insta::assert_snapshot!(config.join("\n"), @r#"
     appendfsync everysec
     appendonly yes

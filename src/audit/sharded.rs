@@ -4,7 +4,7 @@ use super::groups::{SLOTS, members};
 use super::index::Index;
 use super::speed::{self, MILLION, falls_short, millionths};
 use super::{Findings, Kind};
-use crate::plan::{Capacity, Instance, Plan, ServicePlan};
+use crate::plan::{Capacity, Instance, Plan, ServicePlan, Setting};
 use crate::profile::{Profile, Sharded};
 use crate::spec::{Persistence, ShardedDemand};
 use crate::units::Mebibytes;
@@ -21,7 +21,7 @@ pub(super) fn check(
     data_per_process(service, demand, rules, findings);
     parts(plan, service, demand, findings);
     for instance in plan.members(&service.name) {
-        redis_config(instance, demand, findings);
+        configuration(instance, demand, findings);
         let cost = value_cost(demand.value_bytes.get(), rules);
         speed::check(service, instance, profile, cost, index, findings);
         memory(service, demand, instance, (profile, rules), findings);
@@ -67,10 +67,9 @@ fn demanded(
     }
 }
 
-fn redis_config(instance: &Instance, demand: &ShardedDemand, findings: &mut Findings) {
+fn configuration(instance: &Instance, demand: &ShardedDemand, findings: &mut Findings) {
     let mut wrong = |message: String| findings.add(Kind::Configuration, &instance.name, message);
-    let value = |directive: &str| instance.config.get(directive).map(String::as_str);
-    match value("maxmemory").and_then(redis_bytes) {
+    match max_memory(instance) {
         None | Some(0) => wrong("maxmemory is missing or unlimited".to_owned()),
         Some(bytes) if bytes >= instance.memory_mib.bytes() => {
             wrong(format!(
@@ -80,48 +79,40 @@ fn redis_config(instance: &Instance, demand: &ShardedDemand, findings: &mut Find
         }
         Some(_) => {}
     }
-    let address = instance.address.map_or_else(String::new, |address| address.to_string());
-    let appends = if demand.persistence == Persistence::Aof { "yes" } else { "no" };
-    for (directive, expected) in [
-        ("appendonly", appends),
+    let found = |name: &str| {
+        let value = instance.settings.get(name);
+        value.map_or_else(|| "missing".to_owned(), ToString::to_string)
+    };
+    let address = instance.address.map(Setting::Address);
+    for (name, expected) in [
+        ("appendonly", Some(Setting::Switch(demand.persistence == Persistence::Aof))),
         // Any other policy evicts keys.
-        ("maxmemory-policy", "noeviction"),
-        ("cluster-enabled", "yes"),
-        ("cluster-announce-ip", address.as_str()),
+        ("maxmemory-policy", Some("noeviction".into())),
+        ("cluster-enabled", Some(Setting::Switch(true))),
+        ("cluster-announce-ip", address),
         // Migration would move a replica onto its new master's host.
-        ("cluster-allow-replica-migration", "no"),
+        ("cluster-allow-replica-migration", Some(Setting::Switch(false))),
     ] {
-        if value(directive) != Some(expected) {
-            let found = value(directive).unwrap_or("missing");
-            wrong(format!("{directive} is {found}; expected {expected}"));
+        if instance.settings.get(name) != expected.as_ref() {
+            let expected = expected.map_or_else(|| "none".to_owned(), |value| value.to_string());
+            wrong(format!("{name} is {}; expected {expected}", found(name)));
         }
     }
     let rdb = demand.persistence == Persistence::Rdb;
-    let has_points = value("save").is_some_and(|points| !matches!(points, "" | "\"\""));
-    if has_points != rdb {
-        let found = value("save").unwrap_or("missing");
+    let points = instance.settings.get("save");
+    let has_points = matches!(points, Some(Setting::Words(points)) if !points.is_empty());
+    if has_points != rdb || !matches!(points, Some(Setting::Words(_))) {
         let expected = if rdb { "snapshot points" } else { "none" };
-        wrong(format!("save is {found}; expected {expected}"));
+        wrong(format!("save is {}; expected {expected}", found("save")));
     }
 }
 
-/// A memory size as `redis.conf` writes it: `512mb` is 512 MiB, `512m` half a
-/// billion bytes.
-fn redis_bytes(text: &str) -> Option<u64> {
-    let lower = text.to_ascii_lowercase();
-    let split = lower.find(|c: char| !c.is_ascii_digit()).unwrap_or(lower.len());
-    let (digits, unit) = lower.split_at(split);
-    let factor: u64 = match unit {
-        "" | "b" => 1,
-        "k" => 1_000,
-        "kb" => 1 << 10,
-        "m" => 1_000_000,
-        "mb" => 1 << 20,
-        "g" => 1_000_000_000,
-        "gb" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
+/// Bytes of data that an instance takes at most.
+fn max_memory(instance: &Instance) -> Option<u64> {
+    match instance.settings.get("maxmemory") {
+        Some(Setting::Bytes(bytes)) => Some(*bytes),
+        _ => None,
+    }
 }
 
 /// Keys spread evenly over the slots: with its part of the demand every group is
@@ -143,8 +134,7 @@ fn parts(plan: &Plan, service: &ServicePlan, demand: &ShardedDemand, findings: &
             findings.add(Kind::Capacity, &service.name, message);
         }
         for copy in members(group).filter_map(|name| plan.instance(name)) {
-            let limit = copy.config.get("maxmemory").and_then(|text| redis_bytes(text));
-            let Some(limit) = limit else { continue };
+            let Some(limit) = max_memory(copy) else { continue };
             if exceeds(demand.data_mib.bytes(), slots, limit) {
                 let (data, held) = (demand.data_mib, Mebibytes::new(limit >> 20));
                 let message = format!(
@@ -180,9 +170,7 @@ fn memory(
     (profile, rules): (&Profile, &Sharded),
     findings: &mut Findings,
 ) {
-    let Some(limit) = instance.config.get("maxmemory").and_then(|text| redis_bytes(text)) else {
-        return;
-    };
+    let Some(limit) = max_memory(instance) else { return };
     let numbers = &rules.memory;
     let copied = match demand.persistence {
         Persistence::None => 0,
@@ -199,21 +187,5 @@ fn memory(
         let message =
             format!("full to maxmemory it needs {} MiB; it has {memory}", needed.div_ceil(1 << 20));
         findings.add(Kind::ProcessMemory, &instance.name, message);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::redis_bytes;
-
-    #[test]
-    fn sizes_are_read_as_redis_reads_them() {
-        assert_eq!(redis_bytes("100"), Some(100));
-        assert_eq!(redis_bytes("1k"), Some(1_000));
-        assert_eq!(redis_bytes("1KB"), Some(1_024));
-        assert_eq!(redis_bytes("2gb"), Some(2 << 30));
-        assert_eq!(redis_bytes("mb"), None);
-        assert_eq!(redis_bytes("1 gb"), None);
-        assert_eq!(redis_bytes("99999999999999999999"), None);
     }
 }

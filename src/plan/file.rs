@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::upgrade::{OLDEST, upgrade};
 use super::{FORMAT, Plan};
 use crate::digest::sha256;
 use crate::profile::ProfileError;
@@ -18,11 +19,23 @@ pub enum FileError {
     /// A profile of its own that cannot be used.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// A plan of another version.
-    #[error("the plan has format {found}; this program reads format {FORMAT}: make it again")]
-    Format {
+    /// A plan of a format that nothing has been deployed with.
+    #[error("the plan has format {found}; the oldest that can be read is {OLDEST}: make it again")]
+    Older {
         /// The format of the text.
         found: u32,
+    },
+    /// A plan of a newer program.
+    #[error(
+        "the plan has format {found}, written by hostsplit {by}; this is hostsplit {}, which reads \
+         formats {OLDEST} to {FORMAT}: use hostsplit {by} or newer",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// The format of the text.
+        found: u32,
+        /// The version that wrote it.
+        by: String,
     },
 }
 
@@ -40,17 +53,26 @@ impl Plan {
     /// Reads a plan.
     ///
     /// # Errors
-    /// The text is no plan, one of another format, or one with a broken profile.
+    /// The text is no plan, one of a format that is not read (see [`FORMAT`]), or one
+    /// with a broken profile.
     pub fn from_text(text: &str) -> Result<Self, FileError> {
         #[derive(Deserialize)]
         struct Head {
             format: u32,
+            #[serde(default)]
+            hostsplit: String,
         }
-        let head: Head = serde_json::from_str(text).map_err(malformed)?;
-        if head.format != FORMAT {
-            return Err(FileError::Format { found: head.format });
-        }
-        let plan: Self = serde_json::from_str(text).map_err(malformed)?;
+        let Head { format, hostsplit } = serde_json::from_str(text).map_err(malformed)?;
+        let plan: Self = match format {
+            FORMAT => serde_json::from_str(text).map_err(malformed)?,
+            OLDEST..FORMAT => {
+                let mut value = serde_json::from_str(text).map_err(malformed)?;
+                upgrade(&mut value, format);
+                serde_json::from_value(value).map_err(malformed)?
+            }
+            0..OLDEST => return Err(FileError::Older { found: format }),
+            _ => return Err(FileError::Newer { found: format, by: shown(&hostsplit) }),
+        };
         // Whoever reads a plan may count on its profiles.
         if !plan.profiles.is_empty() {
             plan.profiles.resolve()?;
@@ -67,6 +89,14 @@ impl Plan {
     }
 }
 
+/// A version as a message may show it: the file may come from anywhere.
+fn shown(version: &str) -> String {
+    const MOST: usize = 20;
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
+    let version: String = version.chars().filter(plain).take(MOST).collect();
+    if version.is_empty() { "of an unknown version".to_owned() } else { version }
+}
+
 fn malformed(error: serde_json::Error) -> FileError {
     FileError::Malformed { message: error.to_string() }
 }
@@ -79,9 +109,12 @@ mod tests {
     fn other_files_are_refused_in_a_sentence() {
         let refuse = |text| Plan::from_text(text).unwrap_err().to_string();
         insta::assert_snapshot!(
-            refuse("{\"format\": 7, \"more\": []}"),
-            @"the plan has format 7; this program reads format 2: make it again"
+            refuse("{\"format\": 1, \"more\": []}"),
+            @"the plan has format 1; the oldest that can be read is 2: make it again"
         );
+        let newer = refuse("{\"format\": 7, \"hostsplit\": \"9.0.0\\n\", \"more\": []}");
+        assert!(newer.starts_with("the plan has format 7, written by hostsplit 9.0.0; this is "));
+        assert!(newer.ends_with("formats 2 to 3: use hostsplit 9.0.0 or newer"), "{newer}");
         insta::assert_snapshot!(
             refuse("{}"),
             @"not a plan: missing field `format` at line 1 column 2"

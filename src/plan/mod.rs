@@ -7,9 +7,10 @@
 mod file;
 pub mod names;
 mod service;
+mod setting;
 pub mod store;
+mod upgrade;
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -26,9 +27,18 @@ pub use names::{mac, uuid};
 pub use service::{
     Binding, Capacity, CpuPlacement, Group, L3Use, Layout, ServicePlan, SlotRange, Witness,
 };
+pub use setting::{Setting, Settings};
 
-/// Version of the plan file that this program writes and the only one it reads.
-pub const FORMAT: u32 = 2;
+/// Version of the plan file that this program writes.
+///
+/// It reads plans from format 2 on, brought up to date in memory, so that
+/// `show`, `status`, `verify`, `destroy`, `--prior` and `deploy` go on working with
+/// plans that were made before an update; nothing has to be planned again. A plan
+/// of a newer format is refused with the version of the program that wrote it. The
+/// format is counted up whenever a field is added, renamed or changes its meaning,
+/// together with a step in `upgrade`, a stored plan in `tests/formats` and a line in
+/// CHANGELOG.md.
+pub const FORMAT: u32 = 3;
 
 /// A complete plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,8 +181,8 @@ pub struct Instance {
     /// The NoCloud seed; its size is that of the file system. `None` where disks
     /// are not planned.
     pub seed: Option<Volume>,
-    /// Configuration values of its engine, by directive.
-    pub config: BTreeMap<String, String>,
+    /// The configuration of its engine; empty for fixed machines.
+    pub settings: Settings,
 }
 
 /// A volume to be made.

@@ -312,7 +312,7 @@ fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanErr
             root,
             data,
             seed,
-            config: config::of(draft, member, address),
+            settings: config::of(draft, member, address),
             domain,
         });
     }

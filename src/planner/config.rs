@@ -1,9 +1,9 @@
 //! Configuration of an instance, by directive of the engine.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::build::{Draft, Member};
+use crate::plan::{Setting, Settings};
 use crate::profile::{Profile, Rules, Sharded};
 use crate::sizing::io_threads;
 use crate::sizing::sharded::Sizes;
@@ -11,57 +11,56 @@ use crate::software::Software;
 use crate::spec::{Access, Demand, Persistence, ShardedDemand};
 use crate::units::Mebibytes;
 
+/// Redis' own port for clients.
+const PORT: u64 = 6379;
+
 /// The configuration of an instance; none for engines that are only planned and
 /// for fixed machines.
-pub(super) fn of(
-    draft: &Draft,
-    member: &Member,
-    address: Option<Ipv4Addr>,
-) -> BTreeMap<String, String> {
-    let Some((service, address)) = member.of.zip(address) else { return BTreeMap::new() };
+pub(super) fn of(draft: &Draft, member: &Member, address: Option<Ipv4Addr>) -> Settings {
+    let Some((service, address)) = member.of.zip(address) else { return Settings::new() };
     let profile = draft.profiles.of(service.engine);
     match (&service.demand, profile.map(|profile| (profile, &profile.rules))) {
         (Demand::Sharded(demand), Some((profile, Rules::Sharded(rules)))) => {
             let mut config = redis(demand, profile, rules, member, address);
             if let Some(software) = Software::of(service.engine.as_str()) {
-                config.insert("dir".to_owned(), software.directory.to_owned());
+                config.insert("dir".to_owned(), software.directory.into());
                 config.extend(access(&service.access, software));
             }
             config
         }
-        _ => BTreeMap::new(),
+        _ => Settings::new(),
     }
 }
 
 /// Directives that let in who may and keep others out. The passwords stand in a
 /// file of their own, which no plan holds.
-fn access(access: &Access, software: &Software) -> BTreeMap<String, String> {
-    let mut directives = Vec::new();
+fn access(access: &Access, software: &Software) -> Settings {
+    let mut directives: Vec<(&str, Setting)> = Vec::new();
     match access.password {
         Some(_) => directives.extend([
-            ("protected-mode", "yes"),
-            ("include", software.secrets),
+            ("protected-mode", true.into()),
+            ("include", software.secrets.into()),
             // Of the users in that file the one that may copy, and nothing else.
-            ("masteruser", "replica"),
+            ("masteruser", "replica".into()),
         ]),
-        None => directives.push(("protected-mode", "no")),
+        None => directives.push(("protected-mode", false.into())),
     }
     if access.tls {
         let tls = &software.tls;
         directives.extend([
-            ("port", "0"),
-            ("tls-port", "6379"),
-            ("tls-replication", "yes"),
-            ("tls-cluster", "yes"),
+            ("port", 0.into()),
+            ("tls-port", PORT.into()),
+            ("tls-replication", true.into()),
+            ("tls-cluster", true.into()),
             // Clients prove who they are by their password; on the cluster's bus
             // the engine asks for certificates all the same.
-            ("tls-auth-clients", "no"),
-            ("tls-ca-cert-file", tls.authority),
-            ("tls-cert-file", tls.certificate),
-            ("tls-key-file", tls.key),
+            ("tls-auth-clients", false.into()),
+            ("tls-ca-cert-file", tls.authority.into()),
+            ("tls-cert-file", tls.certificate.into()),
+            ("tls-key-file", tls.key.into()),
         ]);
     }
-    directives.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    directives.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Directives of `redis.conf`, which Valkey reads as well.
@@ -71,52 +70,48 @@ fn redis(
     rules: &Sharded,
     member: &Member,
     address: Ipv4Addr,
-) -> BTreeMap<String, String> {
+) -> Settings {
     let layout = &member.candidate.layout;
     let (copies, persistence) = (layout.copies, demand.persistence);
     let sizes = Sizes { profile, rules, copies, persistence };
-    let memory = sizes.max_memory_bytes(layout.memory_mib);
-    let yes_no = |yes: bool| if yes { "yes" } else { "no" };
-    // The intervals of the shipped redis.conf; an empty text turns snapshots off.
-    let save = if persistence == Persistence::Rdb { "3600 1 300 100 60 10000" } else { "\"\"" };
-    let mut config: BTreeMap<String, String> = [
-        ("bind", "0.0.0.0"),
-        ("port", "6379"),
+    // The intervals of the shipped redis.conf; none turns snapshots off.
+    let snapshots: &[u32] =
+        if persistence == Persistence::Rdb { &[3600, 1, 300, 100, 60, 10000] } else { &[] };
+    let mut settings: Settings = [
+        ("bind", Setting::words([Ipv4Addr::UNSPECIFIED])),
+        ("port", PORT.into()),
+        ("maxmemory", Setting::Bytes(sizes.max_memory_bytes(layout.memory_mib))),
         // A full master refuses writes rather than lose keys in silence.
-        ("maxmemory-policy", "noeviction"),
-        ("appendonly", yes_no(persistence == Persistence::Aof)),
-        ("save", save),
-        ("cluster-enabled", "yes"),
-        ("cluster-config-file", "nodes.conf"),
+        ("maxmemory-policy", "noeviction".into()),
+        ("appendonly", (persistence == Persistence::Aof).into()),
+        ("save", Setting::words(snapshots)),
+        ("cluster-enabled", true.into()),
+        ("cluster-config-file", "nodes.conf".into()),
+        ("cluster-announce-ip", address.into()),
+        // A silence shorter than a saving fork or a busy host's hiccup must not start
+        // a failover, so the value of the shipped file is kept.
+        ("cluster-node-timeout", Setting::Millis(rules.cluster.node_timeout_ms.whole())),
         // A replica that moved to another master could end up on its host.
-        ("cluster-allow-replica-migration", "no"),
-        ("repl-diskless-sync", "yes"),
+        ("cluster-allow-replica-migration", false.into()),
+        ("repl-diskless-sync", true.into()),
     ]
-    .map(|(directive, value)| (directive.to_owned(), value.to_owned()))
+    .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let mut set = |directive: &str, value: String| {
-        config.insert(directive.to_owned(), value);
-    };
-    set("maxmemory", memory.to_string());
-    // Silence that is shorter than a saving fork or a busy host's hiccup must
-    // not start a failover; so the value of the shipped file is kept.
-    set("cluster-node-timeout", rules.cluster.node_timeout_ms.whole().to_string());
-    set("cluster-announce-ip", address.to_string());
+    let mut set = |name: &str, value: Setting| settings.insert(name.to_owned(), value);
     if persistence == Persistence::Aof {
-        set("appendfsync", "everysec".to_owned());
+        set("appendfsync", "everysec".into());
     }
     if layout.copies > 1 {
-        let backlog = Mebibytes::new(sizes.backlog_mib());
-        set("repl-backlog-size", backlog.bytes().to_string());
+        set("repl-backlog-size", Mebibytes::new(sizes.backlog_mib()).into());
         // A copy begins when all replicas wait for it, not a few seconds later.
-        set("repl-diskless-sync-max-replicas", (layout.copies - 1).to_string());
+        set("repl-diskless-sync-max-replicas", u64::from(layout.copies - 1).into());
     }
     let placement = member.candidate.capacity.as_ref().map(|capacity| capacity.placement);
     let threads = placement.map_or(1, |placement| io_threads(profile, layout.vcpus, placement));
     if threads > 1 {
-        set("io-threads", threads.to_string());
+        set("io-threads", u64::from(threads).into());
     }
-    config
+    settings
 }
 
 #[cfg(test)]
@@ -136,9 +131,9 @@ mod tests {
         insta::assert_snapshot!(lines(&access), @r"
         include /etc/valkey/secrets.conf
         masteruser replica
-        protected-mode yes
+        protected-mode on
         ");
-        insta::assert_snapshot!(lines(&Access::default()), @"protected-mode no");
+        insta::assert_snapshot!(lines(&Access::default()), @"protected-mode off");
     }
 
     #[test]
@@ -146,14 +141,14 @@ mod tests {
         let access = Access { password: None, tls: true };
         insta::assert_snapshot!(lines(&access), @r"
         port 0
-        protected-mode no
-        tls-auth-clients no
+        protected-mode off
+        tls-auth-clients off
         tls-ca-cert-file /etc/valkey/ca.crt
         tls-cert-file /etc/valkey/server.crt
-        tls-cluster yes
+        tls-cluster on
         tls-key-file /etc/valkey/server.key
         tls-port 6379
-        tls-replication yes
+        tls-replication on
         ");
     }
 }

@@ -18,7 +18,7 @@ use crate::topology::{Host, Virtualization};
 
 pub use self::digest::instance_digest;
 pub use self::domain::{DiskPaths, domain_xml};
-pub use self::redis::{redis_conf, redis_secrets};
+pub use self::redis::{redis_conf, redis_secrets, redis_words};
 pub use self::seed::{SeedFiles, seed_files, seed_image};
 
 /// Why an instance cannot be rendered.

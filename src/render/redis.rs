@@ -5,23 +5,9 @@ use serde::Serialize;
 
 use super::{RenderError, Result, text};
 use crate::digest::sha256;
-use crate::plan::Instance;
+use crate::plan::{Instance, Setting};
 use crate::quote;
 use crate::secret::Credentials;
-
-/// Directives that take several words; any other value is one word, however
-/// many spaces it has. From `redis.conf` of Redis 8.0.
-const MULTI_WORD: [&str; 9] = [
-    "bind",
-    "client-output-buffer-limit",
-    "enable-module-command",
-    "latency-tracking-info-percentiles",
-    "loadmodule",
-    "oom-score-adj-values",
-    "rename-command",
-    "replicaof",
-    "save",
-];
 
 #[derive(Serialize)]
 struct Values<'a> {
@@ -30,14 +16,13 @@ struct Values<'a> {
     directives: Vec<String>,
 }
 
-/// The configuration file of a Redis instance: every directive of its `config`,
-/// in their order.
+/// The configuration file of a Redis instance: all its settings, in their order.
 ///
 /// # Errors
 /// [`RenderError::Directive`] for a name that would be read as something else.
 pub fn redis_conf(instance: &Instance) -> Result<String> {
     let directives = instance
-        .config
+        .settings
         .iter()
         .map(|(name, value)| directive(instance, name, value))
         .collect::<Result<Vec<_>>>()?;
@@ -45,7 +30,7 @@ pub fn redis_conf(instance: &Instance) -> Result<String> {
     text::REDIS.render(&Values { instance: instance.name.as_str(), digest, directives })
 }
 
-fn directive(instance: &Instance, name: &str, value: &str) -> Result<String> {
+fn directive(instance: &Instance, name: &str, value: &Setting) -> Result<String> {
     let good = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .chars()
@@ -56,13 +41,25 @@ fn directive(instance: &Instance, name: &str, value: &str) -> Result<String> {
             directive: name.to_owned(),
         });
     }
-    // `save ""` is one empty word, not no word.
-    let words: Vec<String> = if MULTI_WORD.contains(&name) && !value.trim().is_empty() {
-        value.split_whitespace().map(quote::redis).collect()
-    } else {
-        vec![quote::redis(value)]
-    };
-    Ok(format!("{name} {}", words.join(" ")))
+    let words = redis_words(value);
+    // `save ""` is one empty word, which is how the engine reads none.
+    let quoted: Vec<String> = words.iter().map(|word| quote::redis(word)).collect();
+    let text = if quoted.is_empty() { quote::redis("") } else { quoted.join(" ") };
+    Ok(format!("{name} {text}"))
+}
+
+/// The words that stand for a value in `redis.conf`, and in what `CONFIG GET` answers.
+#[must_use]
+pub fn redis_words(value: &Setting) -> Vec<String> {
+    match value {
+        Setting::Text(text) => vec![text.clone()],
+        Setting::Switch(on) => vec![if *on { "yes" } else { "no" }.to_owned()],
+        Setting::Count(number) | Setting::Bytes(number) | Setting::Millis(number) => {
+            vec![number.to_string()]
+        }
+        Setting::Address(address) => vec![address.to_string()],
+        Setting::Words(words) => words.clone(),
+    }
 }
 
 #[derive(Serialize)]

@@ -66,7 +66,7 @@ fn instance(service: &str, ordinal: u32, host: u32, cpu: u32, role: Role) -> Ins
     let address = [10, 20, 0, u8::try_from(number).unwrap()].into();
     let mut one = built::instance(&service, ordinal, (host, cpu), address, role);
     let secret = [("include", "/etc/redis/secrets.conf"), ("masteruser", "replica")];
-    one.config.extend(secret.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    one.settings.extend(secret.map(|(key, value)| (key.to_owned(), value.into())));
     one
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
-    Binding, Capacity, CpuPlacement, Group, Instance, L3Use, Layout, Role, ServicePlan, Volume,
+    Binding, Capacity, CpuPlacement, Group, Instance, L3Use, Layout, Role, ServicePlan, Setting, Volume,
 };
 use hostsplit::spec::{Access, Demand, Engine, Persistence, ShardedDemand};
 use hostsplit::units::{Bytes, Mebibytes, PerSecond};
@@ -26,7 +26,8 @@ pub fn instance(
         name: format!("{domain}-{part}"),
         size_mib: Mebibytes::new(size_mib),
     };
-    let config = [("port", "6379"), ("cluster-enabled", "yes"), ("appendonly", "yes")];
+    let settings: [(&str, Setting); 3] =
+        [("port", 6379.into()), ("cluster-enabled", true.into()), ("appendonly", true.into())];
     let [_, _, third, fourth] = address.octets();
     Instance {
         service: service.clone(),
@@ -45,7 +46,7 @@ pub fn instance(
         root: Some(volume("root.qcow2", 4096)),
         data: (role != Role::Fixed).then(|| volume("data.raw", 1024)),
         seed: Some(volume("seed.img", 1)),
-        config: config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+        settings: settings.into_iter().map(|(key, value)| (key.into(), value)).collect(),
         domain,
         name,
     }

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
     Binding, Capacity, CpuPlacement, FORMAT, Group, Instance, L3Use, Layout, Plan, Role,
-    ServicePlan, SlotRange, Tier, Volume, mac, uuid,
+    ServicePlan, Setting, Settings, SlotRange, Tier, Volume, mac, uuid,
 };
 use hostsplit::spec::{
     Access, Demand, Engine, FixedVm, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
@@ -90,7 +90,7 @@ pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number:
         root: Some(volume(text, "root", 4_096)),
         data: None,
         seed: Some(volume(text, "seed", 1)),
-        config: BTreeMap::new(),
+        settings: Settings::new(),
         name,
     }
 }
@@ -101,18 +101,18 @@ fn redis(ordinal: u32, host: &str, core: u32, role: Role) -> Instance {
     redis.role = role;
     redis.group = Some(ordinal / 2);
     redis.data = Some(volume(redis.name.as_str(), "data", 2_048));
-    redis.config = [
-        ("maxmemory", "400mb"),
-        ("maxmemory-policy", "noeviction"),
-        ("appendonly", "yes"),
-        ("save", "\"\""),
-        ("cluster-enabled", "yes"),
-        ("cluster-allow-replica-migration", "no"),
+    redis.settings = [
+        ("maxmemory", Setting::Bytes(400 << 20)),
+        ("maxmemory-policy", "noeviction".into()),
+        ("appendonly", true.into()),
+        ("save", Setting::Words(Vec::new())),
+        ("cluster-enabled", true.into()),
+        ("cluster-announce-ip", redis.address.unwrap().into()),
+        ("cluster-allow-replica-migration", false.into()),
     ]
     .into_iter()
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .map(|(key, value)| (key.to_owned(), value))
     .collect();
-    redis.config.insert("cluster-announce-ip".to_owned(), redis.address.unwrap().to_string());
     redis
 }
 

@@ -16,7 +16,7 @@ use crate::engine::load::{Measured, Signs};
 use crate::engine::{Bound, EngineError, Guests, Load};
 use crate::guest::Guest;
 use crate::guest::GuestError;
-use crate::plan::ServicePlan;
+use crate::plan::{ServicePlan, Setting};
 use crate::secret::Secret;
 use crate::spec::Demand;
 use crate::units::PerSecond;
@@ -151,8 +151,7 @@ impl Pressure<'_> {
     }
 
     fn planned_threads(&self) -> u64 {
-        let set = self.master.config.get("io-threads");
-        set.and_then(|threads| threads.parse().ok()).unwrap_or(1)
+        self.master.settings.get("io-threads").and_then(Setting::number).unwrap_or(1)
     }
 
     /// Sends one kind of request; the system ends a program that takes too long.

@@ -6,7 +6,7 @@ use super::batch::Session;
 use super::door::Door;
 use super::nodes::{Member, MemberId, parse_info, parse_members};
 use super::parallel::on_each;
-use super::settings::{self, Settings};
+use super::settings::{self, Running};
 use super::steps::{Order, Step};
 use super::target::{Seat, Target};
 use super::users;
@@ -30,7 +30,7 @@ pub struct Observed {
 /// What one instance told.
 struct Seen {
     view: View,
-    settings: Result<Settings, EngineError>,
+    settings: Result<Running, EngineError>,
     access: Vec<(Fact, String)>,
 }
 

@@ -1,12 +1,11 @@
 //! A planned service to the cluster that is wanted: who sits where.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::Door;
 use crate::engine::EngineError;
 use crate::ids::InstanceName;
-use crate::plan::{Instance, Plan, ServicePlan};
+use crate::plan::{Instance, Plan, ServicePlan, Setting, Settings};
 use crate::slots::Slots;
 
 /// Redis's own port for clients.
@@ -36,8 +35,8 @@ pub struct Seat {
     pub master: bool,
     /// The group's slots.
     pub slots: Slots,
-    /// Its directives, as planned.
-    pub config: BTreeMap<String, String>,
+    /// Its settings, as planned.
+    pub settings: Settings,
 }
 
 impl Target {
@@ -63,7 +62,7 @@ impl Target {
                     group: group.index,
                     master: *name == group.lead,
                     slots: slots.clone(),
-                    config: instance.config.clone(),
+                    settings: instance.settings.clone(),
                 });
             }
         }
@@ -98,11 +97,12 @@ pub(super) fn address(instance: &Instance) -> Result<Ipv4Addr, EngineError> {
 /// The port that an instance is configured to listen on: the encrypted one, if
 /// there is no other.
 pub(super) fn port(instance: &Instance) -> Result<u16, EngineError> {
-    let set = |name: &str| instance.config.get(name).filter(|port| *port != "0");
-    set("port").or_else(|| set("tls-port")).map_or(Ok(PORT), |port| {
-        port.parse().map_err(|_| EngineError::Plan {
+    let set = |name: &str| instance.settings.get(name).and_then(Setting::number);
+    let port = set("port").filter(|port| *port != 0).or_else(|| set("tls-port"));
+    port.map_or(Ok(PORT), |port| {
+        u16::try_from(port).map_err(|_| EngineError::Plan {
             instance: instance.name.clone(),
-            problem: format!("{port:?} is not a port"),
+            problem: format!("{port} is not a port"),
         })
     })
 }

@@ -12,6 +12,7 @@ use crate::engine::redis::REDIS;
 use crate::engine::{Change, Engine, EngineError, Fact};
 use crate::guest::GuestError;
 
+use crate::plan::Setting;
 use crate::simulated::{Fault, Mode};
 
 fn assert_as_planned(stage: &Stage) {
@@ -151,10 +152,10 @@ fn a_refused_command_reaches_the_caller_with_what_redis_said() {
 #[test]
 fn configuration_that_is_not_loaded_is_a_difference() {
     let mut stage = Stage::formed();
-    stage.plan.instances[4].config.insert("maxmemory".into(), "2gb".into());
+    stage.plan.instances[4].settings.insert("maxmemory".into(), Setting::Bytes(2 << 30));
     let found = stage.check();
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].fact.to_string().as_str(), found[0].found.as_str()), ("maxmemory", "1gb"));
+    assert_eq!((found[0].fact.to_string().as_str(), found[0].found.as_str()), ("maxmemory", "1073741824"));
     assert!(matches!(stage.configure(stage.instance(4)), Change::Made(_)));
     stage.form().unwrap();
     assert_as_planned(&stage);

@@ -9,7 +9,7 @@ use crate::guest::{Guest, GuestFile};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{Connector, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest};
 use crate::ids::{HostName, InstanceName};
-use crate::plan::{Instance, Plan, ServicePlan, Volume};
+use crate::plan::{Instance, Plan, ServicePlan, Setting, Volume};
 use crate::render;
 use crate::sample;
 use crate::secret::{Credentials, Secret, Secrets};
@@ -79,12 +79,12 @@ impl Stage {
         let software = Software::of(engine.as_str()).unwrap();
         for instance in &mut plan.instances {
             for (name, value) in [
-                ("dir", software.directory),
-                ("include", software.secrets),
-                ("masteruser", "replica"),
-                ("protected-mode", "yes"),
+                ("dir", software.directory.into()),
+                ("include", software.secrets.into()),
+                ("masteruser", "replica".into()),
+                ("protected-mode", true.into()),
             ] {
-                instance.config.insert(name.to_owned(), value.to_owned());
+                instance.settings.insert(name.to_owned(), value);
             }
         }
         let mut stage = Self::of(plan);
@@ -139,7 +139,7 @@ impl Stage {
     pub(super) fn formed_and_patient() -> Self {
         let mut stage = Self::new();
         for instance in &mut stage.plan.instances {
-            instance.config.insert("cluster-node-timeout".into(), "600000".into());
+            instance.settings.insert("cluster-node-timeout".into(), Setting::Millis(600_000));
         }
         for instance in &stage.plan.instances {
             stage.configure(instance);
