@@ -23,7 +23,6 @@
 //! | --- | --- | --- |
 //! | [`units`], [`ids`], [`quote`], [`slots`] | texts and numbers | quantities, names, quoted text, hash slots |
 //! | [`engines`] | words of the spec | engines, and the kinds of cluster that they form |
-//! | [`software`] | an engine | its unit, files and user in a guest |
 //! | [`spec`] | YAML files | [`spec::Spec`], every value with its place |
 //! | [`topology`] | the spec's hosts | [`topology::Topology`] |
 //! | [`profile`] | `profiles/*.toml`, or the user's own | [`profile::Profile`], every number with its evidence |
@@ -31,6 +30,7 @@
 //! | [`model`] | layouts × topology | integer counts, constraints, tiers |
 //! | [`solve`] | a model | counts with bound and gap, or what falls short |
 //! | [`plan`] | the artefact | its nouns and its file: every VM down to its CPUs and MAC |
+//! | [`recipe`] | a planned instance | its settings, and the files and units of its engine |
 //! | [`planner`] | a spec | a plan: sizes, solves, then chooses CPUs, pages, names and settings |
 //! | [`audit`] | a plan | findings, derived again in integers |
 //! | [`secret`] | what a plan asks for | passwords and certificates, kept or found |
@@ -56,9 +56,11 @@ pub mod digest;
 
 pub mod atomic_file;
 
-pub mod slots;
+pub mod guest_file;
 
-pub mod software;
+pub mod template;
+
+pub mod slots;
 
 pub mod engines;
 
@@ -76,11 +78,13 @@ pub mod model;
 
 pub mod solve;
 
+pub mod secret;
+
+pub mod recipe;
+
 pub mod planner;
 
 pub mod audit;
-
-pub mod secret;
 
 pub mod explain;
 

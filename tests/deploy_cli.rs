@@ -71,7 +71,7 @@ fn without_a_plan_before_everything_is_new() {
     assert!(shown.contains("new texts, shown with --diff all"), "{shown}");
     let all = dry(&bench, &["--diff", "all"]);
     assert!(all.contains("+  <name>shop-cache-0</name>"), "{all}");
-    assert!(all.contains("+maxmemory 400mb"), "{all}");
+    assert!(all.contains("+maxmemory 419430400"), "{all}");
     assert_eq!(bench.names(), ["plan.json"]);
 }
 
@@ -126,11 +126,11 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
      cluster-allow-replica-migration no
      cluster-announce-ip 10.20.0.50
      cluster-enabled yes
-    -maxmemory 400mb
-    +maxmemory 800mb
+    -maxmemory 419430400
+    +maxmemory 838860800
      maxmemory-policy noeviction
      requirepass (secret)
-     save "\"\""
+     save ""
     /etc/redis/redis.conf of cache-0 on h1: a secret differs
 
     h1

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hostsplit::plan::{Instance, Plan, Setting};
+use hostsplit::recipe::redis;
 use hostsplit::render::{self, DiskPaths};
 use hostsplit::units::Mebibytes;
 
@@ -48,7 +49,7 @@ fn texts(plan: &Plan, instance: &Instance) -> Vec<(String, String)> {
         ("network-config".to_owned(), seed.network_config),
     ];
     if !instance.settings.is_empty() {
-        texts.push((format!("{name}.conf"), render::redis_conf(instance).unwrap()));
+        texts.push((format!("{name}.conf"), redis::configuration(instance).unwrap()));
     }
     texts
 }
@@ -186,8 +187,8 @@ fn nasty_values_reach_redis_and_xml_as_they_are() {
     plan.instances[0].settings =
         [("requirepass".into(), "a b\nport 1".into()), ("save".into(), Setting::words([60, 1]))]
             .into();
-    let conf = render::redis_conf(&plan.instances[0]).unwrap();
+    let conf = redis::configuration(&plan.instances[0]).unwrap();
     assert!(conf.ends_with("\nrequirepass \"a b\\x0aport 1\"\nsave 60 1\n"), "{conf}");
     plan.instances[0].settings = [("save\nport".into(), "".into())].into();
-    assert!(render::redis_conf(&plan.instances[0]).is_err());
+    assert!(redis::configuration(&plan.instances[0]).is_err());
 }

@@ -2,7 +2,6 @@
 //! engines' configuration. Shown before anything is done.
 
 use super::assumed;
-use super::files;
 use super::redact::redact;
 use super::{Context, assumed::boot_paths};
 use crate::engine::Guests;
@@ -11,6 +10,7 @@ use crate::guest::GuestFile;
 use crate::hypervisor::outline::comparable;
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan};
+use crate::recipe;
 use crate::render::{self, DiskPaths};
 use crate::state::world::World;
 
@@ -130,7 +130,8 @@ fn configuration(diff: &DiffContext<'_>, instance: &Instance) -> Vec<TextChange>
 /// The files that hold no secret.
 fn rendered(plan: &Plan, instance: &Instance) -> Option<Vec<GuestFile>> {
     let service = plan.service_of(instance)?;
-    files::configuration(service, instance).ok().map(|file| vec![file])
+    let setup = recipe::of(service.engine).setup?;
+    (setup.plain)(service, instance).ok()
 }
 
 /// A file as the guest has it; only guests that are ready are asked.

@@ -7,6 +7,7 @@ use crate::engine::EngineError;
 use crate::guest::GuestError;
 use crate::hypervisor::{ErrorKind, HypervisorError};
 use crate::ids::HostName;
+use crate::recipe::RecipeError;
 use crate::render::RenderError;
 use crate::state::store::StoreError;
 
@@ -25,6 +26,9 @@ pub enum StepError {
     /// The plan cannot be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// The engine's files cannot be made.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
     /// A file of the image, on the operator's machine.
     #[error(transparent)]
     Image(#[from] ImageError),

@@ -5,15 +5,15 @@
 use std::time::Duration;
 
 use super::address_conflicts::address_conflicts;
-use super::files::files;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Context, Event, EventKind, Observer, StepError};
-use crate::engine::{Change, Guests, engine_of};
+use crate::engine::{Change, EngineError, Guests, engine_of};
 use crate::graph::{Action, Actions, Object, Unwanted, Vertex};
 use crate::hypervisor::clock::{Pauses, Poll};
 use crate::hypervisor::{ErrorKind, Hypervisor};
 use crate::ids::ServiceName;
 use crate::plan::{Instance, ServicePlan};
+use crate::recipe;
 use crate::render::{self, DiskPaths};
 use crate::state::world::is_ours;
 
@@ -229,8 +229,12 @@ fn configure(
     note: &dyn Fn(String),
 ) -> Result<(), StepError> {
     let service = service(context, &instance.service)?;
-    let files = files(context, service, instance)?;
-    let change = engine_of(service)?.configure(context, service, instance, &files)?;
+    let engine = engine_of(service)?;
+    let unsupported =
+        || EngineError::Unsupported { service: service.name.clone(), engine: service.engine };
+    let setup = recipe::of(service.engine).setup.ok_or_else(unsupported)?;
+    let files = setup.files(service, instance, context.secrets)?;
+    let change = engine.configure(context, service, instance, &files)?;
     note_change(change, note);
     Ok(())
 }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::files;
 use super::{Obstacle, ObstacleKind, StepError};
 use crate::engine::engine_of;
 use crate::plan::{Instance, Plan, Role};
+use crate::recipe;
 use crate::render::{self, DiskPaths};
 
 /// Names that a gap lists before it only counts.
@@ -89,8 +89,10 @@ fn unrenderable(plan: &Plan) -> Vec<Gap> {
     let render = |instance: &Instance| -> Result<(), StepError> {
         render::domain_xml(plan, instance, &paths)?;
         render::seed_files(plan, instance)?;
-        let service = plan.service_of(instance);
-        service.map_or(Ok(()), |service| files::configuration(service, instance).map(drop))
+        let Some(service) = plan.service_of(instance) else { return Ok(()) };
+        let Some(setup) = recipe::of(service.engine).setup else { return Ok(()) };
+        (setup.plain)(service, instance)?;
+        Ok(())
     };
     let failures = plan.instances.iter().filter_map(|instance| render(instance).err());
     let reasons: BTreeSet<String> = failures.map(|error| error.to_string()).collect();

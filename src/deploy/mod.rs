@@ -19,7 +19,6 @@ mod context;
 mod error;
 mod event;
 mod execute;
-mod files;
 mod gaps;
 mod images;
 mod observe;

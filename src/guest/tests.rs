@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Guest, GuestError, GuestFile};
+use super::{Guest, GuestError, GuestFile, Owner};
 use crate::hypervisor::{Connector, Hypervisor, VolumeFormat, VolumeRequest};
 use crate::ids::HostName;
 use crate::sample;
@@ -43,7 +43,12 @@ impl Machine {
 }
 
 fn file(text: &str) -> GuestFile {
-    GuestFile { path: "/etc/a".into(), text: text.into(), mode: 0o640, owner: "redis:redis".into() }
+    GuestFile {
+        path: "/etc/a".into(),
+        text: text.into(),
+        mode: 0o640,
+        owner: Owner { user: "redis", group: "redis" },
+    }
 }
 
 /// Brings a file to what it shall be; says what was done.

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Guest, GuestError, GuestFile};
+use super::{Guest, GuestError, GuestFile, Owner};
 
 /// Bytes of one write; well below what agents and libvirt take in a message.
 const CHUNK: usize = 32 * 1024;
@@ -50,7 +50,7 @@ impl Guest<'_> {
     /// Makes a file as `file` shall be, at another path.
     fn make(&self, file: &GuestFile, path: &str) -> Result<(), GuestError> {
         let mode = format!("{:o}", file.mode);
-        let (user, group) = file.owner.split_once(':').unwrap_or((&file.owner, &file.owner));
+        let Owner { user, group } = file.owner;
         // The agent makes files world-writable (QEMU's CVE-2013-2007 and the
         // default that followed it), so the file is made before it is opened, with
         // the owner and mode that it is to have; the agent, which is root, may

@@ -96,7 +96,6 @@ pub struct Capacity {
     /// The limit that set the number of instances.
     pub binding: Binding,
     /// What the ceiling assumes of where an instance stands.
-    #[serde(rename = "footing")]
     pub placement: CpuPlacement,
     /// Whether a number outside the profile's fitted range was used.
     pub extrapolated: bool,

@@ -14,6 +14,7 @@ pub(super) const OLDEST: u32 = 2;
 pub(super) fn upgrade(plan: &mut Value, found: u32) {
     if found <= 2 {
         typed_settings(plan);
+        named_placement(plan);
     }
     if let Value::Object(fields) = plan {
         fields.insert("format".to_owned(), super::FORMAT.into());
@@ -36,6 +37,18 @@ fn typed_settings(plan: &mut Value) {
     }
 }
 
+/// Format 2 called the placement of a service's CPUs its footing.
+fn named_placement(plan: &mut Value) {
+    let services = plan.get_mut("services").and_then(Value::as_array_mut);
+    for service in services.into_iter().flatten() {
+        let capacity = service.get_mut("capacity").and_then(Value::as_object_mut);
+        let Some(capacity) = capacity else { continue };
+        if let Some(footing) = capacity.remove("footing") {
+            capacity.insert("placement".to_owned(), footing);
+        }
+    }
+}
+
 /// The value that a text of format 2 stands for. Only clusters of one kind had any,
 /// so the names that are no switch and no count are few.
 fn typed(name: &str, text: &str) -> Value {
@@ -43,7 +56,7 @@ fn typed(name: &str, text: &str) -> Value {
     match (name, number, text) {
         ("maxmemory" | "repl-backlog-size", Some(bytes), _) => json!({ "bytes": bytes }),
         ("cluster-node-timeout", Some(millis), _) => json!({ "millis": millis }),
-        ("bind" | "save", ..) => {
+        ("bind" | "client-output-buffer-limit" | "save", ..) => {
             let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "\"\"").collect();
             json!({ "words": words })
         }

@@ -6,11 +6,11 @@ use std::net::Ipv4Addr;
 use super::cpus::Cpus;
 use super::make::PlanError;
 use super::place::{Seats, Slot, Team, place};
-use super::{config, keep, pages};
+use super::{keep, pages};
 use crate::ids::{InstanceName, ServiceName};
 use crate::model::{Problem, ROOT_WITHOUT_IMAGE, SEED};
 use crate::plan::{
-    Group, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Volume, Witness, names,
+    Group, Instance, Layout, Plan, Role, ServicePlan, Settings, SlotRange, Volume, Witness, names,
 };
 use crate::profile::{Profiles, Rules};
 use crate::sizing::Candidate;
@@ -51,8 +51,6 @@ pub(super) struct Member<'a> {
     pub size: Size,
     /// What it is an instance of.
     pub candidate: &'a Candidate,
-    /// The same, if not a fixed machine.
-    pub of: Option<&'a Service>,
 }
 
 /// Size of an instance.
@@ -105,7 +103,6 @@ pub(super) fn parts(draft: &Draft) -> Result<(Vec<ServicePlan>, Vec<Instance>), 
                 slot,
                 size: Size::of(&candidate.layout),
                 candidate,
-                of: None,
             });
         }
         if let Some(prior) = draft.prior {
@@ -198,7 +195,6 @@ fn grouped<'a>(
                 slot,
                 size: Size::of(&candidate.layout),
                 candidate,
-                of: Some(service),
             });
         }
     }
@@ -253,7 +249,6 @@ fn alone<'a>(
             slot,
             size,
             candidate,
-            of: Some(service),
         })
     };
     (0..).zip(all.chain(last)).map(member).collect()
@@ -312,7 +307,8 @@ fn instances(draft: &Draft, members: &[Member]) -> Result<Vec<Instance>, PlanErr
             root,
             data,
             seed,
-            settings: config::of(draft, member, address),
+            // What they follow from is only whole with the plan.
+            settings: Settings::new(),
             domain,
         });
     }

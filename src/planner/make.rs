@@ -8,8 +8,9 @@ use super::build::{self, Draft};
 use super::grow::more_hosts;
 use crate::ids::{NameError, ServiceName};
 use crate::model::{Goal, Problem};
-use crate::plan::{FORMAT, Plan, Role, ServicePlan, Tier};
+use crate::plan::{FORMAT, Plan, Role, ServicePlan, Settings, Tier};
 use crate::profile::Profiles;
+use crate::recipe;
 use crate::sizing::{self, Candidate, EngineLimit, SizingContext, SizingInput};
 use crate::solve::{
     self, Infeasible, Limits, Remedy, Resource, Shortage, Solution, SolveError, Why,
@@ -128,7 +129,7 @@ fn attempt(
     };
     let draft = Draft { spec, profiles, problem: &problem, solution: &solution, prior };
     let (services, instances) = build::parts(&draft)?;
-    let plan = Plan {
+    let mut plan = Plan {
         format: FORMAT,
         hostsplit: env!("CARGO_PKG_VERSION").to_owned(),
         name: spec.name.clone(),
@@ -142,6 +143,11 @@ fn attempt(
         instances,
         tiers: tiers(&solution),
     };
+    let settings: Vec<Settings> =
+        plan.instances.iter().map(|one| recipe::settings(&plan, one, profiles)).collect();
+    for (instance, settings) in plan.instances.iter_mut().zip(settings) {
+        instance.settings = settings;
+    }
     let report = PlanReport {
         seconds: solution.tiers.iter().map(|t| (t.goal.name().to_owned(), t.seconds)).collect(),
         limit_hit: solution.tiers.iter().any(|tier| tier.limit_hit),

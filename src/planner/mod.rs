@@ -2,7 +2,6 @@
 //! configuration, until nothing is left to choose.
 
 mod build;
-mod config;
 mod cpus;
 mod grow;
 mod keep;

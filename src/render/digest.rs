@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::text;
+use super::templates;
 use crate::digest::sha256;
 use crate::plan::{Instance, Plan};
 use crate::spec::{Image, Network};
@@ -47,7 +47,7 @@ pub fn instance_digest(plan: &Plan, instance: &Instance) -> String {
         hypervisor: plan.topology.host(&instance.host).map(|host| host.hypervisor.as_str()),
         network: plan.network.as_ref().map(network),
         image: plan.image.as_ref().map(image),
-        templates: text::ALL.iter().map(|template| template.text).collect(),
+        templates: templates::ALL.iter().map(|template| template.text).collect(),
     };
     // Only maps with keys that are no text fail to become JSON, and there are none. If one ever
     // came in, the digest would still be a function of the value.

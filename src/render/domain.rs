@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, host_of, image_of, instance_digest, is_kvm, planned, text};
+use super::{RenderError, Result, host_of, image_of, instance_digest, is_kvm, planned, templates};
 use crate::hypervisor::METADATA_NAMESPACE;
 use crate::plan::{Instance, Plan, Volume};
 use crate::spec::Image;
@@ -106,7 +106,7 @@ pub fn domain_xml(plan: &Plan, instance: &Instance, paths: &DiskPaths) -> Result
         bridge: &planned(instance, plan.network.as_ref(), "network")?.bridge,
         queues: Some(vcpus.min(MAX_QUEUES)).filter(|&queues| queues > 1),
     };
-    let xml = text::DOMAIN.render(&values)?;
+    let xml = templates::DOMAIN.render(&values)?;
     match roxmltree::Document::parse(&xml) {
         Ok(_) => Ok(xml),
         Err(source) => Err(RenderError::Xml { instance: instance.name.clone(), source }),

@@ -1,37 +1,31 @@
 //! Turns a planned instance into what a host and a guest read: domain XML, the
-//! NoCloud seed, engine configuration.
+//! NoCloud seed.
 //!
 //! Pure functions over the plan. The texts come from `templates/`, embedded,
 //! in handlebars' strict mode: a variable that nobody set is an error.
 
 mod digest;
 mod domain;
-mod redis;
 mod seed;
-mod text;
+mod templates;
 mod vfat;
 
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan};
 use crate::spec::Image;
+use crate::template::TemplateError;
 use crate::topology::{Host, Virtualization};
 
 pub use self::digest::instance_digest;
 pub use self::domain::{DiskPaths, domain_xml};
-pub use self::redis::{redis_conf, redis_secrets, redis_words};
 pub use self::seed::{SeedFiles, seed_files, seed_image};
 
 /// Why an instance cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// A template refers to something that nobody set, or is malformed.
-    #[error("template {template}: {source}")]
-    Template {
-        /// Path below `templates/`.
-        template: &'static str,
-        /// What handlebars says.
-        source: Box<handlebars::RenderError>,
-    },
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// The plan has no image.
     #[error("instance {instance}: the plan has no image to boot from")]
     NoImage {
@@ -105,14 +99,6 @@ pub enum RenderError {
         instance: InstanceName,
         /// What is missing.
         what: &'static str,
-    },
-    /// No directive of the engine can have such a name.
-    #[error("instance {instance}: {directive:?} is not the name of a directive")]
-    Directive {
-        /// The instance.
-        instance: InstanceName,
-        /// The name.
-        directive: String,
     },
 }
 

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, image_of, instance_digest, planned, text, vfat};
+use super::{RenderError, Result, image_of, instance_digest, planned, templates, vfat};
 use crate::plan::{Instance, Plan};
-use crate::software::Software;
+use crate::recipe;
 
 /// The label by which cloud-init finds a seed, padded as FAT wants it.
 const LABEL: [u8; 11] = *b"CIDATA     ";
@@ -58,14 +58,14 @@ struct DataDisk {
 /// What an engine wants of its guest, apart from its own configuration.
 #[derive(Serialize)]
 struct EngineSetup {
-    /// systemd unit, without `.service`.
-    unit: &'static str,
-    /// The file that it must not start without: with its passwords, if it has any.
+    /// systemd units, without `.service`.
+    units: &'static [&'static str],
+    /// The file that they must not start without: with its passwords, if it has any.
     secrets: Option<&'static str>,
     /// Where it keeps its data.
     directory: &'static str,
     /// User and group that own the directory.
-    owner: &'static str,
+    owner: String,
     /// Lines for sysctl.d.
     sysctls: &'static [&'static str],
     /// Lines for tmpfiles.d.
@@ -104,9 +104,9 @@ pub fn seed_files(plan: &Plan, instance: &Instance) -> Result<SeedFiles> {
         engine,
     };
     Ok(SeedFiles {
-        meta_data: text::META_DATA.render(&meta)?,
-        user_data: text::USER_DATA.render(&user)?,
-        network_config: text::NETWORK_CONFIG.render(&network)?,
+        meta_data: templates::META_DATA.render(&meta)?,
+        user_data: templates::USER_DATA.render(&user)?,
+        network_config: templates::NETWORK_CONFIG.render(&network)?,
     })
 }
 
@@ -143,10 +143,16 @@ pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
 /// What the instance's engine wants; `None` for fixed machines.
 fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
     let service = plan.service_of(instance)?;
-    let software = Software::of(service.engine.as_str())?;
-    let Software { unit, secrets, directory, owner, sysctls, tmpfiles, .. } = *software;
-    let secrets = service.access.password.is_some().then_some(secrets);
-    Some(EngineSetup { unit, secrets, directory, owner, sysctls, tmpfiles })
+    let setup = recipe::of(service.engine).setup?;
+    let has_secrets = service.access.password.is_some();
+    Some(EngineSetup {
+        units: setup.units,
+        secrets: has_secrets.then_some(setup.gate),
+        directory: setup.data,
+        owner: setup.owner.to_string(),
+        sysctls: setup.sysctls,
+        tmpfiles: setup.tmpfiles,
+    })
 }
 
 /// A serial number for the file system, from the instance's UUID.

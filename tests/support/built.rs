@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
-    Binding, Capacity, CpuPlacement, Group, Instance, L3Use, Layout, Role, ServicePlan, Setting, Volume,
+    Binding, Capacity, CpuPlacement, Group, Instance, L3Use, Layout, Role, ServicePlan, Setting,
+    Volume,
 };
 use hostsplit::spec::{Access, Demand, Engine, Persistence, ShardedDemand};
 use hostsplit::units::{Bytes, Mebibytes, PerSecond};

@@ -47,11 +47,11 @@ pub(super) fn configure(
     if !unit.enabled {
         // The seed did, but anybody may have undone it.
         work.run(&[&SKIP_SYSV[..], &["systemctl", "enable"]].concat())?;
-        made.push(format!("enabled {}", door.software.unit));
+        made.push(format!("enabled {}", door.software.unit()));
     }
     if !runs {
         work.run(&["systemctl", "start"])?;
-        made.push(format!("started {}", door.software.unit));
+        made.push(format!("started {}", door.software.unit()));
     }
     if let Some(done) = work.wait_until_serving()? {
         made.push(done);
@@ -104,7 +104,7 @@ impl Work<'_> {
     /// What systemd makes of the service.
     fn unit(&self) -> Result<Unit, EngineError> {
         let properties = "--property=UnitFileState,ActiveState";
-        let show = ["systemctl", "show", properties, self.door.software.unit];
+        let show = ["systemctl", "show", properties, self.door.software.unit()];
         let shown = self.guest.run_ok(&show, SYSTEMD)?;
         let value = |name: &str| {
             let mut lines = shown.lines().filter_map(|line| line.split_once('='));
@@ -116,7 +116,7 @@ impl Work<'_> {
 
     /// Runs a command on the service.
     fn run(&self, command: &[&str]) -> Result<(), EngineError> {
-        let command = [command, &[self.door.software.unit]].concat();
+        let command = [command, &[self.door.software.unit()]].concat();
         self.guest.run_ok(&command, SYSTEMD)?;
         Ok(())
     }
@@ -139,13 +139,13 @@ impl Work<'_> {
             let stranger = STRANGERS.iter().any(|word| last.contains(word));
             if stranger && restarted.is_none() {
                 self.run(&["systemctl", "restart"])?;
-                restarted = Some(format!("restarted {}", self.door.software.unit));
+                restarted = Some(format!("restarted {}", self.door.software.unit()));
                 continue;
             }
             if !poll.pause() {
                 return Err(EngineError::NotServing {
                     instance: self.instance.name.clone(),
-                    service: self.door.software.unit,
+                    service: self.door.software.unit(),
                     waited_s: poll.waited().as_secs(),
                     last,
                 });

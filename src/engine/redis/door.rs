@@ -2,8 +2,8 @@
 
 use crate::engine::Guests;
 use crate::plan::ServicePlan;
+use crate::recipe::redis::Package;
 use crate::secret::Credentials;
-use crate::software::Software;
 
 /// The user that we are; clients are `default`.
 pub(super) const USER: &str = "hostsplit";
@@ -15,7 +15,7 @@ const PASSWORD: [&str; 2] = ["REDISCLI_AUTH", "VALKEYCLI_AUTH"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Door {
     /// The engine in the guest.
-    pub software: &'static Software,
+    pub software: &'static Package,
     /// The passwords, where the service asks for one and it is known.
     pub credentials: Option<Credentials>,
     /// Whether connections are encrypted.
@@ -25,7 +25,7 @@ pub struct Door {
 impl Door {
     /// The way into a service.
     #[must_use]
-    pub fn of(software: &'static Software, guests: &dyn Guests, service: &ServicePlan) -> Self {
+    pub fn of(software: &'static Package, guests: &dyn Guests, service: &ServicePlan) -> Self {
         let known = guests.secrets().credentials.get(&service.name);
         let credentials = known.filter(|_| service.access.password.is_some()).cloned();
         Self { software, credentials, tls: service.access.tls }

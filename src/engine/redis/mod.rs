@@ -4,7 +4,7 @@
 //! [`target`] is what is wanted and [`observe`] what is seen; [`picture`] lays
 //! one over the other, [`steps`] and [`differences`] are pure functions of it.
 //! Nothing here ever flushes or resets an instance. What differs between the two
-//! engines stands in [`crate::software`].
+//! engines stands in [`crate::recipe::redis`].
 //!
 //! Why steps and not a script: `docs/cluster-formation.md`.
 
@@ -37,17 +37,17 @@ use self::target::Target;
 use crate::engine::{Bound, Change, Difference, Engine, EngineError, Guests, Load, Probe};
 use crate::guest::{Guest, GuestFile};
 use crate::plan::{Instance, Plan, ServicePlan};
+use crate::recipe::redis::{self as recipe, Package};
 use crate::secret::Credentials;
-use crate::software::{self, Software};
 
 /// An engine whose cluster speaks as Redis' does.
 #[derive(Clone, Copy, Debug)]
-pub struct Redis(&'static Software);
+pub struct Redis(&'static Package);
 
 /// The engine `redis`.
-pub static REDIS: Redis = Redis(&software::REDIS);
+pub static REDIS: Redis = Redis(&recipe::REDIS);
 /// The engine `valkey`.
-pub static VALKEY: Redis = Redis(&software::VALKEY);
+pub static VALKEY: Redis = Redis(&recipe::VALKEY);
 
 impl Redis {
     fn target(

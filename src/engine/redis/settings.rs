@@ -7,7 +7,7 @@ use super::target::{Seat, Target};
 use crate::engine::{Difference, EngineError, Fact};
 use crate::ids::InstanceName;
 use crate::plan::Setting;
-use crate::render::redis_words;
+use crate::recipe::redis::words;
 
 /// Directives by name, as Redis reports them.
 pub(super) type Running = BTreeMap<String, String>;
@@ -42,14 +42,18 @@ pub(super) fn differences(
         };
         match told.get(&seat.name) {
             None => {}
-            Some(Err(error)) => differs(Fact::Configuration, "readable".to_owned(), error.to_string()),
+            Some(Err(error)) => {
+                differs(Fact::Configuration, "readable".to_owned(), error.to_string())
+            }
             Some(Ok(told)) => {
                 for (name, planned) in asked(seat) {
                     let fact = || Fact::Setting(name.to_owned());
                     match told.get(name) {
                         Some(seen) if is_as_planned(planned, seen) => {}
                         Some(seen) => differs(fact(), spelled(planned), seen.clone()),
-                        None => differs(fact(), spelled(planned), "unknown to this Redis".to_owned()),
+                        None => {
+                            differs(fact(), spelled(planned), "unknown to this Redis".to_owned())
+                        }
                     }
                 }
             }
@@ -74,7 +78,7 @@ fn is_as_planned(planned: &Setting, running: &str) -> bool {
 
 /// A value as Redis spells it.
 fn spelled(value: &Setting) -> String {
-    redis_words(value).join(" ")
+    words(value).join(" ")
 }
 
 #[cfg(test)]

@@ -97,14 +97,13 @@ pub(super) fn renew(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render;
-    use crate::software;
+    use crate::recipe::redis as recipe;
 
     fn door() -> Door {
         let secret = |text| Secret::parse(text).unwrap();
         let (client, internal) = (secret("for-all-clients"), secret("for-ourselves"));
         let credentials = Some(Credentials { client, internal });
-        Door { software: &software::REDIS, credentials, tls: false }
+        Door { software: &recipe::REDIS, credentials, tls: false }
     }
 
     #[test]
@@ -133,7 +132,7 @@ mod tests {
             [("for-all-clients", "for-ourselves"), ("for-#all>clients", "#for-ourselves")]
         {
             let known = Credentials { client: secret(client), internal: secret(internal) };
-            let text = render::redis_secrets(&known).unwrap();
+            let text = recipe::users(&known).unwrap();
             assert!(read(&text) == Some(known));
             assert_eq!(internal_of(&text), Some(internal));
         }

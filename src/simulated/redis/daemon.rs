@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::program;
 use super::{Login, Network, Uid, config};
+use crate::recipe::redis::Package;
 use crate::simulated::daemon::{Daemon, Endpoint, Invocation, Link, Start, VolumeId};
 use crate::simulated::exec::Outcome;
-use crate::software::Software;
 
 /// What is installed with a unit of that name.
-fn of_unit(unit: &str) -> Option<&'static Software> {
-    Software::ALL.into_iter().find(|software| software.unit == unit)
+fn of_unit(unit: &str) -> Option<&'static Package> {
+    Package::ALL.into_iter().find(|software| software.unit() == unit)
 }
 
-fn has(program: impl Fn(&Software) -> bool) -> bool {
-    Software::ALL.into_iter().any(program)
+fn has(program: impl Fn(&Package) -> bool) -> bool {
+    Package::ALL.into_iter().any(program)
 }
 
 impl Daemon for Network {

@@ -155,7 +155,10 @@ fn configuration_that_is_not_loaded_is_a_difference() {
     stage.plan.instances[4].settings.insert("maxmemory".into(), Setting::Bytes(2 << 30));
     let found = stage.check();
     assert_eq!(found.len(), 1);
-    assert_eq!((found[0].fact.to_string().as_str(), found[0].found.as_str()), ("maxmemory", "1073741824"));
+    assert_eq!(
+        (found[0].fact.to_string().as_str(), found[0].found.as_str()),
+        ("maxmemory", "1073741824")
+    );
     assert!(matches!(stage.configure(stage.instance(4)), Change::Made(_)));
     stage.form().unwrap();
     assert_as_planned(&stage);

@@ -10,11 +10,11 @@ use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{Connector, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, ServicePlan, Setting, Volume};
-use crate::render;
+use crate::recipe;
+use crate::recipe::redis::Package;
 use crate::sample;
 use crate::secret::{Credentials, Secret, Secrets};
 use crate::simulated::{SimulatedClock, SimulatedWorld};
-use crate::software::Software;
 use crate::spec::{self, Access, Password};
 
 pub(super) struct Stage {
@@ -23,7 +23,7 @@ pub(super) struct Stage {
     pub(super) clock: SimulatedClock,
     pub(super) secrets: Secrets,
     engine: &'static Redis,
-    software: &'static Software,
+    software: &'static Package,
     hosts: BTreeMap<HostName, Box<dyn Hypervisor>>,
 }
 
@@ -76,7 +76,7 @@ impl Stage {
         let mut plan = sample::plan();
         plan.services[0].engine = engine;
         plan.services[0].access = Access { password: Some(Password::Generated), tls: false };
-        let software = Software::of(engine.as_str()).unwrap();
+        let software = Package::of(engine);
         for instance in &mut plan.instances {
             for (name, value) in [
                 ("dir", software.directory.into()),
@@ -105,7 +105,7 @@ impl Stage {
 
     fn of(plan: Plan) -> Self {
         let engine = plan.services[0].engine;
-        let software = Software::of(engine.as_str()).unwrap();
+        let software = Package::of(engine);
         let engine = if engine == spec::Engine::Valkey { &VALKEY } else { &REDIS };
         let world = SimulatedWorld::new(&plan.topology);
         let connect = |host: &crate::topology::Host| {
@@ -179,12 +179,12 @@ impl Stage {
             path: path.to_owned(),
             text,
             mode: 0o640,
-            owner: self.software.owner.to_owned(),
+            owner: self.software.owner,
         };
         let credentials = self.secrets.credentials.values().next();
         let secrets = credentials
-            .map(|known| file(self.software.secrets, render::redis_secrets(known).unwrap()));
-        let config = file(self.software.config, render::redis_conf(instance).unwrap());
+            .map(|known| file(self.software.secrets, recipe::redis::users(known).unwrap()));
+        let config = file(self.software.config, recipe::redis::configuration(instance).unwrap());
         secrets.into_iter().chain([config]).collect()
     }
 

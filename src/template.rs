@@ -1,4 +1,5 @@
-//! Templates and the quoting that each kind of text needs.
+//! Templates: handlebars in strict mode, with the quoting that each kind of text
+//! needs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +10,9 @@ use handlebars::{
 };
 use serde::Serialize;
 
-use super::{RenderError, Result};
-use crate::quote::{xml, yaml};
-
 /// A text of `templates/`, embedded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Template {
+pub struct Template {
     /// Path below `templates/`.
     pub name: &'static str,
     /// The text.
@@ -23,51 +21,21 @@ pub(super) struct Template {
     pub escape: fn(&str) -> String,
 }
 
-/// Domain XML.
-pub(super) const DOMAIN: Template = Template {
-    name: "domain.xml.hbs",
-    text: include_str!("../../templates/domain.xml.hbs"),
-    escape: xml,
-};
+/// A template that cannot be filled in.
+#[derive(Debug, thiserror::Error)]
+#[error("template {template}: {source}")]
+pub struct TemplateError {
+    /// Path below `templates/`.
+    pub template: &'static str,
+    /// What handlebars says.
+    pub source: Box<handlebars::RenderError>,
+}
 
-/// Who the guest is, for cloud-init.
-pub(super) const META_DATA: Template = Template {
-    name: "seed/meta-data.hbs",
-    text: include_str!("../../templates/seed/meta-data.hbs"),
-    escape: yaml,
-};
-
-/// What the guest does at first boot, for cloud-init.
-pub(super) const USER_DATA: Template = Template {
-    name: "seed/user-data.hbs",
-    text: include_str!("../../templates/seed/user-data.hbs"),
-    escape: yaml,
-};
-
-/// The guest's address, for cloud-init.
-pub(super) const NETWORK_CONFIG: Template = Template {
-    name: "seed/network-config.hbs",
-    text: include_str!("../../templates/seed/network-config.hbs"),
-    escape: yaml,
-};
-
-/// Redis' configuration file.
-pub(super) const REDIS: Template = Template {
-    name: "redis/redis.conf.hbs",
-    text: include_str!("../../templates/redis/redis.conf.hbs"),
-    escape: handlebars::no_escape,
-};
-
-/// The users of Redis and Valkey, with their passwords.
-pub(super) const REDIS_SECRETS: Template = Template {
-    name: "redis/secrets.conf.hbs",
-    text: include_str!("../../templates/redis/secrets.conf.hbs"),
-    escape: handlebars::no_escape,
-};
-
-/// All templates: together they are part of what a VM is.
-pub(super) const ALL: [Template; 6] =
-    [DOMAIN, META_DATA, USER_DATA, NETWORK_CONFIG, REDIS, REDIS_SECRETS];
+/// Quotes nothing: for values that are quoted where they are made.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.to_owned()
+}
 
 /// Templates that were used, by their names.
 static COMPILED: Mutex<BTreeMap<&str, Arc<Handlebars<'static>>>> = Mutex::new(BTreeMap::new());
@@ -76,16 +44,16 @@ impl Template {
     /// Fills the template in.
     ///
     /// # Errors
-    /// [`RenderError::Template`] when it names something that `values` lacks.
-    pub(super) fn render(&self, values: &impl Serialize) -> Result<String> {
-        self.compiled().and_then(|registry| registry.render(self.name, values)).map_err(|source| {
-            RenderError::Template { template: self.name, source: Box::new(source) }
-        })
+    /// It names something that `values` lacks.
+    pub fn render(&self, values: &impl Serialize) -> Result<String, TemplateError> {
+        self.compiled()
+            .and_then(|registry| registry.render(self.name, values))
+            .map_err(|source| TemplateError { template: self.name, source: Box::new(source) })
     }
 
     /// The template, compiled when it is first used: that takes longer than to
     /// fill it in.
-    fn compiled(&self) -> std::result::Result<Arc<Handlebars<'static>>, handlebars::RenderError> {
+    fn compiled(&self) -> Result<Arc<Handlebars<'static>>, handlebars::RenderError> {
         let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(registry) = compiled.get(self.name) {
             return Ok(Arc::clone(registry));
@@ -132,6 +100,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::quote::yaml;
 
     #[test]
     fn an_unknown_variable_is_an_error() {

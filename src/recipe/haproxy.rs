@@ -1,0 +1,52 @@
+//! HAProxy, and keepalived beside it, which moves the address that clients use.
+//! Planned, not yet deployed.
+//! <https://docs.haproxy.org/3.0/configuration.html>
+//! <https://www.keepalived.org/manpage.html>
+
+use super::{Planned, Recipe, settings_of};
+use crate::plan::{Role, Setting, Settings};
+use crate::profile::{Rules, ceil, real};
+use crate::spec::Demand;
+
+/// VRRP priorities of the two: any two values of which the first is larger.
+const PRIORITIES: [u64; 2] = [150, 100];
+
+/// HAProxy with keepalived.
+pub(super) static HAPROXY: Recipe = Recipe {
+    settings,
+    main: &["nbthread", "maxconn", "vrrp.virtual_ipaddress", "vrrp.priority"],
+    setup: None,
+};
+
+fn settings(planned: &Planned<'_>) -> Settings {
+    let Planned { plan, service, instance, profile } = *planned;
+    let (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) =
+        (&service.demand, &profile.rules)
+    else {
+        return Settings::new();
+    };
+    // The instance's memory was sized for as many.
+    let connections = ceil(real(demand.requests_per_s.get()) * rules.memory.connection_s.default);
+    let mut settings = settings_of([
+        ("nbthread", u64::from(service.layout.vcpus).into()),
+        ("maxconn", connections.into()),
+    ]);
+    for pool in plan.services.iter().filter(|pool| pool.gateway.as_ref() == Some(&service.name)) {
+        let servers = plan.members(&pool.name).filter_map(|one| one.address);
+        settings.insert(format!("backend.{}", pool.name), Setting::words(servers));
+    }
+    let vip = plan.network.as_ref().and_then(|network| network.vip);
+    if let Some(vip) = vip.filter(|_| service.layout.copies > 1) {
+        let peers = planned.members().filter(|one| one.name != instance.name);
+        settings.extend(settings_of([
+            ("vrrp.virtual_ipaddress", vip.into()),
+            // Unique among the groups on one network, as the address is.
+            ("vrrp.virtual_router_id", u64::from(vip.octets()[3].max(1)).into()),
+            ("vrrp.priority", PRIORITIES[usize::from(instance.role != Role::Active)].into()),
+            ("vrrp.unicast_peer", Setting::words(peers.filter_map(|one| one.address))),
+            // One that comes back does not take the address away from one that serves.
+            ("vrrp.nopreempt", true.into()),
+        ]));
+    }
+    settings
+}

@@ -1,0 +1,143 @@
+//! What each engine needs inside a guest, as data and pure functions: the values of
+//! its configuration ([`Recipe::settings`], part of every plan) and, for engines that
+//! can be deployed, units, files and secrets ([`Setup`]).
+//!
+//! One file for each family of engines. What runs in the guest is asked and told in
+//! [`crate::engine`]; nothing here has an effect.
+
+mod haproxy;
+mod mysql;
+pub mod redis;
+mod search;
+mod web;
+
+use crate::engines::Engine;
+use crate::guest_file::{GuestFile, Owner};
+use crate::ids::InstanceName;
+use crate::plan::{Instance, Plan, ServicePlan, Settings};
+use crate::profile::{Profile, Profiles};
+use crate::secret::Secrets;
+use crate::template::TemplateError;
+
+/// How an engine is configured and set up.
+pub struct Recipe {
+    /// Every value that goes into the configuration of one instance, by the engine's
+    /// own names.
+    pub settings: fn(&Planned<'_>) -> Settings,
+    /// The settings that a person asks for first, in the order in which they are shown.
+    pub main: &'static [&'static str],
+    /// What a guest needs to run it; `None` where the engine can only be planned.
+    pub setup: Option<&'static Setup>,
+}
+
+/// What a guest needs to run an engine, and what the engine needs of its guest.
+///
+/// As Debian 13 packages it; an image made of something else has to lay its engines
+/// out in the same way.
+pub struct Setup {
+    /// Its systemd units, without `.service`, in the order of their start.
+    pub units: &'static [&'static str],
+    /// The file that the units must not start without where the service has secrets.
+    pub gate: &'static str,
+    /// Where it keeps its data: the data volume is mounted there.
+    pub data: &'static str,
+    /// User and group that it runs as.
+    pub owner: Owner,
+    /// Lines for sysctl.d.
+    pub sysctls: &'static [&'static str],
+    /// Lines for tmpfiles.d.
+    pub tmpfiles: &'static [&'static str],
+    /// Files that follow from the plan alone, those that others include first.
+    pub plain: fn(&ServicePlan, &Instance) -> Result<Vec<GuestFile>, RecipeError>,
+    /// Files with passwords, certificates and keys.
+    pub closed: fn(&ServicePlan, &Instance, &Secrets) -> Result<Vec<GuestFile>, RecipeError>,
+}
+
+impl Setup {
+    /// All files of an instance, those that others include first.
+    ///
+    /// # Errors
+    /// A secret that is not there; a setting that cannot be written.
+    pub fn files(
+        &self,
+        service: &ServicePlan,
+        instance: &Instance,
+        secrets: &Secrets,
+    ) -> Result<Vec<GuestFile>, RecipeError> {
+        let mut files = (self.closed)(service, instance, secrets)?;
+        files.extend((self.plain)(service, instance)?);
+        Ok(files)
+    }
+}
+
+/// Why an instance's files cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// A template refers to something that nobody set, or is malformed.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A name that the engine would read as something else.
+    #[error("instance {instance}: {name:?} is not the name of a setting")]
+    Name {
+        /// The instance.
+        instance: InstanceName,
+        /// The name.
+        name: String,
+    },
+    /// A secret that was not made yet.
+    #[error("instance {instance}: its {what} was not made; `hostsplit deploy` makes it")]
+    NoSecret {
+        /// The instance.
+        instance: InstanceName,
+        /// What is missing.
+        what: &'static str,
+    },
+}
+
+/// An instance of a complete plan whose settings are to be found.
+#[derive(Clone, Copy)]
+pub struct Planned<'a> {
+    /// The plan; the settings of its instances are not there yet.
+    pub plan: &'a Plan,
+    /// The service.
+    pub service: &'a ServicePlan,
+    /// The instance.
+    pub instance: &'a Instance,
+    /// What the engine can do.
+    pub profile: &'a Profile,
+}
+
+impl<'a> Planned<'a> {
+    /// All instances of the service, this one among them.
+    fn members(self) -> impl Iterator<Item = &'a Instance> {
+        self.plan.members(&self.service.name)
+    }
+}
+
+/// The recipe of an engine.
+#[must_use]
+pub const fn of(engine: Engine) -> &'static Recipe {
+    match engine {
+        Engine::Redis | Engine::Valkey => redis::recipe(engine),
+        Engine::Mysql => &mysql::MYSQL,
+        Engine::Mariadb => &mysql::MARIADB,
+        Engine::Elasticsearch => &search::ELASTICSEARCH,
+        Engine::Opensearch => &search::OPENSEARCH,
+        Engine::Apache => &web::APACHE,
+        Engine::Nginx => &web::NGINX,
+        Engine::Haproxy => &haproxy::HAPROXY,
+    }
+}
+
+/// The settings of an instance of a plan; none for a fixed machine.
+#[must_use]
+pub fn settings(plan: &Plan, instance: &Instance, profiles: &Profiles) -> Settings {
+    let Some(service) = plan.service_of(instance) else { return Settings::new() };
+    let Some(profile) = profiles.of(service.engine) else { return Settings::new() };
+    (of(service.engine).settings)(&Planned { plan, service, instance, profile })
+}
+
+/// Settings from pairs.
+fn settings_of<const N: usize>(pairs: [(&str, crate::plan::Setting); N]) -> Settings {
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
+}

@@ -1,0 +1,418 @@
+//! Redis and Valkey: one configuration file of directives, and one with users and
+//! their passwords that it includes.
+
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use super::{Planned, Recipe, RecipeError, Setup, settings_of};
+use crate::digest::sha256;
+use crate::engines::Engine;
+use crate::guest_file::{GuestFile, Owner};
+use crate::plan::{Instance, ServicePlan, Setting, Settings};
+use crate::profile::Rules;
+use crate::quote;
+use crate::secret::{Credentials, Secrets};
+use crate::sizing::io_threads;
+use crate::sizing::sharded::Sizes;
+use crate::spec::{Demand, Persistence};
+use crate::template::Template;
+use crate::units::Mebibytes;
+
+/// The engine's own port for clients.
+pub const PORT: u16 = 6379;
+
+/// The engine as a package brings it: all that differs between Redis and Valkey.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Package {
+    /// The engine.
+    pub engine: Engine,
+    /// Its systemd unit, without `.service`.
+    pub units: [&'static str; 1],
+    /// The program that sends it commands.
+    pub client: &'static str,
+    /// The program that puts load on it.
+    pub benchmark: &'static str,
+    /// Its configuration file.
+    pub config: &'static str,
+    /// The file with its passwords, which the configuration includes.
+    pub secrets: &'static str,
+    /// Where its certificate and key lie.
+    pub tls: Tls,
+    /// Where it keeps its data.
+    pub directory: &'static str,
+    /// User and group that it runs as.
+    pub owner: Owner,
+}
+
+/// Files of an instance that speaks TLS.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate of who signed all certificates.
+    pub authority: &'static str,
+    /// Its own certificate.
+    pub certificate: &'static str,
+    /// Its own key.
+    pub key: &'static str,
+}
+
+/// Redis 7 and 8.
+pub static REDIS: Package = Package {
+    engine: Engine::Redis,
+    units: ["redis-server"],
+    client: "redis-cli",
+    benchmark: "redis-benchmark",
+    config: "/etc/redis/redis.conf",
+    secrets: "/etc/redis/secrets.conf",
+    tls: Tls {
+        authority: "/etc/redis/ca.crt",
+        certificate: "/etc/redis/server.crt",
+        key: "/etc/redis/server.key",
+    },
+    directory: "/var/lib/redis",
+    owner: Owner { user: "redis", group: "redis" },
+};
+
+/// Valkey 8.
+pub static VALKEY: Package = Package {
+    engine: Engine::Valkey,
+    units: ["valkey-server"],
+    client: "valkey-cli",
+    benchmark: "valkey-benchmark",
+    config: "/etc/valkey/valkey.conf",
+    secrets: "/etc/valkey/secrets.conf",
+    tls: Tls {
+        authority: "/etc/valkey/ca.crt",
+        certificate: "/etc/valkey/server.crt",
+        key: "/etc/valkey/server.key",
+    },
+    directory: "/var/lib/valkey",
+    owner: Owner { user: "valkey", group: "valkey" },
+};
+
+impl Package {
+    /// All of them.
+    pub const ALL: [&'static Self; 2] = [&REDIS, &VALKEY];
+
+    /// Its systemd unit, without `.service`.
+    #[must_use]
+    pub const fn unit(&self) -> &'static str {
+        self.units[0]
+    }
+
+    /// The package of an engine.
+    #[must_use]
+    pub fn of(engine: Engine) -> &'static Self {
+        if engine == Engine::Valkey { &VALKEY } else { &REDIS }
+    }
+}
+
+/// Redis' administration guide, which Valkey's repeats: a fork for a snapshot must not fail for
+/// want of free memory, the listen backlog must hold the engine's 511, and huge pages make
+/// copy-on-write after the fork slow.
+/// <https://redis.io/docs/latest/operate/oss_and_stack/management/admin/>
+/// <https://valkey.io/topics/admin/>
+const SYSCTLS: &[&str] = &["vm.overcommit_memory = 1", "net.core.somaxconn = 65535"];
+const TMPFILES: &[&str] = &["w /sys/kernel/mm/transparent_hugepage/enabled - - - - never"];
+
+static CONFIGURATION: Template = Template {
+    name: "redis/redis.conf.hbs",
+    text: include_str!("../../templates/redis/redis.conf.hbs"),
+    escape: crate::template::plain,
+};
+
+static USERS: Template = Template {
+    name: "redis/secrets.conf.hbs",
+    text: include_str!("../../templates/redis/secrets.conf.hbs"),
+    escape: crate::template::plain,
+};
+
+static REDIS_SETUP: Setup = setup(&REDIS);
+static VALKEY_SETUP: Setup = setup(&VALKEY);
+static REDIS_RECIPE: Recipe = recipe_with(&REDIS_SETUP);
+static VALKEY_RECIPE: Recipe = recipe_with(&VALKEY_SETUP);
+
+const fn setup(package: &'static Package) -> Setup {
+    Setup {
+        units: &package.units,
+        gate: package.secrets,
+        data: package.directory,
+        owner: package.owner,
+        sysctls: SYSCTLS,
+        tmpfiles: TMPFILES,
+        plain,
+        closed,
+    }
+}
+
+const fn recipe_with(setup: &'static Setup) -> Recipe {
+    let main = &["maxmemory", "io-threads", "appendonly", "save", "repl-backlog-size", "tls-port"];
+    Recipe { settings, main, setup: Some(setup) }
+}
+
+/// The recipe of one of both engines.
+pub(super) const fn recipe(engine: Engine) -> &'static Recipe {
+    match engine {
+        Engine::Valkey => &VALKEY_RECIPE,
+        _ => &REDIS_RECIPE,
+    }
+}
+
+/// The directives of `redis.conf`, which Valkey reads as well.
+fn settings(planned: &Planned<'_>) -> Settings {
+    let Planned { service, instance, profile, .. } = *planned;
+    let (Demand::Sharded(demand), Rules::Sharded(rules)) = (&service.demand, &profile.rules) else {
+        return Settings::new();
+    };
+    let (layout, persistence) = (&service.layout, demand.persistence);
+    let sizes = Sizes { profile, rules, copies: layout.copies, persistence };
+    // The intervals of the shipped redis.conf; none turns snapshots off.
+    let snapshots: &[u32] =
+        if persistence == Persistence::Rdb { &[3600, 1, 300, 100, 60, 10000] } else { &[] };
+    let mut settings = settings_of([
+        ("bind", Setting::words([Ipv4Addr::UNSPECIFIED])),
+        ("port", u64::from(PORT).into()),
+        ("dir", Package::of(service.engine).directory.into()),
+        ("maxmemory", Setting::Bytes(sizes.max_memory_bytes(layout.memory_mib))),
+        // A full master refuses writes rather than lose keys in silence.
+        ("maxmemory-policy", "noeviction".into()),
+        ("appendonly", (persistence == Persistence::Aof).into()),
+        ("save", Setting::words(snapshots)),
+        ("cluster-enabled", true.into()),
+        ("cluster-config-file", "nodes.conf".into()),
+        // A silence shorter than a saving fork or a busy host's hiccup must not start
+        // a failover, so the value of the shipped file is kept.
+        ("cluster-node-timeout", Setting::Millis(rules.cluster.node_timeout_ms.whole())),
+        // A replica that moved to another master could end up on its host.
+        ("cluster-allow-replica-migration", false.into()),
+        ("repl-diskless-sync", true.into()),
+    ]);
+    let mut set = |name: &str, value: Setting| settings.insert(name.to_owned(), value);
+    if let Some(address) = instance.address {
+        set("cluster-announce-ip", address.into());
+    }
+    if persistence == Persistence::Aof {
+        set("appendfsync", "everysec".into());
+    }
+    if layout.copies > 1 {
+        set("repl-backlog-size", Mebibytes::new(sizes.backlog_mib()).into());
+        // A copy begins when all replicas wait for it, not a few seconds later.
+        set("repl-diskless-sync-max-replicas", u64::from(layout.copies - 1).into());
+    }
+    let threads = io_threads(profile, layout.vcpus, service.capacity.placement);
+    if threads > 1 {
+        set("io-threads", u64::from(threads).into());
+    }
+    settings.extend(access(service));
+    settings
+}
+
+/// Directives that let in who may and keep others out. The passwords are in a file
+/// of their own, which no plan holds.
+fn access(service: &ServicePlan) -> Settings {
+    let package = Package::of(service.engine);
+    let mut settings = match service.access.password {
+        Some(_) => settings_of([
+            ("protected-mode", true.into()),
+            ("include", package.secrets.into()),
+            // Of the users in that file the one that may copy, and nothing else.
+            ("masteruser", "replica".into()),
+        ]),
+        None => settings_of([("protected-mode", false.into())]),
+    };
+    if service.access.tls {
+        let tls = &package.tls;
+        settings.extend(settings_of([
+            ("port", 0.into()),
+            ("tls-port", u64::from(PORT).into()),
+            ("tls-replication", true.into()),
+            ("tls-cluster", true.into()),
+            // Clients prove who they are by their password; on the cluster's bus
+            // the engine asks for certificates all the same.
+            ("tls-auth-clients", false.into()),
+            ("tls-ca-cert-file", tls.authority.into()),
+            ("tls-cert-file", tls.certificate.into()),
+            ("tls-key-file", tls.key.into()),
+        ]));
+    }
+    settings
+}
+
+fn plain(service: &ServicePlan, instance: &Instance) -> Result<Vec<GuestFile>, RecipeError> {
+    let package = Package::of(service.engine);
+    Ok(vec![GuestFile {
+        path: package.config.to_owned(),
+        text: configuration(instance)?,
+        mode: 0o640,
+        owner: package.owner,
+    }])
+}
+
+fn closed(
+    service: &ServicePlan,
+    instance: &Instance,
+    secrets: &Secrets,
+) -> Result<Vec<GuestFile>, RecipeError> {
+    let package = Package::of(service.engine);
+    let missing = |what| RecipeError::NoSecret { instance: instance.name.clone(), what };
+    let file = |path: &str, text: String| GuestFile {
+        path: path.to_owned(),
+        text,
+        mode: 0o400,
+        owner: package.owner,
+    };
+    let mut files = Vec::new();
+    if service.access.tls {
+        let identity = secrets.identities.get(&instance.name);
+        let identity = identity.ok_or_else(|| missing("certificate"))?;
+        let tls = &package.tls;
+        files.push(file(tls.authority, identity.authority.clone()));
+        files.push(file(tls.certificate, identity.certificate.clone()));
+        files.push(file(tls.key, identity.key.expose().to_owned()));
+    }
+    if service.access.password.is_some() {
+        let credentials = secrets.credentials.get(&service.name);
+        let credentials = credentials.ok_or_else(|| missing("password"))?;
+        files.push(file(package.secrets, users(credentials)?));
+    }
+    Ok(files)
+}
+
+#[derive(Serialize)]
+struct Values<'a> {
+    instance: &'a str,
+    digest: String,
+    directives: Vec<String>,
+}
+
+/// The text of the configuration file of an instance: all its settings, in their order.
+///
+/// # Errors
+/// [`RecipeError::Name`] for a name that would be read as something else.
+pub fn configuration(instance: &Instance) -> Result<String, RecipeError> {
+    let lines = instance.settings.iter().map(|(name, value)| directive(instance, name, value));
+    let directives = lines.collect::<Result<Vec<_>, _>>()?;
+    let digest = sha256(directives.join("\n"));
+    let instance = instance.name.as_str();
+    Ok(CONFIGURATION.render(&Values { instance, digest, directives })?)
+}
+
+fn directive(instance: &Instance, name: &str, value: &Setting) -> Result<String, RecipeError> {
+    let good = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'));
+    if !good {
+        return Err(RecipeError::Name { instance: instance.name.clone(), name: name.to_owned() });
+    }
+    let words: Vec<String> = words(value).iter().map(|word| quote::redis(word)).collect();
+    // `save ""` is one empty word, which is how the engine reads none.
+    let text = if words.is_empty() { quote::redis("") } else { words.join(" ") };
+    Ok(format!("{name} {text}"))
+}
+
+/// The words of a value as `redis.conf` and `CONFIG GET` spell it.
+#[must_use]
+pub fn words(value: &Setting) -> Vec<String> {
+    match value {
+        Setting::Text(text) => vec![text.clone()],
+        Setting::Switch(on) => vec![if *on { "yes" } else { "no" }.to_owned()],
+        Setting::Count(number) | Setting::Bytes(number) | Setting::Millis(number) => {
+            vec![number.to_string()]
+        }
+        Setting::Address(address) => vec![address.to_string()],
+        Setting::Words(words) => words.clone(),
+    }
+}
+
+#[derive(Serialize)]
+struct Passwords {
+    client: String,
+    internal: String,
+    master: String,
+}
+
+/// The text of the file with the users of an instance and their passwords, which only
+/// the engine may read.
+///
+/// # Errors
+/// [`RecipeError::Template`].
+pub fn users(credentials: &Credentials) -> Result<String, RecipeError> {
+    let rule = |password: &str| quote::redis(&format!(">{password}"));
+    Ok(USERS.render(&Passwords {
+        client: rule(credentials.client.expose()),
+        internal: rule(credentials.internal.expose()),
+        master: quote::redis(credentials.internal.expose()),
+    })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use crate::secret::Secret;
+    use crate::spec::{Access, Password};
+
+    fn lines(access: Access) -> String {
+        let mut service = sample::plan().services.remove(0);
+        (service.access, service.engine) = (access, Engine::Valkey);
+        let lines = super::access(&service).into_iter();
+        lines.map(|(name, value)| format!("{name} {value}\n")).collect()
+    }
+
+    #[test]
+    fn passwords_are_in_a_file_of_their_own() {
+        let access = Access { password: Some(Password::Generated), tls: false };
+        insta::assert_snapshot!(lines(access), @r"
+        include /etc/valkey/secrets.conf
+        masteruser replica
+        protected-mode on
+        ");
+        insta::assert_snapshot!(lines(Access::default()), @"protected-mode off");
+    }
+
+    #[test]
+    fn with_tls_nothing_goes_in_plain_text() {
+        insta::assert_snapshot!(lines(Access { password: None, tls: true }), @r"
+        port 0
+        protected-mode off
+        tls-auth-clients off
+        tls-ca-cert-file /etc/valkey/ca.crt
+        tls-cert-file /etc/valkey/server.crt
+        tls-cluster on
+        tls-key-file /etc/valkey/server.key
+        tls-port 6379
+        tls-replication on
+        ");
+    }
+
+    #[test]
+    fn each_user_has_what_it_needs_and_no_more() {
+        let secret = |text| Secret::parse(text).unwrap();
+        let (client, internal) = (secret("for-all-#clients"), secret("for-ourselves"));
+        let text = users(&Credentials { client, internal }).unwrap();
+        insta::assert_snapshot!(text, @r##"
+        # Written by hostsplit; do not edit. Holds passwords.
+        # Clients: all keys, no administration.
+        user default on ">for-all-#clients" ~* &* +@all -@admin -@dangerous +info +keys +sort +role
+        # Whoever runs the cluster.
+        user hostsplit on >for-ourselves ~* &* +@all
+        # What a replica needs of its master.
+        user replica on >for-ourselves +psync +replconf +ping
+        masterauth for-ourselves
+        "##);
+    }
+
+    #[test]
+    fn packages_share_no_file_and_no_unit() {
+        let parts = |one: &Package| {
+            let Tls { authority, certificate, key } = one.tls;
+            [one.units[0], one.config, one.secrets, authority, certificate, key, one.directory]
+        };
+        let mut all: Vec<&str> = Package::ALL.into_iter().flat_map(parts).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+}
