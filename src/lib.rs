@@ -1,49 +1,64 @@
 //! Splits big servers into right-sized, pinned virtual machines, proves the
-//! split, builds it through libvirt and shows that it stands.
+//! split, builds it through libvirt and verifies what runs.
 //!
 //! One direction, from what the user wrote to what runs:
 //!
 //! ```text
-//!           ┌─────── CPUs that were left are worse than assumed: once more ───────┐
-//!           ▼                                                                     │
-//! spec ─┬─► sizing ─► model ─► solve ─► planner (CPUs, pages, names, settings) ───┴─► plan
-//!       └─► topology ──▲        profile ─► sizing
+//!            ┌──── the pinned CPUs are worse than assumed: once more ────┐
+//!            ▼                                                           │
+//! spec ───► sizing ───► model ───► solve ───► planner ───────────────────┴───► plan
+//!  │         ▲  ▲                               ▲
+//!  │ profile ┘  │                               └ recipe: settings of each engine
+//!  └─► topology ┘
 //!
-//! plan ─┬─► audit, explain                                      ┌─► report ─► cli
-//!       └─► graph ─► deploy ─► hypervisor, guest, engine ─► state
-//!            ▲                                                  │
-//!            └───────────── observed hosts, read once ──────────┘
+//! plan ─┬─► audit ─► explain ────────────────────────────────────────┐
+//!       │                                                            │
+//!       └─► graph ─► deploy ─┬─► recipe, secret, render: files       ├─► report ─► cli
+//!            ▲               └─► engine ─► guest ─► hypervisor       │
+//!            │                                          │            │
+//!            └──── state: the world, observed once ◄────┴────────────┘
 //! ```
 //!
-//! Everything left of `deploy` is arithmetic: no clock, no network, no libvirt.
-//! The two halves are joined by one file, [`plan::Plan`], which leaves no
-//! choice to the deployer.
+//! Everything before `deploy` is arithmetic: no clock, no network, no libvirt. The two
+//! halves are joined by one file, [`plan::Plan`], which leaves no choice to the deployer.
+//! The arrow back in the first half is the only one: see `docs/cpu-feedback.md`.
+//!
+//! Rooms in the order in which data flows; each uses rooms above it and none below
+//! (`tests/architecture.rs`). Words are in `docs/glossary.md`, how to build, test and
+//! extend it is in `CONTRIBUTING.md`.
 //!
 //! | room | turns | into |
 //! | --- | --- | --- |
-//! | [`units`], [`ids`], [`quote`], [`slots`] | texts and numbers | quantities, names, quoted text, hash slots |
-//! | [`engines`] | words of the spec | engines, and the kinds of cluster that they form |
-//! | [`spec`] | YAML files | [`spec::Spec`], every value with its place |
-//! | [`topology`] | the spec's hosts | [`topology::Topology`] |
+//! | [`units`] | texts | quantities with a unit, exact |
+//! | [`ids`] | texts | validated names |
+//! | [`quote`] | a text | the same, quoted for XML, YAML or an engine |
+//! | [`digest`] | bytes | SHA-256, hexadecimal |
+//! | [`atomic_file`] | bytes | a file that is replaced as a whole |
+//! | [`guest_file`] | a path and a text | a file of a guest, with its owner and mode |
+//! | [`template`] | a template and values | a text; a variable that nobody set is an error |
+//! | [`slots`] | hash slots | ranges of them |
+//! | [`engines`] | a word of the spec | an engine, and the kind of cluster that it forms |
 //! | [`profile`] | `profiles/*.toml`, or the user's own | [`profile::Profile`], every number with its evidence |
-//! | [`sizing`] | demand × profile | [`sizing::Layout`]s |
+//! | [`topology`] | the spec's hosts, dumps of machines | [`topology::Topology`] |
+//! | [`spec`] | YAML files | [`spec::Spec`], or every mistake with its place |
+//! | [`plan`] | JSON | [`plan::Plan`]: every VM down to its CPUs, addresses and settings |
+//! | [`sizing`] | demand × profile × topology | layouts, each with its capacity and what limits it |
 //! | [`model`] | layouts × topology | integer counts, constraints, tiers |
-//! | [`solve`] | a model | counts with bound and gap, or what falls short |
-//! | [`plan`] | the artefact | its nouns and its file: every VM down to its CPUs and MAC |
-//! | [`recipe`] | a planned instance | its settings, and the files and units of its engine |
-//! | [`planner`] | a spec | a plan: sizes, solves, then chooses CPUs, pages, names and settings |
-//! | [`audit`] | a plan | findings, derived again in integers |
+//! | [`solve`] | a model | counts with bound and gap, or what is short |
 //! | [`secret`] | what a plan asks for | passwords and certificates, kept or found |
+//! | [`recipe`] | a planned instance | its settings, units and files |
+//! | [`planner`] | a spec | a plan: sizes, solves, then chooses CPUs, pages and names |
+//! | [`audit`] | a plan | findings, derived again in integers |
 //! | [`explain`] | a plan and a question | what else was possible, what a rule costs |
-//! | [`graph`] | a plan and what was observed | resources in order, each with action and reason |
-//! | [`render`] | a planned VM | domain XML, seed, engine configuration |
-//! | [`deploy`] | a graph | events, a journal, running VMs |
 //! | [`hypervisor`] | calls | libvirt's own |
 //! | [`guest`] | a running VM | its files, commands, facts and addresses, through its agent |
-//! | [`simulated`] | a topology | hosts, guests and engines in memory |
+//! | [`render`] | a planned VM | domain XML, seed, the digest of the machine |
 //! | [`engine`] | a planned cluster | a formed and checked one |
 //! | [`state`] | what was seen, what was done | [`state::world::World`], the journal, the lock |
-//! | [`report`] | any of these values | text and JSON |
+//! | [`graph`] | a plan and what was observed | resources in order, each with action and reason |
+//! | [`deploy`] | a graph | events, a journal, running VMs |
+//! | [`simulated`] | a topology | hosts, guests and engines in memory, in place of libvirt |
+//! | [`report`] | any of these values | text, JSON and Markdown |
 //! | [`cli`] | argv | all of the above |
 
 pub mod units;

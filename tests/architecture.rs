@@ -312,7 +312,7 @@ fn every_permission_is_used() {
 }
 
 /// The table has no cycle, since each of its rows names only rooms above it, and the
-/// crate declares its rooms in the same order.
+/// crate declares and describes its rooms in the same order.
 #[test]
 fn the_rooms_stand_in_the_order_in_which_data_flows() {
     let place = |name: &str| MAY_USE.iter().position(|(room, _)| *room == name);
@@ -328,6 +328,9 @@ fn the_rooms_stand_in_the_order_in_which_data_flows() {
         text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     let table: Vec<&str> = MAY_USE.iter().map(|(room, _)| *room).collect();
     assert_eq!(declared, table, "lib.rs declares the rooms in the order of the table");
+    let described: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("//! | [`")?.split('`').next()).collect();
+    assert_eq!(described, table, "lib.rs describes each room in a row of its own");
 }
 
 #[test]
