@@ -1,6 +1,6 @@
 //! The program per host, tier by tier.
 
-use super::highs::{Answer, Effort, minimise};
+use super::highs::{MipLimits, MipOutcome, minimise};
 use super::prune::Layouts;
 use super::tiers::{Solution, TierResult};
 use super::values::{assignment, natural, read};
@@ -121,10 +121,10 @@ impl<'a> Exact<'a> {
         model.program.rows.push(bound_row(unmet, -all));
         self.layouts.prune(&mut model, Goal::Unmet, 0);
         let began = self.deadline.spent();
-        let effort = Effort { seconds: self.deadline.left() / 2.0, nodes: Some(SLICE.0) };
+        let effort = MipLimits { seconds: self.deadline.left() / 2.0, nodes: Some(SLICE.0) };
         let answer = minimise(&model.program, &sum, &effort, None);
         let answer = answer.map_err(|message| failed(Goal::Cost, message))?;
-        let Answer::Found { values, bound, .. } = answer else { return Ok(()) };
+        let MipOutcome::Feasible { values, bound, .. } = answer else { return Ok(()) };
         let reached = |goal, value: i64, bound: i64| TierResult {
             goal,
             value: natural(value),
@@ -149,15 +149,17 @@ fn improve(
     start: Option<Vec<i64>>,
 ) -> Result<(Vec<i64>, i64, bool), SolveError> {
     match (sliced(program, sum, deadline, start.as_deref()), start) {
-        (Ok(Answer::Found { values, bound, limit_hit }), _) => Ok((values, bound, limit_hit)),
+        (Ok(MipOutcome::Feasible { values, bound, limit_hit }), _) => {
+            Ok((values, bound, limit_hit))
+        }
         // Sums of natural numbers are never below 0.
-        (Ok(Answer::Nothing), Some(values)) => Ok((values, 0, true)),
-        (Ok(Answer::Nothing), None) => Err(deadline.hit()),
+        (Ok(MipOutcome::Unknown), Some(values)) => Ok((values, 0, true)),
+        (Ok(MipOutcome::Unknown), None) => Err(deadline.hit()),
         // What is known keeps all rules, so this is an error of the solver.
-        (Ok(Answer::Infeasible), Some(_)) => {
+        (Ok(MipOutcome::Infeasible), Some(_)) => {
             Err(failed(tier, "HiGHS finds no solution, but one is known".to_owned()))
         }
-        (Ok(Answer::Infeasible), None) => Err(SolveError::Infeasible),
+        (Ok(MipOutcome::Infeasible), None) => Err(SolveError::Infeasible),
         (Err(message), _) => Err(failed(tier, message)),
     }
 }
@@ -176,7 +178,7 @@ fn sliced(
     sum: &Sum,
     deadline: &Deadline,
     start: Option<&[i64]>,
-) -> Result<Answer, String> {
+) -> Result<MipOutcome, String> {
     let (mut nodes, more) = SLICE;
     let mut best = start.map(<[i64]>::to_vec);
     let mut proved: Option<i64> = None;
@@ -185,17 +187,19 @@ fn sliced(
         if seconds <= 0.0 {
             // The start is known already; what was found since is worth more.
             return Ok(match (proved, best) {
-                (Some(bound), Some(values)) => Answer::Found { values, bound, limit_hit: true },
-                _ => Answer::Nothing,
+                (Some(bound), Some(values)) => {
+                    MipOutcome::Feasible { values, bound, limit_hit: true }
+                }
+                _ => MipOutcome::Unknown,
             });
         }
-        let effort = Effort { seconds, nodes: Some(nodes) };
+        let effort = MipLimits { seconds, nodes: Some(nodes) };
         match minimise(program, sum, &effort, best.as_deref())? {
-            Answer::Found { values, bound, limit_hit: true } => {
+            MipOutcome::Feasible { values, bound, limit_hit: true } => {
                 proved = Some(proved.map_or(bound, |before| before.max(bound)));
                 best = Some(values);
             }
-            Answer::Nothing => {}
+            MipOutcome::Unknown => {}
             answer => return Ok(answer),
         }
         nodes = nodes.saturating_mul(more);

@@ -1,6 +1,6 @@
 //! Whether a problem has a plan at all: no objective, the first assignment will do.
 
-use super::highs::{Answer, Effort, minimise};
+use super::highs::{MipLimits, MipOutcome, minimise};
 use super::{Deadline, Limits, SolveError};
 use crate::model::{Elastic, Model, Problem, Sum};
 
@@ -17,11 +17,11 @@ pub fn fits(problem: &Problem, limits: &Limits) -> Result<bool, SolveError> {
     for layouts in &model.variables.layouts {
         model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
     }
-    let effort = Effort { seconds: deadline.left(), nodes: None };
+    let effort = MipLimits { seconds: deadline.left(), nodes: None };
     match minimise(&model.program, &Sum::default(), &effort, None) {
-        Ok(Answer::Found { .. }) => Ok(true),
-        Ok(Answer::Infeasible) => Ok(false),
-        Ok(Answer::Nothing) => Err(deadline.hit()),
+        Ok(MipOutcome::Feasible { .. }) => Ok(true),
+        Ok(MipOutcome::Infeasible) => Ok(false),
+        Ok(MipOutcome::Unknown) => Err(deadline.hit()),
         Err(message) => Err(SolveError::Solver { tier: "feasibility".to_owned(), message }),
     }
 }

@@ -12,13 +12,13 @@ use crate::model::{Program, Row, Sense, Sum};
 
 /// What HiGHS made of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum MipOutcome {
     /// No assignment keeps all rows.
     Infeasible,
-    /// The limit came before any assignment was found.
-    Nothing,
+    /// A limit came before any assignment was found.
+    Unknown,
     /// The best assignment that was found.
-    Found {
+    Feasible {
         /// Values by variable.
         values: Vec<i64>,
         /// What no assignment can go below.
@@ -30,7 +30,7 @@ pub(super) enum Answer {
 
 /// How long a search may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Effort {
+pub(super) struct MipLimits {
     /// Seconds.
     pub seconds: f64,
     /// Nodes of the tree; `None` for any number. Unlike seconds they do not depend
@@ -53,17 +53,17 @@ const PROBING: i32 = 1 << 15;
 pub(super) fn minimise(
     program: &Program,
     objective: &Sum,
-    effort: &Effort,
+    effort: &MipLimits,
     start: Option<&[i64]>,
-) -> Result<Answer, String> {
+) -> Result<MipOutcome, String> {
     let first = run(program, objective, effort, start, true)?;
     match &first {
-        Answer::Found { values, .. } if keeps(program, values) => Ok(first),
-        Answer::Nothing => Ok(first),
-        Answer::Infeasible | Answer::Found { .. } => {
+        MipOutcome::Feasible { values, .. } if keeps(program, values) => Ok(first),
+        MipOutcome::Unknown => Ok(first),
+        MipOutcome::Infeasible | MipOutcome::Feasible { .. } => {
             let second = run(program, objective, effort, start, false)?;
             match &second {
-                Answer::Found { values, .. } if !keeps(program, values) => {
+                MipOutcome::Feasible { values, .. } if !keeps(program, values) => {
                     Err("the rounded solution breaks a rule".to_owned())
                 }
                 _ => Ok(second),
@@ -84,10 +84,10 @@ fn keeps(program: &Program, values: &[i64]) -> bool {
 fn run(
     program: &Program,
     objective: &Sum,
-    effort: &Effort,
+    effort: &MipLimits,
     start: Option<&[i64]>,
     presolve: bool,
-) -> Result<Answer, String> {
+) -> Result<MipOutcome, String> {
     let mut model = build(program, objective)?;
     set(&mut model, "threads", 1)?;
     set(&mut model, "random_seed", 0)?;
@@ -169,10 +169,10 @@ fn set<V: ::highs::HighsOptionValue>(
     model.try_set_option(name, value).map_err(|_| format!("HiGHS refused the option {name}"))
 }
 
-fn answer(solved: &SolvedModel, objective: &Sum) -> Result<Answer, String> {
+fn answer(solved: &SolvedModel, objective: &Sum) -> Result<MipOutcome, String> {
     let limit_hit = match solved.status() {
         HighsModelStatus::Infeasible | HighsModelStatus::UnboundedOrInfeasible => {
-            return Ok(Answer::Infeasible);
+            return Ok(MipOutcome::Infeasible);
         }
         HighsModelStatus::Optimal | HighsModelStatus::ModelEmpty => false,
         HighsModelStatus::ReachedTimeLimit
@@ -182,7 +182,7 @@ fn answer(solved: &SolvedModel, objective: &Sum) -> Result<Answer, String> {
         other => return Err(format!("HiGHS ended with {other:?}")),
     };
     if limit_hit && solved.primal_solution_status() != HighsSolutionStatus::Feasible {
-        return Ok(Answer::Nothing);
+        return Ok(MipOutcome::Unknown);
     }
     let values: Vec<i64> = solved.get_solution().columns().iter().map(|v| integer(*v)).collect();
     let value = objective.value(&values);
@@ -194,7 +194,7 @@ fn answer(solved: &SolvedModel, objective: &Sum) -> Result<Answer, String> {
         let proved = solved.double_info_value(c"mip_dual_bound").unwrap_or(f64::INFINITY);
         if proved.is_finite() { integer((proved - TOLERANCE).ceil()).min(value) } else { value }
     };
-    Ok(Answer::Found { values, bound, limit_hit })
+    Ok(MipOutcome::Feasible { values, bound, limit_hit })
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "`as` saturates; the caller checks the rows")]
@@ -211,7 +211,7 @@ const fn real(value: i64) -> f64 {
 mod tests {
     use super::*;
 
-    const TEN: Effort = Effort { seconds: 10.0, nodes: None };
+    const TEN: MipLimits = MipLimits { seconds: 10.0, nodes: None };
 
     /// Least 3a + 2b with a + b >= 4, 2a >= 3.
     fn small() -> (Program, Sum) {
@@ -226,7 +226,7 @@ mod tests {
     fn the_best_comes_with_its_bound() {
         let (program, sum) = small();
         let found = minimise(&program, &sum, &TEN, None).unwrap();
-        assert_eq!(found, Answer::Found { values: vec![2, 2], bound: 10, limit_hit: false });
+        assert_eq!(found, MipOutcome::Feasible { values: vec![2, 2], bound: 10, limit_hit: false });
         let again = minimise(&program, &sum, &TEN, Some(&[4, 0])).unwrap();
         assert_eq!(again, found);
     }
@@ -235,6 +235,6 @@ mod tests {
     fn infeasible_is_said() {
         let (mut program, sum) = small();
         program.at_most(sum.clone(), 9);
-        assert_eq!(minimise(&program, &sum, &TEN, None), Ok(Answer::Infeasible));
+        assert_eq!(minimise(&program, &sum, &TEN, None), Ok(MipOutcome::Infeasible));
     }
 }

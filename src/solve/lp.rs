@@ -3,18 +3,18 @@
 use ::highs::{Col, ColProblem, HighsModelStatus, Model as HighsModel, Row, Sense};
 
 /// Rows that were given first, and columns so far.
-pub(super) struct Grown {
+pub(super) struct GrowingLp {
     model: Option<HighsModel>,
     rows: Vec<Row>,
 }
 
 /// What a solve of it gave.
-pub(super) struct Prices {
+pub(super) struct Duals {
     /// Dual values by row.
     pub rows: Vec<f64>,
 }
 
-impl Grown {
+impl GrowingLp {
     /// A minimisation with these bounds of its rows and no column yet.
     pub(super) fn new(bounds: &[(f64, f64)]) -> Result<Self, String> {
         let mut problem = ColProblem::new();
@@ -43,13 +43,13 @@ impl Grown {
     }
 
     /// Solves it; `None` if there is no optimum in time.
-    pub(super) fn solve(&mut self, seconds: f64) -> Result<Option<Prices>, String> {
+    pub(super) fn solve(&mut self, seconds: f64) -> Result<Option<Duals>, String> {
         let mut model = self.model.take().ok_or("the program is lost")?;
         // HiGHS counts the time of all its runs of a model.
         let _ = model.try_set_option("time_limit", seconds);
         let solved = model.try_solve().map_err(|status| format!("HiGHS: {status:?}"))?;
         let found = (solved.status() == HighsModelStatus::Optimal)
-            .then(|| Prices { rows: solved.get_solution().dual_rows().to_vec() });
+            .then(|| Duals { rows: solved.get_solution().dual_rows().to_vec() });
         self.model = Some(HighsModel::from(solved));
         Ok(found)
     }

@@ -74,10 +74,10 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
     }
     let merged = Merged::new(problem);
     let packed = match pack(merged.problem(), &deadline) {
-        Ok(Packed::Found(solution)) => Some(*solution),
+        Ok(Packed::Feasible(solution)) => Some(*solution),
         Ok(Packed::Infeasible) => return Err(SolveError::Infeasible),
         // A packing is a help, not a need.
-        Ok(Packed::Nothing) | Err(_) => None,
+        Ok(Packed::Unknown) | Err(_) => None,
     };
     let found = match packed {
         Some(packed) if size(merged.problem()) > LARGE => packed,

@@ -4,7 +4,7 @@
 //! does alone, all are made elastic, and the least excess of each is found in the
 //! order of [`FAMILIES`].
 
-use super::super::highs::{Answer, Effort, minimise};
+use super::super::highs::{MipLimits, MipOutcome, minimise};
 use super::super::{Deadline, Limits};
 use super::{Remedy, Resource, Shortage, Why};
 use crate::model::{Elastic, Model, Problem, Slack, Sum, Var, bound_row};
@@ -57,16 +57,16 @@ fn least(problem: &Problem, elastic: Elastic, deadline: &Deadline) -> Option<Vec
         if sum.is_empty() {
             continue;
         }
-        let effort = Effort { seconds: deadline.left(), nodes: None };
+        let effort = MipLimits { seconds: deadline.left(), nodes: None };
         match minimise(&model.program, &sum, &effort, None) {
-            Ok(Answer::Found { values, .. }) => {
+            Ok(MipOutcome::Feasible { values, .. }) => {
                 let value = sum.value(&values);
                 model.program.rows.push(bound_row(sum, value));
                 let by = u64::try_from(value).ok().filter(|by| *by > 0);
                 found.extend(by.map(|by| shortage(resource, by)));
             }
-            Ok(Answer::Infeasible) => return Some(Vec::new()),
-            Ok(Answer::Nothing) | Err(_) => return None,
+            Ok(MipOutcome::Infeasible) => return Some(Vec::new()),
+            Ok(MipOutcome::Unknown) | Err(_) => return None,
         }
     }
     Some(found)

@@ -1,42 +1,43 @@
-//! The busiest host relieved as long as a change helps, and how far that can go:
-//! hosts that together cost no more, of which none holds more cores than that.
+//! Balance: local search moves cores off the busiest host, down to a bound. Hosts that
+//! together cost no more and of which none holds more cores must hold all instances.
 
 use super::super::Deadline;
-use super::super::highs::{Answer, Effort, minimise};
-use super::goods::Goods;
-use super::hosts::Hosts;
+use super::super::highs::{MipLimits, MipOutcome, minimise};
+use super::bins::{BinPacking, int};
+use super::loaded_hosts::LoadedHosts;
 use crate::model::{Problem, Program, Sum};
 
 /// What every plan that costs no more has at least, whatever its layouts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Floor {
+pub(super) struct BusiestBound {
     /// Cores of all instances.
     pub cores: i64,
     /// Cores of the largest instance.
     pub largest: i64,
 }
 
-/// Hosts with the cores on the busiest one, and the least that there must be.
-pub(super) fn relieve<'g>(
-    goods: &Goods,
-    hosts: Hosts<'g>,
+/// Returns balanced hosts, the cores on the busiest one, and the least that any plan has
+/// there.
+pub(super) fn rebalance<'g>(
+    packing: &BinPacking,
+    hosts: LoadedHosts<'g>,
     chosen: &[Option<usize>],
-    floor: Floor,
+    bound: BusiestBound,
     deadline: &Deadline,
-) -> Result<(Hosts<'g>, (i64, i64)), String> {
-    let least = least(goods, &hosts, floor, deadline)?;
-    let hosts = moved(goods, hosts, chosen, least, deadline);
+) -> Result<(LoadedHosts<'g>, (i64, i64)), String> {
+    let least = least(packing, &hosts, bound, deadline)?;
+    let hosts = local_search(packing, hosts, chosen, least, deadline);
     let busiest = busiest(&hosts).map_or(0, |(cores, _)| cores);
     Ok((hosts, (busiest, least)))
 }
 
 /// Cores on the busiest host, and the host.
-fn busiest(hosts: &Hosts) -> Option<(i64, usize)> {
+fn busiest(hosts: &LoadedHosts) -> Option<(i64, usize)> {
     let taken = (0..hosts.count()).map(|host| (taken(hosts, host), host));
     taken.max_by_key(|(cores, host)| (*cores, std::cmp::Reverse(*host)))
 }
 
-fn taken(hosts: &Hosts, host: usize) -> i64 {
+fn taken(hosts: &LoadedHosts, host: usize) -> i64 {
     let (left, has) = hosts.cores(host);
     has - left
 }
@@ -46,30 +47,30 @@ const TRIES: usize = 200_000;
 
 /// Moves instances off the busiest host, or swaps them for smaller ones, while
 /// that leaves both hosts less busy than it was, at no cost.
-fn moved<'g>(
-    goods: &Goods,
-    hosts: Hosts<'g>,
+fn local_search<'g>(
+    packing: &BinPacking,
+    hosts: LoadedHosts<'g>,
     chosen: &[Option<usize>],
     goal: i64,
     deadline: &Deadline,
-) -> Hosts<'g> {
+) -> LoadedHosts<'g> {
     let mut next = hosts.clone();
     let mut tries = 0;
     while let Some((most, from)) = busiest(&next) {
         let is_late = tries > TRIES || deadline.left() <= 0.0;
-        if most <= goal || is_late || !relieved(&mut next, (most, from), &mut tries) {
+        if most <= goal || is_late || !improve_once(&mut next, (most, from), &mut tries) {
             break;
         }
     }
-    let spots: Vec<_> = next.all().collect();
-    match super::hosts::leaders(goods.problem, chosen, &spots) {
+    let placements: Vec<_> = next.all().collect();
+    match super::leaders::distribute(packing.problem, chosen, &placements) {
         Some(_) => next,
         None => hosts,
     }
 }
 
-/// Whether one change made a host less busy.
-fn relieved(hosts: &mut Hosts, (most, from): (i64, usize), tries: &mut usize) -> bool {
+/// Makes one move or swap that relieves the busiest host. Returns whether there was one.
+fn improve_once(hosts: &mut LoadedHosts, (most, from): (i64, usize), tries: &mut usize) -> bool {
     let cost = hosts.cost();
     let mut order: Vec<(i64, usize)> = (0..hosts.count())
         .filter(|host| *host != from)
@@ -86,34 +87,34 @@ fn relieved(hosts: &mut Hosts, (most, from): (i64, usize), tries: &mut usize) ->
         let mut others = hosts.on(to).to_vec();
         others.sort_unstable();
         others.dedup();
-        for spot in &own {
+        for placement in &own {
             *tries += 1;
-            let one = (spot.part, spot.shape);
-            hosts.take(*spot);
+            let one = (placement.part, placement.shape);
+            hosts.remove(*placement);
             if let Some(there) = hosts.fits(one, to, None) {
-                hosts.put(there);
+                hosts.place(there);
                 if taken(hosts, to) < most && hosts.cost() <= cost {
                     return true;
                 }
-                hosts.take(there);
+                hosts.remove(there);
             }
             for other in &others {
                 *tries += 1;
-                hosts.take(*other);
+                hosts.remove(*other);
                 if let Some(back) = hosts.fits((other.part, other.shape), from, None)
                     && let Some(there) = hosts.fits(one, to, None)
                 {
-                    hosts.put(back);
-                    hosts.put(there);
+                    hosts.place(back);
+                    hosts.place(there);
                     if taken(hosts, to) < most && taken(hosts, from) < most {
                         return true;
                     }
-                    hosts.take(there);
-                    hosts.take(back);
+                    hosts.remove(there);
+                    hosts.remove(back);
                 }
-                hosts.put(*other);
+                hosts.place(*other);
             }
-            hosts.put(*spot);
+            hosts.place(*placement);
         }
     }
     false
@@ -122,11 +123,16 @@ fn relieved(hosts: &mut Hosts, (most, from): (i64, usize), tries: &mut usize) ->
 /// The least cores on the busiest host of any plan that costs no more: for a
 /// number `b` the hosts that can be paid must hold all cores with at most `b` on
 /// each. Found by halving.
-fn least(goods: &Goods, hosts: &Hosts, floor: Floor, deadline: &Deadline) -> Result<i64, String> {
-    let (mut low, mut high) = (floor.largest, busiest(hosts).map_or(0, |(cores, _)| cores));
+fn least(
+    packing: &BinPacking,
+    hosts: &LoadedHosts,
+    bound: BusiestBound,
+    deadline: &Deadline,
+) -> Result<i64, String> {
+    let (mut low, mut high) = (bound.largest, busiest(hosts).map_or(0, |(cores, _)| cores));
     while low < high {
         let middle = low + (high - low) / 2;
-        if holds(goods, floor.cores, middle, hosts.cost(), deadline)? {
+        if can_hold(packing, bound.cores, middle, hosts.cost(), deadline)? {
             high = middle;
         } else {
             low = middle + 1;
@@ -137,8 +143,8 @@ fn least(goods: &Goods, hosts: &Hosts, floor: Floor, deadline: &Deadline) -> Res
 
 /// Whether hosts within a cost may hold that many cores, `most` on each; true
 /// where that is not settled.
-fn holds(
-    goods: &Goods,
+fn can_hold(
+    packing: &BinPacking,
     total: i64,
     most: i64,
     cost: i64,
@@ -146,18 +152,18 @@ fn holds(
 ) -> Result<bool, String> {
     let mut program = Program::default();
     let (mut costs, mut cores) = (Sum::default(), Sum::default());
-    for class in &goods.classes {
+    for class in &packing.classes {
         let hosts = u64::try_from(class.hosts.len()).unwrap_or(u64::MAX);
         let var = program.variable("hosts".to_owned(), Some(hosts));
         costs.add(class.cost, var);
         cores.add(-class.capacity[0].min(most), var);
     }
     program.at_most(costs, cost);
-    let effort = Effort { seconds: deadline.left().max(0.1), nodes: None };
+    let effort = MipLimits { seconds: deadline.left().max(0.1), nodes: None };
     Ok(match minimise(&program, &cores, &effort, None)? {
-        Answer::Found { bound, .. } => -bound >= total,
-        Answer::Infeasible => false,
-        Answer::Nothing => true,
+        MipOutcome::Feasible { bound, .. } => -bound >= total,
+        MipOutcome::Infeasible => false,
+        MipOutcome::Unknown => true,
     })
 }
 
@@ -171,5 +177,5 @@ pub(super) fn leaders(problem: &Problem, leaders: &[(usize, usize, u64)]) -> (i6
         value += most;
         least += most.min(1);
     }
-    (super::goods::int(value), super::goods::int(least))
+    (int(value), int(least))
 }

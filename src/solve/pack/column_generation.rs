@@ -1,0 +1,213 @@
+//! Column generation: the linear relaxation of the master problem, which grows by
+//! patterns as its dual prices ask for them.
+//!
+//! ```text
+//! min Σ_c cost(c) · y[c]      under the rows of `master_rows.rs`
+//! ```
+//!
+//! `y[c]` hosts of class `c` are in use, `λ[j]` bins are filled by pattern `j`, `x[l]`
+//! chooses a layout (P. Gilmore, R. Gomory, "A Linear Programming Approach to the
+//! Cutting-Stock Problem", 1961 and 1963).
+
+use std::collections::BTreeSet;
+
+use super::super::Deadline;
+use super::super::lp::GrowingLp;
+use super::bins::BinPacking;
+use super::knapsack::real;
+use super::loaded_hosts::LoadedHosts;
+use super::master_rows::{MasterRows, Pattern, count, max_per_domain, only_layout};
+use super::pricing::price;
+use super::relaxation::Cut;
+
+/// Nodes of a knapsack's search while patterns are easily found, and at the end.
+const NODES: [usize; 2] = [300, 20_000];
+/// Rounds at most, and with many items.
+const ROUNDS: [usize; 2] = [300, 60];
+/// Items that are many.
+const MANY: usize = 300;
+/// Valid inequalities that are kept.
+const CUTS: usize = 6;
+
+/// The patterns and the valid inequalities that were generated.
+pub(super) struct Generated<'a, 'p> {
+    pub rows: MasterRows<'a, 'p>,
+    pub patterns: Vec<Pattern>,
+    pub cuts: Vec<Cut>,
+}
+
+/// The patterns so far.
+pub(super) struct ColumnGeneration<'a, 'p> {
+    rows: MasterRows<'a, 'p>,
+    known: BTreeSet<Pattern>,
+    /// In the order in which they were found.
+    patterns: Vec<Pattern>,
+}
+
+impl<'a, 'p> ColumnGeneration<'a, 'p> {
+    pub(super) fn new(packing: &'a BinPacking<'p>) -> Self {
+        let rows = MasterRows::new(packing);
+        Self { rows, known: BTreeSet::new(), patterns: Vec::new() }
+    }
+
+    /// Takes the patterns of hosts as they are filled.
+    pub(super) fn learn(&mut self, hosts: &LoadedHosts) {
+        let packing = self.rows.packing;
+        for (class, one) in packing.classes.iter().enumerate() {
+            for host in &one.hosts {
+                for (numa, counts) in hosts.items_by_numa(*host) {
+                    if let Some(bin_type) = packing.bin_type_of(class, *host, numa) {
+                        let counts = counts.into_iter().collect();
+                        self.keep(Pattern { bin_type, counts });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps a pattern. Returns whether it is new.
+    fn keep(&mut self, pattern: Pattern) -> bool {
+        let is_new = self.known.insert(pattern.clone());
+        if is_new {
+            self.patterns.push(pattern);
+        }
+        is_new
+    }
+
+    /// Generates until no pattern has a negative reduced cost or the time is over.
+    pub(super) fn run(
+        mut self,
+        deadline: &Deadline,
+        until: f64,
+    ) -> Result<Generated<'a, 'p>, String> {
+        let mut lp = master(&self.rows)?;
+        let mut cuts: Vec<(f64, Cut)> = Vec::new();
+        let mut done = 0;
+        let mut effort = 0usize;
+        for _ in 0..ROUNDS[usize::from(self.rows.packing.items.len() > MANY)] {
+            for pattern in self.patterns.iter().skip(done) {
+                lp.add(0.0, f64::INFINITY, &self.rows.column(pattern))?;
+            }
+            done = self.patterns.len();
+            if deadline.spent() > until {
+                break;
+            }
+            let Some(duals) = lp.solve(deadline.seconds)? else { break };
+            let priced = price(&self.rows, &duals, NODES.get(effort).copied().unwrap_or(0));
+            cuts.push((strength(self.rows.packing, &priced.cut), priced.cut));
+            cuts.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+            cuts.truncate(CUTS);
+            let mut found = false;
+            for pattern in priced.patterns {
+                found |= self.keep(pattern);
+            }
+            if !found {
+                effort += 1;
+                if effort == NODES.len() {
+                    break;
+                }
+            }
+        }
+        let cuts = cuts.into_iter().map(|(_, cut)| cut).collect();
+        Ok(Generated { rows: self.rows, patterns: self.patterns, cuts })
+    }
+}
+
+/// The master problem with its rows, hosts and layouts, and an artificial column for
+/// each item, so that there is always a solution.
+fn master(rows: &MasterRows) -> Result<GrowingLp, String> {
+    let mut lp = GrowingLp::new(&bounds(rows))?;
+    add_hosts(rows, &mut lp)?;
+    add_layouts(rows, &mut lp)?;
+    let classes = rows.packing.classes.iter();
+    let dearest = classes.map(|class| class.cost).max().unwrap_or(1).max(1);
+    for item in 0..rows.packing.items.len() {
+        lp.add(real(dearest) * 2.0, f64::INFINITY, &[(item, 1.0)])?;
+    }
+    Ok(lp)
+}
+
+/// The bounds of the rows. The counts of a part's only layout are in them.
+fn bounds(rows: &MasterRows) -> Vec<(f64, f64)> {
+    let parts = &rows.packing.problem.parts;
+    let cover = rows.packing.items.iter().map(|item| {
+        let fixed = only_layout(parts, item.part).map_or(0, |one| count(one, item.size));
+        (real(fixed), f64::INFINITY)
+    });
+    let bins = rows.packing.bin_types.iter().map(|_| (f64::NEG_INFINITY, 0.0));
+    let shared = rows.shared.iter().map(|_| (f64::NEG_INFINITY, 0.0));
+    let domains = rows.domains.iter().map(|domain| {
+        let only = only_layout(parts, domain.part);
+        let most = only.map(|one| max_per_domain(parts, domain.part, one));
+        (f64::NEG_INFINITY, real(most.unwrap_or(0)))
+    });
+    let choice = parts.iter().map(|_| (1.0, 1.0));
+    cover.chain(bins).chain(shared).chain(domains).chain(choice).collect()
+}
+
+/// Adds a column per class of hosts.
+fn add_hosts(rows: &MasterRows, lp: &mut GrowingLp) -> Result<(), String> {
+    for (class, one) in rows.packing.classes.iter().enumerate() {
+        let mut factors = Vec::new();
+        let bins = (rows.first_bin_type()..).zip(&rows.packing.bin_types);
+        for (row, bin) in bins.filter(|(_, bin)| bin.class == class) {
+            factors.push((row, -real(bin.per_host)));
+        }
+        let shared = (rows.first_shared()..).zip(&rows.shared);
+        for (row, (_, d)) in shared.filter(|(_, (own, _))| *own == class) {
+            factors.push((row, -real(one.capacity.get(*d).copied().unwrap_or(0))));
+        }
+        let most = i64::try_from(one.hosts.len()).unwrap_or(i64::MAX);
+        lp.add(real(one.cost), real(most), &factors)?;
+    }
+    Ok(())
+}
+
+/// Adds a column per layout.
+fn add_layouts(rows: &MasterRows, lp: &mut GrowingLp) -> Result<(), String> {
+    let parts = &rows.packing.problem.parts;
+    for (part, entry) in parts.iter().enumerate() {
+        let is_only = only_layout(parts, part).is_some();
+        for candidate in &entry.candidates {
+            let mut factors = vec![(rows.first_choice() + part, 1.0)];
+            let own = rows.packing.items.iter().enumerate().filter(|(_, item)| item.part == part);
+            for (row, item) in own.filter(|_| !is_only) {
+                factors.push((row, -real(count(candidate, item.size))));
+            }
+            let domains = (rows.first_domain()..).zip(&rows.domains);
+            for (row, _) in domains.filter(|(_, domain)| domain.part == part && !is_only) {
+                factors.push((row, -real(max_per_domain(parts, part, candidate))));
+            }
+            lp.add(0.0, f64::INFINITY, &factors)?;
+        }
+    }
+    Ok(())
+}
+
+/// The least cost, in fractions of hosts, that a valid inequality asks for: a fractional
+/// covering knapsack.
+fn strength(packing: &BinPacking, cut: &Cut) -> f64 {
+    let mut left: f64 =
+        cut.demand.iter().filter_map(|own| own.iter().min()).map(|least| real(*least)).sum();
+    let mut classes: Vec<(f64, f64)> = packing
+        .classes
+        .iter()
+        .zip(&cut.capacity)
+        .filter(|(_, capacity)| **capacity > 0)
+        .map(|(class, capacity)| {
+            let count = real(i64::try_from(class.hosts.len()).unwrap_or(i64::MAX));
+            (real(class.cost) / real(*capacity), real(*capacity) * count)
+        })
+        .collect();
+    classes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut cost = 0.0;
+    for (rate, most) in classes {
+        let taken = most.min(left);
+        cost += rate * taken;
+        left -= taken;
+        if left <= 0.0 {
+            break;
+        }
+    }
+    cost
+}

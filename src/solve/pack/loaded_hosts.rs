@@ -1,0 +1,320 @@
+//! Hosts with the items placed on them: where another item fits, by every rule.
+
+use std::collections::BTreeMap;
+
+use super::bins::{BinPacking, int};
+use super::knapsack::{Amounts, UNLIMITED};
+use crate::model::{PartKind, Problem};
+use crate::topology::Level;
+
+/// An instance and where it is: indices in the problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ItemPlacement {
+    pub part: usize,
+    pub shape: usize,
+    pub host: usize,
+    pub numa: usize,
+    pub pool: usize,
+}
+
+/// Residual capacity of a host.
+#[derive(Clone, Debug)]
+struct Residual {
+    /// Cores and memory by NUMA node.
+    numa: Vec<[i64; 2]>,
+    /// Space and I/O by pool.
+    pools: Vec<[i64; 2]>,
+    network: i64,
+    instances: usize,
+}
+
+/// Most instances of a part in one failure domain of a level.
+#[derive(Clone, Copy, Debug)]
+struct DomainLimit {
+    level: usize,
+    most: i64,
+}
+
+/// All hosts with the items placed on them.
+#[derive(Clone)]
+pub(super) struct LoadedHosts<'g> {
+    packing: &'g BinPacking<'g>,
+    left: Vec<Residual>,
+    /// Failure domain of each host, by level.
+    domains: Vec<Vec<usize>>,
+    /// By part.
+    limits: Vec<Vec<DomainLimit>>,
+    /// Instances by part, limit and domain; witnesses are not counted.
+    counts: Vec<Vec<Vec<i64>>>,
+    placements: Vec<Vec<ItemPlacement>>,
+    cost: i64,
+    /// What was placed since [`LoadedHosts::checkpoint`].
+    log: Vec<ItemPlacement>,
+}
+
+const LEVELS: [Level; 3] = [Level::Host, Level::Rack, Level::Site];
+
+impl<'g> LoadedHosts<'g> {
+    /// Empty hosts for parts that have these layouts.
+    pub(super) fn new(packing: &'g BinPacking<'g>, chosen: &[Option<usize>]) -> Self {
+        let problem = packing.problem;
+        let left = problem.hosts.iter().map(|host| Residual {
+            numa: host.numa.iter().map(|r| [int(r.cores), int(r.memory_mib)]).collect(),
+            pools: host
+                .pools
+                .iter()
+                .map(|(pool, space)| {
+                    [int(*space), pool.iops_per_s.map_or(UNLIMITED, |iops| int(iops.get()))]
+                })
+                .collect(),
+            network: host.host.network_bits_per_s.map_or(UNLIMITED, |b| int(b.get() / 1_000_000)),
+            instances: 0,
+        });
+        let domains = LEVELS.map(|level| {
+            let mut of = vec![0; problem.hosts.len()];
+            for (domain, (_, hosts)) in problem.domains(level).into_iter().enumerate() {
+                for host in hosts {
+                    if let Some(of) = of.get_mut(host) {
+                        *of = domain;
+                    }
+                }
+            }
+            of
+        });
+        let limits: Vec<Vec<DomainLimit>> = (0..problem.parts.len())
+            .map(|part| limits(problem, part, chosen.get(part).copied().flatten()))
+            .collect();
+        let none = |_: &DomainLimit| vec![0; problem.hosts.len()];
+        let counts = limits.iter().map(|limits| limits.iter().map(none).collect());
+        Self {
+            left: left.collect(),
+            domains: domains.into(),
+            counts: counts.collect(),
+            limits,
+            placements: vec![Vec::new(); problem.hosts.len()],
+            cost: 0,
+            log: Vec::new(),
+            packing,
+        }
+    }
+
+    /// The instances on a host.
+    pub(super) fn on(&self, host: usize) -> &[ItemPlacement] {
+        self.placements.get(host).map_or(&[], Vec::as_slice)
+    }
+
+    /// Counts the items on each NUMA node of a host.
+    pub(super) fn items_by_numa(&self, host: usize) -> BTreeMap<usize, BTreeMap<usize, i64>> {
+        let mut found: BTreeMap<usize, BTreeMap<usize, i64>> = BTreeMap::new();
+        for one in self.on(host) {
+            let item = self.packing.index(one.part, one.shape);
+            *found.entry(one.numa).or_default().entry(item).or_default() += 1;
+        }
+        found
+    }
+
+    /// All instances, by host.
+    pub(super) fn all(&self) -> impl Iterator<Item = ItemPlacement> {
+        self.placements.iter().flatten().copied()
+    }
+
+    /// How many hosts there are.
+    pub(super) fn count(&self) -> usize {
+        self.left.len()
+    }
+
+    pub(super) fn is_used(&self, host: usize) -> bool {
+        self.left.get(host).is_some_and(|left| left.instances > 0)
+    }
+
+    /// Cost of the hosts in use.
+    pub(super) const fn cost(&self) -> i64 {
+        self.cost
+    }
+
+    /// From here on what is placed can be removed again with [`LoadedHosts::rollback`].
+    pub(super) fn checkpoint(&mut self) {
+        self.log.clear();
+    }
+
+    /// Removes what was placed since [`LoadedHosts::checkpoint`]; nothing else may have been
+    /// removed since.
+    pub(super) fn rollback(&mut self) {
+        for placement in std::mem::take(&mut self.log).into_iter().rev() {
+            self.remove(placement);
+        }
+    }
+
+    /// What an instance takes of a host.
+    pub(super) fn need(&self, (part, shape): (usize, usize), host: usize) -> Amounts {
+        let class = self.packing.class_of.get(host).copied().unwrap_or(0);
+        self.packing.need(class, self.packing.index(part, shape))
+    }
+
+    /// Cores that are left on a host, and all it has for instances.
+    pub(super) fn cores(&self, host: usize) -> (i64, i64) {
+        let left = self.left.get(host).map_or(0, |left| left.numa.iter().map(|r| r[0]).sum());
+        let numa = self.packing.problem.hosts.get(host).map_or(&[][..], |host| &host.numa);
+        (left, numa.iter().map(|numa| int(numa.cores)).sum())
+    }
+
+    /// What is left of a host, NUMA nodes and pools summed.
+    pub(super) fn left(&self, host: usize) -> Amounts {
+        let Some(left) = self.left.get(host) else { return [0; 5] };
+        let sum = |of: &[[i64; 2]], at: usize| {
+            of.iter().fold(0i64, |sum, one| sum.saturating_add(one.get(at).copied().unwrap_or(0)))
+        };
+        [
+            sum(&left.numa, 0),
+            sum(&left.numa, 1),
+            sum(&left.pools, 0),
+            if left.pools.is_empty() { UNLIMITED } else { sum(&left.pools, 1).min(UNLIMITED) },
+            left.network,
+        ]
+    }
+
+    /// Where an instance fits on a host: the NUMA node that it fills best, the
+    /// first pool with room; `None` if it does not, or no rule lets it. `only` names the
+    /// NUMA node if it is not free to choose.
+    pub(super) fn fits(
+        &self,
+        (part, shape): (usize, usize),
+        host: usize,
+        only: Option<usize>,
+    ) -> Option<ItemPlacement> {
+        let left = self.left.get(host)?;
+        let item = self.packing.index(part, shape);
+        let class = self.packing.class_of.get(host).copied()?;
+        let [cores, memory, disk, iops, network] = self.packing.need(class, item);
+        if network > left.network || !self.packing.is_eligible(class, item) {
+            return None;
+        }
+        let numa = left.numa.iter().enumerate();
+        let numa = numa.filter(|(at, _)| only.is_none_or(|only| only == *at));
+        let fitting = numa.filter(|(_, [c, m])| *c >= cores && *m >= memory);
+        let (numa, _) = fitting.min_by_key(|(at, [c, m])| (*c, *m, *at))?;
+        let mut pools = left.pools.iter();
+        let pool = pools.position(|[space, rate]| *space >= disk && *rate >= iops);
+        let pool = match pool {
+            Some(pool) => pool,
+            None if left.pools.is_empty() && disk == 0 => 0,
+            None => return None,
+        };
+        let limits = self.limits.get(part)?.iter().zip(self.counts.get(part)?);
+        let is_apart = self.is_witness(part, shape)
+            || limits.into_iter().all(|(limit, counts)| {
+                let domain = self.domain(limit.level, host);
+                domain
+                    .and_then(|domain| counts.get(domain))
+                    .is_some_and(|counts| *counts < limit.most)
+            });
+        is_apart.then_some(ItemPlacement { part, shape, host, numa, pool })
+    }
+
+    /// Places an instance where it was found to fit.
+    pub(super) fn place(&mut self, placement: ItemPlacement) {
+        self.change(placement, 1);
+        self.log.push(placement);
+        if let Some(placements) = self.placements.get_mut(placement.host) {
+            placements.push(placement);
+        }
+    }
+
+    /// Removes an instance.
+    pub(super) fn remove(&mut self, placement: ItemPlacement) {
+        let placements = self.placements.get_mut(placement.host);
+        if let Some(placements) = placements
+            && let Some(at) = placements.iter().rposition(|other| *other == placement)
+        {
+            placements.remove(at);
+            self.change(placement, -1);
+        }
+    }
+
+    /// Removes and returns everything on a host.
+    pub(super) fn empty(&mut self, host: usize) -> Vec<ItemPlacement> {
+        let placements = self.on(host).to_vec();
+        for placement in placements.iter().rev() {
+            self.remove(*placement);
+        }
+        placements
+    }
+
+    fn change(&mut self, placement: ItemPlacement, by: i64) {
+        let need = self.need((placement.part, placement.shape), placement.host);
+        let [cores, memory, disk, iops, network] = need.map(|one| one * by);
+        if let Some(left) = self.left.get_mut(placement.host) {
+            if let Some([c, m]) = left.numa.get_mut(placement.numa) {
+                *c -= cores;
+                *m -= memory;
+            }
+            if let Some([space, rate]) = left.pools.get_mut(placement.pool) {
+                *space -= disk;
+                *rate -= iops;
+            }
+            left.network -= network;
+            let before = left.instances;
+            left.instances = before.saturating_add_signed(if by > 0 { 1 } else { -1 });
+            let host = self
+                .packing
+                .problem
+                .hosts
+                .get(placement.host)
+                .map_or(0, |host| int(host.host.cost));
+            match (before, left.instances) {
+                (0, 1..) => self.cost = self.cost.saturating_add(host),
+                (1.., 0) => self.cost = self.cost.saturating_sub(host),
+                _ => {}
+            }
+        }
+        if self.is_witness(placement.part, placement.shape) {
+            return;
+        }
+        let limits = self.limits.get(placement.part).into_iter().flatten();
+        let counts = self.counts.get_mut(placement.part).into_iter().flatten();
+        for (limit, counts) in limits.zip(counts) {
+            let domain = self.domains.get(limit.level).and_then(|of| of.get(placement.host));
+            if let Some(counts) = domain.and_then(|domain| counts.get_mut(*domain)) {
+                *counts += by;
+            }
+        }
+    }
+
+    fn is_witness(&self, part: usize, shape: usize) -> bool {
+        self.packing.items.get(self.packing.index(part, shape)).is_some_and(|i| i.size.is_witness)
+    }
+
+    fn domain(&self, level: usize, host: usize) -> Option<usize> {
+        self.domains.get(level)?.get(host).copied()
+    }
+}
+
+fn limits(problem: &Problem, part: usize, chosen: Option<usize>) -> Vec<DomainLimit> {
+    let at = |level: Level| LEVELS.iter().position(|other| *other == level).unwrap_or(0);
+    let Some(entry) = problem.parts.get(part) else { return Vec::new() };
+    if let PartKind::Fixed(spread) = entry.kind {
+        return spread.map(|level| DomainLimit { level: at(level), most: 1 }).into_iter().collect();
+    }
+    let Some(candidate) = chosen.and_then(|chosen| entry.candidates.get(chosen)) else {
+        return Vec::new();
+    };
+    let instances = candidate.layout.instances;
+    let mut found: Vec<DomainLimit> = problem
+        .survive
+        .iter()
+        .map(|one| DomainLimit {
+            level: at(one.level),
+            most: candidate.max_per_domain.unwrap_or(instances).into(),
+        })
+        .collect();
+    // So few in one domain that as many of the leading ones as are not allowed
+    // there find room in the others.
+    if entry.votes() {
+        let witnesses = u32::from(candidate.layout.witness.is_some());
+        let leading = i64::from(candidate.leaders.saturating_sub(witnesses)).max(1);
+        let minority = i64::from(candidate.leaders.saturating_sub(1) / 2);
+        let most = (minority * i64::from(instances) / leading).max(1);
+        found.extend(problem.quorum_levels().map(|level| DomainLimit { level: at(level), most }));
+    }
+    found
+}

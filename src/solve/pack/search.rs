@@ -1,0 +1,303 @@
+//! The search over a problem: which steps run, in which order, and what they prove.
+
+use std::collections::BTreeMap;
+
+use super::super::Deadline;
+use super::super::highs::MipLimits;
+use super::super::tiers::{Placed, Solution, TierResult};
+use super::super::values::natural;
+use super::balance::{self, BusiestBound, rebalance};
+use super::best_fit::{FitRule, UnusedHosts, Weights, best_fit, queue};
+use super::bins::BinPacking;
+use super::column_generation::ColumnGeneration;
+use super::improve::improve;
+use super::layout_subset::LayoutSubset;
+use super::loaded_hosts::{ItemPlacement, LoadedHosts};
+use super::lower_bound::{Achieved, LowerBound, unmet};
+use super::relaxation::{Cut, counts};
+use super::{host_subset, leaders, restricted_master};
+use crate::model::{Goal, Problem, TIERS};
+
+/// What packing came to.
+pub(in crate::solve) enum Packed {
+    /// A plan that satisfies all constraints, each tier with its bound.
+    Feasible(Box<Solution>),
+    /// There is no plan: fixed machines cannot be placed.
+    Infeasible,
+    /// Nothing was found; there may be a plan.
+    Unknown,
+}
+
+/// Rounds of ruin and recreate: for each first plan, and for the best at last.
+const ROUNDS: [usize; 2] = [1_000, 2_000];
+/// Part of the time that column generation and the restricted master may take.
+const SHARE: f64 = 0.3;
+/// Nodes that the search for the restricted master looks at: the root and what it tries
+/// there. More takes long and gains little over `host_subset`.
+const NODES: i32 = 1;
+
+/// Packs a problem.
+pub(in crate::solve) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, String> {
+    if problem.parts.iter().any(|part| part.candidates.is_empty()) {
+        return Ok(Packed::Unknown);
+    }
+    let full = BinPacking::new(problem);
+    let Some(first) = LowerBound::new(&full, &[], None, deadline)? else {
+        return Ok(Packed::Infeasible);
+    };
+    let subset = LayoutSubset::new(&full, &first.chosen);
+    let packing = BinPacking::new(&subset.problem);
+    let mut search = Search { packing: &packing, deadline, best: None };
+    let (cuts, bound) = search.run(problem, &subset, &first)?;
+    let Some((chosen, hosts)) = search.best.take() else { return Ok(Packed::Unknown) };
+    let unmet = unmet(problem, &subset.to_full(&chosen));
+    let achieved = Achieved::new(&packing, &chosen, &hosts, unmet);
+    let valid = if subset.is_full(problem) { &cuts[..] } else { &[] };
+    // Without an answer in time nothing is proved of cores and memory.
+    let least = LowerBound::new(&full, valid, Some(&achieved), deadline).unwrap_or_default();
+    let least = LowerBound { unmet: first.unmet, cost: bound, ..least.unwrap_or_default() };
+    let busiest = BusiestBound { cores: least.cores, largest: full.largest() };
+    let (hosts, busiest) = rebalance(&packing, hosts, &chosen, busiest, deadline)?;
+    let found = solution(&packing, (&chosen, &hosts), (&least, &achieved, busiest), deadline);
+    Ok(found.map_or(Packed::Unknown, |found| Packed::Feasible(Box::new(to_full(&subset, found)))))
+}
+
+/// The solution in the indices of the full problem.
+fn to_full(subset: &LayoutSubset, found: Solution) -> Solution {
+    let shaped = |placed: Vec<Placed>| {
+        let of = |one: Placed| Placed { shape: subset.shape(one.part, one.shape), ..one };
+        placed.into_iter().map(of).collect()
+    };
+    Solution {
+        chosen: subset.to_full(&found.chosen),
+        numa: shaped(found.numa),
+        pools: shaped(found.pools),
+        leaders: found.leaders,
+        tiers: found.tiers,
+    }
+}
+
+struct Search<'g> {
+    packing: &'g BinPacking<'g>,
+    deadline: &'g Deadline,
+    /// The incumbent: layouts and hosts.
+    best: Option<(Vec<Option<usize>>, LoadedHosts<'g>)>,
+}
+
+impl<'g> Search<'g> {
+    /// Runs all steps as far as they can still gain. Returns valid inequalities and a bound
+    /// on the cost.
+    fn run(
+        &mut self,
+        problem: &Problem,
+        subset: &LayoutSubset,
+        first: &LowerBound,
+    ) -> Result<(Vec<Cut>, i64), String> {
+        self.fill(&LowerBound { chosen: subset.to_subset(&first.chosen), ..first.clone() });
+        let (mut cuts, mut bound) = (Vec::new(), first.cost);
+        let serves_all = unmet(problem, &first.chosen) == 0;
+        if serves_all && self.cost().is_none_or(|cost| cost > bound) {
+            // What column generation proves holds for the layouts that it knows.
+            cuts = self.generate(bound)?;
+            if subset.is_full(problem)
+                && let Some(again) = LowerBound::new(self.packing, &cuts, None, self.deadline)?
+            {
+                bound = bound.max(again.cost);
+                if self.cost().is_none_or(|cost| cost > bound) {
+                    self.fill(&again);
+                }
+            }
+        }
+        if serves_all {
+            self.choose_hosts(&cuts, bound);
+        }
+        self.polish(bound);
+        Ok((cuts, bound))
+    }
+
+    fn cost(&self) -> Option<i64> {
+        self.best.as_ref().map(|(_, hosts)| hosts.cost())
+    }
+
+    /// Fills hosts with the layouts of a bound in several ways and keeps the cheapest: hosts
+    /// opened as they are needed, or those of the bound first.
+    fn fill(&mut self, least: &LowerBound) {
+        let packing = self.packing;
+        let chosen = &least.chosen;
+        let demand = counts(packing, chosen);
+        let weights = Weights::new(packing, &demand);
+        let unused = UnusedHosts::new(packing, &weights);
+        let planned: Vec<usize> = packing
+            .classes
+            .iter()
+            .zip(&least.hosts)
+            .flat_map(|(class, count)| {
+                class.hosts.iter().copied().take(usize::try_from(*count).unwrap_or(0))
+            })
+            .collect();
+        let mut best: Option<LoadedHosts<'g>> = None;
+        for by in [None, Some(0), Some(1), Some(2), Some(3), Some(4)] {
+            let queue = queue(packing, &demand, &weights, by);
+            for (rule, planned) in [
+                (FitRule::LeastResidual, &planned[..0]),
+                (FitRule::LeastResidual, &planned),
+                (FitRule::CosineSimilarity, &planned),
+            ] {
+                if best.as_ref().is_some_and(|best| best.cost() <= least.cost) {
+                    break;
+                }
+                let mut hosts = LoadedHosts::new(packing, chosen);
+                let mut used = planned.to_vec();
+                let unplaced =
+                    best_fit(&mut hosts, &queue, &mut used, (&weights, rule), |hosts, one| {
+                        unused.next(packing, hosts, one, i64::MAX)
+                    });
+                let cheaper = best.as_ref().is_none_or(|best| hosts.cost() < best.cost());
+                if unplaced.is_empty() && cheaper {
+                    best = Some(hosts);
+                }
+            }
+        }
+        if let Some(hosts) = best {
+            self.offer((chosen, hosts), (&weights, &unused), least.cost);
+        }
+    }
+
+    /// Improves hosts and keeps them if they are the cheapest so far.
+    fn offer(
+        &mut self,
+        (chosen, mut hosts): (&[Option<usize>], LoadedHosts<'g>),
+        guide: (&Weights, &UnusedHosts),
+        bound: i64,
+    ) {
+        let mut rounds = 0;
+        improve(self.packing, &mut hosts, guide, bound, || {
+            rounds += 1;
+            rounds <= ROUNDS[0] && self.deadline.left() > 0.0
+        });
+        if self.has_leaders(chosen, &hosts) && self.cost().is_none_or(|cost| hosts.cost() < cost) {
+            self.best = Some((chosen.to_vec(), hosts));
+        }
+    }
+
+    /// Generates columns and makes a plan of them. Returns the valid inequalities.
+    fn generate(&mut self, bound: i64) -> Result<Vec<Cut>, String> {
+        let packing = self.packing;
+        let mut generation = ColumnGeneration::new(packing);
+        if let Some((_, hosts)) = &self.best {
+            generation.learn(hosts);
+        }
+        let until = self.deadline.spent() + self.deadline.left() * SHARE;
+        let generated = generation.run(self.deadline, until)?;
+        let limits = MipLimits { seconds: self.deadline.left() * SHARE, nodes: Some(NODES) };
+        if let Some(chosen) = restricted_master::choose(&generated, &limits) {
+            let demand = counts(packing, &chosen.layouts);
+            let weights = Weights::new(packing, &demand);
+            let unused = UnusedHosts::new(packing, &weights);
+            let guide = (&weights, &unused);
+            let hosts = restricted_master::build(packing, &generated.rows, &chosen, &demand, guide);
+            if let Some(hosts) = hosts {
+                self.offer((&chosen.layouts, hosts), guide, bound);
+            }
+        }
+        Ok(generated.cuts)
+    }
+
+    /// Chooses hosts first and fills them, with the layouts of the incumbent.
+    fn choose_hosts(&mut self, cuts: &[Cut], bound: i64) {
+        let Some((chosen, hosts)) = &self.best else { return };
+        if hosts.cost() <= bound {
+            return;
+        }
+        let better = host_subset::pack(self.packing, chosen, cuts, hosts.cost(), self.deadline);
+        let Some(better) = better else { return };
+        if self.has_leaders(chosen, &better) {
+            self.best = Some((chosen.clone(), better));
+        }
+    }
+
+    /// Improves the incumbent as long as its cost is not proved optimal.
+    fn polish(&mut self, bound: i64) {
+        let Some((chosen, hosts)) = &self.best else { return };
+        let demand = counts(self.packing, chosen);
+        let weights = Weights::new(self.packing, &demand);
+        let unused = UnusedHosts::new(self.packing, &weights);
+        let mut better = hosts.clone();
+        let mut rounds = 0;
+        improve(self.packing, &mut better, (&weights, &unused), bound, || {
+            rounds += 1;
+            rounds <= ROUNDS[1] && self.deadline.left() > 0.0
+        });
+        if self.has_leaders(chosen, &better) {
+            self.best = Some((chosen.clone(), better));
+        }
+    }
+
+    /// Whether leaders can be chosen among the instances so that majorities survive.
+    fn has_leaders(&self, chosen: &[Option<usize>], hosts: &LoadedHosts) -> bool {
+        let placements: Vec<ItemPlacement> = hosts.all().collect();
+        leaders::distribute(self.packing.problem, chosen, &placements).is_some()
+    }
+}
+
+/// The solution with what each tier reached; `None` if no majority can be kept.
+fn solution(
+    packing: &BinPacking,
+    (chosen, hosts): (&[Option<usize>], &LoadedHosts),
+    (least, achieved, busiest): (&LowerBound, &Achieved, (i64, i64)),
+    deadline: &Deadline,
+) -> Option<Solution> {
+    let problem = packing.problem;
+    if achieved.unmet > 0 && least.unmet <= 0 {
+        // Perhaps all could be served.
+        return None;
+    }
+    let mut placements: Vec<ItemPlacement> = hosts.all().collect();
+    placements.sort_unstable();
+    let leaders = leaders::distribute(problem, chosen, &placements)?;
+    let most_leaders = balance::leaders(problem, &leaders);
+    let is_late = deadline.left() <= 0.0;
+    // As in the program per host, what does not serve all is not optimised further.
+    let goals = TIERS.into_iter().filter(|goal| achieved.unmet == 0 || *goal == Goal::Unmet);
+    let tiers = goals.filter_map(|goal| {
+        let (value, bound) = match goal {
+            Goal::Unmet => (achieved.unmet, least.unmet),
+            Goal::Cost => (achieved.cost, least.cost),
+            Goal::Cores => (achieved.cores, least.cores),
+            Goal::Memory => (achieved.memory, least.memory),
+            Goal::BusiestHost => busiest,
+            Goal::MostLeaders => most_leaders,
+            // What has a prior plan is not packed.
+            Goal::Moves | Goal::NumaMoves | Goal::Layouts | Goal::LeaderMoves => return None,
+        };
+        let bound = bound.min(value).max(0);
+        Some(TierResult {
+            goal,
+            value: natural(value),
+            bound: natural(bound),
+            // All is found at once; most of the time goes into cost.
+            seconds: if goal == Goal::Cost { deadline.spent() } else { 0.0 },
+            limit_hit: is_late && bound < value,
+        })
+    });
+    let tiers: Vec<TierResult> = tiers.collect();
+    let has_several =
+        |placed: &Placed| problem.hosts.get(placed.host).is_some_and(|host| host.pools.len() > 1);
+    Some(Solution {
+        chosen: chosen.to_vec(),
+        numa: placed(&placements, |one| one.numa),
+        pools: placed(&placements, |one| one.pool).into_iter().filter(has_several).collect(),
+        leaders,
+        tiers,
+    })
+}
+
+/// Counts instances by place.
+fn placed(placements: &[ItemPlacement], at: impl Fn(&ItemPlacement) -> usize) -> Vec<Placed> {
+    let mut counts: BTreeMap<(usize, usize, usize, usize), u64> = BTreeMap::new();
+    for one in placements {
+        *counts.entry((one.part, one.shape, one.host, at(one))).or_default() += 1;
+    }
+    let one = |((part, shape, host, at), count)| Placed { part, shape, host, at, count };
+    counts.into_iter().map(one).collect()
+}
