@@ -168,8 +168,8 @@ fn the_command_reads_writes_and_keeps_what_was_edited() {
     insta::assert_snapshot!(bench.run(&args), @"
     exit 1
     ---
-    error: hosts/h7.yaml is there and differs; nothing was written
-    hint: --force replaces it; it may hold edits
+    error: hosts/h7.yaml exists and differs; nothing was written
+    hint: it may hold edits; pass --force to replace it
     ");
     assert_eq!(bench.read("hosts/h7.yaml").unwrap(), "name: h7\n");
     let forced: Vec<&str> = args.into_iter().chain(["--force"]).collect();

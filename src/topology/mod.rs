@@ -1,6 +1,7 @@
 //! The hosts: NUMA nodes, L3 domains, cores and threads; memory, pools and
 //! failure domains; what is kept back for the host itself.
 
+pub mod assumed;
 pub mod cpuset;
 pub mod import;
 pub mod reserve;

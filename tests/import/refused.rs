@@ -166,7 +166,7 @@ fn the_command_refuses_what_it_cannot_take() {
     insta::assert_snapshot!(bench.run(&["import", "a.txt", "b.txt", "--name", "h1"]), @"
     exit 2
     ---
-    error: --name is one host's, and there are 2 files
+    error: --name applies to one host, but 2 files were given
     hint: import one file at a time
     ");
     insta::assert_snapshot!(bench.run(&["import", "a.txt", "--pool", "x"]), @"

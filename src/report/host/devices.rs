@@ -15,11 +15,8 @@ pub(super) fn nics(file: &mut Writer, nics: &[Nic]) {
     for nic in nics.iter().take(SHOWN) {
         let speed = nic.bits_per_s;
         let speed = speed.map_or_else(|| "speed unknown".to_owned(), |speed| speed.to_string());
-        let bond = if nic.shares_address {
-            "; another NIC has its address, as those of a bond have"
-        } else {
-            ""
-        };
+        let bond =
+            if nic.shares_address { "; same address as another NIC, as in a bond" } else { "" };
         file.comment(&format!("NIC {}: {speed}{}{bond}.", nic.name, place(nic.numa)));
     }
     if let rest @ 1.. = nics.len().saturating_sub(SHOWN) {
@@ -44,7 +41,7 @@ pub(super) fn network(file: &mut Writer, nics: &[Nic], stated: Option<BitsPerSec
     let which = match nics {
         [_] => "the only NIC that is listed",
         _ if nics.iter().all(|nic| nic.bits_per_s.is_some()) => "the fastest NIC",
-        _ => "the fastest NIC of those whose speed is known",
+        _ => "the fastest NIC of known speed",
     };
     file.line(&format!("network: {speed}"), &format!("assumed: the bridge is on {name}, {which}"));
     file.assumed.push("network".to_owned());

@@ -1,8 +1,9 @@
 //! The host file of a machine that was read from another program's file.
 
-use super::{ASSUMED_IOPS, HostFile, Writer, devices, scalar};
+use super::{HostFile, Writer, devices, scalar};
 use crate::ids::HostName;
 use crate::topology::Virtualization;
+use crate::topology::assumed::IOPS;
 use crate::topology::import::Machine;
 use crate::units::{BitsPerSecond, Mebibytes};
 
@@ -57,7 +58,7 @@ fn head(file: &mut Writer, origin: &str, machine: &Machine) {
     let shown: String = origin.chars().filter(|c| !c.is_control()).collect();
     file.line(&format!("# Written by hostsplit import from {shown}; edit as you like."), "");
     let source = machine.source;
-    file.line(&format!("# Read as {source}. Measured, where no comment says otherwise."), "");
+    file.line(&format!("# Read as {source}. Measured unless a comment says otherwise."), "");
     for note in &machine.notes {
         file.comment(note);
     }
@@ -72,7 +73,7 @@ fn pools(file: &mut Writer, pools: &[(String, Mebibytes)]) {
     file.line("pools:", "capacity: stated by the user; iops: assumed");
     for (name, capacity) in pools {
         let shown = scalar(name);
-        let line = format!("  - {{ name: {shown}, capacity: {capacity}, iops: {ASSUMED_IOPS} }}");
+        let line = format!("  - {{ name: {shown}, capacity: {capacity}, iops: {IOPS} }}");
         file.line(&line, "");
         file.assumed.push(scalar(&format!("pools.{name}.iops")));
     }

@@ -13,16 +13,10 @@ pub use self::words::{domain_words, nic_words};
 use crate::hypervisor::{Domain, HostReport, ReportedNic, ReportedPool, version};
 use crate::ids::{HostName, MAX_NAME};
 use crate::quote;
+use crate::topology::assumed::{self, IOPS, Reserve, VirtualizationGround as Ground};
 use crate::topology::import::{Numa, Sourced};
 use crate::topology::{L3Domain, Virtualization};
-use crate::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
-
-/// Assumed of every disk: what a small SSD does. libvirt says nothing of speed.
-const ASSUMED_IOPS: PerSecond = PerSecond::new(20_000);
-
-/// Up to this many cores a host keeps none for itself: one of two would be
-/// half of what it has.
-const TOO_FEW_TO_SHARE: usize = 2;
+use crate::units::{BitsPerSecond, Bytes, Mebibytes};
 
 /// A host file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,9 +112,7 @@ impl Writer {
         let shown: String = uri.chars().filter(|c| !c.is_control()).collect();
         self.line(&format!("# Written by hostsplit discover from {shown}; edit as you like."), "");
         self.line(
-            &format!(
-                "# libvirt {libvirt}, QEMU {qemu}. Measured, where no comment says otherwise."
-            ),
+            &format!("# libvirt {libvirt}, QEMU {qemu}. Measured unless a comment says otherwise."),
             "",
         );
     }
@@ -134,7 +126,7 @@ impl Writer {
             self.comment(&format!("NIC {}.", nic_words(nic)));
         }
         if !domains.is_empty() {
-            self.comment("Domains that are here already; reserve what the running ones need:");
+            self.comment("Existing domains; reserve what the running ones need:");
         }
         for domain in domains {
             self.comment(&format!("  {}", domain_words(domain)));
@@ -163,34 +155,20 @@ impl Writer {
         stated: Option<Virtualization>,
         offered: Option<&[String]>,
     ) -> Virtualization {
-        let offers = |kind: Virtualization| {
-            offered.unwrap_or_default().iter().any(|offer| offer == kind.as_str())
+        let (hypervisor, ground) = assumed::virtualization(stated, offered);
+        let comment = match ground {
+            Ground::Stated => "stated by the user",
+            Ground::StatedNotOffered => "stated by the user, though libvirt does not offer it",
+            Ground::Unknown => "assumed: not in the file",
+            Ground::KvmOffered => "assumed: offered, not verified by starting a guest",
+            Ground::OnlyTcgOffered => "kvm is not offered",
+            Ground::NothingOffered => "assumed: libvirt offers no x86_64 guests at all",
         };
-        let (hypervisor, comment) = match stated {
-            None if offered.is_none() => {
-                (Virtualization::Kvm, "kvm | qemu; assumed: not in the file")
-            }
-            Some(kind) if offered.is_none() || offers(kind) => {
-                (kind, "kvm | qemu; stated by the user")
-            }
-            Some(kind) => {
-                (kind, "kvm | qemu; stated by the user, though libvirt does not offer it")
-            }
-            None if offers(Virtualization::Kvm) => (
-                Virtualization::Kvm,
-                "kvm | qemu; assumed: offered, not proved by starting a guest",
-            ),
-            None if offers(Virtualization::Tcg) => {
-                (Virtualization::Tcg, "kvm | qemu; kvm is not offered")
-            }
-            None => {
-                (Virtualization::Tcg, "kvm | qemu; assumed: libvirt offers no x86_64 guests at all")
-            }
-        };
-        if comment.contains("assumed") {
+        if ground.is_assumed() {
             self.assumed.push("hypervisor".to_owned());
         }
-        self.line(&format!("hypervisor: {}", hypervisor.as_str()), comment);
+        let line = format!("hypervisor: {}", hypervisor.as_str());
+        self.line(&line, &format!("kvm | qemu; {comment}"));
         hypervisor
     }
 
@@ -200,17 +178,14 @@ impl Writer {
     }
 
     fn reserve(&mut self, numa: &[Numa]) {
-        let cores: usize = numa.iter().map(core_count).sum();
+        let cores: Vec<usize> = numa.iter().map(core_count).collect();
         let memory: Mebibytes = numa.iter().map(|node| node.memory.value).sum();
-        // The host and each guest's QEMU: 2 GiB, on big hosts a thirty-second part, on tiny ones an eighth.
-        let gib = memory.get() >> 10;
-        let kept = Mebibytes::from_gib((gib / 32).max(2)).min(Mebibytes::new(memory.get() / 8));
-        let (kept_cores, why) = if cores <= TOO_FEW_TO_SHARE {
-            (0, "no core: there are too few to give one away")
-        } else {
-            (numa.iter().filter(|node| core_count(node) > 0).count(), "one core per NUMA node")
+        let Reserve { cores, memory } = assumed::reserve(&cores, memory);
+        let why = match cores {
+            0 => "no core, since there are too few",
+            _ => "one core per NUMA node",
         };
-        let reserve = format!("reserve: {{ cores: {kept_cores}, memory: {kept} }}");
+        let reserve = format!("reserve: {{ cores: {cores}, memory: {memory} }}");
         self.line(&reserve, &format!("assumed: for the host, emulator and I/O threads; {why}"));
         self.assumed.push("reserve".to_owned());
     }
@@ -279,8 +254,7 @@ impl Writer {
             let (name, mib) = (scalar(&pool.name), pool.available >> 20);
             let capacity =
                 if mib < 1024 { Mebibytes::new(mib) } else { Mebibytes::from_gib(mib >> 10) };
-            let line =
-                format!("  - {{ name: {name}, capacity: {capacity}, iops: {ASSUMED_IOPS} }}");
+            let line = format!("  - {{ name: {name}, capacity: {capacity}, iops: {IOPS} }}");
             self.line(&line, "");
             self.assumed.push(scalar(&format!("pools.{}.iops", pool.name)));
         }

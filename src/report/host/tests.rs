@@ -81,15 +81,15 @@ fn file(stated: Option<Virtualization>, report: &HostReport) -> HostFile {
 fn a_host_with_smt_known_and_unknown_caches_and_a_node_of_memory_alone() {
     insta::assert_snapshot!(file(None, &report()).text, @r##"
     # Written by hostsplit discover from qemu+unix:///system?socket=/run/h1; edit as you like.
-    # libvirt 9.0.0, QEMU 7.2.22. Measured, where no comment says otherwise.
+    # libvirt 9.0.0, QEMU 7.2.22. Measured unless a comment says otherwise.
     # CPUs: EPYC-Milan by AMD.
     # NIC eth0: 25Gbit/s, NUMA node 1.
     # NIC eth1: no link.
-    # Domains that are here already; reserve what the running ones need:
+    # Existing domains; reserve what the running ones need:
     #   old-db: running, 2 vCPUs pinned to CPUs 2,6, 16GiB
     name: h1
     uri: qemu+unix:///system?socket=/run/h1
-    hypervisor: kvm                        # kvm | qemu; assumed: offered, not proved by starting a guest
+    hypervisor: kvm                        # kvm | qemu; assumed: offered, not verified by starting a guest
     cost: 1                                # assumed: all hosts cost the same
     reserve: { cores: 2, memory: 5GiB }    # assumed: for the host, emulator and I/O threads; one core per NUMA node
     bridges: [br0, "on"]
@@ -127,17 +127,17 @@ fn a_small_host_of_which_little_is_known() {
     small.bridges.clear();
     insta::assert_snapshot!(file(None, &small).text, @r##"
     # Written by hostsplit discover from qemu+unix:///system?socket=/run/h1; edit as you like.
-    # libvirt 9.0.0, QEMU 7.2.22. Measured, where no comment says otherwise.
+    # libvirt 9.0.0, QEMU 7.2.22. Measured unless a comment says otherwise.
     # CPUs: EPYC-Milan by AMD.
     # NIC eth0: 25Gbit/s, NUMA node 1.
     # NIC eth1: no link.
-    # Domains that are here already; reserve what the running ones need:
+    # Existing domains; reserve what the running ones need:
     #   old-db: running, 2 vCPUs pinned to CPUs 2,6, 16GiB
     name: h1
     uri: qemu+unix:///system?socket=/run/h1
     hypervisor: qemu                       # kvm | qemu; kvm is not offered
     cost: 1                                # assumed: all hosts cost the same
-    reserve: { cores: 0, memory: 939MiB }  # assumed: for the host, emulator and I/O threads; no core: there are too few to give one away
+    reserve: { cores: 0, memory: 939MiB }  # assumed: for the host, emulator and I/O threads; no core, since there are too few
     bridges: []                            # assumed: libvirt lists none; add those that exist
     network: 25Gbit/s                      # assumed: the bridge is on eth0, the fastest link
     numa:
