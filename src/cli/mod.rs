@@ -148,16 +148,21 @@ impl Command {
     }
 }
 
-/// Sends the log to stderr, as `-v`, `HOSTSPLIT_LOG` and `--log-format` request.
+/// Sends the log to stderr, as `-v`, `HOSTSPLIT_LOG` and `--log-format` request. Each
+/// span says at its end how long it took.
 fn trace(verbose: u8, format: LogFormat) {
     use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::fmt::format::FmtSpan;
     let level = match verbose {
         0 => "warn",
         1 => "hostsplit=info",
         _ => "hostsplit=debug",
     };
     let filter = EnvFilter::try_from_env("HOSTSPLIT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.without_time().init(),
         LogFormat::Json => log.json().init(),

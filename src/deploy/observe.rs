@@ -21,14 +21,7 @@ pub fn connect(plan: &Plan, connector: &dyn Connector) -> Connected {
     let hosts = plan.topology.hosts.iter();
     let used = hosts.filter(|host| plan.on_host(&host.name).next().is_some() || host.uri.is_some());
     let used: Vec<&Host> = used.collect();
-    let attempts = on_each(
-        &used,
-        |host| &host.name,
-        |host| match &host.uri {
-            Some(uri) => connector.connect(&host.name, uri),
-            None => Err(unreachable(&host.name, "the plan has no libvirt URI for it")),
-        },
-    );
+    let attempts = on_each(&used, |host| &host.name, |host| connect_to(host, connector));
     let mut connected = Connected::default();
     for (host, attempt) in used.into_iter().zip(attempts) {
         match attempt {
@@ -37,6 +30,18 @@ pub fn connect(plan: &Plan, connector: &dyn Connector) -> Connected {
         }
     }
     connected
+}
+
+fn connect_to(
+    host: &Host,
+    connector: &dyn Connector,
+) -> Result<Box<dyn Hypervisor>, HypervisorError> {
+    let _span = tracing::info_span!("connect", host = %host.name).entered();
+    let connected = match &host.uri {
+        Some(uri) => connector.connect(&host.name, uri),
+        None => Err(unreachable(&host.name, "the plan has no libvirt URI for it")),
+    };
+    connected.inspect_err(|error| tracing::info!(%error, "no connection"))
 }
 
 fn unreachable(host: &HostName, message: &str) -> HypervisorError {
@@ -59,18 +64,9 @@ pub fn observe_hosts(
         world.hosts.insert(name.clone(), Seen::Unreachable(error.clone()));
     }
     let hosts: Vec<_> = context.hosts.iter().collect();
-    let seen = on_each(
-        &hosts,
-        |(name, _)| *name,
-        |(name, host)| {
-            let seen = match look(context.plan, host.as_ref()) {
-                Ok(view) => Seen::Reached(Box::new(view)),
-                Err(error) => Seen::Unreachable(error),
-            };
-            ((*name).clone(), seen)
-        },
-    );
-    world.hosts.extend(seen);
+    let seen =
+        on_each(&hosts, |(name, _)| *name, |(name, host)| look(context.plan, name, host.as_ref()));
+    world.hosts.extend(hosts.into_iter().map(|(name, _)| name.clone()).zip(seen));
     world
 }
 
@@ -88,7 +84,22 @@ pub fn observe(context: &Context<'_>, unreachable: &BTreeMap<HostName, Hyperviso
     world
 }
 
-fn look(plan: &Plan, host: &dyn Hypervisor) -> Result<HostView, HypervisorError> {
+/// Looks at one host. One that stops answering counts as unreachable.
+fn look(plan: &Plan, name: &HostName, host: &dyn Hypervisor) -> Seen {
+    let _span = tracing::info_span!("observe", host = %name).entered();
+    match view(plan, host) {
+        Ok(view) => {
+            tracing::info!(domains = view.domains.len(), "seen");
+            Seen::Reached(Box::new(view))
+        }
+        Err(error) => {
+            tracing::info!(%error, "stopped answering");
+            Seen::Unreachable(error)
+        }
+    }
+}
+
+fn view(plan: &Plan, host: &dyn Hypervisor) -> Result<HostView, HypervisorError> {
     let report = host.describe()?;
     let domains = host.domains()?;
     let mut volumes = BTreeMap::new();
@@ -113,7 +124,9 @@ fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {
 }
 
 fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, GuestView) {
-    let guest = context.guest(&instance.name);
+    let (host, name) = (&instance.host, &instance.name);
+    let _span = tracing::info_span!("probe", %host, instance = %name).entered();
+    let guest = context.guest(name);
     let booted = guest.and_then(|guest| Ok((guest.has_booted()?, guest)));
     let denied = matches!(&booted, Err(EngineError::Guest(GuestError::Hypervisor(error))) if error.kind == ErrorKind::Denied);
     let ready = booted.is_ok_and(|(booted, guest)| {
@@ -121,7 +134,8 @@ fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, Gue
     });
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
-    (instance.name.clone(), GuestView { ready, configured, denied })
+    tracing::info!(ready, denied, "seen");
+    (name.clone(), GuestView { ready, configured, denied })
 }
 
 /// Asks each cluster whose running guests are all ready. An instance counts as

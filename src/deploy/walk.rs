@@ -95,18 +95,29 @@ fn begin<'scope, 'env: 'scope>(
     sender: mpsc::Sender<Ended<'env>>,
     task: Task<'env>,
 ) {
+    let span = task.span();
     scope.spawn(move || {
+        let _span = span.entered();
         let begun = task.clock.elapsed();
         // A walk that waited for a thread that panicked would never end.
         let result = panic::catch_unwind(AssertUnwindSafe(|| task.journaled()));
         let result = result.unwrap_or(Err(StepError::Panicked));
         let took = task.clock.elapsed().saturating_sub(begun);
+        if let Err(error) = &result {
+            tracing::info!(%error, "failed");
+        }
         // Nobody waits any more only if the walk has ended.
         let _ = sender.send((task.vertex, took, result));
     });
 }
 
 impl Task<'_> {
+    fn span(&self) -> tracing::Span {
+        let Self { vertex, step, host, .. } = self;
+        let (host, action) = (host.map(tracing::field::display), step.action.as_str());
+        tracing::info_span!("vertex", host, %vertex, action)
+    }
+
     fn journaled(&self) -> Result<(), StepError> {
         let Some(journal) = self.journal else { return (self.work)(self.vertex) };
         let (name, host) = (self.vertex.to_string(), self.host.map(ToString::to_string));

@@ -4,11 +4,15 @@
 //! libvirtd works on five calls of a client at a time by default
 //! (`max_client_requests`). More of them wait unread, and with them the answers to its
 //! keep-alive: guests that hang would cost the connection.
+//!
+//! Threads are in the span of their caller.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+use tracing::Span;
 
 /// Things of one host that are worked on at a time; one call less than libvirtd takes.
 const PER_HOST: usize = 4;
@@ -29,14 +33,14 @@ pub fn on_each<'a, T: Sync, H: Ord, R: Send>(
     }
     let queues = hosts.into_values().map(|items| (PER_HOST.min(items.len()), items.into_iter()));
     let queues: Vec<_> = queues.map(|(workers, items)| (workers, Mutex::new(items))).collect();
-    let (work, queues) = (&work, &queues);
+    let (work, queues, span) = (&work, &queues, &Span::current());
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
         let mut threads = Vec::new();
         for (workers, queue) in queues {
             let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
             let drain = move || -> Vec<(usize, R)> {
                 let items = std::iter::from_fn(next);
-                items.map(|(place, item)| (place, work(item))).collect()
+                span.in_scope(|| items.map(|(place, item)| (place, work(item))).collect())
             };
             threads.extend((0..*workers).map(|_| scope.spawn(drain)));
         }

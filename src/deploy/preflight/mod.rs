@@ -41,6 +41,7 @@ pub fn preflight(
 ) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
     for host in &plan.topology.hosts {
+        let _span = tracing::info_span!("preflight", host = %host.name).entered();
         match world.hosts.get(&host.name) {
             Some(Seen::Reached(view)) => {
                 let visit = Visit { plan, host, view, actions };
