@@ -11,8 +11,8 @@ use crate::plan::{Instance, Plan, Volume};
 use crate::render::{self, DiskPaths};
 use crate::state::world::{GuestView, HostView, Seen, World};
 
-/// The hosts of `plan`, which hold what `prior` says and nothing else; nothing at
-/// all without it.
+/// Returns the hosts of `plan`, which hold what `prior` says and nothing else; nothing
+/// at all without it.
 #[must_use]
 pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
     let mut world = World::default();
@@ -52,7 +52,7 @@ fn view(host: &HostName, prior: Option<&Plan>) -> HostView {
     view
 }
 
-/// Where a volume lies: nobody knows, so its pool stands for the directory.
+/// Returns where a volume lies: nobody knows, so its pool is taken for the directory.
 pub(super) fn path(pool: &str, volume: &str) -> String {
     format!("{pool}/{volume}")
 }
@@ -104,7 +104,7 @@ fn domain(prior: &Plan, instance: &Instance) -> Domain {
     }
 }
 
-/// Where kernel and initial RAM disk of an instance are assumed to lie.
+/// Returns where kernel and initial RAM disk of an instance are assumed to lie.
 pub(super) fn boot_paths(plan: &Plan, instance: &Instance) -> DiskPaths {
     let path = |part: ImagePart| {
         let name = part.volume(part.file(plan.image.as_ref()?)?);

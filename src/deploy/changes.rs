@@ -44,7 +44,7 @@ pub struct DiffContext<'a> {
     pub context: Option<&'a Context<'a>>,
 }
 
-/// All texts that would change, instance by instance in the plan's order. Texts
+/// Returns all texts that would change, instance by instance in the plan's order. Texts
 /// that nobody can render are left out: they are gaps of the plan.
 #[must_use]
 pub fn text_changes(diff: &DiffContext<'_>) -> Vec<TextChange> {
@@ -78,7 +78,7 @@ fn domain(diff: &DiffContext<'_>, instance: &Instance) -> Option<TextChange> {
     change(instance, format!("domain {}", instance.domain), before, after)
 }
 
-/// Where kernel and initial RAM disk lie, or will.
+/// Returns where kernel and initial RAM disk lie, or will.
 fn paths(diff: &DiffContext<'_>, instance: &Instance) -> DiskPaths {
     let assumed = boot_paths(diff.plan, instance);
     let path = |part: ImagePart, assumed: Option<String>| {
@@ -93,7 +93,7 @@ fn paths(diff: &DiffContext<'_>, instance: &Instance) -> DiskPaths {
     DiskPaths { kernel: path(ImagePart::Kernel, kernel), initrd: path(ImagePart::Initrd, initrd) }
 }
 
-/// The instance as it was planned when its domain was made, if that is known.
+/// Returns the instance as it was planned when its domain was made, if that is known.
 fn made_from<'a>(diff: &DiffContext<'a>, instance: &Instance) -> Option<(&'a Plan, &'a Instance)> {
     let (prior, view) = (diff.prior?, diff.world.view(&instance.host)?);
     let old = prior.instance(&instance.name)?;
@@ -127,21 +127,21 @@ fn configuration(diff: &DiffContext<'_>, instance: &Instance) -> Vec<TextChange>
     changes.collect()
 }
 
-/// The files that hold no secret.
+/// Returns the files that hold no secret.
 fn rendered(plan: &Plan, instance: &Instance) -> Option<Vec<GuestFile>> {
     let service = plan.service_of(instance)?;
     let setup = recipe::of(service.engine).setup?;
     (setup.plain)(service, instance).ok()
 }
 
-/// A file as the guest has it; only guests that are ready are asked.
+/// Reads a file in the guest; only guests that are ready are asked.
 fn read(diff: &DiffContext<'_>, instance: &Instance, path: &str) -> Option<String> {
     let is_ready = diff.world.guests.get(&instance.name).is_some_and(|guest| guest.ready);
     let context = diff.context.filter(|_| is_ready)?;
     context.guest(&instance.name).ok()?.read_file(path).ok()?
 }
 
-/// A change, unless nothing changes.
+/// Makes a change, unless nothing changes.
 fn change(
     instance: &Instance,
     name: String,

@@ -45,13 +45,13 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// A connected host.
+    /// Returns a connected host.
     pub(super) fn host(&self, name: &HostName) -> Result<&dyn Hypervisor, StepError> {
         let host = self.hosts.get(name).map(AsRef::as_ref);
         host.ok_or_else(|| StepError::NotConnected(name.clone()))
     }
 
-    /// An instance of the plan.
+    /// Returns an instance of the plan.
     pub(super) fn instance(&self, name: &InstanceName) -> Result<&Instance, StepError> {
         self.plan.instance(name).ok_or_else(|| StepError::NotInPlan(name.to_string()))
     }

@@ -83,7 +83,7 @@ impl StepError {
         self.hypervisor().is_some_and(|error| error.kind == ErrorKind::Unreachable)
     }
 
-    /// libvirt's error code and domain, where libvirt made the error.
+    /// Returns libvirt's error code and domain, where libvirt made the error.
     #[must_use]
     pub fn libvirt(&self) -> Option<(i32, i32)> {
         self.hypervisor()?.code
@@ -103,7 +103,7 @@ impl StepError {
         }
     }
 
-    /// What to do about it, where that is known.
+    /// Returns what to do about it, where that is known.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         if self.is_host_lost() {

@@ -188,7 +188,7 @@ fn define(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
     Ok(host.define(&render::domain_xml(context.plan, instance, &paths)?)?)
 }
 
-/// Where the host keeps kernel and initial RAM disk.
+/// Returns where the host keeps kernel and initial RAM disk.
 fn boot_paths(
     context: &Context<'_>,
     host: &dyn Hypervisor,

@@ -22,7 +22,7 @@ pub struct Gap {
     pub remedy: &'static str,
 }
 
-/// Everything that a plan lacks; an empty list means that it can be deployed.
+/// Returns everything that a plan lacks; an empty list means that it can be deployed.
 #[must_use]
 pub fn gaps(plan: &Plan) -> Vec<Obstacle> {
     let obstacle = |gap| Obstacle { host: None, kind: ObstacleKind::Gap(gap) };
@@ -82,7 +82,7 @@ fn missing(plan: &Plan) -> Vec<Missing> {
     all.into_iter().filter(|(_, names, _)| !names.is_empty()).collect()
 }
 
-/// Instances whose files cannot be made, by the reason.
+/// Returns instances whose files cannot be made, by the reason.
 fn unrenderable(plan: &Plan) -> Vec<Gap> {
     let anywhere = |path: &str| Some(path.to_owned());
     let paths = DiskPaths { kernel: anywhere("kernel"), initrd: anywhere("initrd") };

@@ -15,8 +15,8 @@ pub struct Redacted {
     pub secrets: Vec<String>,
 }
 
-/// A configuration text with its secrets replaced: values of directives whose
-/// names speak of one, passwords of access rules, private keys.
+/// Replaces the secrets of a configuration text: values of directives whose names speak
+/// of one, passwords of access rules, private keys.
 #[must_use]
 pub fn redact(text: &str) -> Redacted {
     let mut out = String::with_capacity(text.len());
@@ -65,7 +65,7 @@ fn redact_line(line: &str) -> String {
     format!("{blank}{name}{separator}{}", if is_set { REDACTED } else { "" })
 }
 
-/// A word of a Redis access rule: `>password`, `#hash` and their removals.
+/// Redacts a word of a Redis access rule: `>password`, `#hash` and their removals.
 fn redact_word(word: &str) -> String {
     let mut characters = word.trim_matches('"').chars();
     match characters.next() {

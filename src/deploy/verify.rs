@@ -165,7 +165,7 @@ fn probe(context: &Context<'_>) -> Vec<Result<Vec<Probe>, EngineError>> {
     services.map(|one| engine_of(one)?.probe(context, one, context.plan)).collect()
 }
 
-/// Instances whose domains run.
+/// Returns instances whose domains run.
 fn running<'a>(plan: &'a Plan, world: &World) -> impl Iterator<Item = &'a Instance> {
     plan.instances.iter().filter(|instance| {
         let view = world.view(&instance.host);
@@ -187,8 +187,8 @@ fn guests(
     on_each(&running, |instance| &instance.host, ask).into_iter().collect()
 }
 
-/// Size of the L3 cache that an instance's guest is to see, in KiB: that of its CPUs,
-/// whose description is passed on to it. An emulated CPU has caches of its own.
+/// Returns size of the L3 cache that an instance's guest is to see, in KiB: that of its
+/// CPUs, whose description is passed on to it. An emulated CPU has caches of its own.
 fn l3_to_see(plan: &Plan, instance: &Instance) -> Option<u64> {
     let host = plan.topology.host(&instance.host)?;
     let own = host.l3_of(*instance.cpus.first()?)?;
@@ -246,7 +246,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// What the guest itself sees of CPUs, memory and, where it is to see the
+    /// Compares what the guest itself sees of CPUs, memory and, where it is to see the
     /// host's, of the cache that its CPUs share: `l3_kib`.
     fn guest(&mut self, facts: Result<Facts, EngineError>, l3_kib: Option<u64>) {
         let facts = match facts {

@@ -99,7 +99,7 @@ fn send(
     })
 }
 
-/// The root: an overlay on the image of the same pool.
+/// Makes the root: an overlay on the image of the same pool.
 pub(super) fn make_root(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
     let image = context.plan.image.as_ref();
     let image = image.ok_or_else(|| StepError::NotInPlan("an image".to_owned()))?;
@@ -116,14 +116,14 @@ pub(super) fn make_root(context: &Context<'_>, instance: &Instance) -> Result<()
     renew(context.host(&instance.host)?, &request)
 }
 
-/// The data volume, once and never again.
+/// Makes the data volume, once and never again.
 pub(super) fn make_data(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
     let Some(data) = &instance.data else { return Ok(()) };
     let request = raw(&data.pool, &data.name, data.size_mib.bytes());
     ensure(context.host(&instance.host)?, &request)
 }
 
-/// The seed. It needs no marker: the domain is defined after it, so a seed
+/// Makes the seed. It needs no marker: the domain is defined after it, so a seed
 /// without a domain is never trusted.
 pub(super) fn make_seed(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
     let host = context.host(&instance.host)?;

@@ -194,7 +194,7 @@ impl<'a> Walker<'a> {
         self.observer.on(&Event { vertex: vertex.clone(), host, kind });
     }
 
-    /// The next vertex to work on, if one may begin now. Passes over those that
+    /// Returns the next vertex to work on, if one may begin now. Passes over those that
     /// need no work.
     fn next(&mut self) -> Option<(&'a Vertex, &'a Step)> {
         while let Some(vertex) = self.pick() {
@@ -261,7 +261,7 @@ impl<'a> Walker<'a> {
         self.skip_dependants(vertex);
     }
 
-    /// One need less for all that need the vertex.
+    /// Counts one need less for all that need the vertex.
     fn release(&mut self, vertex: &Vertex) {
         for dependant in self.actions.graph().dependants(vertex) {
             let Some(needs) = self.waiting.get_mut(dependant) else { continue };

@@ -23,7 +23,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Its sign in listings.
+    /// Returns its sign in listings.
     #[must_use]
     pub const fn sign(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl Action {
         }
     }
 
-    /// Its word, stable in JSON.
+    /// Returns its word, stable in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -149,7 +149,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Everything that changes something.
+    /// Counts everything that changes something.
     #[must_use]
     pub const fn changes(&self) -> usize {
         self.create + self.update + self.replace + self.delete
@@ -179,35 +179,35 @@ impl Actions {
         Self { graph, steps, unwanted }
     }
 
-    /// The graph that the steps belong to.
+    /// Returns the graph that the steps belong to.
     #[must_use]
     pub const fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// Every vertex with its step, each after everything it needs.
+    /// Returns every vertex with its step, each after everything it needs.
     pub fn steps(&self) -> impl Iterator<Item = (&Vertex, &Step)> {
         self.graph.vertices().filter_map(|vertex| Some((vertex, self.steps.get(vertex)?)))
     }
 
-    /// The step of a vertex.
+    /// Returns the step of a vertex.
     #[must_use]
     pub fn step(&self, vertex: &Vertex) -> Option<&Step> {
         self.steps.get(vertex)
     }
 
-    /// What goes with an unwanted vertex.
+    /// Returns what goes with an unwanted vertex.
     #[must_use]
     pub fn unwanted(&self, vertex: &Vertex) -> Option<&Unwanted> {
         self.unwanted.get(vertex)
     }
 
-    /// All that shall go, in no order that matters.
+    /// Returns all that is to go, in no order that matters.
     pub fn all_unwanted(&self) -> impl Iterator<Item = &Unwanted> {
         self.unwanted.values()
     }
 
-    /// The steps, counted.
+    /// Counts the steps.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();

@@ -7,13 +7,13 @@ use super::{Graph, ImagePart, Vertex};
 use crate::plan::{Instance, Plan, Role};
 
 impl Graph {
-    /// The resources of a plan.
+    /// Returns the resources of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         Self::with_unwanted(plan, &[])
     }
 
-    /// The resources of a plan, after the removal of what it does not hold.
+    /// Returns the resources of a plan, after the removal of what it does not hold.
     pub(super) fn with_unwanted(plan: &Plan, unwanted: &[Unwanted]) -> Self {
         let mut graph = Self::default();
         for one in unwanted {
@@ -78,7 +78,7 @@ impl Graph {
     }
 }
 
-/// The files of the plan's image.
+/// Returns the files of the plan's image.
 fn parts(plan: &Plan) -> impl Iterator<Item = ImagePart> {
     let image = plan.image.as_ref();
     let disk = image.map(|_| ImagePart::Disk);

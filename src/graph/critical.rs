@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::{Graph, Vertex};
 
 impl Graph {
-    /// The chain of needs whose work took longest, first to last, by how long the
-    /// work on each vertex took. Vertices without any work take no time; the
-    /// first of equal chains is taken.
+    /// Returns the chain of needs whose work took longest, first to last, by how long
+    /// the work on each vertex took. Vertices without any work take no time; the first
+    /// of equal chains is taken.
     #[must_use]
     pub fn critical_path(&self, took: &[(Vertex, Duration)]) -> Vec<(Vertex, Duration)> {
         let took: BTreeMap<&Vertex, Duration> =

@@ -52,7 +52,8 @@ pub fn decide(plan: &Plan, world: &World) -> Actions {
     Actions::new(graph, steps, unwanted)
 }
 
-/// The domain of an instance, if it is there and ours: our tag, our UUID.
+/// Returns the domain of an instance, if it is there and the deployment's: its tag, its
+/// UUID.
 #[must_use]
 pub fn owned_domain<'a>(
     plan: &Plan,
@@ -160,7 +161,7 @@ fn of_instance(
     }
 }
 
-/// A cluster is looked at last: its members' steps are decided already.
+/// Decides on a cluster, last of all: its members' steps are decided already.
 fn cluster(
     world: &World,
     service: &ServiceName,

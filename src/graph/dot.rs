@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::{Action, Actions, Graph, Vertex};
 use crate::ids::HostName;
 
-/// The graph for `dot -Tsvg`; arrows point from what is needed to what needs it.
+/// Writes the graph for `dot -Tsvg`; arrows point from what is needed to what needs it.
 #[must_use]
 pub fn dot(graph: &Graph) -> String {
     written(graph, &|vertex| format!("label=\"{}\"", escape(&vertex.to_string())))
@@ -65,7 +65,7 @@ fn written(graph: &Graph, attributes: &dyn Fn(&Vertex) -> String) -> String {
     out
 }
 
-/// A text as the inside of a quoted string; pool names are the host's.
+/// Escapes a text for the inside of a quoted string; pool names are the host's.
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -14,7 +14,7 @@ impl ImagePart {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Disk, Self::Kernel, Self::Initrd];
 
-    /// The file of an image, if it has one.
+    /// Returns the file of an image, if it has one.
     #[must_use]
     pub const fn file(self, image: &Image) -> Option<&ImageFile> {
         match self {
@@ -32,7 +32,7 @@ impl ImagePart {
         }
     }
 
-    /// The name of the volume that holds a file.
+    /// Returns the name of the volume that holds a file.
     #[must_use]
     pub fn volume(self, file: &ImageFile) -> String {
         let digest: String = file.sha256.chars().take(DIGITS).collect();
@@ -40,7 +40,7 @@ impl ImagePart {
     }
 }
 
-/// The name of the volume whose presence says that an upload was finished: only
+/// Returns the name of the volume whose presence says that an upload was finished: only
 /// its end can make it, so a killed upload is seen without any journal.
 #[must_use]
 pub fn marker(volume: &str) -> String {

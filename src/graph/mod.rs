@@ -40,7 +40,7 @@ pub enum ImagePart {
 }
 
 impl ImagePart {
-    /// The word in listings.
+    /// Returns the word in listings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -112,7 +112,7 @@ impl fmt::Display for Object {
 }
 
 impl Vertex {
-    /// The kind, one word, stable in JSON and journals.
+    /// Returns the kind, one word, stable in JSON and journals.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -129,7 +129,7 @@ impl Vertex {
         }
     }
 
-    /// What a run is at when it works on it, for people who watch.
+    /// Returns what a run is at when it works on it, for people who watch.
     #[must_use]
     pub const fn stage(&self) -> &'static str {
         match self {
@@ -143,7 +143,7 @@ impl Vertex {
         }
     }
 
-    /// The instance that it is about, if it is about one.
+    /// Returns the instance that it is about, if it is about one.
     #[must_use]
     pub const fn instance(&self) -> Option<&InstanceName> {
         match self {
@@ -208,24 +208,24 @@ impl Graph {
         self.index.insert(vertex, new);
     }
 
-    /// All vertices, each after everything it needs.
+    /// Returns all vertices, each after everything it needs.
     pub fn vertices(&self) -> impl Iterator<Item = &Vertex> {
         self.inner.node_weights().map(|node| &node.vertex)
     }
 
-    /// The host that a vertex is worked on at; `None` for clusters.
+    /// Returns the host that a vertex is worked on at; `None` for clusters.
     #[must_use]
     pub fn host(&self, vertex: &Vertex) -> Option<&HostName> {
         self.inner.node_weight(*self.index.get(vertex)?)?.host.as_ref()
     }
 
-    /// What a vertex needs, in the graph's order.
+    /// Returns what a vertex needs, in the graph's order.
     #[must_use]
     pub fn needs(&self, vertex: &Vertex) -> Vec<&Vertex> {
         self.around(vertex, Direction::Incoming)
     }
 
-    /// What needs a vertex, in the graph's order.
+    /// Returns what needs a vertex, in the graph's order.
     #[must_use]
     pub fn dependants(&self, vertex: &Vertex) -> Vec<&Vertex> {
         self.around(vertex, Direction::Outgoing)

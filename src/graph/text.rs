@@ -2,7 +2,7 @@
 
 use super::{Actions, Graph, Step, Vertex};
 
-/// The canonical listing: `root cache-0 @h1 <- image disk in default`.
+/// Writes the canonical listing: `root cache-0 @h1 <- image disk in default`.
 #[must_use]
 pub fn text(graph: &Graph) -> String {
     graph.vertices().map(|vertex| line(graph, vertex)).collect()

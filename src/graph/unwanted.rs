@@ -30,7 +30,7 @@ pub struct Unwanted {
 }
 
 impl Unwanted {
-    /// Its vertex.
+    /// Returns its vertex.
     #[must_use]
     pub fn vertex(&self) -> Vertex {
         Vertex::Unwanted { host: self.host.clone(), what: self.what.clone() }
@@ -43,8 +43,8 @@ impl Unwanted {
     }
 }
 
-/// Domains of the deployment that the plan does not put on their host. Their
-/// data volumes are kept.
+/// Finds domains of the deployment that the plan does not put on their host. Their data
+/// volumes are kept.
 pub(super) fn not_in_plan(plan: &Plan, world: &World) -> Vec<Unwanted> {
     let mut found = Vec::new();
     for host in world.hosts.keys() {
@@ -99,7 +99,7 @@ fn is_made_by(plan: &Plan, domain: &Domain) -> bool {
     }
 }
 
-/// Domains that shall go. Every domain of the host is read once.
+/// Describes domains that are to go. Every domain of the host is read once.
 fn of_domains(host: &HostName, view: &HostView, gone: Vec<&Domain>, data: bool) -> Vec<Unwanted> {
     if gone.is_empty() {
         return Vec::new();
@@ -133,7 +133,7 @@ fn of_domain(
     }
 }
 
-/// Volumes under planned names that no domain uses: left by an interrupted run,
+/// Finds volumes under planned names that no domain uses: left by an interrupted run,
 /// or data that a removal kept.
 fn orphans(plan: &Plan, host: &HostName, view: &HostView, data: bool) -> Vec<Unwanted> {
     let used = Sources::of(&view.domains);
@@ -174,8 +174,8 @@ pub fn may_be_ours(instance: &Instance, seen: &VolumeInfo) -> bool {
     }
 }
 
-/// Files of the plan's image, and their markers, that nobody uses once `first`
-/// is gone.
+/// Finds files of the plan's image, and their markers, that nobody uses once `first` is
+/// gone.
 fn images(plan: &Plan, host: &HostName, view: &HostView, first: &[Unwanted]) -> Vec<Unwanted> {
     let Some(image) = &plan.image else { return Vec::new() };
     let gone = |pool: &str, name: &str| {

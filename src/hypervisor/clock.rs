@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// A clock that can be waited on.
 pub trait Clock: Send + Sync {
-    /// Time since the clock was made.
+    /// Returns time since the clock was made.
     fn elapsed(&self) -> Duration;
     /// Returns when `duration` has passed.
     fn wait(&self, duration: Duration);
@@ -46,7 +46,7 @@ impl Pauses {
         Self { next: first, most }
     }
 
-    /// All of the same length.
+    /// Makes all of the same length.
     #[must_use]
     pub const fn every(pause: Duration) -> Self {
         Self::growing(pause, pause)

@@ -21,17 +21,17 @@ pub enum DomainXmlError {
     Missing(&'static str),
 }
 
-/// The descendant at the end of a path of element names.
+/// Returns the descendant at the end of a path of element names.
 pub(super) fn at<'a, 'i>(node: Node<'a, 'i>, path: &[&str]) -> Option<Node<'a, 'i>> {
     path.iter().try_fold(node, |node, name| child(node, name))
 }
 
-/// Text of the element at the end of a path.
+/// Returns text of the element at the end of a path.
 pub(super) fn text(node: Node<'_, '_>, path: &[&str]) -> Option<String> {
     Some(at(node, path)?.text()?.trim().to_owned())
 }
 
-/// The name in some domain XML.
+/// Returns the name in some domain XML.
 #[cfg(feature = "libvirt")]
 pub(super) fn domain_name(xml: &str) -> Option<String> {
     let document = Document::parse(xml).ok()?;
@@ -90,7 +90,7 @@ fn disk(node: Node<'_, '_>) -> Disk {
     }
 }
 
-/// All storage that is named below a node, in the order of the XML.
+/// Returns all storage that is named below a node, in the order of the XML.
 fn sources<'a>(node: Node<'a, '_>) -> impl Iterator<Item = StorageSource> {
     let sources = node.descendants().filter(|element| element.has_tag_name("source"));
     sources.filter_map(|source| {
@@ -104,7 +104,7 @@ fn sources<'a>(node: Node<'a, '_>) -> impl Iterator<Item = StorageSource> {
     })
 }
 
-/// Size of the huge pages behind its memory.
+/// Returns size of the huge pages behind its memory.
 fn page_kib(root: Node<'_, '_>) -> Option<u64> {
     let page = at(root, &["memoryBacking", "hugepages", "page"])?;
     Some(bytes(page, page.attribute("size")?, "KiB")? >> 10)
@@ -121,7 +121,7 @@ fn owner(root: Node<'_, '_>) -> Option<OwnerTag> {
     })
 }
 
-/// The CPUs that threads without a pin of their own may use.
+/// Returns the CPUs that threads without a pin of their own may use.
 fn default_pins(root: Node<'_, '_>) -> Vec<u32> {
     child(root, "vcpu")
         .and_then(|vcpu| vcpu.attribute("cpuset"))

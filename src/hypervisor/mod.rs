@@ -63,25 +63,25 @@ pub type Result<T> = std::result::Result<T, HypervisorError>;
 
 /// A host's libvirt. Calls block; one value may be used from several threads.
 pub trait Hypervisor: Send + Sync {
-    /// Versions, topology, memory, pools and bridges.
+    /// Returns versions, topology, memory, pools and bridges.
     ///
     /// # Errors
     /// The host does not answer.
     fn describe(&self) -> Result<HostReport>;
 
-    /// All domains, ours and foreign, in the order of their names.
+    /// Lists all domains, foreign ones too, in the order of their names.
     ///
     /// # Errors
     /// The host does not answer.
     fn domains(&self) -> Result<Vec<Domain>>;
 
-    /// Volumes of an active pool, in the order of their names.
+    /// Lists the volumes of an active pool, in the order of their names.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] without such a pool.
     fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>>;
 
-    /// One volume of an active pool.
+    /// Returns one volume of an active pool.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] without such a pool or volume.
@@ -141,7 +141,7 @@ pub trait Hypervisor: Send + Sync {
     /// [`ErrorKind::NotFound`].
     fn undefine(&self, domain: &str) -> Result<()>;
 
-    /// IPv4 addresses that a running domain has, as far as its host can tell:
+    /// Returns IPv4 addresses that a running domain has, as far as its host can tell:
     /// from DHCP leases and the host's neighbours. One that is off has none.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ const IDENTIFYING: [&str; 3] = ["file", "bridge", "network"];
 /// Planned elements, by their path of names.
 type Planned<'a, 'i> = BTreeMap<Vec<&'a str>, Vec<Node<'a, 'i>>>;
 
-/// The planned XML, and the one that was found with only what can be compared,
+/// Returns the planned XML, and the one that was found with only what can be compared,
 /// an element a line. What is no XML is given back as it is.
 #[must_use]
 pub fn comparable(planned: &str, found: Option<&str>) -> (String, Option<String>) {
@@ -92,7 +92,7 @@ fn is_compared<'a>(child: Node<'a, '_>, path: &[&'a str], known: &Planned<'_, '_
     known.contains_key(own.as_slice()) || TELLING.contains(&name) || !known.contains_key(path)
 }
 
-/// Where the plan has elements of that name; libvirt has an order of its own.
+/// Returns where the plan has elements of that name; libvirt has an order of its own.
 fn place(child: Node<'_, '_>, planned: Option<&Vec<Node<'_, '_>>>) -> usize {
     let parents = planned.into_iter().flatten();
     let places = parents.filter_map(|parent| {

@@ -27,7 +27,7 @@ pub struct HostReport {
 }
 
 impl HostReport {
-    /// A host that nobody has asked.
+    /// Makes the report of a host that nobody has asked.
     #[must_use]
     pub fn unknown(hostname: &str) -> Self {
         Self {
@@ -55,7 +55,7 @@ pub struct ReportedNic {
     pub numa: Option<u32>,
 }
 
-/// A version as libvirt packs it, in its usual form: `9.0.0`.
+/// Writes a version as libvirt packs it in its usual form: `9.0.0`.
 #[must_use]
 pub fn version(packed: u64) -> String {
     format!("{}.{}.{}", packed / 1_000_000, packed / 1_000 % 1_000, packed % 1_000)

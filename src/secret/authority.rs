@@ -30,9 +30,9 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// A new one. Its certificate does not expire while anybody who reads this
-    /// lives: it is trusted by nobody but this deployment, which makes another
-    /// when its file is removed.
+    /// Makes a new one. Its certificate does not expire while anybody who reads this
+    /// lives: it is trusted by nobody but this deployment, which makes another when its
+    /// file is removed.
     ///
     /// # Errors
     /// The library, in words.
@@ -44,7 +44,7 @@ impl Authority {
         Ok(Self { certificate: certificate.pem(), key: pem, issuer: Issuer::new(params, key) })
     }
 
-    /// The one whose certificate and key were kept.
+    /// Returns the one whose certificate and key were kept.
     ///
     /// # Errors
     /// The key is none.
@@ -58,13 +58,13 @@ impl Authority {
         Ok(Self { certificate, key, issuer: Issuer::new(params(deployment), pair) })
     }
 
-    /// Its certificate, in PEM: what clients have to trust.
+    /// Returns its certificate, in PEM: what clients have to trust.
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// Its key, in PEM.
+    /// Returns its key, in PEM.
     #[must_use]
     pub const fn key(&self) -> &Secret {
         &self.key

@@ -41,12 +41,12 @@ impl Folder {
         Self(directory)
     }
 
-    /// Where a file lies.
+    /// Returns where a file lies.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// The text of a file; `None` if there is none.
+    /// Returns the text of a file; `None` if there is none.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>> {
         let path = self.path(name);
         match fs::read_to_string(&path) {
@@ -130,7 +130,7 @@ impl Folder {
         Ok(forgotten)
     }
 
-    /// What is in the directory, sorted. Names that are no UTF-8 are not ours and
+    /// Lists what is in the directory, sorted. Names that are no UTF-8 are foreign and
     /// are given as well as they can be.
     pub(super) fn names(&self) -> Result<BTreeSet<String>> {
         let directory = &self.0;
@@ -146,7 +146,7 @@ impl Folder {
     }
 }
 
-/// As `sha256sum` writes it. A digest of a password gives away nothing: ours
+/// Writes a line as `sha256sum` does. A digest of a password gives away nothing: ours
 /// have 192 bits of chance, and the list is as closed as the files.
 fn line(name: &str, bytes: &[u8]) -> String {
     format!("{}  {name}\n", sha256(bytes))

@@ -51,7 +51,7 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// A new one: 192 bits from the operating system, as 48 hexadecimal digits.
+    /// Makes a new one: 192 bits from the operating system, as 48 hexadecimal digits.
     ///
     /// # Errors
     /// The operating system gives none.

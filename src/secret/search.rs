@@ -89,7 +89,7 @@ impl Search<'_> {
         Secret::parse(&text).map(Some).map_err(|problem| unusable(&origin, problem))
     }
 
-    /// A password that we made before, know otherwise, or make now.
+    /// Returns a password that was stored before, was recovered, or is made now.
     fn kept(
         &self,
         name: &str,
@@ -137,8 +137,8 @@ impl Search<'_> {
         Ok(Some(authority))
     }
 
-    /// The certificate of an instance. One that another authority signed, or for
-    /// another address, is made anew.
+    /// Returns the certificate of an instance. One that another authority signed, or
+    /// for another address, is made anew.
     fn identity(&self, authority: &Authority, instance: &Instance) -> Result<Option<Identity>> {
         let Some(address) = instance.address else { return Ok(None) };
         let folder = &self.folder;

@@ -25,10 +25,10 @@ use crate::spec::Password;
 
 /// What a reference to a secret leads to besides files.
 pub trait Sources {
-    /// The value of an environment variable.
+    /// Returns the value of an environment variable.
     fn environment(&self, name: &str) -> Option<String>;
 
-    /// What a command writes to its stdout.
+    /// Runs a command and returns what it writes to its stdout.
     ///
     /// # Errors
     /// It could not be started, or did not end well.
@@ -84,20 +84,20 @@ pub struct SecretStore {
 }
 
 impl SecretStore {
-    /// The secrets of a state directory; `beside` is where relative references
+    /// Returns the secrets of a state directory; `beside` is where relative references
     /// begin.
     #[must_use]
     pub fn new(state: &Path, beside: &Path) -> Self {
         Self { folder: Folder::new(state.join("secrets")), beside: beside.to_owned() }
     }
 
-    /// Where they lie.
+    /// Returns where they lie.
     #[must_use]
     pub fn directory(&self) -> PathBuf {
         self.folder.path("")
     }
 
-    /// What the plan asks for and is not there.
+    /// Returns what the plan asks for and is not there.
     ///
     /// # Errors
     /// The file system.
@@ -116,8 +116,8 @@ impl SecretStore {
         Ok(missing)
     }
 
-    /// The secrets that a plan asks for: those that are here, then those that were
-    /// recovered, then, as `make` says, new ones.
+    /// Returns the secrets that a plan asks for: those that are here, then those that
+    /// were recovered, then, as `make` says, new ones.
     ///
     /// # Errors
     /// A reference that leads nowhere; a file that others can read; the file
@@ -149,7 +149,7 @@ impl SecretStore {
     }
 }
 
-/// The file with our own password for a service.
+/// Returns the name of the file with the internal password of a service.
 pub(super) fn internal(service: &ServiceName) -> String {
     format!("{service}.internal")
 }

@@ -147,7 +147,7 @@ fn place(vertex: &str, host: Option<&str>) -> String {
 }
 
 impl LastRun {
-    /// What the next run says about an interrupted one; `None` after a run that
+    /// Returns what the next run says about an interrupted one; `None` after a run that
     /// came to its end.
     #[must_use]
     pub fn interruption(&self) -> Option<String> {

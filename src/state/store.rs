@@ -46,7 +46,7 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreErr
     move |source| StoreError::Io { what, path, source }
 }
 
-/// Where the state of a deployment lies by default: beside its plan.
+/// Returns where the state of a deployment lies by default: beside its plan.
 #[must_use]
 pub fn beside(plan_file: &Path, deployment: &DeploymentName) -> PathBuf {
     let directory = plan_file.parent().unwrap_or_else(|| Path::new(""));
@@ -108,7 +108,7 @@ struct Appended {
 }
 
 impl Store {
-    /// The store in a directory, which is made when something is written.
+    /// Returns the store in a directory, which is made when something is written.
     #[must_use]
     pub const fn new(directory: PathBuf) -> Self {
         Self { directory }
@@ -158,7 +158,7 @@ impl Store {
         Ok(Journal { path, file, appended: Mutex::default(), synced: Mutex::default() })
     }
 
-    /// What the journal tells; nothing without one.
+    /// Reads the journal; without one there is no history.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -195,7 +195,7 @@ impl Store {
         }
     }
 
-    /// Where the plan is kept.
+    /// Returns where the plan is kept.
     #[must_use]
     pub fn plan_path(&self) -> PathBuf {
         self.directory.join("plan.json")
@@ -259,7 +259,7 @@ impl Journal {
     }
 }
 
-/// A thread that panicked with the lock has left a number, which is whole.
+/// Locks a mutex. A thread that panicked with it has left a number, which is whole.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -275,7 +275,7 @@ fn end_line(file: &mut File) -> io::Result<()> {
     if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
 
-/// Now, in RFC 3339 with UTC, to the second.
+/// Returns the time, in RFC 3339 with UTC, to the second.
 fn now() -> String {
     let now = jiff::Timestamp::now();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()

@@ -54,7 +54,7 @@ pub struct GuestView {
 }
 
 impl World {
-    /// What was seen on a host that answered.
+    /// Returns what was seen on a host that answered.
     #[must_use]
     pub fn view(&self, host: &HostName) -> Option<&HostView> {
         match self.hosts.get(host) {
@@ -65,13 +65,13 @@ impl World {
 }
 
 impl HostView {
-    /// The domain of that name.
+    /// Returns the domain of that name.
     #[must_use]
     pub fn domain(&self, name: &str) -> Option<&Domain> {
         self.domains.iter().find(|domain| domain.name == name)
     }
 
-    /// The volume of that name in that pool.
+    /// Returns the volume of that name in that pool.
     #[must_use]
     pub fn volume(&self, pool: &str, name: &str) -> Option<&VolumeInfo> {
         self.volumes.get(pool)?.iter().find(|volume| volume.name == name)
@@ -83,7 +83,7 @@ impl HostView {
         self.volumes.values().flatten().any(|volume| volume.backing.as_deref() == Some(path))
     }
 
-    /// The volumes that a domain's XML names, with their pools.
+    /// Returns the volumes that a domain names, with their pools.
     #[must_use]
     pub fn volumes_of(&self, domain: &Domain) -> Vec<(&str, &VolumeInfo)> {
         let sources = Sources::of([domain]);
@@ -127,7 +127,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The two names that a domain can give a volume.
+/// Returns the two names that a domain can give a volume.
 fn names(pool: &str, volume: &VolumeInfo) -> [StorageSource; 2] {
     [
         StorageSource::Path(volume.path.clone()),

@@ -149,7 +149,7 @@ fn domain_of<'a>(
     on_first(world, instance).chain(world.hosts.keys()).find_map(on)
 }
 
-/// The planned host, if it was seen.
+/// Returns the planned host, if it was seen.
 fn on_first<'a>(world: &'a World, instance: &Instance) -> impl Iterator<Item = &'a HostName> {
     world.hosts.get_key_value(&instance.host).map(|(host, _)| host).into_iter()
 }

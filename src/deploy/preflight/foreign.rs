@@ -28,7 +28,7 @@ pub(super) fn find(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
     }
 }
 
-/// Neither an instance of the plan nor about to be removed.
+/// Whether a domain is neither an instance of the plan nor about to be removed.
 fn is_foreign(visit: &Visit<'_>, domain: &Domain) -> bool {
     let planned = visit.plan.on_host(&visit.host.name).any(|instance| {
         owned_domain(visit.plan, visit.view, instance).is_some_and(|own| own.name == domain.name)

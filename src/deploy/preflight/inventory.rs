@@ -159,7 +159,7 @@ fn list(words: &[String]) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
-/// A set of numbers in words.
+/// Writes a set of numbers in words.
 pub(super) fn set(numbers: &BTreeSet<u32>) -> String {
     if numbers.is_empty() { "none".to_owned() } else { cpuset::show(numbers) }
 }

@@ -84,7 +84,7 @@ fn check_images(
     }
 }
 
-/// The uploads that are about to happen.
+/// Returns the uploads that are about to happen.
 fn uploads(actions: &Actions) -> impl Iterator<Item = (&HostName, &str, ImagePart)> {
     actions.steps().filter_map(|(vertex, step)| match vertex {
         Vertex::ImageFile { host, pool, part }

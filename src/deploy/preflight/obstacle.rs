@@ -147,7 +147,7 @@ pub enum ObstacleKind {
 }
 
 impl ObstacleKind {
-    /// What to do about it.
+    /// Returns what to do about it.
     #[must_use]
     pub const fn remedy(&self) -> &'static str {
         match self {

@@ -33,7 +33,7 @@ pub(super) fn host(connection: &Connect, site: &CallSite<'_>) -> Result<HostRepo
     })
 }
 
-/// NUMA nodes as the capabilities list them; free pages are not in there.
+/// Returns NUMA nodes as the capabilities list them; free pages are not in there.
 fn reported(dump: &Dump) -> Vec<ReportedNuma> {
     let mut siblings: BTreeMap<CoreKey, Vec<u32>> = BTreeMap::new();
     let mut sharers: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
@@ -68,7 +68,7 @@ fn reported(dump: &Dump) -> Vec<ReportedNuma> {
     dump.numa.iter().map(node).collect()
 }
 
-/// Free pages of each size of a node; empty where the driver cannot tell.
+/// Returns free pages of each size of a node; empty where the driver cannot tell.
 fn free_pages(
     connection: &Connect,
     site: &CallSite<'_>,
@@ -83,7 +83,7 @@ fn free_pages(
     Ok(sizes.into_iter().map(u64::from).zip(counts.unwrap_or_default()).collect())
 }
 
-/// Physical NICs, by name; a driver without node devices lists none.
+/// Lists physical NICs, by name; a driver without node devices lists none.
 fn nics(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<ReportedNic>> {
     let net = sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET;
     let devices = site.if_supported(connection.list_all_node_devices(net))?.unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::hypervisor::{Domain, Result, domain_xml};
 const LEFTOVERS: sys::virDomainUndefineFlagsValues =
     sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
 
-/// All domains, by name. One that goes away while we look is left out.
+/// Lists all domains, by name. One that goes away meanwhile is left out.
 pub(super) fn list(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<Domain>> {
     let mut domains = Vec::new();
     for handle in site.named(connection.list_all_domains(0))? {
@@ -52,7 +52,7 @@ pub(super) fn undefine(connection: &Connect, site: &CallSite<'_>, name: &str) ->
     site.named(handle.undefine_flags(LEFTOVERS))
 }
 
-/// IPv4 addresses of a domain by leases and by the host's neighbours. Its agent
+/// Returns IPv4 addresses of a domain by leases and by the host's neighbours. Its agent
 /// is not asked: a foreign one may be slow, and is not ours to wake.
 pub(super) fn addresses(
     connection: &Connect,

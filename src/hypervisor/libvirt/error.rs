@@ -46,7 +46,7 @@ impl CallSite<'_> {
         }
     }
 
-    /// An error of our own at this place.
+    /// Makes an error of this program at this place.
     pub fn error(&self, message: impl Into<String>) -> HypervisorError {
         HypervisorError {
             host: self.host.to_owned(),
@@ -58,7 +58,7 @@ impl CallSite<'_> {
     }
 }
 
-/// A libvirt error without regard to the connection.
+/// Turns a libvirt error into one of this crate, without regard to the connection.
 pub(super) fn of(host: &str, what: String, source: &Error) -> HypervisorError {
     let code = source.code().to_raw();
     HypervisorError {
@@ -70,7 +70,7 @@ pub(super) fn of(host: &str, what: String, source: &Error) -> HypervisorError {
     }
 }
 
-/// The kind of failure that an error number stands for.
+/// Returns the kind of failure that an error number means.
 fn kind(code: sys::virErrorNumber, message: &str) -> ErrorKind {
     match code {
         sys::VIR_ERR_NO_DOMAIN | sys::VIR_ERR_NO_STORAGE_POOL | sys::VIR_ERR_NO_STORAGE_VOL => {
@@ -108,7 +108,8 @@ fn is(code: i32, number: sys::virErrorNumber) -> bool {
     u32::try_from(code) == Ok(number)
 }
 
-/// libvirt's numbers are small; one that is not is shown as the largest.
+/// Narrows a number of libvirt's, which are small; one that is not is shown as the
+/// largest.
 fn number(raw: u32) -> i32 {
     i32::try_from(raw).unwrap_or(i32::MAX)
 }

@@ -89,7 +89,7 @@ impl LibvirtHost {
         Ok(Self { connection, host: host.to_owned() })
     }
 
-    /// Where errors of a call are put down to.
+    /// Names a call, to which its errors are put down.
     fn site(&self, what: impl Into<String>) -> CallSite<'_> {
         CallSite { connection: &self.connection, host: &self.host, what: what.into() }
     }

@@ -15,7 +15,7 @@ use crate::hypervisor::{ReportedPool, Result, VolumeInfo, VolumeRequest};
 /// Bytes per call: libvirt's messages carry 256 KiB less a header, and it splits what is longer.
 const CHUNK: usize = 1 << 18;
 
-/// Active pools, by name.
+/// Lists active pools, by name.
 pub(super) fn pools(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<ReportedPool>> {
     let active = sys::VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE;
     let mut pools = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn pools(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<Rep
     Ok(pools)
 }
 
-/// Volumes of a pool, by name. One that goes away while we look is left out.
+/// Lists the volumes of a pool, by name. One that goes away meanwhile is left out.
 pub(super) fn volumes(
     connection: &Connect,
     site: &CallSite<'_>,
@@ -49,7 +49,7 @@ pub(super) fn volumes(
     Ok(volumes)
 }
 
-/// One volume of a pool.
+/// Finds one volume of a pool.
 pub(super) fn find(
     connection: &Connect,
     site: &CallSite<'_>,

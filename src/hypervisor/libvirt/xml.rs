@@ -8,7 +8,7 @@ use crate::hypervisor::{ReportedNic, ReportedPool, VolumeFormat, VolumeInfo, Vol
 use crate::quote;
 use crate::topology::import::xml::{bytes, child};
 
-/// A pool from its XML.
+/// Reads a pool from its XML.
 pub(super) fn pool(xml: &str) -> Option<ReportedPool> {
     let document = Document::parse(xml).ok()?;
     let root = document.root_element();
@@ -23,7 +23,7 @@ pub(super) fn pool(xml: &str) -> Option<ReportedPool> {
     })
 }
 
-/// A volume from its XML.
+/// Reads a volume from its XML.
 pub(super) fn volume(xml: &str) -> Option<VolumeInfo> {
     let document = Document::parse(xml).ok()?;
     let root = document.root_element();
@@ -36,7 +36,7 @@ pub(super) fn volume(xml: &str) -> Option<VolumeInfo> {
     })
 }
 
-/// The XML of a volume to be made: sparse, over the qcow2 volume at `backing` if
+/// Writes the XML of a volume to be made: sparse, over the qcow2 volume at `backing` if
 /// there is one.
 pub(super) fn volume_to_make(request: &VolumeRequest, backing: Option<&str>) -> String {
     let format = match request.format {
@@ -56,7 +56,7 @@ pub(super) fn volume_to_make(request: &VolumeRequest, backing: Option<&str>) -> 
     )
 }
 
-/// The interface's name if it is a bridge.
+/// Returns the interface's name if it is a bridge.
 pub(super) fn bridge(xml: &str) -> Option<String> {
     let document = Document::parse(xml).ok()?;
     let root = document.root_element();
@@ -66,7 +66,7 @@ pub(super) fn bridge(xml: &str) -> Option<String> {
     root.attribute("name").map(str::to_owned)
 }
 
-/// What the capabilities call the host's CPUs.
+/// Returns what the capabilities call the host's CPUs.
 pub(super) fn cpu_model(capabilities: &str) -> Option<String> {
     let document = Document::parse(capabilities).ok()?;
     let root = document.root_element();
@@ -77,7 +77,7 @@ pub(super) fn cpu_model(capabilities: &str) -> Option<String> {
     }
 }
 
-/// A physical NIC and the name of the device that it sits on. Bridges, taps and
+/// Reads a physical NIC and the name of the device that it sits on. Bridges, taps and
 /// the like sit on the computer itself.
 pub(super) fn nic(xml: &str) -> Option<(ReportedNic, String)> {
     let document = Document::parse(xml).ok()?;
@@ -92,7 +92,7 @@ pub(super) fn nic(xml: &str) -> Option<(ReportedNic, String)> {
     Some((ReportedNic { name, bits_per_s, numa: None }, parent))
 }
 
-/// The NUMA node of a PCI device.
+/// Returns the NUMA node of a PCI device.
 pub(super) fn numa(xml: &str) -> Option<u32> {
     let document = Document::parse(xml).ok()?;
     at(document.root_element(), &["capability", "numa"])?.attribute("node")?.parse().ok()
