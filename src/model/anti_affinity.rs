@@ -4,7 +4,7 @@
 //! ```text
 //! Σ_{s, r in d} n[p,s,r] <= Σ_l max_per_domain(l) · x[p,l]
 //! m[p,d] <= Σ_{s, r in d} n[p,s,r]
-//! Σ_d m[p,d] = Σ_l (leads(l) - witness(l)) · x[p,l]
+//! Σ_d m[p,d] = Σ_l (leaders(l) - witness(l)) · x[p,l]
 //! ```
 //!
 //! `max_per_domain` is the number of groups where no two copies of a group may share a
@@ -13,7 +13,7 @@
 //! `M[d] <= N[d] <= G`. Give each group the domain of its leading instance, `M[d]`
 //! groups to `d`. By the theorem of Gale and Ryser the other copies can be dealt
 //! out, at most one of a group per domain and none where the group leads, if each
-//! set `S` of domains asks for no more than the groups can take there:
+//! set `S` of domains needs no more than the groups can take there:
 //! `Σ_S (N - M) <= a · min(k-1, |S|-1) + (G-a) · min(k-1, |S|)` with
 //! `a = Σ_S M`. For `|S| >= k` the right side is `G·(k-1)`, which is all there is;
 //! else it is `G·|S| - a`, and `Σ_S N <= G·|S|`.
@@ -35,7 +35,7 @@ pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Progra
     leaders(problem, variables, program);
 }
 
-/// What one domain holds of each service.
+/// Limits what one domain holds of each service.
 fn together(problem: &Problem, variables: &Variables, program: &mut Program, hosts: &[usize]) {
     for (part, entry) in problem.parts.iter().enumerate() {
         if !matches!(entry.kind, PartKind::Service(_)) {

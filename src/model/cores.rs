@@ -28,7 +28,7 @@ pub(super) fn add(
     numa::add(problem, variables, program, &cores);
 }
 
-/// Cores taken on a NUMA node.
+/// Returns the cores taken on a NUMA node.
 pub(super) fn taken(problem: &Problem, variables: &Variables, host: usize, at: usize) -> Sum {
     numa::taken(problem, variables, (host, at), NEED)
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! On a host with one pool, `q` is the count on the host. A host whose pools are
-//! not known has room for no volume.
+//! not known takes no volume.
 
 use super::problem::{CandidateHost, Problem, Shape};
 use super::program::{Program, Sum, int};
@@ -40,7 +40,7 @@ pub(super) fn add(
     let space = PoolResource {
         name: "disk",
         need: |shape| shape.disk_mib,
-        // A host without a pool has room for no volume: a pool of nothing.
+        // A host without a pool takes no volume: a pool of nothing.
         has: |host| match host.pools.as_slice() {
             [] => vec![Some(0)],
             pools => pools.iter().map(|(_, space)| Some(*space)).collect(),

@@ -47,7 +47,7 @@ pub(super) fn add(
     }
 }
 
-/// What is taken of a resource on a NUMA node, given by host and place.
+/// Returns what is taken of a resource on a NUMA node, given by host and place.
 pub(super) fn taken(
     problem: &Problem,
     variables: &Variables,

@@ -33,7 +33,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// Name in plans and reports.
+    /// Returns the name in plans and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Goal {
         }
     }
 
-    /// Unit in plans and reports.
+    /// Returns the unit in plans and reports.
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ pub const TIERS: [Goal; 10] = [
     Goal::LeaderMoves,
 ];
 
-/// The sum that a goal minimises and the constant that is added to it. Spread
+/// Returns the sum that a goal minimises and the constant that is added to it. Spread
 /// goals add the variable of their maximum to the program.
 pub fn goal(
     goal: Goal,
@@ -119,13 +119,13 @@ pub fn goal(
     }
 }
 
-/// The row that keeps a tier at its value: `sum <= value`.
+/// Returns the row that keeps a tier at its value: `sum <= value`.
 #[must_use]
 pub const fn bound_row(sum: Sum, value: i64) -> Row {
     Row { sum, sense: Sense::AtMost, right: value }
 }
 
-/// Work of each service less what its layout serves: a service without a layout
+/// Returns the work of each service less what its layout serves: a service without a layout
 /// leaves all of it.
 fn unmet(problem: &Problem, variables: &Variables) -> (Sum, i64) {
     let mut sum = Sum::default();

@@ -4,7 +4,7 @@
 //! d[p,s,h] >= prior[p,s,h] - Σ_{r of h} n[p,s,r]      instances that leave host h
 //! d[p,s,r] >= prior[p,s,r] - n[p,s,r]                 instances that leave NUMA node r
 //! d[p]     >= 1 - Σ_{l as before} x[p,l]              services whose layout changes
-//! d[p,f]   >= prior leads[p,f] - m[p,f]               leads that leave domain f
+//! d[p,f]   >= prior leaders[p,f] - m[p,f]             leaders that leave domain f
 //! ```
 //!
 //! A goal is the sum of its `d`. Instances of a size are interchangeable, so a prior
@@ -124,7 +124,7 @@ impl Problem<'_> {
     }
 }
 
-/// Instances that leave their host, and how many cannot stay whatever the plan.
+/// Returns the instances that leave their host, and how many cannot stay whatever the plan.
 pub(super) fn moves(problem: &Problem, variables: &Variables, program: &mut Program) -> (Sum, i64) {
     let mut by_host: BTreeMap<(usize, usize, usize), u64> = BTreeMap::new();
     for one in &problem.prior {
@@ -139,7 +139,7 @@ pub(super) fn moves(problem: &Problem, variables: &Variables, program: &mut Prog
     (lost(losses.collect(), program), int(problem.cannot_stay))
 }
 
-/// Instances that leave their NUMA node, on hosts that have several.
+/// Returns the instances that leave their NUMA node, on hosts that have several.
 pub(super) fn shifts(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
     let several = |host: usize| problem.hosts.get(host).is_some_and(|host| host.numa.len() > 1);
     let losses = problem.prior.iter().filter_map(|one| {
@@ -154,7 +154,7 @@ pub(super) fn shifts(problem: &Problem, variables: &Variables, program: &mut Pro
     lost(losses.collect(), program)
 }
 
-/// Services that have another layout.
+/// Returns the services that have another layout.
 pub(super) fn layouts(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
     let losses = problem.prior_layouts.iter().filter_map(|(part, candidates)| {
         let layouts = variables.layouts.get(*part)?;
@@ -164,7 +164,7 @@ pub(super) fn layouts(problem: &Problem, variables: &Variables, program: &mut Pr
     lost(losses.collect(), program)
 }
 
-/// Leading instances that leave their failure domain.
+/// Returns the leading instances that leave their failure domain.
 pub(super) fn leaders(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
     let Some(level) = problem.leader_level() else { return Sum::default() };
     let domains = problem.domains(level);
@@ -178,7 +178,7 @@ pub(super) fn leaders(problem: &Problem, variables: &Variables, program: &mut Pr
     lost(losses.collect(), program)
 }
 
-/// The sum of what each count lacks of what it was.
+/// Returns the sum of what each count lacks of what it was.
 fn lost(losses: Vec<(u64, Sum)>, program: &mut Program) -> Sum {
     let mut all = Sum::default();
     for (number, (was, is)) in losses.into_iter().enumerate() {

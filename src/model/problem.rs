@@ -158,14 +158,14 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// The level whose failure domains leading instances are counted in: the
+    /// Returns the level whose failure domains leading instances are counted in: the
     /// smallest that is promised.
     #[must_use]
     pub fn leader_level(&self) -> Option<Level> {
         self.survive.first().map(|survive| survive.level)
     }
 
-    /// The level of the failure domains that no two copies of a group share: the
+    /// Returns the level of the failure domains that no two copies of a group share: the
     /// widest that is promised. Smaller ones lie within it.
     #[must_use]
     pub fn anti_affinity_level(&self) -> Option<Level> {
@@ -188,7 +188,7 @@ impl<'a> Problem<'a> {
         })
     }
 
-    /// Indices of hosts by failure domain, in the order of their first host.
+    /// Returns the indices of hosts by failure domain, in the order of their first host.
     #[must_use]
     pub fn domains(&self, level: Level) -> Vec<(String, Vec<usize>)> {
         let mut found: Vec<(String, Vec<usize>)> = Vec::new();
@@ -202,7 +202,7 @@ impl<'a> Problem<'a> {
         found
     }
 
-    /// Cores that an instance of `shape` takes on the host with that index.
+    /// Returns the cores that an instance of `shape` takes on the host with that index.
     #[must_use]
     pub fn cores(&self, host: usize, shape: Shape) -> u64 {
         self.hosts.get(host).map_or(0, |host| cores_on(host.host, shape.vcpus).into())
@@ -226,7 +226,7 @@ impl Part {
         Self { name, kind, candidates, shapes }
     }
 
-    /// How many instances of a shape a candidate has.
+    /// Returns how many instances of a shape a candidate has.
     #[must_use]
     pub fn count(candidate: &Candidate, shape: Shape) -> u32 {
         let mut sizes = Shape::all_of(candidate, Mebibytes::ZERO);
@@ -237,7 +237,7 @@ impl Part {
         }
     }
 
-    /// Indices of the shapes that a candidate has, with how many instances.
+    /// Returns the indices of the shapes that a candidate has, with how many instances.
     pub fn instances(&self, candidate: &Candidate) -> impl Iterator<Item = (usize, u64)> {
         let counts = self.shapes.iter().map(|shape| Self::count(candidate, *shape).into());
         counts.enumerate().filter(|(_, count)| *count > 0)
@@ -251,7 +251,7 @@ impl Part {
 }
 
 impl Shape {
-    /// The shapes of a candidate's instances: one, or two with a witness.
+    /// Returns the shapes of a candidate's instances: one, or two with a witness.
     fn all_of(candidate: &Candidate, root: Mebibytes) -> impl Iterator<Item = Self> + use<> {
         let layout = &candidate.layout;
         let root = candidate.root_mib.unwrap_or(root);
@@ -294,7 +294,7 @@ impl Shape {
     }
 }
 
-/// Hosts in canonical order. A host without the network's bridge cannot take an
+/// Returns the hosts in canonical order. A host without the network's bridge cannot take an
 /// instance and is left out.
 fn hosts<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<CandidateHost<'a>> {
     let bridge = spec.network.as_ref().map(|network| &network.bridge);
@@ -311,7 +311,7 @@ fn hosts<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<CandidateHo
     found
 }
 
-/// Everything about a host but how it is called and reached.
+/// Returns everything about a host but how it is called and reached.
 fn signature(host: &Host) -> String {
     let Host {
         name: _,
@@ -344,7 +344,7 @@ impl<'a> CandidateHost<'a> {
     }
 }
 
-/// Memory of a NUMA node for VMs that all have pages of one size: the largest of
+/// Returns the memory of a NUMA node for VMs that all have pages of one size: the largest of
 /// what is left for ordinary pages and of each pool whose pages divide all sizes.
 fn usable_memory(node: &NumaNode, sizes: &[u64]) -> u64 {
     let most = node.allocatable_memory().get();

@@ -6,7 +6,7 @@
 pub struct Var(usize);
 
 impl Var {
-    /// The index.
+    /// Returns the index.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0
@@ -41,7 +41,7 @@ impl Sum {
         }
     }
 
-    /// The terms, in the order in which they were added.
+    /// Returns the terms, in the order in which they were added.
     pub fn terms(&self) -> impl Iterator<Item = (Var, i64)> {
         self.0.iter().copied()
     }
@@ -52,7 +52,7 @@ impl Sum {
         self.0.is_empty()
     }
 
-    /// The value under an assignment; a variable that it lacks counts 0.
+    /// Returns the value under an assignment; a variable that it lacks counts 0.
     #[must_use]
     pub fn value(&self, values: &[i64]) -> i64 {
         self.terms().fold(0i64, |sum, (Var(index), factor)| {
@@ -144,7 +144,7 @@ impl Program {
     }
 }
 
-/// A quantity as a coefficient; saturates.
+/// Returns a quantity as a coefficient; saturates.
 pub(super) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

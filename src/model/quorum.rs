@@ -2,7 +2,7 @@
 //! half or more of a service's voters: the others must be a majority.
 //!
 //! ```text
-//! 2 · (Σ_{e in d} m[p,e] + witnesses in d) <= Σ_l (leads(l) - 1) · x[p,l]
+//! 2 · (Σ_{e in d} m[p,e] + witnesses in d) <= Σ_l (leaders(l) - 1) · x[p,l]
 //! ```
 //!
 //! A Redis Cluster elects with the masters that it had: see "Replica election and

@@ -135,18 +135,18 @@ impl Variables {
         }
     }
 
-    /// The counts on a host.
+    /// Returns the counts on a host.
     pub fn on_host(&self, host: usize) -> impl Iterator<Item = &InstanceCount> {
         let indices = self.by_host.get(&host).into_iter().flatten();
         indices.filter_map(|index| self.counts.get(*index))
     }
 
-    /// The counts on a NUMA node.
+    /// Returns the counts on a NUMA node.
     pub fn on_numa(&self, host: usize, at: usize) -> impl Iterator<Item = &InstanceCount> {
         self.on_host(host).filter(move |count| count.at == at)
     }
 
-    /// Instances of a part on some hosts: its witnesses, or all others.
+    /// Returns the instances of a part on some hosts: its witnesses, or all others.
     #[must_use]
     pub fn on(&self, part: usize, hosts: &[usize], witnesses: bool) -> Sum {
         let counts = hosts.iter().flat_map(|host| self.on_host(*host));
@@ -158,7 +158,7 @@ impl Variables {
     }
 }
 
-/// The most instances of a shape that any layout asks for.
+/// Returns the most instances of a shape that any layout has.
 fn most(problem: &Problem, part: usize, shape: Shape) -> u64 {
     let part = problem.parts.get(part);
     let candidates = part.into_iter().flat_map(|part| &part.candidates);

@@ -90,7 +90,7 @@ impl<'a> Exact<'a> {
         goal(tier, self.problem, &self.model.variables, &mut self.model.program)
     }
 
-    /// The best assignment with its bound, and whether the time limit ended the
+    /// Returns the best assignment with its bound, and whether the time limit ended the
     /// search; none is made where the best so far reaches `least`.
     fn seek(
         &mut self,
@@ -140,7 +140,7 @@ impl<'a> Exact<'a> {
     }
 }
 
-/// The best assignment that is found in time, or the one that is known.
+/// Returns the best assignment that is found in time, or the one that is known.
 fn improve(
     program: &Program,
     sum: &Sum,
@@ -206,9 +206,9 @@ fn sliced(
     }
 }
 
-/// An assignment with values for the variables that a tier has added: each the
-/// least that the rows ask for. Such a variable is a maximum: it stands in its
-/// rows as `sum - var <= 0`.
+/// Returns an assignment with values for the variables that a tier has added: each the
+/// least that the rows allow. Such a variable is a maximum: it is in its rows as
+/// `sum - var <= 0`.
 fn completed(program: &Program, mut values: Vec<i64>) -> Vec<i64> {
     let known = values.len();
     values.resize(program.variables.len(), 0);

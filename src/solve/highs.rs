@@ -1,4 +1,4 @@
-//! The door to HiGHS: an integer program in, integers and a proved bound out.
+//! Mixed-integer programs in HiGHS: an integer program in, integers and a proved bound out.
 //!
 //! The model is built through good_lp and run through its own crate, since
 //! good_lp does not hand out the dual bound. One thread, a fixed seed and no
@@ -10,7 +10,7 @@ use good_lp::{Expression, ProblemVariables, SolverModel, Variable, constraint, v
 
 use crate::model::{Program, Row, Sense, Sum};
 
-/// What HiGHS made of a program.
+/// The outcome of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MipOutcome {
     /// No assignment keeps all rows.
@@ -28,7 +28,7 @@ pub(super) enum MipOutcome {
     },
 }
 
-/// How long a search may take.
+/// Limits of a search.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MipLimits {
     /// Seconds.
@@ -49,7 +49,7 @@ const PROBING: i32 = 1 << 15;
 ///
 /// HiGHS has called feasible programs infeasible in presolve
 /// (<https://github.com/ERGO-Code/HiGHS/issues/2290>), so that answer, and one
-/// that breaks a row when rounded, is asked for again without presolve.
+/// that violates a row when rounded, is solved again without presolve.
 pub(super) fn minimise(
     program: &Program,
     objective: &Sum,
@@ -64,7 +64,7 @@ pub(super) fn minimise(
             let second = run(program, objective, effort, start, false)?;
             match &second {
                 MipOutcome::Feasible { values, .. } if !keeps(program, values) => {
-                    Err("the rounded solution breaks a rule".to_owned())
+                    Err("the rounded solution violates a constraint".to_owned())
                 }
                 _ => Ok(second),
             }
@@ -101,7 +101,7 @@ fn run(
     set(&mut model, "presolve", if presolve { "choose" } else { "off" })?;
     if let Some(start) = start {
         let columns: Vec<f64> = start.iter().map(|value| real(*value)).collect();
-        // A start is a help, not a need: one that HiGHS refuses is left out.
+        // A warm start is optional: one that HiGHS refuses is left out.
         let _ = model.try_set_solution(Some(&columns), None, None, None);
     }
     let solved = model.try_solve().map_err(|error| format!("HiGHS: {error:?}"))?;
@@ -135,7 +135,7 @@ fn build(program: &Program, objective: &Sum) -> Result<HighsModel, String> {
     model.try_into_inner().map_err(|error| error.to_string())
 }
 
-/// The common divisor of a row's coefficients, and its right side divided by it:
+/// Returns the common divisor of a row's coefficients, and its right side divided by it:
 /// smaller numbers, and for `<=` a tighter row.
 fn normal(row: &Row) -> (i64, f64) {
     let divisor = row.sum.terms().fold(0i64, |gcd, (_, factor)| common(gcd, factor)).max(1);

@@ -1,4 +1,4 @@
-//! A linear program that grows by columns: the other door to HiGHS.
+//! Linear programs that grow by columns, in HiGHS.
 
 use ::highs::{Col, ColProblem, HighsModelStatus, Model as HighsModel, Row, Sense};
 
@@ -8,14 +8,14 @@ pub(super) struct GrowingLp {
     rows: Vec<Row>,
 }
 
-/// What a solve of it gave.
+/// The dual solution.
 pub(super) struct Duals {
     /// Dual values by row.
     pub rows: Vec<f64>,
 }
 
 impl GrowingLp {
-    /// A minimisation with these bounds of its rows and no column yet.
+    /// Returns a minimisation with these bounds of its rows and no column yet.
     pub(super) fn new(bounds: &[(f64, f64)]) -> Result<Self, String> {
         let mut problem = ColProblem::new();
         let rows = bounds.iter().map(|(low, high)| problem.add_row(*low..=*high)).collect();

@@ -45,7 +45,7 @@ impl<'p> Merged<'p> {
         &self.problem
     }
 
-    /// The solution in terms of the whole problem: machines of one size go to the
+    /// Returns the solution in terms of the whole problem: machines of one size go to the
     /// entries in their order.
     pub(super) fn split(&self, solution: Solution) -> Solution {
         let chosen = self.parts.iter().map(|(at, _)| solution.chosen.get(*at).copied().flatten());

@@ -51,26 +51,26 @@ struct Deadline {
 }
 
 impl Deadline {
-    /// The time starts now.
+    /// Starts the clock.
     #[expect(
         clippy::disallowed_methods,
-        reason = "a time limit is asked for; what it changes is shown with value and bound"
+        reason = "a time limit is an input; what it changes is shown with value and bound"
     )]
     fn new(limits: &Limits) -> Self {
         Self { began: Instant::now(), seconds: limits.seconds }
     }
 
-    /// Seconds since the start.
+    /// Returns the seconds since the start.
     fn spent(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
 
-    /// Seconds that are left; 0 when the time is over, or the user wants an end.
+    /// Returns the seconds that are left; 0 when the time is over, or the user wants an end.
     fn left(&self) -> f64 {
         if is_cancelled() { 0.0 } else { (self.seconds - self.spent()).max(0.0) }
     }
 
-    /// Nothing was found before it.
+    /// The error of a search that found nothing in time.
     fn hit(&self) -> SolveError {
         if is_cancelled() {
             return SolveError::Cancelled;
@@ -82,12 +82,12 @@ impl Deadline {
 /// Why there is no answer at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SolveError {
-    /// HiGHS refused the program or broke off.
+    /// HiGHS refused the program or failed.
     #[error("the solver failed in tier {tier:?}: {message}")]
     Solver {
         /// The tier.
         tier: String,
-        /// What it said.
+        /// Its message.
         message: String,
     },
     /// The time limit came before any solution.

@@ -94,7 +94,7 @@ impl<'a> Layouts<'a> {
         }
     }
 
-    /// Cores of an instance where it takes the fewest.
+    /// Returns the cores of an instance where it takes the fewest.
     fn cores(&self, shape: &Shape) -> u64 {
         let problem = self.problem;
         let hosts = (0..problem.hosts.len()).filter(|host| problem.is_eligible(*host, *shape));

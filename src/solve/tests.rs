@@ -97,7 +97,7 @@ fn candidate(shape: Shape, instances: u32, served: Option<(u32, u32)>) -> Candid
     }
 }
 
-/// A service with two layouts: three small groups or five smaller ones.
+/// Returns a service with two layouts: three small groups or five smaller ones.
 fn service() -> Part {
     let shapes = vec![shape(3, 3, 4), shape(2, 2, 3)];
     let candidates =
@@ -152,7 +152,7 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
     }
 }
 
-/// Values and bounds of all tiers, or that there is no plan.
+/// Returns the values and bounds of all tiers, or that there is no plan.
 fn values(found: Result<super::Solution, SolveError>) -> Option<Vec<(u64, u64)>> {
     let found = found.ok()?;
     let all: Vec<(u64, u64)> = found.tiers.iter().map(|one| (one.value, one.bound)).collect();

@@ -52,8 +52,8 @@ pub struct Solution {
     pub tiers: Vec<TierResult>,
 }
 
-/// Counts above which the program per host is too large: the packed plan then
-/// stands with its bounds.
+/// Counts above which the program per host is too large: the packed plan is then
+/// the plan, with its bounds.
 const LARGE: usize = 4_000;
 
 /// Solves a problem tier by tier.
@@ -69,14 +69,14 @@ const LARGE: usize = 4_000;
 pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError> {
     let deadline = Deadline::new(limits);
     if !problem.requirements.is_empty() || !problem.prior.is_empty() {
-        // Both name hosts one by one, which the packing does not know.
+        // Both name single hosts, which classes cannot express.
         return exact(problem, None, &deadline);
     }
     let merged = Merged::new(problem);
     let packed = match pack(merged.problem(), &deadline) {
         Ok(Packed::Feasible(solution)) => Some(*solution),
         Ok(Packed::Infeasible) => return Err(SolveError::Infeasible),
-        // A packing is a help, not a need.
+        // The program per host does without a packing.
         Ok(Packed::Unknown) | Err(_) => None,
     };
     let found = match packed {

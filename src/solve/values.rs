@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::tiers::{Placed, Solution, TierResult};
 use crate::model::{InstanceCount, Model, Var, Variables};
 
-/// The values of a solution in the program per host.
+/// Returns the values of a solution in the program per host.
 pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
     let mut values = vec![0; model.program.variables.len()];
     let mut set = |var: Var, value: u64| {
@@ -43,7 +43,7 @@ pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
     values
 }
 
-/// The solution that an assignment stands for.
+/// Reads the solution from an assignment.
 pub(super) fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>) -> Solution {
     let value = |var: Var| natural(values.get(var.index()).copied().unwrap_or(0));
     let placed = |counts: &[InstanceCount]| -> Vec<Placed> {
@@ -69,7 +69,7 @@ pub(super) fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>
     }
 }
 
-/// A value that is never below 0.
+/// Converts a value that is never below 0.
 pub(super) fn natural(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }

@@ -43,7 +43,7 @@ fn spread(problem: &Problem, part: &Part, level: Level) -> Option<Shortage> {
     too_few(problem, level, machines, Why::Spread { service: part.name.clone() })
 }
 
-/// The failure domains that are missing, if any are.
+/// Returns the failure domains that are missing, if any are.
 fn too_few(problem: &Problem, level: Level, needed: u64, why: Why) -> Option<Shortage> {
     let available = u64::try_from(problem.domains(level).len()).unwrap_or(u64::MAX);
     (needed > available).then_some(Shortage {

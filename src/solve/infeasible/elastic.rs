@@ -31,7 +31,7 @@ const NONE: Elastic = Elastic {
 const ALL: Elastic =
     Elastic { cores: true, memory: true, disk: true, iops: true, bandwidth: true, addresses: true };
 
-/// What falls short; `None` if the solver has no answer in time.
+/// Returns what falls short; `None` if the solver has no answer in time.
 pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>> {
     let deadline = Deadline::new(limits);
     for elastic in FAMILIES.map(|(family, _)| family).into_iter().chain([ALL]) {
@@ -43,7 +43,7 @@ pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>>
     Some(Vec::new())
 }
 
-/// The least excess under which the whole demand has a plan, if there is one.
+/// Returns the least excess under which the whole demand has a plan, if there is one.
 fn least(problem: &Problem, elastic: Elastic, deadline: &Deadline) -> Option<Vec<Shortage>> {
     let mut model = Model::new(problem, elastic);
     for layouts in &model.variables.layouts {

@@ -4,7 +4,7 @@ use super::{Rejection, Remedy, Resource, Shortage, Why};
 use crate::model::{CandidateHost, Part, Problem, Shape};
 use crate::units::PerSecond;
 
-/// Parts that fit nowhere.
+/// Returns the parts that fit nowhere.
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
     let is_unplaceable = |part: &&Part| {
         let fits = |shape: &Shape| (0..problem.hosts.len()).any(|at| fits(problem, at, *shape));
@@ -18,7 +18,7 @@ pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
         .collect()
 }
 
-/// The hosts that cannot take the smallest instance of a part even if they are
+/// Returns the hosts that cannot take the smallest instance of a part even if they are
 /// empty.
 #[must_use]
 pub fn rejections(problem: &Problem) -> Vec<Rejection> {
@@ -38,7 +38,7 @@ pub fn rejections(problem: &Problem) -> Vec<Rejection> {
     found
 }
 
-/// The instance with the least memory, then with the fewest virtual CPUs.
+/// Returns the instance with the least memory, then with the fewest virtual CPUs.
 fn smallest(part: &Part) -> Option<Shape> {
     part.shapes.iter().copied().min_by_key(|shape| (shape.memory_mib, shape.vcpus))
 }
@@ -57,7 +57,7 @@ fn fits(problem: &Problem, at: usize, shape: Shape) -> bool {
     })
 }
 
-/// What an instance needs of one NUMA node and one pool of a host.
+/// Returns what an instance needs of one NUMA node and one pool of a host.
 fn needs(problem: &Problem, at: usize, shape: Shape) -> [(Resource, u64); 4] {
     [
         (Resource::Cores, problem.cores(at, shape)),
@@ -67,7 +67,7 @@ fn needs(problem: &Problem, at: usize, shape: Shape) -> [(Resource, u64); 4] {
     ]
 }
 
-/// The most that one NUMA node and one pool of a host have.
+/// Returns the most that one NUMA node and one pool of a host have.
 fn largest(host: &CandidateHost) -> [u64; 4] {
     let numa = || host.numa.iter();
     [

@@ -71,7 +71,7 @@ pub struct Served {
     pub service: String,
     /// What could be served, in the profile's unit of work.
     pub served_per_s: u64,
-    /// What was asked for.
+    /// The demand.
     pub demand_per_s: u64,
 }
 
@@ -120,7 +120,7 @@ pub fn totals(problem: &Problem) -> Vec<Shortage> {
     totals::short(problem)
 }
 
-/// What could be served; empty if even that has no answer.
+/// Returns what could be served; empty if even that has no answer.
 #[must_use]
 pub fn served(partial: &Problem, limits: &Limits) -> Vec<Served> {
     let limits = Limits { seconds: limits.seconds.min(SERVED_SECONDS) };

@@ -76,7 +76,8 @@ fn exceeded(problem: &Problem, total: &Total) -> Option<Shortage> {
     })
 }
 
-/// The fewest hosts, of the kind that has most of a resource, that have what is missing.
+/// Returns the fewest hosts, of the kind that has most of a resource, that have what is
+/// missing.
 fn more_hosts(problem: &Problem, total: &Total, short_by: u64) -> Remedy {
     let largest = problem
         .hosts
@@ -92,7 +93,7 @@ fn more_hosts(problem: &Problem, total: &Total, short_by: u64) -> Remedy {
     }
 }
 
-/// The least of a resource that the layouts of all parts need together.
+/// Returns the least of a resource that the layouts of all parts need together.
 fn least(problem: &Problem, need: fn(&Problem, Shape) -> u64) -> u64 {
     let all = |part: &Part, candidate: &Candidate| {
         let of = |shape: &Shape| {

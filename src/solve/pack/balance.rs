@@ -4,7 +4,7 @@
 use super::super::Deadline;
 use super::super::highs::{MipLimits, MipOutcome, minimise};
 use super::bins::{BinPacking, int};
-use super::loaded_hosts::LoadedHosts;
+use super::loaded_hosts::{ItemPlacement, LoadedHosts};
 use crate::model::{Problem, Program, Sum};
 
 /// What every plan that costs no more has at least, whatever its layouts.
@@ -31,7 +31,7 @@ pub(super) fn rebalance<'g>(
     Ok((hosts, (busiest, least)))
 }
 
-/// Cores on the busiest host, and the host.
+/// Returns the cores on the busiest host, and the host.
 fn busiest(hosts: &LoadedHosts) -> Option<(i64, usize)> {
     let taken = (0..hosts.count()).map(|host| (taken(hosts, host), host));
     taken.max_by_key(|(cores, host)| (*cores, std::cmp::Reverse(*host)))
@@ -69,60 +69,81 @@ fn local_search<'g>(
     }
 }
 
-/// Makes one move or swap that relieves the busiest host. Returns whether there was one.
-fn improve_once(hosts: &mut LoadedHosts, (most, from): (i64, usize), tries: &mut usize) -> bool {
-    let cost = hosts.cost();
+/// Makes one move or swap that relieves the busiest host, to the least busy one that
+/// allows one. Returns whether there was one.
+fn improve_once(hosts: &mut LoadedHosts, busiest: (i64, usize), tries: &mut usize) -> bool {
+    let (most, from) = busiest;
     let mut order: Vec<(i64, usize)> = (0..hosts.count())
         .filter(|host| *host != from)
         .map(|host| (taken(hosts, host), host))
         .collect();
     order.sort_unstable();
-    let mut own = hosts.on(from).to_vec();
-    own.sort_unstable();
-    own.dedup();
+    let own = distinct(hosts, from);
     for (cores, to) in order {
         if cores + 1 >= most || *tries > TRIES {
             return false;
         }
-        let mut others = hosts.on(to).to_vec();
-        others.sort_unstable();
-        others.dedup();
-        for placement in &own {
-            *tries += 1;
-            let one = (placement.part, placement.shape);
-            hosts.remove(*placement);
-            if let Some(there) = hosts.fits(one, to, None) {
-                hosts.place(there);
-                if taken(hosts, to) < most && hosts.cost() <= cost {
-                    return true;
-                }
-                hosts.remove(there);
+        let others = distinct(hosts, to);
+        for one in &own {
+            if move_or_swap(hosts, busiest, *one, (to, &others), tries) {
+                return true;
             }
-            for other in &others {
-                *tries += 1;
-                hosts.remove(*other);
-                if let Some(back) = hosts.fits((other.part, other.shape), from, None)
-                    && let Some(there) = hosts.fits(one, to, None)
-                {
-                    hosts.place(back);
-                    hosts.place(there);
-                    if taken(hosts, to) < most && taken(hosts, from) < most {
-                        return true;
-                    }
-                    hosts.remove(there);
-                    hosts.remove(back);
-                }
-                hosts.place(*other);
-            }
-            hosts.place(*placement);
         }
     }
     false
 }
 
-/// The least cores on the busiest host of any plan that costs no more: for a
-/// number `b` the hosts that can be paid must hold all cores with at most `b` on
-/// each. Found by halving.
+/// The instances on a host, equal ones once.
+fn distinct(hosts: &LoadedHosts, host: usize) -> Vec<ItemPlacement> {
+    let mut found = hosts.on(host).to_vec();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Moves an instance off the busiest host to another, or swaps it for one there, if both are
+/// then less busy than that was, at no cost. Returns whether it did.
+fn move_or_swap(
+    hosts: &mut LoadedHosts,
+    (most, from): (i64, usize),
+    one: ItemPlacement,
+    (to, others): (usize, &[ItemPlacement]),
+    tries: &mut usize,
+) -> bool {
+    let cost = hosts.cost();
+    let item = (one.part, one.shape);
+    *tries += 1;
+    hosts.remove(one);
+    if let Some(there) = hosts.fits(item, to, None) {
+        hosts.place(there);
+        if taken(hosts, to) < most && hosts.cost() <= cost {
+            return true;
+        }
+        hosts.remove(there);
+    }
+    for other in others {
+        *tries += 1;
+        hosts.remove(*other);
+        if let Some(back) = hosts.fits((other.part, other.shape), from, None)
+            && let Some(there) = hosts.fits(item, to, None)
+        {
+            hosts.place(back);
+            hosts.place(there);
+            if taken(hosts, to) < most && taken(hosts, from) < most {
+                return true;
+            }
+            hosts.remove(there);
+            hosts.remove(back);
+        }
+        hosts.place(*other);
+    }
+    hosts.place(one);
+    false
+}
+
+/// Returns the least cores on the busiest host of any plan that costs no more: for a
+/// number `b` the hosts that can be paid must hold all cores with at most `b` on each.
+/// Found by halving.
 fn least(
     packing: &BinPacking,
     hosts: &LoadedHosts,
@@ -167,8 +188,8 @@ fn can_hold(
     })
 }
 
-/// Leading instances of each service in the failure domain where most are, summed,
-/// and the least that this can be: one of each service that has any.
+/// Returns the leading instances of each service in the failure domain where most are,
+/// summed, and the least that this can be: one of each service that has any.
 pub(super) fn leaders(problem: &Problem, leaders: &[(usize, usize, u64)]) -> (i64, i64) {
     let (mut value, mut least) = (0u64, 0u64);
     for index in 0..problem.parts.len() {

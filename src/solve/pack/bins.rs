@@ -168,7 +168,8 @@ fn items(problem: &Problem) -> Vec<Item> {
     found
 }
 
-/// The classes of equal hosts, which follow each other, and the bin types of each.
+/// Returns the classes of equal hosts, which follow each other, and the bin types of
+/// each.
 fn classes(problem: &Problem) -> (Vec<HostClass>, Vec<BinType>) {
     let (mut classes, mut types) = (Vec::<HostClass>::new(), Vec::new());
     for (index, host) in problem.hosts.iter().enumerate() {
@@ -191,7 +192,7 @@ fn classes(problem: &Problem) -> (Vec<HostClass>, Vec<BinType>) {
     (classes, types)
 }
 
-/// The NUMA nodes of a host of a class, equal ones counted.
+/// Returns the NUMA nodes of a host of a class, equal ones counted.
 fn bin_types(class: usize, host: &CandidateHost, of_host: Amounts) -> Vec<BinType> {
     let mut found: Vec<BinType> = Vec::new();
     for numa in &host.numa {
@@ -206,8 +207,8 @@ fn bin_types(class: usize, host: &CandidateHost, of_host: Amounts) -> Vec<BinTyp
     found
 }
 
-/// The least that an item takes on any class that allows it; where none does, on the
-/// first.
+/// Returns the least that an item takes on any class that allows it; where none does, on
+/// the first.
 fn least(item: usize, needs: &[Vec<Amounts>], eligible: &[Vec<bool>]) -> Amounts {
     let allowed = needs.iter().zip(eligible).filter(|(_, may)| may.get(item) == Some(&true));
     let own = allowed.filter_map(|(needs, _)| needs.get(item));
@@ -215,7 +216,7 @@ fn least(item: usize, needs: &[Vec<Amounts>], eligible: &[Vec<bool>]) -> Amounts
     own.min_by_key(|need| need[0]).or(any).copied().unwrap_or_default()
 }
 
-/// What an instance takes.
+/// Returns what an instance takes.
 fn need(size: Shape, cores: u64) -> Amounts {
     [
         int(cores),

@@ -113,8 +113,8 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
     }
 }
 
-/// The master problem with its rows, hosts and layouts, and an artificial column for
-/// each item, so that there is always a solution.
+/// Returns the master problem with its rows, hosts and layouts, and an artificial column
+/// for each item, so that there is always a solution.
 fn master(rows: &MasterRows) -> Result<GrowingLp, String> {
     let mut lp = GrowingLp::new(&bounds(rows))?;
     add_hosts(rows, &mut lp)?;
@@ -127,7 +127,7 @@ fn master(rows: &MasterRows) -> Result<GrowingLp, String> {
     Ok(lp)
 }
 
-/// The bounds of the rows. The counts of a part's only layout are in them.
+/// Returns the bounds of the rows. The counts of a part's only layout are in them.
 fn bounds(rows: &MasterRows) -> Vec<(f64, f64)> {
     let parts = &rows.packing.problem.parts;
     let cover = rows.packing.items.iter().map(|item| {
@@ -184,8 +184,8 @@ fn add_layouts(rows: &MasterRows, lp: &mut GrowingLp) -> Result<(), String> {
     Ok(())
 }
 
-/// The least cost, in fractions of hosts, that a valid inequality asks for: a fractional
-/// covering knapsack.
+/// Returns the least cost, in fractions of hosts, that a valid inequality needs: a
+/// fractional covering knapsack.
 fn strength(packing: &BinPacking, cut: &Cut) -> f64 {
     let mut left: f64 =
         cut.demand.iter().filter_map(|own| own.iter().min()).map(|least| real(*least)).sum();

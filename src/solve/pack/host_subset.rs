@@ -166,7 +166,7 @@ fn recreate(
     None
 }
 
-/// Size of items, as the dimensions are scarce.
+/// Returns the size of items, as the dimensions are scarce.
 fn size(packing: &BinPacking, weights: &Weights, items: &Queue) -> f64 {
     let of = |one: &(usize, usize)| weights.weigh(&packing.least(packing.index(one.0, one.1)));
     items.iter().map(of).sum()

@@ -118,8 +118,8 @@ fn by_fill(hosts: &LoadedHosts, weights: &Weights) -> Vec<usize> {
     found.into_iter().map(|(_, host)| host).collect()
 }
 
-/// How concentrated the free capacity is: the sum of the squares of what is left of each
-/// host.
+/// Returns how concentrated the free capacity is: the sum of the squares of what is left
+/// of each host.
 pub(super) fn concentration(hosts: &LoadedHosts, weights: &Weights) -> f64 {
     used(hosts).iter().map(|host| weights.weigh(&hosts.left(*host)).powi(2)).sum()
 }

@@ -56,7 +56,7 @@ impl<'p> LayoutSubset<'p> {
         pairs.into_iter().all(|(own, full)| own.candidates.len() == full.candidates.len())
     }
 
-    /// Index of a candidate of the whole problem among those that were kept.
+    /// Returns the index of a candidate of the whole problem among those that were kept.
     pub(super) fn to_subset(&self, chosen: &[Option<usize>]) -> Vec<Option<usize>> {
         let of = |(kept, chosen): (&Vec<usize>, &Option<usize>)| {
             kept.iter().position(|kept| Some(*kept) == *chosen)
@@ -64,19 +64,19 @@ impl<'p> LayoutSubset<'p> {
         self.candidates.iter().zip(chosen).map(of).collect()
     }
 
-    /// The other way round.
+    /// Returns the indices in the whole problem of candidates of the subset.
     pub(super) fn to_full(&self, chosen: &[Option<usize>]) -> Vec<Option<usize>> {
         let of = |(kept, chosen): (&Vec<usize>, &Option<usize>)| kept.get((*chosen)?).copied();
         self.candidates.iter().zip(chosen).map(of).collect()
     }
 
-    /// Index of a shape in the whole problem.
+    /// Returns the index of a shape in the whole problem.
     pub(super) fn shape(&self, part: usize, shape: usize) -> usize {
         self.shapes.get(part).and_then(|shapes| shapes.get(shape)).copied().unwrap_or(shape)
     }
 }
 
-/// The layouts of a part that take least, and the chosen one.
+/// Returns the layouts of a part that take least, and the chosen one.
 fn smallest(
     packing: &BinPacking,
     weights: &Weights,

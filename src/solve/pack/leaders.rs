@@ -4,7 +4,7 @@ use super::loaded_hosts::ItemPlacement;
 use crate::model::{Part, Problem};
 use crate::sizing::Candidate;
 
-/// The leading instances of each part by failure domain of the smallest promised
+/// Returns the leading instances of each part by failure domain of the smallest promised
 /// level, as evenly as the others' majority allows; `None` if there is no way.
 pub(super) fn distribute(
     problem: &Problem,

@@ -98,7 +98,7 @@ impl<'g> LoadedHosts<'g> {
         }
     }
 
-    /// The instances on a host.
+    /// Returns the instances on a host.
     pub(super) fn on(&self, host: usize) -> &[ItemPlacement] {
         self.placements.get(host).map_or(&[], Vec::as_slice)
     }
@@ -113,12 +113,12 @@ impl<'g> LoadedHosts<'g> {
         found
     }
 
-    /// All instances, by host.
+    /// Returns all instances, by host.
     pub(super) fn all(&self) -> impl Iterator<Item = ItemPlacement> {
         self.placements.iter().flatten().copied()
     }
 
-    /// How many hosts there are.
+    /// Returns how many hosts there are.
     pub(super) fn count(&self) -> usize {
         self.left.len()
     }
@@ -127,7 +127,7 @@ impl<'g> LoadedHosts<'g> {
         self.left.get(host).is_some_and(|left| left.instances > 0)
     }
 
-    /// Cost of the hosts in use.
+    /// Returns the cost of the hosts in use.
     pub(super) const fn cost(&self) -> i64 {
         self.cost
     }
@@ -145,20 +145,20 @@ impl<'g> LoadedHosts<'g> {
         }
     }
 
-    /// What an instance takes of a host.
+    /// Returns what an instance takes of a host.
     pub(super) fn need(&self, (part, shape): (usize, usize), host: usize) -> Amounts {
         let class = self.packing.class_of.get(host).copied().unwrap_or(0);
         self.packing.need(class, self.packing.index(part, shape))
     }
 
-    /// Cores that are left on a host, and all it has for instances.
+    /// Returns the cores that are left on a host, and all it has for instances.
     pub(super) fn cores(&self, host: usize) -> (i64, i64) {
         let left = self.left.get(host).map_or(0, |left| left.numa.iter().map(|r| r[0]).sum());
         let numa = self.packing.problem.hosts.get(host).map_or(&[][..], |host| &host.numa);
         (left, numa.iter().map(|numa| int(numa.cores)).sum())
     }
 
-    /// What is left of a host, NUMA nodes and pools summed.
+    /// Returns what is left of a host, NUMA nodes and pools summed.
     pub(super) fn left(&self, host: usize) -> Amounts {
         let Some(left) = self.left.get(host) else { return [0; 5] };
         let sum = |of: &[[i64; 2]], at: usize| {
@@ -173,8 +173,8 @@ impl<'g> LoadedHosts<'g> {
         ]
     }
 
-    /// Where an instance fits on a host: the NUMA node that it fills best, the
-    /// first pool with room; `None` if it does not, or no rule lets it. `only` names the
+    /// Returns where an instance fits on a host: the NUMA node that it fills best, the
+    /// first pool with enough left; `None` if it does not, or no rule lets it. `only` names the
     /// NUMA node if it is not free to choose.
     pub(super) fn fits(
         &self,
@@ -308,7 +308,7 @@ fn limits(problem: &Problem, part: usize, chosen: Option<usize>) -> Vec<DomainLi
         })
         .collect();
     // So few in one domain that as many of the leading ones as are not allowed
-    // there find room in the others.
+    // there fit into the others.
     if entry.votes() {
         let witnesses = u32::from(candidate.layout.witness.is_some());
         let leading = i64::from(candidate.leaders.saturating_sub(witnesses)).max(1);

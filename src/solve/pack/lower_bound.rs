@@ -117,7 +117,7 @@ impl Achieved {
     }
 }
 
-/// Memory of all instances.
+/// Returns the memory of all instances.
 fn memory(packing: &BinPacking, demand: &[i64]) -> i64 {
     let of = |(item, count): (&Item, &i64)| int(item.size.memory_mib).saturating_mul(*count);
     packing.items.iter().zip(demand).map(of).fold(0, i64::saturating_add)

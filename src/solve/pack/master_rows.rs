@@ -96,7 +96,8 @@ impl<'a, 'p> MasterRows<'a, 'p> {
     }
 }
 
-/// The only layout of a part, if it has one: its counts are constants of the rows.
+/// Returns the only layout of a part, if it has one: its counts are constants of the
+/// rows.
 pub(super) fn only_layout(parts: &[Part], part: usize) -> Option<&Candidate> {
     match parts.get(part)?.candidates.as_slice() {
         [one] => Some(one),
@@ -104,7 +105,7 @@ pub(super) fn only_layout(parts: &[Part], part: usize) -> Option<&Candidate> {
     }
 }
 
-/// Instances of a shape that a layout has.
+/// Returns the instances of a shape that a layout has.
 pub(super) fn count(candidate: &Candidate, size: Shape) -> i64 {
     Part::count(candidate, size).into()
 }
@@ -117,7 +118,7 @@ pub(super) fn max_per_domain(parts: &[Part], part: usize, candidate: &Candidate)
     }
 }
 
-/// The racks and sites that limit each part.
+/// Returns the racks and sites that limit each part.
 fn wide_domains(packing: &BinPacking) -> Vec<WideDomain> {
     let problem = packing.problem;
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! The relaxation over classes of hosts and layouts: valid inequalities that hold for every
 //! plan, wherever instances are placed.
 //!
-//! Give each item a value. No host of class `c` has room for more value than `U[c]`, so the
+//! Give each item a value. No host of class `c` holds more value than `U[c]`, so the
 //! hosts in use hold the value of all instances only if
 //!
 //! ```text

@@ -62,7 +62,7 @@ pub(in crate::solve) fn pack(problem: &Problem, deadline: &Deadline) -> Result<P
     Ok(found.map_or(Packed::Unknown, |found| Packed::Feasible(Box::new(to_full(&subset, found)))))
 }
 
-/// The solution in the indices of the full problem.
+/// Returns the solution in the indices of the full problem.
 fn to_full(subset: &LayoutSubset, found: Solution) -> Solution {
     let shaped = |placed: Vec<Placed>| {
         let of = |one: Placed| Placed { shape: subset.shape(one.part, one.shape), ..one };
@@ -240,7 +240,7 @@ impl<'g> Search<'g> {
     }
 }
 
-/// The solution with what each tier reached; `None` if no majority can be kept.
+/// Returns the solution with what each tier reached; `None` if no majority can be kept.
 fn solution(
     packing: &BinPacking,
     (chosen, hosts): (&[Option<usize>], &LoadedHosts),
