@@ -1,5 +1,5 @@
-//! Where else an instance could stand: it alone is moved to every other host, all
-//! others stay, and the audit judges what comes of it.
+//! Where else an instance could be placed: it alone is moved to every other host, all
+//! others stay, and the audit checks what comes of it.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +13,12 @@ use crate::profile::Profiles;
 use crate::topology::{Host, NumaNode};
 use crate::units::Mebibytes;
 
-/// Why an instance stands where it does.
+/// Why an instance is placed where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InstanceWhy {
     /// The instance.
     pub name: InstanceName,
-    /// Where it stands.
+    /// Where it is placed.
     pub host: HostName,
     /// Every other host.
     pub elsewhere: Vec<Elsewhere>,
@@ -48,9 +48,9 @@ pub enum Verdict {
         /// Unit of both.
         unit: &'static str,
     },
-    /// Rules would be broken: the audit's words.
-    Breaks(Vec<String>),
-    /// It would do, with these totals.
+    /// Rules would be broken: the findings of the audit.
+    Breaks(Vec<Finding>),
+    /// The plan is valid with the move, with these totals.
     Possible {
         /// Totals of the plan with the move.
         totals: Totals,
@@ -59,7 +59,7 @@ pub enum Verdict {
     },
 }
 
-/// Says why an instance stands where it does; `None` if the plan has none of that
+/// Returns why an instance is placed where it is; `None` if the plan has none of that
 /// name.
 #[must_use]
 pub fn instance(plan: &Plan, profiles: &Profiles, name: &InstanceName) -> Option<InstanceWhy> {
@@ -69,19 +69,16 @@ pub fn instance(plan: &Plan, profiles: &Profiles, name: &InstanceName) -> Option
     let elsewhere = others.map(|host| {
         let verdict = match moved(plan, own, host) {
             Err(verdict) => verdict,
-            Ok(plan) => judged(&plan, profiles, &before),
+            Ok(plan) => checked(&plan, profiles, &before),
         };
         Elsewhere { host: host.name.clone(), verdict }
     });
     Some(InstanceWhy { name: name.clone(), host: own.host.clone(), elsewhere: elsewhere.collect() })
 }
 
-fn judged(plan: &Plan, profiles: &Profiles, before: &BTreeSet<Finding>) -> Verdict {
+fn checked(plan: &Plan, profiles: &Profiles, before: &BTreeSet<Finding>) -> Verdict {
     let new = audit(plan, profiles).into_iter().filter(|one| !before.contains(one));
-    let broken: Vec<String> = new
-        .filter(|one| one.severity == Severity::Error)
-        .map(|one| format!("{}: {}", one.subject, one.message))
-        .collect();
+    let broken: Vec<Finding> = new.filter(|one| one.severity == Severity::Error).collect();
     if !broken.is_empty() {
         return Verdict::Breaks(broken);
     }
@@ -90,7 +87,7 @@ fn judged(plan: &Plan, profiles: &Profiles, before: &BTreeSet<Finding>) -> Verdi
     Verdict::Possible { totals: Totals::of(plan), busiest }
 }
 
-/// The plan with one instance on another host, on the first cores that are free.
+/// Returns the plan with one instance on another host, on the first cores that are free.
 fn moved(plan: &Plan, own: &Instance, host: &Host) -> Result<Plan, Verdict> {
     let taken = taken(plan, host);
     let threads = host.threads_per_core();
@@ -118,7 +115,7 @@ fn moved(plan: &Plan, own: &Instance, host: &Host) -> Result<Plan, Verdict> {
     Ok(plan)
 }
 
-/// A NUMA node with enough cores and memory, and the cores.
+/// Returns a NUMA node with enough cores and memory, and the cores.
 fn room<'a>(
     plan: &Plan,
     own: &Instance,
@@ -155,7 +152,7 @@ fn room<'a>(
     Ok((node, cores))
 }
 
-/// CPUs of a host that belong to instances, siblings included.
+/// Returns the CPUs of a host that belong to instances, siblings included.
 fn taken(plan: &Plan, host: &Host) -> BTreeSet<u32> {
     let pinned: BTreeSet<u32> =
         plan.on_host(&host.name).flat_map(|one| one.cpus.iter().copied()).collect();
@@ -170,7 +167,7 @@ mod tests {
     use crate::sample;
 
     #[test]
-    fn every_other_host_is_judged() {
+    fn every_other_host_is_checked() {
         let plan = sample::plan();
         let profiles = Profiles::builtin().unwrap();
         let name = InstanceName::new("cache-3").unwrap();
@@ -179,7 +176,10 @@ mod tests {
         let [h1, h3] = why.elsewhere.as_slice() else { panic!("{why:?}") };
         // Its master is on h1.
         let Verdict::Breaks(rules) = &h1.verdict else { panic!("{h1:?}") };
-        assert!(rules[0].contains("shares host \"h1\" with another copy of group 0"), "{rules:?}");
+        assert!(
+            rules[0].message.contains("shares host \"h1\" with another copy of group 0"),
+            "{rules:?}"
+        );
         let Verdict::Possible { totals, busiest } = &h3.verdict else { panic!("{h3:?}") };
         assert_eq!((totals.hosts, totals.cores, *busiest), (3, 6, 3));
         assert_eq!(instance(&plan, &profiles, &InstanceName::new("x-0").unwrap()), None);

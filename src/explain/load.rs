@@ -3,8 +3,8 @@
 //!
 //! Multiples are hundredths, found by doubling and halving: the one that is named
 //! has a plan, the next one, a hundredth or, from ten times on, a thousandth more,
-//! has none. Fixed machines stay as they are. Whether a larger multiple needs more
-//! is taken for granted: sizes grow with the demand.
+//! has none. Fixed machines stay as they are. That a larger multiple
+//! never needs less is assumed: sizes grow with the demand.
 
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub struct MaxLoad {
     pub above: Option<u64>,
 }
 
-/// The largest multiple of the services' demands that fits the hosts; `None`
+/// Returns the largest multiple of the services' demands that fits the hosts; `None`
 /// without services.
 ///
 /// # Errors
@@ -62,7 +62,7 @@ pub fn max_load(
     Ok(Some(MaxLoad { hundredths: low, above: shown.then_some(high) }))
 }
 
-/// Three digits.
+/// Returns the step that leaves a multiple three digits.
 const fn step(hundredths: u64) -> u64 {
     if hundredths < 1_000 { 1 } else { hundredths / 1_000 }
 }
@@ -82,7 +82,7 @@ fn fits(
     candidates.map_or(Ok(false), |all| solve::fits(&Problem::new(&more, all), limits))
 }
 
-/// When a load that grows by `percent` each period reaches a multiple: periods,
+/// Returns when a load that grows by `percent` each period reaches a multiple: periods,
 /// rounded down; `None` if it never does.
 #[must_use]
 pub fn periods(hundredths: u64, percent: f64) -> Option<f64> {

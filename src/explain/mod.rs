@@ -1,8 +1,8 @@
-//! Why a plan is what it is: where else an instance could stand, which other
-//! splits there were, what each rule costs, and what a wish would do.
+//! Why a plan is what it is: where else an instance could be placed, which other
+//! splits there were, what each rule costs, and what a requirement would.
 //!
-//! Everything is derived from the plan alone, which holds what it was made from:
-//! a move is judged by the audit, a split, a rule or a wish by solving again.
+//! Everything is derived from the plan alone, which holds what it was made from: a move
+//! is checked by the audit, a split, a rule or a requirement by solving again.
 
 mod cause;
 mod instance;
@@ -10,7 +10,7 @@ mod load;
 mod price;
 mod service;
 mod unsplit;
-mod wish;
+mod why_not;
 
 use crate::plan::Plan;
 use crate::spec::{Service, Spec};
@@ -21,7 +21,7 @@ pub use load::{MaxLoad, max_load, periods};
 pub use price::{Price, prices};
 pub use service::{RunnerUp, ServiceWhy, service};
 pub use unsplit::{Unsplit, unsplit};
-pub use wish::{Outcome, Violation, WhyNot, why_not};
+pub use why_not::{Outcome, Violation, WhyNot, why_not};
 
 /// What plans are compared by, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -37,7 +37,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The totals of a plan.
+    /// Returns the totals of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let used: Vec<_> = plan
@@ -61,7 +61,7 @@ impl Totals {
     }
 }
 
-/// The spec that a plan was made from, as far as planning goes.
+/// Returns the spec that a plan was made from, as far as planning goes.
 #[must_use]
 pub fn spec_of(plan: &Plan) -> Spec {
     let services = plan.services.iter().map(|service| Service {

@@ -22,7 +22,7 @@ pub struct Price {
     pub without: Option<Totals>,
 }
 
-/// The price of every rule of a plan that a spec can leave out.
+/// Returns the price of every rule of a plan that a spec can leave out.
 #[must_use]
 pub fn prices(plan: &Plan, profiles: &Profiles, limits: &Limits) -> Vec<Price> {
     let spec = spec_of(plan);
@@ -37,7 +37,7 @@ pub fn prices(plan: &Plan, profiles: &Profiles, limits: &Limits) -> Vec<Price> {
     relaxed(&spec).into_iter().map(price).collect()
 }
 
-/// The spec without one rule at a time.
+/// Returns the spec without one rule at a time.
 fn relaxed(spec: &Spec) -> Vec<(String, Spec)> {
     let mut found = Vec::new();
     for survive in &spec.policy.survive {

@@ -28,7 +28,7 @@ pub struct ServiceWhy {
     pub capacity: Capacity,
     /// Totals of the plan.
     pub totals: Totals,
-    /// Splits that were weighed.
+    /// Splits that were considered.
     pub candidates: usize,
     /// The best of the others, best first; those that fit nowhere come last.
     pub others: Vec<RunnerUp>,
@@ -45,7 +45,7 @@ pub struct RunnerUp {
     pub totals: Option<Totals>,
 }
 
-/// Says why a service is split as it is; `None` if the plan has none of that name.
+/// Returns why a service is split as it is; `None` if the plan has none of that name.
 #[must_use]
 pub fn service(
     plan: &Plan,
@@ -78,7 +78,7 @@ pub fn service(
     })
 }
 
-/// Of each count of virtual CPUs and memory the smallest split that was not
+/// Returns of each count of virtual CPUs and memory the smallest split that was not
 /// chosen, nearest to the chosen one first.
 fn varied<'a>(candidates: &'a [Candidate], own: &ServicePlan) -> Vec<&'a Candidate> {
     let mut seen = BTreeSet::new();
@@ -113,7 +113,7 @@ fn forced(
     totals(&problem, &solution)
 }
 
-/// Totals of a solution; `None` if it leaves demand unserved.
+/// Returns the totals of a solution; `None` if it leaves demand unserved.
 pub(super) fn totals(problem: &Problem, solution: &Solution) -> Option<Totals> {
     let unmet = solution.tiers.iter().find(|tier| tier.goal == Goal::Unmet);
     if unmet.is_some_and(|tier| tier.value > 0) {

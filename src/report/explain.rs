@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::columns::{columns, wrapped};
 use super::infeasible::because;
 use super::plan_text::{rate, size};
+use crate::audit::Finding;
 use crate::explain::{
     InstanceWhy, Outcome, Price, RunnerUp, ServiceWhy, Totals, Verdict, Violation, WhyNot,
 };
@@ -35,7 +36,10 @@ pub fn instance(plan: &Plan, profiles: &Profiles, why: &InstanceWhy) -> String {
                 grouped(*needs),
                 grouped(*free)
             ),
-            Verdict::Breaks(rules) => format!("violates: {}", rules.join("; ")),
+            Verdict::Breaks(findings) => {
+                let broken = |one: &Finding| format!("{}: {}", one.subject, one.message);
+                format!("violates: {}", findings.iter().map(broken).collect::<Vec<_>>().join("; "))
+            }
             Verdict::Possible { totals, busiest: then } => {
                 format!("possible: {}", difference(now, *totals, (busiest, *then)))
             }

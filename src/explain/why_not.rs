@@ -1,5 +1,6 @@
-//! Why something does not stand on a host: it is forced there and the whole is
-//! solved again. Then either a rule is broken, or it costs more, or it is as good.
+//! Why a service has no further instance on a host: one is required there and the whole
+//! is solved again. Then either a constraint is violated, or the plan costs more, or it
+//! is as good.
 
 use super::service::totals;
 use super::{Totals, spec_of};
@@ -18,7 +19,7 @@ pub struct WhyNot {
     pub service: ServiceName,
     /// The host.
     pub host: HostName,
-    /// Instances of it that stand there now.
+    /// Instances of it that are there now.
     pub now: u64,
     /// Totals of the plan.
     pub with: Totals,
@@ -52,8 +53,8 @@ pub enum Violation {
     Shortage(Shortage),
 }
 
-/// Says what one more instance of a service on a host would cost, or which rule it
-/// would break; `None` if the plan has no such service or host.
+/// Returns what one more instance of a service on a host would cost, or which
+/// constraints it would violate; `None` if the plan has no such service or host.
 #[must_use]
 pub fn why_not(
     plan: &Plan,
@@ -69,10 +70,10 @@ pub fn why_not(
     let all = full_layouts(&spec.services, profiles, &context)?;
     let mut problem = Problem::new(&spec, all);
     let now = plan.on_host(host).filter(|one| &one.service == service).count() as u64;
-    let outcome = match problem.hosts.iter().position(|site| &site.host.name == host) {
+    let outcome = match problem.hosts.iter().position(|one| &one.host.name == host) {
         None => Outcome::Infeasible(vec![Violation::NoBridge]),
-        Some(site) => {
-            let requirement = Requirement { part, host: site, least: now.saturating_add(1) };
+        Some(host) => {
+            let requirement = Requirement { part, host, least: now.saturating_add(1) };
             problem.requirements.push(requirement);
             outcome(&problem, requirement, limits)
         }
@@ -94,7 +95,7 @@ fn outcome(problem: &Problem, requirement: Requirement, limits: &Limits) -> Outc
     }
 }
 
-/// Constraints that the requirement violates by itself.
+/// Returns the constraints that the requirement violates by itself.
 fn refused(problem: &Problem, requirement: Requirement) -> Vec<Violation> {
     let part = problem.parts.get(requirement.part);
     let host = problem.hosts.get(requirement.host);
@@ -122,7 +123,7 @@ fn refused(problem: &Problem, requirement: Requirement) -> Vec<Violation> {
     found
 }
 
-/// What falls short elsewhere.
+/// Returns what falls short elsewhere.
 fn shortages(problem: &Problem, limits: &Limits) -> Vec<Violation> {
     let why = solve::diagnose(problem, problem, limits);
     why.shortages.into_iter().map(Violation::Shortage).collect()
