@@ -1,4 +1,4 @@
-//! Slots -> exact CPUs: whole cores, siblings adjacent, inside one L3 domain
+//! The exact CPUs of instances on a NUMA node: whole cores, siblings adjacent, inside one L3 domain
 //! where the shape fits, whole L3 domains for larger shapes.
 //!
 //! On each NUMA node the larger instances choose first (then in the plan's
@@ -9,15 +9,11 @@
 //! where there is none, or none is found in time, an instance straddles domains.
 //!
 //! Against a prior plan, instances that stay on a NUMA node keep their CPUs if these
-//! are still whole cores that VMs may have, unless another division stands better.
+//! are still whole cores that VMs may have, unless another division places them better.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
-use super::build::Member;
-use super::make::PlanError;
-use crate::model::{CandidateHost, Problem};
-use crate::plan::Plan;
+use crate::model::CandidateHost;
 use crate::sizing::{cores_on, taken};
 use crate::topology::{Core, NumaNode};
 
@@ -32,82 +28,30 @@ pub(super) struct Pins {
     pub emulator: Vec<u32>,
 }
 
-/// The CPUs of all instances, by index.
-pub(super) struct Cpus(BTreeMap<usize, Pins>);
-
-impl Cpus {
-    /// Gives every member its CPUs.
-    pub(super) fn assign(
-        problem: &Problem,
-        members: &[Member],
-        prior: Option<&Plan>,
-    ) -> Result<Self, PlanError> {
-        let mut rooms: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-        for (index, member) in members.iter().enumerate() {
-            rooms.entry((member.slot.site, member.slot.room)).or_default().push(index);
-        }
-        let mut pins = BTreeMap::new();
-        for ((site, room), mut here) in rooms {
-            let Some(site) = problem.hosts.get(site) else { continue };
-            let Some(room) = site.numa.get(room) else { continue };
-            let vcpus = |index: &usize| members.get(*index).map_or(0, |m| m.size.vcpus);
-            here.sort_by_key(|index| (Reverse(vcpus(index)), *index));
-            let wanted: Vec<Wanted> = here
-                .iter()
-                .map(|index| Wanted {
-                    vcpus: vcpus(index),
-                    had: members
-                        .get(*index)
-                        .and_then(|member| had(prior?, site, room.node, member)),
-                })
-                .collect();
-            for (index, own) in here.into_iter().zip(divided(site, room.node, &wanted)) {
-                let own = own.ok_or_else(|| {
-                    let name = members.get(index).map(|member| member.name.to_string());
-                    PlanError::Inconsistent { what: "cores", instance: name.unwrap_or_default() }
-                })?;
-                pins.insert(index, own);
-            }
-        }
-        Ok(Self(pins))
-    }
-
-    /// The CPUs of the member with that index.
-    pub(super) fn of(&self, index: usize) -> Option<&Pins> {
-        self.0.get(&index)
-    }
-}
-
 /// What an instance needs of a NUMA node.
-struct Wanted<'a> {
-    vcpus: u32,
+pub(super) struct Wanted<'a> {
+    pub vcpus: u32,
     /// The CPUs that it had there in a prior plan.
-    had: Option<&'a [u32]>,
+    pub had: Option<&'a [u32]>,
 }
 
-/// The CPUs that a member had in a prior plan on the NUMA node where it stands now.
-fn had<'a>(
-    prior: &'a Plan,
-    site: &CandidateHost,
+/// Returns the pins of the instances of a NUMA node, which come largest first; `None`
+/// where too few cores are left.
+pub(super) fn divided(
+    host: &CandidateHost,
     node: &NumaNode,
-    member: &Member,
-) -> Option<&'a [u32]> {
-    let old = prior.instance(&member.name)?;
-    (old.host == site.host.name && old.numa == node.id).then_some(old.cpus.as_slice())
-}
-
-/// The pins of the instances of a NUMA node, which come largest first.
-fn divided(site: &CandidateHost, node: &NumaNode, wanted: &[Wanted]) -> Vec<Option<Pins>> {
-    let afresh = with_kept(site, node, wanted, false);
+    wanted: &[Wanted],
+) -> Vec<Option<Pins>> {
+    let afresh = with_kept(host, node, wanted, false);
     if wanted.iter().all(|one| one.had.is_none()) {
         return afresh;
     }
-    let kept = with_kept(site, node, wanted, true);
-    if stands_as_well(node, &kept, &afresh) { kept } else { afresh }
+    let kept = with_kept(host, node, wanted, true);
+    if is_placed_as_well(node, &kept, &afresh) { kept } else { afresh }
 }
 
 fn with_kept(
-    site: &CandidateHost,
+    host: &CandidateHost,
     node: &NumaNode,
     wanted: &[Wanted],
     keep: bool,
@@ -117,8 +61,8 @@ fn with_kept(
         let had = one.had.filter(|_| keep)?;
         let is_own = |core: &&Core| core.cpus.iter().any(|cpu| had.contains(cpu));
         let cores: Vec<&Core> = free.iter().flatten().copied().filter(is_own).collect();
-        let pins = pin(site, node, &cores, one.vcpus);
-        let is_whole = cores.len() == count(site, one.vcpus) && pins.own == had;
+        let pins = pin(host, node, &cores, one.vcpus);
+        let is_whole = cores.len() == count(host, one.vcpus) && pins.own == had;
         if !is_whole {
             return None;
         }
@@ -129,22 +73,22 @@ fn with_kept(
     };
     let mut found: Vec<Option<Pins>> = wanted.iter().map(|one| keeps(&mut free, one)).collect();
     let open = || wanted.iter().zip(&found).enumerate().filter(|(_, (_, pins))| pins.is_none());
-    let cores: Vec<usize> = open().map(|(_, (one, _))| count(site, one.vcpus)).collect();
+    let cores: Vec<usize> = open().map(|(_, (one, _))| count(host, one.vcpus)).collect();
     let places: Vec<(usize, u32)> = open().map(|(at, (one, _))| (at, one.vcpus)).collect();
     for ((at, vcpus), cores) in places.into_iter().zip(give(free, &cores)) {
         if let Some(place) = found.get_mut(at) {
-            *place = cores.map(|cores| pin(site, node, &cores, vcpus));
+            *place = cores.map(|cores| pin(host, node, &cores, vcpus));
         }
     }
     found
 }
 
-fn count(site: &CandidateHost, vcpus: u32) -> usize {
-    usize::try_from(cores_on(site.host, vcpus)).unwrap_or(usize::MAX)
+fn count(host: &CandidateHost, vcpus: u32) -> usize {
+    usize::try_from(cores_on(host.host, vcpus)).unwrap_or(usize::MAX)
 }
 
-/// Whether of each size all stand at least as well as in another division.
-fn stands_as_well(node: &NumaNode, pins: &[Option<Pins>], other: &[Option<Pins>]) -> bool {
+/// Whether all of each size are placed at least as well as in another division.
+fn is_placed_as_well(node: &NumaNode, pins: &[Option<Pins>], other: &[Option<Pins>]) -> bool {
     let placements = |pins: &[Option<Pins>]| {
         let own = pins.iter().flatten().map(|pins| &pins.own);
         let mut all: Vec<_> = own.map(|own| (own.len(), taken(node, own))).collect();
@@ -216,7 +160,7 @@ const STEPS: usize = 20_000;
 
 /// For each wanted number of cores a domain with that many left, if all that fit
 /// into the largest domain can have one: larger ones take whole domains, which
-/// stand first. Wanted numbers come largest first.
+/// come first. Wanted numbers come largest first.
 fn fitting(sizes: &[usize], wanted: &[usize]) -> Option<Vec<usize>> {
     let largest = sizes.iter().copied().max().unwrap_or(0);
     let mut free = sizes.to_vec();
@@ -264,22 +208,22 @@ fn divide(free: &mut [usize], wanted: &[usize], found: &mut Vec<usize>, steps: &
     false
 }
 
-fn pin(site: &CandidateHost, node: &NumaNode, cores: &[&Core], vcpus: u32) -> Pins {
-    let threads = site.host.threads_per_core();
+fn pin(host: &CandidateHost, node: &NumaNode, cores: &[&Core], vcpus: u32) -> Pins {
+    let threads = host.host.threads_per_core();
     let per_core = usize::try_from(threads).unwrap_or(1);
     let siblings = cores.iter().flat_map(|core| core.cpus.iter().take(per_core).copied());
     let own: Vec<u32> = siblings.take(usize::try_from(vcpus).unwrap_or(usize::MAX)).collect();
     // The guest's cores must be equal: with an odd thread it sees none.
     let threads = if vcpus.is_multiple_of(threads) { threads } else { 1 };
-    Pins { emulator: emulator(site, node, &own), own, threads }
+    Pins { emulator: emulator(host, node, &own), own, threads }
 }
 
 /// The reserve of the NUMA node, else of the host, else the instance's own CPUs.
-fn emulator(site: &CandidateHost, node: &NumaNode, own: &[u32]) -> Vec<u32> {
+fn emulator(host: &CandidateHost, node: &NumaNode, own: &[u32]) -> Vec<u32> {
     let near = node.cores().take(usize::try_from(node.reserved_cores).unwrap_or(0));
     let mut cpus: Vec<u32> = near.flat_map(|core| core.cpus.iter().copied()).collect();
     if cpus.is_empty() {
-        cpus = site.host.reserved_cpus();
+        cpus = host.host.reserved_cpus();
     }
     if cpus.is_empty() {
         cpus = own.to_vec();

@@ -34,7 +34,7 @@ pub(super) fn more_hosts(spec: &Spec, profiles: &Profiles) -> Vec<AddedHosts> {
     found
 }
 
-/// Everything about a host but how it is called and reached, and where it stands.
+/// Returns everything about a host but how it is called and reached, and where it is.
 fn kind(host: &Host) -> String {
     let Host { hypervisor, numa, pools, bridges, network_bits_per_s, .. } = host;
     format!("{hypervisor:?} {numa:?} {pools:?} {bridges:?} {network_bits_per_s:?}")

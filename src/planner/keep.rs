@@ -11,8 +11,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::Member;
-use super::place::{Slot, Team};
+use super::member::Member;
+use super::place::{GroupPlacement, Placement};
 use crate::ids::{InstanceName, NameError, ServiceName};
 use crate::model::Problem;
 use crate::plan::{Instance, Plan, Role};
@@ -53,7 +53,7 @@ pub(super) fn names(
     }
     let mut stay = Vec::new();
     for (at, member) in members.iter().enumerate() {
-        let host = problem.hosts.get(member.slot.site).map(|site| site.host.name.as_str());
+        let host = problem.hosts.get(member.placement.host).map(|host| host.host.name.as_str());
         for (ordinal, instance) in host.and_then(|host| on_host.get(host)).into_iter().flatten() {
             let score = likeness(problem, member, instance);
             stay.extend(score.map(|score| (Reverse(score), *ordinal, at)));
@@ -96,7 +96,7 @@ fn likeness(problem: &Problem, member: &Member, instance: &Instance) -> Option<u
     if (member.role == Role::Witness) != (instance.role == Role::Witness) {
         return None;
     }
-    let (_, numa, pool) = place(problem, member.slot)?;
+    let (_, numa, pool) = place(problem, member.placement)?;
     let same_pool = instance.volumes().next().is_none_or(|volume| Some(&*volume.pool) == pool);
     let parts = [
         (8, member.group == instance.group),
@@ -107,25 +107,28 @@ fn likeness(problem: &Problem, member: &Member, instance: &Instance) -> Option<u
     Some(parts.into_iter().filter(|(_, same)| *same).map(|(points, _)| points).sum())
 }
 
-/// Host, NUMA node and pool of a slot.
-fn place<'a>(problem: &'a Problem, slot: Slot) -> Option<(&'a str, u32, Option<&'a str>)> {
-    let site = problem.hosts.get(slot.site)?;
-    let pool = site.pools.get(slot.pool).map(|(pool, _)| pool.name.as_str());
-    Some((site.host.name.as_str(), site.numa.get(slot.room)?.node.id, pool))
+/// Returns host, NUMA node and pool of a placement.
+fn place<'a>(
+    problem: &'a Problem,
+    placement: Placement,
+) -> Option<(&'a str, u32, Option<&'a str>)> {
+    let host = problem.hosts.get(placement.host)?;
+    let pool = host.pools.get(placement.pool).map(|(pool, _)| pool.name.as_str());
+    Some((host.host.name.as_str(), host.numa.get(placement.numa)?.node.id, pool))
 }
 
-/// Teams in the order of the prior groups that they share most with.
+/// Orders groups by the prior groups that they share most with.
 pub(super) fn ordered(
     problem: &Problem,
     prior: &Plan,
     service: &ServiceName,
-    teams: Vec<Team>,
-) -> Vec<Team> {
+    placed: Vec<GroupPlacement>,
+) -> Vec<GroupPlacement> {
     let groups: Vec<Vec<&Instance>> = prior
         .service(service)
         .into_iter()
         .flat_map(|one| &one.groups)
-        .take(teams.len())
+        .take(placed.len())
         .map(|group| {
             let names = [&group.lead].into_iter().chain(&group.replicas);
             names.filter_map(|name| prior.instance(name)).collect()
@@ -133,8 +136,8 @@ pub(super) fn ordered(
         .collect();
     let mut pairs = Vec::new();
     for (number, group) in groups.iter().enumerate() {
-        for (at, team) in teams.iter().enumerate() {
-            let score = shared(problem, team, group);
+        for (at, new_group) in placed.iter().enumerate() {
+            let score = shared(problem, new_group, group);
             if score > (0, 0) {
                 pairs.push((Reverse(score), number, at));
             }
@@ -148,19 +151,19 @@ pub(super) fn ordered(
         }
     }
     let mut free = (0..).filter(|number| !taken.contains(number));
-    let numbered = teams.into_iter().enumerate().map(|(at, team)| {
+    let numbered = placed.into_iter().enumerate().map(|(at, new_group)| {
         let number = number_of.get(&at).copied().or_else(|| free.next());
-        (number.unwrap_or(usize::MAX), team)
+        (number.unwrap_or(usize::MAX), new_group)
     });
     let mut numbered: Vec<_> = numbered.collect();
     numbered.sort_by_key(|(number, _)| *number);
-    numbered.into_iter().map(|(_, team)| team).collect()
+    numbered.into_iter().map(|(_, new_group)| new_group).collect()
 }
 
 /// Copies on hosts that both have, one more if the same host leads; then the copies
 /// that have their NUMA node and pool too.
-fn shared(problem: &Problem, team: &Team, group: &[&Instance]) -> (usize, usize) {
-    let slots = || [&team.lead].into_iter().chain(&team.followers);
+fn shared(problem: &Problem, new_group: &GroupPlacement, group: &[&Instance]) -> (usize, usize) {
+    let copies = || [&new_group.leader].into_iter().chain(&new_group.followers);
     let mut old: Vec<(&str, u32, Option<&str>)> = group
         .iter()
         .map(|one| {
@@ -168,14 +171,14 @@ fn shared(problem: &Problem, team: &Team, group: &[&Instance]) -> (usize, usize)
             (one.host.as_str(), one.numa, pool)
         })
         .collect();
-    let lead = place(problem, team.lead);
+    let lead = place(problem, new_group.leader);
     let first = old.first().copied();
     let leads = lead.zip(first).map_or((0, 0), |(new, old)| {
         (usize::from(new.0 == old.0), usize::from((new.0, new.1) == (old.0, old.1)))
     });
     let (mut hosts, mut exact) = leads;
-    for slot in slots() {
-        let Some(new) = place(problem, *slot) else { continue };
+    for copy in copies() {
+        let Some(new) = place(problem, *copy) else { continue };
         let is_exact = |other: &(&str, u32, Option<&str>)| {
             (other.0, other.1) == (new.0, new.1) && (other.2.is_none() || other.2 == new.2)
         };

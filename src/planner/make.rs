@@ -32,7 +32,7 @@ pub struct PlanReport {
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The hosts cannot carry what is asked.
+    /// The hosts cannot carry the demand.
     #[error(transparent)]
     Infeasible(#[from] Infeasible),
     /// The solver gave no answer.
@@ -62,7 +62,7 @@ pub enum PlanError {
 /// Makes the plan of a spec.
 ///
 /// # Errors
-/// Says what falls short, or that the solver gave no answer.
+/// What falls short, or that the solver gave no answer.
 pub fn make(
     spec: &Spec,
     profiles: &Profiles,
@@ -92,7 +92,7 @@ pub fn make_with(
         };
         let (plan, report) = attempt(spec, profiles, &context, limits, prior)?;
         let worse = worse_than_promised(&plan);
-        // Who already counts as straddling cannot be promised less.
+        // A service that already counts as straddling cannot be placed worse.
         if worse.is_subset(&straddling) {
             return Ok((plan, report));
         }
@@ -100,8 +100,8 @@ pub fn make_with(
     }
 }
 
-/// The plan in a context, which may promise more than the CPUs give that
-/// were left.
+/// Makes the plan in a context, which may promise more than the CPUs that were left
+/// give.
 fn attempt(
     spec: &Spec,
     profiles: &Profiles,
@@ -128,7 +128,7 @@ fn attempt(
         Err(error) => return Err(error.into()),
     };
     let draft = Draft { spec, profiles, problem: &problem, solution: &solution, prior };
-    let (services, instances) = build::parts(&draft)?;
+    let (services, instances) = build::build(&draft)?;
     let mut plan = Plan {
         format: FORMAT,
         hostsplit: env!("CARGO_PKG_VERSION").to_owned(),
@@ -156,7 +156,7 @@ fn attempt(
     Ok((plan, report))
 }
 
-/// Services of which an instance stands worse than its capacity assumes.
+/// Returns the services of which an instance is placed worse than its capacity assumes.
 fn worse_than_promised(plan: &Plan) -> BTreeSet<ServiceName> {
     let is_worse = |service: &&ServicePlan| {
         let own = plan.members(&service.name);
@@ -184,7 +184,7 @@ fn tiers(solution: &Solution) -> Vec<Tier> {
     solution.tiers.iter().map(tier).collect()
 }
 
-/// The services with all that their layouts follow from.
+/// Returns the services with all that their layouts follow from.
 fn inputs<'a>(
     spec: &'a Spec,
     profiles: &'a Profiles,

@@ -1,12 +1,25 @@
-//! Spec -> plan: layouts, model and solution, then CPUs, pages, names and
-//! configuration, until nothing is left to choose.
+//! Spec -> plan: layouts, model and solution, then one descent until nothing is left to
+//! choose.
+//!
+//! | file | turns | into |
+//! | --- | --- | --- |
+//! | `make.rs` | a spec | layouts, problem, solution and the plan; once more if CPUs are worse than assumed |
+//! | `place.rs` | a solution's counts | a host, NUMA node and pool for each instance, and groups |
+//! | `member.rs` | placed instances | names, roles and groups; against a prior plan by `keep.rs` |
+//! | `pin.rs` | named instances | exact CPUs (`cpus.rs`) and page sizes (`pages.rs`) |
+//! | `instance.rs` | pinned instances | addresses, identities and volumes |
+//! | `build.rs` | | the descent itself |
+//! | `grow.rs` | a spec without a plan | hosts that would make it fit |
 
 mod build;
 mod cpus;
 mod grow;
+mod instance;
 mod keep;
 mod make;
+mod member;
 mod pages;
+mod pin;
 mod place;
 
 pub use make::{PlanError, PlanReport, make, make_with};

@@ -2,30 +2,10 @@
 //! of its pools of huge pages that holds all of it and divides each size, else
 //! ordinary pages of 4 KiB.
 
-use std::collections::BTreeMap;
-
-use super::build::Member;
-use crate::model::Problem;
 use crate::topology::NumaNode;
 
-/// Page size in KiB by indices of host and NUMA node.
-pub(super) fn choose(problem: &Problem, members: &[Member]) -> BTreeMap<(usize, usize), u64> {
-    let mut sizes: BTreeMap<(usize, usize), Vec<u64>> = BTreeMap::new();
-    for member in members {
-        let place = (member.slot.site, member.slot.room);
-        sizes.entry(place).or_default().push(member.size.memory_mib.kib());
-    }
-    let mut found = BTreeMap::new();
-    for ((site, room), sizes) in sizes {
-        let node = problem.hosts.get(site).and_then(|site| site.numa.get(room));
-        if let Some(room_) = node {
-            found.insert((site, room), page_kib(room_.node, &sizes));
-        }
-    }
-    found
-}
-
-fn page_kib(node: &NumaNode, sizes_kib: &[u64]) -> u64 {
+/// Returns the page size in KiB for memories of those sizes in KiB.
+pub(super) fn page_kib(node: &NumaNode, sizes_kib: &[u64]) -> u64 {
     let need = sizes_kib.iter().copied().fold(0, u64::saturating_add);
     let holds = |size: u64, count: u64| {
         size > 0

@@ -1,65 +1,75 @@
-//! Counts -> one slot per instance, and leading instances with their followers.
+//! Counts -> placed: a host, NUMA node and pool for each instance, and leaders with
+//! their followers.
 //!
-//! Slots are taken in the canonical order of shapes, hosts and NUMA nodes. On a
+//! Placements come in the canonical order of shapes, hosts and NUMA nodes. On a
 //! host with several pools each instance takes the pool with the most space that
 //! still fits (of equals the first by name); if that leaves one without a place,
 //! the host's pools are filled as the solver did.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::model::{PartKind, Problem};
+use crate::model::{Part, PartKind, Problem};
 use crate::sizing::Candidate;
 use crate::solve::Solution;
 use crate::spec::Cluster;
 use crate::topology::Pool;
 use crate::units::PerSecond;
 
-/// Where an instance stands, by index in the problem.
+/// Where an instance is placed, by index in the problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slot {
+pub(super) struct Placement {
     /// Host.
-    pub site: usize,
+    pub host: usize,
     /// NUMA node within the host.
-    pub room: usize,
+    pub numa: usize,
     /// Pool within the host.
     pub pool: usize,
 }
 
-/// The slots of one part.
+/// A part with its chosen layout and the places of its instances.
+pub(super) struct Placed<'a> {
+    /// The layout that was chosen.
+    pub candidate: &'a Candidate,
+    /// Where its instances are.
+    pub placements: GroupedPlacements,
+}
+
+/// The placements of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Seats {
+pub(super) enum GroupedPlacements {
     /// Groups of copies.
-    Teams(Vec<Team>),
-    /// Instances one by one, those that lead first.
+    Groups(Vec<GroupPlacement>),
+    /// Instances one by one, the leaders first.
     Each {
-        /// Where they stand.
-        slots: Vec<Slot>,
+        /// Where they are.
+        placements: Vec<Placement>,
         /// How many of them, from the first on, lead.
-        leads: usize,
+        leaders: usize,
         /// The instance that only votes.
-        witness: Option<Slot>,
+        witness: Option<Placement>,
     },
 }
 
-/// A group: who leads, and who follows in other failure domains.
+/// A group: its leader, and its followers in other failure domains.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Team {
-    pub lead: Slot,
-    pub followers: Vec<Slot>,
+pub(super) struct GroupPlacement {
+    pub leader: Placement,
+    pub followers: Vec<Placement>,
 }
 
-/// The slots of each part.
-pub(super) fn place(problem: &Problem, solution: &Solution) -> BTreeMap<usize, Seats> {
+/// Places the instances of each part; `None` for a part without a chosen layout or
+/// without instances.
+pub(super) fn place<'a>(problem: &'a Problem, solution: &Solution) -> Vec<Option<Placed<'a>>> {
     let mut pools = Pools::new();
     for placed in &solution.pools {
         let key = (placed.part, placed.shape, placed.host);
         pools.entry(key).or_default().push_back((placed.at, placed.count));
     }
-    for site in 0..problem.hosts.len() {
-        pools.extend(largest_first(problem, solution, site).into_iter().flatten());
+    for host in 0..problem.hosts.len() {
+        pools.extend(largest_first(problem, solution, host).into_iter().flatten());
     }
-    let mut slots: BTreeMap<usize, Vec<Slot>> = BTreeMap::new();
-    let mut witnesses: BTreeMap<usize, Slot> = BTreeMap::new();
+    let mut placements: BTreeMap<usize, Vec<Placement>> = BTreeMap::new();
+    let mut witnesses: BTreeMap<usize, Placement> = BTreeMap::new();
     for placed in &solution.numa {
         let is_witness = problem
             .parts
@@ -69,32 +79,36 @@ pub(super) fn place(problem: &Problem, solution: &Solution) -> BTreeMap<usize, S
         for _ in 0..placed.count {
             let queue = pools.get_mut(&(placed.part, placed.shape, placed.host));
             let pool = queue.map_or(0, take);
-            let slot = Slot { site: placed.host, room: placed.at, pool };
+            let placement = Placement { host: placed.host, numa: placed.at, pool };
             if is_witness {
-                witnesses.insert(placed.part, slot);
+                witnesses.insert(placed.part, placement);
             } else {
-                slots.entry(placed.part).or_default().push(slot);
+                placements.entry(placed.part).or_default().push(placement);
             }
         }
     }
-    let mut seats = BTreeMap::new();
-    for (part, slots) in slots {
-        seats.insert(part, seated(problem, solution, part, slots, witnesses.remove(&part)));
-    }
-    seats
+    let mut chosen = |(at, part): (usize, &'a Part)| {
+        let candidate = part.candidates.get(solution.chosen.get(at).copied().flatten()?)?;
+        let all = placements.remove(&at)?;
+        let (leaders, followers) = split(problem, solution, at, all, candidate);
+        let witness = witnesses.remove(&at);
+        let placements = grouped(problem, part, candidate, (leaders, followers), witness);
+        Some(Placed { candidate, placements })
+    };
+    problem.parts.iter().enumerate().map(&mut chosen).collect()
 }
 
 /// Instances per pool, by part, shape and host.
 type Pools = BTreeMap<(usize, usize, usize), VecDeque<(usize, u64)>>;
 
 /// Each instance on a host in the largest pool that still fits, if all do.
-fn largest_first(problem: &Problem, solution: &Solution, site: usize) -> Option<Pools> {
+fn largest_first(problem: &Problem, solution: &Solution, host: usize) -> Option<Pools> {
     // A pool whose disk is not known has no limit.
     let operations = |pool: &Pool| pool.iops_per_s.map_or(u64::MAX, PerSecond::get);
-    let pools = problem.hosts.get(site)?.pools.iter();
+    let pools = problem.hosts.get(host)?.pools.iter();
     let mut free: Vec<(u64, u64)> = pools.map(|(pool, mib)| (*mib, operations(pool))).collect();
     let mut found = Pools::new();
-    for placed in solution.numa.iter().filter(|placed| placed.host == site) {
+    for placed in solution.numa.iter().filter(|placed| placed.host == host) {
         let shape = problem.parts.get(placed.part)?.shapes.get(placed.shape)?;
         let (disk, iops) = (shape.disk_mib, shape.iops_per_s);
         for _ in 0..placed.count {
@@ -103,7 +117,7 @@ fn largest_first(problem: &Problem, solution: &Solution, site: usize) -> Option<
             let (pool, (space, left)) = free.iter_mut().enumerate().find(fits)?;
             *space -= disk;
             *left -= iops;
-            let key = (placed.part, placed.shape, site);
+            let key = (placed.part, placed.shape, host);
             found.entry(key).or_default().push_back((pool, 1));
         }
     }
@@ -120,99 +134,95 @@ fn take(queue: &mut VecDeque<(usize, u64)>) -> usize {
     pool
 }
 
-fn seated(
+/// Forms the groups of a part whose kind of cluster has them.
+fn grouped(
     problem: &Problem,
-    solution: &Solution,
-    part: usize,
-    slots: Vec<Slot>,
-    witness: Option<Slot>,
-) -> Seats {
-    let entry = problem.parts.get(part);
-    let chosen = solution.chosen.get(part).copied().flatten();
-    let candidate = entry.zip(chosen).and_then(|(entry, at)| entry.candidates.get(at));
-    let (leads, followers) = split(problem, solution, part, slots, candidate);
-    let is_grouped = entry.is_some_and(|entry| {
-        use Cluster::{GatewayPair, PrimaryReplica, Sharded};
-        matches!(entry.kind, PartKind::Service(Sharded | PrimaryReplica | GatewayPair))
-    });
-    if !is_grouped {
-        let count = leads.len();
-        return Seats::Each { slots: [leads, followers].concat(), leads: count, witness };
+    part: &Part,
+    candidate: &Candidate,
+    (leaders, followers): (Vec<Placement>, Vec<Placement>),
+    witness: Option<Placement>,
+) -> GroupedPlacements {
+    use Cluster::{GatewayPair, PrimaryReplica, Sharded};
+    if !matches!(part.kind, PartKind::Service(Sharded | PrimaryReplica | GatewayPair)) {
+        let count = leaders.len();
+        let placements = [leaders, followers].concat();
+        return GroupedPlacements::Each { placements, leaders: count, witness };
     }
-    let copies = candidate.map_or(1, |candidate| candidate.layout.copies.max(1));
-    let copies = usize::try_from(copies).unwrap_or(usize::MAX);
+    let copies = usize::try_from(candidate.layout.copies.max(1)).unwrap_or(usize::MAX);
     let Some(level) = problem.anti_affinity_level() else {
         let each = copies.saturating_sub(1).max(1);
-        let mut teams = followers.chunks(each).map(<[Slot]>::to_vec);
-        let team = |lead| Team { lead, followers: teams.next().unwrap_or_default() };
-        return Seats::Teams(leads.into_iter().map(team).collect());
+        let mut others = followers.chunks(each).map(<[Placement]>::to_vec);
+        let group =
+            |leader| GroupPlacement { leader, followers: others.next().unwrap_or_default() };
+        return GroupedPlacements::Groups(leaders.into_iter().map(group).collect());
     };
-    let domains = problem.domains(level).into_iter().map(|(_, sites)| {
-        let here = |slots: &[Slot]| {
-            slots.iter().filter(|slot| sites.contains(&slot.site)).copied().collect()
+    let domains = problem.domains(level).into_iter().map(|(_, hosts)| {
+        let here = |all: &[Placement]| {
+            all.iter().filter(|one| hosts.contains(&one.host)).copied().collect()
         };
-        Domain { leads: here(&leads), followers: here(&followers) }
+        Domain { leaders: here(&leaders), followers: here(&followers) }
     });
-    Seats::Teams(team_up(domains.collect(), copies))
+    GroupedPlacements::Groups(matched(domains.collect(), copies))
 }
 
-/// Slots of leading instances and of all others: per failure domain as many lead
-/// as the solution says, in turns of hosts and NUMA nodes.
+/// Splits placements into those of leaders and all others: per failure domain as many
+/// lead as the solution says, in turns of hosts and NUMA nodes.
 fn split(
     problem: &Problem,
     solution: &Solution,
     part: usize,
-    slots: Vec<Slot>,
-    candidate: Option<&Candidate>,
-) -> (Vec<Slot>, Vec<Slot>) {
+    placements: Vec<Placement>,
+    candidate: &Candidate,
+) -> (Vec<Placement>, Vec<Placement>) {
     let Some(level) = problem.leader_level() else {
-        let leads = candidate.map_or(0, |one| usize::try_from(one.leaders).unwrap_or(usize::MAX));
-        let mut all = interleaved(slots);
-        let followers = all.split_off(leads.min(all.len()));
+        let leaders = usize::try_from(candidate.leaders).unwrap_or(usize::MAX);
+        let mut all = interleaved(placements);
+        let followers = all.split_off(leaders.min(all.len()));
         return (all, followers);
     };
-    let (mut leads, mut followers) = (Vec::new(), Vec::new());
-    for (domain, (_, sites)) in problem.domains(level).into_iter().enumerate() {
-        let here = slots.iter().filter(|slot| sites.contains(&slot.site)).copied().collect();
+    let (mut leaders, mut followers) = (Vec::new(), Vec::new());
+    for (domain, (_, hosts)) in problem.domains(level).into_iter().enumerate() {
+        let here = placements.iter().filter(|one| hosts.contains(&one.host)).copied().collect();
         let mut here = interleaved(here);
         let key = |(p, d, _): &&(usize, usize, u64)| (*p, *d) == (part, domain);
         let count = solution.leaders.iter().find(key).map_or(0, |(_, _, count)| *count);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(here.len());
         followers.extend(here.split_off(count));
-        leads.extend(here);
+        leaders.extend(here);
     }
-    (leads, followers)
+    (leaders, followers)
 }
 
-/// Slots of one failure domain.
+/// Placements in one failure domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Domain {
-    leads: VecDeque<Slot>,
-    followers: VecDeque<Slot>,
+    leaders: VecDeque<Placement>,
+    followers: VecDeque<Placement>,
 }
 
 impl Domain {
     fn left(&self) -> usize {
-        self.leads.len() + self.followers.len()
+        self.leaders.len() + self.followers.len()
     }
 }
 
-/// Slots in turns: the first of each host and NUMA node, then the second of each.
-fn interleaved(slots: Vec<Slot>) -> Vec<Slot> {
+/// Orders placements in turns: the first of each host and NUMA node, then the second of
+/// each.
+fn interleaved(placements: Vec<Placement>) -> Vec<Placement> {
     let mut turns: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    let mut keyed: Vec<(usize, Slot)> = slots
+    let mut keyed: Vec<(usize, Placement)> = placements
         .into_iter()
-        .map(|slot| {
-            let turn = turns.entry((slot.site, slot.room)).or_default();
+        .map(|placement| {
+            let turn = turns.entry((placement.host, placement.numa)).or_default();
             *turn += 1;
-            (*turn, slot)
+            (*turn, placement)
         })
         .collect();
     keyed.sort_unstable();
-    keyed.into_iter().map(|(_, slot)| slot).collect()
+    keyed.into_iter().map(|(_, placement)| placement).collect()
 }
 
-/// Gives each leading instance its followers, each of a group in another domain.
+/// Matches each leader with its followers, the copies of a group in different domains.
 ///
 /// Let `g` groups be left, `k` copies of each, and let no domain hold more than
 /// `g` instances ("full": exactly `g`); the model sees to that at first. Each step
@@ -222,19 +232,20 @@ fn interleaved(slots: Vec<Slot>) -> Vec<Slot> {
 /// instance. There are at most `k` full ones. One without leading instances holds
 /// `g` followers, so it is among the fullest others; there are at most `k - 1` of
 /// these, or nothing would be left for a leading instance. Of the full ones with
-/// leading instances the first is taken for the lead; another has followers too,
+/// leading instances the first is taken for the leader; another has followers too,
 /// since not all leading instances are there. Enough others have followers: were
 /// there fewer than `k - 1`, at most `(k - 2) · g` of the `(k - 1) · g` followers
-/// would stand there, and the domain of the lead would be more than full.
-fn team_up(mut domains: Vec<Domain>, copies: usize) -> Vec<Team> {
-    let mut teams = Vec::new();
+/// would be there, and the domain of the lead would be more than full.
+fn matched(mut domains: Vec<Domain>, copies: usize) -> Vec<GroupPlacement> {
+    let mut groups = Vec::new();
     let mut last = domains.len().saturating_sub(1);
     loop {
-        let Some(from) = fullest(&domains, last, |_, domain| !domain.leads.is_empty()) else {
-            return teams;
+        let Some(from) = fullest(&domains, last, |_, domain| !domain.leaders.is_empty()) else {
+            return groups;
         };
-        let Some(lead) = domains.get_mut(from).and_then(|domain| domain.leads.pop_front()) else {
-            return teams;
+        let Some(leader) = domains.get_mut(from).and_then(|domain| domain.leaders.pop_front())
+        else {
+            return groups;
         };
         let mut used = vec![from];
         let mut followers = Vec::new();
@@ -247,7 +258,7 @@ fn team_up(mut domains: Vec<Domain>, copies: usize) -> Vec<Team> {
             followers.extend(domains.get_mut(to).and_then(|domain| domain.followers.pop_front()));
             used.push(to);
         }
-        teams.push(Team { lead, followers });
+        groups.push(GroupPlacement { leader, followers });
         last = from;
     }
 }
@@ -273,36 +284,39 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_group_stands_in_as_many_domains_as_it_has_copies(
+        fn every_group_is_in_as_many_domains_as_it_has_copies(
             copies in 1usize..5,
             chosen in proptest::collection::vec(proptest::collection::vec(0u32..1000, 5), 1..12),
         ) {
             // Groups that exist: each takes the domains of its largest numbers,
-            // the first of them for its lead. So a dealing exists.
-            let slot = |site| Slot { site, room: 0, pool: 0 };
+            // the first of them for its leader. So a dealing exists.
+            let placement = |host| Placement { host, numa: 0, pool: 0 };
             let mut domains = vec![Domain::default(); 5];
             for numbers in &chosen {
                 let mut order: Vec<usize> = (0..5).collect();
                 order.sort_by_key(|at| std::cmp::Reverse(numbers[*at]));
-                domains[order[0]].leads.push_back(slot(order[0]));
+                domains[order[0]].leaders.push_back(placement(order[0]));
                 for at in &order[1..copies] {
-                    domains[*at].followers.push_back(slot(*at));
+                    domains[*at].followers.push_back(placement(*at));
                 }
             }
-            let teams = team_up(domains, copies);
-            proptest::prop_assert_eq!(teams.len(), chosen.len());
-            for team in teams {
-                let sites: std::collections::BTreeSet<usize> =
-                    team.followers.iter().chain([&team.lead]).map(|slot| slot.site).collect();
-                proptest::prop_assert_eq!(sites.len(), copies);
+            let groups = matched(domains, copies);
+            proptest::prop_assert_eq!(groups.len(), chosen.len());
+            for group in groups {
+                let hosts: std::collections::BTreeSet<usize> =
+                    group.followers.iter().chain([&group.leader]).map(|placement| placement.host).collect();
+                proptest::prop_assert_eq!(hosts.len(), copies);
             }
         }
     }
 
     #[test]
-    fn slots_come_in_turns() {
-        let slot = |site, room| Slot { site, room, pool: 0 };
-        let all = vec![slot(0, 0), slot(0, 0), slot(0, 1), slot(1, 0)];
-        assert_eq!(interleaved(all), [slot(0, 0), slot(0, 1), slot(1, 0), slot(0, 0)]);
+    fn placements_come_in_turns() {
+        let placement = |host, numa| Placement { host, numa, pool: 0 };
+        let all = vec![placement(0, 0), placement(0, 0), placement(0, 1), placement(1, 0)];
+        assert_eq!(
+            interleaved(all),
+            [placement(0, 0), placement(0, 1), placement(1, 0), placement(0, 0)]
+        );
     }
 }
