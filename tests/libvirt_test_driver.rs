@@ -189,7 +189,7 @@ fn discover_writes_a_host_file_once_and_never_over_an_edited_one() {
     let (code, _, stderr) = discover(&["--hypervisor", "qemu"]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("  - cost: 9") && stderr.contains("  + cost: 1"), "{stderr}");
-    assert!(stderr.contains("hint: --force replaces the files"), "{stderr}");
+    assert!(stderr.contains("pass --force to replace the files"), "{stderr}");
     assert_eq!(read(), edited);
     assert_eq!(discover(&["--hypervisor", "qemu", "--force"]).0, Some(0));
     assert_eq!(read(), written);

@@ -109,22 +109,22 @@ fn the_quickstart_is_three_masters_and_three_replicas() {
         first.settings.iter().map(|(directive, value)| format!("{directive} {value}")).collect();
     insta::assert_snapshot!(config.join("\n"), @r#"
     appendfsync everysec
-    appendonly yes
+    appendonly on
     bind 0.0.0.0
-    cluster-allow-replica-migration no
+    cluster-allow-replica-migration off
     cluster-announce-ip 10.20.0.50
     cluster-config-file nodes.conf
-    cluster-enabled yes
-    cluster-node-timeout 15000
+    cluster-enabled on
+    cluster-node-timeout 15000 ms
     dir /var/lib/redis
-    maxmemory 136162912
+    maxmemory 136162912 B
     maxmemory-policy noeviction
     port 6379
-    protected-mode no
-    repl-backlog-size 33554432
-    repl-diskless-sync yes
+    protected-mode off
+    repl-backlog-size 32MiB
+    repl-diskless-sync on
     repl-diskless-sync-max-replicas 1
-    save ""
+    save none
     "#);
     insta::assert_snapshot!(
         format!("{} {} {} {} {}", first.domain, first.host, first.uuid, first.mac, first.address.unwrap()),

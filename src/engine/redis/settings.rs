@@ -43,7 +43,7 @@ pub(super) fn differences(
         match told.get(&seat.name) {
             None => {}
             Some(Err(error)) => {
-                differs(Fact::Configuration, "readable".to_owned(), error.to_string())
+                differs(Fact::Configuration, "readable".to_owned(), error.to_string());
             }
             Some(Ok(told)) => {
                 for (name, planned) in asked(seat) {
@@ -52,7 +52,7 @@ pub(super) fn differences(
                         Some(seen) if is_as_planned(planned, seen) => {}
                         Some(seen) => differs(fact(), spelled(planned), seen.clone()),
                         None => {
-                            differs(fact(), spelled(planned), "unknown to this Redis".to_owned())
+                            differs(fact(), spelled(planned), "unknown to this Redis".to_owned());
                         }
                     }
                 }
