@@ -87,7 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("state", &["atomic_file", "engine", "hypervisor", "ids"]),
-    ("graph", &["hypervisor", "ids", "plan", "render", "spec", "state"]),
+    ("graph", &["engine", "hypervisor", "ids", "plan", "render", "spec", "state"]),
     (
         "deploy",
         &[

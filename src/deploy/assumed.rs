@@ -23,16 +23,28 @@ pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
         let view = view(&host, prior);
         world.hosts.insert(host, Seen::Reached(Box::new(view)));
     }
-    for instance in prior.iter().flat_map(|prior| &prior.instances) {
-        world.guests.insert(
-            instance.name.clone(),
-            GuestView { ready: true, configured: true, denied: false },
-        );
+    let Some(prior) = prior else { return world };
+    for instance in &prior.instances {
+        let configured = is_configured(plan, prior, instance);
+        let guest = GuestView { ready: true, configured, pending: None, denied: false };
+        world.guests.insert(instance.name.clone(), guest);
     }
-    for service in prior.iter().flat_map(|prior| &prior.services) {
-        world.clusters.insert(service.name.clone(), Vec::new());
+    for service in &prior.services {
+        // What a cluster of other groups comes to only shows on the hosts.
+        if plan.service(&service.name).is_none_or(|planned| planned.groups == service.groups) {
+            world.clusters.insert(service.name.clone(), Vec::new());
+        }
     }
     world
+}
+
+/// Whether an instance that runs as `prior` says has the configuration of `plan`.
+fn is_configured(plan: &Plan, prior: &Plan, instance: &Instance) -> bool {
+    let planned = plan.instance(&instance.name);
+    let access = |plan: &Plan| plan.service_of(instance).map(|service| service.access.clone());
+    planned.is_none_or(|planned| {
+        planned.settings == instance.settings && access(plan) == access(prior)
+    })
 }
 
 fn view(host: &HostName, prior: Option<&Plan>) -> HostView {

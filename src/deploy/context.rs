@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{ImageStore, StepError};
-use crate::engine::{EngineError, Guests};
+use crate::engine::{Crew, EngineError, Guests};
 use crate::guest::Guest;
 use crate::hypervisor::Hypervisor;
 use crate::hypervisor::clock::Clock;
 use crate::ids::{HostName, InstanceName};
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, ServicePlan};
 use crate::secret::Secrets;
 
 /// How long things may take.
@@ -45,7 +45,12 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Returns a connected host.
+    /// A service with the way to its guests.
+    pub(super) fn crew<'s>(&'s self, service: &'s ServicePlan) -> Crew<'s> {
+        Crew::new(self.plan, service, self)
+    }
+
+    /// A connected host.
     pub(super) fn host(&self, name: &HostName) -> Result<&dyn Hypervisor, StepError> {
         let host = self.hosts.get(name).map(AsRef::as_ref);
         host.ok_or_else(|| StepError::NotConnected(name.clone()))
@@ -73,5 +78,9 @@ impl Guests for Context<'_> {
 
     fn secrets(&self) -> &Secrets {
         self.secrets
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.clock
     }
 }

@@ -7,13 +7,12 @@ use std::time::Duration;
 use super::address_conflicts::address_conflicts;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Context, Event, EventKind, Observer, StepError};
-use crate::engine::{Change, EngineError, Guests, engine_of};
-use crate::graph::{Action, Actions, Object, Unwanted, Vertex};
+use crate::engine::{Change, Disruption, Guests, Pending, operator_of};
+use crate::graph::{Action, Actions, Object, Reason, Step, Unwanted, Vertex};
 use crate::hypervisor::clock::{Pauses, Poll};
 use crate::hypervisor::{ErrorKind, Hypervisor};
 use crate::ids::ServiceName;
 use crate::plan::{Instance, ServicePlan};
-use crate::recipe;
 use crate::render::{self, DiskPaths};
 use crate::state::world::is_ours;
 
@@ -66,7 +65,10 @@ pub fn execute(
                 None => Ok(()),
             }
         }
-        Vertex::Configured(name) => configure(context, context.instance(name)?, &note),
+        Vertex::Configured(name) => {
+            let disruption = actions.step(vertex).map_or(Disruption::None, disruption);
+            configure(context, context.instance(name)?, disruption, &note)
+        }
         Vertex::Cluster(name) => form(context, name, &note),
     }
 }
@@ -75,7 +77,7 @@ pub fn execute(
 /// ours.
 fn form(context: &Context<'_>, name: &ServiceName, note: &dyn Fn(String)) -> Result<(), StepError> {
     let service = service(context, name)?;
-    let change = engine_of(service)?.form(context, service, context.plan).map_err(|error| {
+    let change = operator_of(service)?.form(&context.crew(service)).map_err(|error| {
         let own = context.plan.members(&service.name);
         match address_conflicts(context, own) {
             none if none.is_empty() => StepError::from(error),
@@ -223,18 +225,23 @@ fn start(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
     }
 }
 
+/// What the configuration of an instance may do, as was decided and shown.
+fn disruption(step: &Step) -> Disruption {
+    match (step.action, &step.reason) {
+        (Action::Create, _) => Disruption::Any,
+        (_, Reason::Pending(Pending::Live)) => Disruption::None,
+        _ => Disruption::Covered,
+    }
+}
+
 fn configure(
     context: &Context<'_>,
     instance: &Instance,
+    disruption: Disruption,
     note: &dyn Fn(String),
 ) -> Result<(), StepError> {
     let service = service(context, &instance.service)?;
-    let engine = engine_of(service)?;
-    let unsupported =
-        || EngineError::Unsupported { service: service.name.clone(), engine: service.engine };
-    let setup = recipe::of(service.engine).setup.ok_or_else(unsupported)?;
-    let files = setup.files(service, instance, context.secrets)?;
-    let change = engine.configure(context, service, instance, &files)?;
+    let change = operator_of(service)?.configure(&context.crew(service), instance, disruption)?;
     note_change(change, note);
     Ok(())
 }

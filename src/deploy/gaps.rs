@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Obstacle, ObstacleKind, StepError};
-use crate::engine::engine_of;
+use crate::engine::operator_of;
 use crate::plan::{Instance, Plan, Role};
 use crate::recipe;
 use crate::render::{self, DiskPaths};
@@ -41,7 +41,7 @@ fn of_plan(plan: &Plan) -> Vec<Gap> {
         add(what.to_owned(), "add `network:` to the spec and plan again");
     }
     for service in &plan.services {
-        if let Err(error) = engine_of(service) {
+        if let Err(error) = operator_of(service) {
             add(error.to_string(), "take the service out of the spec, or deploy it by other means");
         }
     }

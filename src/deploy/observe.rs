@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use crate::engine::{EngineError, Guests, engine_of};
+use crate::engine::{Checked, Difference, EngineError, Guests, operator_of};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::guest::GuestError;
 use crate::hypervisor::fan_out::on_each;
@@ -135,11 +135,11 @@ fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, Gue
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
     tracing::info!(ready, denied, "seen");
-    (name.clone(), GuestView { ready, configured, denied })
+    (name.clone(), GuestView { ready, configured, pending: None, denied })
 }
 
-/// Asks each cluster whose running guests are all ready. An instance counts as
-/// configured where nothing differs.
+/// Asks each cluster whose running guests are all ready. An instance counts as configured
+/// where nothing differs that its configuration brings about.
 fn ask_clusters(context: &Context<'_>, world: &mut World) {
     let plan = context.plan;
     let is_ready = |service: &&ServicePlan| {
@@ -151,14 +151,16 @@ fn ask_clusters(context: &Context<'_>, world: &mut World) {
     let answers = on_each(
         &ready,
         |service| &service.name,
-        |service| engine_of(service).and_then(|one| one.check(context, service, context.plan)),
+        |service| operator_of(service).and_then(|one| one.check(&context.crew(service))),
     );
     for (service, answer) in ready.into_iter().zip(answers) {
-        let Ok(differences) = answer else { continue };
+        let Ok(Checked { differences, pending }) = answer else { continue };
         for instance in plan.members(&service.name) {
-            let differs = differences.iter().any(|one| one.instance == instance.name);
+            let differs =
+                |one: &Difference| one.instance == instance.name && one.fact.is_configured();
             if let Some(guest) = world.guests.get_mut(&instance.name) {
-                guest.configured = !differs;
+                guest.configured = !differences.iter().any(differs);
+                guest.pending = pending.get(&instance.name).copied();
             }
         }
         world.clusters.insert(service.name.clone(), differences);

@@ -8,7 +8,7 @@ use super::Context;
 use super::address_conflicts::{AddressConflict, address_conflicts};
 use super::observe::observe;
 use crate::engine::load::Verdict;
-use crate::engine::{Bound, Difference, EngineError, Fact, Guests, Load, Probe, engine_of};
+use crate::engine::{Bound, Difference, EngineError, Fact, Guests, Load, Probe, operator_of};
 use crate::graph::owned_domain;
 use crate::guest::Facts;
 use crate::hypervisor::fan_out::on_each;
@@ -134,8 +134,7 @@ fn press(context: &Context<'_>, found: &mut Verification) {
         }
         let emulated = is_emulated(context.plan, service);
         let bound = if emulated { Bound::EMULATED } else { Bound::REAL };
-        let loads =
-            engine_of(service).and_then(|one| one.load(context, service, context.plan, bound));
+        let loads = operator_of(service).and_then(|one| one.load(&context.crew(service), bound));
         match loads {
             Ok(loads) => found.loads.extend(loads.into_iter().map(|load| {
                 let pinned = !found
@@ -162,7 +161,7 @@ fn is_emulated(plan: &Plan, service: &ServicePlan) -> bool {
 /// Writes and reads through every group of every service.
 fn probe(context: &Context<'_>) -> Vec<Result<Vec<Probe>, EngineError>> {
     let services = context.plan.services.iter();
-    services.map(|one| engine_of(one)?.probe(context, one, context.plan)).collect()
+    services.map(|one| operator_of(one)?.probe(&context.crew(one))).collect()
 }
 
 /// Returns instances whose domains run.
@@ -292,7 +291,8 @@ fn of_service(
     found.checks += service.layout.all_instances() as usize;
     // A cluster whose guests are not all ready was not asked yet.
     let known = world.clusters.get(&service.name).cloned();
-    match known.map_or_else(|| engine_of(service)?.check(context, service, context.plan), Ok) {
+    let check = || operator_of(service)?.check(&context.crew(service)).map(|one| one.differences);
+    match known.map_or_else(check, Ok) {
         // Of a host that is gone this is told already.
         Ok(differences) => found.differences.extend(differences.into_iter().filter(|one| {
             let instance = context.plan.instance(&one.instance);

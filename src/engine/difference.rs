@@ -94,8 +94,8 @@ pub enum Fact {
     Users,
     /// The password of a user.
     Password(String),
-    /// The certificate that it proves itself with.
-    Certificate,
+    /// A file that its engine reads, by its path.
+    File(String),
 }
 
 impl Fact {
@@ -137,7 +137,7 @@ impl Fact {
                 | Self::Setting(_)
                 | Self::Users
                 | Self::Password(_)
-                | Self::Certificate
+                | Self::File(_)
         )
     }
 }
@@ -172,7 +172,7 @@ impl fmt::Display for Fact {
             Self::Setting(name) => name,
             Self::Users => "users",
             Self::Password(user) => return write!(f, "password of user {user}"),
-            Self::Certificate => "certificate",
+            Self::File(path) => return write!(f, "file {path}"),
         })
     }
 }

@@ -26,6 +26,9 @@ pub enum EngineError {
         /// What does not fit.
         problem: String,
     },
+    /// Files of an instance that cannot be rendered.
+    #[error("{0}")]
+    Files(String),
     /// The service runs but does not answer.
     #[error("{instance}: {service} does not answer after {waited_s} s: {last}")]
     NotServing {

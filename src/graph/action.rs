@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Graph, Unwanted, Vertex};
+use crate::engine::Pending;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +73,8 @@ pub enum Reason {
     NotReady,
     /// The engine does not run as planned.
     NotConfigured,
+    /// An engine that is in use does not run as planned: what brings it there.
+    Pending(Pending),
     /// The cluster is not as planned: the first difference.
     ClusterDiffers(String),
     /// Something that it depends on is made or changed.
@@ -102,6 +105,7 @@ impl fmt::Display for Reason {
             Self::NotRunning => f.write_str("not running"),
             Self::NotReady => f.write_str("not ready yet"),
             Self::NotConfigured => f.write_str("engine is not configured as planned"),
+            Self::Pending(what) => what.fmt(f),
             Self::ClusterDiffers(what) => f.write_str(what),
             Self::UpstreamChanged => f.write_str("a dependency changes"),
             Self::ToBeChecked => f.write_str("checked once it runs"),

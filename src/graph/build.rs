@@ -4,17 +4,28 @@ use std::collections::BTreeSet;
 
 use super::unwanted::Unwanted;
 use super::{Graph, ImagePart, Vertex};
+use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, Role};
+
+/// Instances of a service whose engines are configured one after the other, since
+/// others rely on them meanwhile.
+pub(super) struct Queue {
+    /// Those that come before all of them, at the same time.
+    pub first: Vec<InstanceName>,
+    /// One after the other.
+    pub next: Vec<InstanceName>,
+}
 
 impl Graph {
     /// Returns the resources of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        Self::with_unwanted(plan, &[])
+        Self::with(plan, &[], &[])
     }
 
-    /// Returns the resources of a plan, after the removal of what it does not hold.
-    pub(super) fn with_unwanted(plan: &Plan, unwanted: &[Unwanted]) -> Self {
+    /// The resources of a plan, after the removal of what it does not hold, and with
+    /// some engines configured one after the other.
+    pub(super) fn with(plan: &Plan, unwanted: &[Unwanted], queues: &[Queue]) -> Self {
         let mut graph = Self::default();
         for one in unwanted {
             graph.add(one.vertex(), Some(&one.host), &[]);
@@ -22,6 +33,13 @@ impl Graph {
         graph.add_images(plan);
         for instance in &plan.instances {
             graph.add_instance(plan, instance, unwanted);
+            let waits = queues.iter().any(|queue| queue.next.contains(&instance.name));
+            if instance.role != Role::Fixed && !waits {
+                graph.add_configured(instance, &[]);
+            }
+        }
+        for queue in queues {
+            graph.add_queue(plan, queue);
         }
         for service in &plan.services {
             let members = plan.members(&service.name);
@@ -72,8 +90,20 @@ impl Graph {
         needs.extend(in_the_way.map(Unwanted::vertex));
         self.add(Vertex::Running(name()), host, &needs);
         self.add(Vertex::Ready(name()), host, &[Vertex::Running(name())]);
-        if instance.role != Role::Fixed {
-            self.add(Vertex::Configured(name()), host, &[Vertex::Ready(name())]);
+    }
+
+    fn add_configured(&mut self, instance: &Instance, first: &[InstanceName]) {
+        let name = || instance.name.clone();
+        let first = first.iter().cloned().map(Vertex::Configured);
+        let needs: Vec<Vertex> = std::iter::once(Vertex::Ready(name())).chain(first).collect();
+        self.add(Vertex::Configured(name()), Some(&instance.host), &needs);
+    }
+
+    fn add_queue(&mut self, plan: &Plan, queue: &Queue) {
+        let mut first = queue.first.clone();
+        for instance in queue.next.iter().filter_map(|name| plan.instance(name)) {
+            self.add_configured(instance, &first);
+            first = vec![instance.name.clone()];
         }
     }
 }

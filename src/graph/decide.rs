@@ -11,12 +11,14 @@
 use std::collections::BTreeMap;
 
 use super::action::{Action, Actions, Reason, Step};
+use super::build::Queue;
 use super::image::marker;
 use super::unwanted::{Unwanted, not_in_plan};
 use super::{Graph, ImagePart, Vertex};
+use crate::engine::Pending;
 use crate::hypervisor::Domain;
-use crate::ids::{HostName, ServiceName};
-use crate::plan::{Instance, Plan, Volume};
+use crate::ids::{HostName, InstanceName, ServiceName};
+use crate::plan::{Instance, Plan, ServicePlan, Volume};
 use crate::render;
 use crate::state::world::{HostView, World, is_ours};
 
@@ -28,13 +30,18 @@ enum Fate {
     Keep { active: bool },
 }
 
+/// What becomes of each instance.
+type Fates<'a> = BTreeMap<&'a InstanceName, (&'a Instance, Fate)>;
+
 /// Decides what is to be done so that the hosts hold what is planned.
 #[must_use]
 pub fn decide(plan: &Plan, world: &World) -> Actions {
     let unwanted = not_in_plan(plan, world);
-    let graph = Graph::with_unwanted(plan, &unwanted);
-    let fates: BTreeMap<_, _> =
+    let fates: Fates<'_> =
         plan.instances.iter().map(|one| (&one.name, (one, fate(plan, world, one)))).collect();
+    let queues: Vec<Queue> =
+        plan.services.iter().map(|service| queue(plan, world, service, &fates)).collect();
+    let graph = Graph::with(plan, &unwanted, &queues);
     let mut steps = BTreeMap::new();
     for vertex in graph.vertices() {
         let (action, reason) = match vertex {
@@ -154,11 +161,40 @@ fn of_instance(
             (Action::Update, Reason::NotReady)
         }
         (Fate::Keep { active: true }, Vertex::Configured(_)) if !guest.configured => {
-            let reason = if guest.ready { Reason::NotConfigured } else { Reason::ToBeChecked };
+            let reason = match guest.pending {
+                Some(pending) => Reason::Pending(pending),
+                None if guest.ready => Reason::NotConfigured,
+                None => Reason::ToBeChecked,
+            };
             (Action::Update, reason)
         }
         (Fate::Keep { .. }, _) => (Action::NoOp, Reason::AsPlanned),
     }
+}
+
+/// Returns the order in which the engines of a service are configured. Those that nobody relies
+/// on come first, at the same time; those that may have to be restarted follow one after
+/// the other, copies before the leads that hand over to them. What is taken up live
+/// waits for nobody.
+fn queue(plan: &Plan, world: &World, service: &ServicePlan, fates: &Fates<'_>) -> Queue {
+    let (mut first, mut next) = (Vec::new(), Vec::new());
+    for instance in plan.members(&service.name) {
+        let Some((_, fate)) = fates.get(&instance.name) else { continue };
+        let vertex = Vertex::Configured(instance.name.clone());
+        let name = || instance.name.clone();
+        let is_lead = service.groups.iter().any(|group| group.lead == instance.name);
+        match of_instance(world, &vertex, instance, fate) {
+            (Action::NoOp | Action::Unknown, _) | (_, Reason::Pending(Pending::Live)) => {}
+            (_, Reason::Pending(pending)) => next.push((pending, name())),
+            (_, Reason::ToBeChecked) if matches!(fate, Fate::Keep { active: true }) => {
+                next.push((if is_lead { Pending::HandOver } else { Pending::Restart }, name()));
+            }
+            _ => first.push(name()),
+        }
+    }
+    // Stable: of equals the first in the plan.
+    next.sort_by_key(|(pending, _)| *pending);
+    Queue { first, next: next.into_iter().map(|(_, name)| name).collect() }
 }
 
 /// Decides on a cluster, last of all: its members' steps are decided already.

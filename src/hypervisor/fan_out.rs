@@ -31,18 +31,25 @@ pub fn on_each<'a, T: Sync, H: Ord, R: Send>(
     for (place, item) in items.iter().enumerate() {
         hosts.entry(host(item)).or_default().push((place, item));
     }
-    let queues = hosts.into_values().map(|items| (PER_HOST.min(items.len()), items.into_iter()));
-    let queues: Vec<_> = queues.map(|(workers, items)| (workers, Mutex::new(items))).collect();
+    // Each worker has its first item from the beginning, so that none waits while
+    // another works on two.
+    let queues = hosts.into_values().map(|items| {
+        let mut items = items.into_iter();
+        let first: Vec<(usize, &T)> = items.by_ref().take(PER_HOST).collect();
+        (first, Mutex::new(items))
+    });
+    let queues: Vec<_> = queues.collect();
     let (work, queues, span) = (&work, &queues, &Span::current());
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
         let mut threads = Vec::new();
-        for (workers, queue) in queues {
+        for (first, queue) in queues {
             let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let drain = move || -> Vec<(usize, R)> {
-                let items = std::iter::from_fn(next);
-                span.in_scope(|| items.map(|(place, item)| (place, work(item))).collect())
-            };
-            threads.extend((0..*workers).map(|_| scope.spawn(drain)));
+            for item in first {
+                threads.push(scope.spawn(move || -> Vec<(usize, R)> {
+                    let items = std::iter::once(*item).chain(std::iter::from_fn(next));
+                    span.in_scope(|| items.map(|(place, item)| (place, work(item))).collect())
+                }));
+            }
         }
         let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
         joined.flat_map(|results| results.unwrap_or_else(|panic| resume_unwind(panic))).collect()

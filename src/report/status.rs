@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::columns::columns;
 use crate::deploy::{LoadFound, Verification};
-use crate::engine::Fact;
-use crate::engine::load::{Measured, Verdict};
+use crate::engine::load::{Rate, Verdict};
+use crate::engine::{Fact, Through};
 use crate::graph::{is_as_planned, owned_domain};
 use crate::plan::{Instance, Plan};
 use crate::state::journal::LastRun;
@@ -160,7 +160,7 @@ pub fn verification_text(found: &Verification) -> String {
     }
     for (service, probe) in probes {
         if let Some(failure) = &probe.failure {
-            let _ = writeln!(out, "  {service} group {} via {}: {failure}", probe.group, probe.via);
+            let _ = writeln!(out, "  {service} {} via {}: {failure}", probe.through, probe.via);
         }
     }
     for one in loads {
@@ -181,27 +181,22 @@ pub fn verification_text(found: &Verification) -> String {
 /// What a group did under load, in a line.
 fn load_line(found: &LoadFound) -> String {
     let LoadFound { service, load, verdict } = found;
-    let from = format!("{service} group {}: {} from {}", load.group, load.at, load.via);
+    let from = format!("{service} {}: {} from {}", load.through, load.at, load.via);
     let measured = match &load.outcome {
         Ok(measured) => measured,
         Err(why) => return format!("{from}: load test failed: {why}"),
     };
-    let Measured { writes_per_s, reads_per_s, read_p99_us, .. } = measured;
-    let rates = format!(
-        "{} writes/s, {} reads/s, p99 {} us",
-        grouped(*writes_per_s),
-        grouped(*reads_per_s),
-        grouped(*read_p99_us)
-    );
-    let planned = grouped(load.promised_per_s.get());
+    let rate = |Rate { what, per_s, p99_us }: &Rate| {
+        format!("{} {what}/s, p99 {} us", grouped(*per_s), grouped(*p99_us))
+    };
+    let rates = measured.rates.iter().map(rate).collect::<Vec<_>>().join("; ");
+    let planned = format!("{} {}/s", grouped(load.promised_per_s.get()), load.work);
     let said = match verdict {
         None => "the host emulates its guests, so rates are not meaningful".to_owned(),
-        Some(Verdict::Kept) => format!("reaches the planned {planned} reads/s"),
-        Some(Verdict::Short(why)) => {
-            format!("below the planned {planned} reads/s; likely cause: {why}")
-        }
+        Some(Verdict::Kept) => format!("reaches the planned {planned}"),
+        Some(Verdict::Short(why)) => format!("below the planned {planned}; likely cause: {why}"),
         Some(Verdict::Unproven(why)) => {
-            format!("inconclusive, planned {planned} reads/s: {why}")
+            format!("inconclusive, planned {planned}: {why}")
         }
     };
     format!("{from}: {rates}; {said}")
@@ -216,19 +211,33 @@ fn load_json(found: &LoadFound) -> Value {
         Some(Verdict::Short(why)) => (Some("short"), Some(why)),
         Some(Verdict::Unproven(why)) => (Some("unproven"), Some(why)),
     };
-    json!({
+    let mut value = json!({
         "service": service,
-        "group": load.group,
         "at": load.at,
         "via": load.via,
-        "promised_reads_per_s": load.promised_per_s,
-        "reads_per_s": measured.map(|one| one.reads_per_s),
-        "writes_per_s": measured.map(|one| one.writes_per_s),
-        "read_p99_us": measured.map(|one| one.read_p99_us),
         "failure": load.outcome.as_ref().err(),
         "verdict": verdict,
         "likely_cause": cause,
-    })
+    });
+    if let Some(object) = value.as_object_mut() {
+        through(object, &load.through);
+        object.insert(format!("promised_{}_per_s", load.work), json!(load.promised_per_s));
+        for Rate { what, per_s, p99_us } in measured.iter().flat_map(|one| &one.rates) {
+            object.insert(format!("{what}_per_s"), json!(per_s));
+            object.insert(format!("{what}_p99_us"), json!(p99_us));
+        }
+    }
+    value
+}
+
+/// Adds what a probe or a load went through: `"group": 0`, `"instance": "web-0"`.
+fn through(object: &mut Map<String, Value>, through: &Through) {
+    let (key, value) = match through {
+        Through::Group(index) => ("group", json!(index)),
+        Through::Instance(name) => ("instance", json!(name)),
+        Through::Address(address) => ("address", json!(address)),
+    };
+    object.insert(key.to_owned(), value);
 }
 
 /// The same for programs.
@@ -250,12 +259,15 @@ pub fn verification_json(found: &Verification) -> Value {
         .probes
         .iter()
         .map(|(service, probe)| {
-            json!({
+            let mut value = json!({
                 "service": service,
-                "group": probe.group,
                 "via": probe.via,
                 "failure": probe.failure,
-            })
+            });
+            if let Some(object) = value.as_object_mut() {
+                through(object, &probe.through);
+            }
+            value
         })
         .collect();
     let unjudged: Vec<Value> = found

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::engine::Difference;
+use crate::engine::{Difference, Pending};
 use crate::hypervisor::{Domain, HostReport, HypervisorError, StorageSource, VolumeInfo};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 
@@ -49,6 +49,8 @@ pub struct GuestView {
     pub ready: bool,
     /// Its engine runs with the planned configuration.
     pub configured: bool,
+    /// What brings its engine to the planned configuration, where that is in use.
+    pub pending: Option<Pending>,
     /// We may not ask it: the connection may only look.
     pub denied: bool,
 }

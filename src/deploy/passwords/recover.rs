@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::deploy::{Context, observe_hosts};
-use crate::engine::{EngineError, engine_of};
+use crate::engine::{EngineError, operator_of};
 use crate::guest::{Guest, GuestError};
 use crate::hypervisor::fan_out::on_each;
 use crate::hypervisor::{Domain, ErrorKind, HypervisorError};
@@ -123,7 +123,7 @@ fn ask(context: &Context<'_>, world: &World, instance: &Instance) -> Reply {
         Guest { hypervisor: hypervisor.as_ref(), domain: &domain.name, clock: context.clock };
     let service = context.plan.service_of(instance);
     let Some(service) = service else { return Reply::Absent };
-    match engine_of(service).and_then(|engine| engine.credentials(&guest)) {
+    match operator_of(service).and_then(|engine| engine.credentials(&guest)) {
         Ok(Some(found)) => Reply::Passwords(found),
         Ok(None) => Reply::NoPassword,
         Err(EngineError::Guest(GuestError::Hypervisor(error)))

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::door::Door;
 use crate::engine::EngineError;
+use crate::engine::cluster::Answer;
 use crate::guest::GuestError;
 use crate::guest::{Call, Guest, Limit, Output};
 use std::net::Ipv4Addr;
@@ -22,9 +23,6 @@ const ANSWERS: Duration = Duration::from_secs(30);
 const PROMPT: Duration = Duration::from_secs(5);
 /// What `-c` says, besides the answers, when it goes to another instance.
 const REDIRECTED: &str = "-> Redirected to slot [";
-
-/// What a command was answered, or why it was not.
-pub(super) type Answer = Result<String, EngineError>;
 
 /// A way to one instance, from within its own guest or another.
 pub(super) struct Session<'a> {

@@ -3,11 +3,12 @@
 use super::nodes::Member;
 use super::observe::View;
 use super::picture::Picture;
+use super::settings;
 use super::target::Seat;
 use crate::engine::{Difference, Fact};
 
-/// All differences in membership, roles, slots and replication; empty when
-/// every instance agrees with the plan and with all others.
+/// All differences in membership, roles, slots, replication, settings and users; empty
+/// when every instance agrees with the plan and with all others.
 #[must_use]
 pub fn differences(picture: &Picture<'_>) -> Vec<Difference> {
     let mut found = Vec::new();
@@ -36,6 +37,18 @@ pub fn differences(picture: &Picture<'_>) -> Vec<Difference> {
         let moving: Vec<&str> = moving.map(String::as_str).collect();
         differs(Fact::MovingSlots, String::new(), moving.join(" "));
     }
+    found.extend(settings::differences(picture.target, &picture.observed.settings));
+    found.extend(picture.observed.access.iter().flat_map(|(instance, all)| {
+        all.iter().map(|(fact, found)| {
+            let planned = "as the deployment keeps it".to_owned();
+            Difference {
+                instance: instance.clone(),
+                fact: fact.clone(),
+                planned,
+                found: found.clone(),
+            }
+        })
+    }));
     found
 }
 

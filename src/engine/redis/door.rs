@@ -1,7 +1,6 @@
 //! How commands get into the instances of a service.
 
-use crate::engine::Guests;
-use crate::plan::ServicePlan;
+use crate::engine::Crew;
 use crate::recipe::redis::Package;
 use crate::secret::Credentials;
 
@@ -25,10 +24,8 @@ pub struct Door {
 impl Door {
     /// The way into a service.
     #[must_use]
-    pub fn of(software: &'static Package, guests: &dyn Guests, service: &ServicePlan) -> Self {
-        let known = guests.secrets().credentials.get(&service.name);
-        let credentials = known.filter(|_| service.access.password.is_some()).cloned();
-        Self { software, credentials, tls: service.access.tls }
+    pub fn of(software: &'static Package, crew: &Crew<'_>) -> Self {
+        Self { software, credentials: crew.credentials().cloned(), tls: crew.service.access.tls }
     }
 
     /// The password that we come with.

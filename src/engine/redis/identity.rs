@@ -1,12 +1,12 @@
 //! Who answers at the addresses where instances are to be met. `CLUSTER MEET` goes
 //! by an address alone, and joins whatever cluster it finds there, slots and all.
 
-use super::batch::{Answer, Session};
+use super::batch::Session;
 use super::observe::Observed;
-use super::parallel::on_each;
 use super::steps::{Order, Step};
 use super::target::{Seat, Target};
-use crate::engine::{EngineError, Guests};
+use crate::engine::cluster::Answer;
+use crate::engine::{Crew, EngineError};
 use crate::guest::GuestError;
 
 /// What somebody answers who does not know our password, or has no cluster. One
@@ -16,7 +16,7 @@ const FOREIGN: [&str; 4] = ["NOAUTH", "WRONGPASS", "NOPERM", "ERR"];
 /// What stands at addresses that a step wants to meet and is not the instance of
 /// the plan, one line each. Where nobody answers nobody can be met by mistake.
 pub(super) fn strangers(
-    guests: &dyn Guests,
+    crew: &Crew<'_>,
     target: &Target,
     observed: &Observed,
     steps: &[Step],
@@ -27,22 +27,26 @@ pub(super) fn strangers(
     let before = target.seats.iter().cycle().skip(target.seats.len().saturating_sub(1));
     let pairs: Vec<(&Seat, &Seat)> =
         before.zip(&target.seats).filter(|(_, seat)| is_met(seat)).collect();
-    let lines = on_each(&pairs, |(from, seat)| {
-        let me = observed.views.get(&seat.name)?.me()?;
-        let found = stranger(&me.id.to_string(), &ask(guests, target, from, seat))?;
-        let Seat { name, address, port, .. } = seat;
-        let what = target.door.software.engine;
-        let by = &from.name;
-        Some(format!(
-            "{address}:{port} of {name} is answered by another {what}, as {by} sees it: {found}"
-        ))
-    });
+    let lines = crew.each(
+        &pairs,
+        |(from, _)| &from.name,
+        |(from, seat)| {
+            let me = observed.views.get(&seat.name)?.me()?;
+            let found = stranger(&me.id.to_string(), &ask(crew, target, from, seat))?;
+            let Seat { name, address, port, .. } = seat;
+            let what = target.door.software.engine;
+            let by = &from.name;
+            Some(format!(
+                "{address}:{port} of {name} is answered by another {what}, as {by} sees it: {found}"
+            ))
+        },
+    );
     lines.into_iter().flatten().collect()
 }
 
 /// The identity of whoever answers at an instance's address to another's guest.
-fn ask(guests: &dyn Guests, target: &Target, from: &Seat, seat: &Seat) -> Answer {
-    let guest = guests.guest(&from.name)?;
+fn ask(crew: &Crew<'_>, target: &Target, from: &Seat, seat: &Seat) -> Answer {
+    let guest = crew.guest(&from.name)?;
     let session = Session::asking(&guest, &target.door, (seat.address, seat.port));
     let [id] = session.ask(["CLUSTER MYID"])?;
     id

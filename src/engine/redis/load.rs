@@ -5,21 +5,17 @@
 //! its password as an argument, so it gets one of its own: of a user who can read
 //! and write these keys and nothing else, and who is gone when it ends.
 
-use std::time::Duration;
-
 use super::batch::Session;
 use super::nodes::parse_info;
-use super::parallel::on_each;
 use super::probe::key_in;
 use super::target::{Seat, Target};
-use crate::engine::load::{Measured, Signs};
-use crate::engine::{Bound, EngineError, Guests, Load};
+use crate::engine::load::{self, Bound, Measured, Rate, Sign};
+use crate::engine::{Crew, EngineError};
 use crate::guest::Guest;
-use crate::guest::GuestError;
-use crate::plan::{ServicePlan, Setting};
+use crate::ids::InstanceName;
+use crate::plan::{Instance, Setting};
 use crate::secret::Secret;
 use crate::spec::Demand;
-use crate::units::PerSecond;
 
 /// The user that load comes from.
 const USER: &str = "hostsplit-load";
@@ -29,57 +25,33 @@ const LIFE: &str = "60";
 const KEYS: &str = "1000";
 /// Values longer than this would make the network the limit, not the engine.
 const LONGEST_VALUE: u64 = 1024;
-/// Seconds of the promised rate that are sent.
-const SECONDS: u64 = 3;
 /// Threads of the sender: one can send no more than one instance can take.
 const MOST_THREADS: usize = 4;
-/// Time for the program to end after it was told to.
-const GRACE: u64 = 10;
 
-/// Puts load on every group.
-pub(super) fn load(
-    guests: &dyn Guests,
-    service: &ServicePlan,
+/// Puts a load on `at` from the guest of `via`.
+pub(super) fn press(
+    crew: &Crew<'_>,
     target: &Target,
+    (at, via): (&Instance, &InstanceName),
     bound: Bound,
-) -> Vec<Load> {
-    let pairs: Vec<(&Seat, &Seat)> =
-        target.masters().map(|master| (master, sender(target, master))).collect();
-    on_each(&pairs, |(master, via)| {
-        let load = Pressure { guests, service, target, bound, master, via };
-        Load {
-            group: master.group,
-            at: master.name.clone(),
-            via: via.name.clone(),
-            promised_per_s: service.capacity.usable_per_s,
-            outcome: load.press().map_err(|error| error.to_string()),
-        }
-    })
-}
-
-/// Who sends: a replica of the next group, which has least to do; any other
-/// instance where there are no replicas; the master itself where it is alone.
-fn sender<'a>(target: &'a Target, master: &'a Seat) -> &'a Seat {
-    let groups: Vec<&Seat> = target.masters().collect();
-    let place = groups.iter().position(|one| one.name == master.name).unwrap_or_default();
-    let next = groups.get((place + 1) % groups.len().max(1)).copied().unwrap_or(master);
-    let replica = target.group(next.group).find(|seat| !seat.master);
-    replica.unwrap_or(next)
+) -> Result<Measured, EngineError> {
+    let problem = || "it is in no group".to_owned();
+    let missing = || EngineError::Plan { instance: at.name.clone(), problem: problem() };
+    let master = target.seat(&at.name).ok_or_else(missing)?;
+    Pressure { crew, target, bound, master }.press(via)
 }
 
 struct Pressure<'a> {
-    guests: &'a dyn Guests,
-    service: &'a ServicePlan,
+    crew: &'a Crew<'a>,
     target: &'a Target,
     bound: Bound,
     master: &'a Seat,
-    via: &'a Seat,
 }
 
 impl Pressure<'_> {
-    fn press(&self) -> Result<Measured, EngineError> {
-        let served = self.guests.guest(&self.master.name)?;
-        let sent = self.guests.guest(&self.via.name)?;
+    fn press(&self, via: &InstanceName) -> Result<Measured, EngineError> {
+        let served = self.crew.guest(&self.master.name)?;
+        let sent = self.crew.guest(via)?;
         let at = (self.master.address, self.master.port);
         let session = Session::new(&served, &self.target.door, at);
         let once = self.admit(&session)?;
@@ -120,30 +92,24 @@ impl Pressure<'_> {
         let key = format!("hostsplit:load:{{{key}:__rand_int__");
         let value = "x".repeat(self.value_bytes());
         let before = self.persistence(session)?;
-        let written = self.send(sent, once, &["SET", &key, &value, "EX", LIFE])?;
-        let (server, sender) = (served.ticks()?, sent.ticks()?);
-        let read = self.send(sent, once, &["GET", &key])?;
-        let since = |guest: &Guest<'_>, before: Option<_>| {
-            Ok::<_, EngineError>(guest.ticks()?.zip(before).and_then(|(now, old)| now.since(old)))
-        };
-        let (server, sender) = (since(served, server)?, since(sent, sender)?);
+        let written = self.send(sent, once, "writes", &["SET", &key, &value, "EX", LIFE])?;
+        let read = || self.send(sent, once, "reads", &["GET", &key]);
+        let (read, mut signs) = load::watching((served, sent), read)?;
         let after = self.persistence(session)?;
-        Ok(Measured {
-            writes_per_s: written.per_s,
-            reads_per_s: read.per_s,
-            read_p99_us: read.p99_us,
-            signs: Signs {
-                server,
-                sender,
-                delayed_flushes: after.delayed.saturating_sub(before.delayed),
-                saving: before.saving || after.saving,
-                io_threads: after.io_threads.map(|running| (self.planned_threads(), running)),
-            },
-        })
+        let (planned, running) = (self.planned_threads(), after.io_threads);
+        if let Some(running) = running.filter(|running| *running < planned) {
+            signs.push(Sign::Fewer { what: "I/O threads", planned, running });
+        }
+        if before.saving || after.saving {
+            signs.push(Sign::Busy("persistence: it wrote a snapshot meanwhile"));
+        } else if after.delayed > before.delayed {
+            signs.push(Sign::Busy("persistence: its disk was too slow"));
+        }
+        Ok(Measured { rates: vec![read, written], signs })
     }
 
     fn value_bytes(&self) -> usize {
-        let bytes = match &self.service.demand {
+        let bytes = match &self.crew.service.demand {
             Demand::Sharded(demand) => demand.value_bytes.get(),
             _ => 1,
         };
@@ -154,23 +120,22 @@ impl Pressure<'_> {
         self.master.settings.get("io-threads").and_then(Setting::number).unwrap_or(1)
     }
 
-    /// Sends one kind of request; the system ends a program that takes too long.
+    /// Sends one kind of request.
     fn send(
         &self,
         guest: &Guest<'_>,
         once: Option<&Secret>,
+        what: &'static str,
         words: &[&str],
     ) -> Result<Rate, EngineError> {
-        let Bound { seconds, connections, .. } = self.bound;
-        let limit = seconds.to_string();
+        let service = self.crew.service;
         let (address, port) = (self.master.address.to_string(), self.master.port.to_string());
-        let connections = connections.to_string();
-        let requests = requests(self.bound, self.service.capacity.usable_per_s).to_string();
-        let threads = usize::try_from(self.service.layout.vcpus).unwrap_or(1).min(MOST_THREADS);
+        let connections = self.bound.connections.to_string();
+        let requests = load::requests(self.bound, service.capacity.usable_per_s).to_string();
+        let threads = usize::try_from(service.layout.vcpus).unwrap_or(1).min(MOST_THREADS);
         let threads = threads.to_string();
         let door = &self.target.door;
-        let mut line = vec!["timeout", "-k", "5", &limit, door.software.benchmark];
-        line.extend(["-h", &address, "-p", &port]);
+        let mut line = vec![door.software.benchmark, "-h", &address, "-p", &port];
         line.extend(door.encryption());
         if let Some(once) = once {
             line.extend(["--user", USER, "-a", once.expose()]);
@@ -180,25 +145,11 @@ impl Pressure<'_> {
             line.extend(["--threads", &threads]);
         }
         line.extend_from_slice(words);
-        let output = guest.run(&line, Duration::from_secs(seconds + GRACE))?;
-        let failed = |what: &str| {
-            let mut shown = vec![door.software.benchmark];
-            shown.extend(words.first());
-            let mut error = guest.failed(&shown, &output);
-            if let GuestError::Command { output, .. } = &mut error
-                && !what.is_empty()
-            {
-                *output = format!("{what}: {output}");
-            }
-            EngineError::from(error)
-        };
-        match output.status {
-            Some(0) => Rate::parse(&output.stdout).ok_or_else(|| failed("no result")),
-            Some(124 | 137) => {
-                Err(failed(&format!("{requests} requests were not done after {seconds} s")))
-            }
-            _ => Err(failed("")),
-        }
+        let shown: Vec<&str> =
+            [door.software.benchmark].into_iter().chain(words.first().copied()).collect();
+        let said = load::run(guest, self.bound, &line, &shown)?;
+        rate(what, &said)
+            .ok_or_else(|| guest.unreadable(door.software.benchmark, &"no result").into())
     }
 
     /// What the master says of its disk and its threads.
@@ -223,29 +174,15 @@ struct Persistence {
     io_threads: Option<u64>,
 }
 
-/// Requests of one kind: a few seconds of what is promised, within the bound.
-fn requests(bound: Bound, promised: PerSecond) -> u64 {
-    promised.get().saturating_mul(SECONDS).max(1000).min(bound.requests)
-}
-
-/// What the program says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rate {
-    per_s: u64,
-    p99_us: u64,
-}
-
-impl Rate {
-    /// Reads the last line of `--csv`: the request, the rate, and latencies in
-    /// milliseconds: mean, least, median, 95 and 99 of 100, most.
-    fn parse(csv: &str) -> Option<Self> {
-        let line = csv.lines().rev().find(|line| line.starts_with('"'))?;
-        let mut fields = line.trim().trim_matches('"').rsplit("\",\"");
-        let _most = fields.next()?;
-        let p99: f64 = fields.next()?.parse().ok()?;
-        let rate: f64 = fields.nth(4)?.parse().ok()?;
-        Some(Self { per_s: whole(rate)?, p99_us: whole(p99 * 1000.0)? })
-    }
+/// Reads the last line of `--csv`: the request, the rate, and latencies in
+/// milliseconds: mean, least, median, 95 and 99 of 100, most.
+fn rate(what: &'static str, csv: &str) -> Option<Rate> {
+    let line = csv.lines().rev().find(|line| line.starts_with('"'))?;
+    let mut fields = line.trim().trim_matches('"').rsplit("\",\"");
+    let _most = fields.next()?;
+    let p99: f64 = fields.next()?.parse().ok()?;
+    let rate: f64 = fields.nth(4)?.parse().ok()?;
+    Some(Rate { what, per_s: whole(rate)?, p99_us: whole(p99 * 1000.0)? })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked before")]
@@ -264,16 +201,9 @@ mod tests {
             \"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"\n\
             \"GET hostsplit:load:{0}:__rand_int__\",\"99009.90\",\"0.276\",\"0.080\",\"0.263\",\
             \"0.415\",\"0.527\",\"1.415\"\n";
-        assert_eq!(Rate::parse(csv), Some(Rate { per_s: 99_009, p99_us: 527 }));
-        assert_eq!(Rate::parse("Could not connect"), None);
+        assert_eq!(rate("reads", csv), Some(Rate { what: "reads", per_s: 99_009, p99_us: 527 }));
+        assert_eq!(rate("reads", "Could not connect"), None);
         let header = csv.lines().next().unwrap();
-        assert_eq!(Rate::parse(header), None);
-    }
-
-    #[test]
-    fn as_much_is_sent_as_seconds_of_the_promise_take() {
-        assert_eq!(requests(Bound::REAL, PerSecond::new(50_000)), 150_000);
-        assert_eq!(requests(Bound::REAL, PerSecond::new(10)), 1_000);
-        assert_eq!(requests(Bound::EMULATED, PerSecond::new(50_000)), 200);
+        assert_eq!(rate("reads", header), None);
     }
 }

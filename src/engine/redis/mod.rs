@@ -9,16 +9,14 @@
 //! Why steps and not a script: `docs/cluster-formation.md`.
 
 mod batch;
-mod check;
-mod configure;
+mod copies;
 pub mod differences;
 mod door;
-mod form;
 mod identity;
+mod live;
 mod load;
 pub mod nodes;
 pub mod observe;
-mod parallel;
 pub mod picture;
 mod probe;
 mod refusal;
@@ -31,12 +29,24 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-pub use self::door::Door;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
+pub use self::door::Door;
+pub use self::live::Live;
+
+use self::observe::Observed;
+use self::picture::Picture;
+use self::steps::Step;
 use self::target::Target;
-use crate::engine::{Bound, Change, Difference, Engine, EngineError, Guests, Load, Probe};
-use crate::guest::{Guest, GuestFile};
-use crate::plan::{Instance, Plan, ServicePlan};
+use crate::engine::cluster::{
+    Answer, Broken, Cluster, Copies, FileChange, Patience, Serving, Uptake,
+};
+use crate::engine::load::Measured;
+use crate::engine::{Bound, Crew, Difference, EngineError};
+use crate::guest::Guest;
+use crate::ids::InstanceName;
+use crate::plan::Instance;
 use crate::recipe::redis::{self as recipe, Package};
 use crate::secret::Credentials;
 
@@ -49,66 +59,137 @@ pub static REDIS: Redis = Redis(&recipe::REDIS);
 /// The engine `valkey`.
 pub static VALKEY: Redis = Redis(&recipe::VALKEY);
 
-impl Redis {
-    fn target(
-        self,
-        guests: &dyn Guests,
-        service: &ServicePlan,
-        plan: &Plan,
-    ) -> Result<Target, EngineError> {
-        Target::of(Door::of(self.0, guests, service), service, plan)
-    }
-}
+impl Cluster for Redis {
+    type Target = Target;
+    type Observed = Observed;
+    type Step = Step;
+    type Live = Live;
 
-impl Engine for Redis {
-    fn credentials(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError> {
-        Ok(guest.read_file(self.0.secrets)?.and_then(|text| users::read(&text)))
+    const WORK: &'static str = "reads";
+
+    /// Failure detection, an election and a takeover take about 30 s with Redis's own
+    /// timeouts; gossip reaches everybody within a few.
+    const PATIENCE: Patience = Patience {
+        idle: Duration::from_secs(120),
+        longest: Duration::from_secs(6 * 3600),
+        pause: Duration::from_secs(1),
+        settling: 10,
+        refusals: 5,
+    };
+
+    fn unit(&self) -> &'static str {
+        self.0.unit()
     }
 
-    fn configure(
+    fn target(&self, crew: &Crew<'_>) -> Result<Target, EngineError> {
+        Target::of(Door::of(self.0, crew), crew)
+    }
+
+    fn observe(&self, crew: &Crew<'_>, target: &Target) -> Observed {
+        observe::observe(crew, target)
+    }
+
+    fn silent(observed: &Observed) -> &BTreeMap<InstanceName, EngineError> {
+        &observed.silent
+    }
+
+    fn steps(&self, target: &Target, observed: &Observed) -> Result<Vec<Step>, String> {
+        steps::steps(&Picture::new(target, observed)).map_err(|refusal| refusal.to_string())
+    }
+
+    fn differences(&self, target: &Target, observed: &Observed) -> Vec<Difference> {
+        differences::differences(&Picture::new(target, observed))
+    }
+
+    /// Nobody meets a machine that is none of the plan's.
+    fn hindrances(
         &self,
-        guests: &dyn Guests,
-        service: &ServicePlan,
+        crew: &Crew<'_>,
+        target: &Target,
+        observed: &Observed,
+        steps: &[Step],
+    ) -> Vec<String> {
+        identity::strangers(crew, target, observed, steps)
+    }
+
+    fn act<'s>(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        steps: &'s [Step],
+    ) -> Result<Vec<(&'s Step, Answer)>, EngineError> {
+        send::send(crew, target, steps)
+    }
+
+    fn is_alike(one: &Step, other: &Step) -> bool {
+        std::mem::discriminant(&one.order) == std::mem::discriminant(&other.order)
+    }
+
+    fn summary(steps: &[Step]) -> String {
+        steps::summary(steps)
+    }
+
+    fn at_rest(observed: &Observed) -> Observed {
+        observed.at_rest()
+    }
+
+    fn foresee(observed: &Observed, steps: &[Step]) -> Option<Observed> {
+        observed.after(steps)
+    }
+
+    fn copies(&self, target: &Target, observed: &Observed, group: u32) -> Copies {
+        copies::copies(&Picture::new(target, observed), group)
+    }
+
+    fn take_lead(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        instance: &InstanceName,
+    ) -> Result<(), EngineError> {
+        let order = steps::Order::Failover;
+        let step = [Step { at: instance.clone(), order }];
+        send::send(crew, target, &step)?.into_iter().try_for_each(|(_, answer)| answer.map(drop))
+    }
+
+    fn uptake(&self, files: &[FileChange], running: Option<&[Difference]>) -> Uptake<Live> {
+        live::uptake(self.0, files, running)
+    }
+
+    fn take_up(
+        &self,
+        crew: &Crew<'_>,
         instance: &Instance,
-        files: &[GuestFile],
-    ) -> Result<Change, EngineError> {
-        configure::configure(guests, &Door::of(self.0, guests, service), instance, files)
+        changes: &Live,
+    ) -> Result<Vec<String>, EngineError> {
+        live::take_up(crew, &Door::of(self.0, crew), instance, changes)
     }
 
-    fn form(
-        &self,
-        guests: &dyn Guests,
-        service: &ServicePlan,
-        plan: &Plan,
-    ) -> Result<Change, EngineError> {
-        form::form(guests, &service.name, &self.target(guests, service, plan)?)
+    fn serving(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Serving, EngineError> {
+        live::serving(crew, &Door::of(self.0, crew), instance)
     }
 
-    fn check(
+    fn round_trip(
         &self,
-        guests: &dyn Guests,
-        service: &ServicePlan,
-        plan: &Plan,
-    ) -> Result<Vec<Difference>, EngineError> {
-        Ok(check::check(guests, &self.target(guests, service, plan)?, plan))
+        crew: &Crew<'_>,
+        target: &Target,
+        at: &Instance,
+        via: &Instance,
+    ) -> Result<(), Broken> {
+        probe::round_trip(crew, target, &at.name, &via.name)
     }
 
-    fn probe(
+    fn press(
         &self,
-        guests: &dyn Guests,
-        service: &ServicePlan,
-        plan: &Plan,
-    ) -> Result<Vec<Probe>, EngineError> {
-        Ok(probe::probe(guests, &self.target(guests, service, plan)?))
-    }
-
-    fn load(
-        &self,
-        guests: &dyn Guests,
-        service: &ServicePlan,
-        plan: &Plan,
+        crew: &Crew<'_>,
+        target: &Target,
+        (at, via): (&Instance, &Instance),
         bound: Bound,
-    ) -> Result<Vec<Load>, EngineError> {
-        Ok(load::load(guests, service, &self.target(guests, service, plan)?, bound))
+    ) -> Result<Measured, EngineError> {
+        load::press(crew, target, (at, &via.name), bound)
+    }
+
+    fn recover(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError> {
+        Ok(guest.read_file(self.0.secrets)?.and_then(|text| users::read(&text)))
     }
 }

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use super::batch::Session;
 use super::door::Door;
 use super::nodes::{Member, MemberId, parse_info, parse_members};
-use super::parallel::on_each;
 use super::settings::{self, Running};
 use super::steps::{Order, Step};
 use super::target::{Seat, Target};
 use super::users;
-use crate::engine::{EngineError, Fact, Guests};
-use crate::guest::Guest;
+use crate::engine::{Crew, EngineError, Fact};
 use crate::ids::InstanceName;
 
 /// The cluster as each instance sees it.
@@ -23,7 +21,7 @@ pub struct Observed {
     pub silent: BTreeMap<InstanceName, EngineError>,
     /// The directives that those who answered run with, or why they do not tell.
     pub settings: BTreeMap<InstanceName, Result<BTreeMap<String, String>, EngineError>>,
-    /// What is not as it should be of passwords and certificates, and how it is.
+    /// What is not as it should be of users and passwords, and how it is.
     pub access: BTreeMap<InstanceName, Vec<(Fact, String)>>,
 }
 
@@ -100,9 +98,10 @@ impl View {
 }
 
 /// Asks all instances of a target.
-pub(super) fn observe(guests: &dyn Guests, target: &Target) -> Observed {
+pub(super) fn observe(crew: &Crew<'_>, target: &Target) -> Observed {
     let mut observed = Observed::default();
-    let answers = on_each(&target.seats, |seat| look(guests, &target.door, seat));
+    let answers =
+        crew.each(&target.seats, |seat| &seat.name, |seat| look(crew, &target.door, seat));
     for (seat, answer) in target.seats.iter().zip(answers) {
         match answer {
             Ok(Seen { view, settings, access }) => {
@@ -118,8 +117,8 @@ pub(super) fn observe(guests: &dyn Guests, target: &Target) -> Observed {
 
 /// Asks one instance for everything at once: a `redis-cli` costs an emulated
 /// guest more than all the answers.
-fn look(guests: &dyn Guests, door: &Door, seat: &Seat) -> Result<Seen, EngineError> {
-    let guest = guests.guest(&seat.name)?;
+fn look(crew: &Crew<'_>, door: &Door, seat: &Seat) -> Result<Seen, EngineError> {
+    let guest = crew.guest(&seat.name)?;
     let config = settings::question(seat);
     let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config, users::QUESTION];
     let session = Session::asking(&guest, door, (seat.address, seat.port));
@@ -130,31 +129,12 @@ fn look(guests: &dyn Guests, door: &Door, seat: &Seat) -> Result<Seen, EngineErr
     let state = parse_info(&info).get("cluster_state").copied().unwrap_or_default().to_owned();
     let replica = members.iter().any(|member| member.myself && member.follows.is_some());
     let link = if replica { Some(link(&replication?)) } else { None };
-    let mut access = match told {
+    let access = match told {
         Ok(told) => users::differences(door, &told),
         Err(error) => vec![(Fact::Users, error.to_string())],
     };
-    access.extend(certificate(guests, &guest, door, seat)?);
     let settings = settings.map(|answer| settings::parse(&answer));
     Ok(Seen { view: View { members, state, link }, settings, access })
-}
-
-/// The certificate in the guest against the one that was made for it.
-fn certificate(
-    guests: &dyn Guests,
-    guest: &Guest<'_>,
-    door: &Door,
-    seat: &Seat,
-) -> Result<Option<(Fact, String)>, EngineError> {
-    let Some(made) = guests.secrets().identities.get(&seat.name).filter(|_| door.tls) else {
-        return Ok(None);
-    };
-    let found = match guest.read_file(door.software.tls.certificate)? {
-        None => "missing",
-        Some(text) if text != made.certificate => "another",
-        Some(_) => return Ok(None),
-    };
-    Ok(Some((Fact::Certificate, found.to_owned())))
 }
 
 fn link(info: &str) -> Link {

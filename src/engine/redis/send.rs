@@ -1,11 +1,11 @@
 //! Commands to instances: all of one instance through one `redis-cli`, which costs an
 //! emulated guest more than what it sends, and all instances at the same time.
 
-use super::batch::{Answer, Session};
-use super::parallel::on_each;
+use super::batch::Session;
 use super::steps::{Order, Step};
 use super::target::{Seat, Target};
-use crate::engine::{EngineError, Guests};
+use crate::engine::cluster::Answer;
+use crate::engine::{Crew, EngineError};
 
 /// Sends steps of one kind; each with its answer, instance by instance in the order
 /// in which they come first.
@@ -13,7 +13,7 @@ use crate::engine::{EngineError, Guests};
 /// # Errors
 /// The agent of an instance. What Redis refuses is the answer.
 pub(super) fn send<'a>(
-    guests: &dyn Guests,
+    crew: &Crew<'_>,
     target: &Target,
     steps: &'a [Step],
 ) -> Result<Vec<(&'a Step, Answer)>, EngineError> {
@@ -28,15 +28,18 @@ pub(super) fn send<'a>(
         }
     }
     let ask = |(seat, lot): &(&Seat, Vec<&Step>)| {
-        let guest = guests.guest(&seat.name)?;
+        let guest = crew.guest(&seat.name)?;
         let session = Session::new(&guest, &target.door, (seat.address, seat.port));
         let commands: Vec<String> = lot.iter().map(|step| words(target, &step.order)).collect();
         session.ask_all(&commands)
     };
     // Masters vote once in an epoch: two elections at a time would hinder each other.
     let elects = |step: &Step| matches!(step.order, Order::Failover | Order::Inherit);
-    let answers: Vec<_> =
-        if steps.iter().any(elects) { lots.iter().map(ask).collect() } else { on_each(&lots, ask) };
+    let answers: Vec<_> = if steps.iter().any(elects) {
+        lots.iter().map(ask).collect()
+    } else {
+        crew.each(&lots, |(seat, _)| &seat.name, ask)
+    };
     let mut all = Vec::new();
     for ((_, lot), answers) in lots.into_iter().zip(answers) {
         all.extend(lot.into_iter().zip(answers?));

@@ -13,7 +13,7 @@ use crate::recipe::redis::words;
 pub(super) type Running = BTreeMap<String, String>;
 
 /// Directives that a running Redis does not tell.
-const UNTOLD: [&str; 4] = ["include", "loadmodule", "rename-command", "user"];
+pub(super) const UNTOLD: [&str; 4] = ["include", "loadmodule", "rename-command", "user"];
 
 /// The command that asks an instance for its planned directives.
 pub(super) fn question(seat: &Seat) -> String {

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use super::Door;
-use crate::engine::EngineError;
+use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
-use crate::plan::{Instance, Plan, ServicePlan, Setting, Settings};
+use crate::plan::{Instance, Setting, Settings};
 use crate::slots::Slots;
 
 /// Redis's own port for clients.
@@ -40,33 +40,35 @@ pub struct Seat {
 }
 
 impl Target {
-    /// Reads the target out of a plan.
+    /// Reads the target out of the plan.
     ///
     /// # Errors
-    /// [`EngineError::Plan`]: a group names an instance that the plan lacks, or
-    /// a port that is none.
-    pub fn of(door: Door, service: &ServicePlan, plan: &Plan) -> Result<Self, EngineError> {
-        let mut seats = Vec::new();
-        for group in &service.groups {
-            let slots =
-                group.slots.map_or(Slots::EMPTY, |range| Slots::range(range.first, range.last));
-            for name in std::iter::once(&group.lead).chain(&group.replicas) {
-                let instance = plan.instance(name).ok_or_else(|| EngineError::Plan {
-                    instance: name.clone(),
-                    problem: format!("group {} names it, the plan has none", group.index),
-                })?;
-                seats.push(Seat {
-                    name: name.clone(),
-                    address: address(instance)?,
-                    port: port(instance)?,
-                    group: group.index,
-                    master: *name == group.lead,
-                    slots: slots.clone(),
-                    settings: instance.settings.clone(),
-                });
-            }
-        }
+    /// [`EngineError::Plan`]: an instance in no group, without an address, or with a
+    /// port that is none.
+    pub fn of(door: Door, crew: &Crew<'_>) -> Result<Self, EngineError> {
+        let seat = |instance: &&Instance| -> Result<Seat, EngineError> {
+            let mut groups = crew.service.groups.iter();
+            let group = groups.find(|group| Some(group.index) == instance.group);
+            let group = group.ok_or_else(|| wrong(instance, "it is in no group"))?;
+            let range = group.slots;
+            Ok(Seat {
+                name: instance.name.clone(),
+                address: address(instance)?,
+                port: port(instance)?,
+                group: group.index,
+                master: group.lead == instance.name,
+                slots: range.map_or(Slots::EMPTY, |range| Slots::range(range.first, range.last)),
+                settings: instance.settings.clone(),
+            })
+        };
+        let seats = crew.members().iter().map(seat).collect::<Result<_, _>>()?;
         Ok(Self { door, seats })
+    }
+
+    /// The seat of an instance.
+    #[must_use]
+    pub fn seat(&self, instance: &InstanceName) -> Option<&Seat> {
+        self.seats.iter().find(|seat| seat.name == *instance)
     }
 
     /// The planned master of a group.
@@ -86,12 +88,13 @@ impl Target {
     }
 }
 
+fn wrong(instance: &Instance, problem: &str) -> EngineError {
+    EngineError::Plan { instance: instance.name.clone(), problem: problem.to_owned() }
+}
+
 /// The address that an instance has.
 pub(super) fn address(instance: &Instance) -> Result<Ipv4Addr, EngineError> {
-    instance.address.ok_or_else(|| EngineError::Plan {
-        instance: instance.name.clone(),
-        problem: "it has no address".to_owned(),
-    })
+    instance.address.ok_or_else(|| wrong(instance, "it has no address"))
 }
 
 /// The port that an instance is configured to listen on: the encrypted one, if
@@ -100,9 +103,6 @@ pub(super) fn port(instance: &Instance) -> Result<u16, EngineError> {
     let set = |name: &str| instance.settings.get(name).and_then(Setting::number);
     let port = set("port").filter(|port| *port != 0).or_else(|| set("tls-port"));
     port.map_or(Ok(PORT), |port| {
-        u16::try_from(port).map_err(|_| EngineError::Plan {
-            instance: instance.name.clone(),
-            problem: format!("{port} is not a port"),
-        })
+        u16::try_from(port).map_err(|_| wrong(instance, &format!("{port} is not a port")))
     })
 }

@@ -5,7 +5,6 @@ use super::batch::Session;
 use super::door::{Door, USER};
 use crate::digest::sha256;
 use crate::engine::{EngineError, Fact};
-use crate::guest::Guest;
 use crate::quote;
 use crate::secret::{Credentials, Secret};
 
@@ -71,19 +70,12 @@ fn bare(word: &str) -> &str {
     word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word)
 }
 
-/// Gives a running instance its new passwords; `old` is the one that it knows us
-/// by. Clients that are connected stay so.
+/// Gives a running instance its new passwords, through a session that it knows us by.
+/// Clients that are connected stay so.
 ///
 /// # Errors
-/// The agent; a refusal, for example because `old` is wrong.
-pub(super) fn renew(
-    guest: &Guest<'_>,
-    door: &Door,
-    at: (std::net::Ipv4Addr, u16),
-    old: &str,
-) -> Result<(), EngineError> {
-    let Some(known) = &door.credentials else { return Ok(()) };
-    let session = Session { password: Some(old), ..Session::new(guest, door, at) };
+/// The agent; a refusal, for example because it knows us by another password.
+pub(super) fn renew(session: &Session<'_>, known: &Credentials) -> Result<(), EngineError> {
     let [default, ours, replica] = USERS.map(|(user, password)| {
         let rule = quote::redis(&format!(">{}", password(known)));
         format!("ACL SETUSER {user} resetpass {rule}")

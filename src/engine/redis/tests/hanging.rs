@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use super::stage::Stage;
-use crate::engine::redis::REDIS;
-use crate::engine::{Difference, Engine, Fact};
+use crate::engine::{Difference, Fact, Through};
 use crate::hypervisor::clock::Clock;
 use crate::simulated::Call;
 
@@ -42,12 +41,12 @@ fn a_probe_through_a_master_that_hangs_fails_and_says_why() {
     let stage = Stage::formed();
     stage.world.set_hung("sample-cache-2", true);
     let begin = stage.clock.elapsed();
-    let probes = REDIS.probe(&stage, stage.service(), &stage.plan).unwrap();
+    let probes = stage.probe();
     // Those who hang at once share virtual time, so that each takes the other's
     // waits for its guest's slowness: only the most is sure here.
     assert!(stage.clock.elapsed() - begin < 35 * SECOND);
     let group = stage.plan.instances[2].group.unwrap();
-    let probe = probes.iter().find(|probe| probe.group == group).unwrap();
+    let probe = probes.iter().find(|probe| probe.through == Through::Group(group)).unwrap();
     let failure = probe.failure.as_ref().unwrap();
     assert!(failure.contains("did not end within"), "{failure}");
 }

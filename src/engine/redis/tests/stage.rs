@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::redis::{REDIS, Redis, VALKEY};
-use crate::engine::{Bound, Change, Difference, Engine, EngineError, Guests, Load};
-use crate::guest::{Guest, GuestFile};
+use crate::engine::{
+    Bound, Change, Crew, Difference, Disruption, EngineError, Guests, Load, Operator, Probe,
+};
+use crate::guest::Guest;
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{Connector, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, ServicePlan, Setting, Volume};
-use crate::recipe;
 use crate::recipe::redis::Package;
 use crate::sample;
 use crate::secret::{Credentials, Secret, Secrets};
@@ -23,7 +24,6 @@ pub(super) struct Stage {
     pub(super) clock: SimulatedClock,
     pub(super) secrets: Secrets,
     engine: &'static Redis,
-    software: &'static Package,
     hosts: BTreeMap<HostName, Box<dyn Hypervisor>>,
 }
 
@@ -36,6 +36,10 @@ impl Guests for Stage {
 
     fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.clock
     }
 }
 
@@ -105,7 +109,6 @@ impl Stage {
 
     fn of(plan: Plan) -> Self {
         let engine = plan.services[0].engine;
-        let software = Package::of(engine);
         let engine = if engine == spec::Engine::Valkey { &VALKEY } else { &REDIS };
         let world = SimulatedWorld::new(&plan.topology);
         let connect = |host: &crate::topology::Host| {
@@ -114,7 +117,7 @@ impl Stage {
         };
         let hosts = plan.topology.hosts.iter().map(connect).collect();
         let secrets = Secrets::default();
-        let stage = Self { clock: world.clock(), hosts, world, plan, secrets, engine, software };
+        let stage = Self { clock: world.clock(), hosts, world, plan, secrets, engine };
         for instance in &stage.plan.instances {
             for volume in instance.volumes() {
                 stage.make(instance, volume);
@@ -174,30 +177,27 @@ impl Stage {
         &self.plan.instances[ordinal]
     }
 
-    pub(super) fn files(&self, instance: &Instance) -> Vec<GuestFile> {
-        let file = |path: &str, text| GuestFile {
-            path: path.to_owned(),
-            text,
-            mode: 0o640,
-            owner: self.software.owner,
-        };
-        let credentials = self.secrets.credentials.values().next();
-        let secrets = credentials
-            .map(|known| file(self.software.secrets, recipe::redis::users(known).unwrap()));
-        let config = file(self.software.config, recipe::redis::configuration(instance).unwrap());
-        secrets.into_iter().chain([config]).collect()
-    }
-
     pub(super) fn configure(&self, instance: &Instance) -> Change {
         let guest = self.guest(&instance.name).unwrap();
         guest.wait_until_answering(Duration::from_secs(120)).unwrap();
         assert!(guest.wait_for_first_boot(Duration::from_secs(120)).unwrap().is_empty());
-        let files = self.files(instance);
-        self.engine.configure(self, self.service(), instance, &files).unwrap()
+        self.try_configure(instance).unwrap()
+    }
+
+    pub(super) fn try_configure(&self, instance: &Instance) -> Result<Change, EngineError> {
+        self.engine.configure(&self.crew(), instance, Disruption::Covered)
+    }
+
+    pub(super) fn crew(&self) -> Crew<'_> {
+        Crew::new(&self.plan, self.service(), self)
+    }
+
+    pub(super) fn probe(&self) -> Vec<Probe> {
+        self.engine.probe(&self.crew()).unwrap()
     }
 
     pub(super) fn load(&self) -> Vec<Load> {
-        self.engine.load(self, self.service(), &self.plan, Bound::REAL).unwrap()
+        self.engine.load(&self.crew(), Bound::REAL).unwrap()
     }
 
     pub(super) fn service(&self) -> &ServicePlan {
@@ -205,11 +205,11 @@ impl Stage {
     }
 
     pub(super) fn form(&self) -> Result<Change, EngineError> {
-        self.engine.form(self, self.service(), &self.plan)
+        self.engine.form(&self.crew())
     }
 
     pub(super) fn check(&self) -> Vec<Difference> {
-        self.engine.check(self, self.service(), &self.plan).unwrap()
+        self.engine.check(&self.crew()).unwrap().differences
     }
 
     pub(super) fn wait(&self, seconds: u64) {

@@ -1,0 +1,259 @@
+//! What the author of an engine writes: two questions to the world, pure functions of
+//! their answers, and the commands. Waiting, converging, configuring and restarting one
+//! after the other are written once on top of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use super::load::{Bound, Measured};
+pub use super::probe::Broken;
+use super::{Crew, Difference, EngineError, Fact};
+use crate::guest::Guest;
+use crate::guest_file::GuestFile;
+use crate::ids::InstanceName;
+use crate::plan::Instance;
+use crate::secret::Credentials;
+
+/// What a command was answered, or why it was not.
+pub type Answer = Result<String, EngineError>;
+
+/// How long a cluster is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long nothing may change.
+    pub idle: Duration,
+    /// How long anything may go on changing: a copy of all that a host can hold.
+    pub longest: Duration,
+    /// Between two looks.
+    pub pause: Duration,
+    /// Looks that may show no effect of commands before they are repeated.
+    pub settling: u32,
+    /// Commands in a row that may be refused: what was seen may have changed.
+    pub refusals: u32,
+}
+
+/// An engine whose instances belong together.
+pub trait Cluster: Send + Sync {
+    /// The cluster as planned.
+    type Target: Send + Sync;
+    /// The cluster as seen by those who answered; who did not is part of it.
+    type Observed: Clone + PartialEq + Send + Sync;
+    /// One command to one instance.
+    type Step: Clone + PartialEq + fmt::Display;
+    /// Changes that a running instance takes up.
+    type Live;
+
+    /// How long it is waited for.
+    const PATIENCE: Patience;
+
+    /// Its systemd unit, without `.service`.
+    fn unit(&self) -> &'static str;
+
+    /// Reads the target out of the plan, for the instances of a crew.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn target(&self, crew: &Crew<'_>) -> Result<Self::Target, EngineError>;
+
+    /// Asks all instances of the target, at the same time.
+    fn observe(&self, crew: &Crew<'_>, target: &Self::Target) -> Self::Observed;
+
+    /// Who did not answer, and why.
+    fn silent(observed: &Self::Observed) -> &BTreeMap<InstanceName, EngineError>;
+
+    /// The commands that bring the cluster nearer to the target now. None may mean that
+    /// it is formed, or that something has to settle first.
+    ///
+    /// # Errors
+    /// Why only a person may decide what is to be done.
+    fn steps(
+        &self,
+        target: &Self::Target,
+        observed: &Self::Observed,
+    ) -> Result<Vec<Self::Step>, String>;
+
+    /// All differences between target and observation.
+    fn differences(&self, target: &Self::Target, observed: &Self::Observed) -> Vec<Difference>;
+
+    /// Asks, just before steps are taken, for what must keep them from being taken, a
+    /// line each.
+    fn hindrances(
+        &self,
+        _crew: &Crew<'_>,
+        _target: &Self::Target,
+        _observed: &Self::Observed,
+        _steps: &[Self::Step],
+    ) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Takes steps; each with its answer.
+    ///
+    /// # Errors
+    /// The way to an instance. What the engine refuses is the answer.
+    fn act<'s>(
+        &self,
+        crew: &Crew<'_>,
+        target: &Self::Target,
+        steps: &'s [Self::Step],
+    ) -> Result<Vec<(&'s Self::Step, Answer)>, EngineError>;
+
+    /// Whether two steps are of the same kind.
+    fn is_alike(one: &Self::Step, other: &Self::Step) -> bool;
+
+    /// What was done, in a line that people read.
+    fn summary(steps: &[Self::Step]) -> String;
+
+    /// The same observation without what moves in a cluster that is at rest.
+    fn at_rest(observed: &Self::Observed) -> Self::Observed {
+        observed.clone()
+    }
+
+    /// What will be seen once steps were taken, where that is certain.
+    fn foresee(_observed: &Self::Observed, _steps: &[Self::Step]) -> Option<Self::Observed> {
+        None
+    }
+
+    /// The copies of a group as seen.
+    fn copies(&self, target: &Self::Target, observed: &Self::Observed, group: u32) -> Copies;
+
+    /// Lets an instance that copies the data of its group take the lead.
+    ///
+    /// # Errors
+    /// The way to it, or its refusal.
+    fn take_lead(
+        &self,
+        crew: &Crew<'_>,
+        target: &Self::Target,
+        instance: &InstanceName,
+    ) -> Result<(), EngineError>;
+
+    /// How a running instance takes up changes: `files` are those that differ, and
+    /// `running` what it runs with that is not as planned, if it could be asked.
+    fn uptake(&self, files: &[FileChange], running: Option<&[Difference]>) -> Uptake<Self::Live>;
+
+    /// Lets a running instance take up changes; says what was done.
+    ///
+    /// # Errors
+    /// The way to it, or its refusal.
+    fn take_up(
+        &self,
+        crew: &Crew<'_>,
+        instance: &Instance,
+        changes: &Self::Live,
+    ) -> Result<Vec<String>, EngineError>;
+
+    /// Asks whether an instance serves.
+    ///
+    /// # Errors
+    /// The way to it.
+    fn serving(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Serving, EngineError>;
+
+    /// Sends a value through the instance `at` from the guest of `via`, as a client
+    /// would, and removes it.
+    ///
+    /// # Errors
+    /// On which side it failed.
+    fn round_trip(
+        &self,
+        crew: &Crew<'_>,
+        target: &Self::Target,
+        at: &Instance,
+        via: &Instance,
+    ) -> Result<(), Broken>;
+
+    /// What a load counts first, and the plan promises: `reads`.
+    const WORK: &'static str;
+
+    /// Puts a load on an instance from the guest of another, both given in that order,
+    /// and leaves nothing behind.
+    ///
+    /// # Errors
+    /// Why none went through.
+    fn press(
+        &self,
+        crew: &Crew<'_>,
+        target: &Self::Target,
+        ends: (&Instance, &Instance),
+        bound: Bound,
+    ) -> Result<Measured, EngineError>;
+
+    /// Reads the passwords that a guest was given; `None` where it was given none.
+    ///
+    /// # Errors
+    /// The guest does not answer.
+    fn recover(&self, _guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError> {
+        Ok(None)
+    }
+}
+
+/// A file that is not in the guest as it should be.
+#[derive(Clone, Debug)]
+pub struct FileChange {
+    /// As it should be.
+    pub file: GuestFile,
+    /// As it is; `None` where there is none.
+    pub before: Option<String>,
+}
+
+impl FileChange {
+    /// The same as a difference of an instance.
+    #[must_use]
+    pub fn difference(&self, instance: &InstanceName) -> Difference {
+        let found = if self.before.is_some() { "another" } else { "missing" };
+        Difference {
+            instance: instance.clone(),
+            fact: Fact::File(self.file.path.clone()),
+            planned: "as the deployment has it".to_owned(),
+            found: found.to_owned(),
+        }
+    }
+}
+
+/// How a running instance takes up changes.
+#[derive(Debug)]
+pub enum Uptake<L> {
+    /// It runs as planned.
+    Nothing,
+    /// While it runs.
+    Live(L),
+    /// By a restart.
+    Restart,
+}
+
+/// What an instance says when it is asked whether it serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// It does.
+    Yes,
+    /// Not yet, with its last words.
+    NotYet(String),
+    /// It runs with other secrets than those in its files.
+    Estranged(String),
+}
+
+/// The copies of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// Who leads, where all that answered agree.
+    pub leader: Option<InstanceName>,
+    /// Copies that serve, or could at once; the leader among them.
+    pub healthy: BTreeSet<InstanceName>,
+    /// What is wrong with the others.
+    pub ailing: BTreeMap<InstanceName, String>,
+}
+
+impl Copies {
+    /// Whether anybody is served by an instance, or relies on it.
+    #[must_use]
+    pub fn is_in_use(&self, instance: &InstanceName) -> bool {
+        self.leader.as_ref() == Some(instance) || self.healthy.contains(instance)
+    }
+
+    /// A copy that could take over from an instance.
+    #[must_use]
+    pub fn stand_in(&self, instance: &InstanceName) -> Option<&InstanceName> {
+        self.healthy.iter().find(|one| *one != instance)
+    }
+}

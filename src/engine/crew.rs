@@ -1,0 +1,142 @@
+//! A service with everything that its operator may ask.
+
+use crate::engine::EngineError;
+use crate::guest::Guest;
+use crate::guest_file::GuestFile;
+use crate::hypervisor::clock::Clock;
+use crate::hypervisor::fan_out::on_each;
+use crate::ids::{HostName, InstanceName};
+use crate::plan::{Instance, Plan, ServicePlan};
+use crate::recipe;
+use crate::secret::{Credentials, Secrets};
+
+/// The way to the guests of a plan, and to what they are to hold.
+pub trait Guests: Sync {
+    /// Returns the guest of that instance.
+    ///
+    /// # Errors
+    /// Its host is not connected, or the name is not in the plan.
+    fn guest(&self, instance: &InstanceName) -> Result<Guest<'_>, EngineError>;
+
+    /// Passwords and certificates of the deployment.
+    fn secrets(&self) -> &Secrets;
+
+    /// What waiting goes by.
+    fn clock(&self) -> &dyn Clock;
+}
+
+/// The instances of a service, or some of them, and the way to them.
+#[derive(Clone)]
+pub struct Crew<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The service.
+    pub service: &'a ServicePlan,
+    guests: &'a dyn Guests,
+    members: Vec<&'a Instance>,
+}
+
+impl<'a> Crew<'a> {
+    /// All instances of a service: group by group, each with its lead first, then those
+    /// that are in no group.
+    #[must_use]
+    pub fn new(plan: &'a Plan, service: &'a ServicePlan, guests: &'a dyn Guests) -> Self {
+        let grouped = service.groups.iter().flat_map(|group| {
+            std::iter::once(&group.lead).chain(&group.replicas).filter_map(|n| plan.instance(n))
+        });
+        let mut members: Vec<&Instance> = grouped.collect();
+        let rest = plan.members(&service.name).filter(|one| one.group.is_none());
+        let rest: Vec<&Instance> = rest.filter(|one| !members.contains(one)).collect();
+        members.extend(rest);
+        Self { plan, service, guests, members }
+    }
+
+    /// The same with some of the instances only.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(&Instance) -> bool) -> Self {
+        let members = self.members.iter().copied().filter(|one| keep(one)).collect();
+        Self { members, ..self.clone() }
+    }
+
+    /// The instances.
+    #[must_use]
+    pub fn members(&self) -> &[&'a Instance] {
+        &self.members
+    }
+
+    /// The instances that hold copies of the same data as another, itself among them.
+    pub fn copies_of<'s>(&'s self, instance: &'s Instance) -> impl Iterator<Item = &'a Instance> {
+        let group = instance.group;
+        self.members.iter().copied().filter(move |one| one.group.is_some() && one.group == group)
+    }
+
+    /// Whether the plan lets an instance lead its group.
+    #[must_use]
+    pub fn is_lead(&self, instance: &Instance) -> bool {
+        self.service.groups.iter().any(|group| group.lead == instance.name)
+    }
+
+    /// The planned leads, in the order of their groups.
+    pub fn leads(&self) -> impl Iterator<Item = &'a Instance> {
+        self.members.iter().copied().filter(|one| self.is_lead(one))
+    }
+
+    /// The instances that come after one, as in a ring; itself last.
+    pub fn after<'s>(&'s self, instance: &Instance) -> impl Iterator<Item = &'a Instance> {
+        let place = self.members.iter().position(|one| one.name == instance.name);
+        let next = place.map_or(0, |place| place + 1);
+        self.members.iter().copied().cycle().skip(next).take(self.members.len())
+    }
+
+    /// Returns the guest of an instance.
+    ///
+    /// # Errors
+    /// Its host is not connected.
+    pub fn guest(&self, instance: &InstanceName) -> Result<Guest<'a>, EngineError> {
+        self.guests.guest(instance)
+    }
+
+    /// Renders the files of an instance.
+    ///
+    /// # Errors
+    /// An engine that cannot be set up; a secret that is not there.
+    pub fn files(&self, instance: &Instance) -> Result<Vec<GuestFile>, EngineError> {
+        let ServicePlan { name, engine, .. } = self.service;
+        let unsupported = || EngineError::Unsupported { service: name.clone(), engine: *engine };
+        let setup = recipe::of(*engine).setup.ok_or_else(unsupported)?;
+        let files = setup.files(self.service, instance, self.guests.secrets());
+        files.map_err(|error| EngineError::Files(error.to_string()))
+    }
+
+    /// The passwords of the service, where it asks for one and it is known.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&'a Credentials> {
+        let known = self.guests.secrets().credentials.get(&self.service.name);
+        known.filter(|_| self.service.access.password.is_some())
+    }
+
+    /// What waiting goes by.
+    #[must_use]
+    pub fn clock(&self) -> &'a dyn Clock {
+        self.guests.clock()
+    }
+
+    /// Works on all items at the same time, a few on each host; `at` says in whose
+    /// guest. Returns the results in the order of the items.
+    pub fn each<'i, T: Sync, R: Send>(
+        &self,
+        items: &'i [T],
+        at: impl Fn(&'i T) -> &'i InstanceName,
+        work: impl Fn(&'i T) -> R + Sync,
+    ) -> Vec<R> {
+        let host = |item: &'i T| -> Option<&'a HostName> {
+            self.plan.instance(at(item)).map(|instance| &instance.host)
+        };
+        on_each(items, host, work)
+    }
+
+    /// Works in the guests of all instances at the same time, a few on each host.
+    pub fn each_member<R: Send>(&self, work: impl Fn(&'a Instance) -> R + Sync) -> Vec<R> {
+        on_each(&self.members, |one| &one.host, |one| work(one))
+    }
+}

@@ -1,0 +1,215 @@
+//! What a deploy sees of an engine: written once for every [`Cluster`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::cluster::{Cluster, FileChange, Uptake};
+use super::load::{Bound, Load};
+use super::{Change, Crew, Difference, EngineError, Fact, Probe};
+use super::{converge, load, probe, unit};
+use crate::guest::{Guest, GuestError};
+use crate::ids::InstanceName;
+use crate::plan::Instance;
+use crate::secret::Credentials;
+
+/// Sets services of an engine up, checks and tries them.
+pub trait Operator: Send + Sync {
+    /// Writes the configuration of an instance, enables its service, lets it take up
+    /// what changed, and waits until it answers.
+    ///
+    /// # Errors
+    /// The guest, with the command and what it said; [`EngineError::Refused`] where a
+    /// restart would take the last healthy copy of a group.
+    fn configure(
+        &self,
+        crew: &Crew<'_>,
+        instance: &Instance,
+        disruption: Disruption,
+    ) -> Result<Change, EngineError>;
+
+    /// Forms the cluster as planned, or repairs it; idempotent.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] where going on could lose data,
+    /// [`EngineError::Unformed`] with what is missing.
+    fn form(&self, crew: &Crew<'_>) -> Result<Change, EngineError>;
+
+    /// Compares all instances with the plan. One that does not answer is a difference,
+    /// not an error.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn check(&self, crew: &Crew<'_>) -> Result<Checked, EngineError>;
+
+    /// Writes and reads back a value through every group, and removes it.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn probe(&self, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError>;
+
+    /// Puts a short load on every group at the same time, from instances of other
+    /// groups, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn load(&self, crew: &Crew<'_>, bound: Bound) -> Result<Vec<Load>, EngineError>;
+
+    /// Reads the passwords that a guest was given; `None` where it was given none.
+    ///
+    /// # Errors
+    /// The guest does not answer.
+    fn credentials(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError>;
+}
+
+/// What the configuration of an instance may do to those who use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disruption {
+    /// Anything: nobody uses it yet.
+    Any,
+    /// A restart while other copies of its data serve.
+    Covered,
+    /// None.
+    None,
+}
+
+/// A service compared with its plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// What differs, instance by instance; empty if nothing does.
+    pub differences: Vec<Difference>,
+    /// What brings the configuration of instances to the plan that are in use.
+    pub pending: BTreeMap<InstanceName, Pending>,
+}
+
+/// What it takes to bring an instance in use to its configuration; the gentlest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pending {
+    /// It takes it up while it runs.
+    Live,
+    /// It is restarted; other copies of its data serve meanwhile.
+    Restart,
+    /// It hands its lead over and is restarted then.
+    HandOver,
+    /// It is restarted, and nobody serves its data meanwhile.
+    Outage,
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Live => "configuration changes, taken up live",
+            Self::Restart => "configuration changes, restart",
+            Self::HandOver => "configuration changes, hand-over then restart",
+            Self::Outage => {
+                "configuration changes, restart: the only copy of its data, which nobody serves \
+                 meanwhile"
+            }
+        })
+    }
+}
+
+impl<C: Cluster> Operator for C {
+    fn configure(
+        &self,
+        crew: &Crew<'_>,
+        instance: &Instance,
+        disruption: Disruption,
+    ) -> Result<Change, EngineError> {
+        unit::configure(self, crew, instance, disruption)
+    }
+
+    fn form(&self, crew: &Crew<'_>) -> Result<Change, EngineError> {
+        converge::form(self, crew)
+    }
+
+    fn check(&self, crew: &Crew<'_>) -> Result<Checked, EngineError> {
+        let target = self.target(crew)?;
+        let observed = self.observe(crew, &target);
+        let mut differences = self.differences(&target, &observed);
+        differences.extend(shared_hosts(crew));
+        let mut pending = BTreeMap::new();
+        // Where the agent itself is silent there is nothing to read.
+        let is_lost = |one: &Instance| C::silent(&observed).get(&one.name).is_some_and(is_lost);
+        let changes =
+            crew.each_member(|one| if is_lost(one) { Vec::new() } else { changes(crew, one) });
+        for (instance, changes) in crew.members().iter().zip(changes) {
+            let own = differences.iter().filter(|one| one.instance == instance.name);
+            let own: Vec<Difference> = own.cloned().collect();
+            differences.extend(changes.iter().map(|change| change.difference(&instance.name)));
+            let what = match self.uptake(&changes, running(&own).as_deref()) {
+                Uptake::Nothing => None,
+                Uptake::Live(_) => Some(Pending::Live),
+                Uptake::Restart => restart(self, crew, instance, (&target, &observed)),
+            };
+            pending.extend(what.map(|what| (instance.name.clone(), what)));
+        }
+        Ok(Checked { differences, pending })
+    }
+
+    fn probe(&self, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError> {
+        probe::probe(self, crew)
+    }
+
+    fn load(&self, crew: &Crew<'_>, bound: Bound) -> Result<Vec<Load>, EngineError> {
+        load::load(self, crew, bound)
+    }
+
+    fn credentials(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError> {
+        self.recover(guest)
+    }
+}
+
+/// What a restart of an instance comes to; `None` where nobody uses it.
+fn restart<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    instance: &Instance,
+    (target, observed): (&C::Target, &C::Observed),
+) -> Option<Pending> {
+    let copies = cluster.copies(target, observed, instance.group?);
+    if !copies.is_in_use(&instance.name) {
+        return None;
+    }
+    Some(match crew.copies_of(instance).count() {
+        0 | 1 => Pending::Outage,
+        _ if copies.leader.as_ref() == Some(&instance.name) => Pending::HandOver,
+        _ => Pending::Restart,
+    })
+}
+
+/// The files of an instance that are not as they should be. Files that cannot be
+/// rendered or read are not compared.
+fn changes(crew: &Crew<'_>, instance: &Instance) -> Vec<FileChange> {
+    let read = || unit::changes(crew, instance, &crew.files(instance)?);
+    read().unwrap_or_default()
+}
+
+/// Whether no answer can be had from the guest at all.
+const fn is_lost(error: &EngineError) -> bool {
+    matches!(error, EngineError::Guest(GuestError::Hypervisor(_)) | EngineError::Plan { .. })
+}
+
+/// What an instance runs with that is not as planned; `None` where it does not say.
+pub(super) fn running(own: &[Difference]) -> Option<Vec<Difference>> {
+    let unknown = |one: &Difference| matches!(one.fact, Fact::Answer | Fact::Configuration);
+    if own.iter().any(unknown) {
+        return None;
+    }
+    Some(own.iter().filter(|one| one.fact.is_configured()).cloned().collect())
+}
+
+/// Copies of a group that share a host.
+fn shared_hosts(crew: &Crew<'_>) -> Vec<Difference> {
+    let pairs = crew.leads().flat_map(|lead| {
+        crew.copies_of(lead).filter(|one| one.name != lead.name).map(move |copy| (lead, copy))
+    });
+    let shared = pairs.filter(|(lead, copy)| lead.host == copy.host);
+    shared
+        .map(|(lead, copy)| Difference {
+            instance: copy.name.clone(),
+            fact: Fact::SharedHost,
+            planned: format!("another than {}'s", lead.name),
+            found: copy.host.to_string(),
+        })
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! A value through every group: written, read back and deleted, from an instance of
+//! another group, as a client would.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::cluster::Cluster;
+use super::{Crew, EngineError};
+use crate::guest::GuestError;
+use crate::ids::InstanceName;
+use crate::plan::Instance;
+
+/// What a probe or a load goes through: not every kind of cluster has groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// A group, by its lead.
+    Group(u32),
+    /// One instance of several that are alike.
+    Instance(InstanceName),
+    /// An address that moves between instances.
+    Address(Ipv4Addr),
+}
+
+impl fmt::Display for Through {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(index) => write!(f, "group {index}"),
+            Self::Instance(name) => write!(f, "instance {name}"),
+            Self::Address(address) => write!(f, "address {address}"),
+        }
+    }
+}
+
+/// A write and a read, as a client does them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What it went through.
+    pub through: Through,
+    /// The instance that it was sent from.
+    pub via: InstanceName,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// On which side a probe failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The instance that it was sent from does not answer.
+    Sender(EngineError),
+    /// The other side did not do what it should.
+    Service(String),
+}
+
+impl From<EngineError> for Broken {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Guest(GuestError::Hypervisor(_)) => Self::Sender(error),
+            _ => Self::Service(error.to_string()),
+        }
+    }
+}
+
+/// What clients go through, each with the instance that serves it: groups by their
+/// leads.
+pub(super) fn entries<'a>(crew: &Crew<'a>) -> Vec<(Through, &'a Instance)> {
+    let through = |lead: &'a Instance| Some((Through::Group(lead.group?), lead));
+    crew.leads().filter_map(through).collect()
+}
+
+/// Probes everything that clients go through, all at the same time.
+pub(super) fn probe<C: Cluster>(cluster: &C, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError> {
+    let target = cluster.target(crew)?;
+    let senders = entries(crew).into_iter().map(|(through, at)| {
+        // The copies of the same data come last: there may be nobody else.
+        let (own, others): (Vec<_>, Vec<_>) = crew.after(at).partition(|one| one.group == at.group);
+        (through, at, others.into_iter().chain(own).collect::<Vec<&Instance>>())
+    });
+    let senders: Vec<_> = senders.collect();
+    Ok(crew.each(
+        &senders,
+        |(_, at, via)| via.first().map_or(&at.name, |via| &via.name),
+        |(through, at, via)| send(cluster, crew, &target, (through, at), via),
+    ))
+}
+
+/// Probes from the first instance that answers.
+fn send<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    target: &C::Target,
+    (through, at): (&Through, &Instance),
+    senders: &[&Instance],
+) -> Probe {
+    let probe = |via: &Instance, failure| Probe {
+        through: through.clone(),
+        via: via.name.clone(),
+        failure,
+    };
+    let mut silence = None;
+    for via in senders {
+        match cluster.round_trip(crew, target, at, via) {
+            Err(Broken::Sender(error)) => {
+                silence.get_or_insert((*via, error.to_string()));
+            }
+            Err(Broken::Service(what)) => return probe(via, Some(what)),
+            Ok(()) => return probe(via, None),
+        }
+    }
+    let (via, failure) = silence.unwrap_or((at, "nobody to ask".to_owned()));
+    probe(via, Some(failure))
+}

@@ -1,0 +1,176 @@
+//! What a running instance takes up: directives that Redis sets while it runs, and
+//! passwords.
+
+use std::collections::BTreeMap;
+
+use super::batch::Session;
+use super::door::Door;
+use super::target::{address, port};
+use super::users;
+use crate::engine::cluster::{FileChange, Serving, Uptake};
+use crate::engine::{Crew, Difference, EngineError, Fact};
+use crate::guest::GuestError;
+use crate::plan::Instance;
+use crate::quote;
+use crate::recipe::redis::Package;
+
+/// Directives that `CONFIG SET` takes and that act at once: not marked
+/// `IMMUTABLE_CONFIG` in `config.c` of Redis 7 and 8 and Valkey 8, and none that decides
+/// where it listens or keeps its files. Any other needs a restart.
+const LIVE: [&str; 33] = [
+    "activedefrag",
+    "active-expire-effort",
+    "appendfsync",
+    "appendonly",
+    "auto-aof-rewrite-min-size",
+    "auto-aof-rewrite-percentage",
+    "client-output-buffer-limit",
+    "cluster-allow-reads-when-down",
+    "cluster-allow-replica-migration",
+    "cluster-migration-barrier",
+    "cluster-node-timeout",
+    "cluster-replica-validity-factor",
+    "cluster-require-full-coverage",
+    "hz",
+    "latency-monitor-threshold",
+    "lazyfree-lazy-eviction",
+    "lazyfree-lazy-expire",
+    "lazyfree-lazy-server-del",
+    "lfu-decay-time",
+    "masteruser",
+    "maxmemory",
+    "maxmemory-policy",
+    "maxmemory-samples",
+    "min-replicas-max-lag",
+    "min-replicas-to-write",
+    "protected-mode",
+    "repl-backlog-size",
+    "repl-diskless-sync",
+    "repl-diskless-sync-delay",
+    "repl-diskless-sync-max-replicas",
+    "repl-timeout",
+    "save",
+    "slowlog-log-slower-than",
+];
+
+/// What an instance says of a password that it does not know, and of none.
+const ESTRANGED: [&str; 2] = ["WRONGPASS", "NOAUTH"];
+
+/// Changes that an instance takes up while it runs.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Directives with their planned values.
+    directives: BTreeMap<String, String>,
+    /// Whether it is to be given its passwords.
+    renew: bool,
+    /// The password that it knows us by, where it is a former one.
+    former: Option<String>,
+}
+
+/// How an instance takes up changes.
+pub(super) fn uptake(
+    software: &Package,
+    files: &[FileChange],
+    running: Option<&[Difference]>,
+) -> Uptake<Live> {
+    let mut live = Live::default();
+    for FileChange { file, before } in files {
+        let Some(before) = before else { return Uptake::Restart };
+        if file.path == software.secrets {
+            live.former = users::internal_of(before).map(str::to_owned);
+            live.renew = live.former.is_some();
+            if !live.renew {
+                return Uptake::Restart;
+            }
+        } else if file.path != software.config
+            || running.is_none()
+            || !shows_all(before, &file.text)
+        {
+            return Uptake::Restart;
+        }
+    }
+    for Difference { fact, planned, .. } in running.into_iter().flatten() {
+        match fact {
+            Fact::Setting(name) if LIVE.contains(&name.as_str()) => {
+                live.directives.insert(name.clone(), planned.trim_matches('"').to_owned());
+            }
+            Fact::Password(_) => live.renew = true,
+            _ => return Uptake::Restart,
+        }
+    }
+    if files.is_empty() && live.directives.is_empty() && !live.renew {
+        return Uptake::Nothing;
+    }
+    Uptake::Live(live)
+}
+
+/// Whether a running instance shows everything in which two configurations differ: no
+/// directive is gone, whose value would be a default that is not known here, and none of
+/// those differs that are not shown.
+fn shows_all(before: &str, after: &str) -> bool {
+    let (before, after) = (directives(before), directives(after));
+    let is_shown = |name: &str| !super::settings::UNTOLD.contains(&name);
+    before.keys().all(|name| after.contains_key(name))
+        && after.iter().all(|(name, value)| is_shown(name) || before.get(name) == Some(value))
+}
+
+/// The directives of a file, each with its lines.
+fn directives(text: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    for (name, value) in lines.filter_map(|line| line.split_once(' ')) {
+        found.entry(name).or_default().push(value);
+    }
+    found
+}
+
+/// Lets an instance take changes up; says what was done.
+pub(super) fn take_up(
+    crew: &Crew<'_>,
+    door: &Door,
+    instance: &Instance,
+    changes: &Live,
+) -> Result<Vec<String>, EngineError> {
+    let guest = crew.guest(&instance.name)?;
+    let at = (address(instance)?, port(instance)?);
+    let mut done = Vec::new();
+    if let Some(known) = door.credentials.as_ref().filter(|_| changes.renew) {
+        let mut session = Session::new(&guest, door, at);
+        session.password = changes.former.as_deref().or(session.password);
+        users::renew(&session, known)?;
+        done.push("renewed passwords".to_owned());
+    }
+    let set = |(name, value): (&String, &String)| {
+        // An empty value is a word as well.
+        let value = if value.is_empty() { "\"\"".to_owned() } else { quote::redis(value) };
+        format!("CONFIG SET {name} {value}")
+    };
+    let commands: Vec<String> = changes.directives.iter().map(set).collect();
+    if !commands.is_empty() {
+        for answer in Session::new(&guest, door, at).ask_all(&commands)? {
+            answer?;
+        }
+        let names: Vec<&str> = changes.directives.keys().map(String::as_str).collect();
+        done.push(format!("set {}", names.join(", ")));
+    }
+    Ok(done)
+}
+
+/// Asks whether an instance serves.
+pub(super) fn serving(
+    crew: &Crew<'_>,
+    door: &Door,
+    instance: &Instance,
+) -> Result<Serving, EngineError> {
+    let guest = crew.guest(&instance.name)?;
+    let session = Session::new(&guest, door, (address(instance)?, port(instance)?));
+    let [answer] = session.ask(["PING"])?;
+    let last = match answer {
+        Ok(answer) if answer.trim() == "PONG" => return Ok(Serving::Yes),
+        Ok(answer) => answer,
+        Err(EngineError::Guest(GuestError::Command { output, .. })) => output,
+        Err(error) => return Err(error),
+    };
+    let is_estranged = ESTRANGED.iter().any(|word| last.contains(word));
+    Ok(if is_estranged { Serving::Estranged(last) } else { Serving::NotYet(last) })
+}

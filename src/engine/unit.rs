@@ -1,0 +1,230 @@
+//! Configuration and service of one instance: files to an engine that answers.
+
+use std::time::Duration;
+
+use super::cluster::{Cluster, FileChange, Serving, Uptake};
+use super::operator::running;
+use super::rolling::{Disturbed, make_room, wait_until_whole};
+use super::{Change, Crew, Disruption, EngineError};
+use crate::guest::{Guest, GuestError};
+use crate::guest_file::GuestFile;
+use crate::hypervisor::clock::{Pauses, Poll};
+use crate::plan::Instance;
+
+/// How long systemd may take to start or stop it: a stop may write all data.
+const SYSTEMD: Duration = Duration::from_secs(300);
+/// How long it may load its data before it answers.
+const LOADING: Duration = Duration::from_secs(900);
+/// Without this, `systemctl enable` sees to the SysV script of the same name, which
+/// starts nothing where there is a unit: 6.5 s of CPU of an emulated Debian 13.
+/// See `ENVIRONMENT.md` of systemd.
+const SKIP_SYSV: [&str; 2] = ["env", "SYSTEMCTL_SKIP_SYSV=1"];
+/// States of a unit file that `systemctl is-enabled` calls enabled for good.
+const ENABLED: [&str; 5] = ["enabled", "static", "alias", "indirect", "generated"];
+
+/// Brings an instance to its configuration.
+///
+/// What its engine takes up while it runs is given to it. For everything else the
+/// service is stopped before a file is replaced, once no other instance needs it: a run
+/// that was cut off in between leaves a service that is off, which the next run starts,
+/// and never one that runs with a configuration it has not read.
+pub(super) fn configure<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    instance: &Instance,
+    disruption: Disruption,
+) -> Result<Change, EngineError> {
+    let guest = crew.guest(&instance.name)?;
+    let mut work = Work { cluster, crew, instance, guest: &guest, disruption, made: Vec::new() };
+    let files = crew.files(instance)?;
+    let state = work.state()?;
+    let stale = guest.stale_files(&files)?;
+    let mut room = Disturbed::Nobody;
+    let mut runs = state.active;
+    if state.active {
+        match work.uptake(&stale)? {
+            Uptake::Nothing => work.write(&stale)?,
+            Uptake::Live(changes) => {
+                work.write(&stale)?;
+                work.take_up(&changes)?;
+            }
+            Uptake::Restart => {
+                room = work.make_room()?;
+                work.run(&["systemctl", "stop"])?;
+                runs = false;
+                work.write(&stale)?;
+            }
+        }
+    } else {
+        work.write(&stale)?;
+    }
+    if !state.enabled {
+        // The seed did, but anybody may have undone it.
+        work.run(&[&SKIP_SYSV[..], &["systemctl", "enable"]].concat())?;
+        work.did("enabled");
+    }
+    if !runs {
+        work.run(&["systemctl", "start"])?;
+        work.did("started");
+    }
+    room = room.max(work.wait_until_serving()?);
+    if room == Disturbed::Group {
+        wait_until_whole(cluster, crew, instance)?;
+    }
+    Ok(if work.made.is_empty() { Change::NotNeeded } else { Change::Made(work.made.join(", ")) })
+}
+
+/// Lets an instance take up what it can while it runs, and leaves everything else; for
+/// one that is not known by its secrets until it has the new ones.
+pub(super) fn take_up_live<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    instance: &Instance,
+) -> Result<(), EngineError> {
+    let guest = crew.guest(&instance.name)?;
+    for file in crew.files(instance)? {
+        let changes = changes(crew, instance, std::slice::from_ref(&file))?;
+        if let Uptake::Live(live) = cluster.uptake(&changes, None) {
+            guest.replace_files(&[&file])?;
+            cluster.take_up(crew, instance, &live)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of an instance that do not hold what they should.
+pub(super) fn changes<'f>(
+    crew: &Crew<'_>,
+    instance: &Instance,
+    files: impl IntoIterator<Item = &'f GuestFile>,
+) -> Result<Vec<FileChange>, EngineError> {
+    let guest = crew.guest(&instance.name)?;
+    let mut changes = Vec::new();
+    for file in files {
+        let before = guest.read_file(&file.path)?;
+        if before.as_ref() != Some(&file.text) {
+            changes.push(FileChange { file: file.clone(), before });
+        }
+    }
+    Ok(changes)
+}
+
+struct Work<'a, C> {
+    cluster: &'a C,
+    crew: &'a Crew<'a>,
+    instance: &'a Instance,
+    guest: &'a Guest<'a>,
+    disruption: Disruption,
+    /// What was done, in words.
+    made: Vec<String>,
+}
+
+/// A service as systemd has it.
+struct State {
+    enabled: bool,
+    active: bool,
+}
+
+impl<C: Cluster> Work<'_, C> {
+    fn did(&mut self, verb: &str) {
+        self.made.push(format!("{verb} {}", self.cluster.unit()));
+    }
+
+    /// What systemd makes of the service.
+    fn state(&self) -> Result<State, EngineError> {
+        let properties = "--property=UnitFileState,ActiveState";
+        let show = ["systemctl", "show", properties, self.cluster.unit()];
+        let shown = self.guest.run_ok(&show, SYSTEMD)?;
+        let value = |name: &str| {
+            let mut lines = shown.lines().filter_map(|line| line.split_once('='));
+            lines.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+        };
+        let enabled = ENABLED.contains(&value("UnitFileState"));
+        Ok(State { enabled, active: value("ActiveState") == "active" })
+    }
+
+    /// Runs a command on the service.
+    fn run(&self, command: &[&str]) -> Result<(), EngineError> {
+        let command = [command, &[self.cluster.unit()]].concat();
+        self.guest.run_ok(&command, SYSTEMD)?;
+        Ok(())
+    }
+
+    fn write(&mut self, stale: &[&GuestFile]) -> Result<(), EngineError> {
+        self.made.extend(self.guest.replace_files(stale)?);
+        Ok(())
+    }
+
+    /// How the service, which runs, takes up what is not as planned.
+    fn uptake(&self, stale: &[&GuestFile]) -> Result<Uptake<C::Live>, EngineError> {
+        let changes = changes(self.crew, self.instance, stale.iter().copied())?;
+        let running = match self.disruption {
+            // Nothing of it was planned yet, so it is not worth a question.
+            Disruption::Any => None,
+            Disruption::Covered | Disruption::None => {
+                let alone = self.crew.only(|one| one.name == self.instance.name);
+                let target = self.cluster.target(&alone)?;
+                let observed = self.cluster.observe(&alone, &target);
+                running(&self.cluster.differences(&target, &observed))
+            }
+        };
+        Ok(self.cluster.uptake(&changes, running.as_deref()))
+    }
+
+    fn take_up(&mut self, changes: &C::Live) -> Result<(), EngineError> {
+        match self.cluster.take_up(self.crew, self.instance, changes) {
+            Ok(done) => self.made.extend(done),
+            // It does not know us by its former secrets: seen when it is asked whether
+            // it serves.
+            Err(EngineError::Guest(GuestError::Command { .. })) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Lets others serve what the instance serves, before it is restarted.
+    fn make_room(&mut self) -> Result<Disturbed, EngineError> {
+        match self.disruption {
+            Disruption::Any => Ok(Disturbed::Nobody),
+            Disruption::Covered => {
+                make_room(self.cluster, self.crew, self.instance, &mut self.made)
+            }
+            Disruption::None => Err(EngineError::Refused {
+                service: self.crew.service.name.clone(),
+                reason: format!(
+                    "{} needs a restart now, which it did not need when it was looked at; \
+                     deploy again",
+                    self.instance.name
+                ),
+            }),
+        }
+    }
+
+    /// Waits until it answers. One that runs with other secrets than those in its files
+    /// is restarted, once.
+    fn wait_until_serving(&mut self) -> Result<Disturbed, EngineError> {
+        let pauses = Pauses::growing(Duration::from_millis(250), Duration::from_secs(2));
+        let mut poll = Poll::new(self.guest.clock, LOADING, pauses);
+        let mut room = None;
+        loop {
+            let last = match self.cluster.serving(self.crew, self.instance)? {
+                Serving::Yes => return Ok(room.unwrap_or(Disturbed::Nobody)),
+                Serving::Estranged(_) if room.is_none() => {
+                    room = Some(self.make_room()?);
+                    self.run(&["systemctl", "restart"])?;
+                    self.did("restarted");
+                    continue;
+                }
+                Serving::Estranged(last) | Serving::NotYet(last) => last,
+            };
+            if !poll.pause() {
+                return Err(EngineError::NotServing {
+                    instance: self.instance.name.clone(),
+                    service: self.cluster.unit(),
+                    waited_s: poll.waited().as_secs(),
+                    last,
+                });
+            }
+        }
+    }
+}
