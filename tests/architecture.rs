@@ -68,13 +68,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("guest", &["guest_file", "hypervisor"]),
     (
         "render",
-        &["digest", "hypervisor", "ids", "plan", "quote", "recipe", "spec", "template", "topology"],
+        &[
+            "digest",
+            "hypervisor",
+            "ids",
+            "plan",
+            "quote",
+            "recipe",
+            "spec",
+            "template",
+            "topology",
+            "units",
+        ],
     ),
     (
         "engine",
         &[
             "digest",
             "guest",
+            "guest_file",
             "hypervisor",
             "ids",
             "plan",

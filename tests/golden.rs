@@ -13,10 +13,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hostsplit::plan::{Instance, Plan, Setting};
+use hostsplit::plan::{Instance, Plan, Role, Setting};
 use hostsplit::recipe::redis;
 use hostsplit::render::{self, DiskPaths};
-use hostsplit::units::Mebibytes;
+use hostsplit::units::{Mebibytes, PerSecond};
 
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -123,7 +123,7 @@ fn the_seed_is_a_file_system_with_the_three_files() {
 #[test]
 fn every_part_of_a_vm_is_in_its_digest() {
     let plan = plan(&cases()[0]);
-    let digest = |plan: &Plan| render::instance_digest(plan, &plan.instances[0]);
+    let digest = |plan: &Plan| render::machine_digest(plan, &plan.instances[0]);
     let changed = |change: &dyn Fn(&mut Plan)| {
         let mut other = plan.clone();
         change(&mut other);
@@ -132,7 +132,10 @@ fn every_part_of_a_vm_is_in_its_digest() {
     let mut seen = vec![digest(&plan)];
     seen.push(changed(&|plan| plan.instances[0].cpus.reverse()));
     seen.push(changed(&|plan| plan.instances[0].memory_mib = Mebibytes::new(1)));
-    seen.push(changed(&|plan| drop(plan.instances[0].settings.insert("a".into(), "b".into()))));
+    seen.push(changed(&|plan| plan.instances[0].address = Some([10, 9, 9, 9].into())));
+    seen.push(changed(&|plan| plan.instances[0].mac = "52:54:00:09:09:09".into()));
+    seen.push(changed(&|plan| plan.instances[0].page_kib = 4096));
+    seen.push(changed(&|plan| plan.instances[0].root.as_mut().unwrap().name = "other".into()));
     seen.push(changed(&|plan| plan.network.as_mut().unwrap().gateway = None));
     seen.push(changed(&|plan| plan.network.as_mut().unwrap().prefix = 25));
     seen.push(changed(&|plan| plan.network.as_mut().unwrap().bridge = "br1".into()));
@@ -146,6 +149,27 @@ fn every_part_of_a_vm_is_in_its_digest() {
     assert_eq!(seen.len(), total, "two different VMs have one digest");
     let moved = changed(&|plan| plan.image.as_mut().unwrap().disk.file = "elsewhere".into());
     assert_eq!(moved, digest(&plan), "where the image's file lies changes no VM");
+}
+
+#[test]
+fn what_changes_in_a_running_guest_is_not_in_the_digest_of_its_machine() {
+    for case in cases() {
+        let plan = plan(&case);
+        let mut other = plan.clone();
+        for instance in &mut other.instances {
+            instance.settings.insert("io-threads".into(), 4.into());
+            instance.role = Role::Master;
+            instance.group = Some(7);
+        }
+        for service in &mut other.services {
+            service.groups.clear();
+            service.capacity.usable_per_s = PerSecond::new(1);
+        }
+        for (one, changed) in plan.instances.iter().zip(&other.instances) {
+            let digest = render::machine_digest(&other, changed);
+            assert_eq!(digest, render::machine_digest(&plan, one), "{}", one.name);
+        }
+    }
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn domain(prior: &Plan, instance: &Instance) -> Domain {
         owner: Some(OwnerTag {
             deployment: prior.name.to_string(),
             instance: instance.name.to_string(),
-            digest: render::instance_digest(prior, instance),
+            digest: render::machine_digest(prior, instance),
         }),
         memory_kib: instance.memory_mib.kib(),
         vcpu_pins: instance.cpus.iter().map(|cpu| vec![*cpu]).collect(),

@@ -217,7 +217,7 @@ impl Comparison<'_> {
     fn domain(&mut self, plan: &Plan, domain: &Domain) {
         let instance = self.instance;
         let digest = domain.owner.as_ref().map_or("none", |owner| owner.digest.as_str());
-        self.same(Fact::Digest, render::instance_digest(plan, instance).as_str(), digest);
+        self.same(Fact::Digest, render::machine_digest(plan, instance).as_str(), digest);
         self.same(Fact::State, "running", if domain.active { "running" } else { "off" });
         let pins = instance.cpus.iter().map(|cpu| vec![*cpu]).collect::<Vec<_>>();
         self.same(Fact::VcpuPins, &pin_list(&pins), &pin_list(&domain.vcpu_pins));

@@ -78,7 +78,7 @@ pub fn owned_domain<'a>(
 #[must_use]
 pub fn is_as_planned(plan: &Plan, instance: &Instance, domain: &Domain) -> bool {
     let digest = domain.owner.as_ref().map(|owner| owner.digest.as_str());
-    digest == Some(render::instance_digest(plan, instance).as_str())
+    digest == Some(render::machine_digest(plan, instance).as_str())
 }
 
 fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {

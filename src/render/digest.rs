@@ -1,20 +1,39 @@
 //! One number for everything that makes a VM what it is.
 
-use serde::Serialize;
+use std::net::Ipv4Addr;
 
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::seed::{EngineSetup, engine};
 use super::templates;
 use crate::digest::sha256;
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, Volume};
 use crate::spec::{Image, Network};
+use crate::units::Mebibytes;
 
-/// What a VM consists of, in canonical order.
+/// What a VM consists of, in canonical order. Its role, its group and the configuration
+/// of its engine are none of it: they change in the running guest.
 #[derive(Serialize)]
-struct Identity<'a> {
+struct Machine<'a> {
     deployment: &'a str,
-    instance: &'a Instance,
+    name: &'a str,
+    host: &'a str,
+    numa: u32,
+    cpus: &'a [u32],
+    threads: u32,
+    emulator_cpus: &'a [u32],
+    memory_mib: Mebibytes,
+    page_kib: u64,
+    domain: &'a str,
+    uuid: Uuid,
+    mac: &'a str,
+    address: Option<Ipv4Addr>,
+    volumes: Vec<&'a Volume>,
     hypervisor: Option<&'a str>,
     network: Option<NetworkIdentity<'a>>,
     image: Option<ImageIdentity<'a>>,
+    seed: Option<EngineSetup>,
     templates: Vec<&'a str>,
 }
 
@@ -24,7 +43,7 @@ struct Identity<'a> {
 struct NetworkIdentity<'a> {
     bridge: &'a str,
     prefix: u8,
-    gateway: Option<std::net::Ipv4Addr>,
+    gateway: Option<Ipv4Addr>,
 }
 
 /// The image by content: where the files lie, and its name, change nothing.
@@ -36,22 +55,34 @@ struct ImageIdentity<'a> {
     cmdline: &'a str,
 }
 
-/// SHA-256, in hexadecimal, over everything that makes the VM what it is. It
-/// stands in the domain's metadata; a domain with another one is to be
-/// replaced.
+/// SHA-256, in hexadecimal, over everything that makes the machine. It stands in the
+/// domain's metadata; a domain with another one is to be replaced.
 #[must_use]
-pub fn instance_digest(plan: &Plan, instance: &Instance) -> String {
-    let identity = Identity {
+pub fn machine_digest(plan: &Plan, instance: &Instance) -> String {
+    let machine = Machine {
         deployment: plan.name.as_str(),
-        instance,
+        name: instance.name.as_str(),
+        host: instance.host.as_str(),
+        numa: instance.numa,
+        cpus: &instance.cpus,
+        threads: instance.threads,
+        emulator_cpus: &instance.emulator_cpus,
+        memory_mib: instance.memory_mib,
+        page_kib: instance.page_kib,
+        domain: &instance.domain,
+        uuid: instance.uuid,
+        mac: &instance.mac,
+        address: instance.address,
+        volumes: instance.volumes().collect(),
         hypervisor: plan.topology.host(&instance.host).map(|host| host.hypervisor.as_str()),
         network: plan.network.as_ref().map(network),
         image: plan.image.as_ref().map(image),
+        seed: engine(plan, instance),
         templates: templates::ALL.iter().map(|template| template.text).collect(),
     };
     // Only maps with keys that are no text fail to become JSON, and there are none. If one ever
     // came in, the digest would still be a function of the value.
-    let json = serde_json::to_string(&identity).unwrap_or_else(|_| format!("{instance:?}"));
+    let json = serde_json::to_string(&machine).unwrap_or_else(|_| format!("{instance:?}"));
     sha256(json)
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, host_of, image_of, instance_digest, is_kvm, planned, templates};
+use super::{RenderError, Result, host_of, image_of, is_kvm, machine_digest, planned, templates};
 use crate::hypervisor::METADATA_NAMESPACE;
 use crate::plan::{Instance, Plan, Volume};
 use crate::spec::Image;
@@ -89,7 +89,7 @@ pub fn domain_xml(plan: &Plan, instance: &Instance, paths: &DiskPaths) -> Result
         namespace: METADATA_NAMESPACE,
         deployment: plan.name.as_str(),
         instance: instance.name.as_str(),
-        digest: instance_digest(plan, instance),
+        digest: machine_digest(plan, instance),
         memory_kib: instance.memory_mib.kib(),
         huge_page_kib: Some(instance.page_kib).filter(|&kib| kib > 4),
         vcpus,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, image_of, instance_digest, planned, templates, vfat};
+use super::{RenderError, Result, image_of, machine_digest, planned, templates, vfat};
 use crate::plan::{Instance, Plan};
 use crate::recipe;
 
@@ -57,7 +57,7 @@ struct DataDisk {
 
 /// What an engine wants of its guest, apart from its own configuration.
 #[derive(Serialize)]
-struct EngineSetup {
+pub(super) struct EngineSetup {
     /// systemd units, without `.service`.
     units: &'static [&'static str],
     /// The file that they must not start without: with its passwords, if it has any.
@@ -77,7 +77,7 @@ struct EngineSetup {
 /// # Errors
 /// The plan has no image.
 pub fn seed_files(plan: &Plan, instance: &Instance) -> Result<SeedFiles> {
-    let digest = instance_digest(plan, instance);
+    let digest = machine_digest(plan, instance);
     let meta = MetaData {
         // Another digest is another instance: cloud-init then sets the guest up anew.
         instance_id: format!("{}-{}", instance.uuid, digest.get(..12).unwrap_or(&digest)),
@@ -141,7 +141,7 @@ pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
 }
 
 /// What the instance's engine wants; `None` for fixed machines.
-fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
+pub(super) fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
     let service = plan.service_of(instance)?;
     let setup = recipe::of(service.engine).setup?;
     let has_secrets = service.access.password.is_some();
