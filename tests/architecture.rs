@@ -133,6 +133,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "profile",
             "quote",
+            "recipe",
             "secret",
             "sizing",
             "solve",

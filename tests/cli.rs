@@ -126,6 +126,7 @@ fn a_plan_is_shown() {
       layout    3 shards, 1 replica each; limited by quorum size
       capacity  132k/s for a demand of 124k/s, 94 % used
       instance  44k/s usable, 129k/s ceiling; unit: plain reads
+      settings  maxmemory 400 MiB, appendonly on, save none
       unsplit   a single instance on the whole of h1 serves 242k/s;
                 h1 filled with instances of this size serves 440k/s (1.8×)
     builder  fixed: 2 VMs of 4 vCPU, 1 GiB memory, 4 GiB disk, at most one per host
@@ -217,6 +218,7 @@ fn a_plan_is_made_shown_and_written() {
       layout    3 shards, 1 replica each; limited by quorum size
       capacity  97k/s for a demand of 4,600/s, 5 % used
       instance  32k/s usable, 113k/s ceiling; unit: plain reads per second
+      settings  maxmemory 129 MiB, appendonly on, save none, repl-backlog-size 32 MiB
       unsplit   a single instance on the whole of h1 serves 101k/s;
                 h1 filled with instances of this size serves 97k/s (0.9×)
 

@@ -59,6 +59,7 @@ fn an_instance_is_explained_by_where_else_it_could_stand() {
     insta::assert_snapshot!(planned().run(&["explain", "plan.json", "cache-3"]), @"
     exit 0
     cache-3 is placed on h2: standby for cache-0 if h1 fails
+      settings  maxmemory 352 MiB, appendonly on, save none, repl-backlog-size 32 MiB
     Moved alone to another host:
       h1 not enough cores: needs 1 cores on one NUMA node, at most 0 free
       h3 possible: same cost (30), equally good; ties are broken by the order of hosts

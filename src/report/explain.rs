@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::columns::{columns, wrapped};
 use super::infeasible::because;
 use super::plan_text::{rate, size};
+use super::settings;
 use crate::audit::Finding;
 use crate::explain::{
     InstanceWhy, Outcome, Price, RunnerUp, ServiceWhy, Totals, Verdict, Violation, WhyNot,
@@ -23,6 +24,9 @@ pub fn instance(plan: &Plan, profiles: &Profiles, why: &InstanceWhy) -> String {
     let reason = summary.instances.iter().find(|one| one.name == why.name);
     let reason = reason.map_or_else(String::new, |one| format!(": {}", one.reason));
     let mut text = format!("{} is placed on {}{reason}\n", why.name, why.host);
+    if let Some(instance) = plan.instance(&why.name) {
+        text.push_str(&settings::line(&settings::of_instance(plan, instance)));
+    }
     if why.elsewhere.is_empty() {
         text.push_str("There is no other host.\n");
         return text;

@@ -17,5 +17,6 @@ mod plan_markdown;
 mod plan_text;
 pub mod profile;
 pub mod secrets;
+mod settings;
 pub mod spec;
 pub mod status;

@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::layout::reason;
 use super::moves::Moves;
 use super::outlook::Outlook;
+use super::settings;
+pub use super::settings::MainSetting;
 use crate::audit::{Finding, Loss, losses};
 use crate::explain::{Cause, Unsplit, unsplit};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
@@ -63,6 +65,8 @@ pub struct ServiceSummary {
     pub capacity: Capacity,
     /// What it would do unsplit.
     pub unsplit: Option<Unsplit>,
+    /// The main settings of its engine.
+    pub settings: Vec<MainSetting>,
 }
 
 /// One VM: where and what it is, and why it is there.
@@ -163,6 +167,7 @@ fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSu
         layout: service.layout.clone(),
         capacity: service.capacity.clone(),
         unsplit: unsplit(plan, service, profiles),
+        settings: settings::of_service(plan, service),
     }
 }
 

@@ -7,6 +7,7 @@ use super::columns::{bar, columns};
 use super::intervention::intervention;
 use super::layout::{limited, shape};
 use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
+use super::settings;
 use crate::audit::Loss;
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
@@ -125,7 +126,7 @@ pub(super) fn rate(rate: PerSecond) -> String {
 }
 
 fn service(service: &ServiceSummary, survives: bool) -> String {
-    let ServiceSummary { name, engine, layout, capacity, unsplit } = service;
+    let ServiceSummary { name, engine, layout, capacity, unsplit, settings } = service;
     let data = match layout.data_mib {
         Mebibytes::ZERO => String::new(),
         data => format!(", {} data", size(data)),
@@ -137,7 +138,7 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
         "{name}  {engine}: {instances} of {vcpus} vCPU, {memory} memory{data}\n  \
          layout    {shape}; {limited}\n  \
          capacity  {total} for a demand of {demand}, {used:.0} % used{extrapolated}\n  \
-         instance  {usable} usable, {ceiling} ceiling; unit: {unit}\n{unsplit}",
+         instance  {usable} usable, {ceiling} ceiling; unit: {unit}\n{settings}{unsplit}",
         instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
@@ -148,6 +149,7 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
         usable = rate(capacity.usable_per_s),
         ceiling = rate(capacity.ceiling_per_s),
         unit = unit(&capacity.unit),
+        settings = settings::line(settings),
         unsplit = unsplit.as_ref().map(alone).unwrap_or_default(),
     )
 }

@@ -18,12 +18,13 @@ use super::{REDIS, bench, plain};
 fn a_number_of_the_specs_own_changes_the_plan() {
     let bench = bench("{ set: { threads.one_thread: 7000 } }");
     let screen = bench.run(&["plan", "spec.yaml"]);
-    insta::assert_snapshot!(screen.lines().take(6).collect::<Vec<_>>().join("\n"), @"
+    insta::assert_snapshot!(screen.lines().take(7).collect::<Vec<_>>().join("\n"), @"
     exit 0
     cache  redis: 10 instances of 1 vCPU, 512 MiB memory, 1 GiB data
       layout    5 shards, 1 replica each; limited by throughput per instance
       capacity  7,120/s for a demand of 4,600/s, 65 % used
       instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second
+      settings  maxmemory 129 MiB, appendonly on, save none, repl-backlog-size 32 MiB
       unsplit   a single instance on the whole of h-1 serves 5,583/s;
     ");
     let plan: Value = serde_json::from_str(&bench.read("plan.json").unwrap()).unwrap();
@@ -131,12 +132,13 @@ fn a_profile_file_of_ones_own() {
     let screen = bench.run(&["plan", "spec.yaml", "-o", "plans/../plan.json"]);
     assert!(screen.starts_with("exit 1"), "{screen}");
     let screen = bench.run(&["plan", "spec.yaml"]);
-    insta::assert_snapshot!(screen.lines().take(6).collect::<Vec<_>>().join("\n"), @"
+    insta::assert_snapshot!(screen.lines().take(7).collect::<Vec<_>>().join("\n"), @"
     exit 0
     cache  redis: 10 instances of 1 vCPU, 640 MiB memory, 1 GiB data
       layout    5 shards, 1 replica each; limited by throughput per instance
       capacity  7,120/s for a demand of 4,600/s, 65 % used
       instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second
+      settings  maxmemory 55 MiB, appendonly on, save none, repl-backlog-size 32 MiB
       unsplit   a single instance on the whole of h-1 serves 5,583/s;
     ");
     // The plan is judged alone, the file may be gone.
