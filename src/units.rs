@@ -8,6 +8,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
@@ -348,6 +349,40 @@ quantity!(
     ]
 );
 
+/// Why a text is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a duration such as 90s, \"1m 30s\" or 1.5h")]
+pub struct DurationError {
+    /// What was written.
+    pub text: String,
+}
+
+/// Reads a duration above zero: `90s`, `1m 30s`, `1.5h`; a bare number is in seconds.
+///
+/// # Errors
+/// The text is something else, or the duration is too long to count.
+pub fn duration(text: &str) -> Result<Duration, DurationError> {
+    let wrong = || DurationError { text: text.to_owned() };
+    let trimmed = text.trim();
+    let is_bare = trimmed.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let with_unit = if is_bare { format!("{trimmed}s") } else { trimmed.to_owned() };
+    let signed: jiff::SignedDuration = with_unit.parse().map_err(|_| wrong())?;
+    let duration = Duration::try_from(signed).map_err(|_| wrong())?;
+    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
+}
+
+/// Joins the first few of many, with the number of the rest: `a, b and 3 more`.
+#[must_use]
+pub fn first_few<T: fmt::Display>(items: impl IntoIterator<Item = T>, most: usize) -> String {
+    let mut items = items.into_iter();
+    let shown: Vec<String> = items.by_ref().take(most).map(|item| item.to_string()).collect();
+    let shown = shown.join(", ");
+    match items.count() {
+        0 => shown,
+        rest => format!("{shown} and {rest} more"),
+    }
+}
+
 /// Takes `part` in `whole` as a share in percent, for people; 0 of nothing is 0.
 #[must_use]
 pub fn percent(part: u64, whole: u64) -> f64 {
@@ -436,6 +471,41 @@ mod tests {
         assert_eq!(Mebibytes::new(1536).to_string(), "1536MiB");
         assert_eq!(Mebibytes::ZERO.to_string(), "0MiB");
         assert_eq!(PerSecond::new(900_000).to_string(), "900k/s");
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, millis) in [
+            ("90s", 90_000),
+            ("15m", 900_000),
+            ("1m 30s", 90_000),
+            ("1.5h", 5_400_000),
+            (" 60 ", 60_000),
+            ("0.5", 500),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for wrong in [
+            "",
+            " ",
+            ".",
+            "1.2.3",
+            "-1s",
+            "0s",
+            "0",
+            "5 parsecs",
+            "99999999999999999999s",
+            "5184000000000000000h",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_long_list_is_counted() {
+        assert_eq!(first_few(["a", "b"], 2), "a, b");
+        assert_eq!(first_few(["a", "b", "c", "d"], 2), "a, b and 2 more");
+        assert_eq!(first_few([0; 0], 2), "");
     }
 
     proptest::proptest! {

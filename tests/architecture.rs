@@ -180,7 +180,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("clap::", &["cli"]),
     ("indicatif::", &["cli"]),
     ("ctrlc::", &["cli"]),
-    ("jiff::", &["cli", "state"]),
+    ("jiff::", &["cli", "state", "units"]),
     ("schemars::", &["spec"]),
     ("serde_saphyr::", &["spec"]),
     ("toml::", &["profile"]),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::run::{self, RunOptions};
-use crate::cli::session::{Hosts, Session, parse_duration};
+use crate::cli::session::{Hosts, Session};
 use crate::cli::ui::{self, Format};
 use crate::deploy::{DiffContext, Obstacle, TextChange, assume, gaps, preflight, text_changes};
 use crate::graph::{Actions, decide};
@@ -18,6 +18,7 @@ use crate::report::graph::{actions_json, actions_text, closing_line};
 use crate::secret::Make;
 use crate::state::store::Lock;
 use crate::state::world::World;
+use crate::units;
 
 /// Diffs of a dry run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -77,8 +78,9 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Time limit for a guest to boot [default: 15m]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Time limit for a guest to boot, such as 90s or 1.5h; a bare number is in seconds
+    /// [default: 15m]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
     timeout: Option<Duration>,
 }
 

@@ -8,6 +8,7 @@ use crate::engine::operator_of;
 use crate::plan::{Instance, Plan, Role};
 use crate::recipe;
 use crate::render::{self, DiskPaths};
+use crate::units::first_few;
 
 /// Names that a gap lists before it only counts.
 const SHOWN: usize = 3;
@@ -46,7 +47,7 @@ fn of_plan(plan: &Plan) -> Vec<Gap> {
         }
     }
     for (what, names, remedy) in missing(plan) {
-        add(format!("no {what} for {}", listed(&names)), remedy);
+        add(format!("no {what} for {}", first_few(&names, SHOWN)), remedy);
     }
     // What only shows when everything else is there.
     if gaps.is_empty() {
@@ -98,12 +99,4 @@ fn unrenderable(plan: &Plan) -> Vec<Gap> {
     let reasons: BTreeSet<String> = failures.map(|error| error.to_string()).collect();
     let gap = |what| Gap { what, remedy: "correct the spec and plan again" };
     reasons.into_iter().map(gap).collect()
-}
-
-fn listed(names: &[String]) -> String {
-    let shown = names.get(..SHOWN.min(names.len())).unwrap_or_default().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

@@ -244,33 +244,3 @@ fn who() -> String {
     let host = host.map_or_else(|_| "this machine".to_owned(), |host| host.trim().to_owned());
     format!("{user}@{host}")
 }
-
-/// Reads `90s`, `15m` or `1h`.
-///
-/// # Errors
-/// Anything else.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("cannot parse {text:?}: expected a duration such as 90s, 15m or 1h");
-    let (number, factor) = match text.trim() {
-        text if text.ends_with('s') => (text.strip_suffix('s'), 1),
-        text if text.ends_with('m') => (text.strip_suffix('m'), 60),
-        text => (text.strip_suffix('h'), 3600),
-    };
-    let number: u64 = number.and_then(|number| number.trim().parse().ok()).ok_or_else(wrong)?;
-    let seconds = number.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
-    Ok(Duration::from_secs(seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(parse_duration("15m"), Ok(Duration::from_secs(900)));
-        for bad in ["", "15", "0s", "-1s", "1.5h", "99999999999999999999s", "5184000000000000000h"]
-        {
-            assert!(parse_duration(bad).is_err(), "{bad}");
-        }
-    }
-}

@@ -13,7 +13,7 @@ use roxmltree::Node;
 use super::bitmap::Bitmap;
 use super::dump::{Device, Dump, Kind};
 use super::xml::{elements, number};
-use crate::units::{BitsPerSecond, HumanUnit as _, Mebibytes};
+use crate::units::{BitsPerSecond, HumanUnit as _, Mebibytes, first_few};
 
 /// Most places that devices hang at; beyond, where they hang stays unknown.
 const MAX_PLACES: usize = 256;
@@ -124,13 +124,9 @@ impl Devices {
 }
 
 fn left_out(what: &str, names: &BTreeSet<String>) -> Option<String> {
-    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
-    let rest = names.len().saturating_sub(SHOWN);
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    let shown = shown.join(", ");
-    (!names.is_empty()).then(|| {
-        format!("{what} below no PCI device, taken for virtual: left out ({shown}{more}).")
-    })
+    let shown = first_few(names, SHOWN);
+    (!names.is_empty())
+        .then(|| format!("{what} below no PCI device, taken for virtual: left out ({shown})."))
 }
 
 /// `nvme0c1n1`: a path of multipath NVMe, hidden behind `nvme0n1`.
