@@ -138,8 +138,8 @@ fn a_plan_is_shown() {
       cache-3    h3    0     2,14       1 GiB   replica of cache-2  standby for cache-2 if h2 fails
       cache-4    h3    0     3,15       1 GiB   master 10922-16383  a quorum needs 3 masters
       cache-5    h1    0     3,15       1 GiB   replica of cache-4  standby for cache-4 if h3 fails
-      builder-0  h1    0     6,7,18,19  1 GiB   fixed               requested by the spec
-      builder-1  h2    0     6,7,18,19  1 GiB   fixed               requested by the spec
+      builder-0  h1    0     6-7,18-19  1 GiB   fixed               requested by the spec
+      builder-1  h2    0     6-7,18-19  1 GiB   fixed               requested by the spec
 
     host  NUMA  cores used          memory used                   disk used
     h1    0     ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default

@@ -1,7 +1,7 @@
 //! What runs against what was planned: libvirt's word, the guest's own word, the
 //! cluster's, and a value written and read through every group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::{panic, thread};
 
 use super::Context;
@@ -17,7 +17,7 @@ use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::render;
 use crate::state::world::{Seen, World};
-use crate::topology::Virtualization;
+use crate::topology::{Virtualization, cpuset};
 
 /// Share of its memory that a guest must see, in percent: its kernel keeps the
 /// rest for itself.
@@ -221,11 +221,15 @@ impl Comparison<'_> {
         self.same(Fact::State, "running", if domain.active { "running" } else { "off" });
         let pins = instance.cpus.iter().map(|cpu| vec![*cpu]).collect::<Vec<_>>();
         self.same(Fact::VcpuPins, &pin_list(&pins), &pin_list(&domain.vcpu_pins));
-        let emulator = cpu_set(&instance.emulator_cpus);
-        self.same(Fact::EmulatorPins, &emulator, &cpu_set(&domain.emulator_pins));
+        let emulator = cpuset::show_or_none(&instance.emulator_cpus);
+        self.same(Fact::EmulatorPins, &emulator, &cpuset::show_or_none(&domain.emulator_pins));
         let planned = format!("{} KiB", instance.memory_mib.kib());
         self.same(Fact::Memory, &planned, &format!("{} KiB", domain.memory_kib));
-        self.same(Fact::MemoryNodes, &cpu_set(&[instance.numa]), &cpu_set(&domain.memory_nodes));
+        self.same(
+            Fact::MemoryNodes,
+            &cpuset::show_or_none(&[instance.numa]),
+            &cpuset::show_or_none(&domain.memory_nodes),
+        );
         self.same(
             Fact::NumaBinding,
             "strict",
@@ -272,14 +276,8 @@ impl Comparison<'_> {
 }
 
 fn pin_list(pins: &[Vec<u32>]) -> String {
-    let texts: Vec<String> = pins.iter().map(|cpus| cpu_set(cpus)).collect();
+    let texts: Vec<String> = pins.iter().map(|cpus| cpuset::show_or_none(cpus)).collect();
     texts.join(" ")
-}
-
-fn cpu_set(cpus: &[u32]) -> String {
-    let sorted: BTreeSet<u32> = cpus.iter().copied().collect();
-    let texts: Vec<String> = sorted.iter().map(u32::to_string).collect();
-    if texts.is_empty() { "none".to_owned() } else { texts.join(",") }
 }
 
 fn of_service(
@@ -308,6 +306,6 @@ mod tests {
 
     #[test]
     fn pins_are_shown_by_virtual_cpu() {
-        assert_eq!(pin_list(&[vec![3], vec![5, 4], vec![]]), "3 4,5 none");
+        assert_eq!(pin_list(&[vec![3], vec![5, 4], vec![]]), "3 4-5 none");
     }
 }

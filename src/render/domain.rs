@@ -6,6 +6,7 @@ use super::{RenderError, Result, host_of, image_of, is_kvm, machine_digest, plan
 use crate::hypervisor::METADATA_NAMESPACE;
 use crate::plan::{Instance, Plan, Volume};
 use crate::spec::Image;
+use crate::topology::cpuset;
 
 /// Most queue pairs of a virtual NIC: each costs memory and a file descriptor on the host, and one
 /// engine's traffic fills no more.
@@ -96,7 +97,7 @@ pub fn domain_xml(plan: &Plan, instance: &Instance, paths: &DiskPaths) -> Result
         cores: cores(instance)?,
         threads: instance.threads,
         pins: &instance.cpus,
-        emulator_cpus: cpuset(&instance.emulator_cpus),
+        emulator_cpus: cpuset::show(&instance.emulator_cpus),
         numa: instance.numa,
         boot: boot(instance, image_of(plan, instance)?, paths)?,
         root: planned(instance, instance.root.as_ref(), "root volume")?,
@@ -145,9 +146,4 @@ fn boot<'a>(
     }
     let initrd = image.initrd.as_ref().map(|_| path(&paths.initrd, "initrd")).transpose()?;
     Ok(Some(Boot { kernel: path(&paths.kernel, "kernel")?, initrd, cmdline: &image.cmdline }))
-}
-
-/// CPU numbers as libvirt writes a set: `0,4`.
-fn cpuset(cpus: &[u32]) -> String {
-    cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
 }

@@ -12,6 +12,7 @@ use crate::audit::Loss;
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
 use crate::spec::{Cluster, FixedVm};
+use crate::topology::cpuset;
 use crate::units::{Mebibytes, PerSecond, counted, grouped, percent};
 
 const BAR: u64 = 10;
@@ -206,7 +207,7 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
         name.to_string(),
         host.to_string(),
         numa.to_string(),
-        ranges(cpus),
+        cpuset::show(cpus),
         size(*memory_mib),
         part(instance),
         reason.clone(),
@@ -222,26 +223,6 @@ pub(super) fn part(instance: &InstanceSummary) -> String {
         }
         (role, _, _) => role.as_str().to_owned(),
     }
-}
-
-/// CPU numbers as ranges: `2-4,14`.
-fn ranges(cpus: &[u32]) -> String {
-    let mut sorted = cpus.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    let mut parts: Vec<(u32, u32)> = Vec::new();
-    for cpu in sorted {
-        match parts.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(cpu) => *last = cpu,
-            _ => parts.push((cpu, cpu)),
-        }
-    }
-    let text = |(first, last): (u32, u32)| match last - first {
-        0 => first.to_string(),
-        1 => format!("{first},{last}"),
-        _ => format!("{first}-{last}"),
-    };
-    parts.into_iter().map(text).collect::<Vec<_>>().join(",")
 }
 
 /// A line for each NUMA node; the pools of a host beside its first ones.
@@ -345,14 +326,6 @@ pub(super) fn proof(tier: &Tier) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cpus_are_shown_as_ranges() {
-        assert_eq!(ranges(&[2, 14]), "2,14");
-        assert_eq!(ranges(&[6, 18, 7, 19, 8]), "6-8,18,19");
-        assert_eq!(ranges(&[]), "");
-        assert_eq!(ranges(&[u32::MAX, u32::MAX]), u32::MAX.to_string());
-    }
 
     #[test]
     fn objectives_show_value_proof_and_gap() {

@@ -29,9 +29,9 @@ pub fn parse(text: &str) -> Vec<u32> {
 
 /// Writes a set in that notation: `0-3,8`; nothing for an empty one.
 #[must_use]
-pub fn show(numbers: &BTreeSet<u32>) -> String {
+pub fn show<'a>(numbers: impl IntoIterator<Item = &'a u32>) -> String {
     let mut ranges: Vec<(u32, u32)> = Vec::new();
-    for number in numbers {
+    for number in numbers.into_iter().collect::<BTreeSet<_>>() {
         match ranges.last_mut() {
             Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
             _ => ranges.push((*number, *number)),
@@ -43,15 +43,24 @@ pub fn show(numbers: &BTreeSet<u32>) -> String {
     texts.collect::<Vec<_>>().join(",")
 }
 
+/// Writes a set for people: the same, or `none`.
+#[must_use]
+pub fn show_or_none<'a>(numbers: impl IntoIterator<Item = &'a u32>) -> String {
+    let text = show(numbers);
+    if text.is_empty() { "none".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_are_shown_as_ranges() {
-        assert_eq!(show(&BTreeSet::from([0, 1, 2, 8, 10, 11])), "0-2,8,10-11");
-        assert_eq!(show(&BTreeSet::from([u32::MAX])), u32::MAX.to_string());
-        assert_eq!(show(&BTreeSet::new()), "");
+        assert_eq!(show(&[10, 0, 1, 2, 8, 10, 11]), "0-2,8,10-11");
+        assert_eq!(show(&[6, 18, 7, 19, 8]), "6-8,18-19");
+        assert_eq!(show(&[u32::MAX, u32::MAX]), u32::MAX.to_string());
+        assert_eq!(show(&[]), "");
+        assert_eq!(show_or_none(&[]), "none");
     }
 
     #[test]

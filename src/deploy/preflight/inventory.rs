@@ -161,5 +161,5 @@ fn list(words: &[String]) -> String {
 
 /// Writes a set of numbers in words.
 pub(super) fn set(numbers: &BTreeSet<u32>) -> String {
-    if numbers.is_empty() { "none".to_owned() } else { cpuset::show(numbers) }
+    cpuset::show_or_none(numbers)
 }
