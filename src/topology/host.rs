@@ -1,0 +1,118 @@
+//! A host: its NUMA nodes, pools, bridges and failure domains.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Core, L3Domain, Level, NumaNode};
+use crate::ids::HostName;
+use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
+
+/// A physical server that runs libvirt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Name, unique in the topology.
+    pub name: HostName,
+    /// libvirt's address; `None` for a host that is only planned for.
+    pub uri: Option<String>,
+    /// How it runs guests.
+    pub hypervisor: Virtualization,
+    /// Failure domains above the host: its rack and its site.
+    pub labels: BTreeMap<Level, String>,
+    /// NUMA nodes, in the order of their ids.
+    pub numa: Vec<NumaNode>,
+    /// Storage pools, in the order of their names.
+    pub pools: Vec<Pool>,
+    /// Bridges that guests can be attached to, sorted.
+    pub bridges: Vec<String>,
+    /// Bandwidth of the NIC, if known.
+    pub network_bits_per_s: Option<BitsPerSecond>,
+    /// What the host costs when it is used, in any unit that all hosts share.
+    pub cost: u64,
+}
+
+/// How a host runs guests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Virtualization {
+    /// Hardware virtualisation.
+    Kvm,
+    /// Software emulation: everything works, speeds mean nothing.
+    #[serde(rename = "qemu")]
+    Tcg,
+}
+
+impl Virtualization {
+    /// The domain type of libvirt, which host files use too.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "qemu",
+        }
+    }
+}
+
+/// A storage pool and the disk behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// libvirt's name of the pool.
+    pub name: String,
+    /// Space that plans may use.
+    pub capacity_mib: Mebibytes,
+    /// I/O operations per second of the disk, if known.
+    pub iops_per_s: Option<PerSecond>,
+}
+
+impl Host {
+    /// The NUMA node with that id.
+    #[must_use]
+    pub fn numa_node(&self, id: u32) -> Option<&NumaNode> {
+        self.numa.iter().find(|node| node.id == id)
+    }
+
+    /// The failure domain of `level` that holds the host: its name for
+    /// [`Level::Host`], else its label, else a domain of its own.
+    #[must_use]
+    pub fn failure_domain(&self, level: Level) -> String {
+        match level {
+            Level::Host => self.name.to_string(),
+            _ => self
+                .labels
+                .get(&level)
+                .cloned()
+                .unwrap_or_else(|| format!("{level} of {}", self.name)),
+        }
+    }
+
+    /// Hardware threads of a core: the fewest of any core of the host, so that a
+    /// promise in whole cores holds on each of them. At least 1.
+    #[must_use]
+    pub fn threads_per_core(&self) -> u32 {
+        let fewest = self.numa.iter().flat_map(NumaNode::cores).map(|core| core.cpus.len()).min();
+        fewest.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1)
+    }
+
+    /// The cores that share a last-level cache with a CPU, the CPU's own among them.
+    #[must_use]
+    pub fn l3_of(&self, cpu: u32) -> Option<&L3Domain> {
+        let has = |core: &Core| core.cpus.contains(&cpu);
+        let mut domains = self.numa.iter().flat_map(|node| &node.l3);
+        domains.find(|domain| domain.cores.iter().any(has))
+    }
+
+    /// CPUs of all reserved cores, ascending: where emulator threads run.
+    #[must_use]
+    pub fn reserved_cpus(&self) -> Vec<u32> {
+        let mut cpus: Vec<u32> = self
+            .numa
+            .iter()
+            .flat_map(|node| node.cores().take(node.reserved_cores as usize))
+            .flat_map(|core| core.cpus.iter().copied())
+            .collect();
+        cpus.sort_unstable();
+        cpus
+    }
+}
