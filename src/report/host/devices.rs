@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Writer;
-use crate::topology::import::{Disk, Nic};
-use crate::units::{BitsPerSecond, Mebibytes};
+use crate::topology::import::{Disk, Machine, Nic, Uplink, UplinkChoice};
+use crate::units::{BitsPerSecond, Mebibytes, first_few};
 
 /// Most lines on NICs and on kinds of disks, and names in a line: virtual functions
 /// and disk shelves come in hundreds.
@@ -24,26 +24,26 @@ pub(super) fn nics(file: &mut Writer, nics: &[Nic]) {
     }
 }
 
-/// The bandwidth: the stated one, else the one NIC's or the fastest one's; never a sum,
-/// for the bridge is on one of them.
-pub(super) fn network(file: &mut Writer, nics: &[Nic], stated: Option<BitsPerSecond>) {
+/// The bandwidth: the stated one, else that of the assumed uplink.
+pub(super) fn network(file: &mut Writer, machine: &Machine, stated: Option<BitsPerSecond>) {
     if let Some(speed) = stated {
         file.line(&format!("network: {speed}"), "stated by the user");
         return;
     }
-    let told = nics.iter().filter_map(|nic| Some((nic.bits_per_s?, &nic.name)));
-    // The first of equal ones.
-    let Some((speed, name)) = told.rev().max_by_key(|(speed, _)| *speed) else {
+    let Some(Uplink { nic, bits_per_s, choice }) = &machine.uplink else {
         let remedy = "it does not limit plans; set it with --network 25Gbit/s";
         file.comment(&format!("network: speed unknown, so {remedy}"));
         return;
     };
-    let which = match nics {
-        [_] => "the only NIC that is listed",
-        _ if nics.iter().all(|nic| nic.bits_per_s.is_some()) => "the fastest NIC",
-        _ => "the fastest NIC of known speed",
+    let which = match choice {
+        UplinkChoice::Only => "the only NIC that is listed",
+        UplinkChoice::Fastest => "the fastest NIC",
+        UplinkChoice::FastestKnown => "the fastest NIC of known speed",
     };
-    file.line(&format!("network: {speed}"), &format!("assumed: the bridge is on {name}, {which}"));
+    file.line(
+        &format!("network: {bits_per_s}"),
+        &format!("assumed: the bridge is on {nic}, {which}"),
+    );
     file.assumed.push("network".to_owned());
 }
 
@@ -58,13 +58,9 @@ pub(super) fn disks(file: &mut Writer, disks: &[Disk]) {
     }
     for ((numa, size), names) in kinds.iter().take(SHOWN) {
         let size = size.map_or_else(|| "size unknown".to_owned(), |size| rounded(size).to_string());
-        let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
-        let rest = match names.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            rest => format!(" and {rest} more"),
-        };
+        let shown = first_few(names, SHOWN);
         let each = if names.len() == 1 { "" } else { " each" };
-        file.comment(&format!("  {}{rest}: {size}{each}{}.", shown.join(", "), place(*numa)));
+        file.comment(&format!("  {shown}: {size}{each}{}.", place(*numa)));
     }
     if let rest @ 1.. = kinds.len().saturating_sub(SHOWN) {
         file.comment(&format!("  and {rest} more kinds."));

@@ -41,7 +41,7 @@ pub fn imported_file(
     file.cost();
     file.reserve(numa);
     file.bridges(&stated.bridges, "none listed");
-    devices::network(&mut file, &machine.nics, stated.network);
+    devices::network(&mut file, machine, stated.network);
     file.line("numa:", &machine.numa.provenance.comment());
     if machine.numa.provenance.is_assumed() {
         file.assumed.push("numa".to_owned());

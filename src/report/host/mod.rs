@@ -14,9 +14,9 @@ use crate::hypervisor::{Domain, HostReport, ReportedNic, ReportedPool, version};
 use crate::ids::{HostName, MAX_NAME};
 use crate::quote;
 use crate::topology::assumed::{self, IOPS, Reserve, VirtualizationGround as Ground};
-use crate::topology::import::{Numa, Sourced};
+use crate::topology::import::{Numa, Sourced, Uplink};
 use crate::topology::{L3Domain, Virtualization};
-use crate::units::{BitsPerSecond, Bytes, Mebibytes};
+use crate::units::{Bytes, Mebibytes};
 
 /// A host file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,13 +139,12 @@ impl Writer {
         self.line(&format!("# {text}"), "");
     }
 
-    /// The fastest link, where there is one.
+    /// The bandwidth of the assumed uplink, where there is one.
     fn network(&mut self, nics: &[ReportedNic]) {
-        let linked = nics.iter().filter_map(|nic| Some((nic.bits_per_s?, &nic.name)));
-        let Some((speed, name)) = linked.max_by_key(|(speed, _)| *speed) else { return };
-        let name: String = name.chars().filter(|c| !c.is_control()).collect();
-        let comment = format!("assumed: the bridge is on {name}, the fastest link");
-        self.line(&format!("network: {}", BitsPerSecond::new(speed)), &comment);
+        let Some(Uplink { nic, bits_per_s, .. }) = reported::uplink(nics) else { return };
+        let nic: String = nic.chars().filter(|c| !c.is_control()).collect();
+        let comment = format!("assumed: the bridge is on {nic}, the fastest link");
+        self.line(&format!("network: {bits_per_s}"), &comment);
         self.assumed.push("network".to_owned());
     }
 

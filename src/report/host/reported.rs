@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::hypervisor::{ReportedCpu, ReportedNuma};
-use crate::topology::import::{HugePages, Numa, Provenance, Sourced};
+use crate::hypervisor::{ReportedCpu, ReportedNic, ReportedNuma};
+use crate::topology::import::{HugePages, Nic, Numa, Provenance, Sourced, Uplink};
 use crate::topology::{Core, L3Domain};
-use crate::units::Mebibytes;
+use crate::units::{BitsPerSecond, Mebibytes};
 
 pub(super) fn numa(reported: &[ReportedNuma]) -> Vec<Numa> {
     let measured = |node: &ReportedNuma| Numa {
@@ -52,4 +52,15 @@ fn cores(cpus: &[&ReportedCpu]) -> Vec<Core> {
         cores.entry(first).or_default().push(cpu.id);
     }
     cores.into_values().map(|cpus| Core { cpus }).collect()
+}
+
+/// The NIC that is assumed to carry the bridge.
+pub(super) fn uplink(reported: &[ReportedNic]) -> Option<Uplink> {
+    let nic = |nic: &ReportedNic| Nic {
+        name: nic.name.clone(),
+        bits_per_s: nic.bits_per_s.map(BitsPerSecond::new),
+        numa: nic.numa,
+        shares_address: false,
+    };
+    Uplink::of(&reported.iter().map(nic).collect::<Vec<_>>())
 }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::dump::{CoreKey, Cpu, Dump, Numa as DumpNuma};
 use super::near::{self, Near};
 use super::split::{self, CoreOf};
-use super::{HugePages, ImportError, MAX_NUMA, Machine, Numa, Provenance, Source, Sourced, Stated};
+use super::{
+    HugePages, ImportError, MAX_NUMA, Machine, Numa, Provenance, Source, Sourced, Stated, Uplink,
+};
 use crate::topology::{Core, L3Domain};
 use crate::units::Mebibytes;
 
@@ -64,6 +66,7 @@ pub(super) fn machine(
         hostname: dump.hostname,
         domain_types: dump.domain_types,
         numa: Sourced { value: numa, provenance: numa_provenance },
+        uplink: Uplink::of(&nics),
         nics,
         disks,
         notes: dump.notes,

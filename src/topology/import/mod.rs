@@ -21,6 +21,7 @@ mod lscpu;
 mod near;
 mod split;
 mod summary;
+mod uplink;
 pub mod xml;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use self::error::{EXPECTED, ImportError, Place};
+pub use self::uplink::{Uplink, UplinkChoice};
 use self::xml::Xml;
 use super::L3Domain;
 use crate::units::{BitsPerSecond, Mebibytes};
@@ -85,6 +87,8 @@ pub struct Machine {
     pub numa: Sourced<Vec<Numa>>,
     /// NICs that are built in.
     pub nics: Vec<Nic>,
+    /// The NIC that is assumed to carry the bridge, if the speed of any is known.
+    pub uplink: Option<Uplink>,
     /// Disks that are built in.
     pub disks: Vec<Disk>,
     /// What was left out or taken otherwise than written, one sentence each.
