@@ -15,6 +15,7 @@ mod listings;
 mod plain;
 mod recovering;
 mod replace;
+mod rolling;
 mod verifying;
 mod walking;
 

@@ -214,7 +214,7 @@ fn a_change_of_passwords_that_was_cut_off_is_ended_with_those_of_most() {
         changed,
         [
             "configured cache-1: configuration changes, taken up live",
-            "cluster cache: what it needs is changed",
+            "cluster cache: a dependency changes",
         ]
     );
 }
