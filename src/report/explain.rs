@@ -67,7 +67,7 @@ fn difference(now: Totals, then: Totals, (busiest, after): (u64, u64)) -> String
         Some(0) => words.push(format!("same cost ({})", grouped(now.cost))),
         Some(more) => words.push(format!("cost {} (+{})", grouped(then.cost), grouped(more))),
         None => {
-            words.push(format!("cost {} (-{})", grouped(then.cost), grouped(now.cost - then.cost)))
+            words.push(format!("cost {} (-{})", grouped(then.cost), grouped(now.cost - then.cost)));
         }
     }
     if then.cores != now.cores {
