@@ -371,3 +371,41 @@ fn files_stay_small() {
         .collect();
     assert!(long.is_empty(), "split these by noun: {long:?}");
 }
+
+/// Programs that belong to engines, besides the engines themselves.
+const PROGRAMS: [&str; 2] = ["keepalived", "mysqlslap"];
+
+/// Where engines are at home.
+const HOMES: [&str; 4] = ["engines.rs", "recipe/", "engine/redis/", "simulated/redis/"];
+
+/// Files elsewhere that name an engine, and why each may.
+const NAMES_AN_ENGINE: &[(&str, &str)] = &[
+    ("audit/groups.rs", "a rule of a kind of cluster is told in the words of its engine"),
+    ("engine/mod.rs", "which operator an engine has"),
+    ("profile/check.rs", "a rule of a kind of cluster is told in the words of its engine"),
+    ("quote.rs", "how a configuration file quotes a word"),
+    ("report/intervention.rs", "what a person does when an engine cannot decide"),
+    ("simulated/daemon.rs", "which daemon an engine has in the simulator"),
+    ("simulated/mod.rs", "the folder of a simulated engine"),
+];
+
+/// What a further engine touches: its row, its recipe and its folders, and nothing else.
+#[test]
+fn engines_are_named_where_they_are_at_home_and_nowhere_else() {
+    let words = || hostsplit::engines::Engine::WORDS.iter().chain(&PROGRAMS);
+    let mut named = BTreeSet::new();
+    for Source { path, code, .. } in sources() {
+        let path = path.to_str().unwrap().to_owned();
+        let code = code.to_ascii_lowercase();
+        let is_home = HOMES.iter().any(|home| path.starts_with(home));
+        if !is_home && words().any(|word| code.contains(word)) {
+            named.insert(path);
+        }
+    }
+    let allowed: BTreeSet<String> =
+        NAMES_AN_ENGINE.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let new: Vec<_> = named.difference(&allowed).collect();
+    assert!(new.is_empty(), "move what knows an engine to its folder or recipe: {new:?}");
+    let unused: Vec<_> = allowed.difference(&named).collect();
+    assert!(unused.is_empty(), "take these out of the table: {unused:?}");
+}

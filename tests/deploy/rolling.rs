@@ -29,7 +29,7 @@ fn deployed(state: &std::path::Path) -> SimulatedWorld {
     let members = plan.instances.iter().filter(|one| one.group.is_some());
     let contacts = members.filter_map(|one| Some((one.address?, 6379))).collect();
     world.attach(Client { contacts, password: Some("for-all-clients".to_owned()) });
-    world.take_requests();
+    let _ = world.take_requests();
     world
 }
 
