@@ -276,7 +276,7 @@ impl Comparison<'_> {
 }
 
 fn pin_list(pins: &[Vec<u32>]) -> String {
-    let texts: Vec<String> = pins.iter().map(|cpus| cpuset::show_or_none(cpus)).collect();
+    let texts: Vec<String> = pins.iter().map(cpuset::show_or_none).collect();
     texts.join(" ")
 }
 

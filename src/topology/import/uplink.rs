@@ -56,7 +56,10 @@ mod tests {
         let [slow, a, b] = [nic("slow", Some(1)), nic("a", Some(25)), nic("b", Some(25))];
         assert_eq!(taken(&[]), None);
         assert_eq!(taken(&[nic("dark", None)]), None);
-        assert_eq!(taken(&[slow.clone()]), Some(("slow".to_owned(), UplinkChoice::Only)));
+        assert_eq!(
+            taken(std::slice::from_ref(&slow)),
+            Some(("slow".to_owned(), UplinkChoice::Only))
+        );
         let all = [slow, a.clone(), b];
         assert_eq!(taken(&all), Some(("a".to_owned(), UplinkChoice::Fastest)));
         let some = [nic("dark", None), a];
