@@ -13,7 +13,7 @@ use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
-use crate::secret::Credentials;
+use crate::secret::ServiceSecrets;
 
 /// What a command was answered, or why it was not.
 pub type Answer = Result<String, EngineError>;
@@ -183,7 +183,7 @@ pub trait Cluster: Send + Sync {
     ///
     /// # Errors
     /// The guest does not answer.
-    fn recover(&self, _guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError> {
+    fn recover(&self, _guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
         Ok(None)
     }
 }

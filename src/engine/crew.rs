@@ -8,7 +8,7 @@ use crate::hypervisor::fan_out::on_each;
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::recipe;
-use crate::secret::{Credentials, Secrets};
+use crate::secret::{Secrets, ServiceSecrets};
 
 /// The way to the guests of a plan, and to what they are to hold.
 pub trait Guests: Sync {
@@ -108,10 +108,11 @@ impl<'a> Crew<'a> {
         files.map_err(|error| EngineError::Files(error.to_string()))
     }
 
-    /// The passwords of the service, where it asks for one and it is known.
+    /// The secrets that the instances share, where the service asks for a password and it
+    /// is known.
     #[must_use]
-    pub fn credentials(&self) -> Option<&'a Credentials> {
-        let known = self.guests.secrets().credentials.get(&self.service.name);
+    pub fn secrets(&self) -> Option<&'a ServiceSecrets> {
+        let known = self.guests.secrets().services.get(&self.service.name);
         known.filter(|_| self.service.access.password.is_some())
     }
 

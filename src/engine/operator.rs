@@ -10,7 +10,7 @@ use super::{converge, load, probe, unit};
 use crate::guest::{Guest, GuestError};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
-use crate::secret::Credentials;
+use crate::secret::ServiceSecrets;
 
 /// Sets services of an engine up, checks and tries them.
 pub trait Operator: Send + Sync {
@@ -58,7 +58,7 @@ pub trait Operator: Send + Sync {
     ///
     /// # Errors
     /// The guest does not answer.
-    fn credentials(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError>;
+    fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError>;
 }
 
 /// What the configuration of an instance may do to those who use it.
@@ -154,7 +154,7 @@ impl<C: Cluster> Operator for C {
         load::load(self, crew, bound)
     }
 
-    fn credentials(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError> {
+    fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
         self.recover(guest)
     }
 }

@@ -16,7 +16,7 @@ use crate::guest_file::{GuestFile, Owner};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan, Settings};
 use crate::profile::{Profile, Profiles};
-use crate::secret::Secrets;
+use crate::secret::{SecretNeed, Secrets};
 use crate::template::TemplateError;
 
 /// How an engine is configured and set up.
@@ -47,6 +47,8 @@ pub struct Setup {
     pub sysctls: &'static [&'static str],
     /// Lines for tmpfiles.d.
     pub tmpfiles: &'static [&'static str],
+    /// The secrets that the instances of a service share, where it asks for a password.
+    pub secrets: &'static [SecretNeed],
     /// Files that follow from the plan alone, those that others include first.
     pub plain: fn(&ServicePlan, &Instance) -> Result<Vec<GuestFile>, RecipeError>,
     /// Files with passwords, certificates and keys.
@@ -127,6 +129,12 @@ pub const fn of(engine: Engine) -> &'static Recipe {
         Engine::Nginx => &web::NGINX,
         Engine::Haproxy => &haproxy::HAPROXY,
     }
+}
+
+/// The secrets that the instances of a service share.
+#[must_use]
+pub fn secret_needs(engine: Engine) -> &'static [SecretNeed] {
+    of(engine).setup.map_or(&[], |setup| setup.secrets)
 }
 
 /// The settings of an instance of a plan; none for a fixed machine.

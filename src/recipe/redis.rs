@@ -12,7 +12,7 @@ use crate::guest_file::{GuestFile, Owner};
 use crate::plan::{Instance, ServicePlan, Setting, Settings};
 use crate::profile::Rules;
 use crate::quote;
-use crate::secret::{Credentials, Secrets};
+use crate::secret::{Secret, SecretNeed, Secrets, ServiceSecrets};
 use crate::sizing::io_threads;
 use crate::sizing::sharded::Sizes;
 use crate::spec::{Demand, Persistence};
@@ -90,6 +90,35 @@ pub static VALKEY: Package = Package {
     owner: Owner { user: "valkey", group: "valkey" },
 };
 
+/// The password of clients: the user `default`, who can read and write all keys.
+const CLIENT: SecretNeed = SecretNeed { name: "client", for_clients: true };
+/// The password of hostsplit and of replicas.
+const INTERNAL: SecretNeed = SecretNeed { name: "internal", for_clients: false };
+
+/// The passwords of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// For clients: the user `default`, who can read and write all keys.
+    pub client: Secret,
+    /// For ourselves and for replicas; clients never get it.
+    pub internal: Secret,
+}
+
+impl Credentials {
+    /// Returns the passwords among a service's secrets, where both are known.
+    #[must_use]
+    pub fn of(secrets: &ServiceSecrets) -> Option<Self> {
+        let get = |need: SecretNeed| secrets.get(need.name).cloned();
+        Some(Self { client: get(CLIENT)?, internal: get(INTERNAL)? })
+    }
+}
+
+impl From<Credentials> for ServiceSecrets {
+    fn from(Credentials { client, internal }: Credentials) -> Self {
+        [(CLIENT.name, client), (INTERNAL.name, internal)].into_iter().collect()
+    }
+}
+
 impl Package {
     /// All of them.
     pub const ALL: [&'static Self; 2] = [&REDIS, &VALKEY];
@@ -140,6 +169,7 @@ const fn setup(package: &'static Package) -> Setup {
         owner: package.owner,
         sysctls: SYSCTLS,
         tmpfiles: TMPFILES,
+        secrets: &[CLIENT, INTERNAL],
         plain,
         closed,
     }
@@ -271,9 +301,9 @@ fn closed(
         files.push(file(tls.key, identity.key.expose().to_owned()));
     }
     if service.access.password.is_some() {
-        let credentials = secrets.credentials.get(&service.name);
+        let credentials = secrets.services.get(&service.name).and_then(Credentials::of);
         let credentials = credentials.ok_or_else(|| missing("password"))?;
-        files.push(file(package.secrets, users(credentials)?));
+        files.push(file(package.secrets, users(&credentials)?));
     }
     Ok(files)
 }
@@ -350,7 +380,6 @@ pub fn users(credentials: &Credentials) -> Result<String, RecipeError> {
 mod tests {
     use super::*;
     use crate::sample;
-    use crate::secret::Secret;
     use crate::spec::{Access, Password};
 
     fn lines(access: Access) -> String {

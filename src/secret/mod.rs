@@ -23,6 +23,7 @@ pub use self::error::SecretError;
 pub use self::folder::Forgotten;
 pub use self::store::{Lacking, Make, Missing, Recovered, SecretStore, Sources};
 use crate::digest::hex;
+use crate::engines::Engine;
 use crate::ids::{InstanceName, ServiceName};
 
 /// Bytes of chance in a password that we make.
@@ -93,20 +94,47 @@ impl Secret {
     }
 }
 
-/// What the instances of a service share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// For clients: the user `default`, who can read and write all keys.
-    pub client: Secret,
-    /// For ourselves and for replicas; clients never get it.
-    pub internal: Secret,
+/// A secret that an engine asks for: recipes list what they need by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretNeed {
+    /// Its name, unique within the engine.
+    pub name: &'static str,
+    /// Whether clients know it: then the spec may say where it comes from, and losing it
+    /// locks them out. At most one of an engine's.
+    pub for_clients: bool,
+}
+
+/// Returns the secrets that a service of an engine shares.
+pub type Needs = fn(Engine) -> &'static [SecretNeed];
+
+/// Secrets that the instances of a service share, by their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceSecrets(BTreeMap<&'static str, Secret>);
+
+impl ServiceSecrets {
+    /// Returns a secret by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.0.get(name)
+    }
+
+    /// Returns all of them, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
+        self.0.iter().map(|(name, secret)| (*name, secret))
+    }
+}
+
+impl FromIterator<(&'static str, Secret)> for ServiceSecrets {
+    fn from_iter<T: IntoIterator<Item = (&'static str, Secret)>>(secrets: T) -> Self {
+        Self(secrets.into_iter().collect())
+    }
 }
 
 /// Secrets of a deployment, found or made.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// Passwords by service; none for services that ask for none.
-    pub credentials: BTreeMap<ServiceName, Credentials>,
+    /// Those of each service that asks for a password.
+    pub services: BTreeMap<ServiceName, ServiceSecrets>,
     /// Certificates and keys, of instances that speak TLS.
     pub identities: BTreeMap<InstanceName, Identity>,
 }
@@ -118,7 +146,7 @@ mod tests {
     #[test]
     fn a_secret_is_not_shown() {
         let secret = Secret::parse("correct-horse-battery").unwrap();
-        let held = Credentials { client: secret.clone(), internal: secret };
+        let held = ServiceSecrets::from_iter([("client", secret.clone()), ("internal", secret)]);
         assert!(!format!("{held:?}").contains("horse"), "{held:?}");
     }
 

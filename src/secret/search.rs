@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::error::{Result, SecretError};
 use super::folder::{Folder, closed, failed};
-use super::store::{Make, Recovered, Sources, internal};
-use super::{Authority, Credentials, Identity, Secret, Secrets};
+use super::store::{Make, Recovered, Sources, file_of};
+use super::{Authority, Identity, Needs, Secret, SecretNeed, Secrets};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::spec::Password;
 
@@ -20,6 +20,7 @@ pub(super) struct Search<'a> {
     /// Where relative references begin.
     pub beside: &'a Path,
     pub plan: &'a Plan,
+    pub needs: Needs,
     pub sources: &'a dyn Sources,
     pub recovered: &'a Recovered,
     pub make: Make,
@@ -30,13 +31,14 @@ impl Search<'_> {
         let mut secrets = Secrets::default();
         for service in &self.plan.services {
             let Some(password) = &service.access.password else { continue };
-            let known = self.recovered.get(&service.name);
-            let client = self.client(service, password)?;
-            let file = internal(&service.name);
-            let internal = self.kept(&file, service, known.map(|known| &known.internal))?;
-            if let Some((client, internal)) = client.zip(internal) {
-                let credentials = Credentials { client, internal };
-                secrets.credentials.insert(service.name.clone(), credentials);
+            let mut found = Vec::new();
+            let needs = (self.needs)(service.engine);
+            for need in needs {
+                let secret = self.secret(service, password, *need)?;
+                found.extend(secret.map(|secret| (need.name, secret)));
+            }
+            if found.len() == needs.len() {
+                secrets.services.insert(service.name.clone(), found.into_iter().collect());
             }
         }
         let wants = |instance: &&Instance| {
@@ -55,17 +57,22 @@ impl Search<'_> {
         Ok(secrets)
     }
 
-    fn client(&self, service: &ServicePlan, password: &Password) -> Result<Option<Secret>> {
+    /// One secret of a service: what the spec refers to, for the one that clients know,
+    /// else our own.
+    fn secret(
+        &self,
+        service: &ServicePlan,
+        password: &Password,
+        need: SecretNeed,
+    ) -> Result<Option<Secret>> {
         let unusable = |origin: &str, problem: String| SecretError::Unusable {
             service: service.name.clone(),
             origin: origin.to_owned(),
             problem,
         };
         let (origin, text) = match password {
-            Password::Generated => {
-                let known = self.recovered.get(&service.name).map(|known| &known.client);
-                return self.kept(service.name.as_str(), service, known);
-            }
+            _ if !need.for_clients => return self.kept(service, need),
+            Password::Generated => return self.kept(service, need),
             Password::File(file) => {
                 let path = self.beside.join(file);
                 let text = fs::read_to_string(&path).map_err(failed("cannot read", &path))?;
@@ -89,13 +96,10 @@ impl Search<'_> {
         Secret::parse(&text).map(Some).map_err(|problem| unusable(&origin, problem))
     }
 
-    /// Returns a password that was stored before, was recovered, or is made now.
-    fn kept(
-        &self,
-        name: &str,
-        service: &ServicePlan,
-        known: Option<&Secret>,
-    ) -> Result<Option<Secret>> {
+    /// A password that we made before, know otherwise, or make now.
+    fn kept(&self, service: &ServicePlan, need: SecretNeed) -> Result<Option<Secret>> {
+        let known = self.recovered.get(&service.name).and_then(|known| known.get(need.name));
+        let name = &file_of(&service.name, need);
         let path = self.folder.path(name);
         if let Some(text) = self.folder.text(name)?.map(Zeroizing::new) {
             let parsed = Secret::parse(&text).map_err(|problem| {

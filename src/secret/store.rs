@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use super::error::Result;
 use super::folder::{Folder, Forgotten};
 use super::search::Search;
-use super::{Credentials, Secrets};
+use super::{Needs, SecretNeed, Secrets, ServiceSecrets};
 use crate::ids::ServiceName;
 use crate::plan::Plan;
 use crate::spec::Password;
@@ -36,7 +36,7 @@ pub trait Sources {
 }
 
 /// Passwords by service that were found where they are in use.
-pub type Recovered = BTreeMap<ServiceName, Credentials>;
+pub type Recovered = BTreeMap<ServiceName, ServiceSecrets>;
 
 /// What the plan asks for and the directory lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,14 +81,15 @@ pub enum Make {
 pub struct SecretStore {
     folder: Folder,
     beside: PathBuf,
+    needs: Needs,
 }
 
 impl SecretStore {
     /// Returns the secrets of a state directory; `beside` is where relative references
-    /// begin.
+    /// begin, `needs` what engines ask for.
     #[must_use]
-    pub fn new(state: &Path, beside: &Path) -> Self {
-        Self { folder: Folder::new(state.join("secrets")), beside: beside.to_owned() }
+    pub fn new(state: &Path, beside: &Path, needs: Needs) -> Self {
+        Self { folder: Folder::new(state.join("secrets")), beside: beside.to_owned(), needs }
     }
 
     /// Returns where they lie.
@@ -105,9 +106,15 @@ impl SecretStore {
         let mut missing = Missing::default();
         for service in &plan.services {
             let Some(password) = &service.access.password else { continue };
-            let made = *password == Password::Generated;
-            let client = made && !self.folder.has(service.name.as_str())?;
-            if client || !self.folder.has(&internal(&service.name))? {
+            let mut lacking = Vec::new();
+            for need in (self.needs)(service.engine) {
+                let is_ours = !need.for_clients || *password == Password::Generated;
+                if is_ours && !self.folder.has(&file_of(&service.name, *need))? {
+                    lacking.push(need);
+                }
+            }
+            if !lacking.is_empty() {
+                let client = lacking.iter().any(|need| need.for_clients);
                 missing.passwords.push(Lacking { service: service.name.clone(), client });
             }
         }
@@ -129,7 +136,8 @@ impl SecretStore {
         recovered: &Recovered,
         make: Make,
     ) -> Result<Secrets> {
-        Search { folder: &self.folder, beside: &self.beside, plan, sources, recovered, make }.run()
+        let (folder, beside, needs) = (&self.folder, &self.beside, self.needs);
+        Search { folder, beside, plan, needs, sources, recovered, make }.run()
     }
 
     /// Removes what we made: the deployment is gone. Other files stay.
@@ -149,9 +157,10 @@ impl SecretStore {
     }
 }
 
-/// Returns the name of the file with the internal password of a service.
-pub(super) fn internal(service: &ServiceName) -> String {
-    format!("{service}.internal")
+/// Returns the file of a secret: named as the service if clients know it, so that
+/// the password is found at once, else as service and secret.
+pub(super) fn file_of(service: &ServiceName, need: SecretNeed) -> String {
+    if need.for_clients { service.to_string() } else { format!("{service}.{}", need.name) }
 }
 
 #[cfg(test)]
@@ -180,6 +189,15 @@ mod tests {
         }
     }
 
+    const NEEDS: [SecretNeed; 2] = [
+        SecretNeed { name: "client", for_clients: true },
+        SecretNeed { name: "internal", for_clients: false },
+    ];
+
+    fn needs(_: crate::engines::Engine) -> &'static [SecretNeed] {
+        &NEEDS
+    }
+
     fn settle(store: &SecretStore, plan: &Plan) -> Result<Secrets> {
         store.find(plan, &Given, &Recovered::new(), Make::Stored)
     }
@@ -193,11 +211,11 @@ mod tests {
     #[test]
     fn what_is_made_is_kept_closed_and_found_again() {
         let state = tempfile::tempdir().unwrap();
-        let store = SecretStore::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path(), needs);
         let plan = plan(Password::Generated, true);
         for make in [Make::Nothing, Make::Ephemeral] {
             let found = store.find(&plan, &Given, &Recovered::new(), make).unwrap();
-            assert_eq!(found.credentials.is_empty(), make == Make::Nothing);
+            assert_eq!(found.services.is_empty(), make == Make::Nothing);
             assert_eq!(found.identities.is_empty(), make == Make::Nothing);
             assert!(store.is_empty().unwrap(), "only a deploy keeps any");
         }
@@ -206,8 +224,8 @@ mod tests {
         assert_eq!(store.missing(&plan).unwrap(), Missing { passwords, authority: true });
         let made = settle(&store, &plan).unwrap();
         let again = settle(&store, &plan).unwrap();
-        assert!(made.credentials == again.credentials && made.identities == again.identities);
-        assert_eq!((made.credentials.len(), made.identities.len()), (1, 6));
+        assert!(made.services == again.services && made.identities == again.identities);
+        assert_eq!((made.services.len(), made.identities.len()), (1, 6));
         assert!(store.missing(&plan).unwrap().is_nothing());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let secrets = state.path().join("secrets");
@@ -221,29 +239,32 @@ mod tests {
     #[test]
     fn what_is_here_counts_more_than_what_was_recovered() {
         let state = tempfile::tempdir().unwrap();
-        let store = SecretStore::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path(), needs);
         let plan = plan(Password::Generated, false);
         let secret = |text| Secret::parse(text).unwrap();
         let (client, internal) = (secret("for-all-clients"), secret("for-ourselves"));
-        let known = Credentials { client, internal };
+        let known = ServiceSecrets::from_iter([("client", client), ("internal", internal.clone())]);
         let recovered = Recovered::from([(ServiceName::new("cache").unwrap(), known.clone())]);
         let looked = store.find(&plan, &Given, &recovered, Make::Nothing).unwrap();
-        assert!(looked.credentials.values().eq([&known]) && store.is_empty().unwrap());
+        assert!(looked.services.values().eq([&known]) && store.is_empty().unwrap());
         let kept = store.find(&plan, &Given, &recovered, Make::Stored).unwrap();
-        assert!(kept.credentials == looked.credentials);
-        assert!(settle(&store, &plan).unwrap().credentials == kept.credentials);
+        assert!(kept.services == looked.services);
+        assert!(settle(&store, &plan).unwrap().services == kept.services);
 
         fs::write(state.path().join("secrets/cache"), "of-an-operator").unwrap();
         fs::remove_file(state.path().join("secrets/cache.internal")).unwrap();
         let mixed = store.find(&plan, &Given, &recovered, Make::Stored).unwrap();
-        let expected = Credentials { client: secret("of-an-operator"), ..known };
-        assert!(mixed.credentials.values().eq([&expected]));
+        let expected = ServiceSecrets::from_iter([
+            ("client", secret("of-an-operator")),
+            ("internal", internal),
+        ]);
+        assert!(mixed.services.values().eq([&expected]));
     }
 
     #[test]
     fn an_authority_without_its_key_is_another() {
         let state = tempfile::tempdir().unwrap();
-        let store = SecretStore::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path(), needs);
         let plan = plan(Password::Generated, true);
         let before = settle(&store, &plan).unwrap();
         fs::remove_file(state.path().join("secrets/ca.key")).unwrap();
@@ -257,7 +278,7 @@ mod tests {
     #[test]
     fn an_instance_that_moved_to_another_address_gets_another_certificate() {
         let state = tempfile::tempdir().unwrap();
-        let store = SecretStore::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path(), needs);
         let mut plan = plan(Password::Generated, true);
         let before = settle(&store, &plan).unwrap();
         plan.instances[0].address = "10.20.0.99".parse().ok();
@@ -272,7 +293,7 @@ mod tests {
     #[test]
     fn references_are_followed() {
         let state = tempfile::tempdir().unwrap();
-        let store = SecretStore::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path(), needs);
         let file = state.path().join("password");
         fs::write(&file, "from-the-file-system\n").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
@@ -282,8 +303,8 @@ mod tests {
             (Password::Command("pass cache".into()), "from-the-command"),
         ] {
             let secrets = settle(&store, &plan(password, false)).unwrap();
-            let (_, credentials) = secrets.credentials.first_key_value().unwrap();
-            assert_eq!(credentials.client.expose(), found);
+            let (_, known) = secrets.services.first_key_value().unwrap();
+            assert_eq!(known.get("client").unwrap().expose(), found);
         }
         assert!(!state.path().join("secrets/cache").exists(), "what is referenced is not kept");
     }
@@ -291,7 +312,7 @@ mod tests {
     #[test]
     fn what_leads_nowhere_or_lies_open_is_refused_by_name() {
         let state = tempfile::tempdir().unwrap();
-        let store = SecretStore::new(state.path(), state.path());
+        let store = SecretStore::new(state.path(), state.path(), needs);
         let why = |password| settle(&store, &plan(password, false)).unwrap_err().to_string();
         insta::assert_snapshot!(
             why(Password::Environment("NONE".into())),

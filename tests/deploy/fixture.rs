@@ -14,7 +14,8 @@ use hostsplit::graph::{Actions, decide, decide_removal};
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
-use hostsplit::secret::{Credentials, Secret, Secrets};
+use hostsplit::recipe::redis::Credentials;
+use hostsplit::secret::{Secret, Secrets};
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Access, Image, ImageFile, Network, Password, Policy};
 use hostsplit::state::store::{Journal, Recorder, Store};
@@ -127,8 +128,8 @@ pub fn secrets() -> Secrets {
     let secret = |text| Secret::parse(text).unwrap();
     let credentials =
         Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
-    let credentials = BTreeMap::from([(ServiceName::new("cache").unwrap(), credentials)]);
-    Secrets { credentials, ..Secrets::default() }
+    let services = BTreeMap::from([(ServiceName::new("cache").unwrap(), credentials.into())]);
+    Secrets { services, ..Secrets::default() }
 }
 
 /// The plan's first group, and the fixed machine.

@@ -11,6 +11,7 @@ use hostsplit::deploy::{
 use hostsplit::graph::Action;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::Plan;
+use hostsplit::recipe;
 use hostsplit::secret::{Make, SecretStore, Secrets, Sources};
 use hostsplit::simulated::SimulatedWorld;
 use tempfile::TempDir;
@@ -39,7 +40,7 @@ fn settle(
     make: Make,
     tell: Option<&dyn Fn(String)>,
 ) -> (Recovery, Secrets) {
-    let store = SecretStore::new(state, state);
+    let store = SecretStore::new(state, state, recipe::secret_needs);
     let missing = store.missing(plan).unwrap();
     let (hosts, unreachable) = connect(plan, world);
     let (clock, patience) = (world.clock(), Patience::default());
@@ -91,7 +92,7 @@ fn a_deploy_without_its_state_recovers_the_passwords_and_changes_nothing() {
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, run) = deploy(&plan, &world, state.path());
     assert_eq!(outcome(&recovery), found("cache-0", &[]));
-    assert!(before.credentials == after.credentials, "clients keep theirs");
+    assert!(before.services == after.services, "clients keep theirs");
     assert_eq!(run.actions.counts().changes(), 0);
     assert_eq!(inventory(&plan, &world), there);
     // As after a look: a process for each engine, nothing else.
@@ -100,13 +101,14 @@ fn a_deploy_without_its_state_recovers_the_passwords_and_changes_nothing() {
     // What was recovered is kept: nothing is asked for the next time.
     let (recovery, again, _) = deploy(&plan, &world, state.path());
     assert_eq!(recovery, Recovery::default());
-    assert!(again.credentials == before.credentials);
+    assert!(again.services == before.services);
     // And nothing of it got into the journal.
     let journal = std::fs::read_to_string(state.path().join("journal.jsonl")).unwrap_or_default();
-    for known in before.credentials.values() {
-        assert!(!journal.contains(known.client.expose()));
-        assert!(!journal.contains(known.internal.expose()));
-        assert!(!format!("{recovery:?}").contains(known.client.expose()));
+    for known in before.services.values() {
+        for (_, secret) in known.iter() {
+            assert!(!journal.contains(secret.expose()));
+            assert!(!format!("{recovery:?}").contains(secret.expose()));
+        }
     }
 }
 
@@ -116,7 +118,7 @@ fn who_only_looks_finds_the_passwords_and_keeps_none() {
     let state = tempfile::tempdir().unwrap();
     for make in [Make::Nothing, Make::Ephemeral] {
         let (recovery, found) = settle(&plan, &world, state.path(), make, None);
-        assert!(found.credentials == before.credentials);
+        assert!(found.services == before.services);
         assert!(!format!("{recovery:?} {found:?}").contains("for-"), "{recovery:?}");
         assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
     }
@@ -134,7 +136,7 @@ fn one_guest_that_answers_is_enough() {
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, run) = deploy(&plan, &world, state.path());
     assert!(matches!(outcome(&recovery), RecoveryOutcome::Found { .. }), "{recovery:?}");
-    assert!(before.credentials == after.credentials);
+    assert!(before.services == after.services);
     assert_eq!(run.actions.counts().create, 0);
 }
 
@@ -169,7 +171,7 @@ fn guests_that_are_off_are_started_and_asked() {
         }),
     );
     assert_eq!(outcome(&recovery), found("cache-1", &[]));
-    assert!(before.credentials == after.credentials, "clients keep theirs");
+    assert!(before.services == after.services, "clients keep theirs");
     insta::assert_snapshot!(told.borrow().join("\n"), @"
     starting cache-0 to read the passwords of cache
     cannot read passwords from cache-0: shop-cache-0: the guest agent did not answer within 900 s: h1: agent guest-ping shop-cache-0: Guest agent is not responding: QEMU guest agent is not connected
@@ -187,7 +189,7 @@ fn where_only_data_is_left_the_loss_is_told_and_the_deploy_goes_on() {
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, _) = deploy(&plan, &world, state.path());
     assert_eq!(outcome(&recovery), RecoveryOutcome::Lost);
-    assert!(before.credentials != after.credentials);
+    assert!(before.services != after.services);
     let (_, _, run) = deploy(&plan, &world, state.path());
     assert_eq!(run.actions.counts().changes(), 0);
 }
@@ -197,7 +199,7 @@ fn a_change_of_passwords_that_was_cut_off_is_ended_with_those_of_most() {
     let (plan, world, _, before) = deployed();
     let cache = ServiceName::new("cache").unwrap();
     let text = world.file("shop-cache-1", "/etc/redis/secrets.conf").unwrap();
-    let old = before.credentials[&cache].client.expose();
+    let old = before.services[&cache].get("client").unwrap().expose();
     world.put_file(
         "shop-cache-1",
         "/etc/redis/secrets.conf",
@@ -206,7 +208,7 @@ fn a_change_of_passwords_that_was_cut_off_is_ended_with_those_of_most() {
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, run) = deploy(&plan, &world, state.path());
     assert_eq!(outcome(&recovery), found("cache-0", &["cache-1"]));
-    assert!(before.credentials == after.credentials);
+    assert!(before.services == after.services);
     let changed = run.actions.steps().filter(|(_, step)| step.action != Action::NoOp);
     let changed: Vec<String> =
         changed.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect();
@@ -239,7 +241,7 @@ fn the_authority_of_certificates_cannot_be_recovered_and_this_is_told() {
     let (recovery, after, run) = deploy(&plan, &world, state.path());
     assert!(recovery.authority_lost);
     assert_eq!(outcome(&recovery), found("cache-0", &[]));
-    assert!(before.credentials == after.credentials && before.identities != after.identities);
+    assert!(before.services == after.services && before.identities != after.identities);
     // What a dry run foresees: each certificate, and no new machine.
     let counts = run.actions.counts();
     assert_eq!((counts.create, counts.replace, counts.delete), (0, 0, 0), "{counts:?}");

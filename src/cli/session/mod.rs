@@ -15,6 +15,7 @@ use crate::hypervisor::clock::SystemClock;
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
 use crate::plan::{self, Plan};
+use crate::recipe;
 use crate::secret::{SecretStore, Secrets};
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
@@ -62,7 +63,7 @@ impl Session {
         tracing::info!(path = %file.display(), deployment = %plan.name, instances, "plan read");
         let directory = state.unwrap_or_else(|| store::beside(file, &plan.name));
         let beside = file.parent().unwrap_or_else(|| Path::new("")).to_owned();
-        let secret_store = SecretStore::new(&directory, &beside);
+        let secret_store = SecretStore::new(&directory, &beside, recipe::secret_needs);
         Ok(Self {
             secret_store,
             secrets: Secrets::default(),

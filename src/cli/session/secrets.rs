@@ -52,7 +52,7 @@ impl Session {
     /// # Errors
     /// A reference that leads nowhere; the file system.
     pub fn store_secrets(&mut self, _lock: &Lock) -> Result<(), CliError> {
-        let known = std::mem::take(&mut self.secrets).credentials;
+        let known = std::mem::take(&mut self.secrets).services;
         self.secrets =
             self.secret_store.find(&self.plan, &secrets::System, &known, Make::Stored)?;
         Ok(())

@@ -10,7 +10,7 @@ use crate::hypervisor::fan_out::on_each;
 use crate::hypervisor::{Domain, ErrorKind, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
-use crate::secret::{Credentials, Lacking, Missing, Recovered};
+use crate::secret::{Lacking, Missing, Recovered, ServiceSecrets};
 use crate::state::world::{World, is_ours};
 
 /// What hosts and guests know of what is missing here.
@@ -63,7 +63,7 @@ pub struct PoweredOff {
 /// The answer of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reply {
-    Passwords(Credentials),
+    Passwords(ServiceSecrets),
     /// Its guest answers and was given no password yet.
     NoPassword,
     Denied,
@@ -123,7 +123,7 @@ fn ask(context: &Context<'_>, world: &World, instance: &Instance) -> Reply {
         Guest { hypervisor: hypervisor.as_ref(), domain: &domain.name, clock: context.clock };
     let service = context.plan.service_of(instance);
     let Some(service) = service else { return Reply::Absent };
-    match operator_of(service).and_then(|engine| engine.credentials(&guest)) {
+    match operator_of(service).and_then(|engine| engine.recover(&guest)) {
         Ok(Some(found)) => Reply::Passwords(found),
         Ok(None) => Reply::NoPassword,
         Err(EngineError::Guest(GuestError::Hypervisor(error)))
@@ -159,7 +159,7 @@ fn on_first<'a>(world: &'a World, instance: &Instance) -> impl Iterator<Item = &
 fn judge(
     replies: Vec<(&InstanceName, &Reply)>,
     client: bool,
-) -> (RecoveryOutcome, Option<Credentials>) {
+) -> (RecoveryOutcome, Option<ServiceSecrets>) {
     let alike = |reply: &Reply| replies.iter().filter(|(_, other)| *other == reply).count();
     let mut best: Option<(&InstanceName, &Reply, usize)> = None;
     for (name, reply) in replies.iter().filter(|(_, one)| matches!(one, Reply::Passwords(_))) {
@@ -168,12 +168,11 @@ fn judge(
             best = Some((name, reply, count));
         }
     }
-    if let Some((from, Reply::Passwords(credentials), _)) = best {
-        let differs =
-            |reply: &Reply| matches!(reply, Reply::Passwords(other) if other != credentials);
+    if let Some((from, Reply::Passwords(secrets), _)) = best {
+        let differs = |reply: &Reply| matches!(reply, Reply::Passwords(other) if other != secrets);
         let others = replies.iter().filter(|(_, reply)| differs(reply));
         let others = others.map(|(name, _)| (*name).clone()).collect();
-        return (RecoveryOutcome::Found { from: from.clone(), others }, Some(credentials.clone()));
+        return (RecoveryOutcome::Found { from: from.clone(), others }, Some(secrets.clone()));
     }
     let any = |wanted: &Reply| replies.iter().any(|(_, reply)| *reply == wanted);
     let off = replies.iter().filter_map(|(_, reply)| match reply {
@@ -207,7 +206,10 @@ mod tests {
 
     fn passwords(client: &str) -> Reply {
         let secret = |text: &str| Secret::parse(text).unwrap();
-        Reply::Passwords(Credentials { client: secret(client), internal: secret("for-ourselves") })
+        Reply::Passwords(ServiceSecrets::from_iter([
+            ("client", secret(client)),
+            ("internal", secret("for-ourselves")),
+        ]))
     }
 
     fn outcome(replies: &[Reply], client: bool) -> RecoveryOutcome {

@@ -1,8 +1,7 @@
 //! How commands get into the instances of a service.
 
 use crate::engine::Crew;
-use crate::recipe::redis::Package;
-use crate::secret::Credentials;
+use crate::recipe::redis::{Credentials, Package};
 
 /// The user that we are; clients are `default`.
 pub(super) const USER: &str = "hostsplit";
@@ -25,7 +24,8 @@ impl Door {
     /// The way into a service.
     #[must_use]
     pub fn of(software: &'static Package, crew: &Crew<'_>) -> Self {
-        Self { software, credentials: crew.credentials().cloned(), tls: crew.service.access.tls }
+        let credentials = crew.secrets().and_then(Credentials::of);
+        Self { software, credentials, tls: crew.service.access.tls }
     }
 
     /// The password that we come with.

@@ -48,7 +48,7 @@ use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 use crate::recipe::redis::{self as recipe, Package};
-use crate::secret::Credentials;
+use crate::secret::ServiceSecrets;
 
 /// An engine whose cluster speaks as Redis' does.
 #[derive(Clone, Copy, Debug)]
@@ -189,7 +189,7 @@ impl Cluster for Redis {
         load::press(crew, target, (at, &via.name), bound)
     }
 
-    fn recover(&self, guest: &Guest<'_>) -> Result<Option<Credentials>, EngineError> {
-        Ok(guest.read_file(self.0.secrets)?.and_then(|text| users::read(&text)))
+    fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
+        Ok(guest.read_file(self.0.secrets)?.and_then(|text| users::read(&text)).map(Into::into))
     }
 }

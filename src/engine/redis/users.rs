@@ -6,7 +6,8 @@ use super::door::{Door, USER};
 use crate::digest::sha256;
 use crate::engine::{EngineError, Fact};
 use crate::quote;
-use crate::secret::{Credentials, Secret};
+use crate::recipe::redis::Credentials;
+use crate::secret::Secret;
 
 /// The command that asks for all users.
 pub(super) const QUESTION: &str = "ACL LIST";

@@ -14,7 +14,7 @@ use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, ServicePlan, Setting, Volume};
 use crate::recipe::redis::Package;
 use crate::sample;
-use crate::secret::{Credentials, Secret, Secrets};
+use crate::secret::{Secret, Secrets};
 use crate::simulated::{SimulatedClock, SimulatedWorld};
 use crate::spec::{self, Access, Password};
 
@@ -103,8 +103,11 @@ impl Stage {
     /// Other passwords from now on; instances have them once configured.
     pub(super) fn set_passwords(&mut self, client: &str, internal: &str) {
         let secret = |text| Secret::parse(text).unwrap();
-        let credentials = Credentials { client: secret(client), internal: secret(internal) };
-        self.secrets.credentials.insert(self.plan.services[0].name.clone(), credentials);
+        let credentials = crate::recipe::redis::Credentials {
+            client: secret(client),
+            internal: secret(internal),
+        };
+        self.secrets.services.insert(self.plan.services[0].name.clone(), credentials.into());
     }
 
     fn of(plan: Plan) -> Self {
