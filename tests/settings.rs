@@ -1,7 +1,7 @@
 //! The settings of every engine: what somebody who builds by hand needs first, and what
 //! must hold between them and the machine that they are for.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 

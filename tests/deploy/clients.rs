@@ -71,8 +71,7 @@ fn a_master_that_handed_over_restarts_unnoticed() {
     let requests = requests_during(&world, &plan, 5);
     assert_eq!(requests.refused, [""; 0]);
     let own = redis(&world, &plan, master, &["CLUSTER", "NODES"]);
-    let epochs: Vec<&str> =
-        own.lines().filter(|line| line.contains("master")).map(|line| epoch(line)).collect();
+    let epochs: Vec<&str> = own.lines().filter(|line| line.contains("master")).map(epoch).collect();
     let mut distinct = epochs.clone();
     distinct.sort_unstable();
     distinct.dedup();

@@ -236,7 +236,9 @@ impl Network {
             return error("You should send CLUSTER FAILOVER to a replica");
         };
         let runs = self.servers.get(&master).is_some_and(|master| master.online.is_some());
-        if !forced && !(runs && server.is_some_and(|server| server.synced == Some(master))) {
+        let is_synced = server.is_some_and(|server| server.synced == Some(master));
+        let can_hand_over = runs && is_synced;
+        if !(forced || can_hand_over) {
             return error("Master is down or failed, please use CLUSTER FAILOVER FORCE");
         }
         if !forced {
