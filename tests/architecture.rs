@@ -119,7 +119,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("simulated", &["digest", "hypervisor", "ids", "recipe", "slots", "topology"]),
+    (
+        "simulated",
+        &[
+            "deploy",
+            "digest",
+            "hypervisor",
+            "ids",
+            "plan",
+            "recipe",
+            "slots",
+            "spec",
+            "topology",
+            "units",
+        ],
+    ),
     (
         "report",
         &[
@@ -159,6 +173,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "profile",
             "report",
             "secret",
+            "simulated",
             "solve",
             "spec",
             "state",

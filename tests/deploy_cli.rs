@@ -187,3 +187,65 @@ fn the_second_deploy_is_told_who_holds_the_lock() {
     assert!(refused.starts_with("exit 1\n"), "{refused}");
     assert!(refused.contains("locked by deploy by ann@desk, pid 7, since 2"), "{refused}");
 }
+
+/// A plan of a cluster without image and libvirt URIs, with its spec beside it.
+fn planned() -> Bench {
+    let bench = Bench::new();
+    bench.put(
+        "spec.yaml",
+        "name: demo
+policy: { survive: host }
+network: { bridge: br0, subnet: 10.20.0.0/24, addresses: 10.20.0.50-10.20.0.99 }
+hosts:
+  - { name: h1, cores: 8, memory: 32GiB, disk: 1TiB }
+  - { name: h2, cores: 8, memory: 32GiB, disk: 1TiB }
+  - { name: h3, cores: 8, memory: 32GiB, disk: 1TiB }
+services:
+  - { name: cache, engine: redis, tls: true, password: { env: NOT_SET }, demand: { reads: 20k/s, writes: 2k/s, value: 512B, data: 1GiB, persistence: aof } }
+vms:
+  - { name: builder, count: 1, vcpus: 1, memory: 1GiB, disk: 10GiB }
+",
+    );
+    let planned = bench.run(&["plan", "spec.yaml"]);
+    assert!(planned.starts_with("exit 0\n"), "{planned}");
+    bench
+}
+
+#[test]
+fn a_simulated_deploy_needs_no_host_no_image_and_no_secret_and_leaves_nothing() {
+    let bench = planned();
+    let before = bench.names();
+    let told = bench.run(&["deploy", "plan.json", "--simulate"]);
+    assert!(told.starts_with("exit 0\nDone: "), "{told}");
+    assert!(told.contains("0 differences. Read/write probe: 3 of 3 groups passed."), "{told}");
+    assert!(told.contains("Simulated on 3 hosts in memory; nothing real was changed."), "{told}");
+    assert!(told.contains("cluster: cluster cache: done"), "{told}");
+    assert_eq!(bench.names(), before, "the state directory is a throw-away one");
+}
+
+#[test]
+fn a_simulated_deploy_for_programs_is_lines_of_json() {
+    let bench = planned();
+    let told = bench.run(&["deploy", "plan.json", "--simulate", "--format", "json"]);
+    let stdout = told.strip_prefix("exit 0\n").unwrap().split("---\n").next().unwrap();
+    let lines: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events = |word: &str| lines.iter().filter(|line| line["event"] == word).count();
+    assert!(events("done") > 30, "{told}");
+    assert_eq!((events("failed"), events("summary")), (0, 1));
+    let last = lines.last().unwrap();
+    assert_eq!(last["event"], "simulated");
+    assert!(last["simulated_seconds"].as_u64().unwrap() >= 40, "{last}");
+}
+
+#[test]
+fn a_simulated_deploy_refuses_what_a_deploy_refuses() {
+    let mut plan = good_plan();
+    plan.services[0].engine = hostsplit::spec::Engine::Mysql;
+    let bench = bench(&plan);
+    let refused = bench.run(&["deploy", "plan.json", "--simulate"]);
+    assert!(refused.starts_with("exit 1\n"), "{refused}");
+    assert!(refused.contains("this version cannot set it up"), "{refused}");
+    let real = bench.run(&["deploy", "plan.json", "--simulate", "--state", "state"]);
+    assert!(real.starts_with("exit 2\n"), "{real}");
+}

@@ -9,12 +9,15 @@ use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::run::{self, RunOptions};
 use crate::cli::session::{Hosts, Session};
 use crate::cli::ui::{self, Format};
-use crate::deploy::{DiffContext, Obstacle, TextChange, assume, gaps, preflight, text_changes};
+use crate::deploy::{
+    DiffContext, Obstacle, TextChange, assume, gaps, preflight, text_changes, verify,
+};
 use crate::graph::{Actions, decide};
 use crate::plan::Plan;
 use crate::report::changes::{Shown, changes_json, changes_text};
-use crate::report::deploy::{obstacles_json, obstacles_text};
+use crate::report::deploy::{obstacles_json, obstacles_text, simulated_json, simulated_line};
 use crate::report::graph::{actions_json, actions_text, closing_line};
+use crate::report::status::{verification_json, verification_text};
 use crate::secret::Make;
 use crate::state::store::Lock;
 use crate::state::world::World;
@@ -60,6 +63,10 @@ pub struct Args {
     /// Diffs to show: domain XML, seeds, configuration
     #[arg(long, value_enum, default_value_t, requires = "dry_run")]
     diff: Diff,
+    /// Deploy to simulated hosts in memory and verify the result: needs no libvirt, no image
+    /// and no confirmation, and leaves the state directory alone
+    #[arg(long, conflicts_with_all = ["dry_run", "state", "images"])]
+    simulate: bool,
     /// Exit with 3 instead of 0 when something was changed
     #[arg(long)]
     detailed_exitcode: bool,
@@ -91,8 +98,16 @@ pub struct Args {
 pub fn run(args: Args) -> Outcome {
     let Args { plan, state, images, timeout, .. } = &args;
     let again = plan.display().to_string();
-    let mut session = Session::open(plan, state.clone(), images.clone())?.patience(*timeout);
+    let session = if args.simulate {
+        Session::simulated(plan)?
+    } else {
+        Session::open(plan, state.clone(), images.clone())?
+    };
+    let mut session = session.patience(*timeout);
     refuse(&gaps(&session.plan), "missing input", "the plan cannot be deployed")?;
+    if args.simulate {
+        return simulate(&mut session, &args);
+    }
     if args.dry_run {
         let prior = session.prior();
         return if args.offline {
@@ -101,13 +116,27 @@ pub fn run(args: Args) -> Outcome {
             dry(&mut session, prior.as_ref(), &args)
         };
     }
+    let code = apply(&mut session, &args)?;
+    if code.is_some() {
+        ui::say(&format!("next: hostsplit verify {again}"));
+    }
+    Ok(match code {
+        Some(exit::DONE) if args.detailed_exitcode => exit::CHANGES,
+        Some(code) => code,
+        None => exit::DONE,
+    })
+}
+
+/// Observes the hosts, decides, confirms and walks. Returns the exit code of the walk;
+/// `None` if nothing had to be done.
+fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     let lock = session.lock("deploy")?;
     if let Some(text) = session.history().last.and_then(|last| last.interruption()) {
         ui::say(&format!("resuming: {text}"));
     }
     let hosts = session.connect()?;
     let asleep = session.find_secrets(&hosts, Make::Stored)?;
-    let (_, actions, obstacles) = look(&session, &hosts);
+    let (_, actions, obstacles) = look(session, &hosts);
     refuse(&obstacles, "preflight problem", "nothing was changed")?;
     if actions.counts().changes() == 0 {
         session.store_secrets(&lock)?;
@@ -115,22 +144,51 @@ pub fn run(args: Args) -> Outcome {
             Format::Text => ui::data("no changes: the hosts match the plan\n")?,
             Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
         }
-        return Ok(exit::DONE);
+        return Ok(None);
     }
     if args.yes {
         ui::say(&closing_line(&actions));
     } else {
         ui::say(&actions_text(&actions));
     }
-    run::confirm("Apply these changes?", args.yes)?;
-    let actions = if asleep { wake(&mut session, &hosts, &lock)? } else { actions };
+    run::confirm("Apply these changes?", args.yes || session.is_simulated())?;
+    let actions = if asleep { wake(session, &hosts, &lock)? } else { actions };
     session.store_secrets(&lock)?;
     session.store.save_plan(session.text.as_bytes())?;
     let parallel = args.parallel.into();
     let options = RunOptions { command: "deploy", parallel, format: args.format };
-    let code = run::run(&session, &hosts, &actions, &lock, options)?;
-    ui::say(&format!("next: hostsplit verify {again}"));
-    Ok(if args.detailed_exitcode && code == exit::DONE { exit::CHANGES } else { code })
+    run::run(session, &hosts, &actions, &lock, options).map(Some)
+}
+
+/// Deploys to simulated hosts, compares what runs with the plan, and reports how long
+/// that took by the virtual clock.
+fn simulate(session: &mut Session, args: &Args) -> Outcome {
+    ui::say("simulation: no real host is contacted");
+    let applied = apply(session, args);
+    if let Err(error) = &applied
+        && error.code != exit::PARTLY_DONE
+    {
+        return applied.map(|_| exit::DONE);
+    }
+    let took = session.took();
+    let hosts = session.connect()?;
+    let found = verify(&session.context(&hosts), &hosts.unreachable, false);
+    let plan = &session.plan;
+    match args.format {
+        Format::Text => {
+            ui::data(&verification_text(&found))?;
+            ui::data(&format!("{}\n", simulated_line(plan, took)))?;
+        }
+        Format::Json => {
+            ui::data(&format!("{}\n", verification_json(&found)))?;
+            ui::data(&format!("{}\n", simulated_json(plan, took)))?;
+        }
+    }
+    Ok(match applied? {
+        _ if !found.is_ok() => exit::FAILED_CHECK,
+        Some(exit::DONE) if args.detailed_exitcode => exit::CHANGES,
+        code => code.unwrap_or(exit::DONE),
+    })
 }
 
 /// Starts guests that are powered off to read secrets, and observes again.

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::deploy::{Event, EventKind, Failure, Obstacle, WalkOutcome};
 use crate::graph::{Actions, Vertex};
+use crate::plan::Plan;
+use crate::units::counted;
 
 /// An event as a line; `None` for what only a bar can show.
 #[must_use]
@@ -150,6 +152,26 @@ pub fn failures_text(failures: &[Failure]) -> String {
         }
     }
     out
+}
+
+/// The last line of a simulated deploy. `took` is virtual: guests boot in an assumed
+/// time, and an upload takes none.
+#[must_use]
+pub fn simulated_line(plan: &Plan, took: Duration) -> String {
+    let hosts = plan.topology.hosts.len() as u64;
+    format!(
+        "Simulated on {} in memory; nothing real was changed. Simulated time: {}, of which the \
+         upload of the image takes none.",
+        counted(hosts, "host"),
+        seconds(took)
+    )
+}
+
+/// The same for programs.
+#[must_use]
+pub fn simulated_json(plan: &Plan, took: Duration) -> Value {
+    let hosts: Vec<&str> = plan.topology.hosts.iter().map(|host| host.name.as_str()).collect();
+    json!({ "event": "simulated", "hosts": hosts, "simulated_seconds": took.as_secs() })
 }
 
 /// Problems that preflight found, each with its remedy.

@@ -20,6 +20,7 @@ mod guest;
 mod host;
 mod redis;
 mod report;
+mod stand_in;
 mod unit;
 mod xml;
 
@@ -34,6 +35,7 @@ use std::time::Duration;
 pub use self::client::{Client, Requests};
 pub use self::clock::SimulatedClock;
 pub use self::faults::{Call, Fault, Mode};
+pub use self::stand_in::{StandInImages, stand_in};
 
 use self::connection::Connection;
 use self::daemon::{Daemons, VolumeId};

@@ -2,16 +2,18 @@
 //! directory, the connections, the observed state.
 
 mod secrets;
+mod simulated;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::simulated::Simulation;
 use crate::cli::error::CliError;
 use crate::cli::ui;
-use crate::deploy::{Context, LocalImages, Patience, connect, observe, observe_hosts};
+use crate::deploy::{Context, ImageStore, LocalImages, Patience, connect, observe, observe_hosts};
 use crate::digest::sha256;
-use crate::hypervisor::clock::SystemClock;
+use crate::hypervisor::clock::{Clock, SystemClock};
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
 use crate::plan::{self, Plan};
@@ -33,9 +35,11 @@ pub struct Session {
     secrets: Secrets,
     /// Messages about secrets that were shown already.
     shown: BTreeSet<String>,
-    images: LocalImages,
-    clock: SystemClock,
+    images: Box<dyn ImageStore>,
+    clock: Box<dyn Clock>,
     patience: Patience,
+    /// Only without real hosts.
+    simulation: Option<Simulation>,
 }
 
 /// The hosts, connected.
@@ -71,9 +75,10 @@ impl Session {
             plan,
             text,
             store: Store::new(directory),
-            images: LocalImages { directory: images.unwrap_or(beside) },
-            clock: SystemClock::default(),
+            images: Box::new(LocalImages { directory: images.unwrap_or(beside) }),
+            clock: Box::new(SystemClock::default()),
             patience: Patience::default(),
+            simulation: None,
         })
     }
 
@@ -88,8 +93,8 @@ impl Session {
 
     /// The image's files on this machine.
     #[must_use]
-    pub const fn images(&self) -> &LocalImages {
-        &self.images
+    pub fn images(&self) -> &dyn ImageStore {
+        self.images.as_ref()
     }
 
     /// SHA-256 of the plan, in hexadecimal.
@@ -128,6 +133,9 @@ impl Session {
     /// # Errors
     /// This binary was built without libvirt.
     pub fn connect(&self) -> Result<Hosts, CliError> {
+        if let Some(simulation) = &self.simulation {
+            return Ok(self.connect_by(&simulation.world));
+        }
         Ok(self.connect_by(connector()?.as_ref()))
     }
 
@@ -151,8 +159,8 @@ impl Session {
         Context {
             plan: &self.plan,
             hosts: &hosts.connected,
-            clock: &self.clock,
-            images: &self.images,
+            clock: self.clock.as_ref(),
+            images: self.images.as_ref(),
             patience: self.patience,
             secrets: &self.secrets,
         }
@@ -199,14 +207,13 @@ impl Session {
 
     /// What waiting and durations go by.
     #[must_use]
-    pub const fn clock(&self) -> &SystemClock {
-        &self.clock
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
     }
 
     /// Time since the session began.
     #[must_use]
     pub fn took(&self) -> Duration {
-        use crate::hypervisor::clock::Clock;
         self.clock.elapsed()
     }
 }

@@ -47,11 +47,15 @@ impl Session {
         }
     }
 
-    /// Keeps the secrets that were found and generated. The caller holds the lock.
+    /// Keeps the secrets that were found and generated; those of a simulation stay in
+    /// memory. The caller holds the lock.
     ///
     /// # Errors
     /// A reference that leads nowhere; the file system.
     pub fn store_secrets(&mut self, _lock: &Lock) -> Result<(), CliError> {
+        if self.is_simulated() {
+            return Ok(());
+        }
         let known = std::mem::take(&mut self.secrets).services;
         self.secrets =
             self.secret_store.find(&self.plan, &secrets::System, &known, Make::Stored)?;

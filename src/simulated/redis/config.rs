@@ -130,7 +130,22 @@ pub(super) fn read(files: &BTreeMap<String, File>, path: &str) -> Result<String,
 pub(super) fn directives(text: &str) -> Config {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let pairs = lines.filter_map(|line| line.split_once(' '));
-    pairs.map(|(name, value)| (name.to_owned(), value.trim().replace('"', ""))).collect()
+    pairs.map(|(name, value)| (name.to_owned(), unquoted(value.trim()))).collect()
+}
+
+/// A value without its quotes; within them a backslash escapes the next character.
+fn unquoted(value: &str) -> String {
+    let mut text = String::new();
+    let mut quoted = false;
+    let mut characters = value.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' => quoted = !quoted,
+            '\\' if quoted => text.extend(characters.next()),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// The `cluster-node-timeout` of a configuration; Redis' own without one.
@@ -199,6 +214,13 @@ mod tests {
         );
         assert!(refused(&["maxmemory"]).contains("wrong number"));
         assert_eq!(config, before);
+    }
+
+    #[test]
+    fn values_lose_their_quotes() {
+        let config = directives("save \"\"\ndir \"/a b\"\nmasterauth \"a\\\"b\"\n# no 1\n");
+        assert_eq!((config["save"].as_str(), config["dir"].as_str()), ("", "/a b"));
+        assert_eq!((config["masterauth"].as_str(), config.len()), ("a\"b", 3));
     }
 
     #[test]
