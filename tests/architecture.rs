@@ -30,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sizing", &["ids", "plan", "profile", "spec", "topology", "units"]),
     ("model", &["plan", "sizing", "spec", "topology", "units"]),
     ("solve", &["model", "sizing", "spec", "topology", "units"]),
-    ("secret", &["atomic_file", "digest", "ids", "plan", "spec"]),
+    ("secret", &["atomic_file", "digest", "engines", "ids", "plan", "spec"]),
     (
         "recipe",
         &[
@@ -171,6 +171,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "planner",
             "profile",
+            "recipe",
             "report",
             "secret",
             "simulated",
