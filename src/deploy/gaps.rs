@@ -1,5 +1,5 @@
-//! What a plan lacks to be deployed at all, found without any host and told at
-//! once: a plan may be made of hosts and services that nobody can build yet.
+//! What a plan lacks to be deployed at all, found without any host and reported at
+//! once: a plan may be made of hosts and services that cannot be deployed yet.
 
 use std::collections::BTreeSet;
 

@@ -70,7 +70,7 @@ pub fn observe_hosts(
     world
 }
 
-/// Looks at every connected host, then asks the guests of ours that run as
+/// Looks at every connected host, then asks the deployment's guests that run as
 /// planned, then the clusters whose running guests are all ready.
 pub fn observe(context: &Context<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
     let mut world = observe_hosts(context, unreachable);

@@ -4,7 +4,7 @@
 const REDACTED: &str = "(secret)";
 
 /// Parts of names whose values are secrets.
-const TELLING: [&str; 6] = ["auth", "credential", "pass", "private", "secret", "token"];
+const SECRET_WORDS: [&str; 6] = ["auth", "credential", "pass", "private", "secret", "token"];
 
 /// A text with its secrets replaced, and what is left of it: two texts with equal
 /// secrets have equal rests.
@@ -55,7 +55,7 @@ fn redact_line(line: &str) -> String {
         let words = rest.split(' ').map(redact_word).collect::<Vec<_>>();
         return format!("{blank}{}", words.join(" "));
     }
-    let Some(at) = rest.find(ends).filter(|_| TELLING.iter().any(|word| name.contains(word)))
+    let Some(at) = rest.find(ends).filter(|_| SECRET_WORDS.iter().any(|word| name.contains(word)))
     else {
         return line.to_owned();
     };

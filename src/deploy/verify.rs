@@ -149,7 +149,7 @@ fn press(context: &Context<'_>, found: &mut Verification) {
     }
 }
 
-/// Whether any instance of a service stands on a host that emulates its guests.
+/// Whether any instance of a service is on a host that emulates its guests.
 fn is_emulated(plan: &Plan, service: &ServicePlan) -> bool {
     let mut own = plan.members(&service.name);
     own.any(|one| {
@@ -291,7 +291,7 @@ fn of_service(
     let known = world.clusters.get(&service.name).cloned();
     let check = || operator_of(service)?.check(&context.crew(service)).map(|one| one.differences);
     match known.map_or_else(check, Ok) {
-        // Of a host that is gone this is told already.
+        // Of a host that is gone this is reported already.
         Ok(differences) => found.differences.extend(differences.into_iter().filter(|one| {
             let instance = context.plan.instance(&one.instance);
             one.fact != Fact::Answer || instance.is_some_and(|one| world.view(&one.host).is_some())

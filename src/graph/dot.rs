@@ -23,7 +23,7 @@ pub fn dot_of(actions: &Actions) -> String {
     })
 }
 
-/// Colours help, and the sign tells without them.
+/// Colours help; the sign alone is enough.
 const fn look(action: Action) -> &'static str {
     match action {
         Action::NoOp => "color=gray",

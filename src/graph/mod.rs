@@ -54,7 +54,7 @@ impl ImagePart {
 /// One thing that must be so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Vertex {
-    /// Something of ours that the plan does not hold is gone.
+    /// Something of the deployment that the plan does not hold is gone.
     Unwanted {
         /// Where it is.
         host: HostName,
@@ -180,7 +180,9 @@ impl fmt::Display for Vertex {
 ///
 /// Vertices are added after everything they need, so their order of insertion is
 /// both canonical (it follows the plan) and topological, and no cycle can be
-/// built.
+/// built. That is why `petgraph` only holds the edges: its `toposort` would return an
+/// order of its own choice, and none of its algorithms finds the longest path by the
+/// weights of vertices, which is [`Graph::critical_path`].
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     inner: DiGraph<Node, ()>,

@@ -162,7 +162,7 @@ fn orphans(plan: &Plan, host: &HostName, view: &HostView, data: bool) -> Vec<Unw
 }
 
 /// Whether a volume under a planned name looks like one that we made: a root is
-/// an overlay on an image of ours, everything else on nothing.
+/// an overlay on an image of hostsplit, everything else on nothing.
 pub fn may_be_ours(instance: &Instance, seen: &VolumeInfo) -> bool {
     let is_root = instance.root.as_ref().is_some_and(|root| root.name == seen.name);
     match &seen.backing {

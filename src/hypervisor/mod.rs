@@ -1,4 +1,4 @@
-//! The far side: what hosts can be asked and told, real (libvirt) or
+//! The far side: what hosts can be asked and made to do, real (libvirt) or
 //! simulated.
 //!
 //! The trait is small and in libvirt's own nouns; everything that decides stays
@@ -141,7 +141,7 @@ pub trait Hypervisor: Send + Sync {
     /// [`ErrorKind::NotFound`].
     fn undefine(&self, domain: &str) -> Result<()>;
 
-    /// Returns IPv4 addresses that a running domain has, as far as its host can tell:
+    /// Returns IPv4 addresses that a running domain has, as far as its host knows:
     /// from DHCP leases and the host's neighbours. One that is off has none.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! libvirt gives a domain's XML back with much that nobody wrote: addresses,
 //! aliases, controllers, defaults. What is compared is what the planned XML
-//! speaks of, and the devices that carry data, whoever added them.
+//! speaks of, and the devices that carry data, even those that were added by hand.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use roxmltree::{Document, Node};
 
 /// Devices that are shown though the plan has none of their kind.
-const TELLING: [&str; 4] = ["disk", "filesystem", "hostdev", "interface"];
+const ALWAYS_SHOWN: [&str; 4] = ["disk", "filesystem", "hostdev", "interface"];
 
-/// Attributes that say what a device is of, shown wherever they stand.
+/// Attributes that say what a device is of, shown in every place.
 const IDENTIFYING: [&str; 3] = ["file", "bridge", "network"];
 
 /// Planned elements, by their path of names.
@@ -89,7 +89,7 @@ fn is_compared<'a>(child: Node<'a, '_>, path: &[&'a str], known: &Planned<'_, '_
     let mut own = path.to_vec();
     own.push(name);
     // Below a device that is not planned everything is shown.
-    known.contains_key(own.as_slice()) || TELLING.contains(&name) || !known.contains_key(path)
+    known.contains_key(own.as_slice()) || ALWAYS_SHOWN.contains(&name) || !known.contains_key(path)
 }
 
 /// Returns where the plan has elements of that name; libvirt has an order of its own.

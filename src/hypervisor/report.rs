@@ -49,7 +49,7 @@ impl HostReport {
 pub struct ReportedNic {
     /// Its interface.
     pub name: String,
-    /// Speed of its link; `None` without a link, or where nobody can tell.
+    /// Speed of its link; `None` without a link, or where it is not known.
     pub bits_per_s: Option<u64>,
     /// The NUMA node that its slot belongs to, where the host says so.
     pub numa: Option<u32>,

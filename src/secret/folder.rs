@@ -1,5 +1,5 @@
 //! The files of the secrets directory: closed to others, never there in part,
-//! and written down, so that what we made can be told from what we found.
+//! and written down, so that what was made here is known from what was found.
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the secrets directory")]
 
 use std::collections::BTreeSet;
@@ -85,9 +85,9 @@ impl Folder {
         }
     }
 
-    /// Writes down that we make a file. What is lost of the list, or stands there
+    /// Writes down that we make a file. What is lost of the list, or is in it
     /// for a file that was not written after all, costs nothing: the file stays
-    /// when others of ours go.
+    /// when the others go.
     fn note(&self, name: &str, text: &str) -> Result<()> {
         let path = self.path(MADE);
         let mut options = OpenOptions::new();

@@ -47,7 +47,7 @@ pub struct Missing {
     pub authority: bool,
 }
 
-/// A service without a password of ours.
+/// A service that lacks a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lacking {
     /// The service.

@@ -67,7 +67,7 @@ pub enum Entry {
     },
 }
 
-/// The last run that a journal tells of.
+/// The last run that a journal holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastRun {
     /// Its command.

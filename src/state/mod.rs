@@ -1,7 +1,7 @@
 //! What was done and what is seen: the journal and lock of a deployment
 //! ([`store`], [`journal`]), the hosts as they were found ([`world`]).
 //!
-//! Nothing is decided from the journal. Whoever loses the state directory loses
+//! Nothing is decided from the journal. A state directory that is lost takes
 //! its history and nothing else.
 //!
 //! Why: `docs/resume.md`.

@@ -242,7 +242,7 @@ impl Journal {
         Ok(appended.records)
     }
 
-    /// Waits until the disk has the record of that number. Whoever comes first
+    /// Waits until the disk has the record of that number. The first thread
     /// waits for all that were handed over until then.
     fn sync(&self, number: u64) -> io::Result<()> {
         let mut synced = held(&self.synced);
@@ -264,7 +264,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends a last line that a crash tore, so that the next record stands alone.
+/// Ends a last line that a crash tore, so that the next record has a line of its own.
 fn end_line(file: &mut File) -> io::Result<()> {
     if file.seek(SeekFrom::End(0))? == 0 {
         return Ok(());

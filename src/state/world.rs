@@ -13,7 +13,7 @@ use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 pub struct World {
     /// The plan's hosts.
     pub hosts: BTreeMap<HostName, Seen>,
-    /// Guests of ours that run as planned; others were not asked.
+    /// The deployment's guests that run as planned; others were not asked.
     pub guests: BTreeMap<InstanceName, GuestView>,
     /// What differs from the plan in each cluster; those whose running guests are
     /// not all ready were not asked.
@@ -113,7 +113,7 @@ impl<'a> Sources<'a> {
         Self(domains.into_iter().flat_map(|domain| &domain.devices.storage).collect())
     }
 
-    /// Returns those of the data disk of a domain of ours: the disk of the serial
+    /// Returns those of the data disk of a deployed domain: the disk of the serial
     /// `data`.
     #[must_use]
     pub fn of_data(domain: &'a Domain) -> Self {

@@ -76,7 +76,7 @@ impl Desk {
             // lines each, and the cluster with its first.
             (9, |line| is_step(line, true)),
             // 6 epochs, 3 slot ranges, 5 introductions, 3 replicas.
-            (17, |line| line.contains("redis::form")),
+            (17, |line| line.contains("engine::converge")),
         ];
         for (number, (lines, counts)) in parts.into_iter().enumerate() {
             let killed = self.kill_deploy_at(random.usize(1..=lines), counts);

@@ -30,7 +30,7 @@ pub(super) fn compare(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
         let offered = list(&report.domain_types);
         obstacles.push(visit.obstacle(ObstacleKind::Hypervisor { planned: kind, offered }));
     }
-    // Some libvirts cannot list bridges; then the start of a domain will tell.
+    // Some libvirts cannot list bridges; then the start of a domain will fail.
     if let Some(bridge) = visit.plan.network.as_ref().map(|network| &network.bridge)
         && !report.bridges.is_empty()
         && !report.bridges.contains(bridge)
@@ -102,8 +102,8 @@ fn compare_cores(
     }
 }
 
-/// Cores that share a cache as planned; hosts of which nobody knew, or nobody
-/// can tell, are left alone.
+/// Compares the cores that share a cache; hosts of which that is not known are left
+/// alone.
 fn compare_l3(
     visit: &Visit<'_>,
     node: &NumaNode,

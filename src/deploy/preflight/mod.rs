@@ -1,5 +1,5 @@
 //! Everything that would keep a deploy from ending well, on all hosts, found
-//! before anything is touched and told at once.
+//! before anything is touched and reported at once.
 
 mod foreign;
 mod inventory;

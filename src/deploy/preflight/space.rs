@@ -31,7 +31,7 @@ fn pools(visit: &Visit<'_>, images: &dyn ImageStore, obstacles: &mut Vec<Obstacl
     }
     for (_, pool, part) in uploads(visit.actions).filter(|(host, ..)| **host == visit.host.name) {
         let file = visit.plan.image.as_ref().and_then(|image| part.file(image));
-        // A file that cannot be opened is told of elsewhere.
+        // A file that cannot be opened is reported elsewhere.
         let length = file.and_then(|file| images.open(file).ok()).map_or(0, |(_, length)| length);
         let sum = needed.entry(pool).or_default();
         *sum = sum.saturating_add(length);
@@ -65,7 +65,7 @@ fn pages(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
         let node = visit.view.report.numa.iter().find(|node| node.id == numa);
         let pool = node.and_then(|node| node.free_pages.iter().find(|(size, _)| *size == page_kib));
         let free = pool.map_or(0, |(_, free)| *free);
-        // Pages that are not there at all are told of as a difference.
+        // Pages that are not there at all are reported as a difference.
         let count = |(size, count): &(u64, u64)| (*size == page_kib).then_some(*count);
         let all = node.and_then(|node| node.pages.iter().find_map(count)).unwrap_or(0);
         if free < needed && needed <= all {

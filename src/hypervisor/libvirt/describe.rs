@@ -68,7 +68,7 @@ fn reported(dump: &Dump) -> Vec<ReportedNuma> {
     dump.numa.iter().map(node).collect()
 }
 
-/// Returns free pages of each size of a node; empty where the driver cannot tell.
+/// Returns free pages of each size of a node; empty where the driver does not know.
 fn free_pages(
     connection: &Connect,
     site: &CallSite<'_>,

@@ -66,7 +66,7 @@ pub(super) fn addresses(
     ];
     let mut found = BTreeSet::new();
     for source in sources {
-        // A source that this domain or driver does not have tells of no address.
+        // A source that this domain or driver does not have knows no address.
         let interfaces = handle.interface_addresses(source, 0).unwrap_or_default();
         let addresses = interfaces.into_iter().flat_map(|interface| interface.addrs);
         found.extend(addresses.filter_map(|address| address.addr.parse::<Ipv4Addr>().ok()));

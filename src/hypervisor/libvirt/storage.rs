@@ -102,7 +102,7 @@ pub(super) fn upload(
     match send_all(site, &stream, source, length) {
         Ok(()) => site.named(stream.finish()),
         Err(error) => {
-            // The first error is the one to tell.
+            // The first error is the one to report.
             let _ = stream.abort();
             Err(error)
         }
