@@ -1,6 +1,5 @@
 //! A session whose hosts are simulated. It touches neither the state directory nor
 //! the secrets of a real deployment.
-#![expect(clippy::disallowed_methods, reason = "edge: a directory of its own, removed at its end")]
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
