@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Room → rooms that it uses, in the order in which data flows: a room stands
+/// Room → rooms that it uses, in the order in which data flows: a room comes
 /// behind all that it uses. A new dependency is a change of this table.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("units", &[]),
@@ -348,7 +348,7 @@ fn the_rooms_stand_in_the_order_in_which_data_flows() {
     for (at, (room, allowed)) in MAY_USE.iter().enumerate() {
         for name in *allowed {
             let above = place(name).is_some_and(|place| place < at);
-            assert!(above, "{room} uses {name}, which does not stand above it");
+            assert!(above, "{room} uses {name}, which is not above it");
         }
     }
     let lib = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs");
@@ -396,9 +396,9 @@ const HOMES: [&str; 4] = ["engines.rs", "recipe/", "engine/redis/", "simulated/r
 
 /// Files elsewhere that name an engine, and why each may.
 const NAMES_AN_ENGINE: &[(&str, &str)] = &[
-    ("audit/groups.rs", "a rule of a kind of cluster is told in the words of its engine"),
+    ("audit/groups.rs", "a rule of a kind of cluster is explained in the words of its engine"),
     ("engine/mod.rs", "which operator an engine has"),
-    ("profile/check.rs", "a rule of a kind of cluster is told in the words of its engine"),
+    ("profile/check.rs", "a rule of a kind of cluster is explained in the words of its engine"),
     ("quote.rs", "how a configuration file quotes a word"),
     ("report/intervention.rs", "what a person does when an engine cannot decide"),
     ("simulated/daemon.rs", "which daemon an engine has in the simulator"),

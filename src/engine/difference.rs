@@ -99,7 +99,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// Whether it says where an instance stands on its host, and so how fast it can be.
+    /// Whether it says how an instance is placed on its host, and so how fast it can be.
     #[must_use]
     pub const fn is_placement(&self) -> bool {
         matches!(

@@ -50,7 +50,10 @@ pub enum EngineError {
         reason: String,
     },
     /// The cluster did not come to what was planned.
-    #[error("{service}: not formed after {waited_s} s, still missing: {}", few(missing))]
+    #[error(
+        "{service}: cluster did not converge: no progress for {waited_s} s; outstanding: {}",
+        few(missing)
+    )]
     Unformed {
         /// The service.
         service: ServiceName,
@@ -68,6 +71,6 @@ fn few(missing: &[String]) -> String {
     let shown = missing.iter().take(FEW).cloned().collect::<Vec<_>>().join("; ");
     match missing.len().saturating_sub(FEW) {
         0 => shown,
-        more => format!("{shown}; and {more} more, which `hostsplit verify` tells"),
+        more => format!("{shown}; and {more} more (see `hostsplit verify`)"),
     }
 }

@@ -124,7 +124,7 @@ pub enum Verdict {
 
 impl Load {
     /// What the result says of the promise. `pinned` is whether the instance that
-    /// served stands as planned.
+    /// served is pinned as planned.
     #[must_use]
     pub fn verdict(&self, pinned: bool) -> Verdict {
         let measured = match &self.outcome {

@@ -25,7 +25,7 @@ impl Guest<'_> {
         let mut poll = Poll::new(self.clock, PATIENCE, Pauses::every(PAUSE));
         loop {
             let found = match self.addresses() {
-                // An agent without that command cannot tell.
+                // An agent without that command cannot say.
                 Ok(None) => return Ok(()),
                 Ok(Some(found)) => found,
                 Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::AgentSilent => {
@@ -43,14 +43,14 @@ impl Guest<'_> {
         }
     }
 
-    /// Whether the guest has an address now, as far as its agent can tell.
+    /// Whether the guest has an address now, as far as its agent can say.
     #[must_use]
     pub fn has_address(&self, planned: Ipv4Addr) -> bool {
         self.addresses().is_ok_and(|found| found.is_none_or(|found| found.contains(&planned)))
     }
 
     /// The guest's IPv4 addresses but those of its loopback; `None` if its agent
-    /// refuses to tell.
+    /// refuses to say.
     fn addresses(&self) -> Result<Option<BTreeSet<Ipv4Addr>>, GuestError> {
         let answer = match self.request("guest-network-get-interfaces", json!({})) {
             Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::Other => {

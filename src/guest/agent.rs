@@ -140,7 +140,7 @@ impl Guest<'_> {
     /// Ends a process that nobody waits for any more.
     fn end(&self, pid: i64) {
         let arguments = json!({ "path": "kill", "arg": ["-KILL", pid.to_string()] });
-        // That it took too long is the error to tell.
+        // That it took too long is the error to report.
         let _ = self.request("guest-exec", arguments);
     }
 

@@ -46,8 +46,7 @@ impl Ticks {
 }
 
 impl Guest<'_> {
-    /// How its CPUs spent their time so far; `None` where the kernel does not
-    /// tell.
+    /// How its CPUs spent their time so far; `None` where the kernel does not say.
     ///
     /// # Errors
     /// The agent.

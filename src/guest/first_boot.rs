@@ -39,7 +39,7 @@ struct Progress {
     stages: BTreeMap<String, Value>,
 }
 
-/// Older versions tell no errors that they recovered from.
+/// Older versions report no errors that they recovered from.
 #[derive(Deserialize)]
 struct Stage {
     errors: Vec<String>,

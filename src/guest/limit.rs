@@ -1,7 +1,7 @@
 //! How long a command in a guest may take, and how slow the guest is.
 //!
 //! A process that hangs and one in a slow guest look the same from outside. What
-//! tells them apart is how long the guest takes for a process that cannot hang:
+//! distinguishes them is how long the guest takes for a process that cannot hang:
 //! where `true` ends at once, a question that was not answered for seconds never
 //! will be.
 

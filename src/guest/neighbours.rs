@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_line_of_the_table_counts_if_somebody_answered() {
-        // Told by Linux 6.12.
+        // As Linux 6.12 writes it.
         let table = "\
 IP address       HW type     Flags       HW address            Mask     Device
 10.77.0.51       0x1         0x2         52:54:00:91:ff:82     *        eth0

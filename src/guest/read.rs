@@ -86,7 +86,7 @@ impl Guest<'_> {
     /// What its kernel sees of the machine.
     ///
     /// # Errors
-    /// The agent; a kernel that does not tell.
+    /// The agent; a kernel that does not say.
     pub fn facts(&self) -> Result<Facts, GuestError> {
         let read = |path: &str| {
             let text = self.read_file(path)?;

@@ -73,7 +73,7 @@ impl Plan {
             0..OLDEST => return Err(FileError::Older { found: format }),
             _ => return Err(FileError::Newer { found: format, by: shown(&hostsplit) }),
         };
-        // Whoever reads a plan may count on its profiles.
+        // A plan that was read has profiles that can be used.
         if !plan.profiles.is_empty() {
             plan.profiles.resolve()?;
         }

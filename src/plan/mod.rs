@@ -1,6 +1,6 @@
 //! The artefact: every VM down to its CPUs, addresses and configuration.
 //!
-//! A plan is complete: whoever deploys it has nothing to choose. It carries
+//! A plan is complete: it leaves nothing to choose to a deploy. It carries
 //! what it was computed from (demand, policy, the hosts as they were), so that
 //! [`crate::audit`] can judge it and a deploy can see whether a host changed.
 
@@ -56,8 +56,7 @@ pub struct Plan {
     pub network: Option<Network>,
     /// What the instances boot from.
     pub image: Option<Image>,
-    /// What stands in place of the engines' own profiles: whoever judges the plan
-    /// must count with the same.
+    /// Overrides of the engines' profiles: the audit counts with the same.
     #[serde(default, skip_serializing_if = "OwnProfiles::is_empty")]
     pub profiles: OwnProfiles,
     /// The hosts as they were when it was made.

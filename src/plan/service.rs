@@ -95,7 +95,7 @@ pub struct Capacity {
     pub iops_per_s: PerSecond,
     /// The limit that set the number of instances.
     pub binding: Binding,
-    /// What the ceiling assumes of where an instance stands.
+    /// What the ceiling assumes of the CPUs of an instance.
     pub placement: CpuPlacement,
     /// Whether a number outside the profile's fitted range was used.
     pub extrapolated: bool,
@@ -127,8 +127,7 @@ pub enum L3Use {
 }
 
 impl CpuPlacement {
-    /// Whether an instance that stands like this is at least as fast as one that
-    /// stands like `other`.
+    /// Whether an instance on such CPUs is at least as fast as one on `other`.
     #[must_use]
     pub fn is_as_good_as(self, other: Self) -> bool {
         self.cores >= other.cores && self.l3 <= other.l3

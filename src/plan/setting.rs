@@ -1,5 +1,5 @@
-//! Values of an engine's configuration, typed: whoever reads a plan computes with
-//! them, and nobody parses numbers out of texts again.
+//! Values of an engine's configuration, typed: a plan that is read can be computed
+//! with, and nothing parses numbers out of texts again.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -36,7 +36,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// Something that is no file stands where the plan would go.
+    /// The path of the plan is no regular file.
     #[error("{}: not a regular file, so it is not replaced", path.display())]
     NoFile {
         /// The path.

@@ -2,8 +2,8 @@
 //! its configuration ([`Recipe::settings`], part of every plan) and, for engines that
 //! can be deployed, units, files and secrets ([`Setup`]).
 //!
-//! One file for each family of engines. What runs in the guest is asked and told in
-//! [`crate::engine`]; nothing here has an effect.
+//! One file for each family of engines. What runs in the guest is observed and
+//! changed by [`crate::engine`]; nothing here has an effect.
 
 mod haproxy;
 mod mysql;

@@ -424,7 +424,7 @@ mod tests {
         # Written by hostsplit; do not edit. Holds passwords.
         # Clients: all keys, no administration.
         user default on ">for-all-#clients" ~* &* +@all -@admin -@dangerous +info +keys +sort +role
-        # Whoever runs the cluster.
+        # hostsplit, which runs the cluster.
         user hostsplit on >for-ourselves ~* &* +@all
         # What a replica needs of its master.
         user replica on >for-ourselves +psync +replconf +ping

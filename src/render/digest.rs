@@ -55,7 +55,7 @@ struct ImageIdentity<'a> {
     cmdline: &'a str,
 }
 
-/// SHA-256, in hexadecimal, over everything that makes the machine. It stands in the
+/// SHA-256, in hexadecimal, over everything that makes the machine. It is in the
 /// domain's metadata; a domain with another one is to be replaced.
 #[must_use]
 pub fn machine_digest(plan: &Plan, instance: &Instance) -> String {

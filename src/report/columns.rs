@@ -26,7 +26,7 @@ pub(super) fn columns(indent: usize, rows: &[Vec<String>]) -> String {
 }
 
 /// Sets a sentence in lines of at most `width` characters, `indent` spaces in
-/// front of each; a longer word stands alone.
+/// front of each; a longer word has a line of its own.
 pub(super) fn wrapped(indent: usize, width: usize, sentence: &str) -> String {
     let (mut text, mut line) = (String::new(), String::new());
     for word in sentence.split_whitespace() {

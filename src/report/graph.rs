@@ -43,7 +43,7 @@ pub fn actions_text(actions: &Actions) -> String {
     let mut places: BTreeMap<(bool, Option<&HostName>), Vec<_>> = BTreeMap::new();
     for (vertex, step) in actions.steps().filter(|(_, step)| step.action != Action::NoOp) {
         let host = actions.graph().host(vertex);
-        // Clusters stand last.
+        // Clusters come last.
         places.entry((host.is_none(), host)).or_default().push((vertex.to_string(), step));
     }
     let width = places.values().flatten().map(|(name, _)| name.len()).max().unwrap_or_default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::hypervisor::clock::Clock;
 
-/// A clock that stands still until somebody waits. Its copies are the same
+/// A clock that only moves when somebody waits. Its copies are the same
 /// clock.
 ///
 /// A wait ends at the time that it was begun plus its length, so threads that

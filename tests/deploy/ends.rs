@@ -151,7 +151,7 @@ fn a_machine_that_is_none_of_ours_and_has_an_address_of_ours() {
     let first = run_with(&plan, &world, state.path(), Purpose::Deploy, &take_address);
     insta::assert_snapshot!(told(&first), @r#"
     cluster cache
-      address conflict: 10.20.0.12 (cache-2) resolves to 02:42:ac:11:00:02, expected 52:54:00:00:00:0c (seen from cache-4); cache: not formed after 121 s, still missing: cache-2: answer is "h2: agent guest-exec shop-cache-2: Guest agent is not responding: scripted silence", planned "answers"; cache-0: cluster state is "fail", planned "ok"; cache-0: sight of cache-1 is "unknown", planned "known"; cache-0: sight of cache-3 is "unknown", planned "known"; and 40 more, which `hostsplit verify` tells
+      address conflict: 10.20.0.12 (cache-2) resolves to 02:42:ac:11:00:02, expected 52:54:00:00:00:0c (seen from cache-4); cache: cluster did not converge: no progress for 121 s; outstanding: cache-2: answer is "h2: agent guest-exec shop-cache-2: Guest agent is not responding: scripted silence", planned "answers"; cache-0: cluster state is "fail", planned "ok"; cache-0: sight of cache-1 is "unknown", planned "known"; cache-0: sight of cache-3 is "unknown", planned "known"; and 40 more (see `hostsplit verify`)
       another machine has the address: take it from that machine, or leave it out of the spec's `network.addresses` and plan again
     "#);
     world.silence_agent("shop-cache-2", 0);

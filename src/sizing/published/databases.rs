@@ -3,7 +3,7 @@
 //! Each row has what was measured, what the profile says at the low end, by
 //! default and at the high end of its intervals, and the error of the default. A
 //! measurement outside the interval is a finding: it is marked `miss` here and
-//! told in the evidence of the profile.
+//! reported in the evidence of the profile.
 
 use crate::plan::L3Use;
 use crate::profile::{Estimate, Profiles, Rules, real};
