@@ -1,4 +1,4 @@
-//! What can go wrong between us and a service in a guest.
+//! What can go wrong with a service in a guest, or on the way to it.
 
 use crate::guest::GuestError;
 use crate::ids::{InstanceName, ServiceName};
@@ -46,7 +46,7 @@ pub enum EngineError {
     Refused {
         /// The service.
         service: ServiceName,
-        /// What was found and why it stops us.
+        /// What was found and why the work stops.
         reason: String,
     },
     /// The cluster did not come to what was planned.
