@@ -1,9 +1,9 @@
-//! How commands get into the instances of a service.
+//! How a client reaches the instances of a service: program, password, encryption.
 
 use crate::engine::Crew;
 use crate::recipe::redis::{Credentials, Package};
 
-/// The user that we are; clients are `default`.
+/// The user of hostsplit itself; clients use `default`.
 pub(super) const USER: &str = "hostsplit";
 /// Both names of the variable: `redis-cli` knows the first, `valkey-cli` prefers
 /// the second.
@@ -11,31 +11,31 @@ const PASSWORD: [&str; 2] = ["REDISCLI_AUTH", "VALKEYCLI_AUTH"];
 
 /// Program, password and encryption that a service wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct ClientAccess {
     /// The engine in the guest.
-    pub software: &'static Package,
+    pub package: &'static Package,
     /// The passwords, where the service asks for one and it is known.
     pub credentials: Option<Credentials>,
     /// Whether connections are encrypted.
     pub tls: bool,
 }
 
-impl Door {
-    /// The way into a service.
+impl ClientAccess {
+    /// Returns how a client reaches a service.
     #[must_use]
-    pub fn of(software: &'static Package, crew: &Crew<'_>) -> Self {
+    pub fn of(package: &'static Package, crew: &Crew<'_>) -> Self {
         let credentials = crew.secrets().and_then(Credentials::of);
-        Self { software, credentials, tls: crew.service.access.tls }
+        Self { package, credentials, tls: crew.service.access.tls }
     }
 
-    /// The password that we come with.
+    /// The password of hostsplit's own user.
     pub(super) fn password(&self) -> Option<&str> {
         self.credentials.as_ref().map(|known| known.internal.expose())
     }
 
     /// The client's line up to its commands. It carries no secret.
     pub(super) fn line<'a>(&self, address: &'a str, port: &'a str) -> Vec<&'a str> {
-        let mut line = vec![self.software.client, "-h", address, "-p", port];
+        let mut line = vec![self.package.client, "-h", address, "-p", port];
         line.extend(self.encryption());
         if self.credentials.is_some() {
             line.extend(["--user", USER]);
@@ -46,7 +46,7 @@ impl Door {
     /// Options of clients for an encrypted connection.
     pub(super) fn encryption<'a>(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let options: Option<[&'a str; 3]> =
-            self.tls.then_some(["--tls", "--cacert", self.software.tls.authority]);
+            self.tls.then_some(["--tls", "--cacert", self.package.tls.authority]);
         options.into_iter().flatten()
     }
 

@@ -1,44 +1,44 @@
 //! How the observed cluster differs from the planned one, instance by instance.
 
-use super::nodes::Member;
-use super::observe::View;
-use super::picture::Picture;
+use super::nodes::NodeLine;
+use super::observe::NodeView;
 use super::settings;
-use super::target::Seat;
+use super::target::Member;
+use super::view::ClusterView;
 use crate::engine::{Difference, Fact};
 
 /// All differences in membership, roles, slots, replication, settings and users; empty
 /// when every instance agrees with the plan and with all others.
 #[must_use]
-pub fn differences(picture: &Picture<'_>) -> Vec<Difference> {
+pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
     let mut found = Vec::new();
-    for (name, error) in &picture.observed.silent {
+    for (name, error) in &cluster.observed.silent {
         found.push(Difference::unanswered(name.clone(), error));
     }
-    for (seat, view, me) in picture.seen() {
+    for (member, view, me) in cluster.seen() {
         let mut differs = |fact: Fact, planned: String, seen: String| {
             if planned != seen {
-                let instance = seat.name.clone();
+                let instance = member.name.clone();
                 found.push(Difference { instance, fact, planned, found: seen });
             }
         };
         differs(Fact::ClusterState, "ok".to_owned(), view.state.clone());
-        differs(Fact::Role, planned_role(picture, seat), role(picture, me));
+        differs(Fact::Role, planned_role(cluster, member), role(cluster, me));
         if let Some(link) = &view.link {
             let state = if link.up { "up" } else { "down" };
             differs(Fact::Replication, "up".to_owned(), state.to_owned());
         }
-        members(picture, view, &mut differs);
-        for master in picture.target.masters() {
-            let owners = owners(picture, view, master);
+        nodes(cluster, view, &mut differs);
+        for master in cluster.target.masters() {
+            let owners = owners(cluster, view, master);
             differs(Fact::OwnerOfSlots(master.slots.to_string()), master.name.to_string(), owners);
         }
-        let moving = view.members.iter().flat_map(|member| member.moving.iter());
+        let moving = view.nodes.iter().flat_map(|node| node.moving.iter());
         let moving: Vec<&str> = moving.map(String::as_str).collect();
         differs(Fact::MovingSlots, String::new(), moving.join(" "));
     }
-    found.extend(settings::differences(picture.target, &picture.observed.settings));
-    found.extend(picture.observed.access.iter().flat_map(|(instance, all)| {
+    found.extend(settings::differences(cluster.target, &cluster.observed.settings));
+    found.extend(cluster.observed.users.iter().flat_map(|(instance, all)| {
         all.iter().map(|(fact, found)| {
             let planned = "as the deployment keeps it".to_owned();
             Difference {
@@ -52,52 +52,55 @@ pub fn differences(picture: &Picture<'_>) -> Vec<Difference> {
     found
 }
 
-fn planned_role(picture: &Picture<'_>, seat: &Seat) -> String {
-    match picture.target.master(seat.group) {
-        Some(master) if !seat.master => format!("replica of {}", master.name),
+fn planned_role(cluster: &ClusterView<'_>, member: &Member) -> String {
+    match cluster.target.master(member.group) {
+        Some(master) if !member.master => format!("replica of {}", master.name),
         _ => "master".to_owned(),
     }
 }
 
-fn role(picture: &Picture<'_>, me: &Member) -> String {
+fn role(cluster: &ClusterView<'_>, me: &NodeLine) -> String {
     let follows = me.follows.as_ref();
-    follows.map_or_else(|| "master".to_owned(), |id| format!("replica of {}", picture.name(id)))
+    follows.map_or_else(|| "master".to_owned(), |id| format!("replica of {}", cluster.name(id)))
 }
 
 /// Compares whom an instance knows, and in which state.
-fn members(picture: &Picture<'_>, view: &View, differs: &mut impl FnMut(Fact, String, String)) {
-    for (other, _, other_self) in picture.seen() {
-        let seen = match view.member(&other_self.id) {
-            _ if !picture.knows(view, other) => "unknown".to_owned(),
-            Some(member) if member.failed => "failed".to_owned(),
-            Some(member) if member.suspect => "perhaps failed".to_owned(),
-            // Clients are told this instance's opinion.
-            Some(member) if member.follows != other_self.follows => role(picture, member),
+fn nodes(
+    cluster: &ClusterView<'_>,
+    view: &NodeView,
+    differs: &mut impl FnMut(Fact, String, String),
+) {
+    for (other, _, other_self) in cluster.seen() {
+        let seen = match view.node(&other_self.id) {
+            _ if !cluster.knows(view, other) => "unknown".to_owned(),
+            Some(node) if node.failed => "failed".to_owned(),
+            Some(node) if node.suspect => "perhaps failed".to_owned(),
+            // Clients get this instance's opinion.
+            Some(node) if node.follows != other_self.follows => role(cluster, node),
             _ => "known".to_owned(),
         };
         differs(Fact::SightOf(other.name.clone()), "known".to_owned(), seen);
     }
-    let others = view.members.iter().filter(|member| !member.handshake);
-    let strangers = others.filter(|member| {
-        picture.seat(&member.id).is_none() && picture.silent_seat(member).is_none()
-    });
-    // One that did not answer is told already.
-    for stranger in strangers {
-        differs(Fact::Member, "not there".to_owned(), stranger.id.to_string());
+    let others = view.nodes.iter().filter(|node| !node.handshake);
+    let foreign_nodes = others
+        .filter(|node| cluster.member(&node.id).is_none() && cluster.silent_member(node).is_none());
+    // One that did not answer is reported already.
+    for foreign in foreign_nodes {
+        differs(Fact::Member, "not there".to_owned(), foreign.id.to_string());
     }
 }
 
 /// Who serves a group's slots, as one instance sees it.
-fn owners(picture: &Picture<'_>, view: &View, master: &Seat) -> String {
+fn owners(cluster: &ClusterView<'_>, view: &NodeView, master: &Member) -> String {
     let mut left = master.slots.clone();
     let mut owners = Vec::new();
-    for member in &view.members {
-        let part = member.slots.intersection(&master.slots);
+    for node in &view.nodes {
+        let part = node.slots.intersection(&master.slots);
         if part == master.slots {
-            return picture.name(&member.id);
+            return cluster.name(&node.id);
         }
         if !part.is_empty() {
-            owners.push(format!("{part} at {}", picture.name(&member.id)));
+            owners.push(format!("{part} at {}", cluster.name(&node.id)));
             left = left.minus(&part);
         }
     }

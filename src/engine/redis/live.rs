@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::batch::Session;
-use super::door::Door;
+use super::access::ClientAccess;
+use super::session::Session;
 use super::target::{address, port};
 use super::users;
 use crate::engine::cluster::{FileChange, Serving, Uptake};
@@ -63,28 +63,26 @@ pub struct Live {
     directives: BTreeMap<String, String>,
     /// Whether it is to be given its passwords.
     renew: bool,
-    /// The password that it knows us by, where it is a former one.
+    /// The password that it still accepts, where it is a former one.
     former: Option<String>,
 }
 
 /// How an instance takes up changes.
 pub(super) fn uptake(
-    software: &Package,
+    package: &Package,
     files: &[FileChange],
     running: Option<&[Difference]>,
 ) -> Uptake<Live> {
     let mut live = Live::default();
     for FileChange { file, before } in files {
         let Some(before) = before else { return Uptake::Restart };
-        if file.path == software.secrets {
+        if file.path == package.secrets {
             live.former = users::internal_of(before).map(str::to_owned);
             live.renew = live.former.is_some();
             if !live.renew {
                 return Uptake::Restart;
             }
-        } else if file.path != software.config
-            || running.is_none()
-            || !shows_all(before, &file.text)
+        } else if file.path != package.config || running.is_none() || !shows_all(before, &file.text)
         {
             return Uptake::Restart;
         }
@@ -109,7 +107,7 @@ pub(super) fn uptake(
 /// those differs that are not shown.
 fn shows_all(before: &str, after: &str) -> bool {
     let (before, after) = (directives(before), directives(after));
-    let is_shown = |name: &str| !super::settings::UNTOLD.contains(&name);
+    let is_shown = |name: &str| !super::settings::UNREPORTED.contains(&name);
     before.keys().all(|name| after.contains_key(name))
         && after.iter().all(|(name, value)| is_shown(name) || before.get(name) == Some(value))
 }
@@ -127,15 +125,15 @@ fn directives(text: &str) -> BTreeMap<&str, Vec<&str>> {
 /// Lets an instance take changes up; says what was done.
 pub(super) fn take_up(
     crew: &Crew<'_>,
-    door: &Door,
+    access: &ClientAccess,
     instance: &Instance,
     changes: &Live,
 ) -> Result<Vec<String>, EngineError> {
     let guest = crew.guest(&instance.name)?;
     let at = (address(instance)?, port(instance)?);
     let mut done = Vec::new();
-    if let Some(known) = door.credentials.as_ref().filter(|_| changes.renew) {
-        let mut session = Session::new(&guest, door, at);
+    if let Some(known) = access.credentials.as_ref().filter(|_| changes.renew) {
+        let mut session = Session::new(&guest, access, at);
         session.password = changes.former.as_deref().or(session.password);
         users::renew(&session, known)?;
         done.push("renewed passwords".to_owned());
@@ -147,7 +145,7 @@ pub(super) fn take_up(
     };
     let commands: Vec<String> = changes.directives.iter().map(set).collect();
     if !commands.is_empty() {
-        for answer in Session::new(&guest, door, at).ask_all(&commands)? {
+        for answer in Session::new(&guest, access, at).ask_all(&commands)? {
             answer?;
         }
         let names: Vec<&str> = changes.directives.keys().map(String::as_str).collect();
@@ -159,11 +157,11 @@ pub(super) fn take_up(
 /// Asks whether an instance serves.
 pub(super) fn serving(
     crew: &Crew<'_>,
-    door: &Door,
+    access: &ClientAccess,
     instance: &Instance,
 ) -> Result<Serving, EngineError> {
     let guest = crew.guest(&instance.name)?;
-    let session = Session::new(&guest, door, (address(instance)?, port(instance)?));
+    let session = Session::new(&guest, access, (address(instance)?, port(instance)?));
     let [answer] = session.ask(["PING"])?;
     let last = match answer {
         Ok(answer) if answer.trim() == "PONG" => return Ok(Serving::Yes),

@@ -1,14 +1,14 @@
 //! A short load through every group: `redis-benchmark` in an instance of another
 //! group, straight to the group's master, all groups at the same time.
 //!
-//! The keys carry a prefix of ours and are gone after a minute. The program takes
+//! The keys carry the prefix `hostsplit:load:` and are gone after a minute. The program takes
 //! its password as an argument, so it gets one of its own: of a user who can read
 //! and write these keys and nothing else, and who is gone when it ends.
 
-use super::batch::Session;
 use super::nodes::parse_info;
 use super::probe::key_in;
-use super::target::{Seat, Target};
+use super::session::Session;
+use super::target::{Member, Target};
 use crate::engine::load::{self, Bound, Measured, Rate, Sign};
 use crate::engine::{Crew, EngineError};
 use crate::guest::Guest;
@@ -19,7 +19,7 @@ use crate::spec::Demand;
 
 /// The user that load comes from.
 const USER: &str = "hostsplit-load";
-/// Seconds after which keys are gone, should we die in between.
+/// Seconds after which keys are gone, if the run is cut off in between.
 const LIFE: &str = "60";
 /// Keys that are written and read.
 const KEYS: &str = "1000";
@@ -37,7 +37,7 @@ pub(super) fn press(
 ) -> Result<Measured, EngineError> {
     let problem = || "it is in no group".to_owned();
     let missing = || EngineError::Plan { instance: at.name.clone(), problem: problem() };
-    let master = target.seat(&at.name).ok_or_else(missing)?;
+    let master = target.member(&at.name).ok_or_else(missing)?;
     Pressure { crew, target, bound, master }.press(via)
 }
 
@@ -45,7 +45,7 @@ struct Pressure<'a> {
     crew: &'a Crew<'a>,
     target: &'a Target,
     bound: Bound,
-    master: &'a Seat,
+    master: &'a Member,
 }
 
 impl Pressure<'_> {
@@ -53,12 +53,12 @@ impl Pressure<'_> {
         let served = self.crew.guest(&self.master.name)?;
         let sent = self.crew.guest(via)?;
         let at = (self.master.address, self.master.port);
-        let session = Session::new(&served, &self.target.door, at);
+        let session = Session::new(&served, &self.target.access, at);
         let once = self.admit(&session)?;
         let measured = self.measure(&served, &sent, &session, once.as_ref());
         if once.is_some() {
             let gone = session.ask([&format!("ACL DELUSER {USER}")]);
-            // The first failure is the one to tell.
+            // The first failure is the one to report.
             if measured.is_ok() {
                 gone.and_then(|[gone]| gone)?;
             }
@@ -68,7 +68,7 @@ impl Pressure<'_> {
 
     /// Lets the sender in, by a password for this once.
     fn admit(&self, session: &Session<'_>) -> Result<Option<Secret>, EngineError> {
-        if self.target.door.credentials.is_none() {
+        if self.target.access.credentials.is_none() {
             return Ok(None);
         }
         let once =
@@ -134,9 +134,9 @@ impl Pressure<'_> {
         let requests = load::requests(self.bound, service.capacity.usable_per_s).to_string();
         let threads = usize::try_from(service.layout.vcpus).unwrap_or(1).min(MOST_THREADS);
         let threads = threads.to_string();
-        let door = &self.target.door;
-        let mut line = vec![door.software.benchmark, "-h", &address, "-p", &port];
-        line.extend(door.encryption());
+        let access = &self.target.access;
+        let mut line = vec![access.package.benchmark, "-h", &address, "-p", &port];
+        line.extend(access.encryption());
         if let Some(once) = once {
             line.extend(["--user", USER, "-a", once.expose()]);
         }
@@ -146,10 +146,10 @@ impl Pressure<'_> {
         }
         line.extend_from_slice(words);
         let shown: Vec<&str> =
-            [door.software.benchmark].into_iter().chain(words.first().copied()).collect();
+            [access.package.benchmark].into_iter().chain(words.first().copied()).collect();
         let said = load::run(guest, self.bound, &line, &shown)?;
         rate(what, &said)
-            .ok_or_else(|| guest.unreadable(door.software.benchmark, &"no result").into())
+            .ok_or_else(|| guest.unreadable(access.package.benchmark, &"no result").into())
     }
 
     /// What the master says of its disk and its threads.
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_result_is_the_last_line() {
-        // As told by redis-benchmark 7.0.15.
+        // Printed by redis-benchmark 7.0.15.
         let csv = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\",\
             \"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"\n\
             \"GET hostsplit:load:{0}:__rand_int__\",\"99009.90\",\"0.276\",\"0.080\",\"0.263\",\

@@ -1,30 +1,29 @@
 //! Redis Cluster, and Valkey's: a planned service to a formed, checked and proved
 //! one, all through `redis-cli` (7 or later) or `valkey-cli` inside the guests.
 //!
-//! [`target`] is what is wanted and [`observe`] what is seen; [`picture`] lays
-//! one over the other, [`steps`] and [`differences`] are pure functions of it.
+//! [`target`] is what is wanted and [`observe`] what is seen; [`view`] joins the two, [`steps`] and [`differences`] are pure functions of it.
 //! Nothing here ever flushes or resets an instance. What differs between the two
-//! engines stands in [`crate::recipe::redis`].
+//! engines is in [`crate::recipe::redis`].
 //!
 //! Why steps and not a script: `docs/cluster-formation.md`.
 
-mod batch;
+mod access;
 mod copies;
 pub mod differences;
-mod door;
 mod identity;
 mod live;
 mod load;
 pub mod nodes;
 pub mod observe;
-pub mod picture;
 mod probe;
 mod refusal;
 mod send;
+mod session;
 mod settings;
 pub mod steps;
 pub mod target;
 mod users;
+pub mod view;
 
 #[cfg(test)]
 mod tests;
@@ -32,13 +31,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use self::door::Door;
+pub use self::access::ClientAccess;
 pub use self::live::Live;
 
 use self::observe::Observed;
-use self::picture::Picture;
 use self::steps::Step;
 use self::target::Target;
+use self::view::ClusterView;
 use crate::engine::cluster::{
     Answer, Broken, Cluster, Copies, FileChange, Patience, Serving, Uptake,
 };
@@ -67,7 +66,7 @@ impl Cluster for Redis {
 
     const WORK: &'static str = "reads";
 
-    /// Failure detection, an election and a takeover take about 30 s with Redis's own
+    /// Failure detection, an election and a failover take about 30 s with Redis's own
     /// timeouts; gossip reaches everybody within a few.
     const PATIENCE: Patience = Patience {
         idle: Duration::from_secs(120),
@@ -82,7 +81,7 @@ impl Cluster for Redis {
     }
 
     fn target(&self, crew: &Crew<'_>) -> Result<Target, EngineError> {
-        Target::of(Door::of(self.0, crew), crew)
+        Target::of(ClientAccess::of(self.0, crew), crew)
     }
 
     fn observe(&self, crew: &Crew<'_>, target: &Target) -> Observed {
@@ -94,14 +93,14 @@ impl Cluster for Redis {
     }
 
     fn steps(&self, target: &Target, observed: &Observed) -> Result<Vec<Step>, String> {
-        steps::steps(&Picture::new(target, observed)).map_err(|refusal| refusal.to_string())
+        steps::steps(&ClusterView::new(target, observed)).map_err(|refusal| refusal.to_string())
     }
 
     fn differences(&self, target: &Target, observed: &Observed) -> Vec<Difference> {
-        differences::differences(&Picture::new(target, observed))
+        differences::differences(&ClusterView::new(target, observed))
     }
 
-    /// Nobody meets a machine that is none of the plan's.
+    /// A server that the plan does not know is never met.
     fn hindrances(
         &self,
         crew: &Crew<'_>,
@@ -109,7 +108,7 @@ impl Cluster for Redis {
         observed: &Observed,
         steps: &[Step],
     ) -> Vec<String> {
-        identity::strangers(crew, target, observed, steps)
+        identity::foreign_nodes(crew, target, observed, steps)
     }
 
     fn act<'s>(
@@ -138,7 +137,7 @@ impl Cluster for Redis {
     }
 
     fn copies(&self, target: &Target, observed: &Observed, group: u32) -> Copies {
-        copies::copies(&Picture::new(target, observed), group)
+        copies::copies(&ClusterView::new(target, observed), group)
     }
 
     fn take_lead(
@@ -162,11 +161,11 @@ impl Cluster for Redis {
         instance: &Instance,
         changes: &Live,
     ) -> Result<Vec<String>, EngineError> {
-        live::take_up(crew, &Door::of(self.0, crew), instance, changes)
+        live::take_up(crew, &ClientAccess::of(self.0, crew), instance, changes)
     }
 
     fn serving(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Serving, EngineError> {
-        live::serving(crew, &Door::of(self.0, crew), instance)
+        live::serving(crew, &ClientAccess::of(self.0, crew), instance)
     }
 
     fn round_trip(

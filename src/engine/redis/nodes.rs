@@ -1,7 +1,5 @@
 //! What Redis says of its cluster: the text of `CLUSTER NODES`, `CLUSTER INFO`
 //! and `INFO` to values.
-//!
-//! A *member* here is what Redis calls a node, as one instance sees it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +7,11 @@ use std::net::Ipv4Addr;
 
 use crate::slots::Slots;
 
-/// A member's id: 40 hexadecimal digits that Redis drew.
+/// A node's id: 40 hexadecimal digits that Redis drew.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MemberId(String);
+pub struct NodeId(String);
 
-impl MemberId {
+impl NodeId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -21,7 +19,7 @@ impl MemberId {
     }
 }
 
-impl fmt::Display for MemberId {
+impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
@@ -29,9 +27,9 @@ impl fmt::Display for MemberId {
 
 /// A line of `CLUSTER NODES`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct NodeLine {
     /// Its id; drawn at random while it is in handshake.
-    pub id: MemberId,
+    pub id: NodeId,
     /// Address, unless unknown.
     pub address: Option<Ipv4Addr>,
     /// Port for clients; 0 if unknown.
@@ -41,14 +39,14 @@ pub struct Member {
     /// Whether it is a master.
     pub master: bool,
     /// The master it follows.
-    pub follows: Option<MemberId>,
+    pub follows: Option<NodeId>,
     /// Failed, as a majority of masters agreed.
     pub failed: bool,
     /// Perhaps failed: the one that was asked cannot reach it.
     pub suspect: bool,
     /// Met, but not yet known by its id.
     pub handshake: bool,
-    /// Whether the link to it stands.
+    /// Whether the link to it is up.
     pub connected: bool,
     /// Configuration epoch; a replica shows its master's.
     pub epoch: u64,
@@ -72,11 +70,11 @@ pub struct ParseError {
 ///
 /// # Errors
 /// The line, and which part of it cannot be read.
-pub fn parse_members(text: &str) -> Result<Vec<Member>, ParseError> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(member).collect()
+pub fn parse_nodes(text: &str) -> Result<Vec<NodeLine>, ParseError> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(node).collect()
 }
 
-fn member(line: &str) -> Result<Member, ParseError> {
+fn node(line: &str) -> Result<NodeLine, ParseError> {
     let error = |part| ParseError { line: line.to_owned(), part };
     let mut words = line.split_ascii_whitespace();
     let mut word = |part| words.next().ok_or_else(|| error(part));
@@ -94,7 +92,7 @@ fn member(line: &str) -> Result<Member, ParseError> {
     let connected = word("link state")? == "connected";
     let (moving, ranges): (Vec<&str>, Vec<&str>) = words.partition(|slot| slot.starts_with('['));
     let ranges: Option<Vec<_>> = ranges.into_iter().map(range).collect();
-    Ok(Member {
+    Ok(NodeLine {
         id,
         address: address.filter(|_| !flag("noaddr")),
         port,
@@ -111,9 +109,9 @@ fn member(line: &str) -> Result<Member, ParseError> {
     })
 }
 
-fn id(text: &str) -> Option<MemberId> {
+fn id(text: &str) -> Option<NodeId> {
     let good = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    good.then(|| MemberId(text.to_owned()))
+    good.then(|| NodeId(text.to_owned()))
 }
 
 /// Reads `ip:port@bus,hostname,...`; before an instance knows its own address,
@@ -132,7 +130,7 @@ fn range(text: &str) -> Option<(u16, u16)> {
 }
 
 /// Reads the `name:value` lines of `CLUSTER INFO` and `INFO`; headings and
-/// whatever else stands there are left out.
+/// other lines are left out.
 #[must_use]
 pub fn parse_info(text: &str) -> BTreeMap<&str, &str> {
     text.lines().map(str::trim).filter_map(|line| line.split_once(':')).collect()
@@ -145,8 +143,8 @@ mod tests {
     const A: &str = "07c37dfeb235213a872192d90877d0cd55635b91";
     const B: &str = "67ed2db8d677e59ec4a4cefb06858cf2a1a89fa1";
 
-    fn one(line: &str) -> Member {
-        parse_members(line).unwrap().remove(0)
+    fn one(line: &str) -> NodeLine {
+        parse_nodes(line).unwrap().remove(0)
     }
 
     #[test]
@@ -190,7 +188,7 @@ mod tests {
             (&format!("{A} 10.0.0.1:1@2 master - 0 0 1 connected 1-x"), "slots"),
             (&format!("{A} 10.0.0.1:1@2 master"), "master"),
         ] {
-            assert_eq!(parse_members(text).unwrap_err().part, part, "{text}");
+            assert_eq!(parse_nodes(text).unwrap_err().part, part, "{text}");
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::batch::Session;
-use super::door::Door;
-use super::nodes::{Member, MemberId, parse_info, parse_members};
+use super::access::ClientAccess;
+use super::nodes::{NodeId, NodeLine, parse_info, parse_nodes};
+use super::session::Session;
 use super::settings::{self, Running};
 use super::steps::{Order, Step};
-use super::target::{Seat, Target};
+use super::target::{Member, Target};
 use super::users;
 use crate::engine::{Crew, EngineError, Fact};
 use crate::ids::InstanceName;
@@ -16,27 +16,27 @@ use crate::ids::InstanceName;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// What those who answered see.
-    pub views: BTreeMap<InstanceName, View>,
+    pub views: BTreeMap<InstanceName, NodeView>,
     /// Why the others did not answer.
     pub silent: BTreeMap<InstanceName, EngineError>,
-    /// The directives that those who answered run with, or why they do not tell.
+    /// The directives that those who answered run with, or why they do not report them.
     pub settings: BTreeMap<InstanceName, Result<BTreeMap<String, String>, EngineError>>,
     /// What is not as it should be of users and passwords, and how it is.
-    pub access: BTreeMap<InstanceName, Vec<(Fact, String)>>,
+    pub users: BTreeMap<InstanceName, Vec<(Fact, String)>>,
 }
 
-/// What one instance told.
+/// What one instance reported.
 struct Seen {
-    view: View,
+    view: NodeView,
     settings: Result<Running, EngineError>,
-    access: Vec<(Fact, String)>,
+    users: Vec<(Fact, String)>,
 }
 
 /// The cluster as one instance sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
-    /// All members that it knows, itself included.
-    pub members: Vec<Member>,
+pub struct NodeView {
+    /// All nodes that it knows, itself included.
+    pub nodes: Vec<NodeLine>,
     /// `cluster_state`: `ok` or `fail`.
     pub state: String,
     /// For a replica, the state of its replication.
@@ -66,13 +66,13 @@ impl Observed {
     }
 
     /// What will be seen once commands were taken that show at once, and only at
-    /// the instance that was told; `None` where there are others among them.
+    /// the instance that was commanded; `None` where there are others among them.
     #[must_use]
     pub fn after(&self, steps: &[Step]) -> Option<Self> {
         let mut next = self.clone();
         for Step { at, order } in steps {
-            let mut members = next.views.get_mut(at)?.members.iter_mut();
-            let me = members.find(|member| member.myself)?;
+            let mut nodes = next.views.get_mut(at)?.nodes.iter_mut();
+            let me = nodes.find(|node| node.myself)?;
             match order {
                 Order::SetConfigEpoch(epoch) => me.epoch = *epoch,
                 Order::AddSlots(slots) => me.slots = me.slots.union(slots),
@@ -83,33 +83,36 @@ impl Observed {
     }
 }
 
-impl View {
+impl NodeView {
     /// The line of the instance itself.
     #[must_use]
-    pub fn me(&self) -> Option<&Member> {
-        self.members.iter().find(|member| member.myself)
+    pub fn me(&self) -> Option<&NodeLine> {
+        self.nodes.iter().find(|node| node.myself)
     }
 
-    /// The line of a member, unless it is a handshake.
+    /// The line of a node, unless it is a handshake.
     #[must_use]
-    pub fn member(&self, id: &MemberId) -> Option<&Member> {
-        self.members.iter().find(|member| member.id == *id && !member.handshake)
+    pub fn node(&self, id: &NodeId) -> Option<&NodeLine> {
+        self.nodes.iter().find(|node| node.id == *id && !node.handshake)
     }
 }
 
 /// Asks all instances of a target.
 pub(super) fn observe(crew: &Crew<'_>, target: &Target) -> Observed {
     let mut observed = Observed::default();
-    let answers =
-        crew.each(&target.seats, |seat| &seat.name, |seat| look(crew, &target.door, seat));
-    for (seat, answer) in target.seats.iter().zip(answers) {
+    let answers = crew.each(
+        &target.members,
+        |member| &member.name,
+        |member| look(crew, &target.access, member),
+    );
+    for (member, answer) in target.members.iter().zip(answers) {
         match answer {
-            Ok(Seen { view, settings, access }) => {
-                observed.views.insert(seat.name.clone(), view);
-                observed.settings.insert(seat.name.clone(), settings);
-                observed.access.insert(seat.name.clone(), access);
+            Ok(Seen { view, settings, users }) => {
+                observed.views.insert(member.name.clone(), view);
+                observed.settings.insert(member.name.clone(), settings);
+                observed.users.insert(member.name.clone(), users);
             }
-            Err(error) => drop(observed.silent.insert(seat.name.clone(), error)),
+            Err(error) => drop(observed.silent.insert(member.name.clone(), error)),
         }
     }
     observed
@@ -117,24 +120,23 @@ pub(super) fn observe(crew: &Crew<'_>, target: &Target) -> Observed {
 
 /// Asks one instance for everything at once: a `redis-cli` costs an emulated
 /// guest more than all the answers.
-fn look(crew: &Crew<'_>, door: &Door, seat: &Seat) -> Result<Seen, EngineError> {
-    let guest = crew.guest(&seat.name)?;
-    let config = settings::question(seat);
+fn look(crew: &Crew<'_>, access: &ClientAccess, member: &Member) -> Result<Seen, EngineError> {
+    let guest = crew.guest(&member.name)?;
+    let config = settings::question(member);
     let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config, users::QUESTION];
-    let session = Session::asking(&guest, door, (seat.address, seat.port));
-    let [nodes, info, replication, settings, told] = session.ask(questions)?;
-    let members =
-        parse_members(&nodes?).map_err(|error| guest.unreadable("CLUSTER NODES", &error))?;
+    let session = Session::asking(&guest, access, (member.address, member.port));
+    let [nodes, info, replication, settings, reported] = session.ask(questions)?;
+    let nodes = parse_nodes(&nodes?).map_err(|error| guest.unreadable("CLUSTER NODES", &error))?;
     let info = info?;
     let state = parse_info(&info).get("cluster_state").copied().unwrap_or_default().to_owned();
-    let replica = members.iter().any(|member| member.myself && member.follows.is_some());
+    let replica = nodes.iter().any(|node| node.myself && node.follows.is_some());
     let link = if replica { Some(link(&replication?)) } else { None };
-    let access = match told {
-        Ok(told) => users::differences(door, &told),
+    let users = match reported {
+        Ok(reported) => users::differences(access, &reported),
         Err(error) => vec![(Fact::Users, error.to_string())],
     };
     let settings = settings.map(|answer| settings::parse(&answer));
-    Ok(Seen { view: View { members, state, link }, settings, access })
+    Ok(Seen { view: NodeView { nodes, state, link }, settings, users })
 }
 
 fn link(info: &str) -> Link {

@@ -1,13 +1,13 @@
 //! A value through the instance that serves a group, as a client sends it.
 
-use super::batch::Session;
+use super::session::Session;
 use super::target::Target;
 use crate::engine::Crew;
 use crate::engine::cluster::Broken;
 use crate::ids::InstanceName;
 use crate::slots::{Slots, slot_of};
 
-/// Seconds after which a probe's key is gone, should we die in between.
+/// Seconds after which a probe's key is gone, if the run is cut off in between.
 const LIFE: &str = "60";
 /// Keys that are tried to hit a slot; any set of slots that a plan makes is hit
 /// much sooner.
@@ -21,9 +21,9 @@ pub(super) fn round_trip(
     via: &InstanceName,
 ) -> Result<(), Broken> {
     let unknown = || Broken::Service(format!("{at} or {via} is not in the plan"));
-    let (master, via) = target.seat(at).zip(target.seat(via)).ok_or_else(unknown)?;
+    let (master, via) = target.member(at).zip(target.member(via)).ok_or_else(unknown)?;
     let guest = crew.guest(&via.name).map_err(Broken::Sender)?;
-    let session = Session::asking(&guest, &target.door, (via.address, via.port));
+    let session = Session::asking(&guest, &target.access, (via.address, via.port));
     let Some(key) = key_in(&master.slots) else {
         return Err(Broken::Service("no key hashes into the group's slots".to_owned()));
     };
@@ -48,7 +48,7 @@ fn answers(command: &str, key: &str, answer: &str, right: &str) -> Result<(), Br
     Err(Broken::Service(format!("{command} {key} answered {answer:?}")))
 }
 
-/// The first key of our own kind that belongs to these slots.
+/// Returns the first key of a probe that belongs to these slots.
 pub(super) fn key_in(slots: &Slots) -> Option<String> {
     let mut keys = (0..TRIES).map(|tag| format!("hostsplit:probe:{{{tag}}}"));
     keys.find(|key| slots.contains(slot_of(key)))

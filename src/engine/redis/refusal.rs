@@ -1,18 +1,18 @@
-//! When to stop: observations in which any command of ours could lose data.
+//! When to stop: observations in which any command could lose data.
 
 use std::collections::BTreeSet;
 
-use super::nodes::Member;
-use super::picture::Picture;
-use super::target::Seat;
+use super::nodes::NodeLine;
+use super::target::Member;
+use super::view::ClusterView;
 use crate::slots::Slots;
 
 /// Why a cluster is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Slots, and so data, are with a member that the plan does not know.
-    #[error("slots {slots} belong to {owner}: no instance of the plan (seen by {seen_by})")]
-    Stranger {
+    /// Slots, and so data, are with a node that the plan does not know.
+    #[error("slots {slots} belong to {owner}: not an instance of the plan (seen by {seen_by})")]
+    ForeignNode {
         /// The slots.
         slots: Slots,
         /// Its id and address.
@@ -56,7 +56,7 @@ pub enum Refusal {
         all: usize,
     },
     /// Two instances have the same id: one's data was copied from the other.
-    #[error("{one} and {other} have the same member id; one runs on a copy of the other's data")]
+    #[error("{one} and {other} have the same node id; one runs on a copy of the other's data")]
     Twins {
         /// One of the two.
         one: String,
@@ -66,23 +66,22 @@ pub enum Refusal {
 }
 
 /// Finds the first reason to stop.
-pub(super) fn refuse(picture: &Picture<'_>) -> Result<(), Refusal> {
-    pairs(picture)?;
-    strangers(picture)?;
-    majority(picture)?;
-    misplaced(picture)
+pub(super) fn refuse(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
+    pairs(cluster)?;
+    foreign_nodes(cluster)?;
+    majority(cluster)?;
+    misplaced(cluster)
 }
 
-fn pairs(picture: &Picture<'_>) -> Result<(), Refusal> {
-    let seen: Vec<_> = picture.seen().collect();
-    for (index, (seat, view, me)) in seen.iter().enumerate() {
-        for (other_seat, other_view, other) in seen.iter().skip(index + 1) {
-            let (one, other_name) = (seat.name.to_string(), other_seat.name.to_string());
+fn pairs(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
+    let seen: Vec<_> = cluster.seen().collect();
+    for (index, (member, view, me)) in seen.iter().enumerate() {
+        for (other_member, other_view, other) in seen.iter().skip(index + 1) {
+            let (one, other_name) = (member.name.to_string(), other_member.name.to_string());
             if me.id == other.id {
                 return Err(Refusal::Twins { one, other: other_name });
             }
-            let acquainted =
-                view.member(&other.id).is_some() || other_view.member(&me.id).is_some();
+            let acquainted = view.node(&other.id).is_some() || other_view.node(&me.id).is_some();
             let slots = me.slots.intersection(&other.slots);
             // Acquainted ones are about to settle it, by epoch.
             if !acquainted && !slots.is_empty() {
@@ -93,66 +92,67 @@ fn pairs(picture: &Picture<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn strangers(picture: &Picture<'_>) -> Result<(), Refusal> {
-    let owned = picture.seen().fold(Slots::EMPTY, |all, (.., me)| all.union(&me.slots));
-    for (seat, stranger) in picture.strangers() {
+fn foreign_nodes(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
+    let owned = cluster.seen().fold(Slots::EMPTY, |all, (.., me)| all.union(&me.slots));
+    for (member, foreign) in cluster.foreign_nodes() {
         // What an instance says that it serves itself is old news; what an
         // instance follows is about to be replaced by it.
-        let slots = stranger.slots.minus(&owned);
-        if !slots.is_empty() && !picture.is_followed(&stranger.id) {
-            let owner = describe(stranger, picture);
-            return Err(Refusal::Stranger { slots, owner, seen_by: seat.name.to_string() });
+        let slots = foreign.slots.minus(&owned);
+        if !slots.is_empty() && !cluster.is_followed(&foreign.id) {
+            let owner = describe(foreign, cluster);
+            return Err(Refusal::ForeignNode { slots, owner, seen_by: member.name.to_string() });
         }
     }
     Ok(())
 }
 
-fn majority(picture: &Picture<'_>) -> Result<(), Refusal> {
-    let owned = picture.seen().fold(Slots::EMPTY, |all, (.., me)| all.union(&me.slots));
-    let gone = picture.strangers().filter(|(_, stranger)| {
-        picture.is_remains(stranger)
-            && !stranger.slots.minus(&owned).is_empty()
-            && picture.is_followed(&stranger.id)
+fn majority(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
+    let owned = cluster.seen().fold(Slots::EMPTY, |all, (.., me)| all.union(&me.slots));
+    let gone = cluster.foreign_nodes().filter(|(_, foreign)| {
+        cluster.is_stale(foreign)
+            && !foreign.slots.minus(&owned).is_empty()
+            && cluster.is_followed(&foreign.id)
     });
-    let lost = gone.map(|(_, stranger)| &stranger.id).collect::<BTreeSet<_>>().len();
-    let living = picture.seen().filter(|(.., me)| !me.slots.is_empty()).count();
-    let complete = picture.seen().count() == picture.target.seats.len();
+    let lost = gone.map(|(_, foreign)| &foreign.id).collect::<BTreeSet<_>>().len();
+    let living = cluster.seen().filter(|(.., me)| !me.slots.is_empty()).count();
+    let complete = cluster.seen().count() == cluster.target.members.len();
     if complete && lost > 0 && living <= lost {
         return Err(Refusal::NoMajority { lost, all: living + lost });
     }
     Ok(())
 }
 
-fn describe(stranger: &Member, picture: &Picture<'_>) -> String {
-    let place =
-        stranger.address.map_or_else(String::new, |at| format!(" at {at}:{}", stranger.port));
-    let before = |seat: &&Seat| stranger.address == Some(seat.address);
-    if let Some(seat) = picture.target.seats.iter().find(before) {
-        return format!("{}{place}, {} before it was made anew", stranger.id, seat.name);
+fn describe(foreign: &NodeLine, cluster: &ClusterView<'_>) -> String {
+    let place = foreign.address.map_or_else(String::new, |at| format!(" at {at}:{}", foreign.port));
+    let before = |member: &&Member| foreign.address == Some(member.address);
+    if let Some(member) = cluster.target.members.iter().find(before) {
+        return format!("{}{place}, {} before it was made anew", foreign.id, member.name);
     }
-    if stranger.address.is_some() {
-        return format!("{}{place}", stranger.id);
+    if foreign.address.is_some() {
+        return format!("{}{place}", foreign.id);
     }
-    // Whoever answers at its address now took that away; its slots still tell.
-    let planned = |seat: &&Seat| !seat.slots.intersection(&stranger.slots).is_empty();
-    let former = picture.target.masters().find(planned).map_or_else(String::new, |seat| {
-        format!(", probably {} before it was made anew", seat.name)
+    // The server at its address now took that away; its slots still identify it.
+    let planned = |member: &&Member| !member.slots.intersection(&foreign.slots).is_empty();
+    let former = cluster.target.masters().find(planned).map_or_else(String::new, |member| {
+        format!(", probably {} before it was made anew", member.name)
     });
-    format!("{} that is gone{former}", stranger.id)
+    format!("{} that is gone{former}", foreign.id)
 }
 
-fn misplaced(picture: &Picture<'_>) -> Result<(), Refusal> {
-    for (seat, _, me) in picture.seen() {
-        for planned in picture.target.masters() {
+fn misplaced(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
+    for (member, _, me) in cluster.seen() {
+        for planned in cluster.target.masters() {
             let slots = me.slots.intersection(&planned.slots);
-            let contested = picture.seen().any(|(other, _, them)| {
-                other.name != seat.name && !them.slots.intersection(&slots).is_empty()
+            let contested = cluster.seen().any(|(other, _, them)| {
+                other.name != member.name && !them.slots.intersection(&slots).is_empty()
             });
-            let foreign = planned.group != seat.group;
+            let foreign = planned.group != member.group;
             let shared = !foreign
-                && picture.acting(seat.group).is_some_and(|(acting, _)| acting.name != seat.name);
+                && cluster
+                    .acting(member.group)
+                    .is_some_and(|(acting, _)| acting.name != member.name);
             if !slots.is_empty() && !contested && (foreign || shared) {
-                let (owner, group) = (seat.name.to_string(), planned.group);
+                let (owner, group) = (member.name.to_string(), planned.group);
                 return Err(Refusal::Misplaced { slots, owner, group });
             }
         }

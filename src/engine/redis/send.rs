@@ -1,9 +1,9 @@
 //! Commands to instances: all of one instance through one `redis-cli`, which costs an
 //! emulated guest more than what it sends, and all instances at the same time.
 
-use super::batch::Session;
+use super::session::Session;
 use super::steps::{Order, Step};
-use super::target::{Seat, Target};
+use super::target::{Member, Target};
 use crate::engine::cluster::Answer;
 use crate::engine::{Crew, EngineError};
 
@@ -17,28 +17,28 @@ pub(super) fn send<'a>(
     target: &Target,
     steps: &'a [Step],
 ) -> Result<Vec<(&'a Step, Answer)>, EngineError> {
-    let mut lots: Vec<(&Seat, Vec<&Step>)> = Vec::new();
+    let mut lots: Vec<(&Member, Vec<&Step>)> = Vec::new();
     for step in steps {
-        match lots.iter_mut().find(|(seat, _)| seat.name == step.at) {
+        match lots.iter_mut().find(|(member, _)| member.name == step.at) {
             Some((_, lot)) => lot.push(step),
             None => {
-                let seat = target.seats.iter().find(|seat| seat.name == step.at);
-                lots.extend(seat.map(|seat| (seat, vec![step])));
+                let member = target.members.iter().find(|member| member.name == step.at);
+                lots.extend(member.map(|member| (member, vec![step])));
             }
         }
     }
-    let ask = |(seat, lot): &(&Seat, Vec<&Step>)| {
-        let guest = crew.guest(&seat.name)?;
-        let session = Session::new(&guest, &target.door, (seat.address, seat.port));
+    let ask = |(member, lot): &(&Member, Vec<&Step>)| {
+        let guest = crew.guest(&member.name)?;
+        let session = Session::new(&guest, &target.access, (member.address, member.port));
         let commands: Vec<String> = lot.iter().map(|step| words(target, &step.order)).collect();
         session.ask_all(&commands)
     };
     // Masters vote once in an epoch: two elections at a time would hinder each other.
-    let elects = |step: &Step| matches!(step.order, Order::Failover | Order::Inherit);
+    let elects = |step: &Step| matches!(step.order, Order::Failover | Order::ForceFailover);
     let answers: Vec<_> = if steps.iter().any(elects) {
         lots.iter().map(ask).collect()
     } else {
-        crew.each(&lots, |(seat, _)| &seat.name, ask)
+        crew.each(&lots, |(member, _)| &member.name, ask)
     };
     let mut all = Vec::new();
     for ((_, lot), answers) in lots.into_iter().zip(answers) {
@@ -56,9 +56,9 @@ fn words(target: &Target, order: &Order) -> String {
         }
         Order::Meet(other) => {
             words.push("MEET".into());
-            let other = target.seats.iter().find(|seat| seat.name == *other);
-            words.extend(other.map(|seat| seat.address.to_string()));
-            words.extend(other.map(|seat| seat.port.to_string()));
+            let other = target.members.iter().find(|member| member.name == *other);
+            words.extend(other.map(|member| member.address.to_string()));
+            words.extend(other.map(|member| member.port.to_string()));
         }
         Order::AddSlots(slots) => {
             words.push("ADDSLOTSRANGE".into());
@@ -66,9 +66,9 @@ fn words(target: &Target, order: &Order) -> String {
             words.extend(bounds.map(ToString::to_string));
         }
         Order::Replicate(master, _) => words.extend(["REPLICATE".into(), master.to_string()]),
-        Order::Forget(member) => words.extend(["FORGET".into(), member.to_string()]),
+        Order::Forget(node) => words.extend(["FORGET".into(), node.to_string()]),
         Order::Failover => words.push("FAILOVER".into()),
-        Order::Inherit => words.extend(["FAILOVER".into(), "FORCE".into()]),
+        Order::ForceFailover => words.extend(["FAILOVER".into(), "FORCE".into()]),
     }
     words.join(" ")
 }

@@ -7,15 +7,15 @@
 
 use std::time::Duration;
 
-use super::door::Door;
+use super::access::ClientAccess;
 use crate::engine::EngineError;
 use crate::engine::cluster::Answer;
 use crate::guest::GuestError;
 use crate::guest::{Call, Guest, Limit, Output};
 use std::net::Ipv4Addr;
 
-/// How long all answers to commands may take that change something: all that we
-/// send are answered at once, but not by a guest that has just begun to load its
+/// How long all answers to commands may take that change something: all that are
+/// sent are answered at once, but not by a guest that has just begun to load its
 /// data.
 const ANSWERS: Duration = Duration::from_secs(30);
 /// How long questions may take in a guest that is not slow: the answers are there
@@ -27,11 +27,11 @@ const REDIRECTED: &str = "-> Redirected to slot [";
 /// A way to one instance, from within its own guest or another.
 pub(super) struct Session<'a> {
     pub(super) guest: &'a Guest<'a>,
-    pub(super) door: &'a Door,
+    pub(super) access: &'a ClientAccess,
     /// The address that clients use, so that an answer proves the network too.
     pub(super) address: Ipv4Addr,
     pub(super) port: u16,
-    /// The password, where it is another than the door's.
+    /// The password, where it is another than that of `access`.
     pub(super) password: Option<&'a str>,
     /// How long all answers may take.
     pub(super) limit: Limit,
@@ -41,17 +41,21 @@ impl<'a> Session<'a> {
     /// How a command ended that was answered with an error.
     pub(super) const REFUSED: &'static str = "an error";
 
-    /// To an instance by the door's own password.
-    pub(super) fn new(guest: &'a Guest<'a>, door: &'a Door, at: (Ipv4Addr, u16)) -> Self {
-        let (password, limit) = (door.password(), ANSWERS.into());
-        Self { guest, door, address: at.0, port: at.1, password, limit }
+    /// To an instance by the password of `access`.
+    pub(super) fn new(guest: &'a Guest<'a>, access: &'a ClientAccess, at: (Ipv4Addr, u16)) -> Self {
+        let (password, limit) = (access.password(), ANSWERS.into());
+        Self { guest, access, address: at.0, port: at.1, password, limit }
     }
 
     /// The same for questions, which may be left unanswered: a server that hangs
-    /// must not hold up whoever asks all of them.
-    pub(super) fn asking(guest: &'a Guest<'a>, door: &'a Door, at: (Ipv4Addr, u16)) -> Self {
+    /// must not hold up the questions to all the others.
+    pub(super) fn asking(
+        guest: &'a Guest<'a>,
+        access: &'a ClientAccess,
+        at: (Ipv4Addr, u16),
+    ) -> Self {
         let limit = Limit::adapting(PROMPT, ANSWERS);
-        Self { limit, ..Self::new(guest, door, at) }
+        Self { limit, ..Self::new(guest, access, at) }
     }
 
     /// Sends commands.
@@ -98,9 +102,9 @@ impl<'a> Session<'a> {
 
     fn send(&self, options: &[&str], commands: &[&str]) -> Result<Said<'a>, EngineError> {
         let (address, port) = (self.address.to_string(), self.port.to_string());
-        let mut line = self.door.line(&address, &port);
+        let mut line = self.access.line(&address, &port);
         line.extend_from_slice(options);
-        let environment = Door::environment(self.password);
+        let environment = ClientAccess::environment(self.password);
         let input = script(commands);
         let call = Call { command: &line, input: &input, environment: &environment };
         let output = self.guest.call(&call, self.limit)?;
@@ -172,7 +176,7 @@ fn answers(said: &str) -> Vec<String> {
 }
 
 /// The error in an answer: its first line begins with a word in capitals, the
-/// error's code, and goes on. No answer to a command of ours does.
+/// error's code, and goes on. No answer to a command that is sent here does.
 fn refusal(answer: &str) -> Option<&str> {
     let line = answer.lines().next()?.trim_end();
     let (code, _) = line.split_once(' ')?;
@@ -209,11 +213,14 @@ mod tests {
             hostsplit:end-of-answer:0\nport\n6379\nsave\n\nhostsplit:end-of-answer:1\n\
             ERR unknown command 'FOO', with args beginning with: \n\n\
             hostsplit:end-of-answer:2\ntorn";
-        let told = answers(said);
-        assert_eq!(told.len(), 3);
-        assert_eq!(told[0], "OK\n");
-        assert_eq!(told[1], "port\n6379\nsave\n\n");
-        assert_eq!(refusal(&told[2]), Some("ERR unknown command 'FOO', with args beginning with:"));
+        let reported = answers(said);
+        assert_eq!(reported.len(), 3);
+        assert_eq!(reported[0], "OK\n");
+        assert_eq!(reported[1], "port\n6379\nsave\n\n");
+        assert_eq!(
+            refusal(&reported[2]),
+            Some("ERR unknown command 'FOO', with args beginning with:")
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::target::{Seat, Target};
+use super::target::{Member, Target};
 use crate::engine::{Difference, EngineError, Fact};
 use crate::ids::InstanceName;
 use crate::plan::Setting;
@@ -12,43 +12,43 @@ use crate::recipe::redis::words;
 /// Directives by name, as Redis reports them.
 pub(super) type Running = BTreeMap<String, String>;
 
-/// Directives that a running Redis does not tell.
-pub(super) const UNTOLD: [&str; 4] = ["include", "loadmodule", "rename-command", "user"];
+/// Directives that a running Redis does not report.
+pub(super) const UNREPORTED: [&str; 4] = ["include", "loadmodule", "rename-command", "user"];
 
 /// The command that asks an instance for its planned directives.
-pub(super) fn question(seat: &Seat) -> String {
+pub(super) fn question(member: &Member) -> String {
     // Asked for nothing, Redis would refuse.
-    let names: BTreeSet<&str> = asked(seat).map(|(name, _)| name).chain(["port"]).collect();
+    let names: BTreeSet<&str> = asked(member).map(|(name, _)| name).chain(["port"]).collect();
     names.into_iter().fold("CONFIG GET".to_owned(), |text, name| text + " " + name)
 }
 
 /// Planned directives that can be asked for; what is not spelled like one must
 /// not become another word or line of a command.
-fn asked(seat: &Seat) -> impl Iterator<Item = (&str, &Setting)> {
+fn asked(member: &Member) -> impl Iterator<Item = (&str, &Setting)> {
     let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let all = seat.settings.iter().map(|(name, planned)| (name.as_str(), planned));
-    all.filter(move |(name, _)| plain(name) && !UNTOLD.contains(name))
+    let all = member.settings.iter().map(|(name, planned)| (name.as_str(), planned));
+    all.filter(move |(name, _)| plain(name) && !UNREPORTED.contains(name))
 }
 
-/// Planned directives against what was told.
+/// Planned directives against what was reported.
 pub(super) fn differences(
     target: &Target,
-    told: &BTreeMap<InstanceName, Result<Running, EngineError>>,
+    reported: &BTreeMap<InstanceName, Result<Running, EngineError>>,
 ) -> Vec<Difference> {
     let mut found = Vec::new();
-    for seat in &target.seats {
+    for member in &target.members {
         let mut differs = |fact: Fact, planned: String, seen: String| {
-            found.push(Difference { instance: seat.name.clone(), fact, planned, found: seen });
+            found.push(Difference { instance: member.name.clone(), fact, planned, found: seen });
         };
-        match told.get(&seat.name) {
+        match reported.get(&member.name) {
             None => {}
             Some(Err(error)) => {
                 differs(Fact::Configuration, "readable".to_owned(), error.to_string());
             }
-            Some(Ok(told)) => {
-                for (name, planned) in asked(seat) {
+            Some(Ok(reported)) => {
+                for (name, planned) in asked(member) {
                     let fact = || Fact::Setting(name.to_owned());
-                    match told.get(name) {
+                    match reported.get(name) {
                         Some(seen) if is_as_planned(planned, seen) => {}
                         Some(seen) => differs(fact(), spelled(planned), seen.clone()),
                         None => {
@@ -103,8 +103,9 @@ mod tests {
     #[test]
     fn empty_values_keep_their_place() {
         // Told by Redis 7.0.15 through a pipe.
-        let told = parse("save\n\nport\n7001\nmaxmemory\n0\n");
-        let told: Vec<_> = told.iter().map(|(name, value)| (name.as_str(), &**value)).collect();
-        assert_eq!(told, [("maxmemory", "0"), ("port", "7001"), ("save", "")]);
+        let reported = parse("save\n\nport\n7001\nmaxmemory\n0\n");
+        let reported: Vec<_> =
+            reported.iter().map(|(name, value)| (name.as_str(), &**value)).collect();
+        assert_eq!(reported, [("maxmemory", "0"), ("port", "7001"), ("save", "")]);
     }
 }

@@ -1,12 +1,12 @@
-//! What to do next: plan and observation to commands. Pure; the phases stand in
+//! What to do next: plan and observation to commands. Pure; the phases are in
 //! the order in which Redis can take them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::nodes::MemberId;
-use super::picture::Picture;
+use super::nodes::NodeId;
 use super::refusal::refuse;
+use super::view::ClusterView;
 use crate::ids::InstanceName;
 use crate::slots::Slots;
 use crate::units::counted;
@@ -22,7 +22,7 @@ pub struct Step {
     pub order: Order,
 }
 
-/// What an instance can be told.
+/// What an instance can be commanded to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Take this configuration epoch, while alone.
@@ -32,13 +32,14 @@ pub enum Order {
     /// Serve slots that nobody serves.
     AddSlots(Slots),
     /// Follow a master.
-    Replicate(MemberId, InstanceName),
-    /// Forget a member that is gone.
-    Forget(MemberId),
+    Replicate(NodeId, InstanceName),
+    /// Forget a node that is gone.
+    Forget(NodeId),
     /// Take over from the master that it follows, without loss.
     Failover,
-    /// Take over from a master that is gone and cannot be declared failed.
-    Inherit,
+    /// Take over from a master that is gone and cannot be declared failed: a forced
+    /// failover.
+    ForceFailover,
 }
 
 impl fmt::Display for Step {
@@ -51,7 +52,7 @@ impl fmt::Display for Step {
             Order::Replicate(_, master) => write!(f, "{at} follows {master}"),
             Order::Forget(id) => write!(f, "{at} forgets {id}"),
             Order::Failover => write!(f, "{at} takes over as master"),
-            Order::Inherit => write!(f, "{at} takes over from a master that is gone"),
+            Order::ForceFailover => write!(f, "{at} takes over from a master that is gone"),
         }
     }
 }
@@ -69,8 +70,8 @@ pub fn summary(steps: &[Step]) -> String {
         ("introduction", |order| matches!(order, Order::Meet(_))),
         ("slot range", |order| matches!(order, Order::AddSlots(_))),
         ("replica", |order| matches!(order, Order::Replicate(..))),
-        ("forgotten member", |order| matches!(order, Order::Forget(_))),
-        ("takeover", |order| matches!(order, Order::Failover | Order::Inherit)),
+        ("forgotten node", |order| matches!(order, Order::Forget(_))),
+        ("failover", |order| matches!(order, Order::Failover | Order::ForceFailover)),
         ("epoch", |order| matches!(order, Order::SetConfigEpoch(_))),
     ];
     let counted = kinds.iter().filter_map(|(noun, is)| {
@@ -85,59 +86,57 @@ pub fn summary(steps: &[Step]) -> String {
 /// [`super::differences`].
 ///
 /// # Errors
-/// Something stands in the way that only a person may decide about.
-pub fn steps(picture: &Picture<'_>) -> Result<Vec<Step>, Refusal> {
-    refuse(picture)?;
-    // Half a picture would make us act on what only looks absent.
-    if picture.seen().count() < picture.target.seats.len() {
+/// A state that only a person may decide about.
+pub fn steps(cluster: &ClusterView<'_>) -> Result<Vec<Step>, Refusal> {
+    refuse(cluster)?;
+    // With some unseen, steps would be taken for what only looks absent.
+    if cluster.seen().count() < cluster.target.members.len() {
         return Ok(Vec::new());
     }
-    let phases: [fn(&Picture<'_>) -> Vec<Step>; 7] =
-        [founding, meetings, heirs, slots, followers, remains, takeovers];
+    let phases: [fn(&ClusterView<'_>) -> Vec<Step>; 7] =
+        [founding, meetings, forced_failovers, slots, followers, stale_members, takeovers];
     Ok(phases
         .iter()
-        .map(|phase| phase(picture))
+        .map(|phase| phase(cluster))
         .find(|steps| !steps.is_empty())
         .unwrap_or_default())
 }
 
-/// What instances that are still alone can be told without each other: their
+/// What instances that are still alone can do without each other: their
 /// epochs and, where nobody knows anybody, their slots as well.
-fn founding(picture: &Picture<'_>) -> Vec<Step> {
-    let mut steps = epochs(picture);
-    if picture.seen().all(|(_, view, _)| view.members.len() == 1) {
-        steps.extend(slots(picture));
+fn founding(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let mut steps = epochs(cluster);
+    if cluster.seen().all(|(_, view, _)| view.nodes.len() == 1) {
+        steps.extend(slots(cluster));
     }
     steps
 }
 
 /// Distinct epochs for those who are alone, so that none have to be settled by
 /// collision later; as `redis-cli --cluster create` does.
-fn epochs(picture: &Picture<'_>) -> Vec<Step> {
-    let used: Vec<u64> = picture
-        .seen()
-        .flat_map(|(_, view, _)| view.members.iter().map(|member| member.epoch))
-        .collect();
+fn epochs(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let used: Vec<u64> =
+        cluster.seen().flat_map(|(_, view, _)| view.nodes.iter().map(|node| node.epoch)).collect();
     let mut free = (1..).filter(|epoch| !used.contains(epoch));
-    let alone = picture.seen().filter(|(_, view, me)| view.members.len() == 1 && me.epoch == 0);
+    let alone = cluster.seen().filter(|(_, view, me)| view.nodes.len() == 1 && me.epoch == 0);
     alone
         .zip(&mut free)
-        .map(|((seat, ..), epoch)| Step {
-            at: seat.name.clone(),
+        .map(|((member, ..), epoch)| Step {
+            at: member.name.clone(),
             order: Order::SetConfigEpoch(epoch),
         })
         .collect()
 }
 
-/// The best-connected instance meets those it does not know; then whoever still
-/// misses somebody does so itself.
-fn meetings(picture: &Picture<'_>) -> Vec<Step> {
-    let mut lacking: Vec<Vec<Step>> = picture
+/// The best-connected instance meets those it does not know; then each that still
+/// misses a node does so itself.
+fn meetings(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let mut lacking: Vec<Vec<Step>> = cluster
         .seen()
-        .map(|(seat, view, _)| {
-            let unknown = picture.target.seats.iter().filter(|other| !picture.knows(view, other));
-            let meet = |other: &super::target::Seat| Step {
-                at: seat.name.clone(),
+        .map(|(member, view, _)| {
+            let unknown = cluster.target.members.iter().filter(|other| !cluster.knows(view, other));
+            let meet = |other: &super::target::Member| Step {
+                at: member.name.clone(),
                 order: Order::Meet(other.name.clone()),
             };
             unknown.map(meet).collect()
@@ -153,40 +152,40 @@ fn meetings(picture: &Picture<'_>) -> Vec<Step> {
 
 /// A master whose machine was made anew within the node timeout loses its
 /// address, and Redis never declares failed what has none: its replica waits
-/// for ever. The one that is furthest in its stream inherits; a majority of the
-/// masters still has to vote for it.
-fn heirs(picture: &Picture<'_>) -> Vec<Step> {
-    let mut heirs = BTreeMap::new();
-    for (seat, view, me) in picture.seen() {
-        let Some(master) = me.follows.as_ref().and_then(|id| view.member(id)) else { continue };
-        let lost = picture.seat(&master.id).is_none() && master.address.is_none();
-        if lost && !master.failed && !picture.believed_slots(&master.id).is_empty() {
+/// for ever. The one that is furthest in its stream is promoted by force; a majority
+/// of the masters still has to vote for it.
+fn forced_failovers(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let mut forced_failovers = BTreeMap::new();
+    for (member, view, me) in cluster.seen() {
+        let Some(master) = me.follows.as_ref().and_then(|id| view.node(id)) else { continue };
+        let lost = cluster.member(&master.id).is_none() && master.address.is_none();
+        if lost && !master.failed && !cluster.believed_slots(&master.id).is_empty() {
             let offset = view.link.as_ref().map_or(0, |link| link.offset);
             // Of equal ones the first by group.
-            let best = heirs.entry(&master.id).or_insert((offset, seat));
+            let best = forced_failovers.entry(&master.id).or_insert((offset, member));
             if offset > best.0 {
-                *best = (offset, seat);
+                *best = (offset, member);
             }
         }
     }
-    heirs
+    forced_failovers
         .into_values()
-        .map(|(_, seat)| Step { at: seat.name.clone(), order: Order::Inherit })
+        .map(|(_, member)| Step { at: member.name.clone(), order: Order::ForceFailover })
         .collect()
 }
 
-/// Slots that nobody serves go to whoever acts as their group's master.
-fn slots(picture: &Picture<'_>) -> Vec<Step> {
+/// Slots that nobody serves go to the acting master of their group.
+fn slots(cluster: &ClusterView<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    for planned in picture.target.masters() {
-        let Some((acting, me)) = picture.acting(planned.group) else { continue };
-        let claims = picture.seen().flat_map(|(seat, view, _)| {
+    for planned in cluster.target.masters() {
+        let Some((acting, me)) = cluster.acting(planned.group) else { continue };
+        let claims = cluster.seen().flat_map(|(member, view, _)| {
             // The instance itself must see them free; others may believe
             // already that they are its own.
-            let own = seat.name == acting.name;
-            view.members.iter().filter(move |member| own || member.id != me.id)
+            let own = member.name == acting.name;
+            view.nodes.iter().filter(move |node| own || node.id != me.id)
         });
-        let free = claims.fold(planned.slots.clone(), |free, member| free.minus(&member.slots));
+        let free = claims.fold(planned.slots.clone(), |free, node| free.minus(&node.slots));
         if me.master && !free.is_empty() {
             steps.push(Step { at: acting.name.clone(), order: Order::AddSlots(free) });
         }
@@ -195,46 +194,46 @@ fn slots(picture: &Picture<'_>) -> Vec<Step> {
 }
 
 /// Everybody else of a group follows its acting master.
-fn followers(picture: &Picture<'_>) -> Vec<Step> {
+fn followers(cluster: &ClusterView<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (seat, view, me) in picture.seen().filter(|(.., me)| me.slots.is_empty()) {
-        let Some((acting, master)) = picture.acting(seat.group) else { continue };
-        let settled = seat.name == acting.name || me.follows.as_ref() == Some(&master.id);
+    for (member, view, me) in cluster.seen().filter(|(.., me)| me.slots.is_empty()) {
+        let Some((acting, master)) = cluster.acting(member.group) else { continue };
+        let settled = member.name == acting.name || me.follows.as_ref() == Some(&master.id);
         let possible =
-            !master.slots.is_empty() && view.member(&master.id).is_some_and(|known| known.master);
+            !master.slots.is_empty() && view.node(&master.id).is_some_and(|known| known.master);
         if !settled && possible {
             let order = Order::Replicate(master.id.clone(), acting.name.clone());
-            steps.push(Step { at: seat.name.clone(), order });
+            steps.push(Step { at: member.name.clone(), order });
         }
     }
     steps
 }
 
 /// Members that are gone and serve nothing are forgotten by all who know them.
-fn remains(picture: &Picture<'_>) -> Vec<Step> {
-    let gone = picture.strangers().filter(|(_, stranger)| {
-        let id = &stranger.id;
-        let anywhere = picture.strangers().any(|(_, s)| s.id == *id && picture.is_remains(s));
-        anywhere && picture.believed_slots(id).is_empty() && !picture.is_followed(id)
+fn stale_members(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let gone = cluster.foreign_nodes().filter(|(_, foreign)| {
+        let id = &foreign.id;
+        let anywhere = cluster.foreign_nodes().any(|(_, s)| s.id == *id && cluster.is_stale(s));
+        anywhere && cluster.believed_slots(id).is_empty() && !cluster.is_followed(id)
     });
-    gone.map(|(seat, stranger)| Step {
-        at: seat.name.clone(),
-        order: Order::Forget(stranger.id.clone()),
+    gone.map(|(member, foreign)| Step {
+        at: member.name.clone(),
+        order: Order::Forget(foreign.id.clone()),
     })
     .collect()
 }
 
 /// A planned master that follows another takes over once it is in step; one at
 /// a time, because elections compete for the same votes.
-fn takeovers(picture: &Picture<'_>) -> Vec<Step> {
-    let ready = picture.seen().find(|(seat, view, me)| {
+fn takeovers(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let ready = cluster.seen().find(|(member, view, me)| {
         let in_step = view.link.as_ref().is_some_and(|link| link.up);
-        let acting = picture.acting(seat.group);
+        let acting = cluster.acting(member.group);
         let follows = acting.is_some_and(|(_, master)| me.follows.as_ref() == Some(&master.id));
-        seat.master && in_step && follows && view.state == "ok"
+        member.master && in_step && follows && view.state == "ok"
     });
     ready
-        .map(|(seat, ..)| Step { at: seat.name.clone(), order: Order::Failover })
+        .map(|(member, ..)| Step { at: member.name.clone(), order: Order::Failover })
         .into_iter()
         .collect()
 }

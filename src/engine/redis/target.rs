@@ -1,8 +1,9 @@
-//! A planned service to the cluster that is wanted: who sits where.
+//! A planned service to the cluster that is wanted: which member has which role.
 
 use std::net::Ipv4Addr;
 
-use super::Door;
+use super::ClientAccess;
+use super::nodes::NodeLine;
 use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Setting, Settings};
@@ -14,15 +15,15 @@ const PORT: u16 = 6379;
 /// The cluster as planned, in the order of groups, masters first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// How commands get in.
-    pub door: Door,
+    /// How clients reach it.
+    pub access: ClientAccess,
     /// Every instance of the service.
-    pub seats: Vec<Seat>,
+    pub members: Vec<Member>,
 }
 
-/// The place of one instance in the cluster.
+/// A planned member of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct Member {
     /// The instance.
     pub name: InstanceName,
     /// Where it listens.
@@ -39,19 +40,27 @@ pub struct Seat {
     pub settings: Settings,
 }
 
+impl Member {
+    /// Whether a node has its planned address.
+    #[must_use]
+    pub fn is_at(&self, node: &NodeLine) -> bool {
+        node.address == Some(self.address) && node.port == self.port
+    }
+}
+
 impl Target {
     /// Reads the target out of the plan.
     ///
     /// # Errors
     /// [`EngineError::Plan`]: an instance in no group, without an address, or with a
     /// port that is none.
-    pub fn of(door: Door, crew: &Crew<'_>) -> Result<Self, EngineError> {
-        let seat = |instance: &&Instance| -> Result<Seat, EngineError> {
+    pub fn of(access: ClientAccess, crew: &Crew<'_>) -> Result<Self, EngineError> {
+        let member = |instance: &&Instance| -> Result<Member, EngineError> {
             let mut groups = crew.service.groups.iter();
             let group = groups.find(|group| Some(group.index) == instance.group);
             let group = group.ok_or_else(|| wrong(instance, "it is in no group"))?;
             let range = group.slots;
-            Ok(Seat {
+            Ok(Member {
                 name: instance.name.clone(),
                 address: address(instance)?,
                 port: port(instance)?,
@@ -61,30 +70,30 @@ impl Target {
                 settings: instance.settings.clone(),
             })
         };
-        let seats = crew.members().iter().map(seat).collect::<Result<_, _>>()?;
-        Ok(Self { door, seats })
+        let members = crew.members().iter().map(member).collect::<Result<_, _>>()?;
+        Ok(Self { access, members })
     }
 
-    /// The seat of an instance.
+    /// Returns the member of that name.
     #[must_use]
-    pub fn seat(&self, instance: &InstanceName) -> Option<&Seat> {
-        self.seats.iter().find(|seat| seat.name == *instance)
+    pub fn member(&self, instance: &InstanceName) -> Option<&Member> {
+        self.members.iter().find(|member| member.name == *instance)
     }
 
     /// The planned master of a group.
     #[must_use]
-    pub fn master(&self, group: u32) -> Option<&Seat> {
-        self.group(group).find(|seat| seat.master)
+    pub fn master(&self, group: u32) -> Option<&Member> {
+        self.group(group).find(|member| member.master)
     }
 
-    /// The seats of a group.
-    pub fn group(&self, group: u32) -> impl Iterator<Item = &Seat> {
-        self.seats.iter().filter(move |seat| seat.group == group)
+    /// The members of a group.
+    pub fn group(&self, group: u32) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |member| member.group == group)
     }
 
     /// The planned masters, one for each group.
-    pub fn masters(&self) -> impl Iterator<Item = &Seat> {
-        self.seats.iter().filter(|seat| seat.master)
+    pub fn masters(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.master)
     }
 }
 

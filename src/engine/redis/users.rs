@@ -1,8 +1,8 @@
 //! Users and their passwords: what runs against what was made, and how a changed
 //! password gets into an instance that runs.
 
-use super::batch::Session;
-use super::door::{Door, USER};
+use super::access::{ClientAccess, USER};
+use super::session::Session;
 use crate::digest::sha256;
 use crate::engine::{EngineError, Fact};
 use crate::quote;
@@ -22,13 +22,13 @@ const USERS: [User; 3] = [
     ("replica", |known| known.internal.expose()),
 ];
 
-/// What is wrong with the users that an instance tells of, in words; empty if
-/// nothing is. Redis tells SHA-256 of passwords.
-pub(super) fn differences(door: &Door, told: &str) -> Vec<(Fact, String)> {
-    let Some(known) = &door.credentials else { return Vec::new() };
+/// Compares the users that an instance reports; empty if all are as they should be.
+/// Redis reports the SHA-256 of passwords.
+pub(super) fn differences(access: &ClientAccess, reported: &str) -> Vec<(Fact, String)> {
+    let Some(known) = &access.credentials else { return Vec::new() };
     let mut found = Vec::new();
     for (user, password) in USERS {
-        let line = told.lines().find_map(|line| line.strip_prefix(&format!("user {user} ")));
+        let line = reported.lines().find_map(|line| line.strip_prefix(&format!("user {user} ")));
         let state = match line {
             None => "no such user",
             Some(line) => {
@@ -57,7 +57,7 @@ pub(super) fn internal_of(secrets: &str) -> Option<&str> {
     secrets.lines().find_map(|line| line.strip_prefix("masterauth ")).map(bare)
 }
 
-/// Both passwords out of that text; `None` where it is not of our making.
+/// Both passwords out of that text; `None` where hostsplit did not write it.
 pub(super) fn read(secrets: &str) -> Option<Credentials> {
     let clients = secrets.lines().find_map(|line| line.strip_prefix("user default on "));
     let client = bare(clients?.split(' ').next()?).strip_prefix('>')?;
@@ -71,19 +71,19 @@ fn bare(word: &str) -> &str {
     word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word)
 }
 
-/// Gives a running instance its new passwords, through a session that it knows us by.
+/// Gives a running instance its new passwords, through a session that it accepts.
 /// Clients that are connected stay so.
 ///
 /// # Errors
-/// The agent; a refusal, for example because it knows us by another password.
+/// The agent; a refusal, for example because it has another password.
 pub(super) fn renew(session: &Session<'_>, known: &Credentials) -> Result<(), EngineError> {
-    let [default, ours, replica] = USERS.map(|(user, password)| {
+    let [default, own, replica] = USERS.map(|(user, password)| {
         let rule = quote::redis(&format!(">{}", password(known)));
         format!("ACL SETUSER {user} resetpass {rule}")
     });
     let master = format!("CONFIG SET masterauth {}", quote::redis(known.internal.expose()));
-    // Our own last: until then we can come again by the old one.
-    let answers = session.ask([&default, &replica, &master, &ours])?;
+    // The own one last: until then the old one is accepted.
+    let answers = session.ask([&default, &replica, &master, &own])?;
     answers.into_iter().try_for_each(|answer| answer.map(|_| ()))
 }
 
@@ -92,11 +92,11 @@ mod tests {
     use super::*;
     use crate::recipe::redis as recipe;
 
-    fn door() -> Door {
+    fn access() -> ClientAccess {
         let secret = |text| Secret::parse(text).unwrap();
         let (client, internal) = (secret("for-all-clients"), secret("for-ourselves"));
         let credentials = Some(Credentials { client, internal });
-        Door { software: &recipe::REDIS, credentials, tls: false }
+        ClientAccess { package: &recipe::REDIS, credentials, tls: false }
     }
 
     #[test]
@@ -104,11 +104,13 @@ mod tests {
         let line = |user: &str, password: &str| {
             format!("user {user} on sanitize-payload #{} ~* &* +@all\n", sha256(password))
         };
-        let [client, ours] = ["for-all-clients", "for-ourselves"];
-        let good = line("default", client) + &line("hostsplit", ours) + &line("replica", ours);
-        assert_eq!(differences(&door(), &good), []);
-        let told = line("default", "another-password") + "user hostsplit on nopass ~* +@all\n";
-        let found: Vec<_> = differences(&door(), &told).into_iter().map(|(_, is)| is).collect();
+        let [client, internal] = ["for-all-clients", "for-ourselves"];
+        let good =
+            line("default", client) + &line("hostsplit", internal) + &line("replica", internal);
+        assert_eq!(differences(&access(), &good), []);
+        let reported = line("default", "another-password") + "user hostsplit on nopass ~* +@all\n";
+        let found: Vec<_> =
+            differences(&access(), &reported).into_iter().map(|(_, is)| is).collect();
         assert_eq!(found, ["another", "none", "no such user"]);
     }
 

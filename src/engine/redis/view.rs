@@ -1,116 +1,113 @@
-//! What was planned laid over what was seen: who is who, who knows whom.
+//! Plan and observation joined: which node is which instance, and who knows whom.
 
 use std::collections::BTreeMap;
 
-use super::nodes::{Member, MemberId};
-use super::observe::{Observed, View};
-use super::target::{Seat, Target};
+use super::nodes::{NodeId, NodeLine};
+use super::observe::{NodeView, Observed};
+use super::target::{Member, Target};
 use crate::slots::Slots;
 
 /// Plan and observation of one moment.
 #[derive(Clone, Debug)]
-pub struct Picture<'a> {
+pub struct ClusterView<'a> {
     /// As planned.
     pub target: &'a Target,
     /// As seen.
     pub observed: &'a Observed,
-    seats: BTreeMap<&'a MemberId, &'a Seat>,
+    members: BTreeMap<&'a NodeId, &'a Member>,
 }
 
-impl<'a> Picture<'a> {
-    /// Finds out which member is which instance, by what each says of itself.
+impl<'a> ClusterView<'a> {
+    /// Finds out which node is which instance, by what each says of itself.
     #[must_use]
     pub fn new(target: &'a Target, observed: &'a Observed) -> Self {
-        let own = |seat: &'a Seat| Some((&observed.views.get(&seat.name)?.me()?.id, seat));
-        Self { target, observed, seats: target.seats.iter().filter_map(own).collect() }
+        let own = |member: &'a Member| Some((&observed.views.get(&member.name)?.me()?.id, member));
+        Self { target, observed, members: target.members.iter().filter_map(own).collect() }
     }
 
-    /// The seats that answered, with what they see and their own line.
-    pub fn seen(&self) -> impl Iterator<Item = (&'a Seat, &'a View, &'a Member)> {
-        self.target.seats.iter().filter_map(|seat| {
-            let view = self.observed.views.get(&seat.name)?;
-            Some((seat, view, view.me()?))
+    /// The members that answered, with what they see and their own line.
+    pub fn seen(&self) -> impl Iterator<Item = (&'a Member, &'a NodeView, &'a NodeLine)> {
+        self.target.members.iter().filter_map(|member| {
+            let view = self.observed.views.get(&member.name)?;
+            Some((member, view, view.me()?))
         })
     }
 
     /// What an instance says of itself.
     #[must_use]
-    pub fn me(&self, seat: &Seat) -> Option<&'a Member> {
-        self.observed.views.get(&seat.name)?.me()
+    pub fn me(&self, member: &Member) -> Option<&'a NodeLine> {
+        self.observed.views.get(&member.name)?.me()
     }
 
     /// The instance behind an id.
     #[must_use]
-    pub fn seat(&self, id: &MemberId) -> Option<&'a Seat> {
-        self.seats.get(id).copied()
+    pub fn member(&self, id: &NodeId) -> Option<&'a Member> {
+        self.members.get(id).copied()
     }
 
     /// The instance behind an id, also one that did not answer, or the id.
     #[must_use]
-    pub fn name(&self, id: &MemberId) -> String {
-        let seat = self
-            .seat(id)
-            .or_else(|| self.seen().find_map(|(_, view, _)| self.silent_seat(view.member(id)?)));
-        seat.map_or_else(|| id.to_string(), |seat| seat.name.to_string())
+    pub fn name(&self, id: &NodeId) -> String {
+        let member = self
+            .member(id)
+            .or_else(|| self.seen().find_map(|(_, view, _)| self.silent_member(view.node(id)?)));
+        member.map_or_else(|| id.to_string(), |member| member.name.to_string())
     }
 
     /// Whether `at` knows `other` by its id and at its planned address.
     #[must_use]
-    pub fn knows(&self, at: &View, other: &Seat) -> bool {
-        let known = self.me(other).and_then(|other| at.member(&other.id));
-        known.is_some_and(|known| {
-            known.myself || (known.address == Some(other.address) && known.port == other.port)
-        })
+    pub fn knows(&self, at: &NodeView, other: &Member) -> bool {
+        let known = self.me(other).and_then(|other| at.node(&other.id));
+        known.is_some_and(|known| known.myself || other.is_at(known))
     }
 
-    /// The instance that serves a group: whoever of the group says that it has
+    /// The instance that serves a group: the one of the group that says it has
     /// slots, else the planned master if it is one.
     #[must_use]
-    pub fn acting(&self, group: u32) -> Option<(&'a Seat, &'a Member)> {
-        let members = || self.seen().filter(move |(seat, ..)| seat.group == group);
+    pub fn acting(&self, group: u32) -> Option<(&'a Member, &'a NodeLine)> {
+        let members = || self.seen().filter(move |(member, ..)| member.group == group);
         let mut with_slots: Vec<_> = members().filter(|(.., me)| !me.slots.is_empty()).collect();
         // Of two that claim the same, the later epoch is right.
         with_slots.sort_by_key(|(.., me)| me.epoch);
-        let idle = || members().find(|(seat, _, me)| seat.master && me.master);
-        with_slots.pop().or_else(idle).map(|(seat, _, me)| (seat, me))
+        let idle = || members().find(|(member, _, me)| member.master && me.master);
+        with_slots.pop().or_else(idle).map(|(member, _, me)| (member, me))
     }
 
-    /// Members that are no instance of the plan, with who sees them.
-    pub fn strangers(&self) -> impl Iterator<Item = (&'a Seat, &'a Member)> {
-        self.seen().flat_map(move |(seat, view, _)| {
-            let others = view.members.iter().filter(|member| !member.handshake);
-            let unknown = others.filter(|member| self.seat(&member.id).is_none());
-            unknown.map(move |member| (seat, member)).collect::<Vec<_>>()
+    /// Nodes that are no instance of the plan, with who sees them.
+    pub fn foreign_nodes(&self) -> impl Iterator<Item = (&'a Member, &'a NodeLine)> {
+        self.seen().flat_map(move |(member, view, _)| {
+            let others = view.nodes.iter().filter(|node| !node.handshake);
+            let unknown = others.filter(|node| self.member(&node.id).is_none());
+            unknown.map(move |node| (member, node)).collect::<Vec<_>>()
         })
     }
 
-    /// Whether a stranger is gone for good: what an instance was before it lost
-    /// its identity, or a member that failed.
+    /// Whether a foreign node is gone for good: what an instance was before it lost
+    /// its identity, or a node that failed.
     #[must_use]
-    pub fn is_remains(&self, stranger: &Member) -> bool {
-        let at =
-            |seat: &&Seat| stranger.address == Some(seat.address) && stranger.port == seat.port;
-        stranger.failed || stranger.address.is_none() || self.target.seats.iter().any(|s| at(&s))
+    pub fn is_stale(&self, foreign: &NodeLine) -> bool {
+        let is_replaced = || self.target.members.iter().any(|member| member.is_at(foreign));
+        foreign.failed || foreign.address.is_none() || is_replaced()
     }
 
-    /// The instance that did not answer and is planned where a member stands:
+    /// The instance that did not answer and is planned at the address of a node:
     /// most likely the two are one.
     #[must_use]
-    pub fn silent_seat(&self, member: &Member) -> Option<&'a Seat> {
-        let at = |seat: &&Seat| member.address == Some(seat.address) && member.port == seat.port;
-        self.target.seats.iter().find(|seat| at(seat) && self.me(seat).is_none())
+    pub fn silent_member(&self, node: &NodeLine) -> Option<&'a Member> {
+        let mut silent = self.target.members.iter().filter(|member| self.me(member).is_none());
+        silent.find(|member| member.is_at(node))
     }
 
-    /// Slots that anybody believes to be a member's.
+    /// Slots that anybody believes to be a node's.
     #[must_use]
-    pub fn believed_slots(&self, id: &MemberId) -> Slots {
-        let seen = self.seen().filter_map(|(_, view, _)| view.member(id));
-        seen.fold(Slots::EMPTY, |all, member| all.union(&member.slots))
+    pub fn believed_slots(&self, id: &NodeId) -> Slots {
+        let seen = self.seen().filter_map(|(_, view, _)| view.node(id));
+        seen.fold(Slots::EMPTY, |all, node| all.union(&node.slots))
     }
 
-    /// Whether an instance of the plan follows a member.
+    /// Whether an instance of the plan follows a node.
     #[must_use]
-    pub fn is_followed(&self, id: &MemberId) -> bool {
+    pub fn is_followed(&self, id: &NodeId) -> bool {
         self.seen().any(|(.., me)| me.follows.as_ref() == Some(id))
     }
 }

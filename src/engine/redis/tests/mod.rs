@@ -97,7 +97,7 @@ fn a_replica_inherits_from_a_master_that_was_made_anew_before_anybody_noticed() 
     stage.wait(2);
     stage.reinstall(2, 0);
     let Change::Made(done) = stage.form().unwrap() else { panic!("nothing was done") };
-    assert!(done.contains("2 takeovers"), "{done}");
+    assert!(done.contains("2 failovers"), "{done}");
     assert_as_planned(&stage);
     assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
 }

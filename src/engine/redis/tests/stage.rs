@@ -80,11 +80,11 @@ impl Stage {
         let mut plan = sample::plan();
         plan.services[0].engine = engine;
         plan.services[0].access = Access { password: Some(Password::Generated), tls: false };
-        let software = Package::of(engine);
+        let package = Package::of(engine);
         for instance in &mut plan.instances {
             for (name, value) in [
-                ("dir", software.directory.into()),
-                ("include", software.secrets.into()),
+                ("dir", package.directory.into()),
+                ("include", package.secrets.into()),
                 ("masteruser", "replica".into()),
                 ("protected-mode", true.into()),
             ] {
