@@ -66,3 +66,18 @@ fn every_example_is_planned_as_expected() {
     }
     assert!(differing.is_empty(), "not as expected:\n{}", differing.join("\n"));
 }
+
+#[test]
+fn the_example_that_can_be_deployed_is_deployed_to_simulated_hosts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cache-cluster");
+    let directory = tempfile::tempdir().unwrap();
+    let plan = directory.path().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    let planned = run(&root, &["plan", "spec.yaml", "-o", plan]);
+    assert!(planned.status.success(), "{}", text(&planned));
+    let deployed = text(&run(directory.path(), &["deploy", plan, "--simulate"]));
+    assert!(deployed.ends_with("exit 0\n"), "{deployed}");
+    assert!(deployed.contains("0 differences. Read/write probe: 3 of 3 groups"), "{deployed}");
+    let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing but the plan is left: {left:?}");
+}
