@@ -9,6 +9,7 @@ mod ends;
 mod faults;
 mod fixture;
 mod foreign;
+mod formats;
 mod killed;
 mod listings;
 #[path = "../support/plain.rs"]
