@@ -31,12 +31,11 @@
 //! | --- | --- | --- |
 //! | [`units`] | texts | quantities with a unit, exact |
 //! | [`ids`] | texts | validated names |
-//! | [`quote`] | a text | the same, quoted for XML, YAML or an engine |
+//! | [`quote`] | a text | the same, quoted for XML or YAML |
 //! | [`digest`] | bytes | SHA-256, hexadecimal |
 //! | [`atomic_file`] | bytes | a file that is replaced as a whole |
 //! | [`guest_file`] | a path and a text | a file of a guest, with its owner and mode |
 //! | [`template`] | a template and values | a text; a variable that nobody set is an error |
-//! | [`slots`] | hash slots | ranges of them |
 //! | [`engines`] | a word of the spec | an engine, and the kind of cluster that it forms |
 //! | [`profile`] | `profiles/*.toml`, or the user's own | [`profile::Profile`], every number with its evidence |
 //! | [`topology`] | the spec's hosts, dumps of machines | [`topology::Topology`] |
@@ -74,8 +73,6 @@ pub mod atomic_file;
 pub mod guest_file;
 
 pub mod template;
-
-pub mod slots;
 
 pub mod engines;
 

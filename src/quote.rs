@@ -1,5 +1,4 @@
-//! Quoting: any text as a part of XML, YAML or `redis.conf` that reads back as
-//! that text.
+//! Quoting: any text as a part of XML or YAML that reads back as that text.
 
 use std::fmt::Write as _;
 
@@ -46,26 +45,6 @@ pub fn yaml(text: &str) -> String {
     out
 }
 
-/// Turns a text into a word as `sdssplitargs` of Redis and Valkey reads it: as it
-/// is, or in double quotes with `\xHH` for bytes that are not printable.
-#[must_use]
-pub fn redis(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '\\' | '#');
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    let mut out = String::from("\"");
-    for byte in word.bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
-            b' '..=b'~' => out.push(char::from(byte)),
-            _ => push(&mut out, format_args!("\\x{byte:02x}")),
-        }
-    }
-    out.push('"');
-    out
-}
-
 fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = out.write_fmt(text);
@@ -76,18 +55,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-
-    #[test]
-    fn words_for_redis_are_quoted_only_when_they_must_be() {
-        for plain in ["yes", "4gb", "/var/lib/redis", "10.20.0.50", "*"] {
-            assert_eq!(redis(plain), plain);
-        }
-        assert_eq!(redis(""), "\"\"");
-        assert_eq!(redis("two words"), "\"two words\"");
-        assert_eq!(redis("a\nshutdown"), "\"a\\x0ashutdown\"");
-        assert_eq!(redis("a\"b\\c'#"), "\"a\\\"b\\\\c'#\"");
-        assert_eq!(redis("ä"), "\"\\xc3\\xa4\"");
-    }
 
     proptest::proptest! {
         #[test]

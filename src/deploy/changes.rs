@@ -2,7 +2,7 @@
 //! engines' configuration. Shown before anything is done.
 
 use super::assumed;
-use super::redact::redact;
+use super::redact::{Mask, redact};
 use super::{Context, assumed::boot_paths};
 use crate::engine::Guests;
 use crate::graph::{Action, Actions, ImagePart, Step, Vertex, is_as_planned, owned_domain};
@@ -75,7 +75,7 @@ fn domain(diff: &DiffContext<'_>, instance: &Instance) -> Option<TextChange> {
     let found = view.and_then(|view| owned_domain(diff.plan, view, instance));
     let found = found.map(|domain| domain.xml.as_str()).filter(|xml| !xml.is_empty());
     let (after, before) = comparable(&planned, found);
-    change(instance, format!("domain {}", instance.domain), before, after)
+    change(diff, instance, format!("domain {}", instance.domain), before, after)
 }
 
 /// Returns where kernel and initial RAM disk lie, or will.
@@ -110,9 +110,9 @@ fn seed(diff: &DiffContext<'_>, instance: &Instance) -> Vec<TextChange> {
         ("network-config", before.as_ref().map(|seed| &seed.network_config), after.network_config),
     ];
     let name = |file: &str| format!("{file} of {}", instance.name);
-    let changes = files
-        .into_iter()
-        .filter_map(|(file, before, after)| change(instance, name(file), before.cloned(), after));
+    let changes = files.into_iter().filter_map(|(file, before, after)| {
+        change(diff, instance, name(file), before.cloned(), after)
+    });
     changes.collect()
 }
 
@@ -122,7 +122,7 @@ fn configuration(diff: &DiffContext<'_>, instance: &Instance) -> Vec<TextChange>
     let changes = after.into_iter().filter_map(|file| {
         let known = old.iter().flatten().find(|known| known.path == file.path);
         let before = read(diff, instance, &file.path).or_else(|| Some(known?.text.clone()));
-        change(instance, format!("{} of {}", file.path, instance.name), before, file.text)
+        change(diff, instance, format!("{} of {}", file.path, instance.name), before, file.text)
     });
     changes.collect()
 }
@@ -143,6 +143,7 @@ fn read(diff: &DiffContext<'_>, instance: &Instance, path: &str) -> Option<Strin
 
 /// Makes a change, unless nothing changes.
 fn change(
+    diff: &DiffContext<'_>,
     instance: &Instance,
     name: String,
     before: Option<String>,
@@ -152,7 +153,10 @@ fn change(
         return None;
     }
     let host = instance.host.clone();
-    let (old, new) = (before.as_deref().map(redact), redact(&after));
+    let service = diff.plan.service_of(instance);
+    let setup = service.and_then(|service| recipe::of(service.engine).setup);
+    let mask: Mask = setup.map_or(|_, _| None, |setup| setup.mask);
+    let (old, new) = (before.map(|text| redact(&text, mask)), redact(&after, mask));
     let secret = old.as_ref().is_some_and(|old| old.secrets != new.secrets);
     let before = old.map(|old| old.text);
     Some(TextChange { host, name, before, after: new.text, secret })

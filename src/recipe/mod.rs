@@ -51,6 +51,9 @@ pub struct Setup {
     pub secrets: &'static [SecretNeed],
     /// Files that follow from the plan alone, those that others include first.
     pub plain: fn(&ServicePlan, &Instance) -> Result<Vec<GuestFile>, RecipeError>,
+    /// Replaces the secrets in a line of its files by a mark, where the name of a
+    /// directive does not announce them; `None` for a line without.
+    pub mask: fn(&str, &str) -> Option<String>,
     /// Files with passwords, certificates and keys.
     pub closed: fn(&ServicePlan, &Instance, &Secrets) -> Result<Vec<GuestFile>, RecipeError>,
 }

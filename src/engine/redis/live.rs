@@ -11,8 +11,7 @@ use crate::engine::cluster::{FileChange, Serving, Uptake};
 use crate::engine::{Crew, Difference, EngineError, Fact};
 use crate::guest::GuestError;
 use crate::plan::Instance;
-use crate::quote;
-use crate::recipe::redis::Package;
+use crate::recipe::redis::{Package, internal_of, quote};
 
 /// Directives that `CONFIG SET` takes and that act at once: not marked
 /// `IMMUTABLE_CONFIG` in `config.c` of Redis 7 and 8 and Valkey 8, and none that decides
@@ -77,7 +76,7 @@ pub(super) fn uptake(
     for FileChange { file, before } in files {
         let Some(before) = before else { return Uptake::Restart };
         if file.path == package.secrets {
-            live.former = users::internal_of(before).map(str::to_owned);
+            live.former = internal_of(before).map(str::to_owned);
             live.renew = live.former.is_some();
             if !live.renew {
                 return Uptake::Restart;
@@ -140,7 +139,7 @@ pub(super) fn take_up(
     }
     let set = |(name, value): (&String, &String)| {
         // An empty value is a word as well.
-        let value = if value.is_empty() { "\"\"".to_owned() } else { quote::redis(value) };
+        let value = if value.is_empty() { "\"\"".to_owned() } else { quote(value) };
         format!("CONFIG SET {name} {value}")
     };
     let commands: Vec<String> = changes.directives.iter().map(set).collect();

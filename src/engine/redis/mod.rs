@@ -189,6 +189,6 @@ impl Cluster for Redis {
     }
 
     fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
-        Ok(guest.read_file(self.0.secrets)?.and_then(|text| users::read(&text)).map(Into::into))
+        Ok(guest.read_file(self.0.secrets)?.and_then(|text| recipe::read(&text)).map(Into::into))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::slots::Slots;
+use crate::recipe::redis::slots::Slots;
 
 /// A node's id: 40 hexadecimal digits that Redis drew.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use super::target::Target;
 use crate::engine::Crew;
 use crate::engine::cluster::Broken;
 use crate::ids::InstanceName;
-use crate::slots::{Slots, slot_of};
+use crate::recipe::redis::slots::{Slots, slot_of};
 
 /// Seconds after which a probe's key is gone, if the run is cut off in between.
 const LIFE: &str = "60";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::nodes::NodeLine;
 use super::target::Member;
 use super::view::ClusterView;
-use crate::slots::Slots;
+use crate::recipe::redis::slots::Slots;
 
 /// Why a cluster is left as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use super::nodes::NodeId;
 use super::refusal::refuse;
 use super::view::ClusterView;
 use crate::ids::InstanceName;
-use crate::slots::Slots;
+use crate::recipe::redis::slots::Slots;
 use crate::units::counted;
 
 pub use super::refusal::Refusal;

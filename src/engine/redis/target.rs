@@ -7,7 +7,7 @@ use super::nodes::NodeLine;
 use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Setting, Settings};
-use crate::slots::Slots;
+use crate::recipe::redis::slots::Slots;
 
 /// Redis's own port for clients.
 const PORT: u16 = 6379;

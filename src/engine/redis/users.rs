@@ -5,9 +5,7 @@ use super::access::{ClientAccess, USER};
 use super::session::Session;
 use crate::digest::sha256;
 use crate::engine::{EngineError, Fact};
-use crate::quote;
-use crate::recipe::redis::Credentials;
-use crate::secret::Secret;
+use crate::recipe::redis::{Credentials, quote};
 
 /// The command that asks for all users.
 pub(super) const QUESTION: &str = "ACL LIST";
@@ -51,26 +49,6 @@ pub(super) fn differences(access: &ClientAccess, reported: &str) -> Vec<(Fact, S
     found
 }
 
-/// The password that an instance was started with, out of the text of its
-/// `secrets.conf`.
-pub(super) fn internal_of(secrets: &str) -> Option<&str> {
-    secrets.lines().find_map(|line| line.strip_prefix("masterauth ")).map(bare)
-}
-
-/// Both passwords out of that text; `None` where hostsplit did not write it.
-pub(super) fn read(secrets: &str) -> Option<Credentials> {
-    let clients = secrets.lines().find_map(|line| line.strip_prefix("user default on "));
-    let client = bare(clients?.split(' ').next()?).strip_prefix('>')?;
-    let parse = |text| Secret::parse(text).ok();
-    Some(Credentials { client: parse(client)?, internal: parse(internal_of(secrets)?)? })
-}
-
-/// A word without its quotes: passwords hold no others, and no escapes.
-fn bare(word: &str) -> &str {
-    let word = word.trim();
-    word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word)
-}
-
 /// Gives a running instance its new passwords, through a session that it accepts.
 /// Clients that are connected stay so.
 ///
@@ -78,10 +56,10 @@ fn bare(word: &str) -> &str {
 /// The agent; a refusal, for example because it has another password.
 pub(super) fn renew(session: &Session<'_>, known: &Credentials) -> Result<(), EngineError> {
     let [default, own, replica] = USERS.map(|(user, password)| {
-        let rule = quote::redis(&format!(">{}", password(known)));
+        let rule = quote(&format!(">{}", password(known)));
         format!("ACL SETUSER {user} resetpass {rule}")
     });
-    let master = format!("CONFIG SET masterauth {}", quote::redis(known.internal.expose()));
+    let master = format!("CONFIG SET masterauth {}", quote(known.internal.expose()));
     // The own one last: until then the old one is accepted.
     let answers = session.ask([&default, &replica, &master, &own])?;
     answers.into_iter().try_for_each(|answer| answer.map(|_| ()))
@@ -90,13 +68,14 @@ pub(super) fn renew(session: &Session<'_>, known: &Credentials) -> Result<(), En
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::redis as recipe;
+    use crate::recipe::redis::REDIS;
+    use crate::secret::Secret;
 
     fn access() -> ClientAccess {
         let secret = |text| Secret::parse(text).unwrap();
         let (client, internal) = (secret("for-all-clients"), secret("for-ourselves"));
         let credentials = Some(Credentials { client, internal });
-        ClientAccess { package: &recipe::REDIS, credentials, tls: false }
+        ClientAccess { package: &REDIS, credentials, tls: false }
     }
 
     #[test]
@@ -112,26 +91,5 @@ mod tests {
         let found: Vec<_> =
             differences(&access(), &reported).into_iter().map(|(_, is)| is).collect();
         assert_eq!(found, ["another", "none", "no such user"]);
-    }
-
-    #[test]
-    fn the_password_of_a_file_is_found_in_it() {
-        assert_eq!(internal_of("# a\nuser x on >y\nmasterauth secret\n"), Some("secret"));
-        assert_eq!(internal_of("user x on >y\n"), None);
-    }
-
-    #[test]
-    fn what_was_written_is_read_again() {
-        let secret = |text| Secret::parse(text).unwrap();
-        for (client, internal) in
-            [("for-all-clients", "for-ourselves"), ("for-#all>clients", "#for-ourselves")]
-        {
-            let known = Credentials { client: secret(client), internal: secret(internal) };
-            let text = recipe::users(&known).unwrap();
-            assert!(read(&text) == Some(known));
-            assert_eq!(internal_of(&text), Some(internal));
-        }
-        assert!(read("user default on nopass ~* +@all\nmasterauth for-ourselves\n").is_none());
-        assert!(read("").is_none());
     }
 }

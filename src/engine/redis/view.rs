@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::nodes::{NodeId, NodeLine};
 use super::observe::{NodeView, Observed};
 use super::target::{Member, Target};
-use crate::slots::Slots;
+use crate::recipe::redis::slots::Slots;
 
 /// Plan and observation of one moment.
 #[derive(Clone, Debug)]

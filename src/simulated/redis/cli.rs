@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Endpoint, Login, Network, Peer, Server, Uid, config, id, users};
+use crate::recipe::redis::slots::{SLOTS, Slots, slot_of};
 use crate::simulated::exec::Outcome;
-use crate::slots::{SLOTS, Slots, slot_of};
 
 /// How long a forgotten member stays forgotten.
 const BAN: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Network, Server, Uid};
-use crate::slots::Slots;
+use crate::recipe::redis::slots::Slots;
 
 impl Network {
     /// Marks as failed whom a majority of the masters cannot reach.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use self::config::Config;
 use self::users::Login;
 use super::daemon::{Endpoint, Link, VolumeId};
-use crate::slots::Slots;
+use crate::recipe::redis::slots::Slots;
 
 /// A server's identity; lives as long as its volume.
 type Uid = u32;

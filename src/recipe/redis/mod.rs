@@ -1,18 +1,25 @@
 //! Redis and Valkey: one configuration file of directives, and one with users and
 //! their passwords that it includes.
 
+pub mod slots;
+mod users;
+mod words;
+
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
+pub use self::users::{Credentials, internal_of, read, users};
+pub use self::words::{quote, words};
+
+use self::users::{CLIENT, INTERNAL};
 use super::{Planned, Recipe, RecipeError, Setup, settings_of};
 use crate::digest::sha256;
 use crate::engines::Engine;
 use crate::guest_file::{GuestFile, Owner};
 use crate::plan::{Instance, ServicePlan, Setting, Settings};
 use crate::profile::Rules;
-use crate::quote;
-use crate::secret::{Secret, SecretNeed, Secrets, ServiceSecrets};
+use crate::secret::Secrets;
 use crate::sizing::io_threads;
 use crate::sizing::sharded::Sizes;
 use crate::spec::{Demand, Persistence};
@@ -90,35 +97,6 @@ pub static VALKEY: Package = Package {
     owner: Owner { user: "valkey", group: "valkey" },
 };
 
-/// The password of clients: the user `default`, who can read and write all keys.
-const CLIENT: SecretNeed = SecretNeed { name: "client", for_clients: true };
-/// The password of hostsplit and of replicas.
-const INTERNAL: SecretNeed = SecretNeed { name: "internal", for_clients: false };
-
-/// The passwords of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// For clients: the user `default`, who can read and write all keys.
-    pub client: Secret,
-    /// For ourselves and for replicas; clients never get it.
-    pub internal: Secret,
-}
-
-impl Credentials {
-    /// Returns the passwords among a service's secrets, where both are known.
-    #[must_use]
-    pub fn of(secrets: &ServiceSecrets) -> Option<Self> {
-        let get = |need: SecretNeed| secrets.get(need.name).cloned();
-        Some(Self { client: get(CLIENT)?, internal: get(INTERNAL)? })
-    }
-}
-
-impl From<Credentials> for ServiceSecrets {
-    fn from(Credentials { client, internal }: Credentials) -> Self {
-        [(CLIENT.name, client), (INTERNAL.name, internal)].into_iter().collect()
-    }
-}
-
 impl Package {
     /// All of them.
     pub const ALL: [&'static Self; 2] = [&REDIS, &VALKEY];
@@ -146,13 +124,7 @@ const TMPFILES: &[&str] = &["w /sys/kernel/mm/transparent_hugepage/enabled - - -
 
 static CONFIGURATION: Template = Template {
     name: "redis/redis.conf.hbs",
-    text: include_str!("../../templates/redis/redis.conf.hbs"),
-    escape: crate::template::plain,
-};
-
-static USERS: Template = Template {
-    name: "redis/secrets.conf.hbs",
-    text: include_str!("../../templates/redis/secrets.conf.hbs"),
+    text: include_str!("../../../templates/redis/redis.conf.hbs"),
     escape: crate::template::plain,
 };
 
@@ -172,6 +144,7 @@ const fn setup(package: &'static Package) -> Setup {
         secrets: &[CLIENT, INTERNAL],
         plain,
         closed,
+        mask: users::mask,
     }
 }
 
@@ -335,45 +308,10 @@ fn directive(instance: &Instance, name: &str, value: &Setting) -> Result<String,
     if !good {
         return Err(RecipeError::Name { instance: instance.name.clone(), name: name.to_owned() });
     }
-    let words: Vec<String> = words(value).iter().map(|word| quote::redis(word)).collect();
+    let words: Vec<String> = words(value).iter().map(|word| quote(word)).collect();
     // `save ""` is one empty word, which is how the engine reads none.
-    let text = if words.is_empty() { quote::redis("") } else { words.join(" ") };
+    let text = if words.is_empty() { quote("") } else { words.join(" ") };
     Ok(format!("{name} {text}"))
-}
-
-/// The words of a value as `redis.conf` and `CONFIG GET` spell it.
-#[must_use]
-pub fn words(value: &Setting) -> Vec<String> {
-    match value {
-        Setting::Text(text) => vec![text.clone()],
-        Setting::Switch(on) => vec![if *on { "yes" } else { "no" }.to_owned()],
-        Setting::Count(number) | Setting::Bytes(number) | Setting::Millis(number) => {
-            vec![number.to_string()]
-        }
-        Setting::Address(address) => vec![address.to_string()],
-        Setting::Words(words) => words.clone(),
-    }
-}
-
-#[derive(Serialize)]
-struct Passwords {
-    client: String,
-    internal: String,
-    master: String,
-}
-
-/// The text of the file with the users of an instance and their passwords, which only
-/// the engine may read.
-///
-/// # Errors
-/// [`RecipeError::Template`].
-pub fn users(credentials: &Credentials) -> Result<String, RecipeError> {
-    let rule = |password: &str| quote::redis(&format!(">{password}"));
-    Ok(USERS.render(&Passwords {
-        client: rule(credentials.client.expose()),
-        internal: rule(credentials.internal.expose()),
-        master: quote::redis(credentials.internal.expose()),
-    })?)
 }
 
 #[cfg(test)]
@@ -413,23 +351,6 @@ mod tests {
         tls-port 6379
         tls-replication on
         ");
-    }
-
-    #[test]
-    fn each_user_has_what_it_needs_and_no_more() {
-        let secret = |text| Secret::parse(text).unwrap();
-        let (client, internal) = (secret("for-all-#clients"), secret("for-ourselves"));
-        let text = users(&Credentials { client, internal }).unwrap();
-        insta::assert_snapshot!(text, @r##"
-        # Written by hostsplit; do not edit. Holds passwords.
-        # Clients: all keys, no administration.
-        user default on ">for-all-#clients" ~* &* +@all -@admin -@dangerous +info +keys +sort +role
-        # hostsplit, which runs the cluster.
-        user hostsplit on >for-ourselves ~* &* +@all
-        # What a replica needs of its master.
-        user replica on >for-ourselves +psync +replconf +ping
-        masterauth for-ourselves
-        "##);
     }
 
     #[test]

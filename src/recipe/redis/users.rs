@@ -1,0 +1,149 @@
+//! The file with the users of an instance and their passwords: written, read again, and
+//! masked where it is shown.
+
+use serde::Serialize;
+
+use super::quote;
+use crate::recipe::RecipeError;
+use crate::secret::{Secret, SecretNeed, ServiceSecrets};
+use crate::template::Template;
+
+/// The password of clients: the user `default`, who can read and write all keys.
+pub(super) const CLIENT: SecretNeed = SecretNeed { name: "client", for_clients: true };
+/// The password of hostsplit and of replicas.
+pub(super) const INTERNAL: SecretNeed = SecretNeed { name: "internal", for_clients: false };
+
+/// The passwords of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// For clients: the user `default`, who can read and write all keys.
+    pub client: Secret,
+    /// For ourselves and for replicas; clients never get it.
+    pub internal: Secret,
+}
+
+impl Credentials {
+    /// Returns the passwords among a service's secrets, where both are known.
+    #[must_use]
+    pub fn of(secrets: &ServiceSecrets) -> Option<Self> {
+        let get = |need: SecretNeed| secrets.get(need.name).cloned();
+        Some(Self { client: get(CLIENT)?, internal: get(INTERNAL)? })
+    }
+}
+
+impl From<Credentials> for ServiceSecrets {
+    fn from(Credentials { client, internal }: Credentials) -> Self {
+        [(CLIENT.name, client), (INTERNAL.name, internal)].into_iter().collect()
+    }
+}
+
+static USERS: Template = Template {
+    name: "redis/secrets.conf.hbs",
+    text: include_str!("../../../templates/redis/secrets.conf.hbs"),
+    escape: crate::template::plain,
+};
+
+#[derive(Serialize)]
+struct Passwords {
+    client: String,
+    internal: String,
+    master: String,
+}
+
+/// The text of the file with the users of an instance and their passwords, which only
+/// the engine may read.
+///
+/// # Errors
+/// [`RecipeError::Template`].
+pub fn users(credentials: &Credentials) -> Result<String, RecipeError> {
+    let rule = |password: &str| quote(&format!(">{password}"));
+    Ok(USERS.render(&Passwords {
+        client: rule(credentials.client.expose()),
+        internal: rule(credentials.internal.expose()),
+        master: quote(credentials.internal.expose()),
+    })?)
+}
+
+/// Returns the internal password in that text.
+#[must_use]
+pub fn internal_of(secrets: &str) -> Option<&str> {
+    secrets.lines().find_map(|line| line.strip_prefix("masterauth ")).map(bare)
+}
+
+/// Both passwords out of that text; `None` where hostsplit did not write it.
+#[must_use]
+pub fn read(secrets: &str) -> Option<Credentials> {
+    let clients = secrets.lines().find_map(|line| line.strip_prefix("user default on "));
+    let client = bare(clients?.split(' ').next()?).strip_prefix('>')?;
+    let parse = |text| Secret::parse(text).ok();
+    Some(Credentials { client: parse(client)?, internal: parse(internal_of(secrets)?)? })
+}
+
+/// A word without its quotes: passwords hold no others, and no escapes.
+fn bare(word: &str) -> &str {
+    let word = word.trim();
+    word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word)
+}
+
+/// Replaces the passwords of a user's line by a mark: `>password`, `#hash` and their
+/// removals. `None` for any other line.
+pub(super) fn mask(line: &str, mark: &str) -> Option<String> {
+    let masked = |word: &str| match word.trim_matches('"').chars().next() {
+        Some(sign @ ('>' | '<' | '#' | '!')) => format!("{sign}{mark}"),
+        _ => word.to_owned(),
+    };
+    let is_user = line.trim_start().starts_with("user ");
+    is_user.then(|| line.split(' ').map(masked).collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_user_has_what_it_needs_and_no_more() {
+        let secret = |text| Secret::parse(text).unwrap();
+        let (client, internal) = (secret("for-all-#clients"), secret("for-ourselves"));
+        let text = users(&Credentials { client, internal }).unwrap();
+        insta::assert_snapshot!(text, @r##"
+        # Written by hostsplit; do not edit. Holds passwords.
+        # Clients: all keys, no administration.
+        user default on ">for-all-#clients" ~* &* +@all -@admin -@dangerous +info +keys +sort +role
+        # hostsplit, which runs the cluster.
+        user hostsplit on >for-ourselves ~* &* +@all
+        # What a replica needs of its master.
+        user replica on >for-ourselves +psync +replconf +ping
+        masterauth for-ourselves
+        "##);
+    }
+
+    #[test]
+    fn the_password_of_a_file_is_found_in_it() {
+        assert_eq!(internal_of("# a\nuser x on >y\nmasterauth secret\n"), Some("secret"));
+        assert_eq!(internal_of("user x on >y\n"), None);
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let secret = |text| Secret::parse(text).unwrap();
+        for (client, internal) in
+            [("for-all-clients", "for-ourselves"), ("for-#all>clients", "#for-ourselves")]
+        {
+            let known = Credentials { client: secret(client), internal: secret(internal) };
+            let text = users(&known).unwrap();
+            assert!(read(&text) == Some(known));
+            assert_eq!(internal_of(&text), Some(internal));
+        }
+        assert!(read("user default on nopass ~* +@all\nmasterauth for-ourselves\n").is_none());
+        assert!(read("").is_none());
+    }
+
+    #[test]
+    fn passwords_of_users_are_masked() {
+        let line = "user app on >hunter2 \">#b\" #ab12 ~* +@all";
+        let shown = mask(line, "(secret)").unwrap();
+        assert!(!shown.contains("hunter2") && !shown.contains("ab12"), "{shown}");
+        assert!(shown.starts_with("user app on >(secret) >(secret)"), "{shown}");
+        assert_eq!(mask("masteruser replica", "(secret)"), None);
+    }
+}
