@@ -33,12 +33,21 @@ pub struct Patience {
     pub refusals: u32,
 }
 
+/// A cluster as its instances report it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed<S> {
+    /// What those report that answered.
+    pub seen: BTreeMap<InstanceName, S>,
+    /// Why the others did not answer.
+    pub silent: BTreeMap<InstanceName, EngineError>,
+}
+
 /// An engine whose instances belong together.
 pub trait Cluster: Send + Sync {
     /// The cluster as planned.
     type Target: Send + Sync;
-    /// The cluster as seen by those who answered; who did not is part of it.
-    type Observed: Clone + PartialEq + Send + Sync;
+    /// What one instance reports of itself and of the others.
+    type Seen: Clone + PartialEq + Send + Sync;
     /// One command to one instance.
     type Step: Clone + PartialEq + fmt::Display;
     /// Changes that a running instance takes up.
@@ -56,11 +65,29 @@ pub trait Cluster: Send + Sync {
     /// The plan contradicts itself.
     fn target(&self, crew: &Crew<'_>) -> Result<Self::Target, EngineError>;
 
-    /// Asks all instances of the target, at the same time.
-    fn observe(&self, crew: &Crew<'_>, target: &Self::Target) -> Self::Observed;
+    /// Asks one instance for everything at once.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    fn look(
+        &self,
+        crew: &Crew<'_>,
+        target: &Self::Target,
+        instance: &Instance,
+    ) -> Result<Self::Seen, EngineError>;
 
-    /// Who did not answer, and why.
-    fn silent(observed: &Self::Observed) -> &BTreeMap<InstanceName, EngineError>;
+    /// Asks all instances of a crew, at the same time.
+    fn observe(&self, crew: &Crew<'_>, target: &Self::Target) -> Observed<Self::Seen> {
+        let answers = crew.each_member(|one| self.look(crew, target, one));
+        let mut observed = Observed { seen: BTreeMap::new(), silent: BTreeMap::new() };
+        for (one, answer) in crew.members().iter().zip(answers) {
+            match answer {
+                Ok(seen) => drop(observed.seen.insert(one.name.clone(), seen)),
+                Err(error) => drop(observed.silent.insert(one.name.clone(), error)),
+            }
+        }
+        observed
+    }
 
     /// The commands that bring the cluster nearer to the target now. None may mean that
     /// it is formed, or that something has to settle first.
@@ -70,11 +97,15 @@ pub trait Cluster: Send + Sync {
     fn steps(
         &self,
         target: &Self::Target,
-        observed: &Self::Observed,
+        observed: &Observed<Self::Seen>,
     ) -> Result<Vec<Self::Step>, String>;
 
     /// All differences between target and observation.
-    fn differences(&self, target: &Self::Target, observed: &Self::Observed) -> Vec<Difference>;
+    fn differences(
+        &self,
+        target: &Self::Target,
+        observed: &Observed<Self::Seen>,
+    ) -> Vec<Difference>;
 
     /// Asks, just before steps are taken, for what must keep them from being taken, a
     /// line each.
@@ -82,7 +113,7 @@ pub trait Cluster: Send + Sync {
         &self,
         _crew: &Crew<'_>,
         _target: &Self::Target,
-        _observed: &Self::Observed,
+        _observed: &Observed<Self::Seen>,
         _steps: &[Self::Step],
     ) -> Vec<String> {
         Vec::new()
@@ -99,24 +130,22 @@ pub trait Cluster: Send + Sync {
         steps: &'s [Self::Step],
     ) -> Result<Vec<(&'s Self::Step, Answer)>, EngineError>;
 
-    /// Whether two steps are of the same kind.
-    fn is_alike(one: &Self::Step, other: &Self::Step) -> bool;
+    /// The kind of a step, as a noun that can be counted.
+    fn kind(step: &Self::Step) -> &'static str;
 
-    /// What was done, in a line that people read.
-    fn summary(steps: &[Self::Step]) -> String;
-
-    /// The same observation without what moves in a cluster that is at rest.
-    fn at_rest(observed: &Self::Observed) -> Self::Observed {
-        observed.clone()
-    }
+    /// Takes out of what an instance reports what moves in a cluster that is at rest.
+    fn settle(_seen: &mut Self::Seen) {}
 
     /// What will be seen once steps were taken, where that is certain.
-    fn foresee(_observed: &Self::Observed, _steps: &[Self::Step]) -> Option<Self::Observed> {
+    fn foresee(
+        _observed: &Observed<Self::Seen>,
+        _steps: &[Self::Step],
+    ) -> Option<Observed<Self::Seen>> {
         None
     }
 
     /// The copies of a group as seen.
-    fn copies(&self, target: &Self::Target, observed: &Self::Observed, group: u32) -> Copies;
+    fn copies(&self, target: &Self::Target, observed: &Observed<Self::Seen>, group: u32) -> Copies;
 
     /// Lets an instance that copies the data of its group take the lead.
     ///

@@ -3,16 +3,42 @@
 
 use std::time::Duration;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Observed};
 use super::{Change, Crew, Difference, EngineError};
 use crate::guest::GuestError;
 use crate::hypervisor::ErrorKind;
 use crate::hypervisor::clock::Clock;
+use crate::units::counted;
 
 /// Rounds of commands; a formation takes about five, a repair of everything a
 /// few for each group.
 fn most_rounds(crew: &Crew<'_>) -> usize {
     32 + 4 * crew.members().len()
+}
+
+/// The same observation without what moves in a cluster that is at rest.
+pub(super) fn at_rest<C: Cluster>(observed: &Observed<C::Seen>) -> Observed<C::Seen> {
+    let mut rest = observed.clone();
+    rest.seen.values_mut().for_each(C::settle);
+    rest
+}
+
+/// What was done: every step while they are few, else how many of each kind, in the
+/// order in which they came.
+fn summary<C: Cluster>(steps: &[C::Step]) -> String {
+    const FEW: usize = 4;
+    if steps.len() <= FEW {
+        return steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    }
+    let mut kinds: Vec<(&str, u64)> = Vec::new();
+    for kind in steps.iter().map(C::kind) {
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    let parts: Vec<String> = kinds.iter().map(|(kind, count)| counted(*count, kind)).collect();
+    parts.join(", ")
 }
 
 /// Brings a cluster to its target.
@@ -62,8 +88,8 @@ impl<C: Cluster> Work<'_, C> {
     /// what was seen a moment ago: a look costs a process in every guest.
     fn settle(
         &self,
-        mut seen: Option<C::Observed>,
-    ) -> Result<(C::Observed, Vec<C::Step>), EngineError> {
+        mut seen: Option<Observed<C::Seen>>,
+    ) -> Result<(Observed<C::Seen>, Vec<C::Step>), EngineError> {
         let start = self.clock.elapsed();
         let mut changed = start;
         let mut last = None;
@@ -79,7 +105,7 @@ impl<C: Cluster> Work<'_, C> {
                 return Ok((observed, steps));
             }
             let now = self.clock.elapsed();
-            let rest = C::at_rest(&observed);
+            let rest = at_rest::<C>(&observed);
             if last.as_ref() != Some(&rest) {
                 changed = now;
             }
@@ -92,7 +118,7 @@ impl<C: Cluster> Work<'_, C> {
         }
     }
 
-    fn look(&self) -> C::Observed {
+    fn look(&self) -> Observed<C::Seen> {
         self.cluster.observe(self.crew, self.target)
     }
 
@@ -102,8 +128,8 @@ impl<C: Cluster> Work<'_, C> {
 
     /// A silent agent may come back; a host that is gone, or a domain, will not
     /// by waiting.
-    fn fail_on_lost_hosts(&self, observed: &C::Observed) -> Result<(), EngineError> {
-        let lost = C::silent(observed).values().find(|error| match error {
+    fn fail_on_lost_hosts(&self, observed: &Observed<C::Seen>) -> Result<(), EngineError> {
+        let lost = observed.silent.values().find(|error| match error {
             EngineError::Guest(GuestError::Hypervisor(error)) => {
                 error.kind != ErrorKind::AgentSilent
             }
@@ -139,7 +165,7 @@ impl<C: Cluster> Work<'_, C> {
 
     /// Gives commands time to show before any of their kind would be repeated;
     /// what was seen last.
-    fn wait_for_effect(&self, given: &[C::Step]) -> Option<C::Observed> {
+    fn wait_for_effect(&self, given: &[C::Step]) -> Option<Observed<C::Seen>> {
         let mut last = None;
         for _ in 0..C::PATIENCE.settling {
             self.clock.wait(C::PATIENCE.pause);
@@ -148,7 +174,7 @@ impl<C: Cluster> Work<'_, C> {
             // None may mean that something has to settle: `settle` has more
             // patience with that.
             last = Some(observed);
-            if !next.iter().any(|step| given.iter().any(|given| C::is_alike(given, step))) {
+            if !next.iter().any(|step| given.iter().any(|given| C::kind(given) == C::kind(step))) {
                 break;
             }
         }
@@ -159,11 +185,11 @@ impl<C: Cluster> Work<'_, C> {
         if self.done.is_empty() {
             return Change::NotNeeded;
         }
-        Change::Made(C::summary(&self.done))
+        Change::Made(summary::<C>(&self.done))
     }
 
     /// What was seen is not what is wanted.
-    fn unformed(&self, still: Duration, observed: &C::Observed) -> EngineError {
+    fn unformed(&self, still: Duration, observed: &Observed<C::Seen>) -> EngineError {
         let missing = self.cluster.differences(self.target, observed);
         let say = |one: &Difference| {
             let Difference { instance, fact, planned, found } = one;

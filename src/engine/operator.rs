@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::cluster::{Cluster, FileChange, Uptake};
+use super::cluster::{Cluster, FileChange, Observed, Uptake};
 use super::load::{Bound, Load};
 use super::{Change, Crew, Difference, EngineError, Fact, Probe};
 use super::{converge, load, probe, unit};
@@ -129,7 +129,7 @@ impl<C: Cluster> Operator for C {
         differences.extend(shared_hosts(crew));
         let mut pending = BTreeMap::new();
         // Where the agent itself is silent there is nothing to read.
-        let is_lost = |one: &Instance| C::silent(&observed).get(&one.name).is_some_and(is_lost);
+        let is_lost = |one: &Instance| observed.silent.get(&one.name).is_some_and(is_lost);
         let changes =
             crew.each_member(|one| if is_lost(one) { Vec::new() } else { changes(crew, one) });
         for (instance, changes) in crew.members().iter().zip(changes) {
@@ -164,7 +164,7 @@ fn restart<C: Cluster>(
     cluster: &C,
     crew: &Crew<'_>,
     instance: &Instance,
-    (target, observed): (&C::Target, &C::Observed),
+    (target, observed): (&C::Target, &Observed<C::Seen>),
 ) -> Option<Pending> {
     let copies = cluster.copies(target, observed, instance.group?);
     if !copies.is_in_use(&instance.name) {

@@ -2,6 +2,7 @@
 //! the lead is handed over before.
 
 use super::cluster::{Cluster, Copies};
+use super::converge::at_rest;
 use super::unit::take_up_live;
 use super::{Crew, EngineError, converge};
 use crate::guest::GuestError;
@@ -76,7 +77,7 @@ pub(super) fn wait_until_whole<C: Cluster>(
             return Ok(());
         }
         // A copy of data that goes on is a change.
-        let rest = C::at_rest(&observed);
+        let rest = at_rest::<C>(&observed);
         if last.as_ref() != Some(&rest) {
             poll.restart();
             last = Some(rest);

@@ -37,18 +37,17 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
         let moving: Vec<&str> = moving.map(String::as_str).collect();
         differs(Fact::MovingSlots, String::new(), moving.join(" "));
     }
-    found.extend(settings::differences(cluster.target, &cluster.observed.settings));
-    found.extend(cluster.observed.users.iter().flat_map(|(instance, all)| {
-        all.iter().map(|(fact, found)| {
-            let planned = "as the deployment keeps it".to_owned();
-            Difference {
-                instance: instance.clone(),
-                fact: fact.clone(),
-                planned,
-                found: found.clone(),
-            }
-        })
-    }));
+    for member in &cluster.target.members {
+        let Some(seen) = cluster.observed.seen.get(&member.name) else { continue };
+        let mut differs = |fact: Fact, planned: String, seen: String| {
+            let instance = member.name.clone();
+            found.push(Difference { instance, fact, planned, found: seen });
+        };
+        settings::differences(member, &seen.settings, &mut differs);
+        for (fact, state) in &seen.users {
+            differs(fact.clone(), "as the deployment keeps it".to_owned(), state.clone());
+        }
+    }
     found
 }
 

@@ -31,7 +31,7 @@ pub(super) fn foreign_nodes(
         &pairs,
         |(from, _)| &from.name,
         |(from, member)| {
-            let me = observed.views.get(&member.name)?.me()?;
+            let me = observed.seen.get(&member.name)?.view.me()?;
             let found = foreign(&me.id.to_string(), &ask(crew, target, from, member))?;
             let Member { name, address, port, .. } = member;
             let what = target.access.package.engine;

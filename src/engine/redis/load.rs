@@ -35,9 +35,7 @@ pub(super) fn press(
     (at, via): (&Instance, &InstanceName),
     bound: Bound,
 ) -> Result<Measured, EngineError> {
-    let problem = || "it is in no group".to_owned();
-    let missing = || EngineError::Plan { instance: at.name.clone(), problem: problem() };
-    let master = target.member(&at.name).ok_or_else(missing)?;
+    let master = target.known(&at.name)?;
     Pressure { crew, target, bound, master }.press(via)
 }
 

@@ -28,13 +28,12 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use self::access::ClientAccess;
 pub use self::live::Live;
 
-use self::observe::Observed;
+use self::observe::{Observed, Seen};
 use self::steps::Step;
 use self::target::Target;
 use self::view::ClusterView;
@@ -60,7 +59,7 @@ pub static VALKEY: Redis = Redis(&recipe::VALKEY);
 
 impl Cluster for Redis {
     type Target = Target;
-    type Observed = Observed;
+    type Seen = Seen;
     type Step = Step;
     type Live = Live;
 
@@ -84,12 +83,13 @@ impl Cluster for Redis {
         Target::of(ClientAccess::of(self.0, crew), crew)
     }
 
-    fn observe(&self, crew: &Crew<'_>, target: &Target) -> Observed {
-        observe::observe(crew, target)
-    }
-
-    fn silent(observed: &Observed) -> &BTreeMap<InstanceName, EngineError> {
-        &observed.silent
+    fn look(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        instance: &Instance,
+    ) -> Result<Seen, EngineError> {
+        observe::look(crew, &target.access, target.known(&instance.name)?)
     }
 
     fn steps(&self, target: &Target, observed: &Observed) -> Result<Vec<Step>, String> {
@@ -120,20 +120,18 @@ impl Cluster for Redis {
         send::send(crew, target, steps)
     }
 
-    fn is_alike(one: &Step, other: &Step) -> bool {
-        std::mem::discriminant(&one.order) == std::mem::discriminant(&other.order)
+    fn kind(step: &Step) -> &'static str {
+        step.order.kind()
     }
 
-    fn summary(steps: &[Step]) -> String {
-        steps::summary(steps)
-    }
-
-    fn at_rest(observed: &Observed) -> Observed {
-        observed.at_rest()
+    fn settle(seen: &mut Seen) {
+        if let Some(link) = &mut seen.view.link {
+            link.offset = 0;
+        }
     }
 
     fn foresee(observed: &Observed, steps: &[Step]) -> Option<Observed> {
-        observed.after(steps)
+        observe::after(observed, steps)
     }
 
     fn copies(&self, target: &Target, observed: &Observed, group: u32) -> Copies {

@@ -1,35 +1,26 @@
 //! Asks every planned instance what it believes: guests to an [`Observed`].
 
-use std::collections::BTreeMap;
-
 use super::access::ClientAccess;
 use super::nodes::{NodeId, NodeLine, parse_info, parse_nodes};
 use super::session::Session;
 use super::settings::{self, Running};
 use super::steps::{Order, Step};
-use super::target::{Member, Target};
+use super::target::Member;
 use super::users;
-use crate::engine::{Crew, EngineError, Fact};
-use crate::ids::InstanceName;
+use crate::engine::{Crew, EngineError, Fact, cluster};
 
 /// The cluster as each instance sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// What those who answered see.
-    pub views: BTreeMap<InstanceName, NodeView>,
-    /// Why the others did not answer.
-    pub silent: BTreeMap<InstanceName, EngineError>,
-    /// The directives that those who answered run with, or why they do not report them.
-    pub settings: BTreeMap<InstanceName, Result<BTreeMap<String, String>, EngineError>>,
-    /// What is not as it should be of users and passwords, and how it is.
-    pub users: BTreeMap<InstanceName, Vec<(Fact, String)>>,
-}
+pub type Observed = cluster::Observed<Seen>;
 
-/// What one instance reported.
-struct Seen {
-    view: NodeView,
-    settings: Result<Running, EngineError>,
-    users: Vec<(Fact, String)>,
+/// What one instance reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The cluster as it sees it.
+    pub view: NodeView,
+    /// The directives that it runs with, or why it does not report them.
+    pub settings: Result<Running, EngineError>,
+    /// What is not as it should be of users and passwords, and how it is.
+    pub users: Vec<(Fact, String)>,
 }
 
 /// The cluster as one instance sees it.
@@ -54,33 +45,20 @@ pub struct Link {
     pub offset: u64,
 }
 
-impl Observed {
-    /// The same without what moves in a cluster that is at rest.
-    #[must_use]
-    pub fn at_rest(&self) -> Self {
-        let mut rest = self.clone();
-        for link in rest.views.values_mut().filter_map(|view| view.link.as_mut()) {
-            link.offset = 0;
+/// What will be seen once commands were taken that show at once, and only at the
+/// instance that was commanded; `None` where there are others among them.
+pub(super) fn after(observed: &Observed, steps: &[Step]) -> Option<Observed> {
+    let mut next = observed.clone();
+    for Step { at, order } in steps {
+        let mut nodes = next.seen.get_mut(at)?.view.nodes.iter_mut();
+        let me = nodes.find(|node| node.myself)?;
+        match order {
+            Order::SetConfigEpoch(epoch) => me.epoch = *epoch,
+            Order::AddSlots(slots) => me.slots = me.slots.union(slots),
+            _ => return None,
         }
-        rest
     }
-
-    /// What will be seen once commands were taken that show at once, and only at
-    /// the instance that was commanded; `None` where there are others among them.
-    #[must_use]
-    pub fn after(&self, steps: &[Step]) -> Option<Self> {
-        let mut next = self.clone();
-        for Step { at, order } in steps {
-            let mut nodes = next.views.get_mut(at)?.nodes.iter_mut();
-            let me = nodes.find(|node| node.myself)?;
-            match order {
-                Order::SetConfigEpoch(epoch) => me.epoch = *epoch,
-                Order::AddSlots(slots) => me.slots = me.slots.union(slots),
-                _ => return None,
-            }
-        }
-        Some(next)
-    }
+    Some(next)
 }
 
 impl NodeView {
@@ -97,30 +75,13 @@ impl NodeView {
     }
 }
 
-/// Asks all instances of a target.
-pub(super) fn observe(crew: &Crew<'_>, target: &Target) -> Observed {
-    let mut observed = Observed::default();
-    let answers = crew.each(
-        &target.members,
-        |member| &member.name,
-        |member| look(crew, &target.access, member),
-    );
-    for (member, answer) in target.members.iter().zip(answers) {
-        match answer {
-            Ok(Seen { view, settings, users }) => {
-                observed.views.insert(member.name.clone(), view);
-                observed.settings.insert(member.name.clone(), settings);
-                observed.users.insert(member.name.clone(), users);
-            }
-            Err(error) => drop(observed.silent.insert(member.name.clone(), error)),
-        }
-    }
-    observed
-}
-
 /// Asks one instance for everything at once: a `redis-cli` costs an emulated
 /// guest more than all the answers.
-fn look(crew: &Crew<'_>, access: &ClientAccess, member: &Member) -> Result<Seen, EngineError> {
+pub(super) fn look(
+    crew: &Crew<'_>,
+    access: &ClientAccess,
+    member: &Member,
+) -> Result<Seen, EngineError> {
     let guest = crew.guest(&member.name)?;
     let config = settings::question(member);
     let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config, users::QUESTION];

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::target::{Member, Target};
-use crate::engine::{Difference, EngineError, Fact};
-use crate::ids::InstanceName;
+use super::target::Member;
+use crate::engine::{EngineError, Fact};
 use crate::plan::Setting;
 use crate::recipe::redis::words;
 
 /// Directives by name, as Redis reports them.
-pub(super) type Running = BTreeMap<String, String>;
+pub type Running = BTreeMap<String, String>;
 
 /// Directives that a running Redis does not report.
 pub(super) const UNREPORTED: [&str; 4] = ["include", "loadmodule", "rename-command", "user"];
@@ -30,36 +29,24 @@ fn asked(member: &Member) -> impl Iterator<Item = (&str, &Setting)> {
     all.filter(move |(name, _)| plain(name) && !UNREPORTED.contains(name))
 }
 
-/// Planned directives against what was reported.
+/// Compares the planned directives of a member with those that it runs with.
 pub(super) fn differences(
-    target: &Target,
-    reported: &BTreeMap<InstanceName, Result<Running, EngineError>>,
-) -> Vec<Difference> {
-    let mut found = Vec::new();
-    for member in &target.members {
-        let mut differs = |fact: Fact, planned: String, seen: String| {
-            found.push(Difference { instance: member.name.clone(), fact, planned, found: seen });
-        };
-        match reported.get(&member.name) {
-            None => {}
-            Some(Err(error)) => {
-                differs(Fact::Configuration, "readable".to_owned(), error.to_string());
-            }
-            Some(Ok(reported)) => {
-                for (name, planned) in asked(member) {
-                    let fact = || Fact::Setting(name.to_owned());
-                    match reported.get(name) {
-                        Some(seen) if is_as_planned(planned, seen) => {}
-                        Some(seen) => differs(fact(), spelled(planned), seen.clone()),
-                        None => {
-                            differs(fact(), spelled(planned), "unknown to this Redis".to_owned());
-                        }
-                    }
-                }
-            }
+    member: &Member,
+    running: &Result<Running, EngineError>,
+    differs: &mut impl FnMut(Fact, String, String),
+) {
+    let running = match running {
+        Ok(running) => running,
+        Err(error) => {
+            return differs(Fact::Configuration, "readable".to_owned(), error.to_string());
+        }
+    };
+    for (name, planned) in asked(member) {
+        let seen = running.get(name).map_or("unknown to this Redis", String::as_str);
+        if !is_as_planned(planned, seen) {
+            differs(Fact::Setting(name.to_owned()), spelled(planned), seen.to_owned());
         }
     }
-    found
 }
 
 /// Reads an answer: names and values as they alternate, a line each; a value may

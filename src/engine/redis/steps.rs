@@ -9,7 +9,6 @@ use super::refusal::refuse;
 use super::view::ClusterView;
 use crate::ids::InstanceName;
 use crate::recipe::redis::slots::Slots;
-use crate::units::counted;
 
 pub use super::refusal::Refusal;
 
@@ -42,6 +41,21 @@ pub enum Order {
     ForceFailover,
 }
 
+impl Order {
+    /// Its kind, as a noun that can be counted.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::SetConfigEpoch(_) => "epoch",
+            Self::Meet(_) => "introduction",
+            Self::AddSlots(_) => "slot range",
+            Self::Replicate(..) => "replica",
+            Self::Forget(_) => "forgotten node",
+            Self::Failover => "failover",
+            Self::ForceFailover => "forced failover",
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, order } = self;
@@ -55,30 +69,6 @@ impl fmt::Display for Step {
             Order::ForceFailover => write!(f, "{at} takes over from a master that is gone"),
         }
     }
-}
-
-/// What was done, in a line that people read: every step while they are few,
-/// else how many of each kind.
-#[must_use]
-pub fn summary(steps: &[Step]) -> String {
-    const FEW: usize = 4;
-    if steps.len() <= FEW {
-        return steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    }
-    type Kind = (&'static str, fn(&Order) -> bool);
-    let kinds: [Kind; 6] = [
-        ("introduction", |order| matches!(order, Order::Meet(_))),
-        ("slot range", |order| matches!(order, Order::AddSlots(_))),
-        ("replica", |order| matches!(order, Order::Replicate(..))),
-        ("forgotten node", |order| matches!(order, Order::Forget(_))),
-        ("failover", |order| matches!(order, Order::Failover | Order::ForceFailover)),
-        ("epoch", |order| matches!(order, Order::SetConfigEpoch(_))),
-    ];
-    let counted = kinds.iter().filter_map(|(noun, is)| {
-        let count = steps.iter().filter(|step| is(&step.order)).count() as u64;
-        (count > 0).then(|| counted(count, noun))
-    });
-    counted.collect::<Vec<_>>().join(", ")
 }
 
 /// The commands that bring the cluster nearer to the plan now. None may mean

@@ -80,6 +80,16 @@ impl Target {
         self.members.iter().find(|member| member.name == *instance)
     }
 
+    /// Returns the member of that name, which the plan has to hold.
+    ///
+    /// # Errors
+    /// [`EngineError::Plan`].
+    pub fn known(&self, instance: &InstanceName) -> Result<&Member, EngineError> {
+        let problem = || "it is not in the cluster's plan".to_owned();
+        let unknown = || EngineError::Plan { instance: instance.clone(), problem: problem() };
+        self.member(instance).ok_or_else(unknown)
+    }
+
     /// The planned master of a group.
     #[must_use]
     pub fn master(&self, group: u32) -> Option<&Member> {

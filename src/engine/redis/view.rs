@@ -21,14 +21,15 @@ impl<'a> ClusterView<'a> {
     /// Finds out which node is which instance, by what each says of itself.
     #[must_use]
     pub fn new(target: &'a Target, observed: &'a Observed) -> Self {
-        let own = |member: &'a Member| Some((&observed.views.get(&member.name)?.me()?.id, member));
+        let own =
+            |member: &'a Member| Some((&observed.seen.get(&member.name)?.view.me()?.id, member));
         Self { target, observed, members: target.members.iter().filter_map(own).collect() }
     }
 
     /// The members that answered, with what they see and their own line.
     pub fn seen(&self) -> impl Iterator<Item = (&'a Member, &'a NodeView, &'a NodeLine)> {
         self.target.members.iter().filter_map(|member| {
-            let view = self.observed.views.get(&member.name)?;
+            let view = &self.observed.seen.get(&member.name)?.view;
             Some((member, view, view.me()?))
         })
     }
@@ -36,7 +37,7 @@ impl<'a> ClusterView<'a> {
     /// What an instance says of itself.
     #[must_use]
     pub fn me(&self, member: &Member) -> Option<&'a NodeLine> {
-        self.observed.views.get(&member.name)?.me()
+        self.observed.seen.get(&member.name)?.view.me()
     }
 
     /// The instance behind an id.
