@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::cluster::{Cluster, FileChange, Observed, Uptake};
+use super::cluster::{Cluster, FileChange, Observed, Serving, Uptake};
 use super::load::{Bound, Load};
 use super::{Change, Crew, Difference, EngineError, Fact, Probe};
 use super::{converge, load, probe, unit};
@@ -159,7 +159,8 @@ impl<C: Cluster> Operator for C {
     }
 }
 
-/// What a restart of an instance comes to; `None` where nobody uses it.
+/// What a restart of an instance comes to; `None` where nobody uses it. One that runs
+/// with former secrets cannot be asked for its role: it has the planned one, most likely.
 fn restart<C: Cluster>(
     cluster: &C,
     crew: &Crew<'_>,
@@ -167,12 +168,20 @@ fn restart<C: Cluster>(
     (target, observed): (&C::Target, &Observed<C::Seen>),
 ) -> Option<Pending> {
     let copies = cluster.copies(target, observed, instance.group?);
-    if !copies.is_in_use(&instance.name) {
+    let has_former_secrets = || {
+        observed.silent.contains_key(&instance.name)
+            && matches!(cluster.serving(crew, instance), Ok(Serving::Estranged(_)))
+    };
+    let leads = match &copies.leader {
+        Some(leader) => *leader == instance.name,
+        None => crew.is_lead(instance),
+    };
+    if !copies.is_in_use(&instance.name) && !has_former_secrets() {
         return None;
     }
     Some(match crew.copies_of(instance).count() {
         0 | 1 => Pending::Outage,
-        _ if copies.leader.as_ref() == Some(&instance.name) => Pending::HandOver,
+        _ if leads => Pending::HandOver,
         _ => Pending::Restart,
     })
 }

@@ -94,7 +94,10 @@ fn pairs(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
 
 fn foreign_nodes(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
     let owned = cluster.seen().fold(Slots::EMPTY, |all, (.., me)| all.union(&me.slots));
-    for (member, foreign) in cluster.foreign_nodes() {
+    // One that does not answer is most likely the planned instance; nothing is done
+    // until it does.
+    let known = |node: &NodeLine| cluster.silent_member(node).is_some();
+    for (member, foreign) in cluster.foreign_nodes().filter(|(_, node)| !known(node)) {
         // What an instance says that it serves itself is old news; what an
         // instance follows is about to be replaced by it.
         let slots = foreign.slots.minus(&owned);
