@@ -16,6 +16,9 @@ fn most_rounds(crew: &Crew<'_>) -> usize {
     32 + 4 * crew.members().len()
 }
 
+/// What was seen, and what is to be done about it.
+type Next<C> = (Observed<<C as Cluster>::Seen>, Vec<<C as Cluster>::Step>);
+
 /// The same observation without what moves in a cluster that is at rest.
 pub(super) fn at_rest<C: Cluster>(observed: &Observed<C::Seen>) -> Observed<C::Seen> {
     let mut rest = observed.clone();
@@ -86,10 +89,7 @@ struct Work<'a, C: Cluster> {
 impl<C: Cluster> Work<'_, C> {
     /// Waits until there is something to do, or nothing is left to do. `seen` is
     /// what was seen a moment ago: a look costs a process in every guest.
-    fn settle(
-        &self,
-        mut seen: Option<Observed<C::Seen>>,
-    ) -> Result<(Observed<C::Seen>, Vec<C::Step>), EngineError> {
+    fn settle(&self, mut seen: Option<Observed<C::Seen>>) -> Result<Next<C>, EngineError> {
         let start = self.clock.elapsed();
         let mut changed = start;
         let mut last = None;
