@@ -9,6 +9,9 @@ mod support;
 use crate::bench::Bench;
 use crate::support::good_plan;
 
+/// A plan that was there before, of a format that is no longer read.
+const OLD_PLAN: &str = "{\"format\": 1, \"instances\": []}";
+
 const SPEC: &str = include_str!("../examples/quickstart/spec.yaml");
 const HOST: &str = "\
 name: h1
@@ -261,7 +264,7 @@ fn a_plan_is_made_shown_and_written() {
 #[test]
 fn where_there_is_no_plan_the_old_one_stays() {
     let bench = three_hosts();
-    bench.put("plan.json", "the old plan");
+    bench.put("plan.json", OLD_PLAN);
     let spec = bench.read("spec.yaml").unwrap();
     bench.put("spec.yaml", &spec.replace("reads: 3k/s", "reads: 3M/s"));
     let said = bench.run(&["plan", "spec.yaml"]);
@@ -271,7 +274,7 @@ fn where_there_is_no_plan_the_old_one_stays() {
     assert!(json.starts_with("exit 4\n{\n  \"infeasible\""), "{json}");
     bench.put("spec.yaml", &spec.replace("reads: 3k/s", "reads: 3"));
     assert!(bench.run(&["plan", "spec.yaml"]).starts_with("exit 1\n"));
-    assert_eq!(bench.read("plan.json").unwrap(), "the old plan");
+    assert_eq!(bench.read("plan.json").unwrap(), OLD_PLAN);
     assert_eq!(bench.names(), ["hosts", "plan.json", "spec.yaml"]);
 }
 
@@ -316,4 +319,20 @@ fn a_plan_does_not_depend_on_where_the_spec_lies() {
     assert_eq!(one, other);
     assert!(one.contains("\"image/root.qcow2\""), "{one}");
     assert_eq!((beside, elsewhere), (false, true));
+}
+
+#[test]
+fn a_plan_never_replaces_its_spec() {
+    let bench = Bench::new();
+    let spec = "name: shop\nhosts: [{ name: h1, cores: 8, memory: 16GiB, disk: 100GiB }]\n\
+                vms: [{ name: builder, count: 1, vcpus: 2, memory: 2GiB, disk: 10GiB }]\n";
+    bench.put("spec.yaml", spec);
+    let refused = bench.run(&["plan", "spec.yaml", "-o", "spec.yaml"]);
+    assert!(refused.starts_with("exit 1\n"), "{refused}");
+    assert!(refused.contains("spec.yaml: exists and is not a plan"), "{refused}");
+    assert_eq!(bench.read("spec.yaml").as_deref(), Some(spec));
+    for _ in 0..2 {
+        let planned = bench.run(&["plan", "spec.yaml", "-o", "plan.json"]);
+        assert!(planned.starts_with("exit 0\n"), "{planned}");
+    }
 }

@@ -8,6 +8,9 @@ mod bench;
 
 use crate::bench::Bench;
 
+/// A plan that was there before, of a format that is no longer read.
+const OLD_PLAN: &str = "{\"format\": 1, \"instances\": []}";
+
 const SMALL: &str = "reads: 3k/s, writes: 1k/s, value: 512B, data: 150MiB, persistence: aof";
 
 /// A spec: equal hosts of one NUMA node, of whose cores and memory the host keeps
@@ -60,9 +63,9 @@ impl Asked<'_> {
     /// The screen; the old plan must stay and nothing else be there.
     fn screen(&self) -> String {
         let bench = Bench::new();
-        bench.put("spec.yaml", &self.spec()).put("plan.json", "the old plan");
+        bench.put("spec.yaml", &self.spec()).put("plan.json", OLD_PLAN);
         let screen = bench.run(&["plan", "spec.yaml"]);
-        assert_eq!(bench.read("plan.json").unwrap(), "the old plan");
+        assert_eq!(bench.read("plan.json").unwrap(), OLD_PLAN);
         assert_eq!(bench.names(), ["plan.json", "spec.yaml"]);
         screen
     }

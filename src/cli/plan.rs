@@ -59,6 +59,8 @@ pub struct Args {
 /// cannot be written. In none of these cases is the old plan touched.
 pub fn run(args: &Args) -> Outcome {
     let spec = load_spec(&args.spec)?;
+    // Before the search: it may take long, and what is there may be the spec itself.
+    store::may_replace(&args.output)?;
     let prior = args.prior.as_deref().map(|path| load_prior(path, &spec)).transpose()?;
     let profiles = spec.profiles.resolve()?;
     let default = Limits::default();

@@ -42,6 +42,12 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
     },
+    /// A file that is no plan is where the plan would go: perhaps the spec itself.
+    #[error("{}: exists and is not a plan, so it is not replaced; choose another file", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file cannot be written; what was there before is still there.
     #[error("{}: cannot write", path.display())]
     Write {
@@ -66,6 +72,34 @@ pub fn read(path: &Path) -> Result<Plan, StoreError> {
         return Err(StoreError::TooLarge { path: path_buf() });
     }
     Plan::from_text(&text).map_err(|source| StoreError::Text { path: path_buf(), source })
+}
+
+/// Refuses to replace a file that exists and is no plan, of whatever format.
+///
+/// # Errors
+/// [`StoreError::Foreign`]; the file cannot be read.
+pub fn may_replace(path: &Path) -> Result<(), StoreError> {
+    /// What every plan has had since its first format.
+    #[derive(serde::Deserialize)]
+    struct Head {
+        #[serde(rename = "format")]
+        _format: u32,
+        #[serde(rename = "instances")]
+        _instances: serde::de::IgnoredAny,
+    }
+    let unreadable = |source| StoreError::Read { path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) if file.metadata().is_ok_and(|found| found.is_file()) => file,
+        // What is no file is refused when it is written.
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let reader = io::BufReader::new(file.take(MAX_FILE + 1));
+    match serde_json::from_reader::<_, Head>(reader) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(StoreError::Foreign { path: path.to_owned() }),
+    }
 }
 
 /// Replaces a file so that it holds the old text or the new one, whatever
@@ -94,6 +128,19 @@ mod tests {
         let missing = directory.path().join("none/plan.json");
         let error = write(&missing, "text").unwrap_err();
         assert!(matches!(error, StoreError::Write { .. }), "{error}");
+    }
+
+    #[test]
+    fn only_plans_are_replaced_by_plans() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("spec.yaml");
+        assert!(may_replace(&path).is_ok(), "nothing is there");
+        for text in ["name: shop\n", "{\"format\": 3}", ""] {
+            fs::write(&path, text).unwrap();
+            assert!(matches!(may_replace(&path), Err(StoreError::Foreign { .. })), "{text:?}");
+        }
+        fs::write(&path, "{\"format\": 9, \"instances\": [], \"more\": 1}").unwrap();
+        assert!(may_replace(&path).is_ok(), "a plan of any format");
     }
 
     #[test]
