@@ -212,7 +212,12 @@ impl Stage {
     }
 
     pub(super) fn check(&self) -> Vec<Difference> {
-        self.engine.check(&self.crew()).unwrap().differences
+        self.check_only(&self.crew())
+    }
+
+    /// Checks some of the instances.
+    pub(super) fn check_only(&self, crew: &Crew<'_>) -> Vec<Difference> {
+        self.engine.check(crew).unwrap().differences
     }
 
     pub(super) fn wait(&self, seconds: u64) {
