@@ -402,8 +402,8 @@ fn engines_are_named_where_they_are_at_home_and_nowhere_else() {
         let code = code.to_ascii_lowercase();
         let of_family =
             |room: &&str| path.strip_prefix(*room).is_some_and(|rest| rest.contains('/'));
-        let is_home = HOMES.iter().any(|home| path.starts_with(home))
-            || FOLDERS.iter().any(of_family);
+        let is_home =
+            HOMES.iter().any(|home| path.starts_with(home)) || FOLDERS.iter().any(of_family);
         if !is_home && words().any(|word| code.contains(word)) {
             named.insert(path);
         }

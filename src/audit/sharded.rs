@@ -70,7 +70,11 @@ fn demanded(
 fn configuration(instance: &Instance, demand: &ShardedDemand, findings: &mut Findings) {
     let mut wrong = |message: String| findings.add(Kind::Configuration, &instance.name, message);
     match max_memory(instance) {
-        None | Some(0) => wrong("maxmemory is missing or unlimited".to_owned()),
+        None => match instance.settings.get("maxmemory") {
+            None => wrong("maxmemory is missing".to_owned()),
+            Some(other) => wrong(format!("maxmemory is {other:?}; expected a size in bytes")),
+        },
+        Some(0) => wrong("maxmemory is unlimited".to_owned()),
         Some(bytes) if bytes >= instance.memory_mib.bytes() => {
             wrong(format!(
                 "maxmemory of {bytes} bytes is not below its memory of {}",

@@ -65,7 +65,7 @@ pub struct Args {
     diff: Diff,
     /// Deploy to simulated hosts in memory and verify the result: needs no libvirt, no image
     /// and no confirmation, and leaves the state directory alone
-    #[arg(long, conflicts_with_all = ["dry_run", "state", "images"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "offline", "diff", "state", "images"])]
     simulate: bool,
     /// Exit with 3 instead of 0 when something was changed
     #[arg(long)]
@@ -160,8 +160,7 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     run::run(session, &hosts, &actions, &lock, options).map(Some)
 }
 
-/// Deploys to simulated hosts, compares what runs with the plan, and reports how long
-/// that took by the virtual clock.
+/// Deploys to simulated hosts and compares what runs with the plan.
 fn simulate(session: &mut Session, args: &Args) -> Outcome {
     ui::say("simulation: no real host is contacted");
     let applied = apply(session, args);
@@ -170,18 +169,17 @@ fn simulate(session: &mut Session, args: &Args) -> Outcome {
     {
         return applied.map(|_| exit::DONE);
     }
-    let took = session.took();
     let hosts = session.connect()?;
     let found = verify(&session.context(&hosts), &hosts.unreachable, false);
     let plan = &session.plan;
     match args.format {
         Format::Text => {
             ui::data(&verification_text(&found))?;
-            ui::data(&format!("{}\n", simulated_line(plan, took)))?;
+            ui::data(&format!("{}\n", simulated_line(plan)))?;
         }
         Format::Json => {
             ui::data(&format!("{}\n", verification_json(&found)))?;
-            ui::data(&format!("{}\n", simulated_json(plan, took)))?;
+            ui::data(&format!("{}\n", simulated_json(plan)))?;
         }
     }
     Ok(match applied? {

@@ -151,6 +151,8 @@ impl Command {
 /// Sends the log to stderr, as `-v`, `HOSTSPLIT_LOG` and `--log-format` request. Each
 /// span says at its end how long it took.
 fn trace(verbose: u8, format: LogFormat) {
+    use std::io::IsTerminal as _;
+
     use tracing_subscriber::EnvFilter;
     use tracing_subscriber::fmt::format::FmtSpan;
     let level = match verbose {
@@ -163,6 +165,8 @@ fn trace(verbose: u8, format: LogFormat) {
         .with_env_filter(filter)
         .with_span_events(FmtSpan::CLOSE)
         .with_writer(std::io::stderr);
+    // A terminal has colours unless NO_COLOR says otherwise, a file never.
+    let log = if std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };
     match format {
         LogFormat::Text => log.without_time().init(),
         LogFormat::Json => log.json().init(),

@@ -56,7 +56,11 @@ impl Totals {
             cost: used.iter().map(|host| host.cost).fold(0, u64::saturating_add),
             hosts: used.len() as u64,
             cores: used.iter().map(cores).sum(),
-            memory_mib: plan.instances.iter().map(|one| one.memory_mib.get()).sum(),
+            memory_mib: plan
+                .instances
+                .iter()
+                .map(|one| one.memory_mib.get())
+                .fold(0, u64::saturating_add),
         }
     }
 }

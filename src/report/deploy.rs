@@ -154,24 +154,22 @@ pub fn failures_text(failures: &[Failure]) -> String {
     out
 }
 
-/// The last line of a simulated deploy. `took` is virtual: guests boot in an assumed
-/// time, and an upload takes none.
+/// The last line of a simulated deploy.
 #[must_use]
-pub fn simulated_line(plan: &Plan, took: Duration) -> String {
+pub fn simulated_line(plan: &Plan) -> String {
     let hosts = plan.topology.hosts.len() as u64;
     format!(
-        "Simulated on {} in memory; nothing real was changed. Simulated time: {}, of which the \
-         upload of the image takes none.",
-        counted(hosts, "host"),
-        seconds(took)
+        "Simulated on {} in memory; nothing real was changed. Times are virtual: real hosts and \
+         uploads take others.",
+        counted(hosts, "host")
     )
 }
 
 /// The same for programs.
 #[must_use]
-pub fn simulated_json(plan: &Plan, took: Duration) -> Value {
+pub fn simulated_json(plan: &Plan) -> Value {
     let hosts: Vec<&str> = plan.topology.hosts.iter().map(|host| host.name.as_str()).collect();
-    json!({ "event": "simulated", "hosts": hosts, "simulated_seconds": took.as_secs() })
+    json!({ "event": "simulated", "hosts": hosts })
 }
 
 /// Problems that preflight found, each with its remedy.

@@ -17,8 +17,9 @@ pub(super) fn intervention(loss: &Loss) -> Option<String> {
             let voter = voter.as_ref().map_or("a new one", InstanceName::as_str);
             format!(
                 "no majority of voters is left: nothing is written until {:?} is back; if it \
-                 never will, stop all, run `elasticsearch-node unsafe-bootstrap` on {voter}, \
-                 which may lose the last writes, and `detach-cluster` on the others",
+                 never will, stop all, run `elasticsearch-node unsafe-bootstrap` on {voter} \
+                 (OpenSearch: `opensearch-node`), which may lose the last writes, and \
+                 `detach-cluster` on the others",
                 loss.domain
             )
         }

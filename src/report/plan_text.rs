@@ -285,6 +285,8 @@ fn aftermath(loss: &Loss) -> String {
             let left = loss.leads.saturating_sub(loss.leads_lost);
             format!("{left} of {} voters remain", loss.leads)
         }
+        (0, Cluster::PrimaryReplica) if loss.leads_lost == 0 => "no primary lost".to_owned(),
+        (0, Cluster::GatewayPair) if loss.leads_lost == 0 => "no active instance lost".to_owned(),
         (0, _) => "remaining instances take over the load".to_owned(),
         (1, _) => format!("{} takes over", names.join("")),
         _ => format!("{} take over", names.join(", ")),
