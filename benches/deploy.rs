@@ -89,7 +89,7 @@ fn cluster(index: u32, instances: &mut Vec<Instance>) -> ServicePlan {
         let lead = add(2 * group, Role::Master);
         let replicas = vec![add(2 * group + 1, Role::Replica)];
         let slot = |index: u32| u16::try_from(index * 16384 / GROUPS).unwrap();
-        let slots = Some(SlotRange { first: slot(group), last: slot(group + 1) - 1 });
+        let slots = vec![SlotRange { first: slot(group), last: slot(group + 1) - 1 }];
         groups.push(Group { index: group, slots, lead, replicas });
     }
     built::redis(name, Access::default(), groups)

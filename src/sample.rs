@@ -76,7 +76,7 @@ fn service() -> ServicePlan {
     let name = ServiceName::new("cache").unwrap();
     let group = |(index, (first, last)): (u32, (u16, u16))| Group {
         index,
-        slots: Some(SlotRange { first, last }),
+        slots: vec![SlotRange { first, last }],
         lead: InstanceName::of(&name, index).unwrap(),
         replicas: vec![InstanceName::of(&name, index + 3).unwrap()],
     };

@@ -206,8 +206,8 @@ fn sharded(service: &mut ServicePlan) -> &mut ShardedDemand {
     }
 }
 
-fn slots(first: u16, last: u16) -> Option<SlotRange> {
-    Some(SlotRange { first, last })
+fn slots(first: u16, last: u16) -> Vec<SlotRange> {
+    vec![SlotRange { first, last }]
 }
 
 fn move_to(plan: &mut Plan, name: &str, host: &str, to: &[u32]) {
@@ -244,7 +244,7 @@ fn slots_that_are_dealt_out_unevenly_overload_a_group() {
         }
     });
     // The third group's master and replica cannot hold nearly all of the data.
-    assert_eq!(kinds, [Kind::Data, Kind::Data, Kind::Capacity]);
+    assert_eq!(kinds, [Kind::Slots, Kind::Data, Kind::Data, Kind::Capacity]);
 }
 
 #[test]

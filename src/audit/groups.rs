@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Findings, Kind};
 use crate::ids::InstanceName;
-use crate::plan::{Group, Plan, Role, ServicePlan};
+use crate::plan::{Group, Plan, Role, ServicePlan, SlotRange};
 use crate::spec::Cluster;
 
 /// Hash slots of a Redis Cluster.
@@ -43,11 +43,15 @@ fn slots(service: &ServicePlan, findings: &mut Findings) {
     let mut ranges: Vec<(u32, u32)> = service
         .groups
         .iter()
-        .filter_map(|group| group.slots)
+        .flat_map(|group| &group.slots)
         .map(|slots| (u32::from(slots.first), u32::from(slots.last)))
         .collect();
     ranges.sort_unstable();
-    let mut wrong = |message: String| findings.add(Kind::Slots, &service.name, message);
+    let mut is_whole = true;
+    let mut wrong = |message: String| {
+        is_whole = false;
+        findings.add(Kind::Slots, &service.name, message);
+    };
     let mut next = 0;
     for (first, last) in ranges {
         if first > last || last >= SLOTS {
@@ -55,7 +59,8 @@ fn slots(service: &ServicePlan, findings: &mut Findings) {
             return;
         }
         if first < next {
-            wrong(format!("slots {first}-{} are assigned to two groups", last.min(next - 1)));
+            let end = last.min(next - 1);
+            wrong(format!("slots {first}-{end} are assigned twice"));
         }
         if first > next {
             wrong(format!("slots {next}-{} are not assigned", first - 1));
@@ -64,6 +69,22 @@ fn slots(service: &ServicePlan, findings: &mut Findings) {
     }
     if next < SLOTS {
         wrong(format!("slots {next}-{} are not assigned", SLOTS - 1));
+    }
+    if is_whole {
+        balance(service, findings);
+    }
+}
+
+/// Keys are spread evenly over the slots, so equal groups have equal numbers of them: two
+/// of a service differ by one at most, however often its groups were more or fewer.
+fn balance(service: &ServicePlan, findings: &mut Findings) {
+    let width = |range: &SlotRange| u32::from(range.last) + 1 - u32::from(range.first);
+    let counts = || service.groups.iter().map(|group| group.slots.iter().map(width).sum::<u32>());
+    let (Some(least), Some(most)) = (counts().min(), counts().max()) else { return };
+    if most - least > 1 {
+        let message =
+            format!("one group has {least} slots and another {most}; expected equal parts");
+        findings.add(Kind::Slots, &service.name, message);
     }
 }
 

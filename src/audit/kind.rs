@@ -109,7 +109,7 @@ kinds! {
     Derivation = "derivation",
     /// The demand is of the engine's kind of cluster, and the engine has a profile.
     Engine = "engine",
-    /// Groups cover every hash slot once.
+    /// Groups cover every hash slot once, in parts that differ by one slot at most.
     Slots = "slots",
     /// The groups and their copies are as many as the layout says.
     Copies = "copies",

@@ -4,7 +4,7 @@ use super::groups::{SLOTS, members};
 use super::index::Index;
 use super::speed::{self, MILLION, falls_short, millionths};
 use super::{Findings, Kind};
-use crate::plan::{Capacity, Instance, Plan, ServicePlan, Setting};
+use crate::plan::{Capacity, Instance, Plan, ServicePlan, Setting, SlotRange};
 use crate::profile::{Profile, Sharded};
 use crate::spec::{Persistence, ShardedDemand};
 use crate::units::Mebibytes;
@@ -128,8 +128,7 @@ fn parts(plan: &Plan, service: &ServicePlan, demand: &ShardedDemand, findings: &
     };
     for group in &service.groups {
         let index = group.index;
-        let Some(range) = group.slots else { continue };
-        let slots = (u64::from(range.last) + 1).saturating_sub(range.first.into());
+        let slots: u64 = group.slots.iter().map(|range| width(*range)).sum();
         if exceeds(demand_per_s.get(), slots, usable_per_s.get()) {
             let message = format!(
                 "group {index} has {slots} of {SLOTS} slots; its part of {demand_per_s} exceeds the \
@@ -149,6 +148,11 @@ fn parts(plan: &Plan, service: &ServicePlan, demand: &ShardedDemand, findings: &
             }
         }
     }
+}
+
+/// Slots of a range; none of one that ends before it begins.
+fn width(range: SlotRange) -> u64 {
+    (u64::from(range.last) + 1).saturating_sub(range.first.into())
 }
 
 fn data_per_process(

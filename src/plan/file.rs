@@ -114,7 +114,7 @@ mod tests {
         );
         let newer = refuse("{\"format\": 7, \"hostsplit\": \"9.0.0\\n\", \"more\": []}");
         assert!(newer.starts_with("the plan has format 7, written by hostsplit 9.0.0; this is "));
-        assert!(newer.ends_with("formats 2 to 3: use hostsplit 9.0.0 or newer"), "{newer}");
+        assert!(newer.ends_with("formats 2 to 4: use hostsplit 9.0.0 or newer"), "{newer}");
         insta::assert_snapshot!(
             refuse("{}"),
             @"not a plan: missing field `format` at line 1 column 2"

@@ -38,7 +38,7 @@ pub use setting::{Setting, Settings};
 /// format is counted up whenever a field is added, renamed or changes its meaning,
 /// together with a step in `upgrade`, a stored plan in `tests/formats` and a line in
 /// CHANGELOG.md.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// A complete plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! A service as planned: its layout, its capacity, its groups.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceName, ServiceName};
@@ -162,8 +164,8 @@ pub enum Binding {
 pub struct Group {
     /// Number of the group, from 0.
     pub index: u32,
-    /// Its hash slots, for sharded services.
-    pub slots: Option<SlotRange>,
+    /// Its hash slots, ascending and disjoint; none for services that are not sharded.
+    pub slots: Vec<SlotRange>,
     /// The instance that takes writes at first: master, primary or active.
     pub lead: InstanceName,
     /// The instances that follow it.
@@ -178,4 +180,30 @@ pub struct SlotRange {
     pub first: u16,
     /// The last.
     pub last: u16,
+}
+
+impl SlotRange {
+    /// Returns how many slots it has; zero if the last comes before the first.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        (u32::from(self.last) + 1).saturating_sub(self.first.into())
+    }
+}
+
+impl fmt::Display for SlotRange {
+    /// `0-5461`, or `42` for one slot.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { first, last } if first == last => write!(f, "{first}"),
+            Self { first, last } => write!(f, "{first}-{last}"),
+        }
+    }
+}
+
+impl Group {
+    /// Returns how many hash slots it has.
+    #[must_use]
+    pub fn slot_count(&self) -> u32 {
+        self.slots.iter().map(|range| range.count()).fold(0, u32::saturating_add)
+    }
 }

@@ -16,6 +16,9 @@ pub(super) fn upgrade(plan: &mut Value, found: u32) {
         typed_settings(plan);
         named_placement(plan);
     }
+    if found <= 3 {
+        lists_of_slots(plan);
+    }
     if let Value::Object(fields) = plan {
         fields.insert("format".to_owned(), super::FORMAT.into());
     }
@@ -46,6 +49,19 @@ fn named_placement(plan: &mut Value) {
         if let Some(footing) = capacity.remove("footing") {
             capacity.insert("placement".to_owned(), footing);
         }
+    }
+}
+
+/// Up to format 3 a group had one range of slots, or none.
+fn lists_of_slots(plan: &mut Value) {
+    let services = plan.get_mut("services").and_then(Value::as_array_mut);
+    let groups = services.into_iter().flatten().filter_map(|one| one.get_mut("groups"));
+    for group in groups.filter_map(Value::as_array_mut).flatten().filter_map(Value::as_object_mut) {
+        let ranges = match group.remove("slots") {
+            None | Some(Value::Null) => json!([]),
+            Some(range) => json!([range]),
+        };
+        group.insert("slots".to_owned(), ranges);
     }
 }
 

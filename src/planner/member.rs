@@ -162,7 +162,12 @@ impl Named<'_> {
                 own.partition(|member| member.role == leader);
             let lead = leaders.first().ok_or_else(|| missing("leader", &service.name))?;
             let replicas = replicas.into_iter().map(|member| member.name.clone()).collect();
-            Ok(Group { index, slots: ranges.next(), lead: lead.name.clone(), replicas })
+            Ok(Group {
+                index,
+                slots: ranges.next().into_iter().collect(),
+                lead: lead.name.clone(),
+                replicas,
+            })
         };
         (0..self.groups).map(group).collect()
     }

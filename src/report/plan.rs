@@ -89,7 +89,7 @@ pub struct InstanceSummary {
     /// Who leads its group at first.
     pub lead: Option<InstanceName>,
     /// Hash slots of its group.
-    pub slots: Option<SlotRange>,
+    pub slots: Vec<SlotRange>,
     /// Why the plan has it.
     pub reason: String,
 }
@@ -185,7 +185,7 @@ fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
         role: instance.role,
         group: instance.group,
         lead: group.map(|group| group.lead.clone()),
-        slots: group.and_then(|group| group.slots),
+        slots: group.map(|group| group.slots.clone()).unwrap_or_default(),
         reason: reason(&Cause::of(plan, instance)),
     }
 }

@@ -216,12 +216,13 @@ fn instance(instance: &InstanceSummary) -> Vec<String> {
 
 /// The part that an instance plays.
 pub(super) fn part(instance: &InstanceSummary) -> String {
-    match (instance.role, instance.slots, &instance.lead) {
-        (Role::Master, Some(slots), _) => format!("master {}-{}", slots.first, slots.last),
-        (Role::Replica | Role::Standby, _, Some(lead)) => {
+    let slots = || instance.slots.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    match (instance.role, &instance.lead) {
+        (Role::Master, _) if !instance.slots.is_empty() => format!("master {}", slots()),
+        (Role::Replica | Role::Standby, Some(lead)) => {
             format!("{} of {lead}", instance.role.as_str())
         }
-        (role, _, _) => role.as_str().to_owned(),
+        (role, _) => role.as_str().to_owned(),
     }
 }
 

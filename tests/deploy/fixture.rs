@@ -82,10 +82,10 @@ pub fn plan() -> Plan {
     let groups = (0..3u16)
         .map(|index| Group {
             index: index.into(),
-            slots: Some(SlotRange {
+            slots: vec![SlotRange {
                 first: index * 5461 + u16::from(index > 0),
                 last: if index == 2 { 16383 } else { (index + 1) * 5461 },
-            }),
+            }],
             lead: master(index.into()).name,
             replicas: vec![replica(index.into()).name],
         })
@@ -137,7 +137,7 @@ pub fn small() -> Plan {
     let mut plan = plan();
     plan.instances.retain(|one| one.group.is_none_or(|group| group == 0));
     plan.services[0].groups.truncate(1);
-    plan.services[0].groups[0].slots = Some(SlotRange { first: 0, last: 16383 });
+    plan.services[0].groups[0].slots = vec![SlotRange { first: 0, last: 16383 }];
     plan
 }
 

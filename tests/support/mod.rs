@@ -120,7 +120,7 @@ fn service() -> ServicePlan {
     let name = |ordinal: u32| InstanceName::new(format!("cache-{ordinal}")).unwrap();
     let group = |index: u32, first: u16, last: u16| Group {
         index,
-        slots: Some(SlotRange { first, last }),
+        slots: vec![SlotRange { first, last }],
         lead: name(index * 2),
         replicas: vec![name(index * 2 + 1)],
     };

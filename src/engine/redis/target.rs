@@ -59,14 +59,13 @@ impl Target {
             let mut groups = crew.service.groups.iter();
             let group = groups.find(|group| Some(group.index) == instance.group);
             let group = group.ok_or_else(|| wrong(instance, "it is in no group"))?;
-            let range = group.slots;
             Ok(Member {
                 name: instance.name.clone(),
                 address: address(instance)?,
                 port: port(instance)?,
                 group: group.index,
                 master: group.lead == instance.name,
-                slots: range.map_or(Slots::EMPTY, |range| Slots::range(range.first, range.last)),
+                slots: Slots::planned(&group.slots),
                 settings: instance.settings.clone(),
             })
         };

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::plan::SlotRange;
+
 /// Number of hash slots of a Redis Cluster.
 pub const SLOTS: u16 = 16384;
 
@@ -58,6 +60,18 @@ impl Slots {
             }
         }
         Self(merged)
+    }
+
+    /// Returns the slots that a plan gives to a group.
+    #[must_use]
+    pub fn planned(ranges: &[SlotRange]) -> Self {
+        Self::of(&ranges.iter().map(|range| (range.first, range.last)).collect::<Vec<_>>())
+    }
+
+    /// Returns the slots as a plan has them.
+    #[must_use]
+    pub fn to_planned(&self) -> Vec<SlotRange> {
+        self.0.iter().map(|&(first, last)| SlotRange { first, last }).collect()
     }
 
     /// The ranges, ascending.
