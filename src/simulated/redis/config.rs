@@ -154,6 +154,13 @@ pub(super) fn node_timeout(config: &Config) -> Duration {
     Duration::from_millis(set.unwrap_or(15_000))
 }
 
+/// Whether data outlives a restart: a log of changes, or snapshots, which Redis makes
+/// unless they are switched off.
+pub(super) fn persists(config: &Config) -> bool {
+    let is = |name: &str, value: &str| config.get(name).is_some_and(|set| set == value);
+    is("appendonly", "yes") || !is("save", "")
+}
+
 /// Sets directives of a running server, all or none.
 ///
 /// # Errors

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cli::Caller;
 use super::program;
+use super::reply::Form;
 use super::{Login, Network, Uid, config};
 use crate::recipe::redis::Package;
 use crate::simulated::daemon::{Daemon, Endpoint, Invocation, Link, Start, VolumeId};
@@ -90,8 +92,8 @@ impl Network {
         login: &Login<'_>,
         now: Duration,
     ) -> Result<String, String> {
-        let Outcome { status, stdout, stderr, endless, .. } =
-            self.command(server, words, login, true, now);
+        let caller = Caller { login: *login, follow: true, form: Form::Raw, now };
+        let Outcome { status, stdout, stderr, endless, .. } = self.command(server, words, &caller);
         match status {
             _ if endless => Err("no answer".to_owned()),
             0 => Ok(stdout),

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use super::{Endpoint, Login, Network, Peer, Server, Uid, users};
+use crate::recipe::redis::slots::Slots;
 
 /// Virtual time between two rounds.
 const ROUND: Duration = Duration::from_millis(500);
@@ -164,20 +165,47 @@ impl Network {
         hearer.believe(of, &Peer { endpoint, heard: now, failed: false, ..claim });
     }
 
-    /// A replica whose master runs has its data at the end of the round.
-    pub(super) fn replicate(&mut self, uid: Uid) {
-        let Some(master) = self.servers.get(&uid).and_then(Server::follows) else { return };
-        let Some(source) = self.servers.get(&master) else { return };
-        if source.online.is_none() || source.follows().is_some() {
+    /// Brings a replica in step with its master, if that runs: what is new of its
+    /// stream at the end of a round, and everything during the next one.
+    fn replicate(&mut self, uid: Uid) {
+        let Some(master) = self.source(uid) else {
+            if let Some(server) = self.servers.get_mut(&uid) {
+                server.copying = None;
+            }
             return;
+        };
+        let Some(server) = self.servers.get_mut(&uid) else { return };
+        if server.synced == Some(master) || server.copying == Some(master) {
+            self.take_over(uid, master);
+        } else {
+            server.copying = Some(master);
         }
-        let wanted = self.servers.get(&uid).map(|server| &server.config);
-        let set = |name: &str| wanted.and_then(|config| config.get(name)).map(String::as_str);
+    }
+
+    /// Brings a replica up to date that has the data of its master already.
+    pub(super) fn follow_stream(&mut self, uid: Uid) {
+        let Some(master) = self.source(uid) else { return };
+        if self.servers.get(&uid).is_some_and(|server| server.synced == Some(master)) {
+            self.take_over(uid, master);
+        }
+    }
+
+    /// The master that a replica follows, where it runs and lets it in.
+    fn source(&self, uid: Uid) -> Option<Uid> {
+        let server = self.servers.get(&uid)?;
+        let master = server.follows()?;
+        let source = self.servers.get(&master)?;
+        if source.online.is_none() || source.follows().is_some() {
+            return None;
+        }
+        let set = |name: &str| server.config.get(name).map(String::as_str);
         let login =
             Login { user: set("masteruser").unwrap_or("default"), password: set("masterauth") };
-        if users::admit(&source.users, &login, &["ping"]).is_err() {
-            return;
-        }
+        users::admit(&source.users, &login, &["ping"]).is_ok().then_some(master)
+    }
+
+    fn take_over(&mut self, uid: Uid, master: Uid) {
+        let Some(source) = self.servers.get(&master) else { return };
         let in_step =
             |server: &Server| server.synced == Some(master) && server.offset == source.offset;
         if self.servers.get(&uid).is_some_and(in_step) {
@@ -186,6 +214,7 @@ impl Network {
         let (keys, offset) = (source.keys.clone(), source.offset);
         if let Some(server) = self.servers.get_mut(&uid) {
             (server.keys, server.offset, server.synced) = (keys, offset, Some(master));
+            server.copying = None;
         }
     }
 }
@@ -194,26 +223,50 @@ impl Server {
     /// Takes in what `of` says of itself: the higher epoch wins a slot, and who
     /// lost all slots follows the winner.
     fn believe(&mut self, of: Uid, claim: &Peer) {
-        let losers = if self.knows(of, claim) { Vec::new() } else { self.grant(of, claim) };
+        let uid = self.uid;
+        let source = self.follows().unwrap_or(uid);
+        let taken =
+            if self.knows(of, claim) { Slots::EMPTY } else { self.grant(of, claim, source) };
         if let Some(peer) = self.view.get_mut(&of) {
             (peer.endpoint, peer.heard, peer.failed) = (claim.endpoint, claim.heard, claim.failed);
         }
-        let my_master = self.follows();
-        let lost = losers.contains(&self.uid)
-            || my_master.is_some_and(|master| losers.contains(&master) && of != self.uid);
-        let collision = claim.follows.is_none() && of > self.uid;
-        let uid = self.uid;
-        if lost {
-            self.synced = None;
+        let has_lost_all =
+            !taken.is_empty() && self.view.get(&source).is_some_and(|peer| peer.slots.is_empty());
+        // Where it took nothing else, it took over the whole group.
+        if has_lost_all && (self.migrates() || taken == claim.slots) {
+            self.follow(of);
+        } else if let Some(master) = self.sub_master() {
+            self.follow(master);
+        } else if source == uid {
+            self.drop_keys(&taken);
         }
-        if let Some(me) = self.view.get_mut(&uid) {
-            if lost {
-                me.follows = Some(of);
-            } else if collision && me.follows.is_none() && me.epoch == claim.epoch {
-                self.epoch += 1;
-                me.epoch = self.epoch;
-            }
+        let collision = claim.follows.is_none() && of > uid;
+        if let Some(me) = self.view.get_mut(&uid)
+            && collision
+            && me.follows.is_none()
+            && me.epoch == claim.epoch
+        {
+            self.epoch += 1;
+            me.epoch = self.epoch;
         }
+    }
+
+    /// The master of the replica that it follows: nobody follows a replica for long.
+    fn sub_master(&self) -> Option<Uid> {
+        let master = self.view.get(&self.follows()?)?.follows?;
+        (master != self.uid && self.view.contains_key(&master)).then_some(master)
+    }
+
+    /// Deletes the keys of slots that were taken from it: they are the new owner's,
+    /// who was to fetch them before.
+    fn drop_keys(&mut self, taken: &Slots) {
+        let with_keys = self.keys.slots().filter(|slot| taken.contains(*slot));
+        let dirty: Vec<u16> = with_keys.collect();
+        for slot in &dirty {
+            self.keys.remove_slot(*slot);
+        }
+        // Its replicas delete them too.
+        self.offset += dirty.len() as u64;
     }
 
     /// Whether `of` said the same before; slots that were granted belong to nobody
@@ -222,28 +275,43 @@ impl Server {
         self.view.get(&of).is_some_and(|known| {
             (known.epoch, known.follows) == (claim.epoch, claim.follows)
                 && known.slots == claim.slots
+                && known.unclaimed.is_empty()
         })
     }
 
-    /// Grants `of` the slots that it wins; who lost its last one.
-    fn grant(&mut self, of: Uid, claim: &Peer) -> Vec<Uid> {
-        let mut granted = claim.slots.clone();
-        let mut losers = Vec::new();
-        for (uid, peer) in self.view.iter_mut().filter(|(uid, _)| **uid != of) {
-            let contested = peer.slots.intersection(&claim.slots);
-            if contested.is_empty() {
+    /// Grants `of` the slots that it wins, and returns those that `from` lost. Slots
+    /// that `of` no longer claims remain its own until another claims them, and one
+    /// that is being imported changes hands by order only.
+    fn grant(&mut self, of: Uid, claim: &Peer, from: Uid) -> Slots {
+        let before = self.view.get(&of).map(|peer| peer.slots.clone()).unwrap_or_default();
+        let imported: Vec<(u16, u16)> = self.importing.keys().map(|slot| (*slot, *slot)).collect();
+        let mut wanted = claim.slots.minus(&before).minus(&Slots::of(&imported));
+        let mut taken = Slots::EMPTY;
+        for (uid, peer) in &mut self.view {
+            if *uid == of || peer.slots.is_empty() || wanted.is_empty() {
                 continue;
             }
-            if peer.epoch < claim.epoch {
-                peer.slots = peer.slots.minus(&contested);
-                if peer.slots.is_empty() {
-                    losers.push(*uid);
-                }
+            let contested = peer.slots.intersection(&wanted);
+            let won = if peer.epoch < claim.epoch {
+                contested.clone()
             } else {
-                granted = granted.minus(&contested);
+                contested.intersection(&peer.unclaimed)
+            };
+            wanted = wanted.minus(&contested.minus(&won));
+            if won.is_empty() {
+                continue;
+            }
+            peer.slots = peer.slots.minus(&won);
+            peer.unclaimed = peer.unclaimed.minus(&won);
+            if *uid == from {
+                taken = won;
             }
         }
-        self.view.insert(of, Peer { slots: granted, ..claim.clone() });
-        losers
+        let (slots, unclaimed) = match claim.follows {
+            None => (before.union(&wanted), before.minus(&claim.slots)),
+            Some(_) => (Slots::EMPTY, Slots::EMPTY),
+        };
+        self.view.insert(of, Peer { slots, unclaimed, ..claim.clone() });
+        taken
     }
 }

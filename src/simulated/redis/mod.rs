@@ -4,21 +4,30 @@
 //! After the Redis Cluster specification and `cluster.c` of Redis 7 and 8: beliefs
 //! spread by gossip, the higher configuration epoch wins a slot, a majority of
 //! the masters declares failures and elects, a manual failover waits for the
-//! master's offset. Not modelled: partitions between hosts that are up, partial
-//! resynchronisation, slot migration, data lost for want of persistence.
+//! master's offset. Slots move key by key, and clients are redirected meanwhile.
+//! Not modelled: partitions between hosts that are up, partial resynchronisation,
+//! memory that runs out.
 
 mod cli;
+mod cluster;
 mod config;
 mod daemon;
+mod data;
 mod election;
 mod gossip;
+mod keys;
 mod program;
+mod reply;
+mod resharding;
+#[cfg(test)]
+mod tests;
 mod users;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::config::Config;
+use self::keys::Keys;
 use self::users::Login;
 use super::daemon::{Endpoint, Link, VolumeId};
 use crate::recipe::redis::slots::Slots;
@@ -34,6 +43,8 @@ pub(super) struct Network {
     stores: BTreeMap<VolumeId, Uid>,
     /// The servers that run.
     links: BTreeMap<VolumeId, Link>,
+    /// The newest identity.
+    last_uid: Uid,
     /// When the last round of gossip was.
     gossiped: Duration,
 }
@@ -56,7 +67,11 @@ struct Server {
     view: BTreeMap<Uid, Peer>,
     /// Highest epoch that it heard of.
     epoch: u64,
-    keys: BTreeMap<String, String>,
+    keys: Keys,
+    /// Slots that it moves to another master.
+    migrating: BTreeMap<u16, Uid>,
+    /// Slots that it gets from another master.
+    importing: BTreeMap<u16, Uid>,
     /// How far its stream of changes is, in bytes.
     offset: u64,
     /// Nodes that it was ordered to forget, and until when.
@@ -65,6 +80,8 @@ struct Server {
     meets: Vec<(Endpoint, Duration)>,
     /// The master whose data it has.
     synced: Option<Uid>,
+    /// The master whose data it is being sent.
+    copying: Option<Uid>,
 }
 
 /// What a server believes of one.
@@ -75,13 +92,23 @@ struct Peer {
     follows: Option<Uid>,
     epoch: u64,
     slots: Slots,
+    /// Those of its slots that it no longer claims and nobody else claims yet.
+    unclaimed: Slots,
     heard: Duration,
     failed: bool,
 }
 
 impl Peer {
     const fn new(endpoint: Option<Endpoint>, now: Duration) -> Self {
-        Self { endpoint, follows: None, epoch: 0, slots: Slots::EMPTY, heard: now, failed: false }
+        Self {
+            endpoint,
+            follows: None,
+            epoch: 0,
+            slots: Slots::EMPTY,
+            unclaimed: Slots::EMPTY,
+            heard: now,
+            failed: false,
+        }
     }
 }
 
@@ -103,6 +130,37 @@ impl Server {
         peer != self.uid && self.view.get(&peer).is_some_and(silent)
     }
 
+    /// Starts without the data that it had.
+    fn forget_data(&mut self) {
+        if !self.keys.is_empty() {
+            self.keys = Keys::default();
+            // Those who follow it see that its stream is another.
+            self.offset += 1;
+        }
+        self.synced = None;
+    }
+
+    /// Begins, at its start, to import the slots that it has keys of and another
+    /// master serves, and serves those that nobody does.
+    fn adopt_slots(&mut self) {
+        if self.follows().is_some() {
+            return;
+        }
+        let with_keys: Vec<u16> = self.keys.slots().collect();
+        for slot in with_keys {
+            match self.owner(slot) {
+                Some(owner) if owner == self.uid => {}
+                Some(owner) => drop(self.importing.entry(slot).or_insert(owner)),
+                None => {
+                    let uid = self.uid;
+                    if let Some(me) = self.view.get_mut(&uid) {
+                        me.slots = me.slots.union(&Slots::range(slot, slot));
+                    }
+                }
+            }
+        }
+    }
+
     /// Masters with slots: who votes, as this server believes.
     fn voters(&self) -> impl Iterator<Item = Uid> {
         self.view.iter().filter(|(_, peer)| !peer.slots.is_empty()).map(|(uid, _)| *uid)
@@ -112,8 +170,7 @@ impl Server {
 impl Network {
     /// Starts a server with what its volume remembers, or a new one.
     fn boot(&mut self, known: Option<Uid>, config: &str, now: Duration) -> Uid {
-        let next = self.servers.keys().last().map_or(1, |last| last + 1);
-        let uid = known.unwrap_or(next);
+        let uid = known.unwrap_or_else(|| self.next_uid());
         let server = self.servers.entry(uid).or_insert_with(|| Server {
             uid,
             config: Config::new(),
@@ -123,19 +180,32 @@ impl Network {
             stopped: None,
             view: BTreeMap::from([(uid, Peer::new(None, now))]),
             epoch: 0,
-            keys: BTreeMap::new(),
+            keys: Keys::default(),
+            migrating: BTreeMap::new(),
+            importing: BTreeMap::new(),
             offset: 0,
             banned: BTreeMap::new(),
             meets: Vec::new(),
             synced: None,
+            copying: None,
         });
         server.config = config::directives(config);
         server.timeout = config::node_timeout(&server.config);
         server.users = users::read(config);
+        if !config::persists(&server.config) {
+            server.forget_data();
+        }
+        server.adopt_slots();
         for peer in server.view.values_mut() {
             peer.heard = now;
         }
         uid
+    }
+
+    /// An identity that no server has or had.
+    fn next_uid(&mut self) -> Uid {
+        self.last_uid += 1;
+        self.last_uid
     }
 
     /// Gives each server the endpoint that it listens at, if it runs.
@@ -173,4 +243,9 @@ impl Network {
 /// The 40 digits that stand for a server.
 fn id(uid: Uid) -> String {
     format!("{uid:08x}").repeat(5)
+}
+
+/// Where a peer answers, as clients are sent there.
+fn place(peer: &Peer) -> String {
+    peer.endpoint.map_or_else(|| ":0".to_owned(), |at| format!("{}:{}", at.address, at.port))
 }

@@ -1,6 +1,8 @@
 //! `redis-cli` and `redis-benchmark`, and Valkey's: a command line to a server
 //! and back.
 
+use super::cli::Caller;
+use super::reply::Form;
 use super::{Login, Network, Uid};
 use crate::simulated::daemon::{Endpoint, Invocation};
 use crate::simulated::exec::Outcome;
@@ -13,6 +15,7 @@ struct Options<'a> {
     user: &'a str,
     password: Option<&'a str>,
     follow: bool,
+    form: Form,
     rest: &'a [&'a str],
 }
 
@@ -35,6 +38,7 @@ impl<'a> Options<'a> {
                 ["--cacert" | "--threads" | "-n" | "-r", _, tail @ ..] => found.rest = tail,
                 ["-c", count, tail @ ..] if count.parse::<u32>().is_ok() => found.rest = tail,
                 ["-c", tail @ ..] => (found.follow, found.rest) = (true, tail),
+                ["--no-raw", tail @ ..] => (found.form, found.rest) = (Form::Quoted, tail),
                 ["-e" | "--raw" | "--no-auth-warning" | "--tls" | "--csv", tail @ ..] => {
                     found.rest = tail;
                 }
@@ -71,7 +75,7 @@ pub(super) fn client(
     invocation: &Invocation<'_>,
 ) -> Outcome {
     let password = invocation.variable("REDISCLI_AUTH");
-    let Options { host, port, user, password, follow, rest } =
+    let Options { host, port, user, password, follow, form, rest } =
         Options::read(invocation.args, password);
     let &Invocation { input, address, now, .. } = invocation;
     let server = match host {
@@ -79,10 +83,10 @@ pub(super) fn client(
         _ if address.is_some_and(|own| host.parse() == Ok(own)) => own,
         _ => endpoint(host, port).and_then(|endpoint| network.at(endpoint)),
     };
-    let login = Login { user, password };
+    let caller = Caller { login: Login { user, password }, follow, form, now };
     match server {
-        Some(server) if rest.is_empty() => network.session(server, input, &login, follow, now),
-        Some(server) => network.command(server, rest, &login, follow, now),
+        Some(server) if rest.is_empty() => network.session(server, input, &caller),
+        Some(server) => network.command(server, rest, &caller),
         // Without a command it tries again for each line, and ends well.
         None if rest.is_empty() => Outcome {
             stderr: format!("Could not connect to Redis at {host}:{port}: Connection refused\n"),

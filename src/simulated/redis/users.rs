@@ -8,6 +8,7 @@ use crate::digest::sha256;
 pub(super) type Users = BTreeMap<String, String>;
 
 /// Who asks.
+#[derive(Clone, Copy)]
 pub(super) struct Login<'a> {
     pub(super) user: &'a str,
     pub(super) password: Option<&'a str>,
@@ -47,16 +48,17 @@ pub(super) fn admit(users: &Users, login: &Login<'_>, words: &[&str]) -> Result<
 
 fn permit(user: &str, words: &[&str]) -> Result<(), String> {
     let verb = words.first().copied().unwrap_or_default().to_ascii_lowercase();
-    if user == "hostsplit" || matches!(verb.as_str(), "get" | "set" | "del" | "ping") {
+    let ordinary = ["asking", "del", "exists", "get", "mget", "ping", "set"];
+    if user == "hostsplit" || ordinary.contains(&verb.as_str()) {
         return Ok(());
     }
     Err(format!("NOPERM User {user} has no permissions to run the '{verb}' command"))
 }
 
 /// What `ACL LIST` answers.
-pub(super) fn list(users: &Users) -> String {
+pub(super) fn list(users: &Users) -> Vec<String> {
     let line = |(user, password): (&String, &String)| {
-        format!("user {user} on sanitize-payload #{} ~* &* +@all\n", sha256(password))
+        format!("user {user} on sanitize-payload #{} ~* &* +@all", sha256(password))
     };
     users.iter().map(line).collect()
 }
