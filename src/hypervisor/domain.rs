@@ -70,6 +70,8 @@ pub struct Devices {
 pub struct Disk {
     /// Where its bytes are; behind that, what it is an overlay on.
     pub sources: Vec<StorageSource>,
+    /// Its name in the domain: `vda`.
+    pub target: Option<String>,
     /// Its serial number, by which the guest finds it.
     pub serial: Option<String>,
     /// Whether the guest may only read it.

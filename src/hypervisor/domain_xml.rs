@@ -85,6 +85,7 @@ fn devices(root: Node<'_, '_>) -> Devices {
 fn disk(node: Node<'_, '_>) -> Disk {
     Disk {
         sources: sources(node).collect(),
+        target: child(node, "target").and_then(|node| Some(node.attribute("dev")?.to_owned())),
         serial: text(node, &["serial"]),
         readonly: child(node, "readonly").is_some(),
     }

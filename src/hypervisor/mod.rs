@@ -10,16 +10,20 @@ pub mod domain_xml;
 pub mod fan_out;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
+mod migration;
 pub mod outline;
 mod report;
 
-use std::io::Read;
+use std::any::Any;
+use std::io::{Read, Write};
 use std::net::Ipv4Addr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::ids::HostName;
 
 pub use self::domain::{Devices, Disk, Domain, METADATA_NAMESPACE, OwnerTag, StorageSource};
+pub use self::migration::{Migrated, MigrationProgress, MigrationRequest};
 pub use self::report::{
     HostReport, ORDINARY_PAGE_KIB, ReportedCpu, ReportedNic, ReportedNuma, ReportedPool,
     VolumeFormat, VolumeInfo, VolumeRequest, version,
@@ -159,6 +163,48 @@ pub trait Hypervisor: Send + Sync {
         request: &serde_json::Value,
         timeout: Duration,
     ) -> Result<serde_json::Value>;
+
+    /// Writes all bytes that a volume's file or device holds to `sink`. Returns how many
+    /// there were.
+    ///
+    /// # Errors
+    /// The stream broke, or `sink` takes no more.
+    fn download(&self, pool: &str, name: &str, sink: &mut dyn Write) -> Result<u64>;
+
+    /// Returns the XML of a running domain as it is given to another host: without what
+    /// only this host knows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a domain.
+    fn migratable_xml(&self, domain: &str) -> Result<String>;
+
+    /// Moves a running domain to another host, while it runs. Here it is off and defined
+    /// afterwards, there it runs and is defined. When it fails, it runs on here. `watch` is
+    /// called now and then; the migration is given up when it breaks.
+    ///
+    /// # Errors
+    /// What either host said; [`ErrorKind::Other`] where the two are not of one kind.
+    fn migrate(
+        &self,
+        destination: &dyn Hypervisor,
+        request: &MigrationRequest,
+        watch: &mut dyn FnMut(&MigrationProgress) -> ControlFlow<()>,
+    ) -> Result<Migrated>;
+
+    /// Returns the description of the host's CPUs, to be compared by another host.
+    ///
+    /// # Errors
+    /// The host does not answer.
+    fn cpu(&self) -> Result<Option<String>>;
+
+    /// Whether the host's CPUs have all that those of another host have.
+    ///
+    /// # Errors
+    /// libvirt cannot read the description.
+    fn covers_cpu(&self, other: &str) -> Result<bool>;
+
+    /// Returns the connection itself, for another one of its kind.
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// Opens hosts by their URI.

@@ -1,9 +1,11 @@
 //! [`Hypervisor`] over a simulated host: every call through the script of
 //! failures to its effect.
 
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::Ipv4Addr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,37 +13,38 @@ use serde_json::Value;
 use super::faults::{Call, Mode, failure};
 use super::host::{SimulatedDomain, SimulatedHost, Volume, pool_path};
 use super::xml;
-use super::{SimulatedWorld, State, guest, report};
+use super::{SimulatedWorld, State, guest, migration, report};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{
-    Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Result, VolumeInfo, VolumeRequest,
+    Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated, MigrationProgress,
+    MigrationRequest, Result, VolumeInfo, VolumeRequest,
 };
 use crate::ids::HostName;
 
 /// A connection to one simulated host.
 pub(super) struct Connection {
     world: SimulatedWorld,
-    host: HostName,
+    pub(super) host: HostName,
 }
 
 /// What a call finds once it has come through: the world, itself and the time.
-struct Arrived<'a> {
-    state: &'a mut State,
+pub(super) struct Arrived<'a> {
+    pub(super) state: &'a mut State,
     call: &'a Call,
     now: Duration,
 }
 
 impl Arrived<'_> {
-    fn fail<T>(&self, kind: ErrorKind, message: impl AsRef<str>) -> Result<T> {
+    pub(super) fn fail<T>(&self, kind: ErrorKind, message: impl AsRef<str>) -> Result<T> {
         Err(failure(self.call, kind, message.as_ref()))
     }
 
-    fn host(&mut self) -> Result<&mut SimulatedHost> {
+    pub(super) fn host(&mut self) -> Result<&mut SimulatedHost> {
         let gone = failure(self.call, ErrorKind::Unreachable, "no route to host");
         self.state.hosts.get_mut(&self.call.host).ok_or(gone)
     }
 
-    fn domain(&mut self) -> Result<&mut SimulatedDomain> {
+    pub(super) fn domain(&mut self) -> Result<&mut SimulatedDomain> {
         let name = self.call.object.clone();
         let missing = failure(self.call, ErrorKind::NotFound, "Domain not found");
         self.host()?.domains.get_mut(&name).ok_or(missing)
@@ -59,7 +62,7 @@ impl Connection {
     }
 
     /// Brings a call to the host, through what is scripted for it.
-    fn call<T>(
+    pub(super) fn call<T>(
         &self,
         name: &str,
         object: &str,
@@ -224,6 +227,49 @@ impl Hypervisor for Connection {
             let answer = guest::answer(at.state, &at.call.host, domain, request, at.now);
             answer.map_err(|refusal| failure(at.call, refusal.kind, &refusal.message))
         })
+    }
+
+    fn download(&self, pool: &str, name: &str, sink: &mut dyn Write) -> Result<u64> {
+        self.call("download", &format!("{pool}/{name}"), false, |at| {
+            let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
+            let bytes = at.pool(pool)?.get(name).map(Volume::content).ok_or(missing)?;
+            match sink.write_all(&bytes) {
+                Ok(()) => Ok(bytes.len() as u64),
+                Err(error) => at.fail(ErrorKind::Other, error.to_string()),
+            }
+        })
+    }
+
+    fn migratable_xml(&self, domain: &str) -> Result<String> {
+        self.call("migratable_xml", domain, false, |at| {
+            Ok(at.domain()?.definition.domain.xml.clone())
+        })
+    }
+
+    fn migrate(
+        &self,
+        destination: &dyn Hypervisor,
+        request: &MigrationRequest,
+        watch: &mut dyn FnMut(&MigrationProgress) -> ControlFlow<()>,
+    ) -> Result<Migrated> {
+        match destination.as_any().downcast_ref::<Self>() {
+            Some(destination) => migration::migrate(self, destination, request, watch),
+            None => self.call("migrate", &request.domain, false, |at| {
+                at.fail(ErrorKind::Other, "the destination is not simulated")
+            }),
+        }
+    }
+
+    fn cpu(&self) -> Result<Option<String>> {
+        self.call("cpu", "", false, |at| Ok(at.host()?.cpu_model.clone()))
+    }
+
+    fn covers_cpu(&self, other: &str) -> Result<bool> {
+        self.call("covers_cpu", "", false, |at| Ok(at.host()?.cpu_model.as_deref() == Some(other)))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

@@ -26,6 +26,8 @@ const CLIENT: u32 = 3;
 pub(super) struct Running {
     pub(super) since: Duration,
     pub(super) booted: bool,
+    /// Its virtual CPUs do not run.
+    pub(super) paused: bool,
     /// Its address, once it is up and has one.
     pub(super) address: Option<Ipv4Addr>,
     /// Units that were started, by name.
@@ -48,6 +50,7 @@ impl Running {
         Self {
             since: now,
             booted: false,
+            paused: false,
             address: None,
             units: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -89,7 +92,7 @@ pub(super) fn answer(
         return silent("Guest agent is not responding: scripted silence");
     }
     let mut inside = Inside { state, host: host.clone(), domain: domain.to_owned(), now };
-    if !inside.running().is_some_and(|running| running.booted) {
+    if !inside.running().is_some_and(|running| running.booted && !running.paused) {
         return silent("Guest agent is not responding: QEMU guest agent is not connected");
     }
     let command = request.get("execute").and_then(Value::as_str).unwrap_or_default();

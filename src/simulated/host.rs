@@ -78,6 +78,8 @@ pub(super) struct SimulatedDomain {
 #[derive(Debug)]
 pub(super) struct SimulatedHost {
     pub(super) topology: Host,
+    /// What its CPUs are called, where somebody said so.
+    pub(super) cpu_model: Option<String>,
     pub(super) powered: bool,
     pub(super) reachable: bool,
     pub(super) pools: BTreeMap<String, BTreeMap<String, Volume>>,
@@ -89,6 +91,7 @@ impl SimulatedHost {
         let pools = topology.pools.iter().map(|pool| (pool.name.clone(), BTreeMap::new()));
         Self {
             topology: topology.clone(),
+            cpu_model: None,
             powered: true,
             reachable: true,
             pools: pools.collect(),
@@ -105,6 +108,11 @@ impl SimulatedHost {
         for domain in self.domains.values_mut() {
             domain.running = None;
         }
+    }
+
+    /// Whether a domain runs here.
+    pub(super) fn runs(&self, domain: &str) -> bool {
+        self.domains.get(domain).is_some_and(|domain| domain.running.is_some())
     }
 
     pub(super) fn volumes(&self, pool: &str) -> impl Iterator<Item = &Volume> {

@@ -18,6 +18,7 @@ pub mod faults;
 mod files;
 mod guest;
 mod host;
+mod migration;
 mod redis;
 mod report;
 mod stand_in;
@@ -155,6 +156,13 @@ impl SimulatedWorld {
         }
     }
 
+    /// Says what the CPUs of a host are called.
+    pub fn set_cpu_model(&self, host: &HostName, model: &str) {
+        if let Some(host) = self.state().hosts.get_mut(host) {
+            host.cpu_model = Some(model.to_owned());
+        }
+    }
+
     /// Makes a host's libvirt reachable or not; its guests run on.
     pub fn set_reachable(&self, host: &HostName, reachable: bool) {
         if let Some(host) = self.state().hosts.get_mut(host) {
@@ -239,8 +247,10 @@ impl SimulatedWorld {
     #[must_use]
     pub fn file(&self, domain: &str, path: &str) -> Option<String> {
         let state = self.state();
-        let mut hosts = state.hosts.values();
-        let file = hosts.find_map(|host| host.root_of(domain)?.files.get(path))?;
+        // After a migration it is defined on two hosts and runs on one of them.
+        let mut hosts: Vec<&SimulatedHost> = state.hosts.values().collect();
+        hosts.sort_by_key(|host| !host.runs(domain));
+        let file = hosts.into_iter().find_map(|host| host.root_of(domain)?.files.get(path))?;
         Some(String::from_utf8_lossy(&file.bytes).into_owned())
     }
 

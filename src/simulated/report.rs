@@ -18,7 +18,7 @@ pub(super) fn report(host: &SimulatedHost) -> HostReport {
         numa: known.numa.iter().map(|numa| numa_node(host, numa)).collect(),
         pools: pools(host, known),
         bridges: known.bridges.clone(),
-        cpu_model: None,
+        cpu_model: host.cpu_model.clone(),
         nics: known
             .network_bits_per_s
             .map(|speed| ReportedNic {

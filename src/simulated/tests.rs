@@ -1,12 +1,13 @@
 //! Tests of the world itself.
 
 use std::io::{Cursor, Write as _};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::*;
-use crate::hypervisor::{VolumeFormat, VolumeRequest};
+use crate::hypervisor::{MigrationProgress, MigrationRequest, VolumeFormat, VolumeRequest};
 use crate::sample;
 
 const XML: &str = "<domain><name>d</name><uuid>00000000-0000-0000-0000-00000000000a</uuid>\
@@ -132,4 +133,94 @@ fn waits_of_several_threads_overlap() {
     // One after the other at worst, never less than one.
     let now = clock.elapsed().as_secs();
     assert!((6..=9).contains(&now), "{now}");
+}
+
+/// A domain that runs on `h1`, its guest up, and room for it on `h2`.
+fn moving() -> (SimulatedWorld, Box<dyn Hypervisor>, Box<dyn Hypervisor>, MigrationRequest) {
+    let (world, _, from) = world();
+    let to = world.connect(&HostName::new("h2").unwrap(), "simulated://h2").unwrap();
+    let xml = XML
+        .replace("'root'/>", "'root'/><target dev='vda'/>")
+        .replace("'seed'/>", "'seed'/><target dev='vdz'/>");
+    for host in [&from, &to] {
+        host.create_volume(&volume("root")).unwrap();
+        host.create_volume(&volume("seed")).unwrap();
+    }
+    from.define(&xml).unwrap();
+    from.start("d").unwrap();
+    world.clock().wait(Duration::from_secs(60));
+    ping(from.as_ref()).unwrap();
+    world.put_file("d", "/etc/motd", "hello");
+    let request = MigrationRequest {
+        domain: "d".into(),
+        xml: xml.clone(),
+        persistent_xml: xml,
+        copied_disks: vec!["vda".into()],
+        ..MigrationRequest::default()
+    };
+    (world, from, to, request)
+}
+
+/// The domain's name where it runs and its guest answers.
+fn answering(hosts: [&dyn Hypervisor; 2]) -> Vec<usize> {
+    (0..2).filter(|at| ping(hosts[*at]).is_ok()).collect()
+}
+
+#[test]
+fn a_guest_moves_while_it_runs() {
+    let (world, from, to, request) = moving();
+    let mut seen = Vec::new();
+    let mut watch = |progress: &MigrationProgress| {
+        seen.push(progress.done);
+        ControlFlow::Continue(())
+    };
+    let moved = from.migrate(to.as_ref(), &request, &mut watch).unwrap();
+    assert_eq!(moved.sent, Some((2 << 30) + (1 << 20)), "its memory and its disk");
+    assert_eq!(seen, [0, moved.sent.unwrap()]);
+    assert_eq!(answering([from.as_ref(), to.as_ref()]), [1]);
+    assert!(!from.is_active("d").unwrap(), "off, and still defined");
+    from.undefine("d").unwrap();
+    assert_eq!(world.file("d", "/etc/motd").as_deref(), Some("hello"));
+    assert_eq!(world.starts("d"), 0, "it did not boot");
+}
+
+#[test]
+fn a_migration_that_is_given_up_or_refused_leaves_the_guest_where_it_is() {
+    let (_, from, to, request) = moving();
+    let error = from.migrate(to.as_ref(), &request, &mut |_| ControlFlow::Break(()));
+    assert!(error.unwrap_err().message.contains("canceled by client"));
+    assert_eq!(answering([from.as_ref(), to.as_ref()]), [0]);
+
+    let mut go = |_: &MigrationProgress| ControlFlow::Continue(());
+    let xml = request.xml.replace("'GiB'>2<", "'GiB'>3<");
+    let larger = MigrationRequest { xml, ..request.clone() };
+    let error = from.migrate(to.as_ref(), &larger, &mut go).unwrap_err();
+    assert!(error.message.contains("domain memory does not match"), "{error}");
+    to.delete_volume("default", "root").unwrap();
+    let error = from.migrate(to.as_ref(), &request, &mut go).unwrap_err();
+    assert!(error.message.contains("Storage volume not found"), "{error}");
+    assert_eq!(answering([from.as_ref(), to.as_ref()]), [0]);
+}
+
+#[test]
+fn a_migration_whose_client_dies_runs_nowhere_twice() {
+    let phases = ["migrate", "finish migration", "confirm migration"];
+    for (phase, mode, expected) in [
+        (phases[0], Mode::DieBefore, [0].as_slice()),
+        // It is paused until somebody lets it run again.
+        (phases[0], Mode::DieAfter, &[]),
+        (phases[1], Mode::DieBefore, &[]),
+        (phases[1], Mode::DieAfter, &[1]),
+        (phases[2], Mode::DieBefore, &[1]),
+        (phases[2], Mode::DieAfter, &[1]),
+        // The destination fails while the client lives.
+        (phases[1], Mode::Before, &[0]),
+    ] {
+        let (world, from, to, request) = moving();
+        world.fail(Fault::when(mode, 1, move |call| call.name == phase));
+        let mut go = |_: &MigrationProgress| ControlFlow::Continue(());
+        from.migrate(to.as_ref(), &request, &mut go).unwrap_err();
+        world.revive();
+        assert_eq!(answering([from.as_ref(), to.as_ref()]), expected, "{phase} {mode:?}");
+    }
 }

@@ -17,6 +17,7 @@ pub(super) struct Disk {
     pub(super) pool: String,
     pub(super) volume: String,
     pub(super) readonly: bool,
+    pub(super) target: Option<String>,
 }
 
 /// Reads domain XML; the error is what libvirt would say.
@@ -28,5 +29,6 @@ pub(super) fn read(xml: &str) -> Result<Definition, String> {
 
 fn disk(disk: &hypervisor::Disk) -> Option<Disk> {
     let StorageSource::Volume { pool, name } = disk.sources.first()? else { return None };
-    Some(Disk { pool: pool.clone(), volume: name.clone(), readonly: disk.readonly })
+    let (pool, volume) = (pool.clone(), name.clone());
+    Some(Disk { pool, volume, readonly: disk.readonly, target: disk.target.clone() })
 }

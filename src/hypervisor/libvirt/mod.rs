@@ -6,21 +6,26 @@
 mod describe;
 mod domains;
 mod error;
+mod migration;
 mod storage;
+mod unwrapped;
 mod xml;
 
-use std::io::Read;
+use std::any::Any;
+use std::io::{Read, Write};
 use std::net::Ipv4Addr;
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use virt::connect::Connect;
 use virt::event;
+use virt_sys as sys;
 
 use self::error::CallSite;
 use super::{
-    Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Result, VolumeInfo,
-    VolumeRequest, domain_xml,
+    Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated,
+    MigrationProgress, MigrationRequest, Result, VolumeInfo, VolumeRequest, domain_xml,
 };
 use crate::ids::HostName;
 
@@ -172,6 +177,45 @@ impl Hypervisor for LibvirtHost {
     ) -> Result<serde_json::Value> {
         let site = self.site(format!("ask the guest agent of domain {domain}"));
         domains::agent(&self.connection, &site, domain, request, timeout)
+    }
+
+    fn download(&self, pool: &str, name: &str, sink: &mut dyn Write) -> Result<u64> {
+        let site = self.site(format!("read volume {name} in pool {pool}"));
+        storage::download(&self.connection, &site, (pool, name), sink)
+    }
+
+    fn migratable_xml(&self, domain: &str) -> Result<String> {
+        let site = self.site(format!("read domain {domain}"));
+        let flags = sys::VIR_DOMAIN_XML_MIGRATABLE;
+        domains::with(&self.connection, &site, domain, |domain| domain.xml_desc(flags))
+    }
+
+    fn migrate(
+        &self,
+        destination: &dyn Hypervisor,
+        request: &MigrationRequest,
+        watch: &mut dyn FnMut(&MigrationProgress) -> ControlFlow<()>,
+    ) -> Result<Migrated> {
+        let site = self.site(format!("migrate domain {}", request.domain));
+        let Some(destination) = destination.as_any().downcast_ref::<Self>() else {
+            return Err(site.error("the destination is no libvirt host"));
+        };
+        migration::migrate(&self.connection, &destination.connection, &site, request, watch)
+    }
+
+    fn cpu(&self) -> Result<Option<String>> {
+        let capabilities = self.site("describe the CPUs").named(self.connection.capabilities())?;
+        Ok(xml::cpu(&capabilities))
+    }
+
+    fn covers_cpu(&self, other: &str) -> Result<bool> {
+        let site = self.site("compare CPUs");
+        let result = site.named(self.connection.compare_cpu(other, 0))?;
+        Ok(matches!(result, sys::VIR_CPU_COMPARE_IDENTICAL | sys::VIR_CPU_COMPARE_SUPERSET))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pools and volumes: listed, made, written by stream.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use virt::connect::Connect;
 use virt::storage_pool::StoragePool;
@@ -69,7 +69,7 @@ pub(super) fn create(
     let pool = site.named(connection.lookup_storage_pool_by_name(&request.pool))?;
     let backing = match &request.backing {
         Some(name) => {
-            let volume = site.named(pool.lookup_storage_vol_by_name(name))?;
+            let volume = site.named(volume_in(&pool, name))?;
             Some(site.named(volume.path())?)
         }
         None => None,
@@ -85,7 +85,9 @@ pub(super) fn delete(
     pool: &str,
     name: &str,
 ) -> Result<()> {
-    site.named(volume(connection, pool, name).and_then(|volume| volume.delete(0)))
+    // Most are gone already, so the pool is not searched for it.
+    let pool = site.named(connection.lookup_storage_pool_by_name(pool))?;
+    site.named(pool.lookup_storage_vol_by_name(name).and_then(|volume| volume.delete(0)))
 }
 
 /// Writes the first `length` bytes of a volume, named by pool and name.
@@ -135,6 +137,44 @@ fn send_all(
     Ok(())
 }
 
+/// Writes all that a volume, named by pool and name, holds to `sink`.
+pub(super) fn download(
+    connection: &Connect,
+    site: &CallSite<'_>,
+    (pool, name): (&str, &str),
+    sink: &mut dyn Write,
+) -> Result<u64> {
+    let volume = site.named(volume(connection, pool, name))?;
+    let stream = site.named(Stream::new(connection, 0))?;
+    // A length of 0 means all of it.
+    site.named(volume.download(&stream, 0, 0, 0))?;
+    match receive_all(site, &stream, sink) {
+        Ok(length) => site.named(stream.finish()).map(|()| length),
+        Err(error) => {
+            // The first error is the one to report.
+            let _ = stream.abort();
+            Err(error)
+        }
+    }
+}
+
+fn receive_all(site: &CallSite<'_>, stream: &Stream, sink: &mut dyn Write) -> Result<u64> {
+    let mut buffer = vec![0; CHUNK];
+    let mut length = 0_u64;
+    loop {
+        let received = site.named(stream.recv(&mut buffer))?;
+        let bytes = usize::try_from(received).ok().and_then(|count| buffer.get(..count));
+        let Some(bytes) = bytes else {
+            return Err(site.error(format!("the stream gave {received} bytes")));
+        };
+        if bytes.is_empty() {
+            return Ok(length);
+        }
+        sink.write_all(bytes).map_err(|error| site.error(format!("cannot pass it on: {error}")))?;
+        length = length.saturating_add(bytes.len() as u64);
+    }
+}
+
 /// Sends all of `bytes`; libvirt may take less at a time.
 fn send(site: &CallSite<'_>, stream: &Stream, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
@@ -152,7 +192,20 @@ fn volume(
     pool: &str,
     name: &str,
 ) -> std::result::Result<StorageVol, virt::error::Error> {
-    connection.lookup_storage_pool_by_name(pool)?.lookup_storage_vol_by_name(name)
+    let pool = connection.lookup_storage_pool_by_name(pool)?;
+    volume_in(&pool, name)
+}
+
+/// Finds a volume. One that libvirt does not know may have been made by another host that
+/// shares the storage, so it is looked for once more.
+fn volume_in(
+    pool: &StoragePool,
+    name: &str,
+) -> std::result::Result<StorageVol, virt::error::Error> {
+    pool.lookup_storage_vol_by_name(name).or_else(|_| {
+        refresh(pool);
+        pool.lookup_storage_vol_by_name(name)
+    })
 }
 
 /// Lets libvirt look for what was changed behind its back. It refuses while a

@@ -77,6 +77,13 @@ pub(super) fn cpu_model(capabilities: &str) -> Option<String> {
     }
 }
 
+/// Returns the description of the host's CPUs as it is in the capabilities.
+pub(super) fn cpu(capabilities: &str) -> Option<String> {
+    let document = Document::parse(capabilities).ok()?;
+    let cpu = at(document.root_element(), &["host", "cpu"])?;
+    capabilities.get(cpu.range()).map(str::to_owned)
+}
+
 /// Reads a physical NIC and the name of the device that it sits on. Bridges, taps and
 /// the like sit on the computer itself.
 pub(super) fn nic(xml: &str) -> Option<(ReportedNic, String)> {
@@ -164,6 +171,8 @@ mod tests {
         let cpu = "<capabilities><host><cpu><model>EPYC-Milan</model><vendor>AMD</vendor></cpu>\
                    </host></capabilities>";
         assert_eq!(cpu_model(cpu).as_deref(), Some("EPYC-Milan by AMD"));
+        let description = "<cpu><model>EPYC-Milan</model><vendor>AMD</vendor></cpu>";
+        assert_eq!(super::cpu(cpu).as_deref(), Some(description));
         assert_eq!(cpu_model("<capabilities><host/></capabilities>"), None);
     }
 
