@@ -130,11 +130,11 @@ kill_nameless() {
   done
 }
 
-# Starts libvirt in a host's namespaces and waits until it answers.
+# Starts libvirt in a host's namespaces; `wait_host` waits until it answers.
 start_host() {
   local host=$1 ns
   ns=$(host_ns "$host")
-  # Neither the lock nor our terminal is passed on to the daemons.
+  # Our lock and our terminal are not passed on; `host-init` closes whatever else a caller has left open.
   setsid ip netns exec "$ns" unshare --mount --uts --propagation private \
     "$lab_bin/host-init" "$host" 9<&- < /dev/null > "$lab_dir/$host/log/boot.log" 2>&1 &
 }
