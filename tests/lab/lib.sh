@@ -115,6 +115,22 @@ kill_ns() {
   fail "after $try tries processes still run in $ns: ${alive[*]}"
 }
 
+# Removes a host and all that belongs to it. Its line leaves `etc-hosts` in place: hosts have that very file mounted.
+remove_host() {
+  local host=$1 ns file lines
+  ns=$(host_ns "$host")
+  if has_ns "$ns"; then
+    kill_ns "$ns"
+    ip netns delete "$ns"
+  fi
+  ip -n "$fabric_ns" link delete "$host" 2> /dev/null || true
+  rm -rf --one-file-system "${lab_dir:?}/$host"
+  for file in hosts etc-hosts; do
+    lines=$(grep -v -w "$host" "$lab_dir/$file" || true)
+    printf '%s' "${lines:+$lines$'\n'}" > "$lab_dir/$file"
+  done
+}
+
 # Ends what runs on a host whose namespace has lost its name (somebody unmounted it, or it has that name only in
 # another mount namespace): the daemons by the pids that they recorded, the rest by the network they share with them.
 kill_nameless() {
@@ -148,6 +164,17 @@ wait_host() {
       fail "libvirt on $host did not answer within $ready_seconds s; its last lines are above"
     fi
     sleep 0.1
+  done
+}
+
+# Defines, autostarts and starts a pool of a host, unless it is there.
+make_pool() {
+  local host=$1 pool=$2 target=$3 uri step
+  uri=$(host_uri "$host")
+  virsh --quiet --connect "$uri" pool-info "$pool" > /dev/null 2>&1 9<&- && return
+  for step in "pool-define-as $pool dir --target $target" "pool-autostart $pool" "pool-start $pool"; do
+    # shellcheck disable=SC2086  # the words of a step
+    virsh --quiet --connect "$uri" $step > /dev/null 9<&- || fail "$host refused: virsh $step"
   done
 }
 host_answers() { timeout 10 virsh --quiet --connect "$(host_uri "$1")" version > /dev/null 2>&1 9<&-; }
