@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use hostsplit::audit::{Kind, audit};
-use hostsplit::plan::Plan;
+use hostsplit::plan::{Group, Instance, Plan, Role};
 use hostsplit::planner::{PlanError, make, make_with};
 use hostsplit::profile::Profiles;
+use hostsplit::recipe::redis::slots::{SLOTS, Slots};
 use hostsplit::report::moves::Moves;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Demand, Engine, GatewayDemand, Objective, Policy, Spec};
@@ -136,11 +137,91 @@ proptest! {
             let prior = u64::try_from(first.instances.len()).unwrap();
             prop_assert!(stay(&kept) + moves == prior, "{} + {moves} > {prior}", stay(&kept));
         }
+        side_by_side(&first, &kept)?;
         // Again with what was kept as the prior: nothing changes any more.
         let again = plan(&after, Some(&kept)).unwrap();
         prop_assert_eq!(&again.instances, &kept.instances);
         prop_assert_eq!(&again.services, &kept.services);
     }
+}
+
+/// What of a plan can exist beside a prior one, and what of the prior one stays.
+fn side_by_side(prior: &Plan, plan: &Plan) -> Result<(), TestCaseError> {
+    for instance in &plan.instances {
+        let pool = |one: &Instance| one.volumes().next().map(|volume| volume.pool.clone());
+        match prior.instance(&instance.name) {
+            Some(old) if instance.role != Role::Fixed => {
+                prop_assert_eq!((&old.host, pool(old)), (&instance.host, pool(instance)));
+                prop_assert_eq!(old.address, instance.address);
+            }
+            Some(old) => prop_assert_eq!(old.address, instance.address),
+            None => {
+                let is_of_another = |old: &&Instance| {
+                    old.address.is_some() && old.address == instance.address
+                        || old.domain == instance.domain
+                        || old.mac == instance.mac
+                };
+                prop_assert_eq!(prior.instances.iter().find(is_of_another), None);
+            }
+        }
+    }
+    for service in &plan.services {
+        let Some(old) = prior.service(&service.name) else { continue };
+        if old.groups.len() > service.groups.len() || service.engine != Engine::Redis {
+            continue;
+        }
+        // Only what new groups get moves: nothing between two that stay.
+        let pairs = old.groups.iter().zip(&service.groups);
+        let slots = |group: &Group| Slots::planned(&group.slots);
+        let kept: u32 = pairs.map(|(old, new)| slots(old).intersection(&slots(new)).count()).sum();
+        let new: u32 = service.groups.iter().skip(old.groups.len()).map(Group::slot_count).sum();
+        prop_assert_eq!(kept + new, u32::from(SLOTS));
+    }
+    Ok(())
+}
+
+#[test]
+fn another_group_gets_a_part_of_each_and_all_others_stay() {
+    let hosts: Vec<Host> = (0..4).map(|at| host(at, (1, 8, 32))).collect();
+    let of =
+        |load| spec(hosts.clone(), Policy::surviving(Level::Host), &[(Engine::Redis, load)], 1);
+    let plans = |load, prior| plan(&of(load), prior).unwrap();
+    let groups = |plan: &Plan| plan.services[0].groups.len();
+    let small = plans(20, None);
+    let large = plans(120, Some(&small));
+    assert!(groups(&large) > groups(&small));
+    side_by_side(&small, &large).unwrap();
+    // Fewer again: each group that is left has all that it had, and a part of the others'.
+    let again = plans(20, Some(&large));
+    assert_eq!(groups(&again), groups(&small));
+    let slots = |group: &Group| Slots::planned(&group.slots);
+    for group in &again.services[0].groups {
+        let mut prior = large.services[0].groups.iter();
+        assert!(prior.any(|old| slots(old).minus(&slots(group)).is_empty()), "{group:?}");
+    }
+}
+
+#[test]
+fn addresses_of_instances_that_leave_are_taken_last() {
+    let bench = planned();
+    bench.put("hosts/h2.yaml", &format!("name: h9\n{HOST}"));
+    let addresses = |name: &str| -> Vec<(String, String)> {
+        let plan = Plan::from_text(&bench.read(name).unwrap()).unwrap();
+        let shown = |one: &Instance| (one.name.to_string(), one.address.unwrap().to_string());
+        plan.instances.iter().map(shown).collect()
+    };
+    let had = addresses("plan.json");
+    bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "wide.json"]);
+    for (name, address) in addresses("wide.json") {
+        let old = had.iter().find(|(_, other)| *other == address);
+        assert!(old.is_none_or(|(old, _)| *old == name), "{name}: {address}");
+    }
+    // Ten instances in a range of ten: two have to leave before their successors come.
+    bench.put("spec.yaml", &SPEC.replace("10.20.0.99", "10.20.0.59"));
+    bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "narrow.json"]);
+    let all: Vec<String> = addresses("narrow.json").into_iter().map(|(_, one)| one).collect();
+    assert_eq!((all.len(), had.len()), (10, 10));
+    assert!(had.iter().all(|(_, address)| all.contains(address)));
 }
 
 #[test]
@@ -203,7 +284,7 @@ fn replace(bench: &Bench) {
 }
 
 #[test]
-fn a_host_that_is_replaced_takes_over_what_stood_on_the_old_one() {
+fn a_host_that_is_replaced_takes_over_what_the_old_one_had() {
     let bench = planned();
     replace(&bench);
     let screen = bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "new.json"]);
@@ -221,8 +302,8 @@ fn a_host_that_is_replaced_takes_over_what_stood_on_the_old_one() {
       leading instances moved                  0        optimal
 
     changes from the prior plan: 4 unchanged, 3 moved, 2 resized, 1 added, 1 removed
-      ~ cache-2  h2 -> h9
-      ~ cache-3  h2 -> h9
+      ~ cache-6  h2 -> h9, replaces cache-2
+      ~ cache-7  h2 -> h9, replaces cache-3
       ~ box-2    h2 -> h9
       = box-0    h1  10 GiB root -> 12 GiB root
       = box-1    h1  10 GiB root -> 12 GiB root

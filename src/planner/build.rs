@@ -31,7 +31,7 @@ pub(super) struct Draft<'a> {
 
 /// Builds the services and instances of a draft.
 pub(super) fn build(draft: &Draft) -> Result<(Vec<ServicePlan>, Vec<Instance>), PlanError> {
-    let mut placed = place(draft.problem, draft.solution).into_iter();
+    let mut placed = place(draft.problem, draft.solution, draft.prior).into_iter();
     let mut next = |name: &ServiceName| -> Result<Placed, PlanError> {
         placed.next().flatten().ok_or_else(|| missing("placement", name))
     };

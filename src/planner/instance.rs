@@ -18,7 +18,12 @@ pub(super) fn instances(draft: &Draft, pinned: Vec<Pinned>) -> Result<Vec<Instan
     let mut macs = BTreeSet::new();
     let kept = kept_addresses(draft, &pinned);
     let taken: BTreeSet<Ipv4Addr> = kept.values().copied().collect();
-    let mut addresses = addresses(draft.spec).filter(|address| !taken.contains(address));
+    let prior = draft.prior.into_iter().flat_map(|prior| &prior.instances);
+    let left: BTreeSet<Ipv4Addr> = prior.filter_map(|instance| instance.address).collect();
+    // Those of instances that leave come last: old and new are to exist side by side.
+    let free = || addresses(draft.spec).filter(|address| !taken.contains(address));
+    let unused = free().filter(|address| !left.contains(address));
+    let mut addresses = unused.chain(free().filter(|address| left.contains(address)));
     let mut found = Vec::new();
     for Pinned { member, host, numa, pins, page_kib } in pinned {
         let Member { name, service, role, group, placement, size, .. } = member;

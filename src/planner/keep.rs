@@ -1,12 +1,16 @@
 //! Names against a prior plan: an instance that stays where it is keeps its name,
 //! and with that its volumes, its address and its CPUs.
 //!
-//! Groups first: the group that shares most with a prior one takes its number, so
-//! that it keeps its slots. Then names, in this order: of the same group on the same
-//! host, of the service on the same host (of several the one in the same role, on the
-//! same NUMA node, in the same pool), then names that are left for instances that
-//! move. Of equals the first is taken. What is new takes the lowest names that the
-//! prior plan does not have; so numbers may be missing where instances went.
+//! Groups first: the group that shares most with a prior one takes its number and its
+//! slots. Then names, in this order: of the same group on the same host, of the service on
+//! the same host (of several the one in the same role, on the same NUMA node, in the same
+//! pool). Of equals the first is taken.
+//!
+//! An instance of a service that changes its host or its pool is a new one: it gets the
+//! lowest name that the prior plan does not have, so that domain, address and volumes of
+//! old and new can exist side by side until the new one serves. So numbers may be missing
+//! where instances went. A fixed machine keeps its name on another host, since it is the
+//! same machine that moves there.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +19,7 @@ use super::member::Member;
 use super::place::{GroupPlacement, Placement};
 use crate::ids::{InstanceName, NameError, ServiceName};
 use crate::model::Problem;
-use crate::plan::{Instance, Plan, Role};
+use crate::plan::{Group, Instance, Plan, Role, ServicePlan};
 
 /// Ordinals that are given.
 #[derive(Default)]
@@ -60,8 +64,18 @@ pub(super) fn names(
         }
     }
     given.take(stay);
+    let had = given.by_member.iter().filter_map(|(at, ordinal)| Some((*at, *old.get(ordinal)?)));
+    back_in_place(problem, members, &had.collect());
+    let has_its_data = |at: usize, ordinal: u32| {
+        let (member, instance) = (members.get(at)?, old.get(&ordinal)?);
+        Some(member.role == Role::Fixed || is_in_its_pool(problem, member, instance))
+    };
+    given.by_member.retain(|at, ordinal| has_its_data(*at, *ordinal) == Some(true));
+    // Only a fixed machine moves as it is.
     let mut moved = Vec::new();
-    let open = |(at, _): &(usize, &Member)| !given.by_member.contains_key(at);
+    let open = |(at, member): &(usize, &Member)| {
+        member.role == Role::Fixed && !given.by_member.contains_key(at)
+    };
     for (at, member) in members.iter().enumerate().filter(open) {
         let left = old.iter().filter(|(ordinal, _)| !given.used.contains(*ordinal));
         for (ordinal, instance) in left {
@@ -80,6 +94,50 @@ pub(super) fn names(
     Ok(())
 }
 
+/// Gives members that stay on their host, `had` by member, the pool and the NUMA node that
+/// they have in the prior plan, as far as members of their size on that host have them:
+/// which of them has which was chosen without regard to names.
+fn back_in_place(problem: &Problem, members: &mut [Member], had: &BTreeMap<usize, &Instance>) {
+    let kind = |member: &Member| (member.placement.host, member.role == Role::Witness);
+    let mut free: BTreeMap<(usize, bool), Vec<Placement>> = BTreeMap::new();
+    for member in &*members {
+        free.entry(kind(member)).or_default().push(member.placement);
+    }
+    let mut open: Vec<usize> = (0..members.len()).collect();
+    for (pool_counts, numa_counts) in [(true, true), (true, false), (false, true), (false, false)] {
+        open.retain(|at| {
+            let (Some(member), instance) = (members.get_mut(*at), had.get(at)) else {
+                return false;
+            };
+            let Some(free) = free.get_mut(&kind(member)) else { return false };
+            let fits = |placement: &Placement| {
+                let same = |same: &dyn Fn(&Instance, u32, Option<&str>) -> bool| {
+                    let found = place(problem, *placement);
+                    instance.zip(found).is_some_and(|(old, (_, numa, pool))| same(old, numa, pool))
+                };
+                let same_pool =
+                    same(&|old, _, pool| pool_of(old).is_none_or(|was| Some(was) == pool));
+                let same_numa = same(&|old, numa, _| old.numa == numa);
+                (!pool_counts || same_pool) && (!numa_counts || same_numa)
+            };
+            let Some(at) = free.iter().position(fits) else { return true };
+            member.placement = free.remove(at);
+            false
+        });
+    }
+}
+
+/// The pool that an instance's volumes are in; `None` without any.
+fn pool_of(instance: &Instance) -> Option<&str> {
+    instance.volumes().next().map(|volume| volume.pool.as_str())
+}
+
+/// Whether a member is in the pool where the prior instance has its volumes.
+fn is_in_its_pool(problem: &Problem, member: &Member, instance: &Instance) -> bool {
+    let pool = place(problem, member.placement).and_then(|(_, _, pool)| pool);
+    pool_of(instance).is_none_or(|was| Some(was) == pool)
+}
+
 /// The prior instances of a service by ordinal.
 fn instances_of<'a>(prior: &'a Plan, service: &ServiceName) -> BTreeMap<u32, &'a Instance> {
     let own = prior.members(service);
@@ -96,13 +154,12 @@ fn likeness(problem: &Problem, member: &Member, instance: &Instance) -> Option<u
     if (member.role == Role::Witness) != (instance.role == Role::Witness) {
         return None;
     }
-    let (_, numa, pool) = place(problem, member.placement)?;
-    let same_pool = instance.volumes().next().is_none_or(|volume| Some(&*volume.pool) == pool);
+    let (_, numa, _) = place(problem, member.placement)?;
     let parts = [
-        (8, member.group == instance.group),
+        (8, member.prior_group == instance.group),
         (4, member.role == instance.role),
         (2, numa == instance.numa),
-        (1, same_pool),
+        (1, is_in_its_pool(problem, member, instance)),
     ];
     Some(parts.into_iter().filter(|(_, same)| *same).map(|(points, _)| points).sum())
 }
@@ -117,47 +174,46 @@ fn place<'a>(
     Some((host.host.name.as_str(), host.numa.get(placement.numa)?.node.id, pool))
 }
 
-/// Orders groups by the prior groups that they share most with.
-pub(super) fn ordered(
+/// Orders groups by the prior groups that they share most with, and returns which that
+/// is for each. A group continues a prior one as long as there is one left, even where it
+/// shares no host with it: so the slots stay in one group while its copies move. It has
+/// the number of the prior group if there are as many groups, else the lowest that is left.
+pub(super) fn ordered<'a>(
     problem: &Problem,
-    prior: &Plan,
-    service: &ServiceName,
+    prior: Option<&Plan>,
+    service: Option<&'a ServicePlan>,
     placed: Vec<GroupPlacement>,
-) -> Vec<GroupPlacement> {
-    let groups: Vec<Vec<&Instance>> = prior
-        .service(service)
-        .into_iter()
-        .flat_map(|one| &one.groups)
-        .take(placed.len())
-        .map(|group| {
-            let names = [&group.lead].into_iter().chain(&group.replicas);
-            names.filter_map(|name| prior.instance(name)).collect()
-        })
-        .collect();
+) -> Vec<(Option<&'a Group>, GroupPlacement)> {
+    let groups: Vec<&Group> = service.into_iter().flat_map(|service| &service.groups).collect();
     let mut pairs = Vec::new();
     for (number, group) in groups.iter().enumerate() {
+        let names = [&group.lead].into_iter().chain(&group.replicas);
+        let old: Vec<&Instance> = names.filter_map(|name| prior?.instance(name)).collect();
         for (at, new_group) in placed.iter().enumerate() {
-            let score = shared(problem, new_group, group);
-            if score > (0, 0) {
-                pairs.push((Reverse(score), number, at));
-            }
+            pairs.push((Reverse(shared(problem, new_group, &old)), number, at));
         }
     }
     pairs.sort_unstable();
-    let (mut number_of, mut taken) = (BTreeMap::new(), BTreeSet::new());
+    let (mut was, mut taken) = (BTreeMap::new(), BTreeSet::new());
     for (_, number, at) in pairs {
-        if !number_of.contains_key(&at) && taken.insert(number) {
-            number_of.insert(at, number);
+        if !was.contains_key(&at) && taken.insert(number) {
+            was.insert(at, number);
         }
     }
-    let mut free = (0..).filter(|number| !taken.contains(number));
-    let numbered = placed.into_iter().enumerate().map(|(at, new_group)| {
-        let number = number_of.get(&at).copied().or_else(|| free.next());
-        (number.unwrap_or(usize::MAX), new_group)
-    });
-    let mut numbered: Vec<_> = numbered.collect();
-    numbered.sort_by_key(|(number, _)| *number);
-    numbered.into_iter().map(|(_, new_group)| new_group).collect()
+    let count = placed.len();
+    let mut free = (0..count).filter(|number| !taken.contains(number));
+    // Those whose number is gone come before those that are new.
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by_key(|at| (was.get(at).copied().unwrap_or(usize::MAX), *at));
+    let mut number_of = BTreeMap::new();
+    for at in order {
+        let own = was.get(&at).copied().filter(|number| *number < count);
+        number_of.insert(at, own.or_else(|| free.next()));
+    }
+    let prior_of = |at: usize| was.get(&at).and_then(|number| groups.get(*number).copied());
+    let mut found: Vec<(usize, GroupPlacement)> = placed.into_iter().enumerate().collect();
+    found.sort_by_key(|(at, _)| number_of.get(at).copied());
+    found.into_iter().map(|(at, group)| (prior_of(at), group)).collect()
 }
 
 /// Copies on hosts that both have, one more if the same host leads; then the copies

@@ -9,6 +9,7 @@ use super::build::{Draft, missing};
 use super::keep;
 use super::make::PlanError;
 use super::place::{GroupPlacement, GroupedPlacements, Placed, Placement};
+use super::slots;
 use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Group, Layout, Role, SlotRange, Witness};
 use crate::profile::{Profiles, Rules};
@@ -27,6 +28,8 @@ pub(super) struct Member<'a> {
     pub role: Role,
     /// Its group.
     pub group: Option<u32>,
+    /// The group of a prior plan that its group was.
+    pub prior_group: Option<u32>,
     /// Where it is placed.
     pub placement: Placement,
     /// Its size.
@@ -64,8 +67,8 @@ impl Size {
 pub(super) struct Named<'a> {
     /// Every instance.
     pub members: Vec<Member<'a>>,
-    /// How many groups they form.
-    pub groups: u32,
+    /// The slots of a prior plan that each of their groups had.
+    pub had: Vec<Vec<SlotRange>>,
 }
 
 /// Names the instances of a service.
@@ -78,35 +81,38 @@ pub(super) fn service<'a>(
     let (size, witness_size) = (Size::of(&placed), Size::of_witness(&placed));
     let (leader, follower) = (Role::lead(cluster), Role::follower(cluster));
     let mut seeds: Vec<Seed> = Vec::new();
-    let groups =
-        match placed.placements {
-            GroupedPlacements::Groups(mut placements) => {
-                if let Some(prior) = draft.prior {
-                    placements = keep::ordered(draft.problem, prior, &service.name, placements);
-                }
-                let count = u32::try_from(placements.len()).unwrap_or(u32::MAX);
-                for (group, GroupPlacement { leader: first, followers }) in (0..).zip(placements) {
-                    seeds.push((group, leader, Some(group), first, size));
-                    seeds.extend((1..).zip(followers).map(|(turn, placement)| {
-                        let ordinal = count.saturating_mul(turn).saturating_add(group);
-                        (ordinal, follower, Some(group), placement, size)
-                    }));
-                }
-                seeds.sort_by_key(|(ordinal, ..)| *ordinal);
-                count
+    let (mut had, mut prior_groups) = (Vec::new(), Vec::new());
+    match placed.placements {
+        GroupedPlacements::Groups(placements) => {
+            let prior = draft.prior.and_then(|prior| prior.service(&service.name));
+            let ordered = keep::ordered(draft.problem, draft.prior, prior, placements);
+            let count = u32::try_from(ordered.len()).unwrap_or(u32::MAX);
+            for (group, (was, placement)) in (0..).zip(ordered) {
+                let GroupPlacement { leader: first, followers } = placement;
+                seeds.push((group, leader, Some(group), first, size));
+                seeds.extend((1..).zip(followers).map(|(turn, placement)| {
+                    let ordinal = count.saturating_mul(turn).saturating_add(group);
+                    (ordinal, follower, Some(group), placement, size)
+                }));
+                had.push(was.map(|group| group.slots.clone()).unwrap_or_default());
+                prior_groups.push(was.map(|group| group.index));
             }
-            GroupedPlacements::Each { placements, leaders, witness } => {
-                let all = placements.into_iter().enumerate().map(|(at, placement)| {
-                    (if at < leaders { leader } else { follower }, placement, size)
-                });
-                let last = witness.map(|placement| (Role::Witness, placement, witness_size));
-                seeds.extend((0..).zip(all.chain(last)).map(
-                    |(ordinal, (role, placement, size))| (ordinal, role, None, placement, size),
-                ));
-                0
-            }
-        };
-    Ok(Named { members: named(draft, &service.name, seeds)?, groups })
+            seeds.sort_by_key(|(ordinal, ..)| *ordinal);
+        }
+        GroupedPlacements::Each { placements, leaders, witness } => {
+            let all = placements.into_iter().enumerate().map(|(at, placement)| {
+                (if at < leaders { leader } else { follower }, placement, size)
+            });
+            let last = witness.map(|placement| (Role::Witness, placement, witness_size));
+            seeds.extend(
+                (0..).zip(all.chain(last)).map(|(ordinal, (role, placement, size))| {
+                    (ordinal, role, None, placement, size)
+                }),
+            );
+        }
+    }
+    let members = named(draft, &service.name, seeds, &prior_groups)?;
+    Ok(Named { members, had })
 }
 
 /// Names the fixed machines of an entry.
@@ -121,7 +127,7 @@ pub(super) fn fixed<'a>(
     };
     let seeds = (0..).zip(placements);
     let seeds = seeds.map(|(ordinal, placement)| (ordinal, Role::Fixed, None, placement, size));
-    named(draft, &vm.name, seeds.collect())
+    named(draft, &vm.name, seeds.collect(), &[])
 }
 
 /// Ordinal, role, group, placement and size of a member.
@@ -131,10 +137,13 @@ fn named<'a>(
     draft: &Draft<'a>,
     service: &'a ServiceName,
     seeds: Vec<Seed>,
+    prior_groups: &[Option<u32>],
 ) -> Result<Vec<Member<'a>>, PlanError> {
+    let was = |group: Option<u32>| *prior_groups.get(usize::try_from(group?).ok()?)?;
     let member = |(ordinal, role, group, placement, size)| {
         let name = InstanceName::of(service, ordinal)?;
-        Ok(Member { ordinal, name, service, role, group, placement, size })
+        let prior_group = was(group);
+        Ok(Member { ordinal, name, service, role, group, prior_group, placement, size })
     };
     let mut members = seeds.into_iter().map(member).collect::<Result<Vec<_>, PlanError>>()?;
     if let Some(prior) = draft.prior {
@@ -150,58 +159,20 @@ impl Named<'_> {
         profiles: &Profiles,
         service: &Service,
     ) -> Result<Vec<Group>, PlanError> {
-        let mut ranges = match profiles.of(service.engine).map(|profile| &profile.rules) {
-            Some(Rules::Sharded(rules)) => slots(rules.cluster.slots.whole(), self.groups),
-            _ => Vec::new(),
-        }
-        .into_iter();
+        let all = match profiles.of(service.engine).map(|profile| &profile.rules) {
+            Some(Rules::Sharded(rules)) => rules.cluster.slots.whole(),
+            _ => 0,
+        };
+        let slots = slots::divided(u16::try_from(all).unwrap_or(u16::MAX), &self.had);
         let leader = Role::lead(service.engine.cluster());
-        let group = |index: u32| {
+        let group = |(index, slots): (u32, Vec<SlotRange>)| {
             let own = self.members.iter().filter(|member| member.group == Some(index));
             let (leaders, replicas): (Vec<&Member>, Vec<&Member>) =
                 own.partition(|member| member.role == leader);
             let lead = leaders.first().ok_or_else(|| missing("leader", &service.name))?;
             let replicas = replicas.into_iter().map(|member| member.name.clone()).collect();
-            Ok(Group {
-                index,
-                slots: ranges.next().into_iter().collect(),
-                lead: lead.name.clone(),
-                replicas,
-            })
+            Ok(Group { index, slots, lead: lead.name.clone(), replicas })
         };
-        (0..self.groups).map(group).collect()
-    }
-}
-
-/// Returns the first and last slot of each group: equal parts, the first groups one more.
-fn slots(all: u64, groups: u32) -> Vec<SlotRange> {
-    let groups = u64::from(groups.max(1));
-    let (each, more) = (all / groups, all % groups);
-    let range = |index: u64| {
-        let first = index * each + index.min(more);
-        let end = first + each + u64::from(index < more);
-        let (first, last) = (u16::try_from(first).ok()?, u16::try_from(end.checked_sub(1)?).ok()?);
-        Some(SlotRange { first, last })
-    };
-    (0..groups).map_while(range).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_are_split_evenly_and_the_first_groups_have_one_more() {
-        let ends = |groups| {
-            let all = slots(16384, groups);
-            all.iter().map(|one| (one.first, one.last)).collect::<Vec<_>>()
-        };
-        assert_eq!(ends(3), [(0, 5461), (5462, 10922), (10923, 16383)]);
-        for groups in [1, 4, 7, 500, 1000] {
-            let all = ends(groups);
-            assert_eq!(all.len(), usize::try_from(groups).unwrap());
-            assert_eq!((all[0].0, all[all.len() - 1].1), (0, 16383));
-            assert!(all.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));
-        }
+        (0..).zip(slots).map(group).collect()
     }
 }

@@ -5,6 +5,8 @@
 //! | --- | --- | --- |
 //! | `make.rs` | a spec | layouts, problem, solution and the plan; once more if CPUs are worse than assumed |
 //! | `place.rs` | a solution's counts | a host, NUMA node and pool for each instance, and groups |
+//! | `regroup.rs` | the groups of a prior plan | the same groups, where their instances stay |
+//! | `slots.rs` | what groups had in a prior plan | equal parts of the hash slots |
 //! | `member.rs` | placed instances | names, roles and groups; against a prior plan by `keep.rs` |
 //! | `pin.rs` | named instances | exact CPUs (`cpus.rs`) and page sizes (`pages.rs`) |
 //! | `instance.rs` | pinned instances | addresses, identities and volumes |
@@ -21,5 +23,7 @@ mod member;
 mod pages;
 mod pin;
 mod place;
+mod regroup;
+mod slots;
 
 pub use make::{PlanError, PlanReport, make, make_with};

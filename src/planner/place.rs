@@ -4,11 +4,16 @@
 //! Placements come in the canonical order of shapes, hosts and NUMA nodes. On a
 //! host with several pools each instance takes the pool with the most space that
 //! still fits (of equals the first by name); if that leaves one without a place,
-//! the host's pools are filled as the solver did.
+//! the host's pools are filled as the solver did. Against a prior plan, pools that
+//! instances of the service had there come first, and groups are formed again
+//! (`regroup.rs`).
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::model::{Part, PartKind, Problem};
+use super::regroup::{Open, formed_again};
+use crate::ids::{HostName, InstanceName};
+use crate::model::{CandidateHost, Part, PartKind, Problem};
+use crate::plan::Plan;
 use crate::sizing::Candidate;
 use crate::solve::Solution;
 use crate::spec::Cluster;
@@ -59,14 +64,20 @@ pub(super) struct GroupPlacement {
 
 /// Places the instances of each part; `None` for a part without a chosen layout or
 /// without instances.
-pub(super) fn place<'a>(problem: &'a Problem, solution: &Solution) -> Vec<Option<Placed<'a>>> {
+pub(super) fn place<'a>(
+    problem: &'a Problem,
+    solution: &Solution,
+    prior: Option<&Plan>,
+) -> Vec<Option<Placed<'a>>> {
     let mut pools = Pools::new();
     for placed in &solution.pools {
         let key = (placed.part, placed.shape, placed.host);
         pools.entry(key).or_default().push_back((placed.at, placed.count));
     }
     for host in 0..problem.hosts.len() {
-        pools.extend(largest_first(problem, solution, host).into_iter().flatten());
+        let had = prior.and_then(|prior| largest_first(problem, solution, host, Some(prior)));
+        let found = had.or_else(|| largest_first(problem, solution, host, None));
+        pools.extend(found.into_iter().flatten());
     }
     let mut placements: BTreeMap<usize, Vec<Placement>> = BTreeMap::new();
     let mut witnesses: BTreeMap<usize, Placement> = BTreeMap::new();
@@ -92,7 +103,8 @@ pub(super) fn place<'a>(problem: &'a Problem, solution: &Solution) -> Vec<Option
         let all = placements.remove(&at)?;
         let (leaders, followers) = split(problem, solution, at, all, candidate);
         let witness = witnesses.remove(&at);
-        let placements = grouped(problem, part, candidate, (leaders, followers), witness);
+        let open = Open { leaders, followers };
+        let placements = grouped(problem, part, candidate, open, witness, prior);
         Some(Placed { candidate, placements })
     };
     problem.parts.iter().enumerate().map(&mut chosen).collect()
@@ -101,17 +113,41 @@ pub(super) fn place<'a>(problem: &'a Problem, solution: &Solution) -> Vec<Option
 /// Instances per pool, by part, shape and host.
 type Pools = BTreeMap<(usize, usize, usize), VecDeque<(usize, u64)>>;
 
-/// Each instance on a host in the largest pool that still fits, if all do.
-fn largest_first(problem: &Problem, solution: &Solution, host: usize) -> Option<Pools> {
+/// Each instance on a host in the largest pool that still fits, if all do; first as many
+/// as there are in the pools that instances of the part have in a prior plan.
+fn largest_first(
+    problem: &Problem,
+    solution: &Solution,
+    host: usize,
+    prior: Option<&Plan>,
+) -> Option<Pools> {
     // A pool whose disk is not known has no limit.
     let operations = |pool: &Pool| pool.iops_per_s.map_or(u64::MAX, PerSecond::get);
     let pools = problem.hosts.get(host)?.pools.iter();
     let mut free: Vec<(u64, u64)> = pools.map(|(pool, mib)| (*mib, operations(pool))).collect();
     let mut found = Pools::new();
+    let mut had = prior.map(|prior| prior_pools(problem, host, prior)).unwrap_or_default();
+    let mut later = Vec::new();
     for placed in solution.numa.iter().filter(|placed| placed.host == host) {
         let shape = problem.parts.get(placed.part)?.shapes.get(placed.shape)?;
         let (disk, iops) = (shape.disk_mib, shape.iops_per_s);
-        for _ in 0..placed.count {
+        let mut wanted = placed.count;
+        let had = had.entry(placed.part).or_default();
+        while let Some(pool) = had.pop_front_if(|_| wanted > 0) {
+            let fits = |place: &&mut (u64, u64)| place.0 >= disk && place.1 >= iops;
+            let Some((space, left)) = free.get_mut(pool).filter(fits) else { continue };
+            *space -= disk;
+            *left -= iops;
+            wanted -= 1;
+            let key = (placed.part, placed.shape, host);
+            found.entry(key).or_default().push_back((pool, 1));
+        }
+        later.push((placed, wanted));
+    }
+    for (placed, count) in later {
+        let shape = problem.parts.get(placed.part)?.shapes.get(placed.shape)?;
+        let (disk, iops) = (shape.disk_mib, shape.iops_per_s);
+        for _ in 0..count {
             let fits =
                 |(_, (space, left)): &(usize, &mut (u64, u64))| *space >= disk && *left >= iops;
             let (pool, (space, left)) = free.iter_mut().enumerate().find(fits)?;
@@ -122,6 +158,21 @@ fn largest_first(problem: &Problem, solution: &Solution, host: usize) -> Option<
         }
     }
     Some(found)
+}
+
+/// The pools of a host by part, one for each instance that the prior plan has there.
+fn prior_pools(problem: &Problem, host: usize, prior: &Plan) -> BTreeMap<usize, VecDeque<usize>> {
+    let mut found: BTreeMap<usize, VecDeque<usize>> = BTreeMap::new();
+    let Some(host) = problem.hosts.get(host) else { return found };
+    for instance in prior.on_host(&host.host.name) {
+        let Some(name) = instance.volumes().next().map(|volume| &volume.pool) else { continue };
+        let part = problem.parts.iter().position(|part| part.name == instance.service.as_str());
+        let pool = host.pools.iter().position(|(pool, _)| pool.name == *name);
+        if let (Some(part), Some(pool)) = (part, pool) {
+            found.entry(part).or_default().push_back(pool);
+        }
+    }
+    found
 }
 
 fn take(queue: &mut VecDeque<(usize, u64)>) -> usize {
@@ -139,30 +190,57 @@ fn grouped(
     problem: &Problem,
     part: &Part,
     candidate: &Candidate,
-    (leaders, followers): (Vec<Placement>, Vec<Placement>),
+    mut open: Open,
     witness: Option<Placement>,
+    prior: Option<&Plan>,
 ) -> GroupedPlacements {
     use Cluster::{GatewayPair, PrimaryReplica, Sharded};
     if !matches!(part.kind, PartKind::Service(Sharded | PrimaryReplica | GatewayPair)) {
-        let count = leaders.len();
-        let placements = [leaders, followers].concat();
+        let count = open.leaders.len();
+        let placements = [open.leaders, open.followers].concat();
         return GroupedPlacements::Each { placements, leaders: count, witness };
     }
     let copies = usize::try_from(candidate.layout.copies.max(1)).unwrap_or(usize::MAX);
-    let Some(level) = problem.anti_affinity_level() else {
+    let level = problem.anti_affinity_level();
+    let domains = level.map(|level| problem.domains(level)).unwrap_or_default();
+    let domain_of = domains
+        .iter()
+        .enumerate()
+        .flat_map(|(domain, (_, hosts))| hosts.iter().map(move |host| (*host, domain)));
+    let had = prior.map(|prior| prior_groups(problem, part, prior)).unwrap_or_default();
+    let mut groups = formed_again(&mut open, copies, &had, &domain_of.collect());
+    let Open { leaders, followers } = open;
+    if level.is_none() {
         let each = copies.saturating_sub(1).max(1);
         let mut others = followers.chunks(each).map(<[Placement]>::to_vec);
         let group =
             |leader| GroupPlacement { leader, followers: others.next().unwrap_or_default() };
-        return GroupedPlacements::Groups(leaders.into_iter().map(group).collect());
-    };
-    let domains = problem.domains(level).into_iter().map(|(_, hosts)| {
+        groups.extend(leaders.into_iter().map(group));
+        return GroupedPlacements::Groups(groups);
+    }
+    let domains = domains.into_iter().map(|(_, hosts)| {
         let here = |all: &[Placement]| {
             all.iter().filter(|one| hosts.contains(&one.host)).copied().collect()
         };
         Domain { leaders: here(&leaders), followers: here(&followers) }
     });
-    GroupedPlacements::Groups(matched(domains.collect(), copies))
+    groups.extend(matched(domains.collect(), copies));
+    GroupedPlacements::Groups(groups)
+}
+
+/// The hosts of each group in a prior plan, that of the lead first; `None` for a host that
+/// is gone.
+fn prior_groups(problem: &Problem, part: &Part, prior: &Plan) -> Vec<Vec<Option<usize>>> {
+    let service = prior.services.iter().find(|service| service.name.as_str() == part.name);
+    let host = |name: &InstanceName| {
+        let is_here = |host: &CandidateHost, name: &HostName| host.host.name == *name;
+        let name = &prior.instance(name)?.host;
+        problem.hosts.iter().position(|host| is_here(host, name))
+    };
+    let groups = service.into_iter().flat_map(|service| &service.groups);
+    groups
+        .map(|group| [&group.lead].into_iter().chain(&group.replicas).map(host).collect())
+        .collect()
 }
 
 /// Splits placements into those of leaders and all others: per failure domain as many

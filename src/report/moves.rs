@@ -15,7 +15,7 @@ use crate::units::{Mebibytes, grouped};
 pub struct Moves {
     /// Instances that keep their host and size.
     pub stay: u64,
-    /// Instances that change their host.
+    /// Instances that change their host, or the pool of their volumes.
     pub moved: Vec<Moved>,
     /// Instances that keep their host and change their size.
     pub resized: Vec<Resized>,
@@ -25,11 +25,14 @@ pub struct Moves {
     pub gone: Vec<Placed>,
 }
 
-/// An instance on another host.
+/// An instance on another host, or in another pool of its host. An instance of a service
+/// has another name there, since it exists beside the one that it replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moved {
     /// The instance.
     pub name: InstanceName,
+    /// The instance of the prior plan whose place it takes; itself for a fixed machine.
+    pub was: InstanceName,
     /// Its host in the prior plan.
     pub from: HostName,
     /// Its host now.
@@ -72,18 +75,28 @@ pub struct Size {
 }
 
 impl Moves {
-    /// Compares a plan with a prior one by the names of instances.
+    /// Compares a plan with a prior one by the names of instances. A new one of the group
+    /// that another leaves (of several the one in the same role) takes its place.
     #[must_use]
     pub fn new(prior: &Plan, plan: &Plan) -> Self {
         let mut found = Self { stay: 0, moved: vec![], resized: vec![], new: vec![], gone: vec![] };
+        let mut gone: Vec<&Instance> =
+            prior.instances.iter().filter(|old| plan.instance(&old.name).is_none()).collect();
         for instance in &plan.instances {
-            match prior.instance(&instance.name) {
-                Some(old) => found.compare(old, instance),
+            if let Some(old) = prior.instance(&instance.name) {
+                found.compare(old, instance);
+                continue;
+            }
+            let is_group =
+                |old: &&&Instance| (&old.service, old.group) == (&instance.service, instance.group);
+            let mut like = gone.iter().enumerate().filter(|(_, old)| is_group(old));
+            let same_role = like.clone().find(|(_, old)| old.role == instance.role);
+            match same_role.or_else(|| like.next()).map(|(at, _)| at) {
+                Some(at) => found.moved.push(Moved::of(gone.remove(at), instance)),
                 None => found.new.push(Placed::of(instance)),
             }
         }
-        let gone = prior.instances.iter().filter(|old| plan.instance(&old.name).is_none());
-        found.gone = gone.map(Placed::of).collect();
+        found.gone = gone.into_iter().map(Placed::of).collect();
         found
     }
 
@@ -91,7 +104,7 @@ impl Moves {
         let (name, host) = (new.name.clone(), new.host.clone());
         let (from, to) = (Size::of(old), Size::of(new));
         if old.host != host {
-            self.moved.push(Moved { name, from: old.host.clone(), to: host });
+            self.moved.push(Moved::of(old, new));
         } else if from != to {
             self.resized.push(Resized { name, host, from, to });
         } else {
@@ -102,8 +115,12 @@ impl Moves {
     /// What changes, a line each.
     #[must_use]
     pub fn lines(&self) -> String {
-        let moved =
-            self.moved.iter().map(|one| ("~", &one.name, format!("{} -> {}", one.from, one.to)));
+        let moved = self.moved.iter().map(|one| {
+            let Moved { name, was, from, to } = one;
+            let replaced = if was == name { String::new() } else { format!(", replaces {was}") };
+            let to = if from == to { "another pool" } else { to.as_str() };
+            ("~", name, format!("{from} -> {to}{replaced}"))
+        });
         let resized = self.resized.iter().map(|one| {
             let Resized { name, host, from, to } = one;
             ("=", name, format!("{host}  {} -> {}", from.beside(*to), to.beside(*from)))
@@ -134,6 +151,17 @@ impl Moves {
 impl fmt::Display for Moves {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "changes from the prior plan: {}\n{}", self.counts(), self.lines())
+    }
+}
+
+impl Moved {
+    fn of(old: &Instance, new: &Instance) -> Self {
+        Self {
+            name: new.name.clone(),
+            was: old.name.clone(),
+            from: old.host.clone(),
+            to: new.host.clone(),
+        }
     }
 }
 

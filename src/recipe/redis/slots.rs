@@ -98,6 +98,19 @@ impl Slots {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&slot))
     }
 
+    /// Returns the lowest slots of it, so many or all.
+    #[must_use]
+    pub fn lowest(&self, count: u32) -> Self {
+        let mut left = count;
+        let mut found = Vec::new();
+        for &(first, last) in &self.0 {
+            let Some(more) = left.min(u32::from(last - first) + 1).checked_sub(1) else { break };
+            left -= more + 1;
+            found.push((first, first.saturating_add(u16::try_from(more).unwrap_or(u16::MAX))));
+        }
+        Self(found)
+    }
+
     /// Slots of either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
@@ -172,6 +185,19 @@ mod tests {
             prop_assert_eq!(a.intersection(&b).contains(slot), in_a && in_b);
             prop_assert_eq!(a.minus(&b).contains(slot), in_a && !in_b);
             prop_assert_eq!(a.minus(&b).count() + a.intersection(&b).count(), a.count());
+        }
+
+        #[test]
+        fn the_lowest_come_before_all_others(all in slots(), count in 0u32..20_000) {
+            let lowest = all.lowest(count);
+            prop_assert_eq!(lowest.count(), count.min(all.count()));
+            let rest = all.minus(&lowest);
+            prop_assert_eq!(lowest.union(&rest), all);
+            if let (Some((_, last)), Some((first, _))) =
+                (lowest.ranges().last(), rest.ranges().first())
+            {
+                prop_assert!(last < first);
+            }
         }
     }
 }
