@@ -18,8 +18,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hostsplit::deploy::{
-    Context, Event, ImageError, ImageStore, Observer, Patience, connect, execute, gaps, observe,
-    preflight, walk,
+    Allowed, Context, Event, ImageError, ImageStore, Observer, Patience, connect, execute, gaps,
+    observe, preflight, walk,
 };
 use hostsplit::graph::decide;
 use hostsplit::ids::{DeploymentName, ServiceName};
@@ -147,8 +147,15 @@ fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> usize {
     let clock = world.clock();
     let patience = Patience::default();
     let secrets = Secrets::default();
-    let context =
-        Context { plan, hosts: &hosts, clock: &clock, images: &Disk, patience, secrets: &secrets };
+    let context = Context {
+        plan,
+        hosts: &hosts,
+        clock: &clock,
+        images: &Disk,
+        patience,
+        secrets: &secrets,
+        allowed: Allowed::default(),
+    };
     let seen = observe(&context, &unreachable);
     part("look", &begun);
     let begun = Instant::now();

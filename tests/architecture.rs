@@ -95,7 +95,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("state", &["atomic_file", "engine", "hypervisor", "ids"]),
-    ("graph", &["engine", "hypervisor", "ids", "plan", "render", "spec", "state"]),
+    ("graph", &["engine", "hypervisor", "ids", "plan", "render", "spec", "state", "units"]),
     (
         "deploy",
         &[

@@ -140,10 +140,11 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
       ~   running cache-0     a dependency changes
       ~   ready cache-0       a dependency changes
       ~   configured cache-0  a dependency changes
+      ~   rejoined cache-0    back in its cluster before the next is replaced
     clusters
       ~   cluster cache       a dependency changes
 
-    Plan: 0 to create, 4 to update, 3 to replace, 0 to delete.
+    Plan: 0 to create, 5 to update, 3 to replace, 0 to delete.
     ---
     offline: no host is contacted; comparing with the last deployed plan, .hostsplit/shop/plan.json
     "#);

@@ -10,9 +10,11 @@ use crate::cli::run::{self, RunOptions};
 use crate::cli::session::{Hosts, Session};
 use crate::cli::ui::{self, Format};
 use crate::deploy::{
-    DiffContext, Obstacle, TextChange, assume, gaps, preflight, text_changes, verify,
+    Allowed, DiffContext, Obstacle, TextChange, assume, gaps, preflight, refused_impacts,
+    text_changes, verify,
 };
 use crate::graph::{Actions, decide};
+use crate::ids::{HostName, ServiceName};
 use crate::plan::Plan;
 use crate::report::changes::{Shown, changes_json, changes_text};
 use crate::report::deploy::{obstacles_json, obstacles_text, simulated_json, simulated_line};
@@ -82,6 +84,15 @@ pub struct Args {
     /// Base directory of the image's relative paths [default: that of the plan]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
+    /// Let a service or a fixed VM be down meanwhile; repeatable
+    #[arg(long, value_name = "SERVICE", value_parser = |name: &str| ServiceName::new(name))]
+    allow_downtime: Vec<ServiceName>,
+    /// Let a service or a fixed VM lose data; repeatable
+    #[arg(long, value_name = "SERVICE", value_parser = |name: &str| ServiceName::new(name))]
+    allow_data_loss: Vec<ServiceName>,
+    /// Leave out a host that is off, for good or for now: nothing on it is waited for; repeatable
+    #[arg(long, value_name = "HOST", value_parser = |name: &str| HostName::new(name))]
+    without: Vec<HostName>,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -103,7 +114,8 @@ pub fn run(args: Args) -> Outcome {
     } else {
         Session::open(plan, state.clone(), images.clone())?
     };
-    let mut session = session.patience(*timeout);
+    let allowed = allowed(&session.plan, &args)?;
+    let mut session = session.patience(*timeout).allowing(allowed);
     refuse(&gaps(&session.plan), "missing input", "the plan cannot be deployed")?;
     if args.simulate {
         return simulate(&mut session, &args);
@@ -127,6 +139,21 @@ pub fn run(args: Args) -> Outcome {
     })
 }
 
+/// What the arguments allow; a name that means nothing is a mistake.
+fn allowed(plan: &Plan, args: &Args) -> Result<Allowed, CliError> {
+    let Args { allow_downtime, allow_data_loss, without, .. } = args;
+    if let Some(host) = without.iter().find(|host| plan.topology.host(host).is_none()) {
+        let known: Vec<&str> = plan.topology.hosts.iter().map(|one| one.name.as_str()).collect();
+        return Err(CliError::new(format!("--without {host}: the plan has no such host"))
+            .hint(format!("its hosts are {}", known.join(", "))));
+    }
+    Ok(Allowed {
+        downtime: allow_downtime.iter().cloned().collect(),
+        data_loss: allow_data_loss.iter().cloned().collect(),
+        left_out: without.iter().cloned().collect(),
+    })
+}
+
 /// Observes the hosts, decides, confirms and walks. Returns the exit code of the walk;
 /// `None` if nothing had to be done.
 fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
@@ -138,6 +165,8 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     let asleep = session.find_secrets(&hosts, Make::Stored)?;
     let (_, actions, obstacles) = look(session, &hosts);
     refuse(&obstacles, "preflight problem", "nothing was changed")?;
+    let refused = refused_impacts(&actions, session.allowed());
+    refuse(&refused, "change that is not allowed", "nothing was changed")?;
     if actions.counts().changes() == 0 {
         session.store_secrets(&lock)?;
         match args.format {

@@ -1,14 +1,15 @@
 //! Everything that work on a vertex needs besides the vertex.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{ImageStore, StepError};
-use crate::engine::{Crew, EngineError, Guests};
+use crate::engine::{Crew, EngineError, Guests, Leaving, Outage};
+use crate::graph::{Impact, ImpactKind};
 use crate::guest::Guest;
 use crate::hypervisor::Hypervisor;
 use crate::hypervisor::clock::Clock;
-use crate::ids::{HostName, InstanceName};
+use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::secret::Secrets;
 
@@ -42,12 +43,52 @@ pub struct Context<'a> {
     pub patience: Patience,
     /// Passwords and certificates of the deployment.
     pub secrets: &'a Secrets,
+    /// What the operator allows.
+    pub allowed: Allowed,
+}
+
+/// What the operator allows a change to do: names of services and fixed machines, and of
+/// hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Those that need not serve meanwhile.
+    pub downtime: BTreeSet<ServiceName>,
+    /// Those that may lose data.
+    pub data_loss: BTreeSet<ServiceName>,
+    /// Hosts that are left out: they are off, for good or for now, as the operator says.
+    pub left_out: BTreeSet<HostName>,
+}
+
+impl Allowed {
+    /// Whether a change may do this.
+    #[must_use]
+    pub fn covers(&self, impact: &Impact) -> bool {
+        match impact.kind {
+            ImpactKind::Downtime => &self.downtime,
+            ImpactKind::DataLoss => &self.data_loss,
+        }
+        .contains(&impact.service)
+    }
+
+    /// Whether nobody need serve the data of a service meanwhile.
+    pub(super) fn outage(&self, service: &ServiceName) -> Outage {
+        if self.downtime.contains(service) { Outage::Allowed } else { Outage::Refused }
+    }
 }
 
 impl Context<'_> {
-    /// A service with the way to its guests.
-    pub(super) fn crew<'s>(&'s self, service: &'s ServicePlan) -> Crew<'s> {
-        Crew::new(self.plan, service, self)
+    /// A service with the way to its guests; instances on hosts that are not connected are
+    /// not waited for.
+    pub(super) fn crew<'s>(&'s self, service: &'s ServicePlan, leaving: &'s [Leaving]) -> Crew<'s> {
+        let crew = Crew::new(self.plan, service, self).with_leaving(leaving);
+        crew.without(|instance| !self.hosts.contains_key(&instance.host))
+    }
+
+    /// A service with all instances that are not left out, also those that cannot be asked
+    /// and so are not as planned.
+    pub(super) fn whole_crew<'s>(&'s self, service: &'s ServicePlan) -> Crew<'s> {
+        let crew = Crew::new(self.plan, service, self);
+        crew.without(|instance| self.allowed.left_out.contains(&instance.host))
     }
 
     /// A connected host.

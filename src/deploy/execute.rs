@@ -2,19 +2,20 @@
 //! killed run: what is there already is fine, what cannot be trusted is made
 //! anew.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::address_conflicts::address_conflicts;
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Context, Event, EventKind, Observer, StepError};
-use crate::engine::{Change, Disruption, Guests, Pending, operator_of};
+use crate::engine::{Change, Crew, Disruption, Goal, Guests, Outage, Pending, operator_of};
 use crate::graph::{Action, Actions, Object, Reason, Step, Unwanted, Vertex};
 use crate::hypervisor::clock::{Pauses, Poll};
-use crate::hypervisor::{ErrorKind, Hypervisor};
-use crate::ids::ServiceName;
+use crate::hypervisor::{Domain, ErrorKind, Hypervisor};
+use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, ServicePlan};
 use crate::render::{self, DiskPaths};
-use crate::state::world::is_ours;
+use crate::state::world::{Sources, is_ours};
 
 /// How long a domain may take to go off after its power was cut.
 const POWER_OFF: Duration = Duration::from_secs(30);
@@ -37,17 +38,21 @@ pub fn execute(
     };
     let replace = actions.step(vertex).is_some_and(|step| step.action == Action::Replace);
     match vertex {
-        Vertex::Unwanted { host, .. } => match actions.unwanted(vertex) {
-            Some(unwanted) => remove(context, context.host(host)?, unwanted, &note),
-            None => Err(StepError::NotInPlan(vertex.to_string())),
-        },
+        Vertex::Unwanted { host, .. } => {
+            let unwanted = actions.unwanted(vertex);
+            let unwanted = unwanted.ok_or_else(|| StepError::NotInPlan(vertex.to_string()))?;
+            let is_removal = actions.step(vertex).is_some_and(|s| s.reason == Reason::Removal);
+            let instance = unwanted.instance.as_deref().filter(|_| !is_removal);
+            let spared = vacate(context, actions, instance, &note)?;
+            remove(context, context.host(host)?, unwanted, spared, &note)
+        }
         Vertex::ImageFile { host, pool, part } => {
             upload_image(context, vertex, (host, pool), *part, observer)
         }
         Vertex::Root(name) => {
             let instance = context.instance(name)?;
             if replace {
-                retire(context, instance)?;
+                retire(context, actions, instance, &note)?;
             }
             make_root(context, instance)
         }
@@ -66,18 +71,37 @@ pub fn execute(
             }
         }
         Vertex::Configured(name) => {
-            let disruption = actions.step(vertex).map_or(Disruption::None, disruption);
-            configure(context, context.instance(name)?, disruption, &note)
+            let instance = context.instance(name)?;
+            let disruption = actions.step(vertex).map_or(Disruption::None, |step| {
+                disruption(step, context.allowed.outage(&instance.service))
+            });
+            configure(context, actions, instance, disruption, &note)
         }
-        Vertex::Cluster(name) => form(context, name, &note),
+        Vertex::Joined(name) => form(context, actions, name, Goal::Joined, &note),
+        Vertex::Balanced(name) => form(context, actions, name, Goal::Balanced, &note),
+        Vertex::Rejoined(name) => {
+            let service = &context.instance(name)?.service;
+            form(context, actions, service, Goal::Joined, &note)
+        }
+        Vertex::Cluster(name) => form(context, actions, name, Goal::Planned, &note),
     }
 }
 
 /// Forms a cluster. One that does not form may have met machines that are none of
 /// ours.
-fn form(context: &Context<'_>, name: &ServiceName, note: &dyn Fn(String)) -> Result<(), StepError> {
+fn form(
+    context: &Context<'_>,
+    actions: &Actions,
+    name: &ServiceName,
+    goal: Goal,
+    note: &dyn Fn(String),
+) -> Result<(), StepError> {
     let service = service(context, name)?;
-    let change = operator_of(service)?.form(&context.crew(service)).map_err(|error| {
+    let crew = match goal {
+        Goal::Planned => context.crew(service, actions.leaving()),
+        Goal::Joined | Goal::Balanced => crew_that_runs(context, actions, service)?,
+    };
+    let change = operator_of(service)?.form(&crew, goal).map_err(|error| {
         let own = context.plan.members(&service.name);
         match address_conflicts(context, own) {
             none if none.is_empty() => StepError::from(error),
@@ -86,6 +110,53 @@ fn form(context: &Context<'_>, name: &ServiceName, note: &dyn Fn(String)) -> Res
     })?;
     note_change(change, note);
     Ok(())
+}
+
+/// A service with those of its instances that run now: the machines of others are yet to
+/// be made.
+fn crew_that_runs<'a>(
+    context: &'a Context<'_>,
+    actions: &'a Actions,
+    service: &'a ServicePlan,
+) -> Result<Crew<'a>, StepError> {
+    let crew = context.crew(service, actions.leaving());
+    let active = crew.each_member(|one| is_active(context.host(&one.host)?, &one.domain));
+    let names = crew.members().iter().zip(active);
+    let mut off = BTreeSet::new();
+    for (instance, active) in names {
+        if !active? {
+            off.insert(&instance.name);
+        }
+    }
+    Ok(crew.without(|instance| off.contains(&instance.name)))
+}
+
+/// Whether others have what an instance holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spared {
+    /// They do: its data is a copy, which would only get old.
+    Yes,
+    /// Nobody knows, or they do not.
+    No,
+}
+
+/// Sees to it, just before its machine is taken away, that nobody relies on an instance.
+fn vacate(
+    context: &Context<'_>,
+    actions: &Actions,
+    instance: Option<&str>,
+    note: &dyn Fn(String),
+) -> Result<Spared, StepError> {
+    let name = instance.and_then(|name| InstanceName::new(name).ok());
+    let planned = name.as_ref().and_then(|name| context.plan.instance(name));
+    let leaving = actions.leaving().iter().find(|one| Some(&one.name) == name.as_ref());
+    let service = planned.map(|one| &one.service).or_else(|| Some(&leaving?.service));
+    let service = service.and_then(|name| context.plan.service(name));
+    let Some((name, service)) = name.zip(service) else { return Ok(Spared::No) };
+    let crew = crew_that_runs(context, actions, service)?;
+    let outage = context.allowed.outage(&service.name);
+    note_change(operator_of(service)?.vacate(&crew, &name, outage)?, note);
+    Ok(if outage == Outage::Refused { Spared::Yes } else { Spared::No })
 }
 
 fn note_change(change: Change, note: &dyn Fn(String)) {
@@ -100,11 +171,13 @@ fn service<'a>(context: &Context<'a>, name: &ServiceName) -> Result<&'a ServiceP
 }
 
 /// Takes something away. A domain is forgotten last: until then its tag says
-/// whose the volumes are.
+/// whose the volumes are. Data goes along that others have: should its instance ever come
+/// back, it would begin with data of long ago.
 fn remove(
     context: &Context<'_>,
     host: &dyn Hypervisor,
     unwanted: &Unwanted,
+    spared: Spared,
     note: &dyn Fn(String),
 ) -> Result<(), StepError> {
     match &unwanted.what {
@@ -115,23 +188,53 @@ fn remove(
                 delete(host, pool, name)?;
             }
             for (pool, name) in &unwanted.kept {
-                note(format!("data volume {pool}/{name} is kept"));
+                match spared {
+                    Spared::Yes => delete(host, pool, name)?,
+                    Spared::No => note(format!("data volume {pool}/{name} is kept")),
+                }
             }
             undefine(host, domain)
         }
     }
 }
 
-/// Takes the domain of an older plan away; its data stays.
-fn retire(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
+/// Takes the domain of an older plan away; its data stays, if it is planned to have any.
+fn retire(
+    context: &Context<'_>,
+    actions: &Actions,
+    instance: &Instance,
+    note: &dyn Fn(String),
+) -> Result<(), StepError> {
     let host = context.host(&instance.host)?;
     let domains = host.domains()?;
     let old = domains
         .iter()
         .find(|domain| domain.uuid == instance.uuid && is_ours(domain, &context.plan.name));
     let Some(old) = old else { return Ok(()) };
+    let mut spared = Spared::No;
+    if old.active {
+        spared = vacate(context, actions, Some(instance.name.as_str()), note)?;
+    }
     power_down(context, host, &old.name)?;
+    if instance.data.is_none() && spared == Spared::Yes {
+        for (pool, name) in data_volumes(host, instance, old)? {
+            delete(host, &pool, &name)?;
+        }
+    }
     undefine(host, &old.name)
+}
+
+/// The data volumes of a domain, in the pool that its instance has its root in.
+fn data_volumes(
+    host: &dyn Hypervisor,
+    instance: &Instance,
+    domain: &Domain,
+) -> Result<Vec<(String, String)>, StepError> {
+    let Some(pool) = instance.root.as_ref().map(|root| &root.pool) else { return Ok(Vec::new()) };
+    let data = Sources::of_data(domain);
+    let volumes = host.volumes(pool)?.into_iter();
+    let own = volumes.filter(|volume| data.hold(pool, volume));
+    Ok(own.map(|volume| (pool.clone(), volume.name)).collect())
 }
 
 fn undefine(host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
@@ -226,22 +329,25 @@ fn start(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
 }
 
 /// What the configuration of an instance may do, as was decided and shown.
-fn disruption(step: &Step) -> Disruption {
-    match (step.action, &step.reason) {
-        (Action::Create, _) => Disruption::Any,
-        (_, Reason::Pending(Pending::Live)) => Disruption::None,
-        _ => Disruption::Covered,
+const fn disruption(step: &Step, outage: Outage) -> Disruption {
+    match (step.action, &step.reason, outage) {
+        (Action::Create, ..) => Disruption::Any,
+        (_, Reason::Pending(Pending::Live), _) => Disruption::None,
+        (.., Outage::Allowed) => Disruption::Outage,
+        (.., Outage::Refused) => Disruption::Covered,
     }
 }
 
 fn configure(
     context: &Context<'_>,
+    actions: &Actions,
     instance: &Instance,
     disruption: Disruption,
     note: &dyn Fn(String),
 ) -> Result<(), StepError> {
     let service = service(context, &instance.service)?;
-    let change = operator_of(service)?.configure(&context.crew(service), instance, disruption)?;
+    let crew = context.crew(service, actions.leaving());
+    let change = operator_of(service)?.configure(&crew, instance, disruption)?;
     note_change(change, note);
     Ok(())
 }

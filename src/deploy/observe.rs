@@ -1,11 +1,11 @@
 //! Looks at the hosts once, in parallel, and makes a [`World`] of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
-use crate::engine::{Checked, Difference, EngineError, Guests, operator_of};
-use crate::graph::{is_as_planned, owned_domain};
-use crate::guest::GuestError;
+use crate::engine::{Checked, Difference, EngineError, Guests, Leaving, operator_of};
+use crate::graph::{is_as_planned, leaving, owned_domain};
+use crate::guest::{Guest, GuestError};
 use crate::hypervisor::fan_out::on_each;
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
@@ -18,7 +18,16 @@ pub type Connected = (BTreeMap<HostName, Box<dyn Hypervisor>>, BTreeMap<HostName
 
 /// Connects to all hosts that carry instances, at the same time.
 pub fn connect(plan: &Plan, connector: &dyn Connector) -> Connected {
-    let hosts = plan.topology.hosts.iter();
+    connect_without(plan, connector, &BTreeSet::new())
+}
+
+/// The same without hosts that are left out.
+pub fn connect_without(
+    plan: &Plan,
+    connector: &dyn Connector,
+    left_out: &BTreeSet<HostName>,
+) -> Connected {
+    let hosts = plan.topology.hosts.iter().filter(|host| !left_out.contains(&host.name));
     let used = hosts.filter(|host| plan.on_host(&host.name).next().is_some() || host.uri.is_some());
     let used: Vec<&Host> = used.collect();
     let attempts = on_each(&used, |host| &host.name, |host| connect_to(host, connector));
@@ -59,7 +68,7 @@ pub fn observe_hosts(
     context: &Context<'_>,
     unreachable: &BTreeMap<HostName, HypervisorError>,
 ) -> World {
-    let mut world = World::default();
+    let mut world = World { left_out: context.allowed.left_out.clone(), ..World::default() };
     for (name, error) in unreachable {
         world.hosts.insert(name.clone(), Seen::Unreachable(error.clone()));
     }
@@ -80,8 +89,29 @@ pub fn observe(context: &Context<'_>, unreachable: &BTreeMap<HostName, Hyperviso
     let guests =
         on_each(&running, |instance| &instance.host, |instance| probe_guest(context, instance));
     world.guests.extend(guests);
+    world.leaving = find_leaving(context, &world);
     ask_clusters(context, &mut world);
     world
+}
+
+/// Finds the instances that are to leave, and asks their guests where they are.
+fn find_leaving(context: &Context<'_>, world: &World) -> Vec<Leaving> {
+    let mut found = leaving(context.plan, world);
+    let addresses = on_each(
+        &found,
+        |one| &one.host,
+        |one| {
+            let hypervisor = context.hosts.get(&one.host)?.as_ref();
+            let guest = Guest { hypervisor, domain: &one.domain, clock: context.clock };
+            let network = context.plan.network.as_ref()?;
+            let addresses = guest.addresses().ok()??;
+            addresses.into_iter().find(|address| network.contains(*address))
+        },
+    );
+    for (one, address) in found.iter_mut().zip(addresses) {
+        one.address = address;
+    }
+    found
 }
 
 /// Looks at one host. One that stops answering counts as unreachable.
@@ -151,7 +181,9 @@ fn ask_clusters(context: &Context<'_>, world: &mut World) {
     let answers = on_each(
         &ready,
         |service| &service.name,
-        |service| operator_of(service).and_then(|one| one.check(&context.crew(service))),
+        |service| {
+            operator_of(service).and_then(|one| one.check(&context.crew(service, &world.leaving)))
+        },
     );
     for (service, answer) in ready.into_iter().zip(answers) {
         let Ok(Checked { differences, pending }) = answer else { continue };

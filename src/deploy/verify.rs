@@ -134,7 +134,8 @@ fn press(context: &Context<'_>, found: &mut Verification) {
         }
         let emulated = is_emulated(context.plan, service);
         let bound = if emulated { Bound::EMULATED } else { Bound::REAL };
-        let loads = operator_of(service).and_then(|one| one.load(&context.crew(service), bound));
+        let loads =
+            operator_of(service).and_then(|one| one.load(&context.whole_crew(service), bound));
         match loads {
             Ok(loads) => found.loads.extend(loads.into_iter().map(|load| {
                 let pinned = !found
@@ -161,7 +162,7 @@ fn is_emulated(plan: &Plan, service: &ServicePlan) -> bool {
 /// Writes and reads through every group of every service.
 fn probe(context: &Context<'_>) -> Vec<Result<Vec<Probe>, EngineError>> {
     let services = context.plan.services.iter();
-    services.map(|one| operator_of(one)?.probe(&context.crew(one))).collect()
+    services.map(|one| operator_of(one)?.probe(&context.whole_crew(one))).collect()
 }
 
 /// Returns instances whose domains run.
@@ -289,7 +290,8 @@ fn of_service(
     found.checks += service.layout.all_instances() as usize;
     // A cluster whose guests are not all ready was not asked yet.
     let known = world.clusters.get(&service.name).cloned();
-    let check = || operator_of(service)?.check(&context.crew(service)).map(|one| one.differences);
+    let check =
+        || operator_of(service)?.check(&context.whole_crew(service)).map(|one| one.differences);
     match known.map_or_else(check, Ok) {
         // Of a host that is gone this is reported already.
         Ok(differences) => found.differences.extend(differences.into_iter().filter(|one| {

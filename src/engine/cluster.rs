@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::load::{Bound, Measured};
 pub use super::probe::Broken;
-use super::{Crew, Difference, EngineError, Fact};
+use super::{Crew, Difference, EngineError, Fact, Leaving};
 use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::ids::InstanceName;
@@ -31,6 +31,29 @@ pub struct Patience {
     pub settling: u32,
     /// Commands in a row that may be refused: what was seen may have changed.
     pub refusals: u32,
+}
+
+/// How far a cluster is brought to its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Goal {
+    /// Every instance belongs to the cluster and copies the data of its group; who leads,
+    /// and which data each group has, is left as it is.
+    Joined,
+    /// Each group has the data that is planned for it.
+    Balanced,
+    /// All as planned: who leads too, and instances that leave belong to it no more.
+    Planned,
+}
+
+impl Goal {
+    /// Whether a fact is part of it.
+    #[must_use]
+    pub const fn includes(self, fact: &Fact) -> bool {
+        match fact {
+            Fact::Role | Fact::OwnerOfSlots(_) | Fact::MovingSlots => matches!(self, Self::Planned),
+            _ => fact.is_formed(),
+        }
+    }
 }
 
 /// A cluster as its instances report it.
@@ -76,21 +99,44 @@ pub trait Cluster: Send + Sync {
         instance: &Instance,
     ) -> Result<Self::Seen, EngineError>;
 
-    /// Asks all instances of a crew, at the same time.
+    /// Asks an instance that is to leave for the same, from the guest of `via`.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    fn look_at_leaving(
+        &self,
+        crew: &Crew<'_>,
+        target: &Self::Target,
+        leaving: &Leaving,
+        via: &Instance,
+    ) -> Result<Self::Seen, EngineError>;
+
+    /// Asks all instances of a crew, at the same time; then those that are to leave.
     fn observe(&self, crew: &Crew<'_>, target: &Self::Target) -> Observed<Self::Seen> {
         let answers = crew.each_member(|one| self.look(crew, target, one));
         let mut observed = Observed { seen: BTreeMap::new(), silent: BTreeMap::new() };
+        let mut via = None;
         for (one, answer) in crew.members().iter().zip(answers) {
             match answer {
-                Ok(seen) => drop(observed.seen.insert(one.name.clone(), seen)),
+                Ok(seen) => {
+                    via.get_or_insert(*one);
+                    observed.seen.insert(one.name.clone(), seen);
+                }
                 Err(error) => drop(observed.silent.insert(one.name.clone(), error)),
+            }
+        }
+        if let Some(via) = via {
+            for leaving in crew.leaving().iter().filter(|one| one.address.is_some()) {
+                if let Ok(seen) = self.look_at_leaving(crew, target, leaving, via) {
+                    observed.seen.insert(leaving.name.clone(), seen);
+                }
             }
         }
         observed
     }
 
-    /// The commands that bring the cluster nearer to the target now. None may mean that
-    /// it is formed, or that something has to settle first.
+    /// The commands that bring the cluster nearer to the goal now. None may mean that
+    /// it is reached, or that something has to settle first.
     ///
     /// # Errors
     /// Why only a person may decide what is to be done.
@@ -98,7 +144,14 @@ pub trait Cluster: Send + Sync {
         &self,
         target: &Self::Target,
         observed: &Observed<Self::Seen>,
+        goal: Goal,
     ) -> Result<Vec<Self::Step>, String>;
+
+    /// Whether a step that was taken has an effect of its own each time, as one that
+    /// moves data has: it may be repeated for as long as there is data.
+    fn makes_progress(_step: &Self::Step) -> bool {
+        false
+    }
 
     /// All differences between target and observation.
     fn differences(
@@ -146,6 +199,15 @@ pub trait Cluster: Send + Sync {
 
     /// The copies of a group as seen.
     fn copies(&self, target: &Self::Target, observed: &Observed<Self::Seen>, group: u32) -> Copies;
+
+    /// The copies of what an instance serves or copies now, which need not be what is
+    /// planned; nobody, where it holds nothing that anybody relies on.
+    fn copies_with(
+        &self,
+        target: &Self::Target,
+        observed: &Observed<Self::Seen>,
+        instance: &InstanceName,
+    ) -> Copies;
 
     /// Lets an instance that copies the data of its group take the lead.
     ///

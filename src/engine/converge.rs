@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use super::cluster::{Cluster, Observed};
+use super::cluster::{Cluster, Goal, Observed};
 use super::{Change, Crew, Difference, EngineError};
 use crate::guest::GuestError;
 use crate::hypervisor::ErrorKind;
 use crate::hypervisor::clock::Clock;
 use crate::units::counted;
 
-/// Rounds of commands; a formation takes about five, a repair of everything a
-/// few for each group.
+/// Rounds of commands besides those that move data; a formation takes about five, a repair
+/// of everything a few for each group.
 fn most_rounds(crew: &Crew<'_>) -> usize {
     32 + 4 * crew.members().len()
 }
@@ -44,21 +44,30 @@ fn summary<C: Cluster>(steps: &[C::Step]) -> String {
     parts.join(", ")
 }
 
-/// Brings a cluster to its target.
-pub(super) fn form<C: Cluster>(cluster: &C, crew: &Crew<'_>) -> Result<Change, EngineError> {
+/// Brings a cluster to a goal.
+pub(super) fn form<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    goal: Goal,
+) -> Result<Change, EngineError> {
     if crew.members().is_empty() {
         return Ok(Change::NotNeeded);
     }
     let (target, clock) = (cluster.target(crew)?, crew.clock());
-    let mut work = Work { cluster, crew, target: &target, clock, done: Vec::new(), refused: 0 };
+    let mut work =
+        Work { cluster, crew, goal, target: &target, clock, done: Vec::new(), refused: 0 };
     let (mut seen, mut last, mut changed) = (None, Vec::new(), clock.elapsed());
-    for _ in 0..most_rounds(crew) {
+    let (start, mut rounds) = (changed, 0);
+    while rounds < most_rounds(crew) && clock.elapsed().saturating_sub(start) < C::PATIENCE.longest
+    {
         let (observed, steps) = work.settle(seen)?;
         if steps.is_empty() {
             return Ok(work.change());
         }
         let now = clock.elapsed();
-        if steps != last {
+        let progress = steps.iter().all(C::makes_progress);
+        rounds += usize::from(!progress);
+        if steps != last || (progress && work.refused == 0) {
             (last, changed) = (steps.clone(), now);
         }
         let still = now.saturating_sub(changed);
@@ -71,7 +80,11 @@ pub(super) fn form<C: Cluster>(cluster: &C, crew: &Crew<'_>) -> Result<Change, E
         }
         let taken = work.command(&steps)?;
         let foreseen = C::foresee(&observed, &steps).filter(|_| taken);
-        seen = foreseen.or_else(|| work.wait_for_effect(&steps));
+        seen = match foreseen {
+            None if taken && progress => None,
+            None => work.wait_for_effect(&steps),
+            foreseen => foreseen,
+        };
     }
     Err(work.unformed(Duration::ZERO, &cluster.observe(crew, &target)))
 }
@@ -79,6 +92,7 @@ pub(super) fn form<C: Cluster>(cluster: &C, crew: &Crew<'_>) -> Result<Change, E
 struct Work<'a, C: Cluster> {
     cluster: &'a C,
     crew: &'a Crew<'a>,
+    goal: Goal,
     target: &'a C::Target,
     clock: &'a dyn Clock,
     done: Vec<C::Step>,
@@ -96,11 +110,11 @@ impl<C: Cluster> Work<'_, C> {
         loop {
             let observed = seen.take().unwrap_or_else(|| self.look());
             self.fail_on_lost_hosts(&observed)?;
-            let steps = self.cluster.steps(self.target, &observed);
+            let steps = self.cluster.steps(self.target, &observed, self.goal);
             let steps = steps.map_err(|reason| self.refused(reason))?;
             let missing = self.cluster.differences(self.target, &observed);
             // What forming does not bring about is for the check to show.
-            let ours = missing.iter().any(|one| one.fact.is_formed());
+            let ours = missing.iter().any(|one| self.goal.includes(&one.fact));
             if !steps.is_empty() || !ours {
                 return Ok((observed, steps));
             }
@@ -170,7 +184,7 @@ impl<C: Cluster> Work<'_, C> {
         for _ in 0..C::PATIENCE.settling {
             self.clock.wait(C::PATIENCE.pause);
             let observed = self.look();
-            let next = self.cluster.steps(self.target, &observed).unwrap_or_default();
+            let next = self.cluster.steps(self.target, &observed, self.goal).unwrap_or_default();
             // None may mean that something has to settle: `settle` has more
             // patience with that.
             last = Some(observed);
@@ -198,7 +212,7 @@ impl<C: Cluster> Work<'_, C> {
         EngineError::Unformed {
             service: self.crew.service.name.clone(),
             waited_s: still.as_secs(),
-            missing: missing.iter().filter(|one| one.fact.is_formed()).map(say).collect(),
+            missing: missing.iter().filter(|one| self.goal.includes(&one.fact)).map(say).collect(),
         }
     }
 }

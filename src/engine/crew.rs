@@ -1,11 +1,13 @@
 //! A service with everything that its operator may ask.
 
+use std::net::Ipv4Addr;
+
 use crate::engine::EngineError;
 use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::fan_out::on_each;
-use crate::ids::{HostName, InstanceName};
+use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::recipe;
 use crate::secret::{Secrets, ServiceSecrets};
@@ -25,6 +27,22 @@ pub trait Guests: Sync {
     fn clock(&self) -> &dyn Clock;
 }
 
+/// An instance of a service that the plan does not hold any more, and that is still
+/// there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// Its name.
+    pub name: InstanceName,
+    /// The service that it was part of.
+    pub service: ServiceName,
+    /// Its host.
+    pub host: HostName,
+    /// Its domain.
+    pub domain: String,
+    /// Its address in the network; `None` where its guest does not say.
+    pub address: Option<Ipv4Addr>,
+}
+
 /// The instances of a service, or some of them, and the way to them.
 #[derive(Clone)]
 pub struct Crew<'a> {
@@ -34,6 +52,8 @@ pub struct Crew<'a> {
     pub service: &'a ServicePlan,
     guests: &'a dyn Guests,
     members: Vec<&'a Instance>,
+    absent: Vec<&'a Instance>,
+    leaving: Vec<&'a Leaving>,
 }
 
 impl<'a> Crew<'a> {
@@ -48,7 +68,7 @@ impl<'a> Crew<'a> {
         let rest = plan.members(&service.name).filter(|one| one.group.is_none());
         let rest: Vec<&Instance> = rest.filter(|one| !members.contains(one)).collect();
         members.extend(rest);
-        Self { plan, service, guests, members }
+        Self { plan, service, guests, members, absent: Vec::new(), leaving: Vec::new() }
     }
 
     /// The same with some of the instances only.
@@ -58,16 +78,47 @@ impl<'a> Crew<'a> {
         Self { members, ..self.clone() }
     }
 
-    /// The instances.
+    /// The same without instances that cannot be asked, and are not waited for: their
+    /// hosts are left out, or their machines are yet to be made.
+    #[must_use]
+    pub fn without(mut self, is_absent: impl Fn(&Instance) -> bool) -> Self {
+        let (absent, members) = self.members.iter().partition(|one| is_absent(one));
+        self.members = members;
+        self.absent.extend::<Vec<_>>(absent);
+        self
+    }
+
+    /// The same with instances that are to leave the service.
+    #[must_use]
+    pub fn with_leaving(mut self, all: &'a [Leaving]) -> Self {
+        self.leaving = all.iter().filter(|one| one.service == self.service.name).collect();
+        self
+    }
+
+    /// The instances that can be asked.
     #[must_use]
     pub fn members(&self) -> &[&'a Instance] {
         &self.members
     }
 
-    /// The instances that hold copies of the same data as another, itself among them.
+    /// Planned instances that cannot be asked, and are not waited for.
+    #[must_use]
+    pub fn absent(&self) -> &[&'a Instance] {
+        &self.absent
+    }
+
+    /// Instances that are to leave the service.
+    #[must_use]
+    pub fn leaving(&self) -> &[&'a Leaving] {
+        &self.leaving
+    }
+
+    /// The instances that are planned to hold copies of the same data as another, itself
+    /// and absent ones among them.
     pub fn copies_of<'s>(&'s self, instance: &'s Instance) -> impl Iterator<Item = &'a Instance> {
         let group = instance.group;
-        self.members.iter().copied().filter(move |one| one.group.is_some() && one.group == group)
+        let planned = self.members.iter().chain(&self.absent).copied();
+        planned.filter(move |one| one.group.is_some() && one.group == group)
     }
 
     /// Whether the plan lets an instance lead its group.

@@ -19,12 +19,14 @@ pub mod redis;
 mod rolling;
 mod unit;
 
-pub use self::crew::{Crew, Guests};
+pub use self::cluster::Goal;
+pub use self::crew::{Crew, Guests, Leaving};
 pub use self::difference::{Difference, Fact};
 pub use self::error::EngineError;
 pub use self::load::{Bound, Load};
 pub use self::operator::{Checked, Disruption, Operator, Pending};
 pub use self::probe::{Probe, Through};
+pub use self::rolling::Outage;
 
 use crate::plan::ServicePlan;
 use crate::spec;

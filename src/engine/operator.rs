@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::cluster::{Cluster, FileChange, Observed, Serving, Uptake};
+use super::cluster::{Cluster, FileChange, Goal, Observed, Serving, Uptake};
 use super::load::{Bound, Load};
+use super::rolling::{Outage, make_room};
 use super::{Change, Crew, Difference, EngineError, Fact, Probe};
 use super::{converge, load, probe, unit};
 use crate::guest::{Guest, GuestError};
@@ -27,12 +28,25 @@ pub trait Operator: Send + Sync {
         disruption: Disruption,
     ) -> Result<Change, EngineError>;
 
-    /// Forms the cluster as planned, or repairs it; idempotent.
+    /// Brings the cluster to a goal, or repairs it; idempotent.
     ///
     /// # Errors
     /// [`EngineError::Refused`] where going on could lose data,
     /// [`EngineError::Unformed`] with what is missing.
-    fn form(&self, crew: &Crew<'_>) -> Result<Change, EngineError>;
+    fn form(&self, crew: &Crew<'_>, goal: Goal) -> Result<Change, EngineError>;
+
+    /// Sees to it, just before an instance is taken away, that nobody relies on it:
+    /// another copy of what it serves leads, as everybody agrees.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] where it is the only healthy copy and no outage is
+    /// allowed.
+    fn vacate(
+        &self,
+        crew: &Crew<'_>,
+        instance: &InstanceName,
+        outage: Outage,
+    ) -> Result<Change, EngineError>;
 
     /// Compares all instances with the plan. One that does not answer is a difference,
     /// not an error.
@@ -68,6 +82,8 @@ pub enum Disruption {
     Any,
     /// A restart while other copies of its data serve.
     Covered,
+    /// A restart, even if nobody serves its data meanwhile: the operator allowed that.
+    Outage,
     /// None.
     None,
 }
@@ -118,8 +134,19 @@ impl<C: Cluster> Operator for C {
         unit::configure(self, crew, instance, disruption)
     }
 
-    fn form(&self, crew: &Crew<'_>) -> Result<Change, EngineError> {
-        converge::form(self, crew)
+    fn form(&self, crew: &Crew<'_>, goal: Goal) -> Result<Change, EngineError> {
+        converge::form(self, crew, goal)
+    }
+
+    fn vacate(
+        &self,
+        crew: &Crew<'_>,
+        instance: &InstanceName,
+        outage: Outage,
+    ) -> Result<Change, EngineError> {
+        let mut made = Vec::new();
+        make_room(self, crew, instance, outage, &mut made)?;
+        Ok(if made.is_empty() { Change::NotNeeded } else { Change::Made(made.join(", ")) })
     }
 
     fn check(&self, crew: &Crew<'_>) -> Result<Checked, EngineError> {
@@ -167,7 +194,7 @@ fn restart<C: Cluster>(
     instance: &Instance,
     (target, observed): (&C::Target, &Observed<C::Seen>),
 ) -> Option<Pending> {
-    let copies = cluster.copies(target, observed, instance.group?);
+    let copies = cluster.copies_with(target, observed, &instance.name);
     let has_former_secrets = || {
         observed.silent.contains_key(&instance.name)
             && matches!(cluster.serving(crew, instance), Ok(Serving::Estranged(_)))

@@ -1,7 +1,7 @@
-//! Restarts in a cluster that serves: never of the last healthy copy of a group, and
-//! the lead is handed over before.
+//! Instances that are taken away from a cluster that serves, for a restart or for good:
+//! never the last healthy copy of a group, and the lead is handed over before.
 
-use super::cluster::{Cluster, Copies};
+use super::cluster::{Cluster, Copies, Goal};
 use super::converge::at_rest;
 use super::unit::take_up_live;
 use super::{Crew, EngineError, converge};
@@ -10,7 +10,7 @@ use crate::hypervisor::clock::{Pauses, Poll};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 
-/// Whom a restart disturbs.
+/// Whom it disturbs when an instance is taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Disturbed {
     /// Nobody: it serves nobody.
@@ -19,41 +19,54 @@ pub(super) enum Disturbed {
     Group,
 }
 
-/// Sees to it that an instance can be restarted: another copy of its data leads, and all
-/// that answer know. Adds what was done to `made`.
+/// Sees to it that an instance can be taken away: another copy of its data leads, and
+/// all that answer know. Adds what was done to `made`.
 ///
 /// # Errors
-/// [`EngineError::Refused`]: it is the only healthy copy.
+/// [`EngineError::Refused`]: it is the only healthy copy, and no outage is allowed.
 pub(super) fn make_room<C: Cluster>(
     cluster: &C,
     crew: &Crew<'_>,
-    instance: &Instance,
+    name: &InstanceName,
+    outage: Outage,
     made: &mut Vec<String>,
 ) -> Result<Disturbed, EngineError> {
-    let Some(group) = instance.group else { return Ok(Disturbed::Nobody) };
-    let work = Work { cluster, crew, target: cluster.target(crew)?, instance, group };
+    let work = Work { cluster, crew, target: cluster.target(crew)?, name };
     let mut copies = work.look();
-    if !copies.is_in_use(&instance.name) {
+    if !copies.is_in_use(name) {
         // Those that run with former secrets answer once they have the new ones.
         work.introduce(&copies);
         copies = work.look();
     }
-    if !copies.is_in_use(&instance.name) {
+    if !copies.is_in_use(name) {
         return Ok(Disturbed::Nobody);
     }
-    if crew.copies_of(instance).count() < 2 {
-        return Ok(Disturbed::Group);
+    if work.heir(&copies).is_none() && work.has_copies() {
+        match work.repair(&copies) {
+            Ok(repaired) => copies = repaired,
+            Err(_) if outage == Outage::Allowed => return Ok(Disturbed::Group),
+            Err(error) => return Err(error),
+        }
     }
-    if copies.stand_in(&instance.name).is_none() {
-        copies = work.repair(&copies)?;
-    }
-    let Some(heir) = copies.stand_in(&instance.name).cloned() else {
-        return Err(work.only_copy(&copies, None));
+    let Some(heir) = work.heir(&copies) else {
+        return match outage {
+            Outage::Allowed => Ok(Disturbed::Group),
+            Outage::Refused => Err(work.only_copy(&copies, None)),
+        };
     };
     if let Some(leader) = work.hand_over(copies, &heir)? {
-        made.push(format!("{leader} leads group {group} meanwhile"));
+        made.push(format!("{leader} leads instead of {name}"));
     }
     Ok(Disturbed::Group)
+}
+
+/// Whether data may be without an instance that serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// The operator has allowed it.
+    Allowed,
+    /// Never.
+    Refused,
 }
 
 /// Waits until all copies of an instance's group are in step again.
@@ -100,20 +113,38 @@ struct Work<'a, C: Cluster> {
     cluster: &'a C,
     crew: &'a Crew<'a>,
     target: C::Target,
-    instance: &'a Instance,
-    group: u32,
+    name: &'a InstanceName,
 }
 
 impl<C: Cluster> Work<'_, C> {
     fn look(&self) -> Copies {
         let observed = self.cluster.observe(self.crew, &self.target);
-        self.cluster.copies(&self.target, &observed, self.group)
+        self.cluster.copies_with(&self.target, &observed, self.name)
+    }
+
+    /// The planned copies of the same data, itself among them; none for one that the
+    /// plan does not hold.
+    fn planned_copies(&self) -> impl Iterator<Item = &Instance> {
+        let planned = self.crew.plan.instance(self.name);
+        planned.into_iter().flat_map(|instance| self.crew.copies_of(instance))
+    }
+
+    fn has_copies(&self) -> bool {
+        self.planned_copies().count() > 1
+    }
+
+    /// Who could take over: one that stays, if there is one.
+    fn heir(&self, copies: &Copies) -> Option<InstanceName> {
+        let stays = |name: &&InstanceName| {
+            *name != self.name && self.crew.members().iter().any(|one| one.name == **name)
+        };
+        let heir = copies.healthy.iter().find(stays).or_else(|| copies.stand_in(self.name));
+        heir.cloned()
     }
 
     /// Gives copies that do not answer what they take up while they run.
     fn introduce(&self, copies: &Copies) {
-        let others = self.crew.copies_of(self.instance);
-        for other in others.filter(|one| one.name != self.instance.name) {
+        for other in self.planned_copies().filter(|one| one.name != *self.name) {
             if copies.ailing.contains_key(&other.name) {
                 // One that cannot be reached is no copy to rely on, which shows next.
                 let _ = take_up_live(self.cluster, self.crew, other);
@@ -121,9 +152,9 @@ impl<C: Cluster> Work<'_, C> {
         }
     }
 
-    /// Repairs the cluster, so that other copies of the group get in step.
+    /// Repairs the cluster, so that other copies of the data get in step.
     fn repair(&self, copies: &Copies) -> Result<Copies, EngineError> {
-        match converge::form(self.cluster, self.crew) {
+        match converge::form(self.cluster, self.crew, Goal::Joined) {
             Ok(_) => Ok(self.look()),
             Err(error) => Err(self.only_copy(copies, Some(&error))),
         }
@@ -136,13 +167,12 @@ impl<C: Cluster> Work<'_, C> {
         mut copies: Copies,
         heir: &InstanceName,
     ) -> Result<Option<InstanceName>, EngineError> {
-        let own = &self.instance.name;
         let mut poll =
             Poll::new(self.crew.clock(), C::PATIENCE.idle, Pauses::every(C::PATIENCE.pause));
         let (mut asked, mut looks) = (false, 0);
         loop {
             match &copies.leader {
-                Some(leader) if leader != own => return Ok(asked.then(|| leader.clone())),
+                Some(leader) if leader != self.name => return Ok(asked.then(|| leader.clone())),
                 Some(_) if looks % C::PATIENCE.settling == 0 => {
                     match self.cluster.take_lead(self.crew, &self.target, heir) {
                         // Refused for now: what was seen may have changed.
@@ -158,10 +188,7 @@ impl<C: Cluster> Work<'_, C> {
                 return Err(EngineError::Unformed {
                     service: self.crew.service.name.clone(),
                     waited_s: poll.waited().as_secs(),
-                    missing: vec![format!(
-                        "{heir} does not take the lead of group {} over from {own}",
-                        self.group
-                    )],
+                    missing: vec![format!("{heir} does not take the lead over from {}", self.name)],
                 });
             }
             copies = self.look();
@@ -169,15 +196,19 @@ impl<C: Cluster> Work<'_, C> {
     }
 
     fn only_copy(&self, copies: &Copies, error: Option<&EngineError>) -> EngineError {
-        let Self { instance, group, .. } = self;
+        let service = &self.crew.service.name;
         let others = lines(copies).join(", ");
         let cause = error.map_or_else(String::new, |error| format!(" ({error})"));
+        let remedy = if others.is_empty() {
+            format!("add a copy, or allow the outage with --allow-downtime {service}")
+        } else {
+            format!("{others}; bring these back{cause} and deploy again")
+        };
         EngineError::Refused {
-            service: self.crew.service.name.clone(),
+            service: service.clone(),
             reason: format!(
-                "{} is the only healthy copy of group {group} and is not restarted: {others}; \
-                 bring these back{cause} and deploy again",
-                instance.name
+                "{} is the only healthy copy of its data and is not taken away: {remedy}",
+                self.name
             ),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::cluster::{Cluster, FileChange, Serving, Uptake};
 use super::operator::running;
-use super::rolling::{Disturbed, make_room, wait_until_whole};
+use super::rolling::{Disturbed, Outage, make_room, wait_until_whole};
 use super::{Change, Crew, Disruption, EngineError};
 use crate::guest::{Guest, GuestError};
 use crate::guest_file::GuestFile;
@@ -161,7 +161,7 @@ impl<C: Cluster> Work<'_, C> {
         let running = match self.disruption {
             // Nothing of it was planned yet, so it is not worth a question.
             Disruption::Any => None,
-            Disruption::Covered | Disruption::None => {
+            Disruption::Covered | Disruption::Outage | Disruption::None => {
                 let alone = self.crew.only(|one| one.name == self.instance.name);
                 let target = self.cluster.target(&alone)?;
                 let observed = self.cluster.observe(&alone, &target);
@@ -186,9 +186,8 @@ impl<C: Cluster> Work<'_, C> {
     fn make_room(&mut self) -> Result<Disturbed, EngineError> {
         match self.disruption {
             Disruption::Any => Ok(Disturbed::Nobody),
-            Disruption::Covered => {
-                make_room(self.cluster, self.crew, self.instance, &mut self.made)
-            }
+            Disruption::Covered => self.vacate(Outage::Refused),
+            Disruption::Outage => self.vacate(Outage::Allowed),
             Disruption::None => Err(EngineError::Refused {
                 service: self.crew.service.name.clone(),
                 reason: format!(
@@ -198,6 +197,10 @@ impl<C: Cluster> Work<'_, C> {
                 ),
             }),
         }
+    }
+
+    fn vacate(&mut self, outage: Outage) -> Result<Disturbed, EngineError> {
+        make_room(self.cluster, self.crew, &self.instance.name, outage, &mut self.made)
     }
 
     /// Waits until it answers. One that runs with other secrets than those in its files

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::impact::Impact;
 use super::{Graph, Unwanted, Vertex};
-use crate::engine::Pending;
+use crate::engine::{Leaving, Pending};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +82,14 @@ pub enum Reason {
     UpstreamChanged,
     /// Can only be seen when what it needs is there.
     ToBeChecked,
+    /// Instances are new to its cluster.
+    NewMembers,
+    /// Instances leave its cluster.
+    MembersLeave,
+    /// Instances are about to have less memory: data leaves them before.
+    LessMemory,
+    /// Its machine was replaced.
+    MachineReplaced,
     /// Carries the tag of the deployment and is not in the plan.
     NotInPlan,
     /// Its removal was asked for.
@@ -109,6 +118,10 @@ impl fmt::Display for Reason {
             Self::ClusterDiffers(what) => f.write_str(what),
             Self::UpstreamChanged => f.write_str("a dependency changes"),
             Self::ToBeChecked => f.write_str("checked once it runs"),
+            Self::NewMembers => f.write_str("new instances join before others are replaced"),
+            Self::MembersLeave => f.write_str("instances leave once others have their data"),
+            Self::LessMemory => f.write_str("data moves before instances get less memory"),
+            Self::MachineReplaced => f.write_str("back in its cluster before the next is replaced"),
             Self::NotInPlan => f.write_str("not in the plan"),
             Self::Removal => f.write_str("to be removed"),
             Self::HostUnreachable => f.write_str("host unreachable"),
@@ -133,6 +146,8 @@ pub struct Actions {
     graph: Graph,
     steps: BTreeMap<Vertex, Step>,
     unwanted: BTreeMap<Vertex, Unwanted>,
+    leaving: Vec<Leaving>,
+    impacts: Vec<Impact>,
 }
 
 /// How many vertices get each action.
@@ -180,7 +195,24 @@ impl Actions {
         steps: BTreeMap<Vertex, Step>,
         unwanted: BTreeMap<Vertex, Unwanted>,
     ) -> Self {
-        Self { graph, steps, unwanted }
+        Self { graph, steps, unwanted, leaving: Vec::new(), impacts: Vec::new() }
+    }
+
+    /// The same with instances that are to leave, and what the steps do to services.
+    pub(super) fn with(self, leaving: Vec<Leaving>, impacts: Vec<Impact>) -> Self {
+        Self { leaving, impacts, ..self }
+    }
+
+    /// Returns the instances that are to leave their services.
+    #[must_use]
+    pub fn leaving(&self) -> &[Leaving] {
+        &self.leaving
+    }
+
+    /// Returns what the steps stop or lose, whatever their order.
+    #[must_use]
+    pub fn impacts(&self) -> &[Impact] {
+        &self.impacts
     }
 
     /// Returns the graph that the steps belong to.

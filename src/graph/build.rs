@@ -2,59 +2,82 @@
 
 use std::collections::BTreeSet;
 
+use super::sequence::{Sequence, Sequences};
 use super::unwanted::Unwanted;
 use super::{Graph, ImagePart, Vertex};
-use crate::ids::InstanceName;
-use crate::plan::{Instance, Plan, Role};
-
-/// Instances of a service whose engines are configured one after the other, since
-/// others rely on them meanwhile.
-pub(super) struct Queue {
-    /// Those that come before all of them, at the same time.
-    pub first: Vec<InstanceName>,
-    /// One after the other.
-    pub next: Vec<InstanceName>,
-}
+use crate::ids::HostName;
+use crate::plan::{Instance, Plan, Role, ServicePlan};
 
 impl Graph {
     /// Returns the resources of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        Self::with(plan, &[], &[])
+        let nothing = Changes {
+            unwanted: &[],
+            sequences: &Sequences::new(),
+            absent: &|_| false,
+            unreachable: &|_| false,
+        };
+        Self::with(plan, &nothing)
     }
 
-    /// The resources of a plan, after the removal of what it does not hold, and with
-    /// some engines configured one after the other.
-    pub(super) fn with(plan: &Plan, unwanted: &[Unwanted], queues: &[Queue]) -> Self {
+    /// The resources of a plan, and the removal of what it does not hold, in the order in
+    /// which services go on to serve.
+    pub(super) fn with(plan: &Plan, changes: &Changes<'_>) -> Self {
         let mut graph = Self::default();
-        for one in unwanted {
-            graph.add(one.vertex(), Some(&one.host), &[]);
+        let none = Sequence::default();
+        let sequence =
+            |service: &ServicePlan| changes.sequences.get(&service.name).unwrap_or(&none);
+        let all = || plan.services.iter().map(|service| (service, sequence(service)));
+        for one in changes.unwanted {
+            let vertex = one.vertex();
+            let is_ordered = |(_, s): (&ServicePlan, &Sequence)| {
+                s.late.contains(&vertex) || s.former.values().any(|former| *former == vertex)
+            };
+            if !all().any(is_ordered) {
+                graph.add(vertex, Some(&one.host), &[]);
+            }
         }
-        graph.add_images(plan);
-        for instance in &plan.instances {
-            graph.add_instance(plan, instance, unwanted);
-            let waits = queues.iter().any(|queue| queue.next.contains(&instance.name));
-            if instance.role != Role::Fixed && !waits {
+        graph.add_images(plan, changes.absent);
+        let here = |instance: &&Instance| !(changes.absent)(&instance.host);
+        for instance in plan.instances.iter().filter(here) {
+            let queued = plan.service_of(instance).map(sequence);
+            let is_queued = queued.is_some_and(|one| one.is_queued(&instance.name));
+            let is_replaced =
+                queued.is_some_and(|one| one.batches.iter().any(|b| b.contains(&instance.name)));
+            if !is_replaced {
+                graph.add_instance(plan, instance, changes.unwanted, &[]);
+            }
+            if instance.role != Role::Fixed && !is_queued {
                 graph.add_configured(instance, &[]);
             }
         }
-        for queue in queues {
-            graph.add_queue(plan, queue);
+        for (service, sequence) in all() {
+            graph.add_queue(plan, service, sequence, changes);
         }
-        for service in &plan.services {
-            let members = plan.members(&service.name);
-            let needs: Vec<Vertex> =
-                members.map(|one| Vertex::Configured(one.name.clone())).collect();
-            graph.add(Vertex::Cluster(service.name.clone()), None, &needs);
+        for (service, sequence) in all() {
+            let asked = |one: &&Instance| here(one) && !(changes.unreachable)(&one.host);
+            let members = plan.members(&service.name).filter(asked);
+            let needs: Vec<Vertex> = members
+                .flat_map(|one| {
+                    [Vertex::Configured(one.name.clone()), Vertex::Rejoined(one.name.clone())]
+                })
+                .collect();
+            let cluster = Vertex::Cluster(service.name.clone());
+            graph.add(cluster.clone(), None, &needs);
+            for vertex in &sequence.late {
+                graph.add(vertex.clone(), host_of(vertex), std::slice::from_ref(&cluster));
+            }
         }
         graph
     }
 
-    fn add_images(&mut self, plan: &Plan) {
+    fn add_images(&mut self, plan: &Plan, absent: &dyn Fn(&HostName) -> bool) {
         let places: BTreeSet<_> = plan
             .instances
             .iter()
             .filter_map(|one| Some((&one.host, &one.root.as_ref()?.pool)))
+            .filter(|(host, _)| !absent(host))
             .collect();
         for (host, pool) in places {
             for part in parts(plan) {
@@ -64,14 +87,22 @@ impl Graph {
         }
     }
 
-    fn add_instance(&mut self, plan: &Plan, instance: &Instance, unwanted: &[Unwanted]) {
+    fn add_instance(
+        &mut self,
+        plan: &Plan,
+        instance: &Instance,
+        unwanted: &[Unwanted],
+        after: &[Vertex],
+    ) {
         let name = || instance.name.clone();
         let host = Some(&instance.host);
         let image = |part| {
             let pool = instance.root.as_ref()?.pool.clone();
             Some(Vertex::ImageFile { host: instance.host.clone(), pool, part })
         };
-        self.add(Vertex::Root(name()), host, &Vec::from_iter(image(ImagePart::Disk)));
+        let needs: Vec<Vertex> =
+            image(ImagePart::Disk).into_iter().chain(after.iter().cloned()).collect();
+        self.add(Vertex::Root(name()), host, &needs);
         if instance.data.is_some() {
             self.add(Vertex::Data(name()), host, &[]);
         }
@@ -82,7 +113,7 @@ impl Graph {
         needs.extend(parts(plan).filter(|part| *part != ImagePart::Disk).filter_map(image));
         self.add(Vertex::Domain(name()), host, &needs);
         // An old copy elsewhere has the same address; others on the host may hold
-        // its CPUs.
+        // its CPUs and its memory. Those that leave last are not in the graph yet.
         let in_the_way = unwanted.iter().filter(|one| {
             one.host == instance.host || one.instance.as_deref() == Some(instance.name.as_str())
         });
@@ -92,19 +123,81 @@ impl Graph {
         self.add(Vertex::Ready(name()), host, &[Vertex::Running(name())]);
     }
 
-    fn add_configured(&mut self, instance: &Instance, first: &[InstanceName]) {
+    fn add_configured(&mut self, instance: &Instance, after: &[Vertex]) {
         let name = || instance.name.clone();
-        let first = first.iter().cloned().map(Vertex::Configured);
-        let needs: Vec<Vertex> = std::iter::once(Vertex::Ready(name())).chain(first).collect();
+        let needs: Vec<Vertex> =
+            std::iter::once(Vertex::Ready(name())).chain(after.iter().cloned()).collect();
         self.add(Vertex::Configured(name()), Some(&instance.host), &needs);
     }
 
-    fn add_queue(&mut self, plan: &Plan, queue: &Queue) {
-        let mut first = queue.first.clone();
-        for instance in queue.next.iter().filter_map(|name| plan.instance(name)) {
-            self.add_configured(instance, &first);
-            first = vec![instance.name.clone()];
+    /// Adds what is done with the instances of a service that others may rely on.
+    fn add_queue(
+        &mut self,
+        plan: &Plan,
+        service: &ServicePlan,
+        sequence: &Sequence,
+        changes: &Changes<'_>,
+    ) {
+        if !sequence.has_queue() {
+            return;
         }
+        let mut after: Vec<Vertex> =
+            sequence.first.iter().cloned().map(Vertex::Configured).collect();
+        if sequence.joins && !after.is_empty() {
+            after = self.add_after(Vertex::Joined(service.name.clone()), &after);
+        }
+        if sequence.shrinks {
+            after = self.add_after(Vertex::Balanced(service.name.clone()), &after);
+            for instance in sequence.live.iter().filter_map(|name| plan.instance(name)) {
+                self.add_configured(instance, &after);
+            }
+        }
+        for instance in sequence.restarts.iter().filter_map(|name| plan.instance(name)) {
+            self.add_configured(instance, &after);
+            after = vec![Vertex::Configured(instance.name.clone())];
+        }
+        for batch in &sequence.batches {
+            let mut whole = Vec::new();
+            for instance in batch.iter().filter_map(|name| plan.instance(name)) {
+                let mut needs = after.clone();
+                if let Some(former) = sequence.former.get(&instance.name) {
+                    self.add(former.clone(), host_of(former), &after);
+                    needs = vec![former.clone()];
+                }
+                self.add_instance(plan, instance, changes.unwanted, &needs);
+                self.add_configured(instance, &[]);
+                let rejoined = Vertex::Rejoined(instance.name.clone());
+                let needs = [Vertex::Configured(instance.name.clone())];
+                self.add(rejoined.clone(), Some(&instance.host), &needs);
+                whole.push(rejoined);
+            }
+            after = whole;
+        }
+    }
+
+    fn add_after(&mut self, vertex: Vertex, needs: &[Vertex]) -> Vec<Vertex> {
+        self.add(vertex.clone(), None, needs);
+        vec![vertex]
+    }
+}
+
+/// What is done with what is there already.
+pub(super) struct Changes<'a> {
+    /// What is removed.
+    pub unwanted: &'a [Unwanted],
+    /// The order for each service.
+    pub sequences: &'a Sequences,
+    /// Hosts that are left out.
+    pub absent: &'a dyn Fn(&HostName) -> bool,
+    /// Hosts that did not answer: clusters do not wait for what is on them.
+    pub unreachable: &'a dyn Fn(&HostName) -> bool,
+}
+
+/// The host of something unwanted.
+const fn host_of(vertex: &Vertex) -> Option<&HostName> {
+    match vertex {
+        Vertex::Unwanted { host, .. } => Some(host),
+        _ => None,
     }
 }
 

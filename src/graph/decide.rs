@@ -11,43 +11,65 @@
 use std::collections::BTreeMap;
 
 use super::action::{Action, Actions, Reason, Step};
-use super::build::Queue;
+use super::build::Changes;
 use super::image::marker;
+use super::impact::impacts;
+use super::sequence::{Sequences, sequence};
 use super::unwanted::{Unwanted, not_in_plan};
 use super::{Graph, ImagePart, Vertex};
-use crate::engine::Pending;
 use crate::hypervisor::Domain;
 use crate::ids::{HostName, InstanceName, ServiceName};
-use crate::plan::{Instance, Plan, ServicePlan, Volume};
+use crate::plan::{Instance, Plan, Volume};
 use crate::render;
 use crate::state::world::{HostView, World, is_ours};
 
 /// What becomes of an instance's domain.
-enum Fate {
+pub(super) enum Fate {
+    /// Its host did not answer.
     Unknown,
+    /// It is not there.
     Make,
-    Replace(Reason),
+    /// It is there, and is not the planned one.
+    Replace { reason: Reason, active: bool },
+    /// It is the planned one.
     Keep { active: bool },
 }
 
-/// What becomes of each instance.
-type Fates<'a> = BTreeMap<&'a InstanceName, (&'a Instance, Fate)>;
+/// What becomes of each instance; those on hosts that are left out are not in it.
+pub(super) type Fates<'a> = BTreeMap<&'a InstanceName, (&'a Instance, Fate)>;
 
 /// Decides what is to be done so that the hosts hold what is planned.
 #[must_use]
 pub fn decide(plan: &Plan, world: &World) -> Actions {
     let unwanted = not_in_plan(plan, world);
-    let fates: Fates<'_> =
-        plan.instances.iter().map(|one| (&one.name, (one, fate(plan, world, one)))).collect();
-    let queues: Vec<Queue> =
-        plan.services.iter().map(|service| queue(plan, world, service, &fates)).collect();
-    let graph = Graph::with(plan, &unwanted, &queues);
+    let is_left_out = |host: &HostName| world.left_out.contains(host);
+    let here = plan.instances.iter().filter(|one| !is_left_out(&one.host));
+    let fates: Fates<'_> = here.map(|one| (&one.name, (one, fate(plan, world, one)))).collect();
+    let order = |service| sequence(plan, world, service, &fates, &unwanted);
+    let sequences: Sequences =
+        plan.services.iter().map(|one| (one.name.clone(), order(one))).collect();
+    let changes = Changes {
+        unwanted: &unwanted,
+        sequences: &sequences,
+        absent: &is_left_out,
+        unreachable: &|host| world.view(host).is_none(),
+    };
+    let graph = Graph::with(plan, &changes);
     let mut steps = BTreeMap::new();
     for vertex in graph.vertices() {
         let (action, reason) = match vertex {
             Vertex::Unwanted { .. } => (Action::Delete, Reason::NotInPlan),
             Vertex::ImageFile { host, pool, part } => image(plan, world, host, pool, *part),
-            Vertex::Cluster(service) => cluster(world, service, &graph, vertex, &steps),
+            Vertex::Joined(_) => (Action::Update, Reason::NewMembers),
+            Vertex::Balanced(_) => (Action::Update, Reason::LessMemory),
+            Vertex::Rejoined(_) => (Action::Update, Reason::MachineReplaced),
+            Vertex::Cluster(service) => {
+                let leave = sequences.get(service).is_some_and(|one| !one.late.is_empty());
+                match cluster(world, service, &graph, vertex, &steps) {
+                    (Action::NoOp, _) if leave => (Action::Update, Reason::MembersLeave),
+                    other => other,
+                }
+            }
             _ => match vertex.instance().and_then(|name| fates.get(name)) {
                 Some((instance, fate)) => of_instance(world, vertex, instance, fate),
                 None => (Action::Unknown, Reason::ToBeChecked),
@@ -55,8 +77,9 @@ pub fn decide(plan: &Plan, world: &World) -> Actions {
         };
         steps.insert(vertex.clone(), Step { action, reason });
     }
+    let impacts = impacts(plan, world, &fates, &unwanted);
     let unwanted = unwanted.into_iter().map(|one: Unwanted| (one.vertex(), one)).collect();
-    Actions::new(graph, steps, unwanted)
+    Actions::new(graph, steps, unwanted).with(world.leaving.clone(), impacts)
 }
 
 /// Returns the domain of an instance, if it is there and the deployment's: its tag, its
@@ -85,10 +108,13 @@ fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
     let Some(view) = world.view(&instance.host) else { return Fate::Unknown };
     let Some(domain) = owned_domain(plan, view, instance) else { return Fate::Make };
     if !is_as_planned(plan, instance, domain) {
-        return Fate::Replace(Reason::DigestDiffers);
+        return Fate::Replace { reason: Reason::DigestDiffers, active: domain.active };
     }
     match instance.volumes().find(|volume| !is_there(view, volume)) {
-        Some(missing) => Fate::Replace(Reason::VolumeMissing(missing.name.clone())),
+        Some(missing) => {
+            let reason = Reason::VolumeMissing(missing.name.clone());
+            Fate::Replace { reason, active: domain.active }
+        }
         None => Fate::Keep { active: domain.active },
     }
 }
@@ -124,7 +150,7 @@ fn image(
     }
 }
 
-fn of_instance(
+pub(super) fn of_instance(
     world: &World,
     vertex: &Vertex,
     instance: &Instance,
@@ -146,10 +172,10 @@ fn of_instance(
             (Action::Replace, Reason::LeftByInterruptedRun)
         }
         (Fate::Make, _) => (Action::Create, Reason::Missing),
-        (Fate::Replace(reason), Vertex::Root(_) | Vertex::Seed(_) | Vertex::Domain(_)) => {
+        (Fate::Replace { reason, .. }, Vertex::Root(_) | Vertex::Seed(_) | Vertex::Domain(_)) => {
             (Action::Replace, reason.clone())
         }
-        (Fate::Replace(_), _) => (Action::Update, Reason::UpstreamChanged),
+        (Fate::Replace { .. }, _) => (Action::Update, Reason::UpstreamChanged),
         (Fate::Keep { active: false }, Vertex::Running(_)) => (Action::Update, Reason::NotRunning),
         (Fate::Keep { active: false }, Vertex::Ready(_) | Vertex::Configured(_)) => {
             (Action::Update, Reason::ToBeChecked)
@@ -172,31 +198,6 @@ fn of_instance(
     }
 }
 
-/// Returns the order in which the engines of a service are configured. Those that nobody relies
-/// on come first, at the same time; those that may have to be restarted follow one after
-/// the other, copies before the leads that hand over to them. What is taken up live
-/// waits for nobody.
-fn queue(plan: &Plan, world: &World, service: &ServicePlan, fates: &Fates<'_>) -> Queue {
-    let (mut first, mut next) = (Vec::new(), Vec::new());
-    for instance in plan.members(&service.name) {
-        let Some((_, fate)) = fates.get(&instance.name) else { continue };
-        let vertex = Vertex::Configured(instance.name.clone());
-        let name = || instance.name.clone();
-        let is_lead = service.groups.iter().any(|group| group.lead == instance.name);
-        match of_instance(world, &vertex, instance, fate) {
-            (Action::NoOp | Action::Unknown, _) | (_, Reason::Pending(Pending::Live)) => {}
-            (_, Reason::Pending(pending)) => next.push((pending, name())),
-            (_, Reason::ToBeChecked) if matches!(fate, Fate::Keep { active: true }) => {
-                next.push((if is_lead { Pending::HandOver } else { Pending::Restart }, name()));
-            }
-            _ => first.push(name()),
-        }
-    }
-    // Stable: of equals the first in the plan.
-    next.sort_by_key(|(pending, _)| *pending);
-    Queue { first, next: next.into_iter().map(|(_, name)| name).collect() }
-}
-
 /// Decides on a cluster, last of all: its members' steps are decided already.
 fn cluster(
     world: &World,
@@ -205,9 +206,11 @@ fn cluster(
     vertex: &Vertex,
     steps: &BTreeMap<Vertex, Step>,
 ) -> (Action, Reason) {
-    let needs = graph.needs(vertex);
-    let members: Vec<Action> =
-        needs.into_iter().filter_map(|need| steps.get(need)).map(|step| step.action).collect();
+    let needs = graph.needs(vertex).into_iter().filter_map(|need| steps.get(need));
+    let members: Vec<Action> = needs.map(|step| step.action).collect();
+    if members.is_empty() {
+        return (Action::Unknown, Reason::HostUnreachable);
+    }
     if members.contains(&Action::Unknown) {
         return (Action::Unknown, Reason::MemberUnknown);
     }

@@ -11,6 +11,8 @@ mod critical;
 mod decide;
 mod dot;
 pub mod image;
+mod impact;
+mod sequence;
 mod text;
 mod unwanted;
 
@@ -25,8 +27,9 @@ use crate::ids::{HostName, InstanceName, ServiceName};
 pub use self::action::{Action, Actions, Counts, Reason, Step};
 pub use self::decide::{decide, is_as_planned, owned_domain};
 pub use self::dot::{dot, dot_of};
+pub use self::impact::{Impact, ImpactKind};
 pub use self::text::{text, text_of};
-pub use self::unwanted::{Unwanted, decide_removal, may_be_ours};
+pub use self::unwanted::{Unwanted, decide_removal, leaving, may_be_ours};
 
 /// A file of the image, kept once per host and pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +87,13 @@ pub enum Vertex {
     Ready(InstanceName),
     /// The engine runs with the planned configuration.
     Configured(InstanceName),
+    /// New instances belong to the cluster of a service and copy the data of their groups.
+    Joined(ServiceName),
+    /// Each group of a service has the data that is planned for it.
+    Balanced(ServiceName),
+    /// An instance whose machine was replaced belongs to its cluster again, and its group
+    /// is whole.
+    Rejoined(InstanceName),
     /// The instances of a service form the planned cluster.
     Cluster(ServiceName),
 }
@@ -125,6 +135,9 @@ impl Vertex {
             Self::Running(_) => "running",
             Self::Ready(_) => "ready",
             Self::Configured(_) => "configured",
+            Self::Joined(_) => "joined",
+            Self::Balanced(_) => "balanced",
+            Self::Rejoined(_) => "rejoined",
             Self::Cluster(_) => "cluster",
         }
     }
@@ -139,7 +152,9 @@ impl Vertex {
             Self::Domain(_) | Self::Running(_) => "domains",
             Self::Ready(_) => "boot",
             Self::Configured(_) => "engines",
-            Self::Cluster(_) => "clusters",
+            Self::Joined(_) | Self::Balanced(_) | Self::Rejoined(_) | Self::Cluster(_) => {
+                "clusters"
+            }
         }
     }
 
@@ -153,8 +168,13 @@ impl Vertex {
             | Self::Domain(name)
             | Self::Running(name)
             | Self::Ready(name)
-            | Self::Configured(name) => Some(name),
-            Self::Unwanted { .. } | Self::ImageFile { .. } | Self::Cluster(_) => None,
+            | Self::Configured(name)
+            | Self::Rejoined(name) => Some(name),
+            Self::Unwanted { .. }
+            | Self::ImageFile { .. }
+            | Self::Joined(_)
+            | Self::Balanced(_)
+            | Self::Cluster(_) => None,
         }
     }
 }
@@ -170,8 +190,11 @@ impl fmt::Display for Vertex {
             | Self::Domain(name)
             | Self::Running(name)
             | Self::Ready(name)
-            | Self::Configured(name) => write!(f, "{} {name}", self.kind()),
-            Self::Cluster(name) => write!(f, "cluster {name}"),
+            | Self::Configured(name)
+            | Self::Rejoined(name) => write!(f, "{} {name}", self.kind()),
+            Self::Joined(name) | Self::Balanced(name) | Self::Cluster(name) => {
+                write!(f, "{} {name}", self.kind())
+            }
         }
     }
 }

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::action::{Action, Actions, Reason, Step};
 use super::image::{is_image_volume, marker};
 use super::{Graph, ImagePart, Object, Vertex};
+use crate::engine::Leaving;
 use crate::hypervisor::{Domain, VolumeInfo};
-use crate::ids::HostName;
+use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan};
 use crate::state::world::{HostView, Shared, Sources, World, is_ours};
 
@@ -55,6 +56,29 @@ pub(super) fn not_in_plan(plan: &Plan, world: &World) -> Vec<Unwanted> {
         found.extend(of_domains(host, view, gone, false));
     }
     found
+}
+
+/// The service or the fixed machine that something unwanted was part of, where the plan
+/// still has it.
+pub(super) fn service_of<'a>(plan: &'a Plan, one: &Unwanted) -> Option<&'a ServiceName> {
+    let (service, _) = one.instance.as_deref()?.rsplit_once('-')?;
+    let services = plan.services.iter().map(|service| &service.name);
+    services.chain(plan.vms.iter().map(|vm| &vm.name)).find(|name| name.as_str() == service)
+}
+
+/// Returns the instances that services of the plan have and the plan does not hold, by
+/// their domains; where their guests are on the network is for others to find out.
+#[must_use]
+pub fn leaving(plan: &Plan, world: &World) -> Vec<Leaving> {
+    let of = |one: Unwanted| {
+        let service = service_of(plan, &one)?.clone();
+        plan.service(&service)?;
+        let name = InstanceName::new(one.instance?).ok()?;
+        let Object::Domain(domain) = one.what else { return None };
+        let is_new = plan.instance(&name).is_none();
+        is_new.then_some(Leaving { name, service, host: one.host, domain, address: None })
+    };
+    not_in_plan(plan, world).into_iter().filter_map(of).collect()
 }
 
 /// Decides the removal of a deployment: its domains with their volumes, volumes

@@ -51,7 +51,7 @@ impl Guest<'_> {
 
     /// The guest's IPv4 addresses but those of its loopback; `None` if its agent
     /// refuses to say.
-    fn addresses(&self) -> Result<Option<BTreeSet<Ipv4Addr>>, GuestError> {
+    pub fn addresses(&self) -> Result<Option<BTreeSet<Ipv4Addr>>, GuestError> {
         let answer = match self.request("guest-network-get-interfaces", json!({})) {
             Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::Other => {
                 return Ok(None);

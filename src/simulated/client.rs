@@ -8,7 +8,8 @@ use super::State;
 use super::daemon::Endpoint;
 
 /// A client such as an application has: it knows some addresses, goes to the
-/// first that accepts its connection, and follows redirections.
+/// first that accepts its connection, and follows redirections. One that says that the
+/// cluster is down is left for the next, as client libraries look for another seed.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Addresses and ports that it knows.
@@ -35,13 +36,16 @@ impl State {
         now: Duration,
     ) -> Result<(), String> {
         let password = client.password.as_deref();
+        let mut last = "Connection refused".to_owned();
         for &(address, port) in &client.contacts {
             let at = Endpoint { address, port };
-            if let Some(daemon) = self.daemons.at(at) {
-                return daemon.request(at, password, key, now);
+            let Some(daemon) = self.daemons.at(at) else { continue };
+            match daemon.request(at, password, key, now) {
+                Err(why) if why.starts_with("CLUSTERDOWN") => last = why,
+                answer => return answer,
             }
         }
-        Err("Connection refused".to_owned())
+        Err(last)
     }
 
     /// Sends a request of each client that is attached; keys take turns, so that

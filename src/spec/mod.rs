@@ -75,6 +75,16 @@ pub struct Network {
     pub vip: Option<Ipv4Addr>,
 }
 
+impl Network {
+    /// Whether an address belongs to the network.
+    #[must_use]
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        let host_bits = u32::from(32u8.saturating_sub(self.prefix));
+        let part = |address: Ipv4Addr| address.to_bits().checked_shr(host_bits).unwrap_or_default();
+        part(address) == part(self.subnet)
+    }
+}
+
 /// A file of an image and the digest of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

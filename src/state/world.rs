@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::engine::{Difference, Pending};
+use crate::engine::{Difference, Leaving, Pending};
 use crate::hypervisor::{Domain, HostReport, HypervisorError, StorageSource, VolumeInfo};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 
@@ -18,6 +18,10 @@ pub struct World {
     /// What differs from the plan in each cluster; those whose running guests are
     /// not all ready were not asked.
     pub clusters: BTreeMap<ServiceName, Vec<Difference>>,
+    /// Hosts that the operator leaves out: nothing on them is waited for.
+    pub left_out: BTreeSet<HostName>,
+    /// Instances that the plan does not hold, of services that it has.
+    pub leaving: Vec<Leaving>,
 }
 
 /// A host as it was found.

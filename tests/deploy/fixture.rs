@@ -1,14 +1,14 @@
 //! A small plan by hand, the world it is deployed to, and one run of a deploy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Mutex;
 
 use crate::{built, plain};
 use hostsplit::deploy::{
-    Context, Event, ImageError, ImageStore, Observer, Obstacle, Patience, WalkOutcome, connect,
-    execute, observe, preflight, walk,
+    Allowed, Context, Event, ImageError, ImageStore, Observer, Obstacle, Patience, WalkOutcome,
+    connect, connect_without, execute, observe, preflight, refused_impacts, walk,
 };
 use hostsplit::graph::{Actions, decide, decide_removal};
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
@@ -61,7 +61,7 @@ fn host(number: u32) -> Host {
     }
 }
 
-fn instance(service: &str, ordinal: u32, host: u32, cpu: u32, role: Role) -> Instance {
+pub fn instance(service: &str, ordinal: u32, host: u32, cpu: u32, role: Role) -> Instance {
     let service = ServiceName::new(service).unwrap();
     let number = ordinal + if role == Role::Fixed { 100 } else { 10 };
     let address = [10, 20, 0, u8::try_from(number).unwrap()].into();
@@ -190,6 +190,18 @@ pub fn run(plan: &Plan, world: &SimulatedWorld, state: &Path, purpose: Purpose) 
     run_with(plan, world, state, purpose, &|_| {})
 }
 
+/// A deploy with what the operator allows.
+pub fn run_allowing(plan: &Plan, world: &SimulatedWorld, state: &Path, allowed: &Allowed) -> Run {
+    let quiet: Happening<'_, '_> = (&|_| {}, &|journal| Box::new(journal));
+    run_as(plan, world, state, Purpose::Deploy, quiet, (&secrets(), allowed))
+}
+
+/// Allows a service, or fixed machines, to stop and to lose data.
+pub fn allowing(name: &str) -> Allowed {
+    let names: BTreeSet<ServiceName> = [ServiceName::new(name).unwrap()].into();
+    Allowed { downtime: names.clone(), data_loss: names, ..Allowed::default() }
+}
+
 /// The same, with something that happens at each event.
 pub fn run_with(
     plan: &Plan,
@@ -216,27 +228,50 @@ pub fn run_recording(
     run_knowing(plan, world, state, purpose, (at, recording), &secrets())
 }
 
+/// What happens at each event, and what is written.
+pub type Happening<'a, 'r> = (&'a (dyn Fn(&Event) + Sync), &'a Recording<'r>);
+
 /// The same, with other secrets.
 pub fn run_knowing(
     plan: &Plan,
     world: &SimulatedWorld,
     state: &Path,
     purpose: Purpose,
-    (at, recording): (&(dyn Fn(&Event) + Sync), &Recording<'_>),
+    happening: Happening<'_, '_>,
     secrets: &Secrets,
+) -> Run {
+    run_as(plan, world, state, purpose, happening, (secrets, &Allowed::default()))
+}
+
+fn run_as(
+    plan: &Plan,
+    world: &SimulatedWorld,
+    state: &Path,
+    purpose: Purpose,
+    (at, recording): Happening<'_, '_>,
+    (secrets, allowed): (&Secrets, &Allowed),
 ) -> Run {
     let store = Store::new(state.to_owned());
     let lock = store.lock("test").unwrap();
     let recorder = recording(store.journal(&lock).unwrap());
-    let (hosts, unreachable) = connect(plan, world);
+    let (hosts, unreachable) = connect_without(plan, world, &allowed.left_out);
     let clock = world.clock();
     let patience = Patience::default();
-    let context = Context { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets };
+    let context = Context {
+        plan,
+        hosts: &hosts,
+        clock: &clock,
+        images: &Files,
+        patience,
+        secrets,
+        allowed: allowed.clone(),
+    };
     let seen = observe(&context, &unreachable);
     let (actions, obstacles) = match purpose {
         Purpose::Deploy => {
             let actions = decide(plan, &seen);
-            let obstacles = preflight(plan, &seen, &actions, &Files);
+            let mut obstacles = preflight(plan, &seen, &actions, &Files);
+            obstacles.extend(refused_impacts(&actions, &context.allowed));
             (actions, obstacles)
         }
         Purpose::Destroy { data } => (decide_removal(plan, &seen, data), Vec::new()),
@@ -255,8 +290,15 @@ pub fn look(plan: &Plan, world: &SimulatedWorld) -> World {
     let clock = world.clock();
     let patience = Patience::default();
     let secrets = secrets();
-    let context =
-        Context { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
+    let context = Context {
+        plan,
+        hosts: &hosts,
+        clock: &clock,
+        images: &Files,
+        patience,
+        secrets: &secrets,
+        allowed: Allowed::default(),
+    };
     observe(&context, &unreachable)
 }
 

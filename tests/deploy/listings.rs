@@ -104,13 +104,6 @@ fn the_graph_with_actions_and_reasons() {
     ?   image disk in default @h2 (host unreachable)
     ?   image kernel in default @h2 (host unreachable)
     ?   image initrd in default @h2 (host unreachable)
-    -/+ root cache-0 @h1 <- image disk in default (digest differs from the plan)
-    =   data cache-0 @h1 (as planned)
-    -/+ seed cache-0 @h1 <- root cache-0 (digest differs from the plan)
-    -/+ domain cache-0 @h1 <- image kernel in default, image initrd in default, root cache-0, data cache-0, seed cache-0 (digest differs from the plan)
-    ~   running cache-0 @h1 <- domain cache-0 (a dependency changes)
-    ~   ready cache-0 @h1 <- running cache-0 (a dependency changes)
-    ~   configured cache-0 @h1 <- ready cache-0 (a dependency changes)
     ?   root cache-1 @h2 <- image disk in default (host unreachable)
     ?   data cache-1 @h2 (host unreachable)
     ?   seed cache-1 @h2 <- root cache-1 (host unreachable)
@@ -123,11 +116,19 @@ fn the_graph_with_actions_and_reasons() {
     =   domain box-0 @h1 <- image kernel in default, image initrd in default, root box-0, seed box-0 (as planned)
     =   running box-0 @h1 <- domain box-0 (as planned)
     =   ready box-0 @h1 <- running box-0 (as planned)
-    ?   cluster cache <- configured cache-0, configured cache-1 (state of a member is unknown)
+    -/+ root cache-0 @h1 <- image disk in default (digest differs from the plan)
+    =   data cache-0 @h1 (as planned)
+    -/+ seed cache-0 @h1 <- root cache-0 (digest differs from the plan)
+    -/+ domain cache-0 @h1 <- image kernel in default, image initrd in default, root cache-0, data cache-0, seed cache-0 (digest differs from the plan)
+    ~   running cache-0 @h1 <- domain cache-0 (a dependency changes)
+    ~   ready cache-0 @h1 <- running cache-0 (a dependency changes)
+    ~   configured cache-0 @h1 <- ready cache-0 (a dependency changes)
+    ~   rejoined cache-0 @h1 <- configured cache-0 (back in its cluster before the next is replaced)
+    ~   cluster cache <- configured cache-0, rejoined cache-0 (a dependency changes)
     ");
     let json = graph_json(actions.graph(), Some(&actions));
     assert_eq!(json["vertices"].as_array().unwrap().len(), actions.graph().vertices().count());
-    insta::assert_snapshot!(format!("{:#}", json["vertices"][6]), @r#"
+    insta::assert_snapshot!(format!("{:#}", json["vertices"][18]), @r#"
     {
       "action": "replace",
       "host": "h1",
@@ -144,9 +145,9 @@ fn the_graph_with_actions_and_reasons() {
     "#);
     let dot = dot_of(&actions);
     for line in [
-        r#"v6 [label="-/+ root cache-0\ndigest differs from the plan" color=blue];"#,
-        r#"v7 [label="= data cache-0\nas planned" color=gray];"#,
-        r#"v13 [label="? root cache-1\nhost unreachable" style=dashed];"#,
+        r#"v18 [label="-/+ root cache-0\ndigest differs from the plan" color=blue];"#,
+        r#"v19 [label="= data cache-0\nas planned" color=gray];"#,
+        r#"v6 [label="? root cache-1\nhost unreachable" style=dashed];"#,
     ] {
         assert!(dot.contains(line), "{line} in\n{dot}");
     }

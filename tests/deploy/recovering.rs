@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use hostsplit::deploy::{
-    Context, Patience, Recovery, RecoveryOutcome, connect, recover, wake_and_recover,
+    Allowed, Context, Patience, Recovery, RecoveryOutcome, connect, recover, wake_and_recover,
 };
 use hostsplit::graph::Action;
 use hostsplit::ids::{HostName, ServiceName};
@@ -45,8 +45,15 @@ fn settle(
     let (hosts, unreachable) = connect(plan, world);
     let (clock, patience) = (world.clock(), Patience::default());
     let none = Secrets::default();
-    let context =
-        Context { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &none };
+    let context = Context {
+        plan,
+        hosts: &hosts,
+        clock: &clock,
+        images: &Files,
+        patience,
+        secrets: &none,
+        allowed: Allowed::default(),
+    };
     let recovery = match tell {
         Some(tell) => wake_and_recover(&context, &unreachable, &missing, tell),
         None => recover(&context, &unreachable, &missing),

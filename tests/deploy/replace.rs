@@ -6,7 +6,7 @@ use hostsplit::plan::Role;
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::units::Mebibytes;
 
-use crate::fixture::{Purpose, inventory, look, open, plan, run};
+use crate::fixture::{Purpose, allowing, inventory, look, open, plan, run, run_allowing};
 
 #[test]
 fn a_changed_instance_is_replaced_on_its_data() {
@@ -47,7 +47,9 @@ fn what_is_no_longer_planned_goes_and_its_data_stays() {
     let mut new = old.clone();
     let dropped = new.instances.pop().unwrap();
     assert_eq!(dropped.role, Role::Fixed);
-    let smaller = run(&new, &world, state.path(), Purpose::Deploy);
+    let refused = run(&new, &world, state.path(), Purpose::Deploy);
+    assert!(refused.story().contains("box does not serve meanwhile"), "{}", refused.story());
+    let smaller = run_allowing(&new, &world, state.path(), &allowing("box"));
     assert!(smaller.is_complete(), "{}", smaller.story());
     assert_eq!(smaller.actions.counts().delete, 1);
     let left = inventory(&old, &world);
@@ -62,7 +64,7 @@ fn an_instance_that_moves_leaves_its_old_host_first() {
     let mut new = old.clone();
     let last = new.instances.len() - 1;
     new.instances[last].host = new.instances[2].host.clone();
-    let moved = run(&new, &world, state.path(), Purpose::Deploy);
+    let moved = run_allowing(&new, &world, state.path(), &allowing("box"));
     assert!(moved.is_complete(), "{}", moved.story());
     let calls: Vec<String> =
         world.log().into_iter().map(|call| format!("{} {}", call.name, call.object)).collect();

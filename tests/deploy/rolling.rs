@@ -8,7 +8,10 @@ use hostsplit::recipe::redis::Credentials;
 use hostsplit::secret::Secret;
 use hostsplit::simulated::{Client, Fault, Mode, Requests, SimulatedWorld};
 
-use crate::fixture::{Purpose, Recording, Run, look, plan, run, run_knowing, run_with, secrets};
+use crate::fixture::{
+    Purpose, Recording, Run, allowing, look, plan, run, run_allowing, run_knowing, run_with,
+    secrets,
+};
 
 /// A setting that Redis takes while it runs.
 const LIVE: (&str, Setting) = ("maxmemory", Setting::Bytes(1 << 28));
@@ -127,7 +130,7 @@ fn the_only_healthy_copy_of_a_group_is_not_restarted() {
     let failures = &stopped.outcome.as_ref().unwrap().failures;
     let failure = failures.iter().find(|one| one.vertex.to_string() == "configured cache-0");
     let said = failure.unwrap().error.to_string();
-    let sentence = "cache-0 is the only healthy copy of group 0 and is not restarted: cache-1: it \
+    let sentence = "cache-0 is the only healthy copy of its data and is not taken away: cache-1: it \
                     does not answer; bring these back";
     assert!(said.contains(sentence), "{said}");
     assert_eq!(world.starts("shop-cache-0"), before, "{said}");
@@ -145,7 +148,11 @@ fn a_restart_of_single_copies_is_announced_as_an_outage() {
     let world = deployed_as(&without_replicas(), state.path());
     let plan = changed(without_replicas(), RESTART);
     let before = starts(&plan, &world);
-    let restarted = run(&plan, &world, state.path(), Purpose::Deploy);
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    let sentence =
+        "cache does not serve meanwhile: cache-0, cache-2, cache-4 (its engine is restarted)";
+    assert!(refused.story().contains(sentence), "{}", refused.story());
+    let restarted = run_allowing(&plan, &world, state.path(), &allowing("cache"));
     assert!(restarted.is_complete(), "{}", restarted.story());
     let outage = |n| {
         format!(

@@ -1,6 +1,6 @@
 //! A verification: what it finds, and what it costs the guests.
 
-use hostsplit::deploy::{Context, Patience, Verification, connect, verify};
+use hostsplit::deploy::{Allowed, Context, Patience, Verification, connect, verify};
 use hostsplit::engine::load::Verdict;
 use hostsplit::ids::HostName;
 use hostsplit::plan::Plan;
@@ -15,8 +15,15 @@ fn verified(plan: &Plan, world: &SimulatedWorld, load: bool) -> (Verification, u
     let (hosts, unreachable) = connect(plan, world);
     let (clock, patience) = (world.clock(), Patience::default());
     let secrets = secrets();
-    let context =
-        Context { plan, hosts: &hosts, clock: &clock, images: &Files, patience, secrets: &secrets };
+    let context = Context {
+        plan,
+        hosts: &hosts,
+        clock: &clock,
+        images: &Files,
+        patience,
+        secrets: &secrets,
+        allowed: Allowed::default(),
+    };
     let before = world.log().len();
     let found = verify(&context, &unreachable, load);
     (found, world.log().len() - before)

@@ -11,7 +11,9 @@ use std::time::Duration;
 use self::simulated::Simulation;
 use crate::cli::error::CliError;
 use crate::cli::ui;
-use crate::deploy::{Context, ImageStore, LocalImages, Patience, connect, observe, observe_hosts};
+use crate::deploy::{
+    Allowed, Context, ImageStore, LocalImages, Patience, connect_without, observe, observe_hosts,
+};
 use crate::digest::sha256;
 use crate::hypervisor::clock::{Clock, SystemClock};
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
@@ -38,6 +40,7 @@ pub struct Session {
     images: Box<dyn ImageStore>,
     clock: Box<dyn Clock>,
     patience: Patience,
+    allowed: Allowed,
     /// Only without real hosts.
     simulation: Option<Simulation>,
 }
@@ -78,6 +81,7 @@ impl Session {
             images: Box::new(LocalImages { directory: images.unwrap_or(beside) }),
             clock: Box::new(SystemClock::default()),
             patience: Patience::default(),
+            allowed: Allowed::default(),
             simulation: None,
         })
     }
@@ -89,6 +93,19 @@ impl Session {
             self.patience.boot = boot;
         }
         self
+    }
+
+    /// The same, with what the operator allows.
+    #[must_use]
+    pub fn allowing(mut self, allowed: Allowed) -> Self {
+        self.allowed = allowed;
+        self
+    }
+
+    /// What the operator allows.
+    #[must_use]
+    pub const fn allowed(&self) -> &Allowed {
+        &self.allowed
     }
 
     /// The image's files on this machine.
@@ -148,7 +165,8 @@ impl Session {
     }
 
     fn connect_by(&self, connector: &dyn Connector) -> Hosts {
-        let (connected, unreachable) = connect(&self.plan, connector);
+        let left_out = &self.allowed.left_out;
+        let (connected, unreachable) = connect_without(&self.plan, connector, left_out);
         tracing::info!(hosts = connected.len(), unreachable = unreachable.len(), "connected");
         Hosts { connected, unreachable }
     }
@@ -163,6 +181,7 @@ impl Session {
             images: self.images.as_ref(),
             patience: self.patience,
             secrets: &self.secrets,
+            allowed: self.allowed.clone(),
         }
     }
 

@@ -8,12 +8,12 @@ mod space;
 
 pub use self::obstacle::{Obstacle, ObstacleKind};
 
-use super::ImageStore;
 use super::images;
-use crate::graph::{Action, Actions, ImagePart, Vertex};
+use super::{Allowed, ImageStore};
+use crate::graph::{Action, Actions, ImagePart, Impact, Vertex};
 use crate::ids::HostName;
 use crate::plan::Plan;
-use crate::state::world::{HostView, Seen, World};
+use crate::state::world::{HostView, Seen, World, is_ours};
 use crate::topology::Host;
 
 /// A host of the plan with what was seen on it.
@@ -40,6 +40,12 @@ pub fn preflight(
     images: &dyn ImageStore,
 ) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
+    // A cluster is founded by all of its instances.
+    let is_first = !world
+        .hosts
+        .keys()
+        .filter_map(|host| world.view(host))
+        .any(|view| view.domains.iter().any(|domain| is_ours(domain, &plan.name)));
     for host in &plan.topology.hosts {
         let _span = tracing::info_span!("preflight", host = %host.name).entered();
         match world.hosts.get(&host.name) {
@@ -51,16 +57,27 @@ pub fn preflight(
                 }
                 foreign::find(&visit, &mut obstacles);
             }
-            Some(Seen::Unreachable(error)) if plan.on_host(&host.name).next().is_some() => {
+            Some(Seen::Unreachable(error))
+                if is_first && plan.on_host(&host.name).next().is_some() =>
+            {
                 let kind = ObstacleKind::Unreachable { message: error.message.clone() };
                 obstacles.push(Obstacle { host: Some(host.name.clone()), kind });
             }
-            // The plan needs nothing of it.
+            // The others go on without it, or the plan needs nothing of it.
             Some(Seen::Unreachable(_)) | None => {}
         }
     }
     check_images(plan, actions, images, &mut obstacles);
     obstacles
+}
+
+/// Finds what the steps stop or lose and the operator has not allowed.
+#[must_use]
+pub fn refused_impacts(actions: &Actions, allowed: &Allowed) -> Vec<Obstacle> {
+    let refused = actions.impacts().iter().filter(|impact| !allowed.covers(impact));
+    let obstacle =
+        |impact: &Impact| Obstacle { host: None, kind: ObstacleKind::Impact(impact.clone()) };
+    refused.map(obstacle).collect()
 }
 
 /// Reads the files that are to be uploaded; others need not even be here.

@@ -1,8 +1,10 @@
 //! What can keep a deploy from ending well, and what to do about it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::deploy::Gap;
+use crate::graph::Impact;
 use crate::ids::{HostName, InstanceName};
 use crate::units::Mebibytes;
 
@@ -138,6 +140,9 @@ pub enum ObstacleKind {
         /// What gives it away.
         why: String,
     },
+    /// A service would stop or lose data, and that was not allowed.
+    #[error("{0}")]
+    Impact(Impact),
     /// A file of the image cannot be used.
     #[error("{message}")]
     Image {
@@ -149,8 +154,11 @@ pub enum ObstacleKind {
 impl ObstacleKind {
     /// Returns what to do about it.
     #[must_use]
-    pub const fn remedy(&self) -> &'static str {
-        match self {
+    pub fn remedy(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Impact(Impact { kind, service, .. }) => {
+                return format!("plan otherwise, or allow it: {} {service}", kind.option()).into();
+            }
             Self::Unreachable { .. } => "bring the host and its libvirtd back, or check its URI",
             Self::Differs { .. } => "run discover again and make a new plan",
             Self::Old { .. } => "upgrade it",
@@ -176,7 +184,7 @@ impl ObstacleKind {
             Self::Image { .. } => {
                 "put the planned file back (--images DIR), or state its digest and plan again"
             }
-        }
+        })
     }
 }
 

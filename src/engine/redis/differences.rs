@@ -6,6 +6,7 @@ use super::settings;
 use super::target::Member;
 use super::view::ClusterView;
 use crate::engine::{Difference, Fact};
+use crate::recipe::redis::slots::Slots;
 
 /// All differences in membership, roles, slots, replication, settings and users; empty
 /// when every instance agrees with the plan and with all others.
@@ -15,7 +16,7 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
     for (name, error) in &cluster.observed.silent {
         found.push(Difference::unanswered(name.clone(), error));
     }
-    for (member, view, me) in cluster.seen() {
+    for (member, view, me) in cluster.present() {
         let mut differs = |fact: Fact, planned: String, seen: String| {
             if planned != seen {
                 let instance = member.name.clone();
@@ -29,15 +30,17 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
             differs(Fact::Replication, "up".to_owned(), state.to_owned());
         }
         nodes(cluster, view, &mut differs);
-        for master in cluster.target.masters() {
-            let owners = owners(cluster, view, master);
-            differs(Fact::OwnerOfSlots(master.slots.to_string()), master.name.to_string(), owners);
+        for group in cluster.target.groups() {
+            let Some(leader) = planned_leader(cluster, group) else { continue };
+            let slots = cluster.target.slots(group);
+            let owners = owners(cluster, view, &slots);
+            differs(Fact::OwnerOfSlots(slots.to_string()), leader.name.to_string(), owners);
         }
         let moving = view.nodes.iter().flat_map(|node| node.moving.iter());
         let moving: Vec<&str> = moving.map(String::as_str).collect();
         differs(Fact::MovingSlots, String::new(), moving.join(" "));
     }
-    for member in &cluster.target.members {
+    for member in cluster.target.members.iter().filter(|member| member.is_present()) {
         let Some(seen) = cluster.observed.seen.get(&member.name) else { continue };
         let mut differs = |fact: Fact, planned: String, seen: String| {
             let instance = member.name.clone();
@@ -52,9 +55,18 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
 }
 
 fn planned_role(cluster: &ClusterView<'_>, member: &Member) -> String {
-    match cluster.target.master(member.group) {
-        Some(master) if !member.master => format!("replica of {}", master.name),
+    match member.group.and_then(|group| planned_leader(cluster, group)) {
+        Some(leader) if leader.name != member.name => format!("replica of {}", leader.name),
         _ => "master".to_owned(),
+    }
+}
+
+/// Who is to lead a group: its planned master or, while that is absent, whoever does.
+fn planned_leader<'a>(cluster: &ClusterView<'a>, group: u32) -> Option<&'a Member> {
+    let planned = cluster.target.master(group);
+    match planned.filter(|master| master.absent).and_then(|_| cluster.acting(group)) {
+        Some((acting, _)) => Some(acting),
+        None => planned,
     }
 }
 
@@ -69,7 +81,7 @@ fn nodes(
     view: &NodeView,
     differs: &mut impl FnMut(Fact, String, String),
 ) {
-    for (other, _, other_self) in cluster.seen() {
+    for (other, _, other_self) in cluster.present() {
         let seen = match view.node(&other_self.id) {
             _ if !cluster.knows(view, other) => "unknown".to_owned(),
             Some(node) if node.failed => "failed".to_owned(),
@@ -89,13 +101,13 @@ fn nodes(
     }
 }
 
-/// Who serves a group's slots, as one instance sees it.
-fn owners(cluster: &ClusterView<'_>, view: &NodeView, master: &Member) -> String {
-    let mut left = master.slots.clone();
+/// Who serves slots, as one instance sees it.
+fn owners(cluster: &ClusterView<'_>, view: &NodeView, slots: &Slots) -> String {
+    let mut left = slots.clone();
     let mut owners = Vec::new();
     for node in &view.nodes {
-        let part = node.slots.intersection(&master.slots);
-        if part == master.slots {
+        let part = node.slots.intersection(slots);
+        if part == *slots {
             return cluster.name(&node.id);
         }
         if !part.is_empty() {

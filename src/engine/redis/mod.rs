@@ -2,7 +2,8 @@
 //! one, all through `redis-cli` (7 or later) or `valkey-cli` inside the guests.
 //!
 //! [`target`] is what is wanted and [`observe`] what is seen; [`view`] joins the two, [`steps`] and [`differences`] are pure functions of it.
-//! Nothing here ever flushes or resets an instance. What differs between the two
+//! No master is ever flushed or reset; a copy gives its data up only where its group keeps
+//! others. What differs between the two
 //! engines is in [`crate::recipe::redis`].
 //!
 //! Why steps and not a script: `docs/cluster-formation.md`.
@@ -13,10 +14,12 @@ pub mod differences;
 mod identity;
 mod live;
 mod load;
+mod moves;
 pub mod nodes;
 pub mod observe;
 mod probe;
 mod refusal;
+mod reshard;
 mod send;
 mod session;
 mod settings;
@@ -38,10 +41,10 @@ use self::steps::Step;
 use self::target::Target;
 use self::view::ClusterView;
 use crate::engine::cluster::{
-    Answer, Broken, Cluster, Copies, FileChange, Patience, Serving, Uptake,
+    Answer, Broken, Cluster, Copies, FileChange, Goal, Patience, Serving, Uptake,
 };
 use crate::engine::load::Measured;
-use crate::engine::{Bound, Crew, Difference, EngineError};
+use crate::engine::{Bound, Crew, Difference, EngineError, Leaving};
 use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
@@ -89,11 +92,26 @@ impl Cluster for Redis {
         target: &Target,
         instance: &Instance,
     ) -> Result<Seen, EngineError> {
-        observe::look(crew, &target.access, target.known(&instance.name)?)
+        observe::look(crew, &target.access, target.known(&instance.name)?, &instance.name)
     }
 
-    fn steps(&self, target: &Target, observed: &Observed) -> Result<Vec<Step>, String> {
-        steps::steps(&ClusterView::new(target, observed)).map_err(|refusal| refusal.to_string())
+    fn look_at_leaving(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        leaving: &Leaving,
+        via: &Instance,
+    ) -> Result<Seen, EngineError> {
+        observe::look(crew, &target.access, target.known(&leaving.name)?, &via.name)
+    }
+
+    fn steps(&self, target: &Target, observed: &Observed, goal: Goal) -> Result<Vec<Step>, String> {
+        let cluster = ClusterView::new(target, observed);
+        steps::steps(&cluster, goal).map_err(|refusal| refusal.to_string())
+    }
+
+    fn makes_progress(step: &Step) -> bool {
+        matches!(step.order, steps::Order::Move { .. })
     }
 
     fn differences(&self, target: &Target, observed: &Observed) -> Vec<Difference> {
@@ -136,6 +154,10 @@ impl Cluster for Redis {
 
     fn copies(&self, target: &Target, observed: &Observed, group: u32) -> Copies {
         copies::copies(&ClusterView::new(target, observed), group)
+    }
+
+    fn copies_with(&self, target: &Target, observed: &Observed, instance: &InstanceName) -> Copies {
+        copies::copies_with(&ClusterView::new(target, observed), instance)
     }
 
     fn take_lead(

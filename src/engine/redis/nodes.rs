@@ -12,6 +12,13 @@ use crate::recipe::redis::slots::Slots;
 pub struct NodeId(String);
 
 impl NodeId {
+    /// Reads an id.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let good = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        good.then(|| Self(text.to_owned()))
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -78,13 +85,13 @@ fn node(line: &str) -> Result<NodeLine, ParseError> {
     let error = |part| ParseError { line: line.to_owned(), part };
     let mut words = line.split_ascii_whitespace();
     let mut word = |part| words.next().ok_or_else(|| error(part));
-    let id = id(word("id")?).ok_or_else(|| error("id"))?;
+    let id = NodeId::parse(word("id")?).ok_or_else(|| error("id"))?;
     let (address, port) = endpoint(word("address")?).ok_or_else(|| error("address"))?;
     let flags: Vec<&str> = word("flags")?.split(',').collect();
     let flag = |name: &str| flags.contains(&name);
     let follows = match word("master")? {
         "-" => None,
-        master => Some(self::id(master).ok_or_else(|| error("master"))?),
+        master => Some(NodeId::parse(master).ok_or_else(|| error("master"))?),
     };
     word("ping time")?;
     word("pong time")?;
@@ -107,11 +114,6 @@ fn node(line: &str) -> Result<NodeLine, ParseError> {
         slots: Slots::of(&ranges.ok_or_else(|| error("slots"))?),
         moving: moving.into_iter().map(str::to_owned).collect(),
     })
-}
-
-fn id(text: &str) -> Option<NodeId> {
-    let good = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    good.then(|| NodeId(text.to_owned()))
 }
 
 /// Reads `ip:port@bus,hostname,...`; before an instance knows its own address,

@@ -8,6 +8,7 @@ use super::steps::{Order, Step};
 use super::target::Member;
 use super::users;
 use crate::engine::{Crew, EngineError, Fact, cluster};
+use crate::ids::InstanceName;
 
 /// The cluster as each instance sees it.
 pub type Observed = cluster::Observed<Seen>;
@@ -75,14 +76,15 @@ impl NodeView {
     }
 }
 
-/// Asks one instance for everything at once: a `redis-cli` costs an emulated
-/// guest more than all the answers.
+/// Asks one instance for everything at once, from the guest of `via`: a `redis-cli` costs
+/// an emulated guest more than all the answers.
 pub(super) fn look(
     crew: &Crew<'_>,
     access: &ClientAccess,
     member: &Member,
+    via: &InstanceName,
 ) -> Result<Seen, EngineError> {
-    let guest = crew.guest(&member.name)?;
+    let guest = crew.guest(via)?;
     let config = settings::question(member);
     let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config, users::QUESTION];
     let session = Session::asking(&guest, access, (member.address, member.port));

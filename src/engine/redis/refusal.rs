@@ -30,18 +30,24 @@ pub enum Refusal {
         /// The slots that both serve.
         slots: Slots,
     },
-    /// Slots are with another group than planned, and would have to be moved
-    /// with their data.
+    /// Nobody that answers has any slots, and instances that leave the plan may have.
     #[error(
-        "slots {slots} are with {owner}, planned for group {group}; moving them is a resharding"
+        "{} {verb} the plan and cannot be asked whether it holds data: start it, or remove its \
+         domain by hand if it holds none", names.join(", "),
+        verb = if names.len() == 1 { "leaves" } else { "leave" }
     )]
-    Misplaced {
-        /// The slots.
-        slots: Slots,
-        /// The instance that serves them.
-        owner: String,
-        /// The group that shall.
-        group: u32,
+    Unasked {
+        /// Those that leave.
+        names: Vec<String>,
+    },
+    /// Nobody has any slots yet, and not all are there who are to get some.
+    #[error(
+        "the cluster has no slots yet and {} cannot be asked: bring their hosts back, or plan \
+         without them", names.join(", ")
+    )]
+    Incomplete {
+        /// Those that cannot be asked.
+        names: Vec<String>,
     },
     /// So many masters were made anew that none of their replicas can be
     /// elected; to promote one without a vote is a person's decision.
@@ -70,7 +76,7 @@ pub(super) fn refuse(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
     pairs(cluster)?;
     foreign_nodes(cluster)?;
     majority(cluster)?;
-    misplaced(cluster)
+    empty(cluster)
 }
 
 fn pairs(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
@@ -95,8 +101,10 @@ fn pairs(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
 fn foreign_nodes(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
     let owned = cluster.seen().fold(Slots::EMPTY, |all, (.., me)| all.union(&me.slots));
     // One that does not answer is most likely the planned instance; nothing is done
-    // until it does.
-    let known = |node: &NodeLine| cluster.silent_member(node).is_some();
+    // until it does. One that is left out will not.
+    let known = |node: &NodeLine| {
+        cluster.silent_member(node).is_some_and(|member| !(member.absent && node.failed))
+    };
     for (member, foreign) in cluster.foreign_nodes().filter(|(_, node)| !known(node)) {
         // What an instance says that it serves itself is old news; what an
         // instance follows is about to be replaced by it.
@@ -118,7 +126,7 @@ fn majority(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
     });
     let lost = gone.map(|(_, foreign)| &foreign.id).collect::<BTreeSet<_>>().len();
     let living = cluster.seen().filter(|(.., me)| !me.slots.is_empty()).count();
-    let complete = cluster.seen().count() == cluster.target.members.len();
+    let complete = cluster.is_complete();
     if complete && lost > 0 && living <= lost {
         return Err(Refusal::NoMajority { lost, all: living + lost });
     }
@@ -129,7 +137,12 @@ fn describe(foreign: &NodeLine, cluster: &ClusterView<'_>) -> String {
     let place = foreign.address.map_or_else(String::new, |at| format!(" at {at}:{}", foreign.port));
     let before = |member: &&Member| foreign.address == Some(member.address);
     if let Some(member) = cluster.target.members.iter().find(before) {
-        return format!("{}{place}, {} before it was made anew", foreign.id, member.name);
+        let what = match member {
+            Member { absent: true, .. } => "whose host is left out",
+            Member { group: None, .. } => "which leaves the plan and does not answer",
+            _ => "before it was made anew",
+        };
+        return format!("{}{place}, {} {what}", foreign.id, member.name);
     }
     if foreign.address.is_some() {
         return format!("{}{place}", foreign.id);
@@ -142,23 +155,20 @@ fn describe(foreign: &NodeLine, cluster: &ClusterView<'_>) -> String {
     format!("{} that is gone{former}", foreign.id)
 }
 
-fn misplaced(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
-    for (member, _, me) in cluster.seen() {
-        for planned in cluster.target.masters() {
-            let slots = me.slots.intersection(&planned.slots);
-            let contested = cluster.seen().any(|(other, _, them)| {
-                other.name != member.name && !them.slots.intersection(&slots).is_empty()
-            });
-            let foreign = planned.group != member.group;
-            let shared = !foreign
-                && cluster
-                    .acting(member.group)
-                    .is_some_and(|(acting, _)| acting.name != member.name);
-            if !slots.is_empty() && !contested && (foreign || shared) {
-                let (owner, group) = (member.name.to_string(), planned.group);
-                return Err(Refusal::Misplaced { slots, owner, group });
-            }
-        }
+/// A cluster that looks empty, while not all answer who may have its data or are to get
+/// some.
+fn empty(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
+    let leaving = cluster.target.members.iter().filter(|member| member.is_leaving());
+    let silent = leaving.filter(|member| cluster.me(member).is_none()).map(|member| &member.name);
+    let names: Vec<String> = silent.chain(&cluster.target.lost).map(ToString::to_string).collect();
+    let is_empty = cluster.seen().all(|(_, view, _)| view.nodes.iter().all(|n| n.slots.is_empty()));
+    if is_empty && !names.is_empty() {
+        return Err(Refusal::Unasked { names });
+    }
+    let absent = cluster.target.members.iter().filter(|member| member.absent);
+    let names: Vec<String> = absent.map(|member| member.name.to_string()).collect();
+    if is_empty && !names.is_empty() {
+        return Err(Refusal::Incomplete { names });
     }
     Ok(())
 }

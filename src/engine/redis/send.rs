@@ -1,11 +1,13 @@
 //! Commands to instances: all of one instance through one `redis-cli`, which costs an
 //! emulated guest more than what it sends, and all instances at the same time.
 
+use super::reshard::hand_over;
 use super::session::Session;
 use super::steps::{Order, Step};
 use super::target::{Member, Target};
 use crate::engine::cluster::Answer;
 use crate::engine::{Crew, EngineError};
+use crate::ids::InstanceName;
 
 /// Sends steps of one kind; each with its answer, instance by instance in the order
 /// in which they come first.
@@ -27,10 +29,15 @@ pub(super) fn send<'a>(
             }
         }
     }
-    let ask = |(member, lot): &(&Member, Vec<&Step>)| {
-        let guest = crew.guest(&member.name)?;
+    let ask = |(member, lot): &(&Member, Vec<&Step>)| -> Result<Vec<Answer>, EngineError> {
+        if let [Step { order: Order::Move { slots, to, ids }, .. }] = lot.as_slice() {
+            let to = target.known(to)?;
+            return Ok(vec![hand_over(crew, target, (member, to), ids, slots)]);
+        }
+        let guest = crew.guest(&via(crew, member)?)?;
         let session = Session::new(&guest, &target.access, (member.address, member.port));
-        let commands: Vec<String> = lot.iter().map(|step| words(target, &step.order)).collect();
+        let commands: Vec<String> =
+            lot.iter().filter_map(|step| words(target, &step.order)).collect();
         session.ask_all(&commands)
     };
     // Masters vote once in an epoch: two elections at a time would hinder each other.
@@ -47,8 +54,19 @@ pub(super) fn send<'a>(
     Ok(all)
 }
 
-/// The words of a command.
-fn words(target: &Target, order: &Order) -> String {
+/// The instance in whose guest a member is asked: itself, or the first that is planned for
+/// one that leaves.
+pub(super) fn via(crew: &Crew<'_>, member: &Member) -> Result<InstanceName, EngineError> {
+    if !member.is_leaving() {
+        return Ok(member.name.clone());
+    }
+    let first = crew.members().first().map(|one| one.name.clone());
+    let problem = "no instance of its service can be asked to reach it".to_owned();
+    first.ok_or_else(|| EngineError::Plan { instance: member.name.clone(), problem })
+}
+
+/// The words of a command; `None` for what is none.
+fn words(target: &Target, order: &Order) -> Option<String> {
     let mut words = vec!["CLUSTER".to_owned()];
     match order {
         Order::SetConfigEpoch(epoch) => {
@@ -69,6 +87,9 @@ fn words(target: &Target, order: &Order) -> String {
         Order::Forget(node) => words.extend(["FORGET".into(), node.to_string()]),
         Order::Failover => words.push("FAILOVER".into()),
         Order::ForceFailover => words.extend(["FAILOVER".into(), "FORCE".into()]),
+        // Its id stays, so that nobody takes it for another.
+        Order::Reset => words.extend(["RESET".into(), "SOFT".into()]),
+        Order::Move { .. } => return None,
     }
-    words.join(" ")
+    Some(words.join(" "))
 }

@@ -91,6 +91,16 @@ impl<'a> Session<'a> {
         Ok(commands.into_iter().map(|command| said.answer(command)).collect())
     }
 
+    /// The same, with strings in the answers as `redis-cli` quotes them.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub(super) fn ask_quoted(&self, commands: &[String]) -> Result<Vec<Answer>, EngineError> {
+        let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+        let mut said = self.send(&["--no-raw"], &commands)?;
+        Ok(commands.into_iter().map(|command| said.answer(command)).collect())
+    }
+
     fn run<const N: usize>(
         &self,
         options: &[&str],
@@ -146,6 +156,7 @@ fn shown(command: &str) -> String {
     match words.as_slice() {
         ["ACL", "SETUSER", user, ..] => format!("ACL SETUSER {user} ..."),
         ["CONFIG", "SET", directive, ..] => format!("CONFIG SET {directive} ..."),
+        ["MIGRATE", host, port, ..] => format!("MIGRATE {host} {port} ..."),
         _ => command.to_owned(),
     }
 }
@@ -166,7 +177,7 @@ fn answers(said: &str) -> Vec<String> {
     let mut answers = Vec::new();
     let mut answer = String::new();
     for line in said.split_inclusive('\n') {
-        if line.trim_end() == end(answers.len()) {
+        if line.trim_end().trim_matches('"') == end(answers.len()) {
             answers.push(std::mem::take(&mut answer));
         } else if !line.starts_with(REDIRECTED) {
             answer.push_str(line);
@@ -179,6 +190,7 @@ fn answers(said: &str) -> Vec<String> {
 /// error's code, and goes on. No answer to a command that is sent here does.
 fn refusal(answer: &str) -> Option<&str> {
     let line = answer.lines().next()?.trim_end();
+    let line = line.strip_prefix("(error) ").unwrap_or(line);
     let (code, _) = line.split_once(' ')?;
     let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
     is_code.then_some(line)

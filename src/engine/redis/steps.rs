@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::nodes::NodeId;
+use super::moves;
+use super::nodes::{NodeId, NodeLine};
 use super::refusal::refuse;
+use super::target::Member;
 use super::view::ClusterView;
+use crate::engine::Goal;
 use crate::ids::InstanceName;
 use crate::recipe::redis::slots::Slots;
 
@@ -39,6 +42,17 @@ pub enum Order {
     /// Take over from a master that is gone and cannot be declared failed: a forced
     /// failover.
     ForceFailover,
+    /// Give its copy of the data up, leave the cluster and be an empty master.
+    Reset,
+    /// Hand slots over to another master, keys first, while both serve.
+    Move {
+        /// The slots.
+        slots: Slots,
+        /// The instance that gets them.
+        to: InstanceName,
+        /// The ids of both, that of the receiver last.
+        ids: (NodeId, NodeId),
+    },
 }
 
 impl Order {
@@ -52,6 +66,8 @@ impl Order {
             Self::Forget(_) => "forgotten node",
             Self::Failover => "failover",
             Self::ForceFailover => "forced failover",
+            Self::Reset => "reset copy",
+            Self::Move { .. } => "slot move",
         }
     }
 }
@@ -67,27 +83,40 @@ impl fmt::Display for Step {
             Order::Forget(id) => write!(f, "{at} forgets {id}"),
             Order::Failover => write!(f, "{at} takes over as master"),
             Order::ForceFailover => write!(f, "{at} takes over from a master that is gone"),
+            Order::Reset => write!(f, "{at} gives its copy up"),
+            Order::Move { slots, to, .. } => write!(f, "{at} hands slots {slots} over to {to}"),
         }
     }
 }
 
-/// The commands that bring the cluster nearer to the plan now. None may mean
-/// that it is formed, or that something has to settle first: see
+/// The commands that bring the cluster nearer to a goal now. None may mean
+/// that it is reached, or that something has to settle first: see
 /// [`super::differences`].
 ///
 /// # Errors
 /// A state that only a person may decide about.
-pub fn steps(cluster: &ClusterView<'_>) -> Result<Vec<Step>, Refusal> {
+pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal> {
     refuse(cluster)?;
     // With some unseen, steps would be taken for what only looks absent.
-    if cluster.seen().count() < cluster.target.members.len() {
+    if !cluster.is_complete() {
         return Ok(Vec::new());
     }
-    let phases: [fn(&ClusterView<'_>) -> Vec<Step>; 7] =
-        [founding, meetings, forced_failovers, slots, followers, stale_members, takeovers];
+    let phases: [(Goal, fn(&ClusterView<'_>) -> Vec<Step>); 10] = [
+        (Goal::Joined, founding),
+        (Goal::Joined, meetings),
+        (Goal::Joined, forced_failovers),
+        (Goal::Joined, slots),
+        (Goal::Joined, followers),
+        (Goal::Joined, stale_members),
+        (Goal::Balanced, moves::moves),
+        (Goal::Balanced, deserters),
+        (Goal::Planned, farewells),
+        (Goal::Planned, takeovers),
+    ];
     Ok(phases
         .iter()
-        .map(|phase| phase(cluster))
+        .filter(|(needed_for, _)| *needed_for <= goal)
+        .map(|(_, phase)| phase(cluster))
         .find(|steps| !steps.is_empty())
         .unwrap_or_default())
 }
@@ -121,11 +150,17 @@ fn epochs(cluster: &ClusterView<'_>) -> Vec<Step> {
 /// The best-connected instance meets those it does not know; then each that still
 /// misses a node does so itself.
 fn meetings(cluster: &ClusterView<'_>) -> Vec<Step> {
+    // One that leaves and serves nothing is not needed any more.
+    let is_needed = |other: &&Member| {
+        other.is_present() || cluster.me(other).is_some_and(|me| !me.slots.is_empty())
+    };
     let mut lacking: Vec<Vec<Step>> = cluster
         .seen()
+        .filter(|(member, ..)| is_needed(member))
         .map(|(member, view, _)| {
-            let unknown = cluster.target.members.iter().filter(|other| !cluster.knows(view, other));
-            let meet = |other: &super::target::Member| Step {
+            let needed = cluster.target.members.iter().filter(is_needed);
+            let unknown = needed.filter(|other| !cluster.knows(view, other));
+            let meet = |other: &Member| Step {
                 at: member.name.clone(),
                 order: Order::Meet(other.name.clone()),
             };
@@ -167,15 +202,16 @@ fn forced_failovers(cluster: &ClusterView<'_>) -> Vec<Step> {
 /// Slots that nobody serves go to the acting master of their group.
 fn slots(cluster: &ClusterView<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    for planned in cluster.target.masters() {
-        let Some((acting, me)) = cluster.acting(planned.group) else { continue };
+    for group in cluster.target.groups() {
+        let Some((acting, me)) = cluster.acting(group) else { continue };
         let claims = cluster.seen().flat_map(|(member, view, _)| {
             // The instance itself must see them free; others may believe
             // already that they are its own.
             let own = member.name == acting.name;
             view.nodes.iter().filter(move |node| own || node.id != me.id)
         });
-        let free = claims.fold(planned.slots.clone(), |free, node| free.minus(&node.slots));
+        let planned = cluster.target.slots(group);
+        let free = claims.fold(planned, |free, node| free.minus(&node.slots));
         if me.master && !free.is_empty() {
             steps.push(Step { at: acting.name.clone(), order: Order::AddSlots(free) });
         }
@@ -183,20 +219,87 @@ fn slots(cluster: &ClusterView<'_>) -> Vec<Step> {
     steps
 }
 
-/// Everybody else of a group follows its acting master.
+/// Everybody else of a group follows its acting master. One that copies another group's
+/// data gives that copy up only while the group has as many as planned without it.
 fn followers(cluster: &ClusterView<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for (member, view, me) in cluster.seen().filter(|(.., me)| me.slots.is_empty()) {
-        let Some((acting, master)) = cluster.acting(member.group) else { continue };
-        let settled = member.name == acting.name || me.follows.as_ref() == Some(&master.id);
-        let possible =
-            !master.slots.is_empty() && view.node(&master.id).is_some_and(|known| known.master);
-        if !settled && possible {
-            let order = Order::Replicate(master.id.clone(), acting.name.clone());
-            steps.push(Step { at: member.name.clone(), order });
-        }
+    let steps = changes_of_group(cluster);
+    steps.filter(|(_, spare)| *spare == Spare::Yes).map(|(step, _)| step).collect()
+}
+
+/// What is left of these once all is at rest: groups that wait for each other's copies.
+/// One at a time is given up by a group that has at least its master left.
+fn deserters(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let at_rest = cluster.present().all(|(_, view, me)| {
+        me.follows.is_none() || view.link.as_ref().is_some_and(|link| link.up)
+    });
+    let mut steps = changes_of_group(cluster).filter(|(_, spare)| *spare == Spare::OneLeft);
+    steps.next().filter(|_| at_rest).map(|(step, _)| step).into_iter().collect()
+}
+
+/// Whether a group can spare a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spare {
+    /// It has as many as planned without it.
+    Yes,
+    /// It has one without it.
+    OneLeft,
+    /// It would be without a copy.
+    No,
+}
+
+/// Members that are to copy, or to lead, another group than the one they copy now.
+fn changes_of_group<'a>(cluster: &'a ClusterView<'a>) -> impl Iterator<Item = (Step, Spare)> + 'a {
+    let idle = cluster.present().filter(|(.., me)| me.slots.is_empty());
+    idle.filter_map(|(member, view, me)| {
+        let group = member.group?;
+        let order = match cluster.acting(group) {
+            Some((acting, _)) if acting.name == member.name => return None,
+            Some((_, master)) if me.follows.as_ref() == Some(&master.id) => return None,
+            Some((acting, master)) => {
+                view.node(&master.id).filter(|known| known.master)?;
+                Order::Replicate(master.id.clone(), acting.name.clone())
+            }
+            // Nobody can lead the group yet: this one shall, or somebody in its place.
+            None => {
+                let planned = cluster.target.master(group).filter(|one| one.is_present());
+                let first = || cluster.present().find(|(one, ..)| one.group == Some(group));
+                let chosen = planned.or_else(|| first().map(|(one, ..)| one))?;
+                if chosen.name != member.name {
+                    return None;
+                }
+                Order::Reset
+            }
+        };
+        Some((Step { at: member.name.clone(), order }, spare(cluster, member, me)))
+    })
+}
+
+/// Whether the data that a member copies now can do without it.
+fn spare(cluster: &ClusterView<'_>, member: &Member, me: &NodeLine) -> Spare {
+    let Some(master) = &me.follows else { return Spare::Yes };
+    let serves = cluster.seen().find(|(.., line)| line.id == *master);
+    let Some((serving, view, line)) = serves else {
+        // What follows nobody that is known is needed until its data is elsewhere.
+        let is_served = cluster.believed_slots(master).is_empty();
+        return if is_served { Spare::Yes } else { Spare::No };
+    };
+    if line.slots.is_empty() {
+        return Spare::Yes;
     }
-    steps
+    let others = cluster.copying(master).filter(|(one, up)| *up && one.name != member.name).count();
+    let left = others + usize::from(view.state == "ok");
+    let group = serving.group.filter(|group| {
+        cluster.acting(*group).is_some_and(|(acting, _)| acting.name == serving.name)
+    });
+    // A group that is dissolved keeps its copies until its data is elsewhere.
+    let planned = group.map_or(usize::MAX, |group| {
+        cluster.target.group(group).filter(|one| one.is_present()).count()
+    });
+    match left {
+        left if left >= planned => Spare::Yes,
+        0 => Spare::No,
+        _ => Spare::OneLeft,
+    }
 }
 
 /// Members that are gone and serve nothing are forgotten by all who know them.
@@ -204,7 +307,10 @@ fn stale_members(cluster: &ClusterView<'_>) -> Vec<Step> {
     let gone = cluster.foreign_nodes().filter(|(_, foreign)| {
         let id = &foreign.id;
         let anywhere = cluster.foreign_nodes().any(|(_, s)| s.id == *id && cluster.is_stale(s));
-        anywhere && cluster.believed_slots(id).is_empty() && !cluster.is_followed(id)
+        anywhere
+            && cluster.silent_member(foreign).is_none_or(|member| !member.absent)
+            && cluster.believed_slots(id).is_empty()
+            && !cluster.is_followed(id)
     });
     gone.map(|(member, foreign)| Step {
         at: member.name.clone(),
@@ -213,12 +319,45 @@ fn stale_members(cluster: &ClusterView<'_>) -> Vec<Step> {
     .collect()
 }
 
+/// Members that leave and serve nothing are forgotten by all who stay, once each group has
+/// its own copies.
+fn farewells(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let whole = cluster.target.groups().all(|group| is_whole(cluster, group));
+    let done = |me: &NodeLine| {
+        let staying = || cluster.present().any(|(.., one)| one.follows.as_ref() == Some(&me.id));
+        cluster.believed_slots(&me.id).is_empty() && !staying()
+    };
+    let leaving = cluster.seen().filter(|(member, _, me)| member.is_leaving() && done(me));
+    let mut steps = Vec::new();
+    for (.., gone) in leaving.filter(|_| whole) {
+        let knowing = cluster.present().filter(|(_, view, _)| view.node(&gone.id).is_some());
+        steps.extend(knowing.map(|(member, ..)| Step {
+            at: member.name.clone(),
+            order: Order::Forget(gone.id.clone()),
+        }));
+    }
+    steps
+}
+
+/// Whether all of a group that can be asked follow its acting master and are in step;
+/// those aside that still serve slots of their own.
+pub(super) fn is_whole(cluster: &ClusterView<'_>, group: u32) -> bool {
+    let Some((_, master)) = cluster.acting(group) else { return false };
+    let mut own = cluster.present().filter(|(one, ..)| one.group == Some(group));
+    own.all(|(_, view, me)| {
+        let in_step = view.link.as_ref().is_some_and(|link| link.up);
+        me.id == master.id
+            || !me.slots.is_empty()
+            || (me.follows.as_ref() == Some(&master.id) && in_step)
+    })
+}
+
 /// A planned master that follows another takes over once it is in step; one at
 /// a time, because elections compete for the same votes.
 fn takeovers(cluster: &ClusterView<'_>) -> Vec<Step> {
-    let ready = cluster.seen().find(|(member, view, me)| {
+    let ready = cluster.present().find(|(member, view, me)| {
         let in_step = view.link.as_ref().is_some_and(|link| link.up);
-        let acting = cluster.acting(member.group);
+        let acting = member.group.and_then(|group| cluster.acting(group));
         let follows = acting.is_some_and(|(_, master)| me.follows.as_ref() == Some(&master.id));
         member.master && in_step && follows && view.state == "ok"
     });

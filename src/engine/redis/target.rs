@@ -1,10 +1,12 @@
-//! A planned service to the cluster that is wanted: which member has which role.
+//! A planned service to the cluster that is wanted: which member has which role, and who
+//! is to leave.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::ClientAccess;
 use super::nodes::NodeLine;
-use crate::engine::{Crew, EngineError};
+use crate::engine::{Crew, EngineError, Leaving};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Setting, Settings};
 use crate::recipe::redis::slots::Slots;
@@ -17,11 +19,13 @@ const PORT: u16 = 6379;
 pub struct Target {
     /// How clients reach it.
     pub access: ClientAccess,
-    /// Every instance of the service.
+    /// Every instance of the service, then those that are to leave it.
     pub members: Vec<Member>,
+    /// Instances that are to leave it and of which nobody knows where they are.
+    pub lost: Vec<InstanceName>,
 }
 
-/// A planned member of the cluster.
+/// A member of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The instance.
@@ -30,14 +34,16 @@ pub struct Member {
     pub address: Ipv4Addr,
     /// The port it listens on.
     pub port: u16,
-    /// Its group.
-    pub group: u32,
+    /// Its group; `None` for one that is to leave.
+    pub group: Option<u32>,
     /// Whether it is the group's master.
     pub master: bool,
     /// The group's slots.
     pub slots: Slots,
     /// Its settings, as planned.
     pub settings: Settings,
+    /// Whether it cannot be asked, and is not waited for.
+    pub absent: bool,
 }
 
 impl Member {
@@ -45,6 +51,18 @@ impl Member {
     #[must_use]
     pub fn is_at(&self, node: &NodeLine) -> bool {
         node.address == Some(self.address) && node.port == self.port
+    }
+
+    /// Whether it is planned, and can be asked.
+    #[must_use]
+    pub const fn is_present(&self) -> bool {
+        self.group.is_some() && !self.absent
+    }
+
+    /// Whether it is to leave the cluster.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        self.group.is_none()
     }
 }
 
@@ -55,6 +73,7 @@ impl Target {
     /// [`EngineError::Plan`]: an instance in no group, without an address, or with a
     /// port that is none.
     pub fn of(access: ClientAccess, crew: &Crew<'_>) -> Result<Self, EngineError> {
+        let absent = crew.absent();
         let member = |instance: &&Instance| -> Result<Member, EngineError> {
             let mut groups = crew.service.groups.iter();
             let group = groups.find(|group| Some(group.index) == instance.group);
@@ -63,14 +82,32 @@ impl Target {
                 name: instance.name.clone(),
                 address: address(instance)?,
                 port: port(instance)?,
-                group: group.index,
+                group: Some(group.index),
                 master: group.lead == instance.name,
                 slots: Slots::planned(&group.slots),
                 settings: instance.settings.clone(),
+                absent: absent.iter().any(|one| one.name == instance.name),
             })
         };
-        let members = crew.members().iter().map(member).collect::<Result<_, _>>()?;
-        Ok(Self { access, members })
+        let planned = crew.members().iter().chain(absent);
+        let mut members = planned.map(member).collect::<Result<Vec<_>, _>>()?;
+        // All instances of a service listen at the same port.
+        let port = members.first().map_or(PORT, |member| member.port);
+        let leaving = |one: &&Leaving| {
+            Some(Member {
+                name: one.name.clone(),
+                address: one.address?,
+                port,
+                group: None,
+                master: false,
+                slots: Slots::EMPTY,
+                settings: Settings::default(),
+                absent: false,
+            })
+        };
+        members.extend(crew.leaving().iter().filter_map(leaving));
+        let lost = crew.leaving().iter().filter(|one| one.address.is_none());
+        Ok(Self { access, members, lost: lost.map(|one| one.name.clone()).collect() })
     }
 
     /// Returns the member of that name.
@@ -97,7 +134,19 @@ impl Target {
 
     /// The members of a group.
     pub fn group(&self, group: u32) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(move |member| member.group == group)
+        self.members.iter().filter(move |member| member.group == Some(group))
+    }
+
+    /// The numbers of the groups, in their order.
+    pub fn groups(&self) -> impl Iterator<Item = u32> {
+        let groups: BTreeSet<u32> = self.members.iter().filter_map(|one| one.group).collect();
+        groups.into_iter()
+    }
+
+    /// The slots of a group.
+    #[must_use]
+    pub fn slots(&self, group: u32) -> Slots {
+        self.group(group).next().map_or(Slots::EMPTY, |member| member.slots.clone())
     }
 
     /// The planned masters, one for each group.

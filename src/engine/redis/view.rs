@@ -34,6 +34,18 @@ impl<'a> ClusterView<'a> {
         })
     }
 
+    /// The planned members that answered.
+    pub fn present(&self) -> impl Iterator<Item = (&'a Member, &'a NodeView, &'a NodeLine)> {
+        self.seen().filter(|(member, ..)| member.is_present())
+    }
+
+    /// Whether all answered that are planned and can be asked.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let expected = self.target.members.iter().filter(|member| member.is_present());
+        self.present().count() == expected.count()
+    }
+
     /// What an instance says of itself.
     #[must_use]
     pub fn me(&self, member: &Member) -> Option<&'a NodeLine> {
@@ -62,16 +74,35 @@ impl<'a> ClusterView<'a> {
         known.is_some_and(|known| known.myself || other.is_at(known))
     }
 
-    /// The instance that serves a group: the one of the group that says it has
-    /// slots, else the planned master if it is one.
+    /// The instance that serves a group, or is to: of the group's members that have slots
+    /// the planned master, unless somebody claims the same in a later epoch, else the
+    /// latest; while none has any, the planned master, or the first one that is a master.
     #[must_use]
     pub fn acting(&self, group: u32) -> Option<(&'a Member, &'a NodeLine)> {
-        let members = || self.seen().filter(move |(member, ..)| member.group == group);
+        let members = || self.present().filter(move |(member, ..)| member.group == Some(group));
         let mut with_slots: Vec<_> = members().filter(|(.., me)| !me.slots.is_empty()).collect();
         // Of two that claim the same, the later epoch is right.
-        with_slots.sort_by_key(|(.., me)| me.epoch);
-        let idle = || members().find(|(member, _, me)| member.master && me.master);
-        with_slots.pop().or_else(idle).map(|(member, _, me)| (member, me))
+        let is_outdone = |me: &NodeLine| {
+            self.seen().any(|(.., other)| {
+                other.epoch > me.epoch && !other.slots.intersection(&me.slots).is_empty()
+            })
+        };
+        with_slots.sort_by_key(|(member, _, me)| (member.master && !is_outdone(me), me.epoch));
+        let idle =
+            |planned| members().find(|(member, _, me)| member.master == planned && me.master);
+        let found = with_slots.pop().or_else(|| idle(true)).or_else(|| idle(false));
+        found.map(|(member, _, me)| (member, me))
+    }
+
+    /// Members that copy what a node serves, as they see it themselves, with whether they
+    /// are in step.
+    pub fn copying(&self, id: &'a NodeId) -> impl Iterator<Item = (&'a Member, bool)> {
+        self.seen().filter(move |(.., me)| me.follows.as_ref() == Some(id)).map(
+            |(member, view, _)| {
+                let in_step = view.link.as_ref().is_some_and(|link| link.up) && view.state == "ok";
+                (member, in_step)
+            },
+        )
     }
 
     /// Nodes that are no instance of the plan, with who sees them.
@@ -95,8 +126,15 @@ impl<'a> ClusterView<'a> {
     /// most likely the two are one.
     #[must_use]
     pub fn silent_member(&self, node: &NodeLine) -> Option<&'a Member> {
-        let mut silent = self.target.members.iter().filter(|member| self.me(member).is_none());
+        let planned = self.target.members.iter().filter(|member| !member.is_leaving());
+        let mut silent = planned.filter(|member| self.me(member).is_none());
         silent.find(|member| member.is_at(node))
+    }
+
+    /// The member that is to be at the address of a node.
+    #[must_use]
+    pub fn at(&self, node: &NodeLine) -> Option<&'a Member> {
+        self.target.members.iter().find(|member| member.is_at(node))
     }
 
     /// Slots that anybody believes to be a node's.

@@ -111,6 +111,11 @@ impl Slots {
         Self(found)
     }
 
+    /// The slots, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().flat_map(|(first, last)| *first..=*last)
+    }
+
     /// Slots of either.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {

@@ -66,7 +66,8 @@ impl Network {
             self.follow_stream(uid);
         }
         let synced = self.servers.get(&uid).is_some_and(|server| server.synced == Some(master));
-        if synced && self.has_majority(uid) {
+        // By force it does not ask how old the data is.
+        if (synced || forced) && self.has_majority(uid) {
             self.promote(uid, master, now);
         }
         Ok(())

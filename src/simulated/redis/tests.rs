@@ -108,7 +108,7 @@ const MIGRATE: &str = "MIGRATE 10.0.0.2 6379 \"\" 0 5000 REPLACE KEYS";
 
 #[test]
 fn a_slot_moves_with_its_keys_and_no_client_is_refused() {
-    let mut cluster = Cluster::new(3, &[1]);
+    let cluster = Cluster::new(3, &[1]);
     let slot = slot_of("{a}1");
     let owner = cluster.network.servers[&1].owner(slot).unwrap();
     assert_eq!(owner, 3, "slot {slot}");

@@ -122,11 +122,16 @@ fn without_a_majority_of_masters_a_person_decides() {
 }
 
 #[test]
-fn slots_in_the_wrong_group_are_refused() {
-    let stage = Stage::configured();
-    stage.cli(1, &["CLUSTER", "ADDSLOTSRANGE", "0", "99"]).unwrap();
-    let error = stage.form().unwrap_err().to_string();
-    assert!(error.contains("slots 0-99 are with cache-1, planned for group 0"), "{error}");
+fn slots_in_the_wrong_group_are_moved_with_their_keys() {
+    let mut stage = Stage::formed();
+    stage.cli(1, &["SET", "foo", "bar"]).unwrap();
+    let groups = &mut stage.plan.services[0].groups;
+    let slots = groups[2].slots.clone();
+    groups[2].slots = std::mem::replace(&mut groups[0].slots, slots);
+    let Change::Made(done) = stage.form().unwrap() else { panic!("nothing was done") };
+    assert!(done.contains("slot moves"), "{done}");
+    assert_as_planned(&stage);
+    assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::redis::{REDIS, Redis, VALKEY};
 use crate::engine::{
-    Bound, Change, Crew, Difference, Disruption, EngineError, Guests, Load, Operator, Probe,
+    Bound, Change, Crew, Difference, Disruption, EngineError, Goal, Guests, Load, Operator, Probe,
 };
 use crate::guest::Guest;
 use crate::hypervisor::clock::Clock;
@@ -208,7 +208,7 @@ impl Stage {
     }
 
     pub(super) fn form(&self) -> Result<Change, EngineError> {
-        self.engine.form(&self.crew())
+        self.engine.form(&self.crew(), Goal::Planned)
     }
 
     pub(super) fn check(&self) -> Vec<Difference> {

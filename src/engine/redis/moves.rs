@@ -1,0 +1,97 @@
+//! Which slots are to be handed over next, by whom to whom. Pure.
+//!
+//! Slots that are open already, because a run was cut off in between, come first. A group
+//! gets none before its copies are there, so that each key has as many as planned.
+
+use std::collections::BTreeMap;
+
+use super::nodes::{NodeId, NodeLine};
+use super::steps::{Order, Step, is_whole};
+use super::target::Member;
+use super::view::ClusterView;
+use crate::ids::InstanceName;
+use crate::recipe::redis::slots::Slots;
+
+/// Slots that are handed over together: as many as some commands each take a second in an
+/// emulated guest, and few enough that a run that is cut off leaves little open.
+const BATCH: u32 = 512;
+
+/// A move of one batch from each master that has slots of others.
+pub(super) fn moves(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let masters: Vec<_> =
+        cluster.seen().filter(|(_, view, me)| me.master && view.state == "ok").collect();
+    let mut steps = Vec::new();
+    for (from, view, me) in masters.iter().filter(|(.., me)| !me.slots.is_empty()) {
+        let contested = masters.iter().filter(|(one, ..)| one.name != from.name);
+        let own = contested.fold(me.slots.clone(), |own, (.., other)| own.minus(&other.slots));
+        let wanted = destinations(cluster, from, me, &own);
+        let receiver = |name: &InstanceName| {
+            let mut others = masters.iter().filter(|(one, ..)| one.name == *name);
+            others.find_map(|(_, other_view, line)| {
+                let known = view.node(&line.id).is_some_and(|known| known.master)
+                    && other_view.node(&me.id).is_some_and(|known| known.master);
+                known.then(|| line.id.clone())
+            })
+        };
+        let next = wanted.into_iter().find_map(|(to, slots)| Some((receiver(&to)?, to, slots)));
+        let Some((id, to, slots)) = next else { continue };
+        let order = Order::Move { slots: slots.lowest(BATCH), to, ids: (me.id.clone(), id) };
+        steps.push(Step { at: from.name.clone(), order });
+    }
+    steps
+}
+
+/// Where slots of a master are to go: those that are open first, then those of other
+/// groups in their order.
+fn destinations(
+    cluster: &ClusterView<'_>,
+    from: &Member,
+    me: &NodeLine,
+    own: &Slots,
+) -> Vec<(InstanceName, Slots)> {
+    let mut planned: Vec<(InstanceName, Slots)> = Vec::new();
+    for group in cluster.target.groups().filter(|group| is_whole(cluster, *group)) {
+        let Some((acting, _)) = cluster.acting(group) else { continue };
+        let slots = cluster.target.slots(group).intersection(own);
+        if acting.name != from.name && !slots.is_empty() {
+            planned.push((acting.name.clone(), slots));
+        }
+    }
+    let mut open: BTreeMap<InstanceName, Slots> = BTreeMap::new();
+    for (slot, to) in opened(cluster, me) {
+        let slot = Slots::range(slot, slot).intersection(own);
+        // One that is not there, or that lost its lead, is given up for the planned one.
+        if let Some((member, ..)) = cluster.seen().find(|(.., line)| line.id == to && line.master)
+            && member.name != from.name
+            && !slot.is_empty()
+        {
+            let slots = open.entry(member.name.clone()).or_default();
+            *slots = slots.union(&slot);
+        }
+    }
+    open.into_iter().chain(planned).collect()
+}
+
+/// Slots of a master that are open, with the node that they are on their way to, as it says
+/// itself or the other side does.
+fn opened(cluster: &ClusterView<'_>, me: &NodeLine) -> Vec<(u16, NodeId)> {
+    let mut found: Vec<(u16, NodeId)> = me
+        .moving
+        .iter()
+        .filter_map(|text| {
+            let (slot, to) = text.trim_matches(['[', ']']).split_once("->-")?;
+            Some((slot.parse().ok()?, NodeId::parse(to)?))
+        })
+        .collect();
+    for (.., other) in cluster.seen() {
+        for text in &other.moving {
+            let incoming = text.trim_matches(['[', ']']).split_once("-<-");
+            let Some((slot, from)) = incoming else { continue };
+            let Ok(slot) = slot.parse::<u16>() else { continue };
+            if from == me.id.as_str() && !found.iter().any(|(known, _)| *known == slot) {
+                found.push((slot, other.id.clone()));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,150 @@
+//! What a change stops or loses, however it is ordered: found before anything is done, so
+//! that the operator can allow it by name or make another plan.
+
+use std::fmt;
+
+use super::decide::{Fate, Fates};
+use super::unwanted::{Unwanted, service_of};
+use super::{Object, Reason};
+use crate::engine::Pending;
+use crate::ids::{InstanceName, ServiceName};
+use crate::plan::{Instance, Plan, Role};
+use crate::state::world::World;
+use crate::units::first_few;
+
+/// Names that a message lists before it only counts.
+const SHOWN: usize = 3;
+
+/// What a change does to a service or a fixed machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImpactKind {
+    /// It does not serve for a while, or any more.
+    Downtime,
+    /// Data is lost.
+    DataLoss,
+}
+
+/// Something that a change stops or loses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Impact {
+    /// The service, or the name of the fixed machines.
+    pub service: ServiceName,
+    /// What happens to it.
+    pub kind: ImpactKind,
+    /// Why: `its machine is replaced`.
+    pub cause: &'static str,
+    /// The instances.
+    pub instances: Vec<InstanceName>,
+}
+
+impl ImpactKind {
+    /// The option that allows it.
+    #[must_use]
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::Downtime => "--allow-downtime",
+            Self::DataLoss => "--allow-data-loss",
+        }
+    }
+}
+
+impl fmt::Display for Impact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, kind, cause, instances } = self;
+        let names: Vec<String> = instances.iter().map(ToString::to_string).collect();
+        let what = match kind {
+            ImpactKind::Downtime => "does not serve meanwhile",
+            ImpactKind::DataLoss => "loses data",
+        };
+        write!(f, "{service} {what}: {} ({cause})", first_few(&names, SHOWN))
+    }
+}
+
+/// Finds what a change stops or loses, service by service.
+pub(super) fn impacts(
+    plan: &Plan,
+    world: &World,
+    fates: &Fates<'_>,
+    unwanted: &[Unwanted],
+) -> Vec<Impact> {
+    let mut found = Vec::new();
+    for (instance, fate) in fates.values() {
+        let former = unwanted.iter().any(|one| is_domain_of(one, instance));
+        of_instance(plan, instance, fate, former, &mut found);
+        let guest = world.guests.get(&instance.name);
+        if guest.is_some_and(|guest| guest.pending == Some(Pending::Outage)) {
+            let (service, cause) = (&instance.service, "its engine is restarted");
+            add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);
+        }
+    }
+    for one in unwanted {
+        let Some(name) = one.instance.as_ref().and_then(|name| InstanceName::new(name).ok()) else {
+            continue;
+        };
+        let staying = service_of(plan, one).filter(|name| plan.service(name).is_some());
+        if matches!(one.what, Object::Domain(_))
+            && staying.is_none()
+            && plan.instance(&name).is_none()
+        {
+            let Some((service, _)) = name.as_str().rsplit_once('-') else { continue };
+            let Ok(service) = ServiceName::new(service) else { continue };
+            add(&mut found, &service, ImpactKind::Downtime, "not in the plan any more", &name);
+        }
+    }
+    found
+}
+
+fn is_domain_of(one: &Unwanted, instance: &Instance) -> bool {
+    one.instance.as_deref() == Some(instance.name.as_str()) && matches!(one.what, Object::Domain(_))
+}
+
+fn of_instance(
+    plan: &Plan,
+    instance: &Instance,
+    fate: &Fate,
+    former: bool,
+    found: &mut Vec<Impact>,
+) {
+    let (cause, active) = match fate {
+        _ if former => ("another host gets it", true),
+        Fate::Replace { reason: Reason::VolumeMissing(_), active } => {
+            ("a volume of it is missing", *active)
+        }
+        Fate::Replace { active, .. } => ("its machine is replaced", *active),
+        _ => return,
+    };
+    let group = plan.service_of(instance).and_then(|service| {
+        service.groups.iter().find(|group| Some(group.index) == instance.group)
+    });
+    if group.is_some_and(|group| !group.replicas.is_empty()) {
+        return;
+    }
+    let mut add = |kind| add(found, &instance.service, kind, cause, &instance.name);
+    if active {
+        add(ImpactKind::Downtime);
+    }
+    if instance.role == Role::Fixed || instance.data.is_none() || former {
+        add(ImpactKind::DataLoss);
+    }
+}
+
+/// Adds an instance to what happens to its service for the same reason.
+fn add(
+    found: &mut Vec<Impact>,
+    service: &ServiceName,
+    kind: ImpactKind,
+    cause: &'static str,
+    name: &InstanceName,
+) {
+    let same =
+        |one: &&mut Impact| one.service == *service && one.kind == kind && one.cause == cause;
+    match found.iter_mut().find(same) {
+        Some(known) => known.instances.push(name.clone()),
+        None => found.push(Impact {
+            service: service.clone(),
+            kind,
+            cause,
+            instances: vec![name.clone()],
+        }),
+    }
+}

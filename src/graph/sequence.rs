@@ -1,0 +1,161 @@
+//! The order in which a service that is in use follows a changed plan: what is new comes
+//! first, machines are replaced and engines restarted while others serve, and what leaves
+//! goes last.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decide::{Fate, Fates, of_instance};
+use super::unwanted::{Unwanted, service_of};
+use super::{Action, Reason, Vertex};
+use crate::engine::Pending;
+use crate::ids::{HostName, InstanceName, ServiceName};
+use crate::plan::{Instance, Plan, ServicePlan};
+use crate::state::world::World;
+use crate::units::Mebibytes;
+
+/// What is done with the instances of a service, in this order.
+#[derive(Debug, Default)]
+pub(super) struct Sequence {
+    /// Instances that leave before others can come: their hosts have no room for both.
+    pub early: Vec<Vertex>,
+    /// Instances that nobody relies on yet, at the same time.
+    pub first: Vec<InstanceName>,
+    /// Whether there is a cluster that those can join.
+    pub joins: bool,
+    /// Instances that take up their configuration while they run.
+    pub live: Vec<InstanceName>,
+    /// Instances whose engine is restarted, one after the other.
+    pub restarts: Vec<InstanceName>,
+    /// Instances whose machine is replaced: those of a batch at the same time, a batch once
+    /// the one before it is whole.
+    pub batches: Vec<Vec<InstanceName>>,
+    /// Domains of instances that another host has now, each removed in its turn.
+    pub former: BTreeMap<InstanceName, Vertex>,
+    /// Whether instances have less memory afterwards, so that data leaves them before.
+    pub shrinks: bool,
+    /// Instances that leave once the cluster is as planned.
+    pub late: Vec<Vertex>,
+}
+
+impl Sequence {
+    /// Whether others wait for an instance's engine, or it for them.
+    pub fn is_queued(&self, name: &InstanceName) -> bool {
+        self.restarts.contains(name)
+            || self.batches.iter().any(|batch| batch.contains(name))
+            || (self.shrinks && self.live.contains(name))
+    }
+
+    /// Whether anything is done with instances that others may rely on.
+    pub fn has_queue(&self) -> bool {
+        !self.restarts.is_empty() || !self.batches.is_empty() || !self.live.is_empty()
+    }
+}
+
+/// Finds the order for a service.
+pub(super) fn sequence(
+    plan: &Plan,
+    world: &World,
+    service: &ServicePlan,
+    fates: &Fates<'_>,
+    unwanted: &[Unwanted],
+) -> Sequence {
+    let joins = world.clusters.contains_key(&service.name);
+    let mut sequence = Sequence { joins, ..Sequence::default() };
+    let mut restarts = Vec::new();
+    let mut replaced = Vec::new();
+    for instance in plan.members(&service.name) {
+        let Some((_, fate)) = fates.get(&instance.name) else { continue };
+        let vertex = Vertex::Configured(instance.name.clone());
+        let name = || instance.name.clone();
+        let former = unwanted.iter().find(|one| one.instance.as_deref() == Some(name().as_str()));
+        if let Some(former) = former {
+            sequence.former.insert(name(), former.vertex());
+        }
+        if former.is_some() || matches!(fate, Fate::Replace { active: true, .. }) {
+            sequence.shrinks |= shrinks(world, instance);
+            replaced.push(instance);
+            continue;
+        }
+        let is_lead = service.groups.iter().any(|group| group.lead == instance.name);
+        match of_instance(world, &vertex, instance, fate) {
+            (Action::NoOp | Action::Unknown, _) => {}
+            (_, Reason::Pending(Pending::Live)) => sequence.live.push(name()),
+            (_, Reason::Pending(pending)) => restarts.push((pending, name())),
+            (_, Reason::ToBeChecked) if matches!(fate, Fate::Keep { active: true }) => {
+                restarts.push((if is_lead { Pending::HandOver } else { Pending::Restart }, name()));
+            }
+            _ => sequence.first.push(name()),
+        }
+    }
+    // Stable: of equals the first in the plan.
+    restarts.sort_by_key(|(pending, _)| *pending);
+    sequence.restarts = restarts.into_iter().map(|(_, name)| name).collect();
+    sequence.batches = batches(plan, service, &replaced);
+    for one in unwanted.iter().filter(|one| leaves(plan, service, one)) {
+        let is_early = lacks_room(plan, world, fates, &one.host);
+        if is_early { &mut sequence.early } else { &mut sequence.late }.push(one.vertex());
+    }
+    sequence
+}
+
+/// Whether something unwanted is an instance that leaves a service.
+fn leaves(plan: &Plan, service: &ServicePlan, one: &Unwanted) -> bool {
+    service_of(plan, one) == Some(&service.name)
+        && one.instance.as_ref().is_some_and(|name| {
+            !plan.instances.iter().any(|instance| instance.name.as_str() == name)
+        })
+}
+
+/// Instances whose machines may be replaced at the same time: those of one host, which a
+/// plan that survives the loss of a host can do without, but never two of a group. Others
+/// go one by one. Hosts with few leads come first.
+fn batches(plan: &Plan, service: &ServicePlan, replaced: &[&Instance]) -> Vec<Vec<InstanceName>> {
+    if plan.policy.survive.is_empty() {
+        return replaced.iter().map(|one| vec![one.name.clone()]).collect();
+    }
+    let mut hosts: BTreeMap<&HostName, Vec<&Instance>> = BTreeMap::new();
+    for instance in replaced {
+        hosts.entry(&instance.host).or_default().push(instance);
+    }
+    let leads = |all: &[&Instance]| {
+        all.iter().filter(|one| service.groups.iter().any(|group| group.lead == one.name)).count()
+    };
+    let mut hosts: Vec<Vec<&Instance>> = hosts.into_values().collect();
+    hosts.sort_by_key(|all| leads(all));
+    let mut batches = Vec::new();
+    for mut left in hosts {
+        while !left.is_empty() {
+            let mut groups = BTreeSet::new();
+            let (now, later) = left.into_iter().partition(|one| groups.insert(one.group));
+            left = later;
+            let now: Vec<&Instance> = now;
+            batches.push(now.into_iter().map(|one| one.name.clone()).collect());
+        }
+    }
+    batches
+}
+
+/// Whether an instance's domain has more memory than is planned.
+fn shrinks(world: &World, instance: &Instance) -> bool {
+    let view = world.view(&instance.host);
+    let found = view.and_then(|view| view.domain(&instance.domain));
+    found.is_some_and(|domain| domain.memory_kib > instance.memory_mib.kib())
+}
+
+/// Whether a host lacks the memory for its running domains and those that are to come.
+fn lacks_room(plan: &Plan, world: &World, fates: &Fates<'_>, host: &HostName) -> bool {
+    let Some((view, planned)) = world.view(host).zip(plan.topology.host(host)) else {
+        return false;
+    };
+    let running: u64 =
+        view.domains.iter().filter(|domain| domain.active).map(|domain| domain.memory_kib).sum();
+    let comes = fates.values().filter(|(one, fate)| {
+        one.host == *host && matches!(fate, Fate::Make | Fate::Keep { active: false })
+    });
+    let coming: Mebibytes = comes.map(|(one, _)| one.memory_mib).sum();
+    let room: Mebibytes = planned.numa.iter().map(|node| node.allocatable_memory()).sum();
+    coming > Mebibytes::ZERO && running.saturating_add(coming.kib()) > room.kib()
+}
+
+/// The sequences of all services, by name.
+pub(super) type Sequences = BTreeMap<ServiceName, Sequence>;

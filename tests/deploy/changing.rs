@@ -1,0 +1,242 @@
+//! Plans that change while clients write: nothing is let go before it is replaced.
+
+use std::path::Path;
+
+use hostsplit::deploy::Allowed;
+use hostsplit::graph::{ImpactKind, Vertex, decide};
+use hostsplit::hypervisor::clock::Clock;
+use hostsplit::ids::{HostName, ServiceName};
+use hostsplit::plan::{Group, Instance, Plan, Role, SlotRange};
+use hostsplit::simulated::{Client, SimulatedWorld};
+use hostsplit::units::Mebibytes;
+
+use crate::fixture::{self, Purpose, Run, look, run, run_allowing, run_with};
+
+/// A cluster of some groups of two copies on three hosts; the first six instances are
+/// those of [`fixture::plan`].
+fn grouped(groups: u32, copies: u32) -> Plan {
+    let mut plan = fixture::plan();
+    let fixed: Vec<Instance> =
+        plan.instances.iter().filter(|one| one.role == Role::Fixed).cloned().collect();
+    let count = 16384 / groups;
+    let mut instances = Vec::new();
+    let mut all = Vec::new();
+    for group in 0..groups {
+        let one = |copy: u32| {
+            let ordinal = 2 * group + copy;
+            let host = (group + copy) % 3 + 1;
+            let cpu = 1 + ordinal / 3;
+            let role = if copy == 0 { Role::Master } else { Role::Replica };
+            Instance { group: Some(group), ..fixture::instance("cache", ordinal, host, cpu, role) }
+        };
+        let own: Vec<Instance> = (0..copies).map(one).collect();
+        let last = if group + 1 == groups { 16383 } else { (group + 1) * count - 1 };
+        let slot = |number: u32| u16::try_from(number).unwrap();
+        all.push(Group {
+            index: group,
+            slots: vec![SlotRange { first: slot(group * count), last: slot(last) }],
+            lead: own[0].name.clone(),
+            replicas: own[1..].iter().map(|one| one.name.clone()).collect(),
+        });
+        instances.extend(own);
+    }
+    instances.extend(fixed);
+    plan.services[0].groups = all;
+    plan.services[0].layout.copies = copies;
+    plan.instances = instances;
+    plan
+}
+
+/// A plan that was deployed, with a client that writes at each call.
+fn deployed(plan: &Plan, state: &Path) -> SimulatedWorld {
+    let world = SimulatedWorld::new(&plan.topology);
+    let first = run(plan, &world, state, Purpose::Deploy);
+    assert!(first.is_complete(), "{}", first.story());
+    let members = plan.instances.iter().filter(|one| one.group.is_some());
+    let contacts = members.filter_map(|one| Some((one.address?, 6379))).collect();
+    world.attach(Client { contacts, password: Some("for-all-clients".to_owned()) });
+    let _ = world.take_requests();
+    world
+}
+
+fn assert_is(plan: &Plan, world: &SimulatedWorld) {
+    let left = decide(plan, &look(plan, world));
+    let changes: Vec<String> = left
+        .steps()
+        .filter(|(_, step)| step.action != hostsplit::graph::Action::NoOp)
+        .map(|(vertex, step)| format!("{vertex}: {}", step.reason))
+        .collect();
+    assert_eq!(changes, [""; 0]);
+}
+
+/// Deploys a plan; nobody is refused meanwhile, and nothing is left to do.
+fn follow(plan: &Plan, world: &SimulatedWorld, state: &Path) -> Run {
+    let total = std::sync::Mutex::new((0, Vec::new()));
+    let gather = |at: &str| {
+        let found = world.take_requests();
+        let mut total = total.lock().unwrap();
+        total.0 += found.answered;
+        total.1.extend(found.refused.into_iter().map(|why| format!("{at}: {why}")));
+    };
+    let changed = run_with(plan, world, state, Purpose::Deploy, &|event| {
+        gather(&format!("before {} {:?}", event.vertex, event.kind));
+    });
+    assert!(changed.is_complete(), "{}", changed.story());
+    gather("at the end");
+    let (answered, refused) = total.into_inner().unwrap();
+    assert_eq!(refused, [""; 0]);
+    assert!(answered > 20, "{answered}");
+    assert_is(plan, world);
+    changed
+}
+
+#[test]
+fn more_and_fewer_groups_move_their_slots_while_clients_write() {
+    let state = tempfile::tempdir().unwrap();
+    let (three, four) = (grouped(3, 2), grouped(4, 2));
+    let world = deployed(&three, state.path());
+    let grown = follow(&four, &world, state.path());
+    assert_eq!(grown.actions.counts().replace, 0);
+    let shrunk = follow(&three, &world, state.path());
+    assert_eq!(shrunk.actions.counts().delete, 2);
+}
+
+#[test]
+fn another_shape_is_reached_without_letting_go() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    let mut four = grouped(4, 2);
+    // As many groups as there are masters and one copy each: a copy becomes a master.
+    let (lead, replicas) = (four.services[0].groups[0].replicas[0].clone(), Vec::new());
+    four.services[0].groups[3].lead = lead.clone();
+    for group in &mut four.services[0].groups {
+        group.replicas.clone_from(&replicas);
+    }
+    let leads: Vec<_> = four.services[0].groups.iter().map(|group| group.lead.clone()).collect();
+    four.instances.retain(|one| one.group.is_none() || leads.contains(&one.name));
+    for one in four.instances.iter_mut().filter(|one| one.name == lead) {
+        (one.group, one.role) = (Some(3), Role::Master);
+    }
+    let changed = follow(&four, &world, state.path());
+    assert_eq!(changed.actions.counts().delete, 2);
+    follow(&grouped(3, 2), &world, state.path());
+}
+
+#[test]
+fn more_and_fewer_copies_follow_the_plan() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 1), state.path());
+    follow(&grouped(3, 2), &world, state.path());
+    follow(&grouped(3, 1), &world, state.path());
+}
+
+#[test]
+fn machines_are_replaced_host_by_host_while_clients_write() {
+    let state = tempfile::tempdir().unwrap();
+    for memory in [1024, 384] {
+        let world = deployed(&grouped(3, 2), state.path());
+        let mut plan = grouped(3, 2);
+        for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
+            one.memory_mib = Mebibytes::new(memory);
+        }
+        let changed = follow(&plan, &world, state.path());
+        let replaced = |vertex: &Vertex| matches!(vertex, Vertex::Rejoined(_));
+        assert_eq!(changed.actions.steps().filter(|(one, _)| replaced(one)).count(), 6);
+    }
+}
+
+#[test]
+fn persistence_is_taken_off_and_put_on_copy_by_copy() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    let mut plan = grouped(3, 2);
+    for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.data = None;
+        one.settings.insert("appendonly".to_owned(), false.into());
+    }
+    follow(&plan, &world, state.path());
+    follow(&grouped(3, 2), &world, state.path());
+}
+
+#[test]
+fn an_instance_that_gets_another_host_under_its_name_leaves_the_old_one_last_of_all() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    let mut plan = grouped(3, 2);
+    let third = HostName::new("h3").unwrap();
+    for one in plan.instances.iter_mut().filter(|one| one.name.as_str() == "cache-0") {
+        (one.host, one.cpus) = (third.clone(), vec![4]);
+    }
+    follow(&plan, &world, state.path());
+}
+
+#[test]
+fn what_stops_or_loses_data_is_refused_unless_it_is_allowed_by_name() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 1), state.path());
+    let mut plan = grouped(3, 1);
+    for one in &mut plan.instances {
+        one.memory_mib = Mebibytes::new(640);
+    }
+    let before = world.log().len();
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(refused.outcome.is_none());
+    let lines: Vec<String> =
+        refused.obstacles.iter().map(|one| format!("{one}: {}", one.kind.remedy())).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    box does not serve meanwhile: box-0 (its machine is replaced): plan otherwise, or allow it: --allow-downtime box
+    box loses data: box-0 (its machine is replaced): plan otherwise, or allow it: --allow-data-loss box
+    cache does not serve meanwhile: cache-0, cache-2, cache-4 (its machine is replaced): plan otherwise, or allow it: --allow-downtime cache
+    ");
+    let called = world.log().split_off(before);
+    assert!(called.iter().all(|call| call.name == "agent guest-exec"), "{called:?}");
+
+    let names = |names: &[&str]| names.iter().map(|one| ServiceName::new(*one).unwrap()).collect();
+    let allowed = Allowed {
+        downtime: names(&["cache", "box"]),
+        data_loss: names(&["box"]),
+        ..Allowed::default()
+    };
+    let changed = run_allowing(&plan, &world, state.path(), &allowed);
+    assert!(changed.is_complete(), "{}", changed.story());
+    assert!(changed.actions.impacts().iter().any(|one| one.kind == ImpactKind::DataLoss));
+    assert_is(&plan, &world);
+}
+
+#[test]
+fn a_dead_host_is_left_out_and_its_instances_come_back() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    let h1 = HostName::new("h1").unwrap();
+    world.power_cut(&h1);
+    world.clock().wait(std::time::Duration::from_secs(60));
+    let allowed = Allowed { left_out: [h1.clone()].into(), ..Allowed::default() };
+    let mut plan = grouped(3, 2);
+    for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.settings.insert("maxmemory".to_owned(), hostsplit::plan::Setting::Bytes(1 << 27));
+    }
+    let _ = world.take_requests();
+    let without = run_allowing(&plan, &world, state.path(), &allowed);
+    assert!(without.is_complete(), "{}", without.story());
+    assert_eq!(world.take_requests().refused, [""; 0]);
+    world.power_on(&h1);
+    let back = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(back.is_complete(), "{}", back.story());
+    assert_is(&plan, &world);
+}
+
+#[test]
+fn an_unreachable_host_does_not_stop_work_on_the_others() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    world.set_reachable(&HostName::new("h1").unwrap(), false);
+    let mut plan = grouped(3, 2);
+    for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.settings.insert("maxmemory".to_owned(), hostsplit::plan::Setting::Bytes(1 << 27));
+    }
+    let without = run(&plan, &world, state.path(), Purpose::Deploy);
+    let end = without.outcome.as_ref().unwrap();
+    assert!(end.failures.is_empty(), "{}", without.story());
+    assert!(end.skipped > 0 && end.done >= 4, "{end:?}");
+    assert_eq!(world.take_requests().refused, [""; 0]);
+}
