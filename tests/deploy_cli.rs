@@ -134,9 +134,7 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     /etc/redis/redis.conf of cache-0 on h1: a secret differs
 
     h1
-      -/+ root cache-0        digest differs from the plan
-      -/+ seed cache-0        digest differs from the plan
-      -/+ domain cache-0      digest differs from the plan
+      ~   domain cache-0      CPUs, memory or devices differ from the plan, power cycle on its disks
       ~   running cache-0     a dependency changes
       ~   ready cache-0       a dependency changes
       ~   configured cache-0  a dependency changes
@@ -144,7 +142,7 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     clusters
       ~   cluster cache       a dependency changes
 
-    Plan: 0 to create, 5 to update, 3 to replace, 0 to delete.
+    Plan: 0 to create, 6 to update, 0 to replace, 0 to delete.
     ---
     offline: no host is contacted; comparing with the last deployed plan, .hostsplit/shop/plan.json
     "#);

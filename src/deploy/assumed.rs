@@ -104,6 +104,7 @@ fn domain(prior: &Plan, instance: &Instance) -> Domain {
             deployment: prior.name.to_string(),
             instance: instance.name.to_string(),
             digest: render::machine_digest(prior, instance),
+            system: Some(render::system_digest(prior, instance)),
         }),
         memory_kib: instance.memory_mib.kib(),
         vcpu_pins: instance.cpus.iter().map(|cpu| vec![*cpu]).collect(),

@@ -57,6 +57,8 @@ fn of_instance(diff: &DiffContext<'_>, instance: &Instance) -> Vec<TextChange> {
     let mut found = Vec::new();
     if step(Vertex::Domain(instance.name.clone())).is_some() {
         found.extend(domain(diff, instance));
+    }
+    if step(Vertex::Seed(instance.name.clone())).is_some() {
         found.extend(seed(diff, instance));
     }
     if step(Vertex::Configured(instance.name.clone())).is_some() {

@@ -58,7 +58,13 @@ pub fn execute(
         }
         Vertex::Data(name) => make_data(context, context.instance(name)?),
         Vertex::Seed(name) => make_seed(context, context.instance(name)?),
-        Vertex::Domain(name) => define(context, context.instance(name)?),
+        Vertex::Domain(name) => {
+            let instance = context.instance(name)?;
+            if actions.step(vertex).is_some_and(|one| one.reason == Reason::DefinitionDiffers) {
+                stop(context, actions, instance, &note)?;
+            }
+            define(context, instance)
+        }
         Vertex::Running(name) => start(context, context.instance(name)?),
         Vertex::Ready(name) => {
             let guest = context.guest(name)?;
@@ -198,6 +204,29 @@ fn remove(
     }
 }
 
+/// The domain of an instance, as its host has it.
+fn found(context: &Context<'_>, instance: &Instance) -> Result<Option<Domain>, StepError> {
+    let domains = context.host(&instance.host)?.domains()?;
+    let own = |one: &Domain| one.uuid == instance.uuid && is_ours(one, &context.plan.name);
+    Ok(domains.into_iter().find(own))
+}
+
+/// Powers the domain of an instance off that is to be defined anew, once nobody relies on
+/// it. It is defined after that, so that a run that is cut off in between leaves one that
+/// is off and known to differ.
+fn stop(
+    context: &Context<'_>,
+    actions: &Actions,
+    instance: &Instance,
+    note: &dyn Fn(String),
+) -> Result<(), StepError> {
+    let Some(old) = found(context, instance)?.filter(|domain| domain.active) else {
+        return Ok(());
+    };
+    vacate(context, actions, Some(instance.name.as_str()), note)?;
+    power_down(context, context.host(&instance.host)?, &old.name)
+}
+
 /// Takes the domain of an older plan away; its data stays, if it is planned to have any.
 fn retire(
     context: &Context<'_>,
@@ -206,18 +235,14 @@ fn retire(
     note: &dyn Fn(String),
 ) -> Result<(), StepError> {
     let host = context.host(&instance.host)?;
-    let domains = host.domains()?;
-    let old = domains
-        .iter()
-        .find(|domain| domain.uuid == instance.uuid && is_ours(domain, &context.plan.name));
-    let Some(old) = old else { return Ok(()) };
+    let Some(old) = found(context, instance)? else { return Ok(()) };
     let mut spared = Spared::No;
     if old.active {
         spared = vacate(context, actions, Some(instance.name.as_str()), note)?;
     }
     power_down(context, host, &old.name)?;
     if instance.data.is_none() && spared == Spared::Yes {
-        for (pool, name) in data_volumes(host, instance, old)? {
+        for (pool, name) in data_volumes(host, instance, &old)? {
             delete(host, &pool, &name)?;
         }
     }

@@ -66,6 +66,8 @@ pub enum Reason {
     LeftByInterruptedRun,
     /// The domain carries another digest than the planned instance.
     DigestDiffers,
+    /// The domain is defined otherwise than planned, on the planned disks.
+    DefinitionDiffers,
     /// A volume of the domain is missing.
     VolumeMissing(String),
     /// The domain is off.
@@ -110,6 +112,9 @@ impl fmt::Display for Reason {
             Self::UploadIncomplete => f.write_str("upload was interrupted"),
             Self::LeftByInterruptedRun => f.write_str("orphaned by an interrupted run"),
             Self::DigestDiffers => f.write_str("digest differs from the plan"),
+            Self::DefinitionDiffers => f.write_str(
+                "CPUs, memory or devices differ from the plan, power cycle on its disks",
+            ),
             Self::VolumeMissing(name) => write!(f, "volume {name} is missing"),
             Self::NotRunning => f.write_str("not running"),
             Self::NotReady => f.write_str("not ready yet"),

@@ -31,6 +31,8 @@ pub(super) enum Fate {
     Make,
     /// It is there, and is not the planned one.
     Replace { reason: Reason, active: bool },
+    /// It is there on the planned disks, and is not defined as planned.
+    Redefine { active: bool },
     /// It is the planned one.
     Keep { active: bool },
 }
@@ -107,7 +109,9 @@ pub fn is_as_planned(plan: &Plan, instance: &Instance, domain: &Domain) -> bool 
 fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
     let Some(view) = world.view(&instance.host) else { return Fate::Unknown };
     let Some(domain) = owned_domain(plan, view, instance) else { return Fate::Make };
-    if !is_as_planned(plan, instance, domain) {
+    let is_planned = is_as_planned(plan, instance, domain);
+    let system = domain.owner.as_ref().and_then(|owner| owner.system.as_deref());
+    if !is_planned && system != Some(render::system_digest(plan, instance).as_str()) {
         return Fate::Replace { reason: Reason::DigestDiffers, active: domain.active };
     }
     match instance.volumes().find(|volume| !is_there(view, volume)) {
@@ -115,6 +119,7 @@ fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
             let reason = Reason::VolumeMissing(missing.name.clone());
             Fate::Replace { reason, active: domain.active }
         }
+        None if !is_planned => Fate::Redefine { active: domain.active },
         None => Fate::Keep { active: domain.active },
     }
 }
@@ -175,7 +180,13 @@ pub(super) fn of_instance(
         (Fate::Replace { reason, .. }, Vertex::Root(_) | Vertex::Seed(_) | Vertex::Domain(_)) => {
             (Action::Replace, reason.clone())
         }
-        (Fate::Replace { .. }, _) => (Action::Update, Reason::UpstreamChanged),
+        (Fate::Redefine { .. }, Vertex::Root(_) | Vertex::Seed(_)) => {
+            (Action::NoOp, Reason::AsPlanned)
+        }
+        (Fate::Redefine { .. }, Vertex::Domain(_)) => (Action::Update, Reason::DefinitionDiffers),
+        (Fate::Replace { .. } | Fate::Redefine { .. }, _) => {
+            (Action::Update, Reason::UpstreamChanged)
+        }
         (Fate::Keep { active: false }, Vertex::Running(_)) => (Action::Update, Reason::NotRunning),
         (Fate::Keep { active: false }, Vertex::Ready(_) | Vertex::Configured(_)) => {
             (Action::Update, Reason::ToBeChecked)

@@ -111,6 +111,7 @@ fn of_instance(
             ("a volume of it is missing", *active)
         }
         Fate::Replace { active, .. } => ("its machine is replaced", *active),
+        Fate::Redefine { active } => ("its machine is powered off and on", *active),
         _ => return,
     };
     let group = plan.service_of(instance).and_then(|service| {
@@ -123,7 +124,8 @@ fn of_instance(
     if active {
         add(ImpactKind::Downtime);
     }
-    if instance.role == Role::Fixed || instance.data.is_none() || former {
+    let keeps_disks = matches!(fate, Fate::Redefine { .. });
+    if !keeps_disks && (instance.role == Role::Fixed || instance.data.is_none()) || former {
         add(ImpactKind::DataLoss);
     }
 }

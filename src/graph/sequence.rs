@@ -26,7 +26,7 @@ pub(super) struct Sequence {
     pub live: Vec<InstanceName>,
     /// Instances whose engine is restarted, one after the other.
     pub restarts: Vec<InstanceName>,
-    /// Instances whose machine is replaced: those of a batch at the same time, a batch once
+    /// Instances whose machine is replaced or defined anew: those of a batch at the same time, a batch once
     /// the one before it is whole.
     pub batches: Vec<Vec<InstanceName>>,
     /// Domains of instances that another host has now, each removed in its turn.
@@ -71,7 +71,9 @@ pub(super) fn sequence(
         if let Some(former) = former {
             sequence.former.insert(name(), former.vertex());
         }
-        if former.is_some() || matches!(fate, Fate::Replace { active: true, .. }) {
+        let is_taken_down =
+            matches!(fate, Fate::Replace { active: true, .. } | Fate::Redefine { active: true });
+        if former.is_some() || is_taken_down {
             sequence.shrinks |= shrinks(world, instance);
             replaced.push(instance);
             continue;

@@ -44,8 +44,10 @@ pub struct OwnerTag {
     pub deployment: String,
     /// The instance's name.
     pub instance: String,
-    /// Digest of the instance as planned; differs when it must be replaced.
+    /// Digest of the instance as planned; differs when it must be defined anew.
     pub digest: String,
+    /// Digest of what its disks were made from; `None` for a domain of a former release.
+    pub system: Option<String>,
 }
 
 /// XML namespace of [`OwnerTag`] in a domain's metadata.

@@ -119,6 +119,7 @@ fn owner(root: Node<'_, '_>) -> Option<OwnerTag> {
         deployment: tag.attribute("deployment")?.to_owned(),
         instance: tag.attribute("instance")?.to_owned(),
         digest: tag.attribute("digest")?.to_owned(),
+        system: tag.attribute("system").map(str::to_owned),
     })
 }
 

@@ -1,4 +1,5 @@
-//! One number for everything that makes a VM what it is.
+//! Two numbers for what makes a VM what it is: the whole machine, and the part of it that
+//! its disks were made from.
 
 use std::net::Ipv4Addr;
 
@@ -16,8 +17,7 @@ use crate::units::Mebibytes;
 /// of its engine are none of it: they change in the running guest.
 #[derive(Serialize)]
 struct Machine<'a> {
-    deployment: &'a str,
-    name: &'a str,
+    system: String,
     host: &'a str,
     numa: u32,
     cpus: &'a [u32],
@@ -27,21 +27,29 @@ struct Machine<'a> {
     page_kib: u64,
     domain: &'a str,
     uuid: Uuid,
+    hypervisor: Option<&'a str>,
+    bridge: Option<&'a str>,
+    template: &'a str,
+}
+
+/// What the disks of a VM and its first boot were made of.
+#[derive(Serialize)]
+struct System<'a> {
+    deployment: &'a str,
+    name: &'a str,
     mac: &'a str,
     address: Option<Ipv4Addr>,
     volumes: Vec<&'a Volume>,
-    hypervisor: Option<&'a str>,
-    network: Option<NetworkIdentity<'a>>,
+    network: Option<NetworkIdentity>,
     image: Option<ImageIdentity<'a>>,
     seed: Option<EngineSetup>,
     templates: Vec<&'a str>,
 }
 
-/// The part of the network that a VM sees; the range that addresses come from
+/// The part of the network that a guest sees; the range that addresses come from
 /// is not.
 #[derive(Serialize)]
-struct NetworkIdentity<'a> {
-    bridge: &'a str,
+struct NetworkIdentity {
     prefix: u8,
     gateway: Option<Ipv4Addr>,
 }
@@ -56,12 +64,12 @@ struct ImageIdentity<'a> {
 }
 
 /// SHA-256, in hexadecimal, over everything that makes the machine. It is in the
-/// domain's metadata; a domain with another one is to be replaced.
+/// domain's metadata; a domain with another one is to be defined anew, on its disks if its
+/// [`system_digest`] is the planned one.
 #[must_use]
 pub fn machine_digest(plan: &Plan, instance: &Instance) -> String {
-    let machine = Machine {
-        deployment: plan.name.as_str(),
-        name: instance.name.as_str(),
+    digest(&Machine {
+        system: system_digest(plan, instance),
         host: instance.host.as_str(),
         numa: instance.numa,
         cpus: &instance.cpus,
@@ -71,23 +79,36 @@ pub fn machine_digest(plan: &Plan, instance: &Instance) -> String {
         page_kib: instance.page_kib,
         domain: &instance.domain,
         uuid: instance.uuid,
+        hypervisor: plan.topology.host(&instance.host).map(|host| host.hypervisor.as_str()),
+        bridge: plan.network.as_ref().map(|network| network.bridge.as_str()),
+        template: templates::DOMAIN.text,
+    })
+}
+
+/// SHA-256, in hexadecimal, over what the disks of a machine and its first boot are made
+/// of: a machine with another one gets a new root.
+#[must_use]
+pub fn system_digest(plan: &Plan, instance: &Instance) -> String {
+    digest(&System {
+        deployment: plan.name.as_str(),
+        name: instance.name.as_str(),
         mac: &instance.mac,
         address: instance.address,
         volumes: instance.volumes().collect(),
-        hypervisor: plan.topology.host(&instance.host).map(|host| host.hypervisor.as_str()),
         network: plan.network.as_ref().map(network),
         image: plan.image.as_ref().map(image),
         seed: engine(plan, instance),
-        templates: templates::ALL.iter().map(|template| template.text).collect(),
-    };
-    // Only maps with keys that are no text fail to become JSON, and there are none. If one ever
-    // came in, the digest would still be a function of the value.
-    let json = serde_json::to_string(&machine).unwrap_or_else(|_| format!("{instance:?}"));
-    sha256(json)
+        templates: templates::SEED.iter().map(|template| template.text).collect(),
+    })
 }
 
-fn network(network: &Network) -> NetworkIdentity<'_> {
-    NetworkIdentity { bridge: &network.bridge, prefix: network.prefix, gateway: network.gateway }
+/// Only maps with keys that are no text fail to become JSON, and there are none.
+fn digest(value: &impl Serialize) -> String {
+    sha256(serde_json::to_string(value).unwrap_or_default())
+}
+
+const fn network(network: &Network) -> NetworkIdentity {
+    NetworkIdentity { prefix: network.prefix, gateway: network.gateway }
 }
 
 fn image(image: &Image) -> ImageIdentity<'_> {

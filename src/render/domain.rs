@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, host_of, image_of, is_kvm, machine_digest, planned, templates};
+use super::{
+    RenderError, Result, host_of, image_of, is_kvm, machine_digest, planned, system_digest,
+    templates,
+};
 use crate::hypervisor::METADATA_NAMESPACE;
 use crate::plan::{Instance, Plan, Volume};
 use crate::spec::Image;
@@ -46,6 +49,7 @@ struct Values<'a> {
     deployment: &'a str,
     instance: &'a str,
     digest: String,
+    system: String,
     memory_kib: u64,
     huge_page_kib: Option<u64>,
     vcpus: usize,
@@ -91,6 +95,7 @@ pub fn domain_xml(plan: &Plan, instance: &Instance, paths: &DiskPaths) -> Result
         deployment: plan.name.as_str(),
         instance: instance.name.as_str(),
         digest: machine_digest(plan, instance),
+        system: system_digest(plan, instance),
         memory_kib: instance.memory_mib.kib(),
         huge_page_kib: Some(instance.page_kib).filter(|&kib| kib > 4),
         vcpus,

@@ -16,7 +16,7 @@ use crate::spec::Image;
 use crate::template::TemplateError;
 use crate::topology::{Host, Virtualization};
 
-pub use self::digest::machine_digest;
+pub use self::digest::{machine_digest, system_digest};
 pub use self::domain::{DiskPaths, domain_xml};
 pub use self::seed::{SeedFiles, seed_files, seed_image};
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{RenderError, Result, image_of, machine_digest, planned, templates, vfat};
+use super::{RenderError, Result, image_of, planned, system_digest, templates, vfat};
 use crate::plan::{Instance, Plan};
 use crate::recipe;
 
@@ -77,7 +77,7 @@ pub(super) struct EngineSetup {
 /// # Errors
 /// The plan has no image.
 pub fn seed_files(plan: &Plan, instance: &Instance) -> Result<SeedFiles> {
-    let digest = machine_digest(plan, instance);
+    let digest = system_digest(plan, instance);
     let meta = MetaData {
         // Another digest is another instance: cloud-init then sets the guest up anew.
         instance_id: format!("{}-{}", instance.uuid, digest.get(..12).unwrap_or(&digest)),

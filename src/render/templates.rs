@@ -31,5 +31,5 @@ pub(super) static NETWORK_CONFIG: Template = Template {
     escape: yaml,
 };
 
-/// All of them: together they are part of what a machine is.
-pub(super) static ALL: [&Template; 4] = [&DOMAIN, &META_DATA, &USER_DATA, &NETWORK_CONFIG];
+/// Those of the seed: they are part of what a machine's disks are made from.
+pub(super) static SEED: [&Template; 3] = [&META_DATA, &USER_DATA, &NETWORK_CONFIG];

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use hostsplit::deploy::Allowed;
-use hostsplit::graph::{ImpactKind, Vertex, decide};
+use hostsplit::deploy::{Allowed, EventKind};
+use hostsplit::graph::{Action, ImpactKind, Vertex, decide};
 use hostsplit::hypervisor::clock::Clock;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::{Group, Instance, Plan, Role, SlotRange};
@@ -63,7 +63,7 @@ fn assert_is(plan: &Plan, world: &SimulatedWorld) {
     let left = decide(plan, &look(plan, world));
     let changes: Vec<String> = left
         .steps()
-        .filter(|(_, step)| step.action != hostsplit::graph::Action::NoOp)
+        .filter(|(_, step)| step.action != Action::NoOp)
         .map(|(vertex, step)| format!("{vertex}: {}", step.reason))
         .collect();
     assert_eq!(changes, [""; 0]);
@@ -79,7 +79,10 @@ fn follow(plan: &Plan, world: &SimulatedWorld, state: &Path) -> Run {
         total.1.extend(found.refused.into_iter().map(|why| format!("{at}: {why}")));
     };
     let changed = run_with(plan, world, state, Purpose::Deploy, &|event| {
-        gather(&format!("before {} {:?}", event.vertex, event.kind));
+        // An upload reports from within the world.
+        if !matches!(event.kind, EventKind::Progress { .. }) {
+            gather(&format!("before {} {:?}", event.vertex, event.kind));
+        }
     });
     assert!(changed.is_complete(), "{}", changed.story());
     gather("at the end");
@@ -146,6 +149,27 @@ fn machines_are_replaced_host_by_host_while_clients_write() {
 }
 
 #[test]
+fn another_image_is_rolled_out_and_back_on_the_same_data() {
+    let state = tempfile::tempdir().unwrap();
+    let before = grouped(3, 2);
+    let world = deployed(&before, state.path());
+    let mut after = grouped(3, 2);
+    after.image = fixture::other_image();
+    after.instances.retain(|one| one.group.is_some());
+    let mut before = before;
+    before.instances.retain(|one| one.group.is_some());
+    let gone = run_allowing(&before, &world, state.path(), &fixture::allowing("box"));
+    assert!(gone.is_complete(), "{}", gone.story());
+    for plan in [&after, &before] {
+        let changed = follow(plan, &world, state.path());
+        let roots = changed.actions.steps().filter(|(vertex, step)| {
+            matches!(vertex, Vertex::Root(_)) && step.action == Action::Replace
+        });
+        assert_eq!(roots.count(), 6);
+    }
+}
+
+#[test]
 fn persistence_is_taken_off_and_put_on_copy_by_copy() {
     let state = tempfile::tempdir().unwrap();
     let world = deployed(&grouped(3, 2), state.path());
@@ -177,6 +201,9 @@ fn what_stops_or_loses_data_is_refused_unless_it_is_allowed_by_name() {
     let mut plan = grouped(3, 1);
     for one in &mut plan.instances {
         one.memory_mib = Mebibytes::new(640);
+        if one.role == Role::Fixed {
+            one.mac = "52:54:00:00:00:99".to_owned();
+        }
     }
     let before = world.log().len();
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
@@ -186,7 +213,7 @@ fn what_stops_or_loses_data_is_refused_unless_it_is_allowed_by_name() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     box does not serve meanwhile: box-0 (its machine is replaced): plan otherwise, or allow it: --allow-downtime box
     box loses data: box-0 (its machine is replaced): plan otherwise, or allow it: --allow-data-loss box
-    cache does not serve meanwhile: cache-0, cache-2, cache-4 (its machine is replaced): plan otherwise, or allow it: --allow-downtime cache
+    cache does not serve meanwhile: cache-0, cache-2, cache-4 (its machine is powered off and on): plan otherwise, or allow it: --allow-downtime cache
     ");
     let called = world.log().split_off(before);
     assert!(called.iter().all(|call| call.name == "agent guest-exec"), "{called:?}");

@@ -25,8 +25,12 @@ use hostsplit::units::Mebibytes;
 use sha2::{Digest, Sha256};
 
 /// Files of the image by name.
-const FILES: [(&str, &[u8]); 3] =
-    [("disk.qcow2", b"a disk"), ("vmlinuz", b"a kernel"), ("initrd", b"a ram disk")];
+const FILES: [(&str, &[u8]); 4] = [
+    ("disk.qcow2", b"a disk"),
+    ("vmlinuz", b"a kernel"),
+    ("initrd", b"a ram disk"),
+    ("newer.qcow2", b"another disk"),
+];
 
 /// The image's files in memory.
 pub struct Files;
@@ -46,6 +50,11 @@ fn file(name: &str) -> ImageFile {
     let bytes = FILES.iter().find(|(known, _)| *known == name).unwrap().1;
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     ImageFile { file: name.to_owned(), sha256 }
+}
+
+/// The image of the plan with another disk.
+pub fn other_image() -> Option<Image> {
+    plan().image.map(|image| Image { disk: file("newer.qcow2"), ..image })
 }
 
 fn host(number: u32) -> Host {

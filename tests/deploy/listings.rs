@@ -94,7 +94,7 @@ fn the_graph_with_actions_and_reasons() {
     let (mut plan, state) = (small(), tempfile::tempdir().unwrap());
     let world = SimulatedWorld::new(&plan.topology);
     assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
-    plan.instances[0].memory_mib = hostsplit::units::Mebibytes::new(1024);
+    plan.instances[0].mac = "52:54:00:00:00:99".to_owned();
     world.power_cut(&hostsplit::ids::HostName::new("h2").unwrap());
     let actions = decide(&plan, &look(&plan, &world));
     insta::assert_snapshot!(text_of(&actions), @r"
