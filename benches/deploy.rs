@@ -130,6 +130,8 @@ fn plan() -> Plan {
         topology: Topology { hosts: (0..HOSTS).map(host).collect() },
         services,
         vms: Vec::new(),
+        drained: Default::default(),
+        policy_when_whole: None,
         instances,
         tiers: Vec::new(),
     }

@@ -41,6 +41,8 @@ pub(crate) fn plan() -> Plan {
         topology: Topology { hosts: (1..=3).map(host).collect() },
         services: vec![service()],
         vms: Vec::new(),
+        drained: Default::default(),
+        policy_when_whole: None,
         instances: (0..6).map(instance).collect(),
         tiers: vec![Tier { name: "unmet".into(), unit: "/s".into(), value: 0, bound: 0 }],
     }

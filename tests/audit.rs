@@ -30,6 +30,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::DuplicateName
         | Kind::UnknownService
         | Kind::UnknownHost
+        | Kind::DrainedHost
         | Kind::UnknownNuma => break_names(kind, plan),
         Kind::UnknownCpu
         | Kind::ReservedCpu
@@ -87,6 +88,7 @@ fn break_names(kind: Kind, plan: &mut Plan) {
         }
         Kind::UnknownHost => plan.instances[0].host = HostName::new("h9").unwrap(),
         Kind::UnknownNuma => plan.instances[0].numa = 7,
+        Kind::DrainedHost => drop(plan.drained.insert(plan.instances[0].host.clone())),
         other => panic!("{other}"),
     }
 }

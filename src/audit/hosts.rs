@@ -23,6 +23,10 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
                 let message = format!("{} has no NUMA node {}", host.name, instance.numa);
                 findings.add(Kind::UnknownNuma, &instance.name, message);
             }
+            Some(host) if plan.drained.contains(&host.name) => {
+                let message = format!("is on {}, which is being emptied", host.name);
+                findings.add(Kind::DrainedHost, &instance.name, message);
+            }
             Some(_) => {}
         }
     }

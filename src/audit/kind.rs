@@ -59,6 +59,8 @@ kinds! {
     UnknownService = "unknown_service",
     /// An instance is on a host of the topology.
     UnknownHost = "unknown_host",
+    /// A host that is being emptied carries no instance.
+    DrainedHost = "drained_host",
     /// An instance is on a NUMA node of its host.
     UnknownNuma = "unknown_numa",
     /// An instance's CPUs are CPUs of its NUMA node, at least one.

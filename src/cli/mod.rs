@@ -5,6 +5,7 @@ mod check;
 mod deploy;
 mod destroy;
 mod discover;
+mod drain;
 pub mod error;
 mod explain;
 mod graph;
@@ -78,6 +79,7 @@ enum Command {
     Deploy(deploy::Args),
     Status(status::Args),
     Verify(verify::Args),
+    Drain(drain::Args),
     Destroy(destroy::Args),
 }
 
@@ -118,6 +120,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Deploy(args) => deploy::run(args),
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Drain(args) => drain::run(&args),
         Command::Destroy(args) => destroy::run(args),
     };
     match &outcome {
@@ -143,6 +146,7 @@ impl Command {
             Self::Deploy(_) => "deploy",
             Self::Status(_) => "status",
             Self::Verify(_) => "verify",
+            Self::Drain(_) => "drain",
             Self::Destroy(_) => "destroy",
         }
     }

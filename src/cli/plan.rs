@@ -58,10 +58,17 @@ pub struct Args {
 /// The spec has errors, no plan satisfies it, or the plan fails its audit or
 /// cannot be written. In none of these cases is the old plan touched.
 pub fn run(args: &Args) -> Outcome {
-    let spec = load_spec(&args.spec)?;
+    let mut spec = load_spec(&args.spec)?;
     // Before the search: it may take long, and what is there may be the spec itself.
     store::may_replace(&args.output)?;
     let prior = args.prior.as_deref().map(|path| load_prior(path, &spec)).transpose()?;
+    if let Some(prior) = &prior {
+        let known = prior.drained.iter().filter(|host| spec.topology.host(host).is_some());
+        spec.drained = known.cloned().collect();
+        for host in &spec.drained {
+            ui::say(&format!("note: {host} is being emptied; `hostsplit drain --back` ends that"));
+        }
+    }
     let profiles = spec.profiles.resolve()?;
     let default = Limits::default();
     let limits =
@@ -156,7 +163,7 @@ fn images_elsewhere<'a>(plan: &Plan, args: &'a Args) -> Option<&'a Path> {
 }
 
 /// The plan's summary, if the audit lets it pass.
-fn judged(plan: &Plan, profiles: &Profiles) -> Result<Summary, CliError> {
+pub(super) fn judged(plan: &Plan, profiles: &Profiles) -> Result<Summary, CliError> {
     let findings = audit::audit(plan, profiles);
     let is_fit = audit::is_fit(&findings);
     tracing::info!(findings = findings.len(), passed = is_fit, "plan audited");
@@ -176,9 +183,14 @@ fn no_plan(args: &Args, why: &Infeasible) -> Outcome {
     if args.format == PlanFormat::Json {
         ui::data(&format!("{:#}\n", infeasible::json(why)))?;
     }
+    Err(infeasible_error(why))
+}
+
+/// The error that says why there is no plan.
+pub(super) fn infeasible_error(why: &Infeasible) -> CliError {
     let error = CliError::new(infeasible::text(why)).code(exit::INFEASIBLE);
-    Err(match infeasible::hint(why) {
+    match infeasible::hint(why) {
         Some(hint) => error.hint(hint),
         None => error,
-    })
+    }
 }

@@ -84,5 +84,6 @@ pub fn spec_of(plan: &Plan) -> Spec {
         topology: plan.topology.clone(),
         services: services.collect(),
         vms: plan.vms.clone(),
+        drained: plan.drained.clone(),
     }
 }

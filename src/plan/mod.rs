@@ -11,6 +11,7 @@ mod setting;
 pub mod store;
 mod upgrade;
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,12 @@ pub struct Plan {
     pub services: Vec<ServicePlan>,
     /// Fixed machines as asked for, in the order of the spec.
     pub vms: Vec<FixedVm>,
+    /// Hosts that are being emptied: nothing is planned on them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub drained: BTreeSet<HostName>,
+    /// The policy that holds again once no host is being emptied; `None`: the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_when_whole: Option<Policy>,
     /// Every VM, in the order of services, then of ordinals.
     pub instances: Vec<Instance>,
     /// What the solver reached and proved, tier by tier.

@@ -140,6 +140,8 @@ fn attempt(
         topology: spec.topology.clone(),
         services,
         vms: spec.vms.clone(),
+        drained: spec.drained.clone(),
+        policy_when_whole: None,
         instances,
         tiers: tiers(&solution),
     };

@@ -24,11 +24,12 @@ pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};
 pub use crate::profile::{Cluster, Engine};
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DeploymentName, ServiceName};
+use crate::ids::{DeploymentName, HostName, ServiceName};
 use crate::profile::OwnProfiles;
 use crate::topology::{Level, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
@@ -53,6 +54,8 @@ pub struct Spec {
     pub services: Vec<Service>,
     /// Machines of fixed size and count, in the order of the spec.
     pub vms: Vec<FixedVm>,
+    /// Hosts that are being emptied: nothing is planned on them.
+    pub drained: BTreeSet<HostName>,
 }
 
 /// The IPv4 network that all instances share.

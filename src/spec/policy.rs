@@ -91,6 +91,13 @@ pub enum Quorum {
 }
 
 impl Policy {
+    /// The same where a person may decide who goes on after a loss.
+    #[must_use]
+    pub fn with_manual_quorum(&self) -> Self {
+        let manual = |one: &Survive| Survive { quorum: Quorum::Manual, ..*one };
+        Self { survive: self.survive.iter().map(manual).collect(), ..self.clone() }
+    }
+
     /// The policy that survives the loss of any one failure domain of `level`,
     /// by itself.
     #[must_use]

@@ -127,6 +127,8 @@ pub fn plan() -> Plan {
         topology: Topology { hosts: (1..=3).map(host).collect() },
         services: vec![built::redis(ServiceName::new("cache").unwrap(), access, groups)],
         vms: Vec::new(),
+        drained: Default::default(),
+        policy_when_whole: None,
         instances,
         tiers: Vec::new(),
     }

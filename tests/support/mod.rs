@@ -191,6 +191,8 @@ pub fn good_plan() -> Plan {
         }),
         image: Some(image()),
         profiles: Default::default(),
+        drained: Default::default(),
+        policy_when_whole: None,
         topology: Topology { hosts: vec![host("h1"), host("h2"), host("h3")] },
         services: vec![service()],
         vms: vec![FixedVm {

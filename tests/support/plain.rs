@@ -95,6 +95,7 @@ pub fn spec(hosts: Vec<Host>, policy: Policy, services: Vec<Service>) -> Spec {
         topology: Topology::new(hosts),
         services,
         vms: Vec::new(),
+        drained: Default::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A spec in wire form to a [`Spec`]: what must be there, what agrees with
 //! what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::across;
 use super::host::{self, FoundHost};
@@ -63,6 +63,7 @@ pub(in crate::spec) fn spec(sources: &Sources, diagnostics: &mut Diagnostics) ->
         topology: Topology::new(hosts),
         services,
         vms,
+        drained: BTreeSet::new(),
     })
 }
 

@@ -1,0 +1,113 @@
+//! `hostsplit drain`: plans a deployment off a host, or back onto it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::{CliError, Outcome, exit};
+use super::plan::{infeasible_error, judged};
+use super::show::shown;
+use super::ui::{self, PlanFormat};
+use crate::explain::spec_of;
+use crate::ids::HostName;
+use crate::plan::{Plan, store};
+use crate::planner::{self, PlanError};
+use crate::profile::Profiles;
+use crate::report::moves::Moves;
+use crate::solve::Limits;
+use crate::spec::Spec;
+use crate::units;
+
+/// Plan everything off a host, for maintenance or for good
+///
+/// Nothing is planned on the host any more, until `--back`; the rest stays where it is as
+/// far as possible. Where the policy cannot hold without the host, what is left of it is
+/// said. Deploy the plan to empty the host.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Plan file, as deployed
+    plan: PathBuf,
+    /// Hosts to empty
+    #[arg(required = true, value_name = "HOST", value_parser = |name: &str| HostName::new(name))]
+    hosts: Vec<HostName>,
+    /// Let instances be planned on the hosts again
+    #[arg(long)]
+    back: bool,
+    /// Plan file to write, replaced atomically [default: the plan file itself]
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Time limit of the search, such as 90s or 1.5m; a bare number is in seconds
+    /// [default: 60s]
+    #[arg(long, value_parser = units::duration, value_name = "TIME")]
+    time_limit: Option<Duration>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t)]
+    format: PlanFormat,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A host that the plan does not have; no plan without the host.
+pub fn run(args: &Args) -> Outcome {
+    let prior = store::read(&args.plan)?;
+    let known = || prior.topology.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>();
+    if let Some(host) = args.hosts.iter().find(|host| prior.topology.host(host).is_none()) {
+        return Err(CliError::new(format!("the plan has no host {host}"))
+            .hint(format!("its hosts are {}", known().join(", "))));
+    }
+    let mut drained: BTreeSet<HostName> = prior.drained.clone();
+    for host in &args.hosts {
+        if args.back {
+            drained.remove(host);
+        } else {
+            drained.insert(host.clone());
+        }
+    }
+    let policy = prior.policy_when_whole.clone().unwrap_or_else(|| prior.policy.clone());
+    let spec = Spec { drained, policy, ..spec_of(&prior) };
+    let profiles = spec.profiles.resolve()?;
+    let default = Limits::default();
+    let limits =
+        Limits { seconds: args.time_limit.map_or(default.seconds, |limit| limit.as_secs_f64()) };
+    let plan = without(&spec, &profiles, &limits, &prior)?;
+    let output = args.output.as_ref().unwrap_or(&args.plan);
+    let summary = judged(&plan, &profiles)?.against(Some(Moves::new(&prior, &plan)));
+    store::may_replace(output)?;
+    store::write(output, &plan.to_text()?)?;
+    let text = shown(&summary, args.format)?;
+    if args.format == PlanFormat::Text {
+        ui::data(&format!("{} written to {}\n", text.trim_end(), output.display()))?;
+        ui::say(&format!("next: hostsplit deploy {}", output.display()));
+    } else {
+        ui::data(&text)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// The plan without the hosts; where no majority is left to decide after a loss, one that
+/// a person has to decide for.
+fn without(
+    spec: &Spec,
+    profiles: &Profiles,
+    limits: &Limits,
+    prior: &Plan,
+) -> Result<Plan, CliError> {
+    let why = match planner::make_with(spec, profiles, limits, Some(prior)) {
+        Ok((plan, _)) => return Ok(plan),
+        Err(PlanError::Infeasible(why)) => why,
+        Err(error) => return Err(error.into()),
+    };
+    let manual = Spec { policy: spec.policy.with_manual_quorum(), ..spec.clone() };
+    match planner::make_with(&manual, profiles, limits, Some(prior)) {
+        Ok((plan, _)) if manual.policy != spec.policy => {
+            ui::say(
+                "note: without these hosts the loss of another one can take a majority: \
+                 until they are back, a person decides then (`hostsplit show` says how)",
+            );
+            Ok(Plan { policy_when_whole: Some(spec.policy.clone()), ..plan })
+        }
+        Err(PlanError::Infeasible(_)) | Ok(_) => Err(infeasible_error(&why)),
+        Err(error) => Err(error.into()),
+    }
+}
