@@ -22,7 +22,7 @@ use crate::report::graph::{actions_json, actions_text, closing_line};
 use crate::report::status::{verification_json, verification_text};
 use crate::secret::Make;
 use crate::state::store::Lock;
-use crate::state::world::World;
+use crate::state::world::{World, is_ours};
 use crate::units;
 
 /// Diffs of a dry run.
@@ -114,7 +114,7 @@ pub fn run(args: Args) -> Outcome {
     } else {
         Session::open(plan, state.clone(), images.clone())?
     };
-    let allowed = allowed(&session.plan, &args)?;
+    let allowed = allowed(&session, &args)?;
     let mut session = session.patience(*timeout).allowing(allowed);
     refuse(&gaps(&session.plan), "missing input", "the plan cannot be deployed")?;
     if args.simulate {
@@ -140,9 +140,13 @@ pub fn run(args: Args) -> Outcome {
 }
 
 /// What the arguments allow; a name that means nothing is a mistake.
-fn allowed(plan: &Plan, args: &Args) -> Result<Allowed, CliError> {
+fn allowed(session: &Session, args: &Args) -> Result<Allowed, CliError> {
     let Args { allow_downtime, allow_data_loss, without, .. } = args;
-    if let Some(host) = without.iter().find(|host| plan.topology.host(host).is_none()) {
+    let plan = &session.plan;
+    let former = session.former_hosts();
+    let is_known =
+        |host: &HostName| plan.topology.host(host).is_some() || former.contains_key(host);
+    if let Some(host) = without.iter().find(|host| !is_known(host)) {
         let known: Vec<&str> = plan.topology.hosts.iter().map(|one| one.name.as_str()).collect();
         return Err(CliError::new(format!("--without {host}: the plan has no such host"))
             .hint(format!("its hosts are {}", known.join(", "))));
@@ -163,8 +167,9 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     }
     let hosts = session.connect()?;
     let asleep = session.find_secrets(&hosts, Make::Stored)?;
-    let (_, actions, obstacles) = look(session, &hosts);
+    let (world, actions, obstacles) = look(session, &hosts);
     refuse(&obstacles, "preflight problem", "nothing was changed")?;
+    keep_former_hosts(session, &world)?;
     let refused = refused_impacts(&actions, session.allowed());
     refuse(&refused, "change that is not allowed", "nothing was changed")?;
     if actions.counts().changes() == 0 {
@@ -183,10 +188,21 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     run::confirm("Apply these changes?", args.yes || session.is_simulated())?;
     let actions = if asleep { wake(session, &hosts, &lock)? } else { actions };
     session.store_secrets(&lock)?;
-    session.store.save_plan(session.text.as_bytes())?;
+    session.save_plan()?;
     let parallel = args.parallel.into();
     let options = RunOptions { command: "deploy", parallel, format: args.format };
     run::run(session, &hosts, &actions, &lock, options).map(Some)
+}
+
+/// Remembers hosts that the plan has no more for as long as they may run something.
+fn keep_former_hosts(session: &Session, world: &World) -> Result<(), CliError> {
+    let mut former = session.former_hosts();
+    former.retain(|host, _| {
+        world.view(host).is_none_or(|view| {
+            view.domains.iter().any(|domain| is_ours(domain, &session.plan.name))
+        })
+    });
+    Ok(session.store.save_former_hosts(&former)?)
 }
 
 /// Deploys to simulated hosts and compares what runs with the plan.

@@ -14,6 +14,7 @@ mod outlook;
 mod plan;
 mod profile;
 mod progress;
+mod rollback;
 mod run;
 mod schema;
 mod secrets;
@@ -80,6 +81,7 @@ enum Command {
     Status(status::Args),
     Verify(verify::Args),
     Drain(drain::Args),
+    Rollback(rollback::Args),
     Destroy(destroy::Args),
 }
 
@@ -121,6 +123,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Status(args) => status::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Drain(args) => drain::run(&args),
+        Command::Rollback(args) => rollback::run(args),
         Command::Destroy(args) => destroy::run(args),
     };
     match &outcome {
@@ -147,6 +150,7 @@ impl Command {
             Self::Status(_) => "status",
             Self::Verify(_) => "verify",
             Self::Drain(_) => "drain",
+            Self::Rollback(_) => "rollback",
             Self::Destroy(_) => "destroy",
         }
     }

@@ -11,44 +11,49 @@ use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
 use crate::state::world::{GuestView, HostView, Seen, World, is_ours};
-use crate::topology::Host;
 
 /// Connections, and the hosts that gave none.
 pub type Connected = (BTreeMap<HostName, Box<dyn Hypervisor>>, BTreeMap<HostName, HypervisorError>);
 
 /// Connects to all hosts that carry instances, at the same time.
 pub fn connect(plan: &Plan, connector: &dyn Connector) -> Connected {
-    connect_without(plan, connector, &BTreeSet::new())
+    connect_without(plan, connector, &BTreeSet::new(), &BTreeMap::new())
 }
 
-/// The same without hosts that are left out.
+/// The same without hosts that are left out, and with those that earlier plans had, by
+/// their URIs.
 pub fn connect_without(
     plan: &Plan,
     connector: &dyn Connector,
     left_out: &BTreeSet<HostName>,
+    former: &BTreeMap<HostName, String>,
 ) -> Connected {
-    let hosts = plan.topology.hosts.iter().filter(|host| !left_out.contains(&host.name));
+    let hosts = plan.topology.hosts.iter();
     let used = hosts.filter(|host| plan.on_host(&host.name).next().is_some() || host.uri.is_some());
-    let used: Vec<&Host> = used.collect();
-    let attempts = on_each(&used, |host| &host.name, |host| connect_to(host, connector));
+    let mut places: BTreeMap<&HostName, Option<&str>> =
+        former.iter().map(|(name, uri)| (name, Some(uri.as_str()))).collect();
+    places.extend(used.map(|host| (&host.name, host.uri.as_deref())));
+    let places: Vec<(&HostName, Option<&str>)> =
+        places.into_iter().filter(|(name, _)| !left_out.contains(*name)).collect();
+    let attempts = on_each(&places, |(name, _)| *name, |place| connect_to(*place, connector));
     let mut connected = Connected::default();
-    for (host, attempt) in used.into_iter().zip(attempts) {
+    for ((name, _), attempt) in places.into_iter().zip(attempts) {
         match attempt {
-            Ok(hypervisor) => drop(connected.0.insert(host.name.clone(), hypervisor)),
-            Err(error) => drop(connected.1.insert(host.name.clone(), error)),
+            Ok(hypervisor) => drop(connected.0.insert(name.clone(), hypervisor)),
+            Err(error) => drop(connected.1.insert(name.clone(), error)),
         }
     }
     connected
 }
 
 fn connect_to(
-    host: &Host,
+    (name, uri): (&HostName, Option<&str>),
     connector: &dyn Connector,
 ) -> Result<Box<dyn Hypervisor>, HypervisorError> {
-    let _span = tracing::info_span!("connect", host = %host.name).entered();
-    let connected = match &host.uri {
-        Some(uri) => connector.connect(&host.name, uri),
-        None => Err(unreachable(&host.name, "the plan has no libvirt URI for it")),
+    let _span = tracing::info_span!("connect", host = %name).entered();
+    let connected = match uri {
+        Some(uri) => connector.connect(name, uri),
+        None => Err(unreachable(name, "the plan has no libvirt URI for it")),
     };
     connected.inspect_err(|error| tracing::info!(%error, "no connection"))
 }

@@ -7,6 +7,7 @@
 //! ```
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the state directory")]
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::journal::{Entry, History, Record};
 use crate::atomic_file;
-use crate::ids::DeploymentName;
+use crate::ids::{DeploymentName, HostName};
 
 /// A file of the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -181,6 +182,22 @@ impl Store {
         atomic_file::replace(&path, bytes).map_err(failed("cannot write", &path))
     }
 
+    /// Keeps a copy of the plan whose image is about to be replaced.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn save_former_plan(&self, bytes: &[u8]) -> Result<()> {
+        self.make()?;
+        let path = self.former_plan_path();
+        atomic_file::replace(&path, bytes).map_err(failed("cannot write", &path))
+    }
+
+    /// Returns where the plan with the image before this one is kept.
+    #[must_use]
+    pub fn former_plan_path(&self) -> PathBuf {
+        self.directory.join("plan-of-former-image.json")
+    }
+
     /// Forgets the plan that was deployed last: it has been removed.
     ///
     /// # Errors
@@ -199,6 +216,32 @@ impl Store {
     #[must_use]
     pub fn plan_path(&self) -> PathBuf {
         self.directory.join("plan.json")
+    }
+
+    /// Returns the hosts that earlier plans had and the last one has not, and that may still
+    /// run something of the deployment: names and URIs. None where that is not known.
+    #[must_use]
+    pub fn former_hosts(&self) -> BTreeMap<HostName, String> {
+        let text = fs::read(self.former_path()).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Keeps the hosts of which nobody knows yet that they are empty.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn save_former_hosts(&self, hosts: &BTreeMap<HostName, String>) -> Result<()> {
+        if *hosts == self.former_hosts() {
+            return Ok(());
+        }
+        self.make()?;
+        let path = self.former_path();
+        let text = serde_json::to_vec(hosts).unwrap_or_default();
+        atomic_file::replace(&path, &text).map_err(failed("cannot write", &path))
+    }
+
+    fn former_path(&self) -> PathBuf {
+        self.directory.join("former-hosts.json")
     }
 
     fn make(&self) -> Result<()> {

@@ -265,7 +265,7 @@ fn run_as(
     let store = Store::new(state.to_owned());
     let lock = store.lock("test").unwrap();
     let recorder = recording(store.journal(&lock).unwrap());
-    let (hosts, unreachable) = connect_without(plan, world, &allowed.left_out);
+    let (hosts, unreachable) = connect_without(plan, world, &allowed.left_out, &BTreeMap::new());
     let clock = world.clock();
     let patience = Patience::default();
     let context = Context {

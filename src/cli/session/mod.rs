@@ -24,6 +24,7 @@ use crate::secret::{SecretStore, Secrets};
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
 use crate::state::world::World;
+use crate::topology;
 
 /// A plan and where its state lies.
 pub struct Session {
@@ -166,7 +167,14 @@ impl Session {
 
     fn connect_by(&self, connector: &dyn Connector) -> Hosts {
         let left_out = &self.allowed.left_out;
-        let (connected, unreachable) = connect_without(&self.plan, connector, left_out);
+        let former = self.former_hosts();
+        let (connected, unreachable) = connect_without(&self.plan, connector, left_out, &former);
+        for host in former.keys().filter(|host| unreachable.contains_key(*host)) {
+            ui::say(&format!(
+                "note: {host}, which the plan has no more, does not answer; what it may still run \
+                 is removed by a deploy once it does"
+            ));
+        }
         tracing::info!(hosts = connected.len(), unreachable = unreachable.len(), "connected");
         Hosts { connected, unreachable }
     }
@@ -222,6 +230,33 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// Keeps the plan as the deployed one, and the one before it if its image was another.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn save_plan(&self) -> Result<(), CliError> {
+        if let Ok(prior) = plan::store::read(&self.store.plan_path())
+            && prior.image != self.plan.image
+        {
+            self.store.save_former_plan(prior.to_text()?.as_bytes())?;
+        }
+        Ok(self.store.save_plan(self.text.as_bytes())?)
+    }
+
+    /// Hosts of earlier plans that the plan has no more, and that may still run something of
+    /// the deployment, with their URIs.
+    #[must_use]
+    pub fn former_hosts(&self) -> BTreeMap<HostName, String> {
+        let mut former = self.store.former_hosts();
+        if let Ok(prior) = plan::store::read(&self.store.plan_path()) {
+            let used = |host: &&topology::Host| prior.on_host(&host.name).next().is_some();
+            let used = prior.topology.hosts.iter().filter(used);
+            former.extend(used.filter_map(|host| Some((host.name.clone(), host.uri.clone()?))));
+        }
+        former.retain(|name, _| self.plan.topology.host(name).is_none());
+        former
     }
 
     /// What waiting and durations go by.
