@@ -358,6 +358,8 @@ const fn disruption(step: &Step, outage: Outage) -> Disruption {
     match (step.action, &step.reason, outage) {
         (Action::Create, ..) => Disruption::Any,
         (_, Reason::Pending(Pending::Live), _) => Disruption::None,
+        (_, Reason::Pending(Pending::Together), Outage::Allowed) => Disruption::Any,
+        (_, Reason::Pending(Pending::Together), Outage::Refused) => Disruption::None,
         (.., Outage::Allowed) => Disruption::Outage,
         (.., Outage::Refused) => Disruption::Covered,
     }

@@ -224,6 +224,12 @@ pub trait Cluster: Send + Sync {
     /// `running` what it runs with that is not as planned, if it could be asked.
     fn uptake(&self, files: &[FileChange], running: Option<&[Difference]>) -> Uptake<Self::Live>;
 
+    /// Whether an instance that has taken up changes cannot talk to one that has not, so
+    /// that all of a cluster have to be restarted together.
+    fn divides(&self, _files: &[FileChange]) -> bool {
+        false
+    }
+
     /// Lets a running instance take up changes; says what was done.
     ///
     /// # Errors

@@ -108,6 +108,9 @@ pub enum Pending {
     HandOver,
     /// It is restarted, and nobody serves its data meanwhile.
     Outage,
+    /// All are restarted together, and nobody serves meanwhile: those that have the change
+    /// and those that have not could not talk to each other.
+    Together,
 }
 
 impl fmt::Display for Pending {
@@ -120,6 +123,7 @@ impl fmt::Display for Pending {
                 "configuration changes, restart: the only copy of its data, which nobody serves \
                  meanwhile"
             }
+            Self::Together => "configuration changes, all restart together",
         })
     }
 }
@@ -163,6 +167,10 @@ impl<C: Cluster> Operator for C {
             let own = differences.iter().filter(|one| one.instance == instance.name);
             let own: Vec<Difference> = own.cloned().collect();
             differences.extend(changes.iter().map(|change| change.difference(&instance.name)));
+            if self.divides(&changes) {
+                pending.insert(instance.name.clone(), Pending::Together);
+                continue;
+            }
             let what = match self.uptake(&changes, running(&own).as_deref()) {
                 Uptake::Nothing => None,
                 Uptake::Live(_) => Some(Pending::Live),

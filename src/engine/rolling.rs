@@ -3,7 +3,7 @@
 
 use super::cluster::{Cluster, Copies, Goal};
 use super::converge::at_rest;
-use super::unit::take_up_live;
+use super::unit::{SYSTEMD, take_up_live};
 use super::{Crew, EngineError, converge};
 use crate::guest::GuestError;
 use crate::hypervisor::clock::{Pauses, Poll};
@@ -39,7 +39,10 @@ pub(super) fn make_room<C: Cluster>(
         copies = work.look();
     }
     if !copies.is_in_use(name) {
-        return Ok(Disturbed::Nobody);
+        return match outage {
+            Outage::Refused if work.is_unknown() => Err(work.unknown()),
+            _ => Ok(Disturbed::Nobody),
+        };
     }
     if work.heir(&copies).is_none() && work.has_copies() {
         match work.repair(&copies) {
@@ -131,6 +134,29 @@ impl<C: Cluster> Work<'_, C> {
 
     fn has_copies(&self) -> bool {
         self.planned_copies().count() > 1
+    }
+
+    /// Whether nobody of the cluster answers, and the instance runs: it may be needed.
+    fn is_unknown(&self) -> bool {
+        let observed = self.cluster.observe(self.crew, &self.target);
+        let runs = || {
+            let guest = self.crew.guest(self.name)?;
+            let show = ["systemctl", "show", "--property=ActiveState", self.cluster.unit()];
+            Ok::<_, EngineError>(guest.run_ok(&show, SYSTEMD)?.trim() == "ActiveState=active")
+        };
+        observed.seen.is_empty() && runs().unwrap_or(false)
+    }
+
+    fn unknown(&self) -> EngineError {
+        let service = &self.crew.service.name;
+        EngineError::Refused {
+            service: service.clone(),
+            reason: format!(
+                "{} runs, and no instance answers that knows whether its data is needed: bring \
+                 them back, or allow the outage with --allow-downtime {service}",
+                self.name
+            ),
+        }
     }
 
     /// Who could take over: one that stays, if there is one.

@@ -12,7 +12,7 @@ use crate::hypervisor::clock::{Pauses, Poll};
 use crate::plan::Instance;
 
 /// How long systemd may take to start or stop it: a stop may write all data.
-const SYSTEMD: Duration = Duration::from_secs(300);
+pub(super) const SYSTEMD: Duration = Duration::from_secs(300);
 /// How long it may load its data before it answers.
 const LOADING: Duration = Duration::from_secs(900);
 /// Without this, `systemctl enable` sees to the SysV script of the same name, which

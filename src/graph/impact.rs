@@ -38,6 +38,15 @@ pub struct Impact {
 }
 
 impl ImpactKind {
+    /// Its word, stable in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Downtime => "downtime",
+            Self::DataLoss => "data loss",
+        }
+    }
+
     /// The option that allows it.
     #[must_use]
     pub const fn option(self) -> &'static str {
@@ -72,8 +81,13 @@ pub(super) fn impacts(
         let former = unwanted.iter().any(|one| is_domain_of(one, instance));
         of_instance(plan, instance, fate, former, &mut found);
         let guest = world.guests.get(&instance.name);
-        if guest.is_some_and(|guest| guest.pending == Some(Pending::Outage)) {
-            let (service, cause) = (&instance.service, "its engine is restarted");
+        let cause = match guest.and_then(|guest| guest.pending) {
+            Some(Pending::Outage) => Some("its engine is restarted"),
+            Some(Pending::Together) => Some("all of its engines are restarted together"),
+            _ => None,
+        };
+        if let Some(cause) = cause {
+            let service = &instance.service;
             add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);
         }
     }

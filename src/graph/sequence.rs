@@ -82,6 +82,7 @@ pub(super) fn sequence(
         match of_instance(world, &vertex, instance, fate) {
             (Action::NoOp | Action::Unknown, _) => {}
             (_, Reason::Pending(Pending::Live)) => sequence.live.push(name()),
+            (_, Reason::Pending(Pending::Together)) => sequence.first.push(name()),
             (_, Reason::Pending(pending)) => restarts.push((pending, name())),
             (_, Reason::ToBeChecked) if matches!(fate, Fate::Keep { active: true }) => {
                 restarts.push((if is_lead { Pending::HandOver } else { Pending::Restart }, name()));

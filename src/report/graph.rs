@@ -58,6 +58,10 @@ pub fn actions_text(actions: &Actions) -> String {
     if !out.is_empty() {
         out.push('\n');
     }
+    for impact in actions.impacts() {
+        let option = impact.kind.option();
+        let _ = writeln!(out, "{impact}\n  has to be allowed: {option} {}", impact.service);
+    }
     let _ = writeln!(out, "{}", closing_line(actions));
     out
 }
@@ -81,7 +85,17 @@ pub fn actions_json(actions: &Actions) -> Value {
         })
     });
     let counts = actions.counts();
+    let impacts = actions.impacts().iter().map(|impact| {
+        json!({
+            "service": impact.service,
+            "kind": impact.kind.as_str(),
+            "cause": impact.cause,
+            "instances": impact.instances,
+            "allowed_by": impact.kind.option(),
+        })
+    });
     json!({
+        "impacts": impacts.collect::<Vec<_>>(),
         "actions": steps.collect::<Vec<_>>(),
         "counts": {
             "no_op": counts.no_op,

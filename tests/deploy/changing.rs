@@ -231,6 +231,24 @@ fn what_stops_or_loses_data_is_refused_unless_it_is_allowed_by_name() {
 }
 
 #[test]
+fn a_port_is_changed_by_all_together_where_that_is_allowed() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    let mut plan = grouped(3, 2);
+    for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.settings.insert("port".to_owned(), 6380.into());
+    }
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    let sentence = "cache does not serve meanwhile: cache-0, cache-1, cache-2 and 3 more \
+                    (all of its engines are restarted together)";
+    assert!(refused.story().contains(sentence), "{}", refused.story());
+    assert_eq!(world.take_requests().refused, [""; 0]);
+    let changed = run_allowing(&plan, &world, state.path(), &fixture::allowing("cache"));
+    assert!(changed.is_complete(), "{}", changed.story());
+    assert_is(&plan, &world);
+}
+
+#[test]
 fn a_dead_host_is_left_out_and_its_instances_come_back() {
     let state = tempfile::tempdir().unwrap();
     let world = deployed(&grouped(3, 2), state.path());

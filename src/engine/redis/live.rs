@@ -111,6 +111,21 @@ fn shows_all(before: &str, after: &str) -> bool {
         && after.iter().all(|(name, value)| is_shown(name) || before.get(name) == Some(value))
 }
 
+/// Directives that decide whether instances reach each other: where they listen, and
+/// whether they encrypt what they say.
+const REACH: [&str; 4] = ["cluster-port", "port", "tls-cluster", "tls-port"];
+
+/// Whether an instance with a change could not talk to one without it.
+pub(super) fn divides(package: &Package, change: &FileChange) -> bool {
+    let Some(before) = change.before.as_deref().filter(|_| change.file.path == package.config)
+    else {
+        return false;
+    };
+    let (before, after) = (directives(before), directives(&change.file.text));
+    // One that hostsplit did not write says nothing of how it is reached.
+    !before.is_empty() && REACH.iter().any(|name| before.get(name) != after.get(name))
+}
+
 /// The directives of a file, each with its lines.
 fn directives(text: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

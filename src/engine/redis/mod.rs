@@ -175,6 +175,10 @@ impl Cluster for Redis {
         live::uptake(self.0, files, running)
     }
 
+    fn divides(&self, files: &[FileChange]) -> bool {
+        files.iter().any(|change| live::divides(self.0, change))
+    }
+
     fn take_up(
         &self,
         crew: &Crew<'_>,
