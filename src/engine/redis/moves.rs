@@ -16,11 +16,13 @@ use crate::recipe::redis::slots::Slots;
 /// emulated guest, and few enough that a run that is cut off leaves little open.
 const BATCH: u32 = 512;
 
-/// A move of one batch from each master that has slots of others.
+/// A move of one batch from the first master that has slots of others. Never two at a time:
+/// the receiver of slots begins a new epoch and claims in it all that it believes to own, and
+/// a master that gives slots at the same time would take those back, which makes the one that
+/// has their keys drop them.
 pub(super) fn moves(cluster: &ClusterView<'_>) -> Vec<Step> {
     let masters: Vec<_> =
         cluster.seen().filter(|(_, view, me)| me.master && view.state == "ok").collect();
-    let mut steps = Vec::new();
     for (from, view, me) in masters.iter().filter(|(.., me)| !me.slots.is_empty()) {
         let contested = masters.iter().filter(|(one, ..)| one.name != from.name);
         let own = contested.fold(me.slots.clone(), |own, (.., other)| own.minus(&other.slots));
@@ -36,9 +38,9 @@ pub(super) fn moves(cluster: &ClusterView<'_>) -> Vec<Step> {
         let next = wanted.into_iter().find_map(|(to, slots)| Some((receiver(&to)?, to, slots)));
         let Some((id, to, slots)) = next else { continue };
         let order = Order::Move { slots: slots.lowest(BATCH), to, ids: (me.id.clone(), id) };
-        steps.push(Step { at: from.name.clone(), order });
+        return vec![Step { at: from.name.clone(), order }];
     }
-    steps
+    Vec::new()
 }
 
 /// Where slots of a master are to go: those that are open first, then those of other

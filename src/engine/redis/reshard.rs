@@ -1,5 +1,5 @@
-//! Slots handed over from one master to another while both serve, as the Redis Cluster
-//! specification has it ("Cluster live reconfiguration"): the receiver is told first, keys
+//! Slots handed over from one master to another while both serve, one hand-over of a cluster
+//! at a time, as the Redis Cluster specification has it ("Cluster live reconfiguration"): the receiver is told first, keys
 //! that have moved are asked for there, and the owner changes once no key is left. Clients
 //! see redirections and nothing else.
 //!
@@ -25,6 +25,8 @@ const BUDGET: Duration = Duration::from_secs(30);
 const KEYS: usize = 500;
 /// Keys of one `MIGRATE`, which stops both servers for as long as it takes.
 const BLOCK: usize = 50;
+/// What is answered in a transaction that goes well.
+const TAKEN: [&str; 3] = ["OK", "QUEUED", ""];
 /// Milliseconds that a `MIGRATE` may wait for the other side at a time.
 const IDLE_MS: u32 = 5000;
 
@@ -47,11 +49,8 @@ pub(super) fn hand_over(
         from: session(&guests.0, target, from),
         at_to: session(&guests.1, target, to),
     };
-    let set = |what: &str| -> Vec<String> {
-        slots.iter().map(|slot| format!("CLUSTER SETSLOT {slot} {what}")).collect()
-    };
-    all_taken(&work.at_to, &set(&format!("IMPORTING {source}")))?;
-    all_taken(&work.from, &set(&format!("MIGRATING {destination}")))?;
+    set(&work.at_to, slots, &format!("IMPORTING {source}"))?;
+    set(&work.from, slots, &format!("MIGRATING {destination}"))?;
     let start = guests.0.clock.elapsed();
     let mut moved = 0;
     loop {
@@ -64,12 +63,25 @@ pub(super) fn hand_over(
         }
         moved += work.migrate(&left)?;
     }
-    // The receiver first: until it says that the slots are its own, the owner sends
-    // everybody there, who is asking.
-    let own = set(&format!("NODE {destination}"));
-    all_taken(&work.at_to, &own)?;
-    all_taken(&work.from, &own)?;
+    // The receiver first, in a new epoch: until it says that the slots are its own, the
+    // owner sends everybody there, who is asking. Then the owner at once: should it claim
+    // them again in a later epoch, the receiver would give them up with their keys.
+    let own = format!("NODE {destination}");
+    set(&work.at_to, slots, &own)?;
+    set(&work.from, slots, &own)?;
     Ok(format!("{moved} keys moved"))
+}
+
+/// Sets slots in one transaction: each `SETSLOT` by itself would write the whole of
+/// `nodes.conf`, which grows with every open slot.
+fn set(session: &Session<'_>, slots: &Slots, what: &str) -> Result<(), EngineError> {
+    let lines = slots.iter().map(|slot| format!("CLUSTER SETSLOT {slot} {what}"));
+    let lines: Vec<String> =
+        std::iter::once("MULTI".to_owned()).chain(lines).chain(["EXEC".to_owned()]).collect();
+    let [answer] = session.ask([&lines.join("\n")])?;
+    let answer = answer?;
+    let wrong = answer.lines().map(str::trim).find(|line| !TAKEN.contains(line));
+    wrong.map_or(Ok(()), |line| Err(session.refused(&format!("CLUSTER SETSLOT {what}"), line)))
 }
 
 fn session<'a>(guest: &'a Guest<'a>, target: &'a Target, member: &Member) -> Session<'a> {

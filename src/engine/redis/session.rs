@@ -101,6 +101,16 @@ impl<'a> Session<'a> {
         Ok(commands.into_iter().map(|command| said.answer(command)).collect())
     }
 
+    /// The error for a command that was answered with one.
+    pub(super) fn refused(&self, command: &str, answer: &str) -> EngineError {
+        EngineError::Guest(GuestError::Command {
+            domain: self.guest.domain.to_owned(),
+            command: format!("{} {command}", self.access.package.client),
+            status: Self::REFUSED.to_owned(),
+            output: answer.to_owned(),
+        })
+    }
+
     fn run<const N: usize>(
         &self,
         options: &[&str],

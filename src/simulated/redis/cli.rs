@@ -81,6 +81,8 @@ impl Network {
         let mut talk = Talk::to(uid);
         // Who is in stays in, whatever becomes of the password.
         let known = self.admit(uid, &caller.login, &["PING"]).is_ok();
+        // What a transaction has been answered so far: nothing happens in between.
+        let mut transaction: Option<String> = None;
         for line in lines.lines() {
             let Some(split) = words(line) else {
                 all.stdout += "Invalid argument(s)\n";
@@ -90,21 +92,41 @@ impl Network {
             if split.is_empty() {
                 continue;
             }
+            match (split.as_slice(), &mut transaction) {
+                ([verb], None) if verb.eq_ignore_ascii_case("MULTI") => {
+                    transaction = Some(String::new());
+                    all.stdout += "OK\n";
+                    continue;
+                }
+                ([verb], Some(answers)) if verb.eq_ignore_ascii_case("EXEC") => {
+                    all.stdout += &std::mem::take(answers);
+                    transaction = None;
+                    continue;
+                }
+                _ => {}
+            }
             let user = caller.login.user;
             let renewed = self.password(uid, user).filter(|_| known && talk.at == uid);
             let password = renewed.as_deref().or(caller.login.password);
             let caller = Caller { login: Login { user, password }, ..*caller };
             let answer = self.say(&mut talk, &split, &caller);
             all.stdout += &std::mem::take(&mut talk.notes);
+            let out = match &mut transaction {
+                Some(answers) => {
+                    all.stdout += "QUEUED\n";
+                    answers
+                }
+                None => &mut all.stdout,
+            };
             match answer {
                 None => return Outcome::endless(),
-                Some(Ok(reply)) => all.stdout += &caller.form.reply(&reply),
+                Some(Ok(reply)) => *out += &caller.form.reply(&reply),
                 // Where it was sent to is gone, and so are the answers that follow.
                 Some(Err(text)) if text.starts_with("Could not connect") => {
                     all.stderr += &format!("{text}\n");
                     return all;
                 }
-                Some(Err(text)) => all.stdout += &caller.form.error(&text),
+                Some(Err(text)) => *out += &caller.form.error(&text),
             }
         }
         all
