@@ -1,6 +1,6 @@
 //! The order in which a service that is in use follows a changed plan: what is new comes
 //! first, machines are replaced and engines restarted while others serve, and what leaves
-//! goes last.
+//! goes last. Why in this order: `docs/change.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
