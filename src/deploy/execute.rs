@@ -3,6 +3,7 @@
 //! anew.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::address_conflicts::address_conflicts;
@@ -43,8 +44,14 @@ pub fn execute(
             let unwanted = unwanted.ok_or_else(|| StepError::NotInPlan(vertex.to_string()))?;
             let is_removal = actions.step(vertex).is_some_and(|s| s.reason == Reason::Removal);
             let instance = unwanted.instance.as_deref().filter(|_| !is_removal);
-            let spared = vacate(context, actions, instance, &note)?;
-            remove(context, context.host(host)?, unwanted, spared, &note)
+            let spared = match &unwanted.what {
+                Object::Domain(domain) => {
+                    let host = context.host(host)?;
+                    take_down(context, actions, instance, (host, domain), &note)?
+                }
+                Object::Volume { .. } => Spared::No,
+            };
+            remove(context.host(host)?, unwanted, spared, &note)
         }
         Vertex::ImageFile { host, pool, part } => {
             upload_image(context, vertex, (host, pool), *part, observer)
@@ -146,11 +153,13 @@ enum Spared {
     No,
 }
 
-/// Sees to it, just before its machine is taken away, that nobody relies on an instance.
-fn vacate(
+/// Powers a domain off, once nobody relies on its instance: the engine is asked just
+/// before, by one at a time.
+fn take_down(
     context: &Context<'_>,
     actions: &Actions,
     instance: Option<&str>,
+    (host, domain): (&dyn Hypervisor, &str),
     note: &dyn Fn(String),
 ) -> Result<Spared, StepError> {
     let name = instance.and_then(|name| InstanceName::new(name).ok());
@@ -158,10 +167,21 @@ fn vacate(
     let leaving = actions.leaving().iter().find(|one| Some(&one.name) == name.as_ref());
     let service = planned.map(|one| &one.service).or_else(|| Some(&leaving?.service));
     let service = service.and_then(|name| context.plan.service(name));
-    let Some((name, service)) = name.zip(service) else { return Ok(Spared::No) };
-    let crew = crew_that_runs(context, actions, service)?;
+    let Some((name, service)) = name.zip(service) else {
+        power_down(context, host, domain)?;
+        return Ok(Spared::No);
+    };
+    let turn = actions.turn(&service.name).map(Mutex::lock);
+    // A thread that panicked is reported as a failed step.
+    let _turn = turn.map(|turn| turn.unwrap_or_else(PoisonError::into_inner));
     let outage = context.allowed.outage(&service.name);
+    if !is_active(host, domain)? {
+        // Nobody was asked who has its data.
+        return Ok(Spared::No);
+    }
+    let crew = crew_that_runs(context, actions, service)?;
     note_change(operator_of(service)?.vacate(&crew, &name, outage)?, note);
+    power_down(context, host, domain)?;
     Ok(if outage == Outage::Refused { Spared::Yes } else { Spared::No })
 }
 
@@ -180,7 +200,6 @@ fn service<'a>(context: &Context<'a>, name: &ServiceName) -> Result<&'a ServiceP
 /// whose the volumes are. Data goes along that others have: should its instance ever come
 /// back, it would begin with data of long ago.
 fn remove(
-    context: &Context<'_>,
     host: &dyn Hypervisor,
     unwanted: &Unwanted,
     spared: Spared,
@@ -189,7 +208,6 @@ fn remove(
     match &unwanted.what {
         Object::Volume { pool, name } => delete(host, pool, name),
         Object::Domain(domain) => {
-            power_down(context, host, domain)?;
             for (pool, name) in &unwanted.volumes {
                 delete(host, pool, name)?;
             }
@@ -223,8 +241,9 @@ fn stop(
     let Some(old) = found(context, instance)?.filter(|domain| domain.active) else {
         return Ok(());
     };
-    vacate(context, actions, Some(instance.name.as_str()), note)?;
-    power_down(context, context.host(&instance.host)?, &old.name)
+    let place = (context.host(&instance.host)?, old.name.as_str());
+    take_down(context, actions, Some(instance.name.as_str()), place, note)?;
+    Ok(())
 }
 
 /// Takes the domain of an older plan away; its data stays, if it is planned to have any.
@@ -236,11 +255,8 @@ fn retire(
 ) -> Result<(), StepError> {
     let host = context.host(&instance.host)?;
     let Some(old) = found(context, instance)? else { return Ok(()) };
-    let mut spared = Spared::No;
-    if old.active {
-        spared = vacate(context, actions, Some(instance.name.as_str()), note)?;
-    }
-    power_down(context, host, &old.name)?;
+    let place = (host, old.name.as_str());
+    let spared = take_down(context, actions, Some(instance.name.as_str()), place, note)?;
     if instance.data.is_none() && spared == Spared::Yes {
         for (pool, name) in data_volumes(host, instance, &old)? {
             delete(host, &pool, &name)?;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, Mutex};
 
 use super::impact::Impact;
 use super::{Graph, Unwanted, Vertex};
 use crate::engine::{Leaving, Pending};
+use crate::ids::ServiceName;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,6 +155,7 @@ pub struct Actions {
     unwanted: BTreeMap<Vertex, Unwanted>,
     leaving: Vec<Leaving>,
     impacts: Vec<Impact>,
+    turns: BTreeMap<ServiceName, Arc<Mutex<()>>>,
 }
 
 /// How many vertices get each action.
@@ -195,17 +198,31 @@ impl fmt::Display for Counts {
 }
 
 impl Actions {
-    pub(super) const fn new(
+    pub(super) fn new(
         graph: Graph,
         steps: BTreeMap<Vertex, Step>,
         unwanted: BTreeMap<Vertex, Unwanted>,
     ) -> Self {
-        Self { graph, steps, unwanted, leaving: Vec::new(), impacts: Vec::new() }
+        Self { graph, steps, unwanted, ..Self::default() }
     }
 
     /// The same with instances that are to leave, and what the steps do to services.
-    pub(super) fn with(self, leaving: Vec<Leaving>, impacts: Vec<Impact>) -> Self {
-        Self { leaving, impacts, ..self }
+    pub(super) fn with<'a>(
+        self,
+        leaving: Vec<Leaving>,
+        impacts: Vec<Impact>,
+        services: impl Iterator<Item = &'a ServiceName>,
+    ) -> Self {
+        let turns = services.map(|service| (service.clone(), Arc::default())).collect();
+        Self { leaving, impacts, turns, ..self }
+    }
+
+    /// Returns what has to be held from the moment that an instance of a service is found
+    /// to be dispensable until it is off: two that hold copies of the same data are
+    /// dispensable for each other.
+    #[must_use]
+    pub fn turn(&self, service: &ServiceName) -> Option<&Mutex<()>> {
+        self.turns.get(service).map(AsRef::as_ref)
     }
 
     /// Returns the instances that are to leave their services.

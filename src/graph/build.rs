@@ -32,10 +32,19 @@ impl Graph {
         for one in changes.unwanted {
             let vertex = one.vertex();
             let is_ordered = |(_, s): (&ServicePlan, &Sequence)| {
-                s.late.contains(&vertex) || s.former.values().any(|former| *former == vertex)
+                [&s.early, &s.late].iter().any(|all| all.contains(&vertex))
+                    || s.former.values().any(|former| *former == vertex)
             };
             if !all().any(is_ordered) {
                 graph.add(vertex, Some(&one.host), &[]);
+            }
+        }
+        for (_, sequence) in all() {
+            // One after the other: two may hold copies of the same data.
+            let mut after: Option<&Vertex> = None;
+            for vertex in &sequence.early {
+                graph.add(vertex.clone(), host_of(vertex), &Vec::from_iter(after.cloned()));
+                after = Some(vertex);
             }
         }
         graph.add_images(plan, changes.absent);
@@ -157,8 +166,8 @@ impl Graph {
             after = vec![Vertex::Configured(instance.name.clone())];
         }
         for batch in &sequence.batches {
-            let mut whole = Vec::new();
-            for instance in batch.iter().filter_map(|name| plan.instance(name)) {
+            let instances = || batch.iter().filter_map(|name| plan.instance(name));
+            for instance in instances() {
                 let mut needs = after.clone();
                 if let Some(former) = sequence.former.get(&instance.name) {
                     self.add(former.clone(), host_of(former), &after);
@@ -166,12 +175,15 @@ impl Graph {
                 }
                 self.add_instance(plan, instance, changes.unwanted, &needs);
                 self.add_configured(instance, &[]);
-                let rejoined = Vertex::Rejoined(instance.name.clone());
-                let needs = [Vertex::Configured(instance.name.clone())];
-                self.add(rejoined.clone(), Some(&instance.host), &needs);
-                whole.push(rejoined);
             }
-            after = whole;
+            // All that came back are brought into the cluster by the first of them, and
+            // one after the other where that was not enough.
+            after = batch.iter().cloned().map(Vertex::Configured).collect();
+            for instance in instances() {
+                let rejoined = Vertex::Rejoined(instance.name.clone());
+                self.add(rejoined.clone(), Some(&instance.host), &after);
+                after = vec![rejoined];
+            }
         }
     }
 

@@ -81,7 +81,11 @@ pub fn decide(plan: &Plan, world: &World) -> Actions {
     }
     let impacts = impacts(plan, world, &fates, &unwanted);
     let unwanted = unwanted.into_iter().map(|one: Unwanted| (one.vertex(), one)).collect();
-    Actions::new(graph, steps, unwanted).with(world.leaving.clone(), impacts)
+    Actions::new(graph, steps, unwanted).with(
+        world.leaving.clone(),
+        impacts,
+        plan.services.iter().map(|service| &service.name),
+    )
 }
 
 /// Returns the domain of an instance, if it is there and the deployment's: its tag, its
