@@ -10,8 +10,11 @@
 //!
 //! Against a prior plan, instances that stay on a NUMA node keep their CPUs if these
 //! are still whole cores that VMs may have, unless another division places them better.
+//! What is new gets cores that no leaving instance has, as far as there are any that place
+//! it as well: old and new run side by side for a while.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::model::CandidateHost;
 use crate::sizing::{cores_on, taken};
@@ -35,30 +38,47 @@ pub(super) struct Wanted<'a> {
     pub had: Option<&'a [u32]>,
 }
 
+/// How a division regards a prior plan.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Regard {
+    /// What stays keeps its cores, and what is new has none of those that leave.
+    Apart,
+    /// What stays keeps its cores, and those of instances that leave are given last.
+    Kept,
+    /// Not at all.
+    Afresh,
+}
+
 /// Returns the pins of the instances of a NUMA node, which come largest first; `None`
-/// where too few cores are left.
+/// where too few cores are left. `leaving` are the CPUs that instances of a prior plan have
+/// until they are gone.
 pub(super) fn divided(
     host: &CandidateHost,
     node: &NumaNode,
     wanted: &[Wanted],
+    leaving: &BTreeSet<u32>,
 ) -> Vec<Option<Pins>> {
-    let afresh = with_kept(host, node, wanted, false);
-    if wanted.iter().all(|one| one.had.is_none()) {
+    let afresh = with_regard(host, node, wanted, leaving, Regard::Afresh);
+    if leaving.is_empty() && wanted.iter().all(|one| one.had.is_none()) {
         return afresh;
     }
-    let kept = with_kept(host, node, wanted, true);
-    if is_placed_as_well(node, &kept, &afresh) { kept } else { afresh }
+    let divisions = [Regard::Apart, Regard::Kept]
+        .into_iter()
+        .map(|regard| with_regard(host, node, wanted, leaving, regard));
+    let mut as_good = divisions.filter(|pins| is_placed_as_well(node, pins, &afresh));
+    as_good.next().unwrap_or(afresh)
 }
 
-fn with_kept(
+fn with_regard(
     host: &CandidateHost,
     node: &NumaNode,
     wanted: &[Wanted],
-    keep: bool,
+    leaving: &BTreeSet<u32>,
+    regard: Regard,
 ) -> Vec<Option<Pins>> {
     let mut free = free_cores(node);
     let keeps = |free: &mut Vec<Vec<&Core>>, one: &Wanted| {
-        let had = one.had.filter(|_| keep)?;
+        let had = one.had.filter(|_| regard != Regard::Afresh)?;
         let is_own = |core: &&Core| core.cpus.iter().any(|cpu| had.contains(cpu));
         let cores: Vec<&Core> = free.iter().flatten().copied().filter(is_own).collect();
         let pins = pin(host, node, &cores, one.vcpus);
@@ -72,6 +92,15 @@ fn with_kept(
         Some(pins)
     };
     let mut found: Vec<Option<Pins>> = wanted.iter().map(|one| keeps(&mut free, one)).collect();
+    let leaves = |core: &&Core| core.cpus.iter().any(|cpu| leaving.contains(cpu));
+    for domain in &mut free {
+        match regard {
+            Regard::Apart => domain.retain(|core| !leaves(core)),
+            // Stable: of equals the first.
+            Regard::Kept => domain.sort_by_key(leaves),
+            Regard::Afresh => {}
+        }
+    }
     let open = || wanted.iter().zip(&found).enumerate().filter(|(_, (_, pins))| pins.is_none());
     let cores: Vec<usize> = open().map(|(_, (one, _))| count(host, one.vcpus)).collect();
     let places: Vec<(usize, u32)> = open().map(|(at, (one, _))| (at, one.vcpus)).collect();
@@ -140,7 +169,9 @@ fn take<'a>(
     };
     let one = domain.filter(|at| free.get(*at).is_some_and(|d| d.len() >= cores)).or_else(best);
     if let Some(domain) = one.and_then(|at| free.get_mut(at)) {
-        return Some(domain.drain(..cores).collect());
+        let mut taken: Vec<&Core> = domain.drain(..cores).collect();
+        taken.sort_unstable();
+        return Some(taken);
     }
     // Whole domains first, so that what is left over is in as few as possible.
     let mut order: Vec<usize> = (0..free.len()).collect();

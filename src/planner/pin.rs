@@ -2,7 +2,7 @@
 //! pages behind their memory.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::missing;
 use super::cpus::{Pins, Wanted, divided};
@@ -10,7 +10,7 @@ use super::make::PlanError;
 use super::member::Member;
 use super::pages::page_kib;
 use crate::model::{CandidateHost, Problem};
-use crate::plan::Plan;
+use crate::plan::{Instance, Plan};
 use crate::topology::NumaNode;
 
 /// A member with its host, NUMA node, CPUs and pages.
@@ -46,7 +46,8 @@ pub(super) fn pinned<'a>(
                 had: prior.and_then(|prior| had(prior, host, numa, member)),
             })
             .collect();
-        let pins = divided(host, numa, &wanted);
+        let leaving = leaving(prior, host, numa, &here);
+        let pins = divided(host, numa, &wanted, &leaving);
         let sizes: Vec<u64> = here.iter().map(|(_, member)| member.size.memory_mib.kib()).collect();
         let page_kib = page_kib(numa, &sizes);
         for ((at, member), pins) in here.into_iter().zip(pins) {
@@ -66,4 +67,19 @@ fn had<'a>(
 ) -> Option<&'a [u32]> {
     let old = prior.instance(&member.name)?;
     (old.host == host.host.name && old.numa == numa.id).then_some(old.cpus.as_slice())
+}
+
+/// Returns the CPUs of a NUMA node that instances of a prior plan have which are not there
+/// any more.
+fn leaving(
+    prior: Option<&Plan>,
+    host: &CandidateHost,
+    numa: &NumaNode,
+    here: &[(usize, Member)],
+) -> BTreeSet<u32> {
+    let old = prior.into_iter().flat_map(|prior| prior.on_host(&host.host.name));
+    let leaves = |one: &&Instance| {
+        one.numa == numa.id && !here.iter().any(|(_, member)| member.name == one.name)
+    };
+    old.filter(leaves).flat_map(|one| one.cpus.iter().copied()).collect()
 }
