@@ -42,7 +42,7 @@ mod symmetry;
 mod variables;
 
 pub use objective::{Goal, TIERS, bound_row, goal};
-pub use prior::Prior;
+pub use prior::{Prior, PriorHost};
 pub use problem::{
     CandidateHost, NumaCapacity, Part, PartKind, Problem, ROOT_WITHOUT_IMAGE, Requirement, SEED,
     Shape,
@@ -111,7 +111,7 @@ impl Model {
         requirement::add(problem, &variables, &mut program);
         // A requirement names a host, and so does a prior instance: equal hosts are then
         // no longer interchangeable.
-        let names_hosts = !problem.requirements.is_empty() || !problem.prior.is_empty();
+        let names_hosts = !problem.requirements.is_empty() || problem.has_prior();
         if elastic == Elastic::default() && !names_hosts {
             symmetry::add(problem, &variables, &mut program);
         }

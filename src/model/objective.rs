@@ -13,12 +13,18 @@ pub enum Goal {
     Unmet,
     /// Cost of the hosts in use.
     Cost,
-    /// Instances of a prior plan that have no equal on their host.
+    /// Instances of a prior plan that have no equal on their host: those that leave it,
+    /// and those of another size, which are replaced there.
     Moves,
+    /// Instances that a host has more of than in a prior plan, of services that were there:
+    /// each is filled with a copy of its group's data.
+    Arrivals,
     /// Instances that leave their NUMA node, against a prior plan.
     NumaMoves,
     /// Services whose layout changes, against a prior plan.
     Layouts,
+    /// Memory that is short where instances come before those of a prior plan leave.
+    Room,
     /// Cores that instances take.
     Cores,
     /// Memory that instances take.
@@ -40,8 +46,10 @@ impl Goal {
             Self::Unmet => "unmet demand",
             Self::Cost => "cost of used hosts",
             Self::Moves => "instances moved off their host",
+            Self::Arrivals => "instances new on their host",
             Self::NumaMoves => "instances moved off their NUMA node",
             Self::Layouts => "services whose layout changes",
+            Self::Room => "memory short for old beside new",
             Self::Cores => "cores",
             Self::Memory => "memory",
             Self::BusiestHost => "cores on the busiest host",
@@ -57,28 +65,42 @@ impl Goal {
             Self::Unmet => "/s",
             Self::Cost => "cost",
             Self::Cores | Self::BusiestHost => "cores",
-            Self::Memory => "MiB",
+            Self::Memory | Self::Room => "MiB",
             Self::Layouts => "services",
-            Self::Moves | Self::NumaMoves | Self::MostLeaders | Self::LeaderMoves => "instances",
+            Self::Moves
+            | Self::Arrivals
+            | Self::NumaMoves
+            | Self::MostLeaders
+            | Self::LeaderMoves => "instances",
         }
     }
 
     /// Whether it compares with a prior plan.
     #[must_use]
     pub const fn needs_prior(self) -> bool {
-        matches!(self, Self::Moves | Self::NumaMoves | Self::Layouts | Self::LeaderMoves)
+        matches!(
+            self,
+            Self::Moves
+                | Self::Arrivals
+                | Self::NumaMoves
+                | Self::Layouts
+                | Self::Room
+                | Self::LeaderMoves
+        )
     }
 }
 
 /// The tiers, in order. Cores and memory come after cost, so that of equally
 /// cheap plans the one with the smaller split is taken; the spread comes last. Those
 /// that compare with a prior plan are for problems that have one.
-pub const TIERS: [Goal; 10] = [
+pub const TIERS: [Goal; 12] = [
     Goal::Unmet,
     Goal::Cost,
     Goal::Moves,
+    Goal::Arrivals,
     Goal::NumaMoves,
     Goal::Layouts,
+    Goal::Room,
     Goal::Cores,
     Goal::Memory,
     Goal::BusiestHost,
@@ -101,6 +123,8 @@ pub fn goal(
             (costs.zip(variables.used.iter().copied()).collect(), 0)
         }
         Goal::Moves => prior::moves(problem, variables, program),
+        Goal::Arrivals => (prior::arrivals(problem, variables, program), 0),
+        Goal::Room => (prior::room(problem, variables, program), 0),
         Goal::NumaMoves => (prior::shifts(problem, variables, program), 0),
         Goal::Layouts => (prior::layouts(problem, variables, program), 0),
         Goal::LeaderMoves => (prior::leaders(problem, variables, program), 0),

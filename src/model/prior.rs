@@ -2,15 +2,22 @@
 //!
 //! ```text
 //! d[p,s,h] >= prior[p,s,h] - Σ_{r of h} n[p,s,r]      instances that leave host h
+//! a[p,h]   >= Σ_{s, r of h} n[p,s,r] - prior[p,h]     instances that are new on host h
 //! d[p,s,r] >= prior[p,s,r] - n[p,s,r]                 instances that leave NUMA node r
 //! d[p]     >= 1 - Σ_{l as before} x[p,l]              services whose layout changes
 //! d[p,f]   >= prior leaders[p,f] - m[p,f]             leaders that leave domain f
+//! short[r] >= Σ_{p,s} memory[p,s] (n[p,s,r] + d[p,s,r]) + gone[r] - memory[r]
 //! ```
 //!
-//! A goal is the sum of its `d`. Instances of a size are interchangeable, so a prior
-//! instance counts as moved if its host has fewer of that size; names are given later.
+//! A goal is the sum of its `d`, of its `a` or of what is `short`. Instances of a size are
+//! interchangeable, so a prior instance counts as moved if its host has fewer of that size;
+//! names are given later. What is short on a NUMA node counts what comes beside what leaves,
+//! services that are `gone` included: those of another size are replaced where they are, one
+//! after the other, and need no room. It is the last of what is compared with a prior plan,
+//! since short room only makes instances leave before others come; `planner::Room` has the
+//! exact numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::{Problem, Shape};
 use super::program::{Program, Sum, int};
@@ -37,6 +44,19 @@ pub struct Prior {
     pub count: u64,
 }
 
+/// Instances that a prior plan has on one host, of whatever size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PriorHost {
+    /// Index of the part.
+    pub part: usize,
+    /// Index of the host.
+    pub host: usize,
+    /// Whether they only vote.
+    pub is_witness: bool,
+    /// How many.
+    pub count: u64,
+}
+
 /// Part, shape, host and NUMA node.
 type Place = (usize, usize, usize, Option<usize>);
 
@@ -45,6 +65,7 @@ impl Problem<'_> {
     /// same by name, sizes by what the instances have; others cannot stay.
     pub fn keep(&mut self, plan: &Plan) {
         let mut found: BTreeMap<Place, (u64, u64)> = BTreeMap::new();
+        self.keep_hosts(plan);
         for instance in &plan.instances {
             let Some((part, shape)) = self.shape_of(instance) else { continue };
             let is_here = |host: &super::CandidateHost| host.host.name == instance.host;
@@ -72,6 +93,32 @@ impl Problem<'_> {
             .collect();
         let may_stay: u64 = self.prior.iter().map(|one| one.count).sum();
         self.cannot_stay = (plan.instances.len() as u64).saturating_sub(may_stay);
+    }
+
+    /// Counts the instances of a prior plan by host, and the memory of those that leave.
+    fn keep_hosts(&mut self, plan: &Plan) {
+        let mut found: BTreeMap<(usize, usize, bool), u64> = BTreeMap::new();
+        self.prior_memory.clear();
+        for instance in &plan.instances {
+            let named = |part: &super::Part| part.name == instance.service.as_str();
+            let part = self.parts.iter().position(named);
+            let is_here = |host: &super::CandidateHost| host.host.name == instance.host;
+            let host = self.hosts.iter().position(is_here);
+            if let (Some(part), Some(host)) = (part, host) {
+                let is_witness = instance.role == Role::Witness;
+                *found.entry((part, host, is_witness)).or_default() += 1;
+                continue;
+            }
+            let numa = host.and_then(|host| self.hosts.get(host)).map(|host| host.numa.as_slice());
+            let at = numa.and_then(|all| all.iter().position(|one| one.node.id == instance.numa));
+            if let Some(place) = host.zip(at) {
+                *self.prior_memory.entry(place).or_default() += instance.memory_mib.get();
+            }
+        }
+        let entries = found.into_iter();
+        self.prior_hosts = entries
+            .map(|((part, host, is_witness), count)| PriorHost { part, host, is_witness, count })
+            .collect();
     }
 
     /// By service that is in a prior plan the candidates that are split as it was:
@@ -122,6 +169,69 @@ impl Problem<'_> {
         };
         size(shape) == size(other)
     }
+}
+
+/// Returns the instances that hosts have more of than before. Of a service that the prior
+/// plan does not have none is filled from another, so those do not count.
+pub(super) fn arrivals(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+    let parts: BTreeSet<(usize, bool)> =
+        problem.prior_hosts.iter().map(|one| (one.part, one.is_witness)).collect();
+    let is_witness = |n: &InstanceCount| {
+        let shape = problem.parts.get(n.part).and_then(|part| part.shapes.get(n.shape));
+        shape.is_some_and(|shape| shape.is_witness)
+    };
+    let mut all = Sum::default();
+    for (part, witness) in parts {
+        for host in 0..problem.hosts.len() {
+            let own = problem
+                .prior_hosts
+                .iter()
+                .filter(|one| (one.part, one.is_witness, one.host) == (part, witness, host));
+            let was: u64 = own.map(|one| one.count).sum();
+            let here =
+                variables.on_host(host).filter(|n| n.part == part && is_witness(n) == witness);
+            let mut row: Sum = here.map(|n| (1, n.var)).collect();
+            let more = program.variable(format!("new {part} {host} {witness}"), None);
+            row.add(-1, more);
+            program.at_most(row, int(was));
+            all.add(1, more);
+        }
+    }
+    all
+}
+
+/// Returns the memory that is short on NUMA nodes where instances come before others leave.
+pub(super) fn room(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
+    let memory = |part: usize, shape: usize| {
+        let shape = problem.parts.get(part).and_then(|part| part.shapes.get(shape));
+        int(shape.map_or(0, |shape| shape.memory_mib))
+    };
+    let mut all = Sum::default();
+    for (host, candidate) in problem.hosts.iter().enumerate() {
+        for (at, numa) in candidate.numa.iter().enumerate() {
+            let here = || problem.prior.iter().filter(|one| (one.host, one.at) == (host, Some(at)));
+            let gone = problem.prior_memory.get(&(host, at)).copied().unwrap_or(0);
+            if gone == 0 && here().next().is_none() {
+                continue;
+            }
+            let mut row = Sum::default();
+            for n in variables.on_numa(host, at) {
+                row.add(memory(n.part, n.shape), n.var);
+            }
+            for one in here() {
+                let same = variables.on_numa(host, at).filter(|n| {
+                    n.part == one.part && problem.are_of_one_size(n.part, n.shape, one.shape)
+                });
+                let left: Sum = same.map(|n| (1, n.var)).collect();
+                row.add_sum(memory(one.part, one.shape), &lost(vec![(one.count, left)], program));
+            }
+            let short = program.variable(format!("short {host} {at}"), None);
+            row.add(-1, short);
+            program.at_most(row, int(numa.memory_mib).saturating_sub(int(gone)));
+            all.add(1, short);
+        }
+    }
+    all
 }
 
 /// Returns the instances that leave their host, and how many cannot stay whatever the plan.

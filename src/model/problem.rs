@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::prior::Prior;
+use super::prior::{Prior, PriorHost};
 use crate::plan::CpuPlacement;
 use crate::sizing::{Candidate, cores_on, offered};
 use crate::spec::{Cluster, FixedVm, Quorum, Spec, Survive};
@@ -36,6 +36,11 @@ pub struct Problem<'a> {
     pub prior: Vec<Prior>,
     /// Instances of a prior plan whose host, service or size is gone.
     pub cannot_stay: u64,
+    /// Instances of a prior plan by host, of whatever size.
+    pub prior_hosts: Vec<PriorHost>,
+    /// Memory in MiB, by host and NUMA node, of prior instances whose service is gone:
+    /// they are there until everything else is done.
+    pub prior_memory: BTreeMap<(usize, usize), u64>,
     /// Services with the indices of the candidates whose layout is that of a prior
     /// plan.
     pub prior_layouts: Vec<(usize, Vec<usize>)>,
@@ -154,8 +159,16 @@ impl<'a> Problem<'a> {
             requirements: Vec::new(),
             prior: Vec::new(),
             cannot_stay: 0,
+            prior_hosts: Vec::new(),
+            prior_memory: BTreeMap::new(),
             prior_layouts: Vec::new(),
         }
+    }
+
+    /// Whether there are instances of a prior plan that may stay.
+    #[must_use]
+    pub const fn has_prior(&self) -> bool {
+        !self.prior_hosts.is_empty()
     }
 
     /// Returns the level whose failure domains leading instances are counted in: the

@@ -148,6 +148,8 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
         requirements,
         prior: Vec::new(),
         cannot_stay: 0,
+        prior_hosts: Vec::new(),
+        prior_memory: Default::default(),
         prior_layouts: Vec::new(),
     }
 }

@@ -68,7 +68,7 @@ const LARGE: usize = 4_000;
 /// value of the first tier.
 pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError> {
     let deadline = Deadline::new(limits);
-    if !problem.requirements.is_empty() || !problem.prior.is_empty() {
+    if !problem.requirements.is_empty() || problem.has_prior() {
         // Both name single hosts, which classes cannot express.
         return exact(problem, None, &deadline);
     }

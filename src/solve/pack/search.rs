@@ -268,7 +268,12 @@ fn solution(
             Goal::BusiestHost => busiest,
             Goal::MostLeaders => most_leaders,
             // What has a prior plan is not packed.
-            Goal::Moves | Goal::NumaMoves | Goal::Layouts | Goal::LeaderMoves => return None,
+            Goal::Moves
+            | Goal::Arrivals
+            | Goal::NumaMoves
+            | Goal::Layouts
+            | Goal::Room
+            | Goal::LeaderMoves => return None,
         };
         let bound = bound.min(value).max(0);
         Some(TierResult {
