@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 
 use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
-use hostsplit::plan::{Plan, Role, ServicePlan, Setting, SlotRange};
+use hostsplit::plan::{Instance, Plan, Role, ServicePlan, Setting, SlotRange};
 use hostsplit::profile::Profiles;
 use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand};
 use hostsplit::topology::Level;
@@ -69,6 +69,15 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
             plan.topology.hosts[0].pools[0].iops_per_s = Some(PerSecond::new(9));
             plan.vms[0].iops_per_s = PerSecond::new(10);
         }
+        Kind::ImageDigest => {
+            plan.image.as_mut().unwrap().disk.sha256 = "AB".repeat(32);
+        }
+        Kind::Text => {
+            plan.instances[0].settings.insert("loglevel".to_owned(), "a\nb".into());
+        }
+        Kind::Port => {
+            plan.instances[0].settings.insert("port".to_owned(), Setting::Count(70_000));
+        }
         Kind::Instances => plan.services[0].layout.instances = 7,
         Kind::FixedCount => plan.vms[0].count = 3,
         Kind::FixedSpread => move_to(plan, "builder-1", "h1", &[8, 9]),
@@ -116,7 +125,12 @@ fn break_hosts(kind: Kind, plan: &mut Plan) {
     match kind {
         Kind::Memory => host.numa[0].memory_mib = Mebibytes::new(5_000),
         Kind::HugePages => plan.instances[0].page_kib = 2_048,
-        Kind::UnknownPool => plan.instances[0].root.as_mut().unwrap().pool = "fast".to_owned(),
+        Kind::UnknownPool => {
+            let one = &mut plan.instances[0];
+            for volume in [&mut one.root, &mut one.data, &mut one.seed] {
+                volume.as_mut().unwrap().pool = "fast".to_owned();
+            }
+        }
         Kind::Bandwidth => host.network_bits_per_s = Some(BitsPerSecond::new(100_000_000)),
         // Without the image below the roots it would do.
         Kind::PoolCapacity => host.pools[0].capacity_mib = Mebibytes::from_gib(17),
@@ -289,6 +303,53 @@ fn each_rule_is_broken_alone() {
         assert_eq!(kinds, BTreeSet::from([*kind]), "{kind}: {findings:#?}");
         assert_eq!(is_fit(&findings), *kind == Kind::L3Straddled);
     }
+}
+
+#[test]
+fn volumes_follow_from_names_and_are_in_one_pool() {
+    let said = |change: fn(&mut Instance)| {
+        let mut plan = good_plan();
+        let mut pool = plan.topology.hosts[0].pools[0].clone();
+        pool.name = "other".to_owned();
+        plan.topology.hosts[0].pools.push(pool);
+        change(&mut plan.instances[0]);
+        let shown: Vec<String> = audited(&plan).iter().map(ToString::to_string).collect();
+        shown.join("\n")
+    };
+    insta::assert_snapshot!(
+        said(|one| one.data.as_mut().unwrap().name = "shop-cache-1-data2.raw".to_owned()),
+        @"error: cache-0: its data volume is shop-cache-1-data2.raw; expected shop-cache-0-data.raw, derived from its name (derivation)"
+    );
+    insta::assert_snapshot!(
+        said(|one| one.seed.as_mut().unwrap().pool = "other".to_owned()),
+        @"error: cache-0: its volumes are in the pools default and other; expected one pool (derivation)"
+    );
+}
+
+#[test]
+fn texts_are_plain_and_ports_are_ports() {
+    let said = |change: fn(&mut Plan)| {
+        let mut plan = good_plan();
+        change(&mut plan);
+        let shown: Vec<String> = audited(&plan).iter().map(ToString::to_string).collect();
+        shown.join("\n")
+    };
+    insta::assert_snapshot!(
+        said(|plan| plan.image.as_mut().unwrap().disk.file = "root\u{1b}[2J".to_owned()),
+        @r#"error: shop: "root\u{1b}[2J" has control characters and is not a valid file name of the image (text)"#
+    );
+    insta::assert_snapshot!(
+        said(|plan| {
+            plan.instances[0].settings.insert("port".to_owned(), Setting::Count(0));
+        }),
+        @"error: cache-0: port is 0; expected a port from 1 to 65535 (port)"
+    );
+    let with_tls = said(|plan| {
+        let settings = &mut plan.instances[0].settings;
+        settings.insert("port".to_owned(), Setting::Count(0));
+        settings.insert("tls-port".to_owned(), Setting::Count(6379));
+    });
+    assert_eq!(with_tls, "");
 }
 
 #[test]

@@ -120,6 +120,38 @@ fn what_is_not_there_is_said() {
 }
 
 #[test]
+fn a_file_of_another_kind_is_named_with_the_command_that_takes_it() {
+    let bench = one_host();
+    bench.put("plan.json", &good_plan().to_text().unwrap());
+    let said: String = [
+        &["deploy", "spec.yaml", "--yes"][..],
+        &["show", "spec.yaml"],
+        &["plan", "plan.json"],
+        &["check", "hosts/h1.yaml"],
+    ]
+    .map(|args| bench.run(args))
+    .concat();
+    insta::assert_snapshot!(said, @"
+    exit 1
+    ---
+    error: spec.yaml is a spec, not a plan
+    hint: make a plan of it with: hostsplit plan spec.yaml
+    exit 1
+    ---
+    error: spec.yaml is a spec, not a plan
+    hint: make a plan of it with: hostsplit plan spec.yaml
+    exit 1
+    ---
+    error: plan.json is a plan, not a spec
+    hint: look at it with: hostsplit show plan.json; apply it with: hostsplit deploy plan.json
+    exit 1
+    ---
+    error: hosts/h1.yaml is a file of hosts, not a spec
+    hint: include it in a spec, hosts: [{ include: hosts/h1.yaml }], and check that
+    ");
+}
+
+#[test]
 fn a_plan_is_shown() {
     let bench = one_host();
     bench.put("plan.json", &good_plan().to_text().unwrap());

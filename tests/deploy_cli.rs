@@ -62,6 +62,35 @@ fn a_plan_that_cannot_be_deployed_is_refused_with_all_its_gaps() {
 }
 
 #[test]
+fn a_plan_that_was_tampered_with_is_refused_by_what_is_wrong() {
+    let mut plan = good_plan();
+    plan.instances[0].data.as_mut().unwrap().name = "shop-cache-1-data.raw".to_owned();
+    plan.instances[1].settings.insert("save".to_owned(), Setting::Text("x\ny".to_owned()));
+    plan.image.as_mut().unwrap().disk.sha256 = "../../x".to_owned();
+    let bench = bench(&plan);
+    let refused = bench.run(&["deploy", "plan.json", "--dry-run", "--offline"]);
+    insta::assert_snapshot!(refused, @r#"
+    exit 5
+    ---
+    error: 4 audit findings; the plan is refused:
+      error: cache-0: its data volume is shop-cache-1-data.raw; expected shop-cache-0-data.raw, derived from its name (derivation)
+      error: cache-1: save is x
+    y; expected none (configuration)
+      error: shop: the SHA-256 of "/images/root.qcow2" is "../../x"; expected 64 lower-case hexadecimal digits (image_digest)
+      error: cache-1: "x\ny" has control characters and is not a valid value of save (text)
+    hint: make the plan again with: hostsplit plan SPEC
+    "#);
+    for args in [&["deploy", "plan.json", "--yes"][..], &["deploy", "plan.json", "--simulate"]] {
+        assert_eq!(bench.run(args), refused, "{args:?}");
+    }
+    assert!(bench.run(&["verify", "plan.json"]).starts_with("exit 5\n"));
+    let shown = bench.run(&["graph", "plan.json"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("warning: plan.json: 4 audit findings; deploy and verify refuse it:"));
+    assert_eq!(bench.names(), ["plan.json"]);
+}
+
+#[test]
 fn without_a_plan_before_everything_is_new() {
     let bench = bench(&good_plan());
     let shown = dry(&bench, &[]);
@@ -89,12 +118,12 @@ fn the_same_plan_changes_nothing() {
 
 #[test]
 fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
-    let mut old = good_plan();
-    old.instances[0].settings.insert("requirepass".to_owned(), "hunter2".into());
-    let mut new = old.clone();
-    new.instances[0].memory_mib = Mebibytes::new(1_536);
-    new.instances[0].settings.insert("maxmemory".to_owned(), Setting::Bytes(800 << 20));
+    let mut new = good_plan();
     new.instances[0].settings.insert("requirepass".to_owned(), "hunter3".into());
+    let mut old = new.clone();
+    old.instances[0].memory_mib = Mebibytes::new(1_536);
+    old.instances[0].settings.insert("maxmemory".to_owned(), Setting::Bytes(800 << 20));
+    old.instances[0].settings.insert("requirepass".to_owned(), "hunter2".into());
     let bench = bench(&new);
     deployed(&bench, &old);
     let shown = dry(&bench, &[]);
@@ -110,10 +139,10 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
        <title>cache-0 of shop</title>
        <metadata>
        </metadata>
-    -  <memory unit="KiB">1048576</memory>
-    -  <currentMemory unit="KiB">1048576</currentMemory>
-    +  <memory unit="KiB">1572864</memory>
-    +  <currentMemory unit="KiB">1572864</currentMemory>
+    -  <memory unit="KiB">1572864</memory>
+    -  <currentMemory unit="KiB">1572864</currentMemory>
+    +  <memory unit="KiB">1048576</memory>
+    +  <currentMemory unit="KiB">1048576</currentMemory>
        <memoryBacking>
          <nosharepages/>
          <allocation mode="immediate"/>
@@ -126,8 +155,8 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
      cluster-allow-replica-migration no
      cluster-announce-ip 10.20.0.50
      cluster-enabled yes
-    -maxmemory 419430400
-    +maxmemory 838860800
+    -maxmemory 838860800
+    +maxmemory 419430400
      maxmemory-policy noeviction
      requirepass (secret)
      save ""
@@ -140,9 +169,10 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
       ~   configured cache-0  a dependency changes
       ~   rejoined cache-0    back in its cluster before the next is replaced
     clusters
+      ~   balanced cache      data moves before instances get less memory
       ~   cluster cache       a dependency changes
 
-    Plan: 0 to create, 6 to update, 0 to replace, 0 to delete.
+    Plan: 0 to create, 7 to update, 0 to replace, 0 to delete.
     ---
     offline: no host is contacted; comparing with the last deployed plan, .hostsplit/shop/plan.json
     "#);

@@ -179,6 +179,27 @@ fn derivation(plan: &Plan, findings: &mut Findings) {
         if instance.domain != domain && is_good && is_unique(&|i| i.domain == instance.domain) {
             differs("domain", &instance.domain, &domain);
         }
+        let parts = [
+            (&instance.root, "root volume", "root.qcow2"),
+            (&instance.data, "data volume", "data.raw"),
+            (&instance.seed, "seed", "seed.img"),
+        ];
+        let mut pools = BTreeSet::new();
+        for (volume, what, suffix) in parts {
+            let Some(volume) = volume else { continue };
+            pools.insert(&volume.pool);
+            let derived = format!("{domain}-{suffix}");
+            if volume.name != derived && is_label(&volume.name) {
+                differs(what, &volume.name, &derived);
+            }
+        }
+        if let (Some(first), Some(last)) = (pools.first(), pools.last())
+            && first != last
+        {
+            let message =
+                format!("its volumes are in the pools {first} and {last}; expected one pool");
+            findings.add(Kind::Derivation, &instance.name, message);
+        }
     }
 }
 

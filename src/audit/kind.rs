@@ -106,8 +106,8 @@ kinds! {
     Identity = "identity",
     /// MACs, UUIDs, names of domains and volumes are unique.
     DuplicateIdentity = "duplicate_identity",
-    /// MACs, UUIDs and names of domains are those that follow from the names of
-    /// deployment and instance.
+    /// MACs, UUIDs and names of domains and volumes are those that follow from the names
+    /// of deployment and instance, and the volumes of an instance are in one pool.
     Derivation = "derivation",
     /// The demand is of the engine's kind of cluster, and the engine has a profile.
     Engine = "engine",
@@ -153,6 +153,13 @@ kinds! {
     FixedCount = "fixed_count",
     /// Fixed machines are spread as the spec states.
     FixedSpread = "fixed_spread",
+    /// Files of the image have a SHA-256 of 64 lower-case hexadecimal digits.
+    ImageDigest = "image_digest",
+    /// Names of files, pools, bridges and settings, and values of settings, are free of
+    /// control characters.
+    Text = "text",
+    /// An engine listens on a port from 1 to 65535.
+    Port = "port",
 }
 
 impl Kind {

@@ -20,6 +20,7 @@ mod service;
 mod sharded;
 mod speed;
 mod survival;
+mod text;
 mod topology;
 
 use std::fmt;
@@ -84,6 +85,7 @@ pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     service::check(plan, profiles, &index, &mut findings);
     survival::check(plan, profiles, &mut findings);
     fixed::check(plan, &mut findings);
+    text::check(plan, &mut findings);
     findings.0.sort();
     findings.0.dedup();
     findings.0

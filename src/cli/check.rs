@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::error::{CliError, Outcome, exit};
+use super::file_kind::FileKind;
 use super::ui::{self, Format};
 use crate::audit;
 use crate::plan::store;
@@ -53,7 +54,8 @@ fn check_spec(args: &Args) -> Outcome {
 }
 
 fn check_plan(args: &Args) -> Outcome {
-    let plan = store::read(&args.file)?;
+    let plan = store::read(&args.file)
+        .map_err(|error| FileKind::explain(&args.file, FileKind::Plan, error.into()))?;
     let profiles = plan.profiles.resolve()?;
     let findings = audit::audit(&plan, &profiles);
     let code = if audit::is_fit(&findings) { exit::DONE } else { exit::FAILED_CHECK };
@@ -79,11 +81,12 @@ pub(super) fn load_spec(path: &Path) -> Result<Spec, CliError> {
 }
 
 fn spec_error(path: &Path, errors: &SpecErrors) -> CliError {
-    match errors.diagnostics.as_slice() {
+    let error = match errors.diagnostics.as_slice() {
         [only] => CliError { hint: only.hint.clone(), ..CliError::new(only) },
         all => {
             let count = all.len();
             CliError::new(format!("{count} errors in {}\n{errors}", path.display()))
         }
-    }
+    };
+    FileKind::explain(path, FileKind::Spec, error)
 }

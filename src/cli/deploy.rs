@@ -112,11 +112,12 @@ pub fn run(args: Args) -> Outcome {
     let session = if args.simulate {
         Session::simulated(plan)?
     } else {
-        Session::open(plan, state.clone(), images.clone())?
+        Session::read(plan, state.clone(), images.clone())?
     };
     let allowed = allowed(&session, &args)?;
     let mut session = session.patience(*timeout).allowing(allowed);
     refuse(&gaps(&session.plan), "missing input", "the plan cannot be deployed")?;
+    session.refuse_findings()?;
     if args.simulate {
         return simulate(&mut session, &args);
     }

@@ -48,7 +48,7 @@ pub struct Args {
 /// The plan cannot be read, a host did not answer, or something could not be removed.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, data, yes, state, format } = args;
-    let session = Session::open(&plan, state, None)?;
+    let session = Session::open_despite_findings(&plan, state)?;
     let lock = session.lock("destroy")?;
     let hosts = session.connect()?;
     let world = session.observe_hosts(&hosts);

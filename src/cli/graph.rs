@@ -47,7 +47,7 @@ pub struct Args {
 /// The plan cannot be read.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, actions, offline, state, format } = args;
-    let mut session = Session::open(&plan, state, None)?;
+    let mut session = Session::open_despite_findings(&plan, state)?;
     if !actions {
         let graph = Graph::of(&session.plan);
         ui::data(&match format {

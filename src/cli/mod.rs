@@ -8,6 +8,7 @@ mod discover;
 mod drain;
 pub mod error;
 mod explain;
+mod file_kind;
 mod graph;
 mod import;
 mod outlook;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::{CliError, Outcome, exit};
+use super::file_kind::FileKind;
 use super::ui::{self, PlanFormat};
 use crate::audit;
 use crate::plan::store;
@@ -24,7 +25,8 @@ pub struct Args {
 /// # Errors
 /// The plan cannot be read.
 pub fn run(args: &Args) -> Outcome {
-    let plan = store::read(&args.plan)?;
+    let plan = store::read(&args.plan)
+        .map_err(|error| FileKind::explain(&args.plan, FileKind::Plan, error.into()))?;
     let profiles = plan.profiles.resolve()?;
     let findings = audit::audit(&plan, &profiles);
     let summary = Summary::new(&plan, &profiles, findings);

@@ -87,9 +87,9 @@ pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number:
         uuid: uuid(&shop, &name),
         mac: mac(&shop, &name, &mut BTreeSet::new()),
         address: Some(address),
-        root: Some(volume(text, "root", 4_096)),
+        root: Some(volume(text, "root.qcow2", 4_096)),
         data: None,
-        seed: Some(volume(text, "seed", 1)),
+        seed: Some(volume(text, "seed.img", 1)),
         settings: Settings::new(),
         name,
     }
@@ -100,7 +100,7 @@ fn redis(ordinal: u32, host: &str, core: u32, role: Role) -> Instance {
     let mut redis = instance("cache", ordinal, host, cores(&[core]), number);
     redis.role = role;
     redis.group = Some(ordinal / 2);
-    redis.data = Some(volume(redis.name.as_str(), "data", 2_048));
+    redis.data = Some(volume(redis.name.as_str(), "data.raw", 2_048));
     redis.settings = [
         ("maxmemory", Setting::Bytes(400 << 20)),
         ("maxmemory-policy", "noeviction".into()),

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::simulated::Simulation;
-use crate::cli::error::CliError;
+use crate::audit::{Finding, Severity, audit};
+use crate::cli::error::{CliError, exit};
+use crate::cli::file_kind::FileKind;
 use crate::cli::ui;
 use crate::deploy::{
     Allowed, Context, ImageStore, LocalImages, Patience, connect_without, observe, observe_hosts,
@@ -25,6 +27,7 @@ use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
 use crate::state::world::World;
 use crate::topology;
+use crate::units::counted;
 
 /// A plan and where its state lies.
 pub struct Session {
@@ -42,6 +45,8 @@ pub struct Session {
     clock: Box<dyn Clock>,
     patience: Patience,
     allowed: Allowed,
+    /// What the audit found that keeps the plan, as its file holds it, from being used.
+    faults: Vec<Finding>,
     /// Only without real hosts.
     simulation: Option<Simulation>,
 }
@@ -54,17 +59,68 @@ pub struct Hosts {
 }
 
 impl Session {
-    /// Reads a plan. `state` and `images` replace the directories beside it.
+    /// Reads a plan that passes its audit. `state` and `images` replace the directories
+    /// beside it.
     ///
     /// # Errors
-    /// The file cannot be read, or is no plan that this version reads.
+    /// As [`Session::read`] and [`Session::refuse_findings`].
     pub fn open(
         file: &Path,
         state: Option<PathBuf>,
         images: Option<PathBuf>,
     ) -> Result<Self, CliError> {
+        let session = Self::read(file, state, images)?;
+        session.refuse_findings()?;
+        Ok(session)
+    }
+
+    /// Reads a plan for a command that only looks, or only removes what carries the
+    /// deployment's tag. It says what the audit finds and goes on: what was deployed by
+    /// such a plan must remain in hand.
+    ///
+    /// # Errors
+    /// As [`Session::read`].
+    pub fn open_despite_findings(file: &Path, state: Option<PathBuf>) -> Result<Self, CliError> {
+        let session = Self::read(file, state, None)?;
+        if !session.faults.is_empty() {
+            ui::say(&format!(
+                "warning: {}: {}; deploy and verify refuse it:\n{}",
+                file.display(),
+                counted(session.faults.len() as u64, "audit finding"),
+                shown(&session.faults)
+            ));
+        }
+        Ok(session)
+    }
+
+    /// Refuses a plan that fails its audit: it is as trusted as a script once it is
+    /// carried out, and may have been changed since it was made.
+    ///
+    /// # Errors
+    /// The findings, with [`exit::FAILED_CHECK`].
+    pub fn refuse_findings(&self) -> Result<(), CliError> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        let count = counted(self.faults.len() as u64, "audit finding");
+        let text = shown(&self.faults);
+        Err(CliError::new(format!("{count}; the plan is refused:\n{text}"))
+            .code(exit::FAILED_CHECK)
+            .hint("make the plan again with: hostsplit plan SPEC"))
+    }
+
+    /// Reads a plan as it is.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no plan that this version reads.
+    pub fn read(
+        file: &Path,
+        state: Option<PathBuf>,
+        images: Option<PathBuf>,
+    ) -> Result<Self, CliError> {
         let plan = plan::store::read(file).map_err(|error| {
-            CliError::from(error).hint("write a plan with: hostsplit plan SPEC")
+            let error = CliError::from(error).hint("write a plan with: hostsplit plan SPEC");
+            FileKind::explain(file, FileKind::Plan, error)
         })?;
         let text = plan.to_text()?;
         let instances = plan.instances.len();
@@ -76,6 +132,7 @@ impl Session {
             secret_store,
             secrets: Secrets::default(),
             shown: BTreeSet::new(),
+            faults: faults(&plan)?,
             plan,
             text,
             store: Store::new(directory),
@@ -270,6 +327,25 @@ impl Session {
     pub fn took(&self) -> Duration {
         self.clock.elapsed()
     }
+}
+
+/// What the audit finds that keeps a plan from being used.
+fn faults(plan: &Plan) -> Result<Vec<Finding>, CliError> {
+    let mut findings = audit(plan, &plan.profiles.resolve()?);
+    findings.retain(|finding| finding.severity == Severity::Error);
+    Ok(findings)
+}
+
+/// Findings that are shown; more are usually one that is repeated.
+const MAX_SHOWN: usize = 20;
+
+fn shown(faults: &[Finding]) -> String {
+    let mut lines: Vec<String> =
+        faults.iter().take(MAX_SHOWN).map(|one| format!("  {one}")).collect();
+    if let Some(more) = faults.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("  and {more} more"));
+    }
+    lines.join("\n")
 }
 
 /// The backend for real hosts.

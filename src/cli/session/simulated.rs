@@ -44,9 +44,9 @@ impl Session {
     /// Reads a plan and makes its hosts in memory, all switched on and empty.
     ///
     /// # Errors
-    /// As [`Session::open`]; there is no directory for temporary files.
+    /// As [`Session::read`]; there is no directory for temporary files.
     pub fn simulated(file: &Path) -> Result<Self, CliError> {
-        let session = Self::open(file, None, None)?;
+        let session = Self::read(file, None, None)?;
         let plan = stand_in(&session.plan);
         let simulation = Simulation::new(SimulatedWorld::new(&plan.topology))?;
         let directory = &simulation.directory;

@@ -1,0 +1,106 @@
+//! What kind of file a command was given, where it is not the one that it takes.
+#![expect(clippy::disallowed_methods, reason = "edge: looks into a file that was named")]
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use super::error::CliError;
+
+/// Bytes of a file that are looked at.
+const LOOK: u64 = 256 << 10;
+
+/// A kind of file that commands take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileKind {
+    /// What `plan` reads.
+    Spec,
+    /// What a spec includes.
+    Hosts,
+    /// What `plan` writes.
+    Plan,
+}
+
+impl FileKind {
+    /// Returns the kind of a file by what is in it; `None` if it is none of them.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let mut bytes = Vec::new();
+        File::open(path).ok()?.take(LOOK).read_to_end(&mut bytes).ok()?;
+        Self::of_text(&String::from_utf8_lossy(&bytes))
+    }
+
+    fn of_text(text: &str) -> Option<Self> {
+        let has = |names: &[&str]| names.iter().any(|name| has_key(text, name));
+        if text.trim_start().starts_with('{') && has(&["format"]) && has(&["instances"]) {
+            return Some(Self::Plan);
+        }
+        if has(&["services", "vms", "policy", "hosts"]) {
+            return Some(Self::Spec);
+        }
+        has(&["numa", "flat", "uri", "pools", "cores"]).then_some(Self::Hosts)
+    }
+
+    /// The kind in a sentence.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spec => "a spec",
+            Self::Hosts => "a file of hosts",
+            Self::Plan => "a plan",
+        }
+    }
+
+    /// Which command takes such a file.
+    fn hint(self, path: &Path) -> String {
+        let path = path.display();
+        match self {
+            Self::Spec => format!("make a plan of it with: hostsplit plan {path}"),
+            Self::Hosts => {
+                format!("include it in a spec, hosts: [{{ include: {path} }}], and check that")
+            }
+            Self::Plan => format!(
+                "look at it with: hostsplit show {path}; apply it with: hostsplit deploy {path}"
+            ),
+        }
+    }
+
+    /// Replaces the error of reading `path` as another kind of file by what it is, if that
+    /// is known.
+    pub(super) fn explain(path: &Path, expected: Self, error: CliError) -> CliError {
+        match Self::of(path) {
+            Some(kind) if kind != expected => {
+                let (found, expected) = (kind.as_str(), expected.as_str());
+                CliError::new(format!("{} is {found}, not {expected}", path.display()))
+                    .hint(kind.hint(path))
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Whether a line begins with the key, as a file of YAML or JSON has it: at the margin, in
+/// an item of a list, or one step into JSON.
+fn has_key(text: &str, name: &str) -> bool {
+    text.lines().any(|line| {
+        let in_item = line.strip_prefix("- ").or_else(|| line.strip_prefix("  "));
+        let at_margin = in_item.unwrap_or(line);
+        let json = line.strip_prefix("  \"").and_then(|rest| rest.strip_prefix(name));
+        at_margin.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'))
+            || json.is_some_and(|rest| rest.starts_with("\":"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_their_keys() {
+        let of = FileKind::of_text;
+        assert_eq!(of("name: shop\nservices:\n  - name: cache\n"), Some(FileKind::Spec));
+        assert_eq!(of("name: h1\nuri: qemu+ssh://h1/system\nnuma: []\n"), Some(FileKind::Hosts));
+        assert_eq!(of("- name: h1\n  cores: 4\n- name: h2\n"), Some(FileKind::Hosts));
+        assert_eq!(of("{\n  \"format\": 4,\n  \"instances\": []\n}\n"), Some(FileKind::Plan));
+        assert_eq!(of("{\"format\": 4}"), None);
+        assert_eq!(of("anything"), None);
+    }
+}
