@@ -130,6 +130,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hypervisor",
             "ids",
             "plan",
+            "planner",
             "profile",
             "quote",
             "recipe",

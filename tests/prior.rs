@@ -133,9 +133,13 @@ proptest! {
         let stay = |plan| Moves::new(&first, plan).stay;
         prop_assert!(stay(&kept) >= stay(&free), "{} < {}", stay(&kept), stay(&free));
         // What the solver says is what the names say.
+        let prior = u64::try_from(first.instances.len()).unwrap();
         if let Some(moves) = tier(&kept, "instances moved off their host") {
-            let prior = u64::try_from(first.instances.len()).unwrap();
             prop_assert!(stay(&kept) + moves == prior, "{} + {moves} > {prior}", stay(&kept));
+        }
+        if let Some(new) = tier(&kept, "instances new on their host") {
+            let moves = Moves::new(&first, &kept);
+            prop_assert_eq!(moves.moved.len() + moves.new.len(), usize::try_from(new).unwrap());
         }
         side_by_side(&first, &kept)?;
         // Again with what was kept as the prior: nothing changes any more.
@@ -202,6 +206,61 @@ fn another_group_gets_a_part_of_each_and_all_others_stay() {
 }
 
 #[test]
+fn what_grows_stays_on_its_host_and_is_replaced_in_turn() {
+    let bench = planned();
+    bench.put("spec.yaml", &SPEC.replace("data: 1GiB", "data: 3GiB"));
+    bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "new.json"]);
+    let screen = bench.run(&["diff", "plan.json", "new.json"]);
+    insta::assert_snapshot!(screen, @"
+    exit 0
+    changes from the prior plan: 4 unchanged, 6 resized
+      = cache-0  h1  896 MiB, 1 GiB data -> 2 GiB, 3 GiB data
+      = cache-1  h3  896 MiB, 1 GiB data -> 2 GiB, 3 GiB data
+      = cache-2  h2  896 MiB, 1 GiB data -> 2 GiB, 3 GiB data
+      = cache-3  h2  896 MiB, 1 GiB data -> 2 GiB, 3 GiB data
+      = cache-4  h1  896 MiB, 1 GiB data -> 2 GiB, 3 GiB data
+      = cache-5  h3  896 MiB, 1 GiB data -> 2 GiB, 3 GiB data
+
+    steps of the change, about 7 min:
+      cache: memory 896 MiB -> 2 GiB, data volume 1 GiB -> 3 GiB; writes wait for up to 2 s at each of 3 hand-overs; up to 68 % used meanwhile
+        1. replace one after the other, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  7 min
+    ---
+    ");
+    let json = bench.run(&["diff", "plan.json", "new.json", "--format", "json"]);
+    let json = json.strip_prefix("exit 0\n").and_then(|json| json.strip_suffix("---\n")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(json["change"]["services"][0]["steps"][0]["work"], "replace");
+}
+
+#[test]
+fn more_groups_get_slots_after_their_instances_are_there() {
+    let bench = planned();
+    bench.put("spec.yaml", &SPEC.replace("60k/s", "120k/s"));
+    bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "new.json"]);
+    insta::assert_snapshot!(bench.run(&["diff", "plan.json", "new.json"]), @"
+    exit 0
+    changes from the prior plan: 4 unchanged, 6 resized, 4 added
+      = cache-0  h1  896 MiB, 1 GiB data -> 704 MiB, 1 GiB data
+      = cache-1  h3  896 MiB, 1 GiB data -> 704 MiB, 1 GiB data
+      = cache-2  h2  896 MiB, 1 GiB data -> 704 MiB, 1 GiB data
+      = cache-3  h2  896 MiB, 1 GiB data -> 704 MiB, 1 GiB data
+      = cache-4  h1  896 MiB, 1 GiB data -> 704 MiB, 1 GiB data
+      = cache-5  h3  896 MiB, 1 GiB data -> 704 MiB, 1 GiB data
+      + cache-6  h2
+      + cache-7  h3
+      + cache-8  h3
+      + cache-9  h2
+
+    steps of the change, about 9 min:
+      cache: groups 3 -> 5, memory 896 MiB -> 704 MiB; writes wait for up to 2 s at each of 3 hand-overs; up to 68 % used meanwhile
+        1. add cache-6, cache-7, cache-8, cache-9                                                           60 s
+        2. move 6,553 slots, 409 MiB                                                                        84 s
+        3. replace one after the other, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  7 min
+    ---
+    ");
+}
+
+#[test]
 fn addresses_of_instances_that_leave_are_taken_last() {
     let bench = planned();
     bench.put("hosts/h2.yaml", &format!("name: h9\n{HOST}"));
@@ -219,6 +278,10 @@ fn addresses_of_instances_that_leave_are_taken_last() {
     // Ten instances in a range of ten: two have to leave before their successors come.
     bench.put("spec.yaml", &SPEC.replace("10.20.0.99", "10.20.0.59"));
     bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "narrow.json"]);
+    let screen = bench.run(&["diff", "plan.json", "narrow.json"]);
+    let short =
+        "  2 addresses short to keep old and new side by side: cache-2, cache-3 must leave first\n";
+    assert!(screen.contains(short), "{screen}");
     let all: Vec<String> = addresses("narrow.json").into_iter().map(|(_, one)| one).collect();
     assert_eq!((all.len(), had.len()), (10, 10));
     assert!(had.iter().all(|(_, address)| all.contains(address)));
@@ -293,8 +356,10 @@ fn a_host_that_is_replaced_takes_over_what_the_old_one_had() {
       unmet demand                             0/s      optimal
       cost of used hosts                       30       optimal
       instances moved off their host           4        optimal
+      instances new on their host              3        optimal
       instances moved off their NUMA node      0        optimal
       services whose layout changes            0        optimal
+      memory short for old beside new          0 MiB    optimal
       cores                                    10       optimal
       memory                                   9.2 GiB  optimal
       cores on the busiest host                4        optimal
@@ -310,12 +375,63 @@ fn a_host_that_is_replaced_takes_over_what_the_old_one_had() {
       + new-0    h9
       - old-0    h3
 
+    steps of the change, about 3 min:
+      cache: writes wait for up to 2 s at a hand-over; up to 68 % used meanwhile
+        1. add cache-6, cache-7              60 s
+        2. copy 684 MiB to cache-6, cache-7  4 s
+        3. remove cache-2, cache-3           10 s
+      box: down in turn, 3 min in total
+        1. replace one after the other: box-0, box-1, box-2  3 min
+        needs --allow-downtime box: box-0, box-1 (its machine is replaced)
+        needs --allow-data-loss box: box-0, box-1 (its machine is replaced)
+        needs --allow-downtime box: box-2 (another host gets it)
+        needs --allow-data-loss box: box-2 (another host gets it)
+      new: no machine is stopped
+        1. add new-0  60 s
+      old: removed
+        1. remove old-0  5 s
+        needs --allow-downtime old: old-0 (not in the plan any more)
+
     10 instances on 3 hosts. audit: no findings. written to new.json
     ---
     ");
+    let before = bench.read("plan.json");
+    let screen = bench.run(&["diff", "plan.json", "new.json"]);
+    insta::assert_snapshot!(screen, @"
+    exit 0
+    changes from the prior plan: 4 unchanged, 3 moved, 2 resized, 1 added, 1 removed
+      ~ cache-6  h2 -> h9, replaces cache-2
+      ~ cache-7  h2 -> h9, replaces cache-3
+      ~ box-2    h2 -> h9
+      = box-0    h1  10 GiB root -> 12 GiB root
+      = box-1    h1  10 GiB root -> 12 GiB root
+      + new-0    h9
+      - old-0    h3
+
+    steps of the change, about 3 min:
+      cache: writes wait for up to 2 s at a hand-over; up to 68 % used meanwhile
+        1. add cache-6, cache-7              60 s
+        2. copy 684 MiB to cache-6, cache-7  4 s
+        3. remove cache-2, cache-3           10 s
+      box: down in turn, 3 min in total
+        1. replace one after the other: box-0, box-1, box-2  3 min
+        needs --allow-downtime box: box-0, box-1 (its machine is replaced)
+        needs --allow-data-loss box: box-0, box-1 (its machine is replaced)
+        needs --allow-downtime box: box-2 (another host gets it)
+        needs --allow-data-loss box: box-2 (another host gets it)
+      new: no machine is stopped
+        1. add new-0  60 s
+      old: removed
+        1. remove old-0  5 s
+        needs --allow-downtime old: old-0 (not in the plan any more)
+    ---
+    ");
+    assert_eq!(bench.read("plan.json"), before);
     let screen = bench.run(&["plan", "spec.yaml", "--prior", "new.json"]);
     insta::assert_snapshot!(tail(&screen, "changes from"), @"
     changes from the prior plan: 10 unchanged
+
+    steps of the change: none
 
     10 instances on 3 hosts. audit: no findings. written to plan.json
     ---

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::diff::change;
 use super::error::{CliError, Outcome, exit};
 use super::plan::{infeasible_error, judged};
 use super::show::shown;
@@ -72,7 +73,8 @@ pub fn run(args: &Args) -> Outcome {
         Limits { seconds: args.time_limit.map_or(default.seconds, |limit| limit.as_secs_f64()) };
     let plan = without(&spec, &profiles, &limits, &prior)?;
     let output = args.output.as_ref().unwrap_or(&args.plan);
-    let summary = judged(&plan, &profiles)?.against(Some(Moves::new(&prior, &plan)));
+    let summary =
+        judged(&plan, &profiles)?.against(Moves::new(&prior, &plan), change(&prior, &plan));
     store::may_replace(output)?;
     store::write(output, &plan.to_text()?)?;
     let text = shown(&summary, args.format)?;

@@ -4,6 +4,7 @@
 mod check;
 mod deploy;
 mod destroy;
+mod diff;
 mod discover;
 mod drain;
 pub mod error;
@@ -75,6 +76,7 @@ enum Command {
     Schema(schema::Args),
     Plan(plan::Args),
     Show(show::Args),
+    Diff(diff::Args),
     Explain(explain::Args),
     Profile(profile::Args),
     Graph(graph::Args),
@@ -117,6 +119,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Graph(args) => graph::run(args),
@@ -144,6 +147,7 @@ impl Command {
             Self::Schema(_) => "schema",
             Self::Plan(_) => "plan",
             Self::Show(_) => "show",
+            Self::Diff(_) => "diff",
             Self::Explain(_) => "explain",
             Self::Profile(_) => "profile",
             Self::Graph(_) => "graph",

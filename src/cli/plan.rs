@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::check::load_spec;
 use jiff::civil::Date;
 
+use super::diff::change;
 use super::error::{CliError, Outcome, exit};
+use super::file_kind::FileKind;
 use super::outlook::{day, growth, outlook};
 use super::show::shown;
 use super::ui::{self, PlanFormat};
@@ -44,7 +46,7 @@ pub struct Args {
     #[arg(long, value_parser = day, requires = "growth", value_name = "DATE")]
     from: Option<Date>,
     /// Earlier plan of the same deployment; among plans of equal cost, the one that moves the
-    /// fewest of its instances is chosen
+    /// fewest of its instances is chosen, and the steps of the change are shown
     #[arg(long, value_name = "PLAN")]
     prior: Option<PathBuf>,
     /// Output format
@@ -96,8 +98,10 @@ pub fn run(args: &Args) -> Outcome {
         Err(PlanError::Infeasible(why)) => return no_plan(args, &why),
         Err(error) => return Err(error.into()),
     };
-    let moves = prior.map(|prior| Moves::new(&prior, &plan));
-    let mut summary = judged(&plan, &profiles)?.against(moves);
+    let mut summary = judged(&plan, &profiles)?;
+    if let Some(prior) = &prior {
+        summary = summary.against(Moves::new(prior, &plan), change(prior, &plan));
+    }
     if args.max_load || args.growth.is_some() {
         summary.outlook = outlook(&spec, &profiles, &limits, (args.growth, args.from))?;
     }
@@ -134,7 +138,8 @@ fn on_interrupt() -> Result<(), CliError> {
 /// The prior plan, which must be of the spec's deployment: another one's instances
 /// are other VMs.
 fn load_prior(path: &Path, spec: &Spec) -> Result<Plan, CliError> {
-    let prior = store::read(path)?;
+    let prior =
+        store::read(path).map_err(|error| FileKind::explain(path, FileKind::Plan, error.into()))?;
     if prior.name == spec.name {
         return Ok(prior);
     }

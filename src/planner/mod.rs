@@ -10,6 +10,7 @@
 //! | `member.rs` | placed instances | names, roles and groups; against a prior plan by `keep.rs` |
 //! | `pin.rs` | named instances | exact CPUs (`cpus.rs`) and page sizes (`pages.rs`) |
 //! | `instance.rs` | pinned instances | addresses, identities and volumes |
+//! | `room.rs` | two plans | what is short for old beside new |
 //! | `build.rs` | | the descent itself |
 //! | `grow.rs` | a spec without a plan | hosts that would make it fit |
 
@@ -24,6 +25,8 @@ mod pages;
 mod pin;
 mod place;
 mod regroup;
+mod room;
 mod slots;
 
 pub use make::{PlanError, PlanReport, make, make_with};
+pub use room::{MemoryShort, PoolShort, Room, SharedCpus};

@@ -11,7 +11,7 @@
 use std::cmp::Reverse;
 
 use crate::plan::SlotRange;
-use crate::recipe::redis::slots::Slots;
+use crate::recipe::slots::Slots;
 
 /// Returns the slots of each group, `all` in total; `had` is what each had in a prior
 /// plan, nothing where it is new. Without prior slots they are one range each, ascending.

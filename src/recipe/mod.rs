@@ -11,6 +11,8 @@ pub mod redis;
 mod search;
 mod web;
 
+pub use self::redis::slots;
+
 use crate::engines::Engine;
 use crate::guest_file::{GuestFile, Owner};
 use crate::ids::InstanceName;

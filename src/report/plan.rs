@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::change::Change;
 use super::layout::reason;
 use super::moves::Moves;
 use super::outlook::Outlook;
@@ -48,6 +49,9 @@ pub struct Summary {
     /// What changes against a prior plan, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moves: Option<Moves>,
+    /// The steps of that change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
     /// How long the hosts last, on request.
     pub outlook: Option<Outlook>,
 }
@@ -141,14 +145,16 @@ impl Summary {
             findings,
             profiles: profile::own(&plan.profiles),
             moves: None,
+            change: None,
             outlook: None,
         }
     }
 
-    /// The same with what changes against a prior plan.
+    /// The same with what changes against a prior plan, and in which steps.
     #[must_use]
-    pub fn against(mut self, moves: Option<Moves>) -> Self {
-        self.moves = moves;
+    pub fn against(mut self, moves: Moves, change: Change) -> Self {
+        self.moves = Some(moves);
+        self.change = Some(change);
         self
     }
 

@@ -29,6 +29,9 @@ impl Summary {
             let body = if lines.is_empty() { lines } else { format!("```text\n{lines}```\n\n") };
             text.push_str(&format!("Changes from the prior plan: {}.\n\n{body}", moves.counts()));
         }
+        if let Some(change) = &self.change {
+            text.push_str(&format!("```text\n{change}```\n\n"));
+        }
         text.push_str(&folded("Hosts", &self.host_table()));
         text.push_str(&folded("Instances", &self.instance_table()));
         text.push_str(&folded("Objectives", &self.tier_table()));

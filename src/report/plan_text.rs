@@ -34,6 +34,7 @@ impl fmt::Display for Summary {
             profiles,
             outlook,
             moves,
+            change,
         } = self;
         for service in services {
             f.write_str(&self::service(service, !survive.is_empty()))?;
@@ -60,7 +61,8 @@ impl fmt::Display for Summary {
             f.write_str(&outlook.text())?;
         }
         writeln!(f)?;
-        moves.as_ref().map_or(Ok(()), |moves| writeln!(f, "{moves}"))
+        moves.as_ref().map_or(Ok(()), |moves| writeln!(f, "{moves}"))?;
+        change.as_ref().map_or(Ok(()), |change| writeln!(f, "{change}"))
     }
 }
 
