@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use hostsplit::hypervisor::libvirt::{LibvirtConnector, LibvirtViewer};
 use hostsplit::hypervisor::{
-    Connector, ErrorKind, Hypervisor, METADATA_NAMESPACE, VolumeFormat, VolumeRequest,
+    Connector, DomainState, ErrorKind, Hypervisor, METADATA_NAMESPACE, Pause, Thread, VolumeFormat,
+    VolumeRequest,
 };
 use hostsplit::ids::HostName;
 
@@ -53,11 +54,17 @@ fn a_domain_from_its_definition_to_its_end() {
 
     let defined = find().unwrap();
     assert!(!defined.active);
+    assert_eq!(
+        (defined.state, defined.persistent, defined.autostart),
+        (DomainState::Off, true, false)
+    );
+    assert_eq!(defined.next, None, "one that is off has one definition");
+    assert_eq!(defined.owner.unwrap().digest, "d1");
+    let defined = defined.definition;
     assert_eq!(defined.vcpu_pins, [[2], [3]]);
     assert_eq!(defined.emulator_pins, [0]);
     assert_eq!((defined.memory_nodes.as_slice(), defined.memory_strict), (&[1][..], true));
     assert_eq!(defined.memory_kib, 65536);
-    assert_eq!(defined.owner.unwrap().digest, "d1");
 
     host.start(name).unwrap();
     assert!(find().unwrap().active && host.is_active(name).unwrap());
@@ -68,6 +75,70 @@ fn a_domain_from_its_definition_to_its_end() {
     assert!(!find().unwrap().active && !host.is_active(name).unwrap());
     host.undefine(name).unwrap();
     assert_eq!(find(), None);
+}
+
+#[test]
+fn a_running_domain_is_paused_and_defined_anew() {
+    let host = host();
+    let (name, uuid) = ("shop-live", "5f6c3c0a-6d5e-5b6f-9c39-00000000000a");
+    host.define(&domain_xml(name, uuid)).unwrap();
+    host.start(name).unwrap();
+    let find = || host.domains().unwrap().into_iter().find(|domain| domain.name == name).unwrap();
+    let started = find();
+    assert_eq!((started.state, started.active), (DomainState::Running, true));
+    assert_eq!(started.next.unwrap().vcpu_pins, started.definition.vcpu_pins);
+
+    host.suspend(name).unwrap();
+    assert_eq!((find().state, find().active), (DomainState::Paused(Pause::Asked), true));
+    host.resume(name).unwrap();
+    host.resume(name).unwrap();
+    assert_eq!(find().state, DomainState::Running);
+
+    host.set_autostart(name, true).unwrap();
+    assert!(find().autostart);
+    host.set_autostart(name, false).unwrap();
+    assert!(!find().autostart);
+
+    // What it runs with stays, what its next boot will have is new.
+    host.define(&domain_xml(name, uuid).replace("65536", "131072")).unwrap();
+    let defined = find();
+    assert_eq!(defined.definition.memory_kib, 65536);
+    assert_eq!(defined.next.unwrap().memory_kib, 131_072);
+
+    host.power_off(name).unwrap();
+    assert_eq!((find().definition.memory_kib, find().next), (131_072, None));
+    host.undefine(name).unwrap();
+}
+
+/// Somebody undefines a domain that runs: then it has no definition besides that.
+#[test]
+fn a_domain_that_was_undefined_while_it_runs_is_pinned_and_defined_again() {
+    let host = host();
+    let (name, uuid) = ("shop-lost", "5f6c3c0a-6d5e-5b6f-9c39-00000000000b");
+    host.define(&domain_xml(name, uuid)).unwrap();
+    host.start(name).unwrap();
+    let find = || host.domains().unwrap().into_iter().find(|domain| domain.name == name).unwrap();
+    let connection = virt::connect::Connect::open(Some("test:///default")).unwrap();
+    connection.lookup_domain_by_name(name).unwrap().undefine().unwrap();
+    assert_eq!((find().active, find().persistent, find().next), (true, false, None));
+
+    host.pin(name, Thread::Vcpu(1), &[9, 4]).unwrap();
+    assert_eq!(find().definition.vcpu_pins, [vec![2], vec![4, 9]]);
+    let error = host.pin(name, Thread::Vcpu(7), &[1]).unwrap_err();
+    assert_eq!(error.what, "pin vCPU 7 of domain shop-lost");
+    host.pin(name, Thread::Emulator, &[1]).unwrap();
+    assert_eq!(find().definition.emulator_pins, [1]);
+    let error = host.pin(name, Thread::Io(1), &[1]).unwrap_err();
+    assert!(error.message.contains("iothreadid 1 not found"), "{error}");
+    let error = host.set_link(name, "52:54:00:00:00:01", false).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
+    assert_eq!(error.what, "set the link of 52:54:00:00:00:01 of domain shop-lost");
+
+    host.define(&domain_xml(name, uuid)).unwrap();
+    assert!(find().persistent && find().active);
+    assert_eq!(find().next.unwrap().vcpu_pins, [[2], [3]]);
+    host.power_off(name).unwrap();
+    host.undefine(name).unwrap();
 }
 
 #[test]

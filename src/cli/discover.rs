@@ -314,8 +314,8 @@ fn value(host: &Found<'_>) -> serde_json::Value {
             "name": domain.name,
             "uuid": domain.uuid,
             "running": domain.active,
-            "memory_kib": domain.memory_kib,
-            "vcpu_pins": domain.vcpu_pins,
+            "memory_kib": domain.definition.memory_kib,
+            "vcpu_pins": domain.definition.vcpu_pins,
             "deployment": domain.owner.as_ref().map(|owner| &owner.deployment),
         })).collect::<Vec<_>>(),
     })

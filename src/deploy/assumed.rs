@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::graph::ImagePart;
 use crate::graph::image::marker;
-use crate::hypervisor::{Domain, HostReport, OwnerTag, VolumeInfo, domain_xml};
+use crate::hypervisor::{Domain, DomainState, HostReport, OwnerTag, VolumeInfo, domain_xml};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Volume};
 use crate::render::{self, DiskPaths};
@@ -95,25 +95,22 @@ fn domain(prior: &Plan, instance: &Instance) -> Domain {
     let xml = render::domain_xml(prior, instance, &boot_paths(prior, instance));
     // A plan that was deployed once can be rendered, unless the program has changed.
     let xml = xml.unwrap_or_default();
-    let devices = domain_xml::parse(&xml, true).map(|domain| domain.devices);
+    let definition = domain_xml::definition(&xml).unwrap_or_default();
     Domain {
         name: instance.domain.clone(),
         uuid: instance.uuid,
         active: true,
+        state: DomainState::Running,
         owner: Some(OwnerTag {
             deployment: prior.name.to_string(),
             instance: instance.name.to_string(),
             digest: render::machine_digest(prior, instance),
             system: Some(render::system_digest(prior, instance)),
         }),
-        memory_kib: instance.memory_mib.kib(),
-        vcpu_pins: instance.cpus.iter().map(|cpu| vec![*cpu]).collect(),
-        emulator_pins: instance.emulator_cpus.clone(),
-        memory_nodes: vec![instance.numa],
-        memory_strict: true,
-        page_kib: instance.page_kib,
-        devices: devices.unwrap_or_default(),
-        xml,
+        persistent: true,
+        autostart: false,
+        next: Some(definition.clone()),
+        definition,
     }
 }
 

@@ -75,7 +75,7 @@ fn domain(diff: &DiffContext<'_>, instance: &Instance) -> Option<TextChange> {
     let planned = render::domain_xml(diff.plan, instance, &paths(diff, instance)).ok()?;
     let view = diff.world.view(&instance.host);
     let found = view.and_then(|view| owned_domain(diff.plan, view, instance));
-    let found = found.map(|domain| domain.xml.as_str()).filter(|xml| !xml.is_empty());
+    let found = found.map(|domain| domain.definition.xml.as_str()).filter(|xml| !xml.is_empty());
     let (after, before) = comparable(&planned, found);
     change(diff, instance, format!("domain {}", instance.domain), before, after)
 }

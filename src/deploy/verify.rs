@@ -12,7 +12,7 @@ use crate::engine::{Bound, Difference, EngineError, Fact, Guests, Load, Probe, o
 use crate::graph::owned_domain;
 use crate::guest::Facts;
 use crate::hypervisor::fan_out::on_each;
-use crate::hypervisor::{Domain, HypervisorError};
+use crate::hypervisor::{Definition, Domain, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::render;
@@ -220,24 +220,27 @@ impl Comparison<'_> {
         let digest = domain.owner.as_ref().map_or("none", |owner| owner.digest.as_str());
         self.same(Fact::Digest, render::machine_digest(plan, instance).as_str(), digest);
         self.same(Fact::State, "running", if domain.active { "running" } else { "off" });
+        self.definition(&domain.definition, &|fact| fact);
+        if let Some(next) = &domain.next {
+            self.definition(next, &|fact| Fact::AtNextBoot(Box::new(fact)));
+        }
+    }
+
+    /// Compares what a domain has, now or at its next boot.
+    fn definition(&mut self, found: &Definition, when: &dyn Fn(Fact) -> Fact) {
+        let instance = self.instance;
+        let mut same = |fact, planned: String, found| self.same(when(fact), &planned, &found);
         let pins = instance.cpus.iter().map(|cpu| vec![*cpu]).collect::<Vec<_>>();
-        self.same(Fact::VcpuPins, &pin_list(&pins), &pin_list(&domain.vcpu_pins));
+        same(Fact::VcpuPins, pin_list(&pins), pin_list(&found.vcpu_pins));
         let emulator = cpuset::show_or_none(&instance.emulator_cpus);
-        self.same(Fact::EmulatorPins, &emulator, &cpuset::show_or_none(&domain.emulator_pins));
-        let planned = format!("{} KiB", instance.memory_mib.kib());
-        self.same(Fact::Memory, &planned, &format!("{} KiB", domain.memory_kib));
-        self.same(
-            Fact::MemoryNodes,
-            &cpuset::show_or_none(&[instance.numa]),
-            &cpuset::show_or_none(&domain.memory_nodes),
-        );
-        self.same(
-            Fact::NumaBinding,
-            "strict",
-            if domain.memory_strict { "strict" } else { "loose" },
-        );
-        let pages = |kib: u64| format!("{kib} KiB");
-        self.same(Fact::PageSize, &pages(instance.page_kib), &pages(domain.page_kib));
+        same(Fact::EmulatorPins, emulator, cpuset::show_or_none(&found.emulator_pins));
+        let kib = |kib: u64| format!("{kib} KiB");
+        same(Fact::Memory, kib(instance.memory_mib.kib()), kib(found.memory_kib));
+        let node = cpuset::show_or_none(&[instance.numa]);
+        same(Fact::MemoryNodes, node, cpuset::show_or_none(&found.memory_nodes));
+        let binding = if found.memory_strict { "strict" } else { "loose" };
+        same(Fact::NumaBinding, "strict".to_owned(), binding.to_owned());
+        same(Fact::PageSize, kib(instance.page_kib), kib(found.page_kib));
     }
 
     /// Whether it is the one who answers at its address.

@@ -58,6 +58,8 @@ pub enum Fact {
     NumaBinding,
     /// The pages behind its memory.
     PageSize,
+    /// One of these, once it boots again.
+    AtNextBoot(Box<Fact>),
     /// The machine that answers at its address.
     MachineAt(Ipv4Addr),
     /// Whether its guest answers.
@@ -155,6 +157,7 @@ impl fmt::Display for Fact {
             Self::MemoryNodes => "NUMA nodes of its memory",
             Self::NumaBinding => "NUMA binding",
             Self::PageSize => "page size",
+            Self::AtNextBoot(fact) => return write!(f, "{fact} at the next boot"),
             Self::MachineAt(address) => return write!(f, "machine at {address}"),
             Self::Guest => "guest",
             Self::GuestCpus => "CPUs in the guest",

@@ -142,7 +142,7 @@ fn batches(plan: &Plan, service: &ServicePlan, replaced: &[&Instance]) -> Vec<Ve
 fn shrinks(world: &World, instance: &Instance) -> bool {
     let view = world.view(&instance.host);
     let found = view.and_then(|view| view.domain(&instance.domain));
-    found.is_some_and(|domain| domain.memory_kib > instance.memory_mib.kib())
+    found.is_some_and(|domain| domain.definition.memory_kib > instance.memory_mib.kib())
 }
 
 /// Whether a host lacks the memory for its running domains and those that are to come.
@@ -150,8 +150,12 @@ fn lacks_room(plan: &Plan, world: &World, fates: &Fates<'_>, host: &HostName) ->
     let Some((view, planned)) = world.view(host).zip(plan.topology.host(host)) else {
         return false;
     };
-    let running: u64 =
-        view.domains.iter().filter(|domain| domain.active).map(|domain| domain.memory_kib).sum();
+    let running: u64 = view
+        .domains
+        .iter()
+        .filter(|domain| domain.active)
+        .map(|domain| domain.definition.memory_kib)
+        .sum();
     let comes = fates.values().filter(|(one, fate)| {
         one.host == *host && matches!(fate, Fate::Make | Fate::Keep { active: false })
     });

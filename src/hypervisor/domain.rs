@@ -1,6 +1,7 @@
 //! Domains as they are seen on a host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use uuid::Uuid;
 
@@ -14,16 +15,85 @@ pub struct Domain {
     pub name: String,
     /// UUID.
     pub uuid: Uuid,
-    /// Whether it runs.
+    /// Whether it runs: it has a QEMU process, also while that is paused.
     pub active: bool,
+    /// Its state.
+    pub state: DomainState,
     /// The tag of its deployment; `None` for foreign domains.
     pub owner: Option<OwnerTag>,
+    /// Whether its definition outlives its process. Foreign domains are not asked and
+    /// count as persistent.
+    pub persistent: bool,
+    /// Whether its host starts it when libvirt starts. Foreign domains are not asked.
+    pub autostart: bool,
+    /// What it runs with; of one that is off, what it is defined with.
+    pub definition: Definition,
+    /// What its next boot will have, where it runs and is persistent. Foreign domains are
+    /// not asked.
+    pub next: Option<Definition>,
+}
+
+/// State of a domain, as far as callers act upon it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DomainState {
+    /// Its virtual CPUs run.
+    Running,
+    /// It has a process whose virtual CPUs do not run.
+    Paused(Pause),
+    /// The guest has shut down and its process is about to end.
+    ShuttingDown,
+    /// The guest has suspended itself to memory.
+    Asleep,
+    /// The guest or its process crashed.
+    Crashed,
+    /// It is off.
+    Off,
+}
+
+/// Why a domain is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pause {
+    /// Somebody asked for it, or libvirt does not say why.
+    Asked,
+    /// An I/O error of a disk, for example because the host has no space left.
+    IoError,
+    /// Its watchdog.
+    Watchdog,
+    /// A panic of its kernel.
+    Panic,
+    /// A job of libvirt, which lets it run again by itself: a migration, a save, a
+    /// snapshot, a start.
+    Job,
+}
+
+impl fmt::Display for DomainState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Paused(Pause::Asked) => "paused",
+            Self::Paused(Pause::IoError) => "paused by an I/O error",
+            Self::Paused(Pause::Watchdog) => "paused by its watchdog",
+            Self::Paused(Pause::Panic) => "paused by a kernel panic",
+            Self::Paused(Pause::Job) => "paused by a job of libvirt",
+            Self::ShuttingDown => "shutting down",
+            Self::Asleep => "suspended",
+            Self::Crashed => "crashed",
+            Self::Off => "off",
+        })
+    }
+}
+
+/// What a domain has, as its XML says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Definition {
     /// Memory in KiB.
     pub memory_kib: u64,
-    /// Host CPUs by virtual CPU, live where it runs; empty sets for unpinned.
+    /// Host CPUs by virtual CPU; empty sets for unpinned.
     pub vcpu_pins: Vec<Vec<u32>>,
     /// Host CPUs of emulator threads; empty for unpinned.
     pub emulator_pins: Vec<u32>,
+    /// Host CPUs of I/O threads, by their numbers; empty sets for unpinned.
+    pub iothread_pins: BTreeMap<u32, Vec<u32>>,
     /// NUMA nodes that its memory is bound to; empty for unbound.
     pub memory_nodes: Vec<u32>,
     /// Whether that binding is strict.
@@ -33,8 +103,29 @@ pub struct Domain {
     pub page_kib: u64,
     /// Its disks and interfaces, and the files that it boots.
     pub devices: Devices,
-    /// Current XML, live where it runs: to be shown and compared, not to be read.
+    /// The XML: to be shown and compared, not to be read.
     pub xml: String,
+}
+
+/// A thread of a domain that can be pinned to CPUs of its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thread {
+    /// A virtual CPU, by its number.
+    Vcpu(u32),
+    /// The threads of the emulator that are none of the others.
+    Emulator,
+    /// An I/O thread, by its number, from 1.
+    Io(u32),
+}
+
+impl fmt::Display for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vcpu(number) => write!(f, "vCPU {number}"),
+            Self::Emulator => f.write_str("emulator"),
+            Self::Io(number) => write!(f, "I/O thread {number}"),
+        }
+    }
 }
 
 /// The tag in the metadata of every domain that hostsplit makes.
@@ -62,6 +153,8 @@ pub struct Devices {
     pub boot_files: Vec<String>,
     /// MAC addresses of its interfaces, in lower case.
     pub macs: BTreeSet<String>,
+    /// Those of them whose links are down.
+    pub unplugged: BTreeSet<String>,
     /// All storage that its XML names: that of its disks and what they are overlays
     /// on, its boot files, and files of any other device.
     pub storage: BTreeSet<StorageSource>,

@@ -7,6 +7,7 @@
 pub mod clock;
 mod domain;
 pub mod domain_xml;
+pub mod edit;
 pub mod fan_out;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
@@ -22,7 +23,10 @@ use std::time::Duration;
 
 use crate::ids::HostName;
 
-pub use self::domain::{Devices, Disk, Domain, METADATA_NAMESPACE, OwnerTag, StorageSource};
+pub use self::domain::{
+    Definition, Devices, Disk, Domain, DomainState, METADATA_NAMESPACE, OwnerTag, Pause,
+    StorageSource, Thread,
+};
 pub use self::migration::{Migrated, MigrationProgress, MigrationRequest};
 pub use self::report::{
     HostReport, ORDINARY_PAGE_KIB, ReportedCpu, ReportedNic, ReportedNuma, ReportedPool,
@@ -138,6 +142,38 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// [`ErrorKind::NotFound`], or the domain is off.
     fn power_off(&self, domain: &str) -> Result<()>;
+
+    /// Stops the virtual CPUs of a domain; its process and its memory stay.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or the domain is off.
+    fn suspend(&self, domain: &str) -> Result<()>;
+
+    /// Lets a paused or suspended domain run again. One that runs stays as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or the domain cannot run on.
+    fn resume(&self, domain: &str) -> Result<()>;
+
+    /// Sets whether the host starts a domain when libvirt starts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or the domain is not persistent.
+    fn set_autostart(&self, domain: &str, autostart: bool) -> Result<()>;
+
+    /// Pins a thread of a domain to CPUs of its host: at once where it runs, and in its
+    /// definition where it has one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or there is no such thread or CPU.
+    fn pin(&self, domain: &str, thread: Thread, cpus: &[u32]) -> Result<()>;
+
+    /// Sets the link of an interface of a running domain, by its MAC address; its next
+    /// boot has it up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a domain or interface, or the domain is off.
+    fn set_link(&self, domain: &str, mac: &str, up: bool) -> Result<()>;
 
     /// Forgets a domain that is off.
     ///

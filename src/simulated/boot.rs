@@ -32,7 +32,10 @@ impl State {
         let ready: Vec<(HostName, String)> = self
             .all_domains()
             .filter(|(_, name, running)| {
-                !running.booted && now >= running.since + BOOT && !self.stuck.contains(name)
+                !running.booted
+                    && running.paused.is_none()
+                    && now >= running.since + BOOT
+                    && !self.stuck.contains(name)
             })
             .map(|(host, name, _)| (host.clone(), name.clone()))
             .collect();
@@ -62,12 +65,17 @@ fn links(
     now: Duration,
 ) -> BTreeMap<VolumeId, Link> {
     let domains = hosts.values().flat_map(|host| &host.domains);
-    let running = domains.filter_map(|(name, domain)| Some((name, domain.running.as_ref()?)));
-    let servers = running.flat_map(|(name, running)| {
+    let running = domains.filter_map(|(name, domain)| {
+        let running = domain.running.as_ref()?;
+        // A server whose guest is paused or cut off is there, and nobody hears of it.
+        let unplugged = !domain.definition.domain.definition.devices.unplugged.is_empty();
+        Some((running, running.paused.is_some() || unplugged || hung.contains(name)))
+    });
+    let servers = running.flat_map(|(running, stopped)| {
         let ready = running.units.values();
         let ready = ready.filter(move |unit| unit.daemon == number && unit.ready <= now);
         ready.filter_map(move |unit| {
-            let link = Link { address: running.address?, stopped: hung.contains(name) };
+            let link = Link { address: running.address?, stopped };
             Some((unit.volume, link))
         })
     });

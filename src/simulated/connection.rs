@@ -17,7 +17,7 @@ use super::{SimulatedWorld, State, guest, migration, report};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{
     Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated, MigrationProgress,
-    MigrationRequest, Result, VolumeInfo, VolumeRequest,
+    MigrationRequest, Pause, Result, Thread, VolumeInfo, VolumeRequest, edit,
 };
 use crate::ids::HostName;
 
@@ -99,7 +99,9 @@ impl Hypervisor for Connection {
     }
 
     fn domains(&self) -> Result<Vec<Domain>> {
-        self.call("domains", "", false, |at| Ok(at.host()?.domains.values().map(seen).collect()))
+        self.call("domains", "", false, |at| {
+            Ok(at.host()?.domains.values().map(SimulatedDomain::seen).collect())
+        })
     }
 
     fn volumes(&self, pool: &str) -> Result<Vec<VolumeInfo>> {
@@ -166,13 +168,15 @@ impl Hypervisor for Connection {
         })?;
         self.call("define", &definition.domain.name.clone(), true, |at| {
             let domains = &mut at.host()?.domains;
-            let old = domains.get(&definition.domain.name);
-            if old.is_some_and(|old| old.definition.domain.uuid != definition.domain.uuid) {
+            let Some(old) = domains.get_mut(&definition.domain.name) else {
+                let name = definition.domain.name.clone();
+                domains.insert(name, SimulatedDomain::new(definition));
+                return Ok(());
+            };
+            if old.definition.domain.uuid != definition.domain.uuid {
                 return at.fail(ErrorKind::Exists, "domain already exists with another uuid");
             }
-            let running = old.and_then(|old| old.running.clone());
-            let name = definition.domain.name.clone();
-            domains.insert(name, SimulatedDomain { definition, running });
+            old.define(definition);
             Ok(())
         })
     }
@@ -187,7 +191,8 @@ impl Hypervisor for Connection {
                 return at.fail(ErrorKind::Other, obstacle);
             }
             let running = guest::Running::starting(at.now);
-            at.domain()?.running = Some(running);
+            let domain = at.domain()?;
+            (domain.running, domain.crashed) = (Some(running), false);
             Ok(())
         })
     }
@@ -198,6 +203,47 @@ impl Hypervisor for Connection {
 
     fn power_off(&self, domain: &str) -> Result<()> {
         self.stop("power_off", domain)
+    }
+
+    fn suspend(&self, domain: &str) -> Result<()> {
+        self.pause("suspend", domain, Some(Pause::Asked))
+    }
+
+    fn resume(&self, domain: &str) -> Result<()> {
+        self.pause("resume", domain, None)
+    }
+
+    fn set_autostart(&self, domain: &str, autostart: bool) -> Result<()> {
+        self.call("set_autostart", domain, true, |at| {
+            if at.domain()?.transient {
+                return at.fail(ErrorKind::Other, "cannot set autostart for transient domain");
+            }
+            at.domain()?.autostart = autostart;
+            Ok(())
+        })
+    }
+
+    fn pin(&self, domain: &str, thread: Thread, cpus: &[u32]) -> Result<()> {
+        self.call("pin", domain, true, |at| {
+            at.domain()?.change(true, true, |xml| edit::with_pin(xml, thread, cpus));
+            Ok(())
+        })
+    }
+
+    fn set_link(&self, domain: &str, mac: &str, up: bool) -> Result<()> {
+        self.call("set_link", domain, true, |at| {
+            let known = at.domain()?;
+            if known.running.is_none() {
+                return at.fail(ErrorKind::Other, "domain is not running");
+            }
+            if !known.definition.domain.definition.devices.macs.contains(mac) {
+                return at.fail(ErrorKind::NotFound, "the domain has no such interface");
+            }
+            let edited =
+                |xml: &str| edit::with_link(xml, mac, up).unwrap_or_else(|| xml.to_owned());
+            known.change(true, false, edited);
+            Ok(())
+        })
     }
 
     fn undefine(&self, domain: &str) -> Result<()> {
@@ -242,7 +288,7 @@ impl Hypervisor for Connection {
 
     fn migratable_xml(&self, domain: &str) -> Result<String> {
         self.call("migratable_xml", domain, false, |at| {
-            Ok(at.domain()?.definition.domain.xml.clone())
+            Ok(at.domain()?.definition.domain.definition.xml.clone())
         })
     }
 
@@ -275,8 +321,21 @@ impl Hypervisor for Connection {
 
 impl Connection {
     fn stop(&self, name: &str, domain: &str) -> Result<()> {
-        self.call(name, domain, true, |at| match at.domain()?.running.take() {
-            Some(_) => Ok(()),
+        self.call(name, domain, true, |at| {
+            at.domain()?;
+            if at.host()?.stop(domain) {
+                return Ok(());
+            }
+            at.fail(ErrorKind::Other, "domain is not running")
+        })
+    }
+
+    fn pause(&self, name: &str, domain: &str, paused: Option<Pause>) -> Result<()> {
+        self.call(name, domain, true, |at| match &mut at.domain()?.running {
+            Some(running) => {
+                running.paused = paused;
+                Ok(())
+            }
             None => at.fail(ErrorKind::Other, "domain is not running"),
         })
     }
@@ -290,8 +349,4 @@ fn info(pool: &str, name: &str, volume: &Volume) -> VolumeInfo {
         capacity: volume.request.capacity,
         backing: volume.request.backing.as_deref().map(path),
     }
-}
-
-fn seen(domain: &SimulatedDomain) -> Domain {
-    Domain { active: domain.running.is_some(), ..domain.definition.domain.clone() }
 }

@@ -58,7 +58,7 @@ impl Inside<'_> {
             return Some(file.bytes.clone());
         }
         let host = self.state.hosts.get(&self.host)?;
-        let domain = &host.domains.get(&self.domain)?.definition.domain;
+        let domain = &host.domains.get(&self.domain)?.definition.domain.definition;
         let text = match path {
             "/run/cloud-init/result.json" => {
                 r#"{"v1": {"datasource": "DataSourceNoCloud", "errors": []}}"#.to_owned()

@@ -15,7 +15,7 @@ use super::files::Open;
 use super::host::{SimulatedHost, Volume};
 use super::unit::Unit;
 use super::xml::Disk;
-use crate::hypervisor::ErrorKind;
+use crate::hypervisor::{ErrorKind, Pause};
 use crate::ids::HostName;
 
 /// How many times as long as the smallest program a client of an engine takes.
@@ -26,8 +26,8 @@ const CLIENT: u32 = 3;
 pub(super) struct Running {
     pub(super) since: Duration,
     pub(super) booted: bool,
-    /// Its virtual CPUs do not run.
-    pub(super) paused: bool,
+    /// Why its virtual CPUs do not run, where they do not.
+    pub(super) paused: Option<Pause>,
     /// Its address, once it is up and has one.
     pub(super) address: Option<Ipv4Addr>,
     /// Units that were started, by name.
@@ -50,7 +50,7 @@ impl Running {
         Self {
             since: now,
             booted: false,
-            paused: false,
+            paused: None,
             address: None,
             units: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -92,7 +92,7 @@ pub(super) fn answer(
         return silent("Guest agent is not responding: scripted silence");
     }
     let mut inside = Inside { state, host: host.clone(), domain: domain.to_owned(), now };
-    if !inside.running().is_some_and(|running| running.booted && !running.paused) {
+    if !inside.running().is_some_and(|running| running.booted && running.paused.is_none()) {
         return silent("Guest agent is not responding: QEMU guest agent is not connected");
     }
     let command = request.get("execute").and_then(Value::as_str).unwrap_or_default();

@@ -1,11 +1,12 @@
 //! One host: pools, volumes and domains in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::daemon::VolumeId;
-use super::guest;
-use super::xml::Definition;
-use crate::hypervisor::{Domain, ORDINARY_PAGE_KIB, VolumeRequest};
+use super::guest::Running;
+use super::xml::{self, Defined};
+use crate::hypervisor::{Definition, Domain, DomainState, ORDINARY_PAGE_KIB, VolumeRequest};
 use crate::topology::Host;
 
 /// Path of a pool on its host.
@@ -67,11 +68,72 @@ impl Volume {
     }
 }
 
-/// A defined domain.
+/// A domain, defined or only running.
 #[derive(Clone, Debug)]
 pub(super) struct SimulatedDomain {
-    pub(super) definition: Definition,
-    pub(super) running: Option<guest::Running>,
+    /// What it runs with; of one that is off, what it is defined with.
+    pub(super) definition: Defined,
+    /// What its next boot will have, where it was defined anew while it ran.
+    pub(super) next: Option<Defined>,
+    /// Whether it is gone once it stops.
+    pub(super) transient: bool,
+    pub(super) autostart: bool,
+    /// Whether it stopped by itself.
+    pub(super) crashed: bool,
+    pub(super) running: Option<Running>,
+}
+
+impl SimulatedDomain {
+    pub(super) const fn new(definition: Defined) -> Self {
+        Self {
+            definition,
+            next: None,
+            transient: false,
+            autostart: false,
+            crashed: false,
+            running: None,
+        }
+    }
+
+    /// Defines it anew: at once, or from its next boot on.
+    pub(super) fn define(&mut self, definition: Defined) {
+        self.transient = false;
+        if self.running.is_some() {
+            self.next = Some(definition);
+        } else {
+            self.definition = definition;
+        }
+    }
+
+    /// Changes the XML that it runs with, and that of its next boot where it has one.
+    pub(super) fn change(&mut self, live: bool, next: bool, edit: impl Fn(&str) -> String) {
+        let changed = |known: &Defined| xml::read(&edit(&known.domain.definition.xml)).ok();
+        let runs = self.running.is_some();
+        if next && runs && !self.transient {
+            self.next = changed(self.next.as_ref().unwrap_or(&self.definition));
+        } else if live && !next && runs {
+            self.next.get_or_insert_with(|| self.definition.clone());
+        }
+        if live || !runs {
+            self.definition = changed(&self.definition).unwrap_or_else(|| self.definition.clone());
+        }
+    }
+
+    /// What its host says of it.
+    pub(super) fn seen(&self) -> Domain {
+        let Self { definition, next, transient, autostart, crashed, running } = self;
+        let state = match running {
+            Some(Running { paused: Some(why), .. }) => DomainState::Paused(*why),
+            Some(_) => DomainState::Running,
+            None if *crashed => DomainState::Crashed,
+            None => DomainState::Off,
+        };
+        let active = running.is_some();
+        let next = next.as_ref().unwrap_or(definition);
+        let next = (active && !transient).then(|| next.domain.definition.clone());
+        let (persistent, autostart) = (!transient, *autostart);
+        Domain { active, state, persistent, autostart, next, ..definition.domain.clone() }
+    }
 }
 
 /// A host and all it holds.
@@ -105,14 +167,42 @@ impl SimulatedHost {
 
     pub(super) fn lose_power(&mut self) {
         self.powered = false;
-        for domain in self.domains.values_mut() {
-            domain.running = None;
+        let names: Vec<String> = self.domains.keys().cloned().collect();
+        for name in names {
+            self.stop(&name);
         }
     }
 
     /// Whether a domain runs here.
     pub(super) fn runs(&self, domain: &str) -> bool {
         self.domains.get(domain).is_some_and(|domain| domain.running.is_some())
+    }
+
+    /// Starts the domains that it is to start by itself.
+    pub(super) fn autostart(&mut self, now: Duration) {
+        let off = |domain: &SimulatedDomain| domain.autostart && domain.running.is_none();
+        let names = self.domains.iter().filter(|(_, domain)| off(domain));
+        let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            let definition = self.domains.get(&name).map(|domain| domain.definition.clone());
+            let starts = definition.is_some_and(|one| self.obstacle(&one).is_none());
+            if let Some(domain) = self.domains.get_mut(&name).filter(|_| starts) {
+                domain.running = Some(Running::starting(now));
+            }
+        }
+    }
+
+    /// Takes the process of a domain away; whether it had one.
+    pub(super) fn stop(&mut self, name: &str) -> bool {
+        let Some(domain) = self.domains.get_mut(name) else { return false };
+        let ran = domain.running.take().is_some();
+        if let Some(next) = domain.next.take() {
+            domain.definition = next;
+        }
+        if domain.transient {
+            self.domains.remove(name);
+        }
+        ran
     }
 
     pub(super) fn volumes(&self, pool: &str) -> impl Iterator<Item = &Volume> {
@@ -124,9 +214,9 @@ impl SimulatedHost {
         let running = self.domains.values().filter(|domain| domain.running.is_some());
         running
             .map(|domain| &domain.definition)
-            .filter(|known| known.domain.memory_nodes == [numa])
-            .filter(|known| known.domain.page_kib == size_kib)
-            .map(|known| known.domain.memory_kib.div_ceil(size_kib))
+            .filter(|known| known.domain.definition.memory_nodes == [numa])
+            .filter(|known| known.domain.definition.page_kib == size_kib)
+            .map(|known| known.domain.definition.memory_kib.div_ceil(size_kib))
             .sum()
     }
 
@@ -150,7 +240,7 @@ impl SimulatedHost {
     }
 
     /// Why QEMU would not start a domain.
-    pub(super) fn obstacle(&self, domain: &Definition) -> Option<String> {
+    pub(super) fn obstacle(&self, domain: &Defined) -> Option<String> {
         let missing = domain.disks.iter().find(|disk| {
             self.pools.get(&disk.pool).is_none_or(|pool| !pool.contains_key(&disk.volume))
         });
@@ -158,11 +248,11 @@ impl SimulatedHost {
             return Some(format!("Storage volume not found: {}/{}", disk.pool, disk.volume));
         }
         if let Some(path) =
-            domain.domain.devices.boot_files.iter().find(|path| !self.has_file(path))
+            domain.domain.definition.devices.boot_files.iter().find(|path| !self.has_file(path))
         {
             return Some(format!("could not open kernel file '{path}'"));
         }
-        let Domain { memory_nodes, memory_kib, page_kib, .. } = &domain.domain;
+        let Definition { memory_nodes, memory_kib, page_kib, .. } = &domain.domain.definition;
         let size = Some(*page_kib).filter(|kib| *kib > ORDINARY_PAGE_KIB)?;
         let node = self.topology.numa.iter().find(|node| *memory_nodes == [node.id])?;
         let pool =

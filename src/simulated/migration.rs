@@ -8,8 +8,10 @@ use std::ops::ControlFlow;
 use super::connection::{Arrived, Connection};
 use super::guest::Running;
 use super::host::{SimulatedDomain, SimulatedHost};
-use super::xml::{self, Definition, Disk};
-use crate::hypervisor::{Domain, ErrorKind, Migrated, MigrationProgress, MigrationRequest, Result};
+use super::xml::{self, Defined, Disk};
+use crate::hypervisor::{
+    Definition, ErrorKind, Migrated, MigrationProgress, MigrationRequest, Pause, Result,
+};
 use crate::ids::HostName;
 
 /// Moves a running domain from one connection's host to that of another.
@@ -41,7 +43,7 @@ pub(super) fn migrate(
         return Err(error);
     }
     source.call("confirm migration", domain, true, |at| {
-        at.domain()?.running = None;
+        at.host()?.stop(domain);
         Ok(())
     })?;
     Ok(Migrated { downtime: None, sent: Some(total) })
@@ -49,7 +51,7 @@ pub(super) fn migrate(
 
 /// Sends everything: afterwards the source is paused. Returns the bytes.
 fn perform(at: &mut Arrived<'_>, to: &HostName, request: &MigrationRequest) -> Result<u64> {
-    let SimulatedDomain { definition: sent, running } = at.domain()?.clone();
+    let SimulatedDomain { definition: sent, running, .. } = at.domain()?.clone();
     if running.is_none() {
         return at.fail(ErrorKind::Other, "domain is not running");
     }
@@ -72,9 +74,9 @@ fn perform(at: &mut Arrived<'_>, to: &HostName, request: &MigrationRequest) -> R
     }
     let disks: u64 = copies(&sent, &arriving, request).map(|(_, to)| size(there, to)).sum();
     if let Some(running) = &mut at.domain()?.running {
-        running.paused = true;
+        running.paused = Some(Pause::Job);
     }
-    Ok(disks + (sent.domain.memory_kib << 10))
+    Ok(disks + (sent.domain.definition.memory_kib << 10))
 }
 
 /// Lets the guest run at the destination.
@@ -85,11 +87,11 @@ fn take_over(at: &mut Arrived<'_>, from: &HostName, request: &MigrationRequest) 
     };
     let source = at.state.hosts.get(from);
     let sent = source.and_then(|host| Some((host, host.domains.get(&request.domain)?)));
-    let Some((source, SimulatedDomain { definition, running: Some(running) })) = sent else {
+    let Some((source, SimulatedDomain { definition, running: Some(running), .. })) = sent else {
         return at.fail(ErrorKind::Other, "the source is gone");
     };
     let mut running: Running = running.clone();
-    running.paused = false;
+    running.paused = None;
     let copied = copies(definition, &arriving, request)
         .filter_map(|(from, to)| {
             Some((to.clone(), source.pools.get(&from.pool)?.get(&from.volume)?.clone()))
@@ -103,23 +105,27 @@ fn take_over(at: &mut Arrived<'_>, from: &HostName, request: &MigrationRequest) 
             volume.request = request;
         }
     }
-    let running = Some(running);
-    host.domains.insert(request.domain.clone(), SimulatedDomain { definition: kept, running });
+    let arrived = SimulatedDomain {
+        running: Some(running),
+        next: Some(kept),
+        ..SimulatedDomain::new(arriving)
+    };
+    host.domains.insert(request.domain.clone(), arrived);
     Ok(())
 }
 
 /// Lets a paused source run again.
 fn resume(at: &mut Arrived<'_>) -> Result<()> {
     if let Some(running) = &mut at.domain()?.running {
-        running.paused = false;
+        running.paused = None;
     }
     Ok(())
 }
 
 /// Disks whose bytes are copied, here and there.
 fn copies<'a>(
-    sent: &'a Definition,
-    arriving: &'a Definition,
+    sent: &'a Defined,
+    arriving: &'a Defined,
     request: &'a MigrationRequest,
 ) -> impl Iterator<Item = (&'a Disk, &'a Disk)> {
     let copied = |disk: &Disk| {
@@ -134,14 +140,14 @@ fn size(host: &SimulatedHost, disk: &Disk) -> u64 {
 }
 
 /// What the guest would see, in libvirt's words.
-fn difference(sent: &Definition, arriving: &Definition) -> Option<String> {
-    let (old, new) = (&sent.domain, &arriving.domain);
-    let count = |domain: &Domain| domain.vcpu_pins.len();
-    let targets = |definition: &Definition| -> Vec<Option<String>> {
+fn difference(sent: &Defined, arriving: &Defined) -> Option<String> {
+    let (old, new) = (&sent.domain.definition, &arriving.domain.definition);
+    let count = |domain: &Definition| domain.vcpu_pins.len();
+    let targets = |definition: &Defined| -> Vec<Option<String>> {
         definition.disks.iter().map(|disk| disk.target.clone()).collect()
     };
     let pairs = [
-        ("domain uuid", old.uuid == new.uuid),
+        ("domain uuid", sent.domain.uuid == arriving.domain.uuid),
         ("domain memory", old.memory_kib == new.memory_kib),
         ("domain vCPU count", count(old) == count(new)),
         ("domain network card mac", old.devices.macs == new.devices.macs),

@@ -43,7 +43,7 @@ use self::daemon::{Daemons, VolumeId};
 use self::faults::Faults;
 use self::host::SimulatedHost;
 use crate::hypervisor::clock::Clock;
-use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError, Result};
+use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError, Result, Thread, edit};
 use crate::ids::HostName;
 use crate::topology::Topology;
 
@@ -149,10 +149,13 @@ impl SimulatedWorld {
         state.refresh(now);
     }
 
-    /// Switches a host on again; its domains stay off.
+    /// Switches a host on again; it starts the domains that it is to start, all others
+    /// stay off.
     pub fn power_on(&self, host: &HostName) {
+        let now = self.shared.clock.elapsed();
         if let Some(host) = self.state().hosts.get_mut(host) {
             host.powered = true;
+            host.autostart(now);
         }
     }
 
@@ -161,6 +164,48 @@ impl SimulatedWorld {
         if let Some(host) = self.state().hosts.get_mut(host) {
             host.cpu_model = Some(model.to_owned());
         }
+    }
+
+    /// Lets a domain stop by itself, as after a failure of its process.
+    pub fn crash(&self, domain: &str) {
+        self.meddle(domain, |host| {
+            if host.stop(domain)
+                && let Some(domain) = host.domains.get_mut(domain)
+            {
+                domain.crashed = true;
+            }
+        });
+    }
+
+    /// Takes the definition of a running domain away, as `virsh undefine` does: it is gone
+    /// once it stops.
+    pub fn forget_definition(&self, domain: &str) {
+        self.meddle(domain, |host| {
+            if let Some(domain) = host.domains.get_mut(domain) {
+                (domain.transient, domain.autostart, domain.next) = (true, false, None);
+            }
+        });
+    }
+
+    /// Pins a thread of a running domain, and not at its next boot.
+    pub fn pin_live(&self, domain: &str, thread: Thread, cpus: &[u32]) {
+        self.meddle(domain, |host| {
+            if let Some(domain) = host.domains.get_mut(domain) {
+                domain.change(true, false, |xml| edit::with_pin(xml, thread, cpus));
+            }
+        });
+    }
+
+    /// Lets somebody do something to a domain, past us.
+    fn meddle(&self, domain: &str, act: impl FnOnce(&mut SimulatedHost)) {
+        let now = self.shared.clock.elapsed();
+        let mut state = self.state();
+        state.settle(now);
+        let host = state.hosts.values_mut().find(|host| host.domains.contains_key(domain));
+        if let Some(host) = host {
+            act(host);
+        }
+        state.refresh(now);
     }
 
     /// Makes a host's libvirt reachable or not; its guests run on.

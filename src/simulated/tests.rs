@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::hypervisor::{MigrationProgress, MigrationRequest, VolumeFormat, VolumeRequest};
+use crate::hypervisor::{
+    Definition, DomainState, MigrationProgress, MigrationRequest, Pause, VolumeFormat,
+    VolumeRequest,
+};
 use crate::sample;
 
 const XML: &str = "<domain><name>d</name><uuid>00000000-0000-0000-0000-00000000000a</uuid>\
@@ -73,7 +76,7 @@ fn a_guest_boots_in_virtual_time_and_loses_its_power() {
     assert_eq!(ping(hypervisor.as_ref()).unwrap_err().kind, ErrorKind::Unreachable);
     world.power_on(&host);
     let domains = hypervisor.domains().unwrap();
-    assert!(!domains[0].active && domains[0].memory_kib == 2 << 20);
+    assert!(!domains[0].active && domains[0].definition.memory_kib == 2 << 20);
     assert_eq!(hypervisor.volumes("default").unwrap().len(), 2);
 }
 
@@ -223,4 +226,49 @@ fn a_migration_whose_client_dies_runs_nowhere_twice() {
         world.revive();
         assert_eq!(answering([from.as_ref(), to.as_ref()]), expected, "{phase} {mode:?}");
     }
+}
+
+#[test]
+fn a_paused_guest_is_silent_and_runs_on() {
+    let (world, _, hypervisor) = world();
+    running(hypervisor.as_ref());
+    world.clock().wait(Duration::from_secs(40));
+    hypervisor.suspend("d").unwrap();
+    assert_eq!(ping(hypervisor.as_ref()).unwrap_err().kind, ErrorKind::AgentSilent);
+    let state = || hypervisor.domains().unwrap()[0].state;
+    assert_eq!(state(), DomainState::Paused(Pause::Asked));
+    hypervisor.resume("d").unwrap();
+    ping(hypervisor.as_ref()).unwrap();
+    world.crash("d");
+    assert_eq!(state(), DomainState::Crashed);
+    hypervisor.start("d").unwrap();
+    assert_eq!(state(), DomainState::Running);
+}
+
+#[test]
+fn what_runs_and_what_the_next_boot_has_are_two_definitions() {
+    let (world, host, hypervisor) = world();
+    running(hypervisor.as_ref());
+    let seen = || hypervisor.domains().unwrap().into_iter().next();
+    let memory = |one: Definition| one.memory_kib >> 20;
+    hypervisor.define(&XML.replace("'GiB'>2<", "'GiB'>3<")).unwrap();
+    let found = seen().unwrap();
+    assert_eq!((memory(found.definition), found.next.map(memory)), (2, Some(3)));
+    world.pin_live("d", Thread::Vcpu(0), &[5]);
+    let found = seen().unwrap();
+    let pins = [found.definition.vcpu_pins, found.next.unwrap().vcpu_pins];
+    assert_eq!(pins, [[vec![5], vec![]], [vec![], vec![]]]);
+    hypervisor.power_off("d").unwrap();
+    let found = seen().unwrap();
+    assert_eq!((memory(found.definition), found.next), (3, None));
+
+    hypervisor.set_autostart("d", true).unwrap();
+    world.power_cut(&host);
+    world.power_on(&host);
+    assert_eq!(seen().unwrap().state, DomainState::Running);
+    world.forget_definition("d");
+    assert!(!seen().unwrap().persistent);
+    world.power_cut(&host);
+    world.power_on(&host);
+    assert_eq!(seen(), None, "it was never defined");
 }

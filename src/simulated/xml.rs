@@ -5,7 +5,7 @@ use crate::hypervisor::{self, Domain, StorageSource, domain_xml};
 
 /// A domain as defined.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Definition {
+pub(super) struct Defined {
     /// What is seen of it, off.
     pub(super) domain: Domain,
     pub(super) disks: Vec<Disk>,
@@ -21,10 +21,10 @@ pub(super) struct Disk {
 }
 
 /// Reads domain XML; the error is what libvirt would say.
-pub(super) fn read(xml: &str) -> Result<Definition, String> {
+pub(super) fn read(xml: &str) -> Result<Defined, String> {
     let domain = domain_xml::parse(xml, false).map_err(|error| error.to_string())?;
-    let disks = domain.devices.disks.iter().filter_map(disk).collect();
-    Ok(Definition { domain, disks })
+    let disks = domain.definition.devices.disks.iter().filter_map(disk).collect();
+    Ok(Defined { domain, disks })
 }
 
 fn disk(disk: &hypervisor::Disk) -> Option<Disk> {

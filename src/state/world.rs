@@ -114,14 +114,14 @@ pub struct Sources<'a>(BTreeSet<&'a StorageSource>);
 impl<'a> Sources<'a> {
     /// Returns all that these domains name.
     pub fn of(domains: impl IntoIterator<Item = &'a Domain>) -> Self {
-        Self(domains.into_iter().flat_map(|domain| &domain.devices.storage).collect())
+        Self(domains.into_iter().flat_map(|domain| &domain.definition.devices.storage).collect())
     }
 
     /// Returns those of the data disk of a deployed domain: the disk of the serial
     /// `data`.
     #[must_use]
     pub fn of_data(domain: &'a Domain) -> Self {
-        let disks = domain.devices.disks.iter();
+        let disks = domain.definition.devices.disks.iter();
         let data = disks.filter(|disk| disk.serial.as_deref() == Some("data"));
         Self(data.flat_map(|disk| &disk.sources).collect())
     }
@@ -150,7 +150,7 @@ impl<'a> Shared<'a> {
     #[must_use]
     pub fn of(view: &'a HostView) -> Self {
         let (mut once, mut more) = (BTreeSet::new(), BTreeSet::new());
-        for source in view.domains.iter().flat_map(|domain| &domain.devices.storage) {
+        for source in view.domains.iter().flat_map(|domain| &domain.definition.devices.storage) {
             if !once.insert(source) {
                 more.insert(source);
             }

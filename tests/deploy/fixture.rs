@@ -325,7 +325,10 @@ pub fn inventory(plan: &Plan, world: &SimulatedWorld) -> Vec<String> {
     for host in &plan.topology.hosts {
         let open = open(plan, world, host.name.as_str());
         for domain in open.domains().unwrap() {
-            lines.push(format!("{} {} {} {}", host.name, domain.name, domain.active, domain.xml));
+            lines.push(format!(
+                "{} {} {} {}",
+                host.name, domain.name, domain.active, domain.definition.xml
+            ));
         }
         for VolumeInfo { name, capacity, backing, .. } in open.volumes("default").unwrap() {
             lines.push(format!("{} {name} {capacity} {backing:?}", host.name));

@@ -92,15 +92,16 @@ fn pages_and_caches_are_attested() {
     world.put_file("shop-cache-1", cache, "16384K\n");
     let host = open(&plan, &world, "h1");
     let own = host.domains().unwrap().into_iter().find(|one| one.name == "shop-cache-0").unwrap();
-    assert!(!own.xml.contains("hugepages"), "{}", own.xml);
+    let xml = own.definition.xml;
+    assert!(!xml.contains("hugepages"), "{xml}");
     let huge = "<memoryBacking><hugepages><page size=\"2\" unit=\"MiB\"/></hugepages>";
-    host.define(&own.xml.replace("<memoryBacking>", huge)).unwrap();
+    host.define(&xml.replace("<memoryBacking>", huge)).unwrap();
     let (found, _) = verified(&plan, &world, false);
     let told: Vec<String> = found.differences.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
         [
-            "cache-0: page size is 2048 KiB, planned 4 KiB",
+            "cache-0: page size at the next boot is 2048 KiB, planned 4 KiB",
             "cache-1: L3 cache in the guest is 16384 KiB, planned 32768 KiB",
         ]
     );

@@ -48,7 +48,7 @@ fn taken(visit: &Visit<'_>, domain: &Domain, obstacles: &mut Vec<Obstacle>) {
             Some(("name", instance.domain.clone()))
         } else if here && domain.uuid == instance.uuid {
             Some(("UUID", instance.uuid.to_string()))
-        } else if domain.devices.macs.contains(&instance.mac.to_ascii_lowercase()) {
+        } else if domain.definition.devices.macs.contains(&instance.mac.to_ascii_lowercase()) {
             Some(("MAC address", instance.mac.clone()))
         } else {
             None
@@ -75,7 +75,7 @@ fn addresses(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
 }
 
 fn pins(visit: &Visit<'_>, domain: &Domain, obstacles: &mut Vec<Obstacle>) {
-    let pinned: BTreeSet<u32> = domain.vcpu_pins.iter().flatten().copied().collect();
+    let pinned: BTreeSet<u32> = domain.definition.vcpu_pins.iter().flatten().copied().collect();
     for instance in visit.plan.on_host(&visit.host.name) {
         let own: BTreeSet<u32> = instance.cpus.iter().copied().collect();
         let both: BTreeSet<u32> = own.intersection(&pinned).copied().collect();
@@ -91,7 +91,7 @@ fn pins(visit: &Visit<'_>, domain: &Domain, obstacles: &mut Vec<Obstacle>) {
 
 fn memory(visit: &Visit<'_>, foreign: &[&Domain], obstacles: &mut Vec<Obstacle>) {
     let running = foreign.iter().filter(|domain| domain.active);
-    let foreign: u64 = running.map(|domain| domain.memory_kib.div_ceil(1024)).sum();
+    let foreign: u64 = running.map(|domain| domain.definition.memory_kib.div_ceil(1024)).sum();
     let foreign = Mebibytes::new(foreign);
     let planned: Mebibytes =
         visit.plan.on_host(&visit.host.name).map(|instance| instance.memory_mib).sum();

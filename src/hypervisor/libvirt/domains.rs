@@ -11,7 +11,11 @@ use virt::error::Error;
 use virt_sys as sys;
 
 use super::error::CallSite;
-use crate::hypervisor::{Domain, Result, domain_xml};
+use super::{state, unwrapped};
+use crate::hypervisor::domain_xml::DomainXmlError;
+use crate::hypervisor::{
+    Domain, DomainState, ErrorKind, HypervisorError, Result, Thread, domain_xml, edit,
+};
 
 /// What a domain may leave behind besides its definition. Ours have neither NVRAM nor checkpoints,
 /// and not every driver knows the flags for those.
@@ -22,13 +26,91 @@ const LEFTOVERS: sys::virDomainUndefineFlagsValues =
 pub(super) fn list(connection: &Connect, site: &CallSite<'_>) -> Result<Vec<Domain>> {
     let mut domains = Vec::new();
     for handle in site.named(connection.list_all_domains(0))? {
-        let read = || Ok((handle.xml_desc(0)?, handle.is_active()?));
-        let Some((text, active)) = site.unless_gone(read())? else { continue };
-        let domain = domain_xml::parse(&text, active);
-        domains.push(domain.map_err(|error| site.error(error.to_string()))?);
+        let read = || Ok((handle.xml_desc(0)?, state::of(&handle)?));
+        let Some((text, (state, active))) = site.unless_gone(read())? else { continue };
+        let malformed = |error: DomainXmlError| site.error(error.to_string());
+        let mut domain = domain_xml::parse(&text, active).map_err(malformed)?;
+        domain.state = state;
+        if domain.owner.is_some() {
+            let Some(kept) = site.unless_gone(Kept::of(&handle, active))? else { continue };
+            (domain.persistent, domain.autostart) = (kept.persistent, kept.autostart);
+            let next = kept.next.as_deref().map(domain_xml::definition);
+            domain.next = next.transpose().map_err(malformed)?;
+        }
+        domains.push(domain);
     }
     domains.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(domains)
+}
+
+/// What a host keeps of a domain besides its process.
+struct Kept {
+    persistent: bool,
+    autostart: bool,
+    /// The XML of its next boot, where it runs.
+    next: Option<String>,
+}
+
+impl Kept {
+    fn of(handle: &Handle, active: bool) -> std::result::Result<Self, Error> {
+        let persistent = handle.is_persistent()?;
+        let differs = active && persistent;
+        let next = differs.then(|| handle.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE)).transpose()?;
+        Ok(Self { persistent, autostart: persistent && handle.autostart()?, next })
+    }
+}
+
+/// Lets a domain run again that is paused or that suspended itself.
+pub(super) fn resume(handle: &Handle) -> std::result::Result<(), Error> {
+    match state::of(handle)? {
+        (DomainState::Running, _) => Ok(()),
+        (DomainState::Asleep, _) => handle.pm_wakeup(0),
+        _ => handle.resume(),
+    }
+}
+
+/// Pins a thread, now where the domain runs and for its next boot where it is persistent.
+pub(super) fn pin(handle: &Handle, thread: Thread, cpus: &[u32]) -> std::result::Result<(), Error> {
+    // Without a flag it is the one state that the domain has.
+    let both = sys::VIR_DOMAIN_AFFECT_LIVE | sys::VIR_DOMAIN_AFFECT_CONFIG;
+    let flags = if handle.is_active()? && handle.is_persistent()? { both } else { 0 };
+    let map = cpu_map(cpus);
+    match thread {
+        Thread::Vcpu(number) => handle.pin_vcpu_flags(number, &map, flags),
+        Thread::Emulator => handle.pin_emulator(&map, flags),
+        Thread::Io(number) => unwrapped::pin_iothread(handle, number, map, flags),
+    }
+}
+
+/// Returns CPUs in libvirt's form: a bit each, from the lowest of the first byte.
+fn cpu_map(cpus: &[u32]) -> Vec<u8> {
+    let bytes = cpus.iter().max().map_or(0, |last| *last as usize / 8 + 1);
+    let mut map = vec![0; bytes];
+    for cpu in cpus {
+        if let Some(byte) = map.get_mut(*cpu as usize / 8) {
+            *byte |= 1 << (cpu % 8);
+        }
+    }
+    map
+}
+
+/// Sets the link of an interface of a running domain.
+pub(super) fn set_link(
+    connection: &Connect,
+    site: &CallSite<'_>,
+    name: &str,
+    mac: &str,
+    up: bool,
+) -> Result<()> {
+    let handle = site.named(connection.lookup_domain_by_name(name))?;
+    let xml = site.named(handle.xml_desc(0))?;
+    let Some(interface) = edit::interface_with_link(&xml, mac, up) else {
+        return Err(HypervisorError {
+            kind: ErrorKind::NotFound,
+            ..site.error("the domain has no such interface")
+        });
+    };
+    site.named(handle.update_device_flags(&interface, sys::VIR_DOMAIN_AFFECT_LIVE))
 }
 
 /// Looks a domain up and does something with it.

@@ -7,6 +7,7 @@ mod describe;
 mod domains;
 mod error;
 mod migration;
+mod state;
 mod storage;
 mod unwrapped;
 mod xml;
@@ -25,7 +26,7 @@ use virt_sys as sys;
 use self::error::CallSite;
 use super::{
     Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated,
-    MigrationProgress, MigrationRequest, Result, VolumeInfo, VolumeRequest, domain_xml,
+    MigrationProgress, MigrationRequest, Result, Thread, VolumeInfo, VolumeRequest, domain_xml,
 };
 use crate::ids::HostName;
 
@@ -157,6 +158,31 @@ impl Hypervisor for LibvirtHost {
     fn power_off(&self, domain: &str) -> Result<()> {
         let site = self.site(format!("power off domain {domain}"));
         domains::with(&self.connection, &site, domain, |domain| domain.destroy())
+    }
+
+    fn suspend(&self, domain: &str) -> Result<()> {
+        let site = self.site(format!("suspend domain {domain}"));
+        domains::with(&self.connection, &site, domain, |domain| domain.suspend())
+    }
+
+    fn resume(&self, domain: &str) -> Result<()> {
+        let site = self.site(format!("resume domain {domain}"));
+        domains::with(&self.connection, &site, domain, domains::resume)
+    }
+
+    fn set_autostart(&self, domain: &str, autostart: bool) -> Result<()> {
+        let site = self.site(format!("set autostart of domain {domain}"));
+        domains::with(&self.connection, &site, domain, |domain| domain.set_autostart(autostart))
+    }
+
+    fn pin(&self, domain: &str, thread: Thread, cpus: &[u32]) -> Result<()> {
+        let site = self.site(format!("pin {thread} of domain {domain}"));
+        domains::with(&self.connection, &site, domain, |domain| domains::pin(domain, thread, cpus))
+    }
+
+    fn set_link(&self, domain: &str, mac: &str, up: bool) -> Result<()> {
+        let site = self.site(format!("set the link of {mac} of domain {domain}"));
+        domains::set_link(&self.connection, &site, domain, mac, up)
     }
 
     fn undefine(&self, domain: &str) -> Result<()> {

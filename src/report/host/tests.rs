@@ -1,5 +1,7 @@
 use super::*;
-use crate::hypervisor::{Devices, ORDINARY_PAGE_KIB, OwnerTag, ReportedCpu, ReportedNuma};
+use crate::hypervisor::{
+    Definition, DomainState, ORDINARY_PAGE_KIB, OwnerTag, ReportedCpu, ReportedNuma,
+};
 
 fn cpu(id: u32, siblings: &[u32], l3: Option<&[u32]>) -> ReportedCpu {
     let core = siblings.first().copied().unwrap_or(id);
@@ -55,15 +57,17 @@ fn foreign() -> Domain {
         name: "old-db".to_owned(),
         uuid: uuid::Uuid::nil(),
         active: true,
+        state: DomainState::Running,
         owner: None::<OwnerTag>,
-        memory_kib: 16 << 20,
-        vcpu_pins: vec![vec![2], vec![6]],
-        emulator_pins: Vec::new(),
-        memory_nodes: Vec::new(),
-        memory_strict: false,
-        page_kib: ORDINARY_PAGE_KIB,
-        devices: Devices::default(),
-        xml: String::new(),
+        persistent: true,
+        autostart: false,
+        definition: Definition {
+            memory_kib: 16 << 20,
+            vcpu_pins: vec![vec![2], vec![6]],
+            page_kib: ORDINARY_PAGE_KIB,
+            ..Definition::default()
+        },
+        next: None,
     }
 }
 

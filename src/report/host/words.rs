@@ -19,7 +19,7 @@ pub fn nic_words(nic: &ReportedNic) -> String {
 /// A domain in words: what it holds of the host.
 #[must_use]
 pub fn domain_words(domain: &Domain) -> String {
-    let pins: BTreeSet<u32> = domain.vcpu_pins.iter().flatten().copied().collect();
+    let pins: BTreeSet<u32> = domain.definition.vcpu_pins.iter().flatten().copied().collect();
     let pins = match cpuset::show(&pins) {
         text if text.is_empty() => "not pinned".to_owned(),
         text => format!("pinned to CPUs {text}"),
@@ -31,7 +31,7 @@ pub fn domain_words(domain: &Domain) -> String {
     format!(
         "{}: {state}, {} vCPUs {pins}, {}{owner}",
         domain.name,
-        domain.vcpu_pins.len(),
-        Mebibytes::new(domain.memory_kib.div_ceil(1024)),
+        domain.definition.vcpu_pins.len(),
+        Mebibytes::new(domain.definition.memory_kib.div_ceil(1024)),
     )
 }
