@@ -387,6 +387,24 @@ fn a_lost_host_is_replayed() {
     assert_eq!(loss.promoted, [InstanceName::new("cache-1").unwrap()]);
     assert_eq!((&loss.lost_groups[..], &loss.single_groups[..]), (&[][..], &[0, 2][..]));
     assert_eq!(loss.remaining_per_s, PerSecond::new(132_000));
+    let failover = loss.failover.unwrap();
+    // Half a node timeout until a ping is due, the timeout, and 2 s for the election.
+    assert_eq!((failover.least_ms, failover.most_ms), (15_500, 24_500));
+    assert_eq!(failover.node_timeout_ms, 15_000);
+}
+
+#[test]
+fn no_time_is_promised_where_an_operator_has_to_help() {
+    let mut plan = good_plan();
+    for name in ["cache-2", "cache-3"] {
+        let one = plan.instances.iter_mut().find(|one| one.name.as_str() == name).unwrap();
+        one.host = HostName::new(if name == "cache-2" { "h1" } else { "h2" }).unwrap();
+    }
+    let losses = losses(&plan, &Profiles::builtin().unwrap(), Level::Host);
+    assert_eq!(losses[0].leads_lost, 2);
+    assert_eq!(losses[0].failover, None);
+    // Only a replica is lost: nobody takes over, and nothing stops.
+    assert_eq!((losses[1].leads_lost, losses[1].failover), (0, None));
 }
 
 #[test]

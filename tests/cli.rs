@@ -185,6 +185,7 @@ fn a_plan_is_shown() {
       h1  cache  1 of 3 masters lost  cache-1 takes over  132k/s remaining, 94 % used
       h2  cache  1 of 3 masters lost  cache-3 takes over  132k/s remaining, 94 % used
       h3  cache  1 of 3 masters lost  cache-5 takes over  132k/s remaining, 94 % used
+      cache: no writes to a lost master's slots for 16 to 25 s (node timeout 15 s, then election)
     objectives, lexicographic:
       cost  3  optimal
 
@@ -274,6 +275,7 @@ fn a_plan_is_made_shown_and_written() {
       h1  cache  1 of 3 masters lost  cache-3 takes over  97k/s remaining, 5 % used
       h2  cache  1 of 3 masters lost  cache-5 takes over  97k/s remaining, 5 % used
       h3  cache  1 of 3 masters lost  cache-4 takes over  97k/s remaining, 5 % used
+      cache: no writes to a lost master's slots for 16 to 25 s (node timeout 15 s, then election)
     objectives, lexicographic:
       unmet demand                             0/s    optimal
       cost of used hosts                       3      optimal

@@ -43,10 +43,45 @@ pub struct Loss {
     /// What an operator has to do before the service takes writes again; `None`
     /// where it recovers by itself.
     pub intervention: Option<Intervention>,
+    /// How long nothing is written to what followers take over; `None` where none does, or
+    /// where nobody knows.
+    pub failover: Option<Failover>,
     /// What the service can do afterwards.
     pub remaining_per_s: PerSecond,
     /// Its demand afterwards.
     pub demand_per_s: PerSecond,
+}
+
+/// How long nothing is written while followers take over, in a sharded cluster.
+///
+/// By the Redis Cluster specification a silent member counts as failed once a ping is
+/// unanswered for the node timeout. Each member is pinged at least every half of it, so the
+/// failure may be half a node timeout older than it looks. A follower then waits for 500 ms
+/// and up to as much again before it asks for votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Failover {
+    /// Silence after which a member counts as failed.
+    pub node_timeout_ms: u64,
+    /// The shortest time without writes.
+    pub least_ms: u64,
+    /// The longest.
+    pub most_ms: u64,
+}
+
+impl Failover {
+    /// What a follower waits for before it asks for votes.
+    const ELECTION_DELAY_MS: u64 = 500;
+    /// The longest delay, and a second for votes, the news of them and the members' timers.
+    const ELECTION_MOST_MS: u64 = 2 * Self::ELECTION_DELAY_MS + 1_000;
+
+    const fn after(node_timeout_ms: u64) -> Self {
+        let detected = node_timeout_ms.saturating_add(node_timeout_ms / 2);
+        Self {
+            node_timeout_ms,
+            least_ms: node_timeout_ms.saturating_add(Self::ELECTION_DELAY_MS),
+            most_ms: detected.saturating_add(Self::ELECTION_MOST_MS),
+        }
+    }
 }
 
 /// What an operator has to do where no majority is left that could elect.
@@ -132,6 +167,7 @@ impl Replay<'_> {
             lost_groups: Vec::new(),
             single_groups: Vec::new(),
             intervention: None,
+            failover: None,
             remaining_per_s: PerSecond::ZERO,
             demand_per_s: self.demand(profiles),
         };
@@ -140,6 +176,7 @@ impl Replay<'_> {
         let remaining = usable.saturating_mul(self.serving(&loss) as u64);
         loss.remaining_per_s = PerSecond::new(remaining);
         loss.intervention = self.intervention(&loss);
+        loss.failover = self.failover(profiles, &loss);
         loss
     }
 
@@ -195,6 +232,19 @@ impl Replay<'_> {
                 let left = |one: &&&Instance| !self.gone.contains(&one.name);
                 self.own.iter().filter(serves).filter(left).count()
             }
+        }
+    }
+
+    /// Returns how long followers take that take over by themselves.
+    fn failover(&self, profiles: &Profiles, loss: &Loss) -> Option<Failover> {
+        let rules = profiles.of(self.service.engine).map(|profile| &profile.rules);
+        match rules {
+            Some(Rules::Sharded(rules))
+                if loss.intervention.is_none() && !loss.promoted.is_empty() =>
+            {
+                Some(Failover::after(rules.cluster.node_timeout_ms.whole()))
+            }
+            _ => None,
         }
     }
 

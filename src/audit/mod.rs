@@ -29,7 +29,7 @@ use serde::Serialize;
 
 use self::index::Index;
 pub use self::kind::{Kind, Severity};
-pub use self::loss::{Intervention, Loss, losses};
+pub use self::loss::{Failover, Intervention, Loss, losses};
 use crate::plan::{FORMAT, Plan};
 use crate::profile::Profiles;
 

@@ -95,7 +95,8 @@ impl Summary {
         });
         let header =
             ["failure", "service", "instances lost", "remaining used", "manual intervention"];
-        format!("{}\n", table(&header, rows))
+        let failovers = self.failovers().into_iter().map(|line| format!("{}\n\n", escaped(&line)));
+        format!("{}\n{}", table(&header, rows), failovers.collect::<String>())
     }
 
     fn host_table(&self) -> String {

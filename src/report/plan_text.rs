@@ -8,7 +8,7 @@ use super::intervention::intervention;
 use super::layout::{limited, shape};
 use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
 use super::settings;
-use crate::audit::Loss;
+use crate::audit::{Failover, Loss};
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
 use crate::spec::{Cluster, FixedVm};
@@ -101,8 +101,30 @@ impl Summary {
                 format!("manual intervention required (policy.survive, quorum: manual):\n{orders}")
             }
         };
-        format!("survives the loss of any one {levels}:\n{}{orders}", columns(2, &rows))
+        let failovers: String = self.failovers().iter().map(|line| format!("  {line}\n")).collect();
+        format!("survives the loss of any one {levels}:\n{}{failovers}{orders}", columns(2, &rows))
     }
+
+    /// How long a service takes no writes while followers take over, a line for each.
+    pub(super) fn failovers(&self) -> Vec<String> {
+        let of_service = |service: &ServiceSummary| {
+            let own = self.losses.iter().filter(|loss| loss.service == service.name);
+            let failover = own.filter_map(|loss| loss.failover).max_by_key(|one| one.most_ms)?;
+            Some(format!("{}: {}", service.name, self::failover(failover)))
+        };
+        self.services.iter().filter_map(of_service).collect()
+    }
+}
+
+/// The time without writes, as a sentence.
+fn failover(failover: Failover) -> String {
+    let Failover { node_timeout_ms, least_ms, most_ms } = failover;
+    format!(
+        "no writes to a lost master's slots for {} to {} s (node timeout {} s, then election)",
+        least_ms.div_ceil(1_000),
+        most_ms.div_ceil(1_000),
+        node_timeout_ms.div_ceil(1_000),
+    )
 }
 
 /// A size to one decimal of TiB or GiB, rounded down, or in MiB below.
