@@ -2,19 +2,24 @@
 //! JSON lines for programs.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::cli::ui::{self, Format};
 use crate::deploy::{Event, EventKind, Observer};
-use crate::graph::{Action, Actions};
+use crate::graph::{Action, Actions, Vertex};
+use crate::hypervisor::clock::{Clock, SystemClock};
 use crate::ids::HostName;
-use crate::report::deploy::{event_json, event_line};
+use crate::report::deploy::{Wait, event_json, event_line, waiting_line};
 
 /// How often the elapsed times of the bars move.
 const TICK: Duration = Duration::from_millis(500);
+/// How often a wait that lasts says what for.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// The observer for an output format and terminal.
 #[must_use]
@@ -22,18 +27,112 @@ pub fn observer(format: Format, actions: &Actions) -> Box<dyn Observer> {
     match format {
         Format::Json => Box::new(JsonLines),
         Format::Text if ui::is_watched() => Box::new(Bars::new(actions)),
-        Format::Text => Box::new(Lines),
+        Format::Text => Box::new(Lines::new()),
     }
 }
 
-/// One line per event on stderr.
-struct Lines;
+/// One line per event on stderr, and one every 10 s while something lasts.
+struct Lines {
+    waits: Arc<Mutex<Waits>>,
+    clock: SystemClock,
+    /// Ends the thread that looks for waits once it is dropped.
+    running: Option<Sender<()>>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn new() -> Self {
+        let (waits, clock) = (Arc::<Mutex<Waits>>::default(), SystemClock::default());
+        let (running, ended) = mpsc::channel();
+        let watched = Arc::clone(&waits);
+        let watcher = thread::spawn(move || {
+            while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                let due = lock(&watched).due(clock.elapsed());
+                if let Some(line) = due.as_deref().and_then(waiting_line) {
+                    ui::say(&line);
+                }
+            }
+        });
+        Self { waits, clock, running: Some(running), watcher: Some(watcher) }
+    }
+}
 
 impl Observer for Lines {
     fn on(&self, event: &Event) {
+        lock(&self.waits).on(event, self.clock.elapsed());
         if let Some(line) = event_line(event) {
             ui::say(&line);
         }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        drop(self.running.take());
+        if let Some(watcher) = self.watcher.take() {
+            // What it would say is no longer of interest.
+            let _ = watcher.join();
+        }
+    }
+}
+
+fn lock(waits: &Mutex<Waits>) -> std::sync::MutexGuard<'_, Waits> {
+    waits.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is at work since when, and when something was last said of it: a function of
+/// events and times.
+#[derive(Debug, Default)]
+struct Waits {
+    at_work: BTreeMap<Vertex, AtWork>,
+    said: Duration,
+}
+
+#[derive(Debug)]
+struct AtWork {
+    since: Duration,
+    host: Option<HostName>,
+    bytes: Option<(u64, u64)>,
+}
+
+impl Waits {
+    fn on(&mut self, event: &Event, now: Duration) {
+        let Event { vertex, host, kind } = event;
+        match kind {
+            EventKind::Started(_) => {
+                let work = AtWork { since: now, host: host.clone(), bytes: None };
+                self.at_work.insert(vertex.clone(), work);
+            }
+            EventKind::Progress { done, total } => {
+                if let Some(work) = self.at_work.get_mut(vertex) {
+                    work.bytes = Some((*done, *total));
+                }
+            }
+            EventKind::Finished | EventKind::Failed { .. } | EventKind::Skipped => {
+                self.at_work.remove(vertex);
+            }
+            EventKind::NotNeeded | EventKind::Note(_) => {}
+        }
+    }
+
+    /// Returns what lasts, the longest first, if something is to be said of it now.
+    fn due(&mut self, now: Duration) -> Option<Vec<Wait>> {
+        if now.saturating_sub(self.said) < WAIT {
+            return None;
+        }
+        let waits = self.at_work.iter().map(|(vertex, work)| Wait {
+            vertex: vertex.clone(),
+            host: work.host.clone(),
+            bytes: work.bytes,
+            lasts: now.saturating_sub(work.since),
+        });
+        let mut waits: Vec<Wait> = waits.filter(|wait| wait.lasts >= WAIT).collect();
+        waits.sort_by_key(|wait| std::cmp::Reverse(wait.lasts));
+        if waits.is_empty() {
+            return None;
+        }
+        self.said = now;
+        Some(waits)
     }
 }
 
@@ -132,6 +231,66 @@ impl Drop for Bars {
     fn drop(&mut self) {
         for bar in self.bars.values() {
             bar.bar.abandon();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Reason, Step};
+    use crate::ids::InstanceName;
+
+    fn event(vertex: &Vertex, host: Option<&str>, kind: EventKind) -> Event {
+        let host = host.map(|name| HostName::new(name).unwrap());
+        Event { vertex: vertex.clone(), host, kind }
+    }
+
+    fn started() -> EventKind {
+        EventKind::Started(Step { action: Action::Create, reason: Reason::Missing })
+    }
+
+    #[test]
+    fn what_lasts_is_named_every_ten_seconds() {
+        let ready = Vertex::Ready(InstanceName::new("cache-3").unwrap());
+        let root = Vertex::Root(InstanceName::new("cache-4").unwrap());
+        let mut waits = Waits::default();
+        let mut said = Vec::new();
+        for second in 0..45 {
+            let now = Duration::from_secs(second);
+            match second {
+                2 => waits.on(&event(&ready, Some("h2"), started()), now),
+                13 => waits.on(&event(&root, Some("h1"), started()), now),
+                20 => {
+                    let kind = EventKind::Progress { done: 3 << 20, total: 9 << 20 };
+                    waits.on(&event(&root, Some("h1"), kind), now);
+                }
+                30 => waits.on(&event(&ready, Some("h2"), EventKind::Finished), now),
+                35 => {
+                    let kind = EventKind::Failed { cause: "no".to_owned() };
+                    waits.on(&event(&root, Some("h1"), kind), now);
+                }
+                _ => {}
+            }
+            let line = waits.due(now).as_deref().and_then(waiting_line);
+            said.extend(line.map(|line| format!("{second}: {line}")));
+        }
+        insta::assert_snapshot!(said.join("\n"), @r"
+        12: waiting 10 s for: ready cache-3 on h2 (boot)
+        22: waiting 20 s for: ready cache-3 on h2 (boot)
+        32: waiting 19 s for: root cache-4 on h1 (volumes, 3 of 9 MiB)
+        ");
+    }
+
+    #[test]
+    fn short_work_is_not_a_wait() {
+        let root = Vertex::Root(InstanceName::new("cache-4").unwrap());
+        let mut waits = Waits::default();
+        for second in 0..60 {
+            let now = Duration::from_secs(second);
+            let kind = if second % 2 == 0 { started() } else { EventKind::Finished };
+            waits.on(&event(&root, None, kind), now);
+            assert_eq!(waits.due(now), None);
         }
     }
 }

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::deploy::{Event, EventKind, Failure, Obstacle, WalkOutcome};
 use crate::graph::{Actions, Vertex};
+use crate::ids::HostName;
 use crate::plan::Plan;
-use crate::units::counted;
+use crate::units::{counted, first_few};
 
 /// An event as a line; `None` for what only a bar can show.
 #[must_use]
@@ -25,6 +26,37 @@ pub fn event_line(event: &Event) -> Option<String> {
         EventKind::Failed { .. } => format!("{vertex}: failed"),
     };
     Some(format!("{place}: {said}"))
+}
+
+/// Work that lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// On what.
+    pub vertex: Vertex,
+    /// Where; `None` for clusters.
+    pub host: Option<HostName>,
+    /// Bytes sent and in all, of an upload.
+    pub bytes: Option<(u64, u64)>,
+    /// For how long.
+    pub lasts: Duration,
+}
+
+/// Waits that a line names before it only counts.
+const WAITS_SHOWN: usize = 4;
+
+/// What is waited for and for how long, the longest first; `None` for nothing:
+/// `waiting 20 s for: ready cache-3 on h2 (boot)`.
+#[must_use]
+pub fn waiting_line(waits: &[Wait]) -> Option<String> {
+    let longest = waits.first()?.lasts;
+    let say = |wait: &Wait| {
+        let Wait { vertex, host, bytes, .. } = wait;
+        let place = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+        let sent = bytes.map(|(done, all)| format!(", {} of {} MiB", done >> 20, all >> 20));
+        format!("{vertex}{place} ({}{})", vertex.stage(), sent.unwrap_or_default())
+    };
+    let names: Vec<String> = waits.iter().map(say).collect();
+    Some(format!("waiting {} for: {}", seconds(longest), first_few(&names, WAITS_SHOWN)))
 }
 
 /// An event as one JSON object.
