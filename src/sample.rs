@@ -71,6 +71,7 @@ fn host(ordinal: u32) -> Host {
         bridges: vec!["br0".to_owned()],
         network_bits_per_s: None,
         cost: 1,
+        fence: None,
     }
 }
 

@@ -339,6 +339,7 @@ fn signature(host: &Host) -> String {
         bridges: _,
         network_bits_per_s,
         cost,
+        fence: _,
     } = host;
     format!("{cost:020} {hypervisor:?} {numa:?} {pools:?} {network_bits_per_s:?} {labels:?}")
 }

@@ -45,5 +45,6 @@ fn host(number: u32) -> Host {
         bridges: Vec::new(),
         network_bits_per_s: None,
         cost: 1,
+        fence: None,
     }
 }

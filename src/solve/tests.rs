@@ -49,6 +49,7 @@ fn host(at: usize, (nodes, gib, disk, cost, rack): &Kit) -> Host {
         bridges: Vec::new(),
         network_bits_per_s: (*disk % 2 == 0).then(|| BitsPerSecond::new(*disk * 40_000_000)),
         cost: *cost,
+        fence: None,
     }
 }
 

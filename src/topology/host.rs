@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Core, L3Domain, Level, NumaNode};
+use super::{Core, Fence, L3Domain, Level, NumaNode};
 use crate::ids::HostName;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -30,6 +30,9 @@ pub struct Host {
     pub network_bits_per_s: Option<BitsPerSecond>,
     /// What the host costs when it is used, in any unit that all hosts share.
     pub cost: u64,
+    /// How the operator's own command cuts it off, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fence: Option<Fence>,
 }
 
 /// How a host runs guests.

@@ -3,12 +3,14 @@
 
 pub mod assumed;
 pub mod cpuset;
+pub mod fence;
 mod host;
 pub mod import;
 mod level;
 mod numa;
 pub mod reserve;
 
+pub use self::fence::Fence;
 pub use self::host::{Host, Pool, Virtualization};
 pub use self::level::Level;
 pub use self::numa::{Core, L3Domain, NumaNode, PagePool};

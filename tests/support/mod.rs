@@ -54,6 +54,7 @@ fn host(name: &str) -> Host {
         bridges: vec!["br0".to_owned()],
         network_bits_per_s: Some(BitsPerSecond::new(10_000_000_000)),
         cost: 1,
+        fence: None,
     }
 }
 

@@ -48,6 +48,7 @@ pub fn host(name: &str, numa: Vec<NumaNode>, pool_gib: u64) -> Host {
         bridges: vec!["br0".to_owned()],
         network_bits_per_s: None,
         cost: 1,
+        fence: None,
     }
 }
 

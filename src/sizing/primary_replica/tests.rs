@@ -41,6 +41,7 @@ fn hosts(iops: Option<u64>) -> Topology {
         bridges: Vec::new(),
         network_bits_per_s: None,
         cost: 1,
+        fence: None,
     };
     Topology::new(vec![host("a"), host("b"), host("c")])
 }

@@ -226,6 +226,7 @@ mod tests {
             bridges: Vec::new(),
             network_bits_per_s: None,
             cost: 1,
+            fence: None,
         };
         Topology::new(vec![host("a"), host("b")])
     }

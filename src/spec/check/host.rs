@@ -10,7 +10,7 @@ use crate::spec::diagnostic::{Mark, Place, nearest};
 use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire::{self, Reserve, ReserveOf};
-use crate::topology::{Host, Level, NumaNode, Pool, Virtualization, reserve};
+use crate::topology::{Fence, Host, Level, NumaNode, Pool, Virtualization, reserve};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 pub(super) const MAX_POOL: Mebibytes = Mebibytes::from_gib(1 << 20);
@@ -79,6 +79,7 @@ pub(super) fn host(
         numa::nodes(scope, owner, wire.numa.as_deref())
     };
     let numa = numa.and_then(|numa| reserved(scope, wire, numa));
+    let fence = fence(scope, wire);
     for at in wire.assumed.iter().flatten() {
         // For people only, but still text.
         scope.value("assumed", at);
@@ -99,6 +100,7 @@ pub(super) fn host(
             bridges: bridges.clone(),
             network_bits_per_s: network,
             cost: cost.unwrap_or(1),
+            fence: fence.clone(),
         }),
         name,
         name_at: name_at.clone(),
@@ -122,6 +124,12 @@ fn uri(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<String> {
         near.map(|near| format!("did you mean {near:?}?")),
     );
     None
+}
+
+fn fence(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<Fence> {
+    let node = wire.fence.as_ref()?;
+    let command = scope.required("fence.command", &node.value.command, node.mark)?;
+    Some(Fence { command: command.0 })
 }
 
 fn labels(scope: &mut Scope<'_>, wire: &wire::Host) -> BTreeMap<Level, String> {

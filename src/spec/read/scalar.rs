@@ -7,7 +7,7 @@ use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
 use crate::profile::Decimal;
 use crate::spec::diagnostic::{alternatives, nearest};
 use crate::spec::{Engine, Objective, Persistence, Quorum};
-use crate::topology::{Level, Virtualization};
+use crate::topology::{Level, Virtualization, fence};
 use crate::units::{HumanUnit, PerSecond};
 
 /// Why a text is not a value of the expected type.
@@ -223,6 +223,20 @@ impl HumanUnit for Documents {
 impl std::fmt::Display for Documents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A program with its arguments.
+#[derive(Clone, Debug)]
+pub(in crate::spec) struct CommandLine(pub Vec<String>);
+
+impl Scalar for CommandLine {
+    fn read(text: &str) -> Result<Self, ScalarError> {
+        let words = fence::words(text).map(Self);
+        words.ok_or_else(|| ScalarError::new(format!("{text:?} is not {}", Self::expected())))
+    }
+    fn expected() -> String {
+        "a program with its arguments, such as `./fence.sh 'rack 1'`".to_owned()
     }
 }
 

@@ -72,6 +72,17 @@ fn flat_fields_and_numa_nodes_do_not_mix() {
 }
 
 #[test]
+fn a_fence_is_a_program_with_its_arguments() {
+    let spec = pack("cost: 4800,", "cost: 4800, fence: { command: \"ipmi 'rack 1' off\" },");
+    let hosts = spec.load().unwrap().topology.hosts;
+    assert_eq!(hosts[2].fence.as_ref().unwrap().command, ["ipmi", "rack 1", "off"]);
+    assert_eq!(hosts[0].fence, None);
+    let broken = pack("cost: 4800,", "cost: 4800, fence: { command: \"ipmi 'a\" },").errors();
+    let expected = "fence.command: \"ipmi 'a\" is not a program with its arguments, such as";
+    assert!(broken.contains(expected), "{broken}");
+}
+
+#[test]
 fn flat_hosts_are_checked() {
     insta::assert_snapshot!(pack("cores: 24, memory: 96GiB", "cores: 0").errors(), @r#"
     spec.yaml:4:5: the field "memory" is missing

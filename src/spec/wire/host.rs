@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::ids::HostName;
 use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
-use crate::spec::read::scalar::Text;
+use crate::spec::read::scalar::{CommandLine, Text};
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Node, Tree};
 use crate::topology::Virtualization;
@@ -51,6 +51,8 @@ wire! {
         optional numa: Vec<Spanned<NumaNode>>,
         /// Storage pools.
         optional pools: Vec<Spanned<Pool>>,
+        /// A command that cuts the host off and brings it back, for `hostsplit drill`.
+        optional fence: Spanned<Fence>,
         /// Fields whose values were assumed, not measured; for people only.
         optional assumed: Vec<At<Text>>,
     }
@@ -101,6 +103,13 @@ wire! {
         optional iops: At<PerSecond>,
     }
 
+    /// How a host is cut off and brought back.
+    struct Fence {
+        /// A program with its arguments, which no shell reads. It has HOST and ACTION (off,
+        /// on, cut or restore) in its environment.
+        required command: At<CommandLine>,
+    }
+
     /// What is kept for the host.
     struct ReserveOf {
         /// Cores, for the host, emulator and I/O threads.
@@ -109,7 +118,7 @@ wire! {
         optional memory: At<Mebibytes>,
     }
 }
-described!(Labels, NumaNode, Pages, L3Domain, Pool, ReserveOf);
+described!(Labels, NumaNode, Pages, L3Domain, Pool, Fence, ReserveOf);
 
 impl JsonSchema for Host {
     fn schema_name() -> Cow<'static, str> {
