@@ -260,6 +260,33 @@ pub trait Cluster: Send + Sync {
         via: &Instance,
     ) -> Result<(), Broken>;
 
+    /// Writes a numbered value of a series through the instance `at` from the guest of `via`,
+    /// both given in that order, and reads it back; nothing waits for a server that does not
+    /// answer at once. Returns why it could not be read, where the write was acknowledged.
+    ///
+    /// # Errors
+    /// On which side the write failed.
+    fn write_numbered(
+        &self,
+        crew: &Crew<'_>,
+        target: &Self::Target,
+        ends: (&Instance, &Instance),
+        value: (&str, u64),
+    ) -> Result<Option<String>, Broken>;
+
+    /// Returns which numbers of a series cannot be read; with `forget` removes all of them.
+    ///
+    /// # Errors
+    /// On which side it failed.
+    fn lost_numbers(
+        &self,
+        crew: &Crew<'_>,
+        target: &Self::Target,
+        ends: (&Instance, &Instance),
+        series: (&str, &BTreeSet<u64>),
+        forget: bool,
+    ) -> Result<BTreeSet<u64>, Broken>;
+
     /// What a load counts first, and the plan promises: `reads`.
     const WORK: &'static str;
 

@@ -6,8 +6,8 @@ use std::fmt;
 use super::cluster::{Cluster, FileChange, Goal, Observed, Serving, Uptake};
 use super::load::{Bound, Load};
 use super::rolling::{Outage, make_room};
-use super::{Change, Crew, Difference, EngineError, Fact, Probe};
-use super::{converge, load, probe, unit};
+use super::{Acknowledged, Attempt, Change, Crew, Difference, EngineError, Fact, Probe, Series};
+use super::{converge, load, numbered, probe, unit};
 use crate::guest::{Guest, GuestError};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
@@ -60,6 +60,30 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// The plan contradicts itself.
     fn probe(&self, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError>;
+
+    /// Writes a numbered value through every group, at the same time, and reads it back, as a
+    /// client that does not wait for long.
+    ///
+    /// # Errors
+    /// The plan contradicts itself. What is refused is an attempt.
+    fn write_numbered(
+        &self,
+        crew: &Crew<'_>,
+        series: &Series,
+        number: u64,
+    ) -> Result<Vec<Attempt>, EngineError>;
+
+    /// Returns what cannot be read of what was acknowledged; with `forget` removes all of it.
+    ///
+    /// # Errors
+    /// A group that does not answer.
+    fn lost_numbers(
+        &self,
+        crew: &Crew<'_>,
+        series: &Series,
+        acknowledged: &[Acknowledged],
+        forget: bool,
+    ) -> Result<Vec<Acknowledged>, EngineError>;
 
     /// Puts a short load on every group at the same time, from instances of other
     /// groups, and leaves nothing behind.
@@ -183,6 +207,25 @@ impl<C: Cluster> Operator for C {
 
     fn probe(&self, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError> {
         probe::probe(self, crew)
+    }
+
+    fn write_numbered(
+        &self,
+        crew: &Crew<'_>,
+        series: &Series,
+        number: u64,
+    ) -> Result<Vec<Attempt>, EngineError> {
+        numbered::write(self, crew, series, number)
+    }
+
+    fn lost_numbers(
+        &self,
+        crew: &Crew<'_>,
+        series: &Series,
+        acknowledged: &[Acknowledged],
+        forget: bool,
+    ) -> Result<Vec<Acknowledged>, EngineError> {
+        numbered::lost(self, crew, series, acknowledged, forget)
     }
 
     fn load(&self, crew: &Crew<'_>, bound: Bound) -> Result<Vec<Load>, EngineError> {

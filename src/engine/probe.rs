@@ -11,7 +11,7 @@ use crate::ids::InstanceName;
 use crate::plan::Instance;
 
 /// What a probe or a load goes through: not every kind of cluster has groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Through {
     /// A group, by its lead.
     Group(u32),

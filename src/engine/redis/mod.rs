@@ -16,6 +16,7 @@ mod live;
 mod load;
 mod moves;
 pub mod nodes;
+mod numbered;
 pub mod observe;
 mod probe;
 mod refusal;
@@ -31,6 +32,7 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use self::access::ClientAccess;
@@ -200,6 +202,27 @@ impl Cluster for Redis {
         via: &Instance,
     ) -> Result<(), Broken> {
         probe::round_trip(crew, target, &at.name, &via.name)
+    }
+
+    fn write_numbered(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        (at, via): (&Instance, &Instance),
+        value: (&str, u64),
+    ) -> Result<Option<String>, Broken> {
+        numbered::write(crew, target, (&at.name, &via.name), value)
+    }
+
+    fn lost_numbers(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        (at, via): (&Instance, &Instance),
+        series: (&str, &BTreeSet<u64>),
+        forget: bool,
+    ) -> Result<BTreeSet<u64>, Broken> {
+        numbered::lost(crew, target, (&at.name, &via.name), series, forget)
     }
 
     fn press(
