@@ -56,6 +56,7 @@
 //! | [`state`] | what was seen, what was done | [`state::world::World`], the journal, the lock |
 //! | [`graph`] | a plan and what was observed | resources in order, each with action and reason |
 //! | [`deploy`] | a graph | events, a journal, running VMs |
+//! | [`drill`] | a deployment | hosts that fail, one after the other, with what was measured |
 //! | [`simulated`] | a topology | hosts, guests and engines in memory, in place of libvirt |
 //! | [`report`] | any of these values | text, JSON and Markdown |
 //! | [`cli`] | argv | all of the above |
@@ -113,6 +114,8 @@ pub mod state;
 pub mod graph;
 
 pub mod deploy;
+
+pub mod drill;
 
 pub mod simulated;
 

@@ -268,6 +268,36 @@ fn a_simulated_deploy_for_programs_is_lines_of_json() {
 }
 
 #[test]
+fn a_simulated_drill_shows_what_was_found_beside_what_is_promised() {
+    let bench = planned();
+    let before = bench.names();
+    let shown = bench.run(&["drill", "plan.json", "--simulate", "--host", "h1", "--cut", "hang"]);
+    assert!(shown.starts_with("exit 0\nhost  cut   takes over"), "{shown}");
+    assert!(shown.contains("Drill passed: 1 failure, no acknowledged write lost."), "{shown}");
+    assert!(shown.contains("on h1 will fail, one host after the other (hang)"), "{shown}");
+    assert!(shown.contains("h1: brought back; waiting until all is as planned"), "{shown}");
+    let json = ["drill", "plan.json", "--simulate", "--host", "h2", "--format", "json"];
+    let shown = bench.run(&json);
+    let line = shown.lines().find(|line| line.contains("\"event\":\"drill\"")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&found["ok"], &found["failures"][0]["lost"]), (&true.into(), &0.into()));
+    assert_eq!(bench.names(), before);
+}
+
+#[test]
+fn a_drill_fails_only_hosts_whose_loss_is_survived() {
+    let bench = planned();
+    let unknown = bench.run(&["drill", "plan.json", "--simulate", "--host", "h9"]);
+    assert!(unknown.contains("--host h9: the plan has no such host"), "{unknown}");
+    let spec = bench.read("spec.yaml").unwrap().replace("survive: host", "survive: none");
+    bench.put("spec.yaml", &spec).run(&["plan", "spec.yaml"]);
+    let refused = bench.run(&["drill", "plan.json", "--simulate"]);
+    assert!(refused.starts_with("exit 1\n"), "{refused}");
+    assert!(refused.contains("its loss is not survived: cache: every copy of"), "{refused}");
+    assert!(refused.contains("does not survive the loss of any host"), "{refused}");
+}
+
+#[test]
 fn a_simulated_deploy_refuses_what_a_deploy_refuses() {
     let mut plan = good_plan();
     plan.services[0].engine = hostsplit::spec::Engine::Mysql;

@@ -7,6 +7,7 @@ mod destroy;
 mod diff;
 mod discover;
 mod drain;
+mod drill;
 pub mod error;
 mod explain;
 mod file_kind;
@@ -65,7 +66,7 @@ Exit codes:
   2  wrong command line
   3  changes are pending (deploy --dry-run) or were made (deploy --detailed-exitcode)
   4  no plan satisfies the spec
-  5  an audit or a verification failed
+  5  an audit, a verification or a drill failed
   6  deploy or destroy is incomplete; run the same command again to resume";
 
 #[derive(Debug, Subcommand)]
@@ -85,6 +86,7 @@ enum Command {
     Verify(verify::Args),
     Drain(drain::Args),
     Rollback(rollback::Args),
+    Drill(drill::Args),
     Destroy(destroy::Args),
 }
 
@@ -128,6 +130,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Verify(args) => verify::run(args),
         Command::Drain(args) => drain::run(&args),
         Command::Rollback(args) => rollback::run(args),
+        Command::Drill(args) => drill::run(args),
         Command::Destroy(args) => destroy::run(args),
     };
     match &outcome {
@@ -156,6 +159,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Drain(_) => "drain",
             Self::Rollback(_) => "rollback",
+            Self::Drill(_) => "drill",
             Self::Destroy(_) => "destroy",
         }
     }

@@ -31,6 +31,15 @@ pub fn observer(format: Format, actions: &Actions) -> Box<dyn Observer> {
     }
 }
 
+/// The same without bars, where lines of another kind come in between.
+#[must_use]
+pub fn lines(format: Format) -> Box<dyn Observer> {
+    match format {
+        Format::Json => Box::new(JsonLines),
+        Format::Text => Box::new(Lines::new()),
+    }
+}
+
 /// One line per event on stderr, and one every 10 s while something lasts.
 struct Lines {
     waits: Arc<Mutex<Waits>>,

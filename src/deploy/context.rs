@@ -86,7 +86,8 @@ impl Context<'_> {
 
     /// A service with all instances that are not left out, also those that cannot be asked
     /// and so are not as planned.
-    pub(super) fn whole_crew<'s>(&'s self, service: &'s ServicePlan) -> Crew<'s> {
+    #[must_use]
+    pub fn whole_crew<'s>(&'s self, service: &'s ServicePlan) -> Crew<'s> {
         let crew = Crew::new(self.plan, service, self);
         crew.without(|instance| self.allowed.left_out.contains(&instance.host))
     }

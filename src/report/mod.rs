@@ -5,6 +5,7 @@ pub mod change;
 pub mod changes;
 mod columns;
 pub mod deploy;
+pub mod drill;
 pub mod explain;
 pub mod graph;
 pub mod host;

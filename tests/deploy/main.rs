@@ -6,6 +6,7 @@
 mod built;
 mod changing;
 mod clients;
+mod drilling;
 mod ends;
 mod faults;
 mod fixture;

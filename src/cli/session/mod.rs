@@ -208,10 +208,18 @@ impl Session {
     /// # Errors
     /// This binary was built without libvirt.
     pub fn connect(&self) -> Result<Hosts, CliError> {
-        if let Some(simulation) = &self.simulation {
-            return Ok(self.connect_by(&simulation.world));
+        Ok(self.connect_by(self.connector()?.as_ref()))
+    }
+
+    /// The way to the hosts, for those that connect again.
+    ///
+    /// # Errors
+    /// This binary was built without libvirt.
+    pub fn connector(&self) -> Result<Box<dyn Connector>, CliError> {
+        match &self.simulation {
+            Some(simulation) => Ok(Box::new(simulation.world.clone())),
+            None => connector(),
         }
-        Ok(self.connect_by(connector()?.as_ref()))
     }
 
     /// The same for reading only, which needs no right to change anything.
