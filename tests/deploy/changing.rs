@@ -249,6 +249,26 @@ fn a_port_is_changed_by_all_together_where_that_is_allowed() {
 }
 
 #[test]
+fn nothing_is_taken_away_while_nobody_answers_who_needs_it() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    // Without its password nobody of the cluster can be asked.
+    let mut plan = grouped(3, 2);
+    plan.services[0].access.password = None;
+    for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.settings.remove("include");
+        one.settings.remove("masteruser");
+    }
+    let before = world.log().len();
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    let sentence = "runs, and no instance answers that knows whether its data is needed";
+    assert!(refused.story().contains(sentence), "{}", refused.story());
+    let called = world.log().split_off(before);
+    assert!(called.iter().all(|call| call.name == "agent guest-exec"), "{called:?}");
+    assert_eq!(world.take_requests().refused, [""; 0]);
+}
+
+#[test]
 fn a_dead_host_is_left_out_and_its_instances_come_back() {
     let state = tempfile::tempdir().unwrap();
     let world = deployed(&grouped(3, 2), state.path());
