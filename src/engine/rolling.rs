@@ -3,7 +3,7 @@
 
 use super::cluster::{Cluster, Copies, Goal};
 use super::converge::at_rest;
-use super::unit::{SYSTEMD, take_up_live};
+use super::unit::{state, take_up_live};
 use super::{Crew, EngineError, converge};
 use crate::guest::GuestError;
 use crate::hypervisor::clock::{Pauses, Poll};
@@ -140,9 +140,7 @@ impl<C: Cluster> Work<'_, C> {
     fn is_unknown(&self) -> bool {
         let observed = self.cluster.observe(self.crew, &self.target);
         let runs = || {
-            let guest = self.crew.guest(self.name)?;
-            let show = ["systemctl", "show", "--property=ActiveState", self.cluster.unit()];
-            Ok::<_, EngineError>(guest.run_ok(&show, SYSTEMD)?.trim() == "ActiveState=active")
+            Ok::<_, EngineError>(state(&self.crew.guest(self.name)?, self.cluster.unit())?.active)
         };
         observed.seen.is_empty() && runs().unwrap_or(false)
     }
@@ -170,8 +168,9 @@ impl<C: Cluster> Work<'_, C> {
 
     /// Gives copies that do not answer what they take up while they run.
     fn introduce(&self, copies: &Copies) {
+        let nobody_answers = copies.leader.is_none() && copies.healthy.is_empty();
         for other in self.planned_copies().filter(|one| one.name != *self.name) {
-            if copies.ailing.contains_key(&other.name) {
+            if nobody_answers || copies.ailing.contains_key(&other.name) {
                 // One that cannot be reached is no copy to rely on, which shows next.
                 let _ = take_up_live(self.cluster, self.crew, other);
             }

@@ -12,7 +12,7 @@ use crate::hypervisor::clock::{Pauses, Poll};
 use crate::plan::Instance;
 
 /// How long systemd may take to start or stop it: a stop may write all data.
-pub(super) const SYSTEMD: Duration = Duration::from_secs(300);
+const SYSTEMD: Duration = Duration::from_secs(300);
 /// How long it may load its data before it answers.
 const LOADING: Duration = Duration::from_secs(900);
 /// Without this, `systemctl enable` sees to the SysV script of the same name, which
@@ -109,6 +109,18 @@ pub(super) fn changes<'f>(
     Ok(changes)
 }
 
+/// What systemd makes of a service.
+pub(super) fn state(guest: &Guest<'_>, unit: &str) -> Result<State, EngineError> {
+    let show = ["systemctl", "show", "--property=UnitFileState,ActiveState", unit];
+    let shown = guest.run_ok(&show, SYSTEMD)?;
+    let value = |name: &str| {
+        let mut lines = shown.lines().filter_map(|line| line.split_once('='));
+        lines.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+    };
+    let enabled = ENABLED.contains(&value("UnitFileState"));
+    Ok(State { enabled, active: value("ActiveState") == "active" })
+}
+
 struct Work<'a, C> {
     cluster: &'a C,
     crew: &'a Crew<'a>,
@@ -120,9 +132,10 @@ struct Work<'a, C> {
 }
 
 /// A service as systemd has it.
-struct State {
+pub(super) struct State {
     enabled: bool,
-    active: bool,
+    /// Whether it runs.
+    pub active: bool,
 }
 
 impl<C: Cluster> Work<'_, C> {
@@ -132,15 +145,7 @@ impl<C: Cluster> Work<'_, C> {
 
     /// What systemd makes of the service.
     fn state(&self) -> Result<State, EngineError> {
-        let properties = "--property=UnitFileState,ActiveState";
-        let show = ["systemctl", "show", properties, self.cluster.unit()];
-        let shown = self.guest.run_ok(&show, SYSTEMD)?;
-        let value = |name: &str| {
-            let mut lines = shown.lines().filter_map(|line| line.split_once('='));
-            lines.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
-        };
-        let enabled = ENABLED.contains(&value("UnitFileState"));
-        Ok(State { enabled, active: value("ActiveState") == "active" })
+        state(self.guest, self.cluster.unit())
     }
 
     /// Runs a command on the service.
