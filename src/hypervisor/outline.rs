@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 
 use roxmltree::{Document, Node};
 
+use crate::topology::import::xml::bytes;
+
 /// Devices that are shown though the plan has none of their kind.
 const ALWAYS_SHOWN: [&str; 4] = ["disk", "filesystem", "hostdev", "interface"];
 
@@ -22,22 +24,40 @@ type Planned<'a, 'i> = BTreeMap<Vec<&'a str>, Vec<Node<'a, 'i>>>;
 /// an element a line. What is no XML is given back as it is.
 #[must_use]
 pub fn comparable(planned: &str, found: Option<&str>) -> (String, Option<String>) {
+    outlines(planned, found, &[])
+}
+
+/// Returns the lines of the planned XML that the one that was found lacks, and those that
+/// it has instead. Elements at the paths `passed_over`, as `domain/title`, are not compared.
+#[must_use]
+pub fn differences(planned: &str, found: &str, passed_over: &[&str]) -> (Vec<String>, Vec<String>) {
+    let (planned, found) = outlines(planned, Some(found), passed_over);
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.trim_start().to_owned()).collect()
+    };
+    let (mut lost, mut gained) = (lines(&planned), Vec::new());
+    for line in lines(&found.unwrap_or_default()) {
+        match lost.iter().position(|known| *known == line) {
+            Some(at) => drop(lost.remove(at)),
+            None => gained.push(line),
+        }
+    }
+    (lost, gained)
+}
+
+fn outlines(planned: &str, found: Option<&str>, passed_over: &[&str]) -> (String, Option<String>) {
     let Ok(document) = Document::parse(planned) else {
         return (planned.to_owned(), found.map(str::to_owned));
     };
     let mut known = Planned::new();
     let root = document.root_element();
     collect(root, &mut vec![root.tag_name().name()], &mut known);
-    let mut out = String::new();
-    write(root, 0, &mut vec![root.tag_name().name()], &known, &mut out);
+    let outline = Outline { known: &known, passed_over };
     let found = found.map(|text| {
         let Ok(document) = Document::parse(text) else { return text.to_owned() };
-        let root = document.root_element();
-        let mut out = String::new();
-        write(root, 0, &mut vec![root.tag_name().name()], &known, &mut out);
-        out
+        outline.of(document.root_element())
     });
-    (out, found)
+    (outline.of(root), found)
 }
 
 fn collect<'a, 'i>(node: Node<'a, 'i>, path: &mut Vec<&'a str>, known: &mut Planned<'a, 'i>) {
@@ -49,47 +69,60 @@ fn collect<'a, 'i>(node: Node<'a, 'i>, path: &mut Vec<&'a str>, known: &mut Plan
     }
 }
 
-fn write<'a>(
-    node: Node<'a, '_>,
-    depth: usize,
-    path: &mut Vec<&'a str>,
-    known: &Planned<'_, '_>,
-    out: &mut String,
-) {
-    let indent = "  ".repeat(depth);
-    let planned = known.get(path.as_slice());
-    let name = node.tag_name().name();
-    // Writing to a string does not fail.
-    let _ = write!(out, "{indent}<{name}{}", attributes(node, planned));
-    let mut children: Vec<Node<'_, '_>> =
-        node.children().filter(|child| is_compared(*child, path, known)).collect();
-    children.sort_by_key(|child| place(*child, planned));
-    let text = node.text().map(str::trim).unwrap_or_default();
-    if children.is_empty() {
-        let _ = match text {
-            "" => writeln!(out, "/>"),
-            _ => writeln!(out, ">{text}</{name}>"),
-        };
-        return;
-    }
-    let _ = writeln!(out, ">");
-    for child in children {
-        path.push(child.tag_name().name());
-        write(child, depth + 1, path, known, out);
-        path.pop();
-    }
-    let _ = writeln!(out, "{indent}</{name}>");
+/// What of a document is shown.
+struct Outline<'a> {
+    known: &'a Planned<'a, 'a>,
+    passed_over: &'a [&'a str],
 }
 
-fn is_compared<'a>(child: Node<'a, '_>, path: &[&'a str], known: &Planned<'_, '_>) -> bool {
-    if !child.is_element() {
-        return false;
+impl Outline<'_> {
+    fn of(&self, root: Node<'_, '_>) -> String {
+        let mut out = String::new();
+        self.write(root, &mut vec![root.tag_name().name()], &mut out);
+        out
     }
-    let name = child.tag_name().name();
-    let mut own = path.to_vec();
-    own.push(name);
-    // Below a device that is not planned everything is shown.
-    known.contains_key(own.as_slice()) || ALWAYS_SHOWN.contains(&name) || !known.contains_key(path)
+
+    fn write<'a>(&self, node: Node<'a, '_>, path: &mut Vec<&'a str>, out: &mut String) {
+        let indent = "  ".repeat(path.len() - 1);
+        let planned = self.known.get(path.as_slice());
+        let name = node.tag_name().name();
+        // Writing to a string does not fail.
+        let _ = write!(out, "{indent}<{name}{}", attributes(node, planned));
+        let mut children: Vec<Node<'_, '_>> =
+            node.children().filter(|child| self.is_compared(*child, path)).collect();
+        children.sort_by_key(|child| place(*child, planned));
+        let text = node.text().map(str::trim).unwrap_or_default();
+        if children.is_empty() {
+            let _ = match text {
+                "" => writeln!(out, "/>"),
+                _ => writeln!(out, ">{}</{name}>", in_kib(node, text)),
+            };
+            return;
+        }
+        let _ = writeln!(out, ">");
+        for child in children {
+            path.push(child.tag_name().name());
+            self.write(child, path, out);
+            path.pop();
+        }
+        let _ = writeln!(out, "{indent}</{name}>");
+    }
+
+    fn is_compared<'a>(&self, child: Node<'a, '_>, path: &[&'a str]) -> bool {
+        if !child.is_element() {
+            return false;
+        }
+        let name = child.tag_name().name();
+        let mut own = path.to_vec();
+        own.push(name);
+        if !self.passed_over.is_empty() && self.passed_over.contains(&own.join("/").as_str()) {
+            return false;
+        }
+        // Below a device that is not planned everything is shown.
+        self.known.contains_key(own.as_slice())
+            || ALWAYS_SHOWN.contains(&name)
+            || !self.known.contains_key(path)
+    }
 }
 
 /// Returns where the plan has elements of that name; libvirt has an order of its own.
@@ -112,19 +145,34 @@ fn attributes(node: Node<'_, '_>, planned: Option<&Vec<Node<'_, '_>>>) -> String
             || planned.is_none_or(|nodes| nodes.iter().any(|node| node.has_attribute(name)))
     };
     let kept = node.attributes().filter(|one| is_compared(one.name()));
-    let kept: BTreeMap<&str, &str> =
-        kept.map(|one| (one.name(), value(one.name(), one.value()))).collect();
+    let kept: BTreeMap<&str, String> =
+        kept.map(|one| (one.name(), value(node, one.name(), one.value()))).collect();
     kept.iter().map(|(name, value)| format!(" {name}=\"{value}\"")).collect()
 }
 
-/// libvirt replaces a machine by the newest version of it that QEMU has.
-fn value<'a>(name: &str, value: &'a str) -> &'a str {
-    match value {
-        _ if name != "machine" => value,
-        _ if value.starts_with("pc-q35-") => "q35",
-        _ if value.starts_with("pc-i440fx-") => "pc",
+/// libvirt replaces a machine by the newest version of it that QEMU has, and a size by its
+/// KiB.
+fn value(node: Node<'_, '_>, name: &str, value: &str) -> String {
+    let known = match name {
+        "machine" if value.starts_with("pc-q35-") => "q35",
+        "machine" if value.starts_with("pc-i440fx-") => "pc",
+        "size" => return in_kib(node, value),
+        "unit" if is_size(node) => "KiB",
         _ => value,
-    }
+    };
+    known.to_owned()
+}
+
+/// Whether an element states a size with its unit.
+fn is_size(node: Node<'_, '_>) -> bool {
+    let number = node.attribute("size").or_else(|| node.text()).map(str::trim);
+    number.is_some_and(|number| bytes(node, number, "KiB").is_some())
+}
+
+/// Returns the number of an element that has a unit in KiB, anything else as it is.
+fn in_kib(node: Node<'_, '_>, number: &str) -> String {
+    let bytes = node.attribute("unit").and_then(|_| bytes(node, number, "KiB"));
+    bytes.map_or_else(|| number.to_owned(), |bytes| (bytes >> 10).to_string())
 }
 
 #[cfg(test)]
@@ -160,6 +208,23 @@ mod tests {
           </devices>
         </domain>
         "#);
+    }
+
+    #[test]
+    fn sizes_are_compared_in_one_unit_and_parts_can_be_passed_over() {
+        let planned = "<domain><title>a</title><memory unit='MiB'>512</memory>
+            <features><tb unit='MiB'>256</tb></features><page size='2' unit='MiB'/>
+            <disk><driver cache='none'/></disk><disk><driver cache='none'/></disk></domain>";
+        let same = "<domain><title>b</title><features><tb unit='KiB'>262144</tb></features>
+            <disk><driver cache='none'/></disk><disk><driver cache='none'/></disk>
+            <memory unit='KiB'>524288</memory><page size='2048' unit='KiB'/></domain>";
+        let differences = |found: &str| differences(planned, found, &["domain/title"]);
+        assert_eq!(differences(same), (Vec::new(), Vec::new()));
+        let other = same.replacen("'none'", "'writeback'", 1).replace("524288", "1048576");
+        let (lost, gained) = differences(&other);
+        assert_eq!(lost, [r#"<memory unit="KiB">524288</memory>"#, r#"<driver cache="none"/>"#]);
+        let expected = [r#"<memory unit="KiB">1048576</memory>"#, r#"<driver cache="writeback"/>"#];
+        assert_eq!(gained, expected);
     }
 
     #[test]
