@@ -2,6 +2,7 @@
 //! For people and for messages; nothing is decided from it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +164,22 @@ impl LastRun {
         }
         Some(text)
     }
+
+    /// Returns how far a run has come that is at work.
+    #[must_use]
+    pub fn progress(&self) -> String {
+        let Self { actions, done, open, failed, .. } = self;
+        let mut text = format!("{done} of {actions} actions done");
+        if !failed.is_empty() {
+            // Writing to a string does not fail.
+            let _ = write!(text, ", {} failed", failed.len());
+        }
+        if !open.is_empty() {
+            text.push_str(", at work on: ");
+            text.push_str(&open.join(", "));
+        }
+        text
+    }
 }
 
 #[cfg(test)]
@@ -200,6 +217,16 @@ mod tests {
         let history = History::read(&text);
         assert_eq!(history.unreadable, 1);
         insta::assert_snapshot!(history.last.unwrap().interruption().unwrap(), @"the deploy of 2026-01-02T03:04:05Z was interrupted after 1 of 9 actions, in the middle of: seed a-0 on h2");
+    }
+
+    #[test]
+    fn a_run_at_work_says_how_far_it_is() {
+        let text = started() + &intent("root a-0") + &intent("root a-1");
+        let last = History::read(&text).last.unwrap();
+        assert_eq!(
+            last.progress(),
+            "0 of 9 actions done, at work on: root a-0 on h2, root a-1 on h2"
+        );
     }
 
     #[test]

@@ -12,6 +12,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::journal::{Entry, History, Record};
 use crate::atomic_file;
@@ -41,6 +43,11 @@ pub enum StoreError {
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// How often a lock is tried again, and the time in between: a question for its holder
+/// takes it for a moment.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
@@ -125,16 +132,19 @@ impl Store {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(failed("cannot open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                // Who holds it is only said; the lock itself is the kernel's.
-                let _ = file.read_to_string(&mut text);
-                let holder = text.lines().next().unwrap_or("another process").to_owned();
-                return Err(StoreError::Locked { path, holder });
+        let mut tries = TRIES;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if tries > 0 => {
+                    tries -= 1;
+                    thread::sleep(PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StoreError::Locked { path, holder: holder_in(&mut file) });
+                }
+                Err(TryLockError::Error(error)) => return Err(failed("cannot lock", &path)(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(failed("cannot lock", &path)(error)),
         }
         let text = format!("{holder}, since {}\n", now());
         file.set_len(0)
@@ -142,6 +152,22 @@ impl Store {
             .and_then(|_| file.write_all(text.as_bytes()))
             .map_err(failed("cannot write", &path))?;
         Ok(Lock { file })
+    }
+
+    /// Returns who holds the lock, in their own words; `None` if nobody does, or nobody can
+    /// say.
+    #[must_use]
+    pub fn holder(&self) -> Option<String> {
+        let mut file = File::open(self.directory.join("lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder_in(&mut file)),
+            Err(TryLockError::Error(_)) => None,
+            Ok(()) => {
+                // Otherwise it goes with the file.
+                let _ = file.unlock();
+                None
+            }
+        }
     }
 
     /// Opens the journal to add to it. Only the holder of the lock may.
@@ -302,6 +328,13 @@ impl Journal {
     }
 }
 
+/// Reads who holds a lock. It is only said; the lock itself is the kernel's.
+fn holder_in(file: &mut File) -> String {
+    let mut text = String::new();
+    let _ = file.read_to_string(&mut text);
+    text.lines().next().unwrap_or("another process").to_owned()
+}
+
 /// Locks a mutex. A thread that panicked with it has left a number, which is whole.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -339,7 +372,10 @@ mod tests {
         let first = store.lock("deploy by ann@desk, pid 7").unwrap();
         let refused = store.lock("destroy by bob@desk, pid 8").unwrap_err().to_string();
         assert!(refused.contains("locked by deploy by ann@desk, pid 7, since 2"), "{refused}");
+        let holder = store.holder().unwrap();
+        assert!(holder.starts_with("deploy by ann@desk, pid 7, since 2"), "{holder}");
         drop(first);
+        assert_eq!(store.holder(), None);
         assert!(store.lock("destroy by bob@desk, pid 8").is_ok());
     }
 
