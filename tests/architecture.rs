@@ -95,7 +95,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("state", &["atomic_file", "engine", "hypervisor", "ids"]),
-    ("graph", &["engine", "hypervisor", "ids", "plan", "render", "spec", "state", "units"]),
+    (
+        "graph",
+        &["engine", "hypervisor", "ids", "plan", "render", "spec", "state", "topology", "units"],
+    ),
     (
         "deploy",
         &[

@@ -14,7 +14,7 @@ pub mod exit {
     pub const CHANGES: u8 = 3;
     /// No plan satisfies the spec.
     pub const INFEASIBLE: u8 = 4;
-    /// An audit or a verification failed.
+    /// An audit or a verification failed, or a status found a fault.
     pub const FAILED_CHECK: u8 = 5;
     /// A deploy is partly done; run it again to resume.
     pub const PARTLY_DONE: u8 = 6;

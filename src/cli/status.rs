@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use crate::cli::error::{Outcome, exit};
 use crate::cli::session::Session;
 use crate::cli::ui::{self, Format};
-use crate::report::status::{status_json, status_text};
+use crate::deploy::review;
+use crate::report::status::{Status, status_json, status_text};
 use crate::secret::Make;
 
 /// Show the planned and the observed state of each instance: domain, guest, engine
+///
+/// Below them what is wrong, a line each with its effect and what repairs it, and the run
+/// that is changing the deployment or did last. Exits with 5 if anything is wrong.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Plan file
@@ -31,13 +35,14 @@ pub fn run(args: Args) -> Outcome {
     let hosts = session.connect_to_look()?;
     session.look_for_secrets(&hosts, Make::Nothing);
     let world = session.observe(&hosts);
+    let found = review(&session.context(&hosts), &world);
+    let holder = session.store.holder();
     let history = session.history();
-    let last = history.last.as_ref();
+    let (holder, last) = (holder.as_deref(), history.last.as_ref());
+    let status = Status { plan: &session.plan, world: &world, found: &found, holder, last };
     match format {
-        Format::Text => ui::data(&status_text(&session.plan, &world, last))?,
-        Format::Json => {
-            ui::data(&format!("{:#}\n", status_json(&session.plan, &world, last)))?;
-        }
+        Format::Text => ui::data(&status_text(&status))?,
+        Format::Json => ui::data(&format!("{:#}\n", status_json(&status)))?,
     }
-    Ok(exit::DONE)
+    Ok(if status.is_ok() { exit::DONE } else { exit::FAILED_CHECK })
 }

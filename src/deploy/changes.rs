@@ -75,8 +75,15 @@ fn domain(diff: &DiffContext<'_>, instance: &Instance) -> Option<TextChange> {
     let planned = render::domain_xml(diff.plan, instance, &paths(diff, instance)).ok()?;
     let view = diff.world.view(&instance.host);
     let found = view.and_then(|view| owned_domain(diff.plan, view, instance));
-    let found = found.map(|domain| domain.definition.xml.as_str()).filter(|xml| !xml.is_empty());
-    let (after, before) = comparable(&planned, found);
+    let known = found.map(|domain| [Some(&domain.definition), domain.next.as_ref()]);
+    let known = known.into_iter().flatten().flatten().map(|one| one.xml.as_str());
+    let known: Vec<&str> = known.filter(|xml| !xml.is_empty()).collect();
+    // Where it runs as planned, what its next boot would have is what differs.
+    let differs = |(after, before): &(String, Option<String>)| before.as_ref() != Some(after);
+    let (after, before) = match known.as_slice() {
+        [] => comparable(&planned, None),
+        known => known.iter().map(|xml| comparable(&planned, Some(xml))).find(differs)?,
+    };
     change(diff, instance, format!("domain {}", instance.domain), before, after)
 }
 

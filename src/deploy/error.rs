@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{AddressConflict, ImageError};
 use crate::engine::EngineError;
 use crate::guest::GuestError;
-use crate::hypervisor::{ErrorKind, HypervisorError};
+use crate::hypervisor::{DomainState, ErrorKind, HypervisorError};
 use crate::ids::HostName;
 use crate::recipe::RecipeError;
 use crate::render::RenderError;
@@ -64,6 +64,19 @@ pub enum StepError {
     StillRunning {
         /// The domain.
         domain: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The domain does not run on.
+    #[error(
+        "{domain}: domain is still {state} after {} s; the host's log of it says why",
+        waited.as_secs()
+    )]
+    Halted {
+        /// The domain.
+        domain: String,
+        /// Its state.
+        state: DomainState,
         /// How long it was waited for.
         waited: Duration,
     },

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::address_conflicts::address_conflicts;
+use super::mend::{mend, run_on};
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Context, Event, EventKind, Observer, StepError};
 use crate::engine::{Change, Crew, Disruption, Goal, Guests, Outage, Pending, operator_of};
@@ -67,12 +68,22 @@ pub fn execute(
         Vertex::Seed(name) => make_seed(context, context.instance(name)?),
         Vertex::Domain(name) => {
             let instance = context.instance(name)?;
-            if actions.step(vertex).is_some_and(|one| one.reason == Reason::DefinitionDiffers) {
-                stop(context, actions, instance, &note)?;
+            match actions.step(vertex).map(|step| &step.reason) {
+                Some(Reason::Drifted { restart: false, .. }) => mend(context, instance),
+                Some(Reason::DefinitionDiffers | Reason::Drifted { restart: true, .. }) => {
+                    stop(context, actions, instance, &note)?;
+                    define(context, instance)
+                }
+                _ => define(context, instance),
             }
-            define(context, instance)
         }
-        Vertex::Running(name) => start(context, context.instance(name)?),
+        Vertex::Running(name) => {
+            let instance = context.instance(name)?;
+            match actions.step(vertex).map(|step| &step.reason) {
+                Some(Reason::Halted(_)) => run_on(context, instance),
+                _ => start(context, instance),
+            }
+        }
         Vertex::Ready(name) => {
             let guest = context.guest(name)?;
             guest.wait_until_answering(context.patience.boot)?;
@@ -223,7 +234,10 @@ fn remove(
 }
 
 /// The domain of an instance, as its host has it.
-fn found(context: &Context<'_>, instance: &Instance) -> Result<Option<Domain>, StepError> {
+pub(super) fn found(
+    context: &Context<'_>,
+    instance: &Instance,
+) -> Result<Option<Domain>, StepError> {
     let domains = context.host(&instance.host)?.domains()?;
     let own = |one: &Domain| one.uuid == instance.uuid && is_ours(one, &context.plan.name);
     Ok(domains.into_iter().find(own))
@@ -328,14 +342,14 @@ fn is_active(host: &dyn Hypervisor, domain: &str) -> Result<bool, StepError> {
     }
 }
 
-fn define(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
+pub(super) fn define(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
     let host = context.host(&instance.host)?;
     let paths = boot_paths(context, host, instance)?;
     Ok(host.define(&render::domain_xml(context.plan, instance, &paths)?)?)
 }
 
 /// Returns where the host keeps kernel and initial RAM disk.
-fn boot_paths(
+pub(super) fn boot_paths(
     context: &Context<'_>,
     host: &dyn Hypervisor,
     instance: &Instance,
@@ -361,7 +375,7 @@ fn boot_paths(
     Ok(DiskPaths { kernel: path(ImagePart::Kernel)?, initrd: path(ImagePart::Initrd)? })
 }
 
-fn start(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
+pub(super) fn start(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {
     let host = context.host(&instance.host)?;
     match host.start(&instance.domain) {
         Err(error) if !is_active(host, &instance.domain)? => Err(error.into()),

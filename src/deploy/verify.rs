@@ -6,18 +6,22 @@ use std::{panic, thread};
 
 use super::Context;
 use super::address_conflicts::{AddressConflict, address_conflicts};
+use super::faults::{Fault, Findings};
 use super::observe::observe;
 use crate::engine::load::Verdict;
-use crate::engine::{Bound, Difference, EngineError, Fact, Guests, Load, Probe, operator_of};
-use crate::graph::owned_domain;
+use crate::engine::{
+    Bound, Difference, EngineError, Fact, Guests, Load, Probe, Through, operator_of,
+};
+use crate::graph::drift::{self, Remedy};
+use crate::graph::{Action, Step, Vertex, decide, is_as_planned, owned_domain};
 use crate::guest::Facts;
 use crate::hypervisor::fan_out::on_each;
-use crate::hypervisor::{Definition, Domain, HypervisorError};
+use crate::hypervisor::{Domain, DomainState, HypervisorError};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::render;
-use crate::state::world::{Seen, World};
-use crate::topology::{Virtualization, cpuset};
+use crate::state::world::{HostView, Seen, World};
+use crate::topology::Virtualization;
 
 /// Share of its memory that a guest must see, in percent: its kernel keeps the
 /// rest for itself.
@@ -31,12 +35,29 @@ pub struct Verification {
     pub checks: usize,
     /// Those that differ, in the order of the plan.
     pub differences: Vec<Difference>,
+    /// What is behind them, each once.
+    pub faults: Vec<Fault>,
+    /// What a deploy would do that none of them speaks of.
+    pub undone: Vec<Undone>,
     /// Writes and reads, by service.
     pub probes: Vec<(ServiceName, Probe)>,
     /// Clusters that could not be judged, with the reason.
     pub unjudged: Vec<(ServiceName, String)>,
     /// Loads, by service; empty where none was asked for.
     pub loads: Vec<LoadFound>,
+    /// What puts differences of domains right.
+    remedies: BTreeMap<Difference, Remedy>,
+}
+
+/// Something that a deploy would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// With what.
+    pub vertex: Vertex,
+    /// Where.
+    pub host: Option<HostName>,
+    /// What, and why.
+    pub step: Step,
 }
 
 /// A load through a group, set beside the promise.
@@ -65,9 +86,24 @@ impl Verification {
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.differences.is_empty()
+            && self.undone.is_empty()
             && self.unjudged.is_empty()
             && self.probes.iter().all(|(_, probe)| probe.failure.is_none())
             && self.loads.iter().all(LoadFound::is_ok)
+    }
+
+    /// Whether an instance's domain was made from the plan and is not as it was made.
+    #[must_use]
+    pub fn has_drifted(&self, instance: &InstanceName) -> bool {
+        self.remedies.keys().any(|one| one.instance == *instance && one.fact != Fact::State)
+    }
+
+    /// Whether a fault speaks of the group that a probe went through.
+    #[must_use]
+    pub fn explains(&self, service: &ServiceName, probe: &Probe) -> bool {
+        self.faults.iter().flat_map(|fault| &fault.effects).any(|effect| {
+            effect.service == *service && probe.through == Through::Group(effect.group)
+        })
     }
 }
 
@@ -79,9 +115,8 @@ pub fn verify(
     unreachable: &BTreeMap<HostName, HypervisorError>,
     load: bool,
 ) -> Verification {
-    let mut found = Verification::default();
     // Guests take their time to answer, so all of it is asked at once.
-    let (world, mut guests, conflicts, probes) = thread::scope(|scope| {
+    let (world, guests, conflicts, probes) = thread::scope(|scope| {
         let probes = scope.spawn(|| probe(context));
         let world = observe(context, unreachable);
         let guests = guests(context, &world);
@@ -93,25 +128,17 @@ pub fn verify(
             probes.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),
         )
     });
-    let world = &world;
-    for instance in &context.plan.instances {
-        let mut compare = Comparison { instance, found: &mut found };
-        match world.hosts.get(&instance.host) {
-            Some(Seen::Reached(view)) => match owned_domain(context.plan, view, instance) {
-                Some(domain) => {
-                    compare.domain(context.plan, domain);
-                    if let Some(facts) = guests.remove(&instance.name) {
-                        compare.guest(facts, l3_to_see(context.plan, instance));
-                    }
-                    compare.address(&conflicts);
-                }
-                None => compare.same(Fact::Domain, &"defined", &"missing"),
-            },
-            _ => compare.same(Fact::Host, &"reachable", &"unreachable"),
+    let mut found = Verification::default();
+    instances(context.plan, &world, &mut found, &mut |compare, domain| {
+        if let Some(facts) = domain.and_then(|_| guests.get(&compare.instance.name)) {
+            compare.guest(facts, l3_to_see(context.plan, compare.instance));
         }
-    }
+        if domain.is_some() {
+            compare.address(&conflicts);
+        }
+    });
     for (service, probes) in context.plan.services.iter().zip(probes) {
-        of_service(context, world, service, &mut found);
+        of_service(context, &world, service, &mut found);
         let name = || service.name.clone();
         match probes {
             Ok(probes) => found.probes.extend(probes.into_iter().map(|probe| (name(), probe))),
@@ -121,7 +148,94 @@ pub fn verify(
     if load {
         press(context, &mut found);
     }
+    conclude(context.plan, &world, &mut found);
     found
+}
+
+/// Compares what was seen already with the plan, and asks clusters that were not asked:
+/// without a value, without a load, and without a question to a guest about its machine.
+pub fn review(context: &Context<'_>, world: &World) -> Verification {
+    let mut found = Verification::default();
+    instances(context.plan, world, &mut found, &mut |compare, domain| {
+        let guest = world.guests.get(&compare.instance.name);
+        if domain.is_some_and(|one| one.state == DomainState::Running)
+            && let Some(guest) = guest.filter(|guest| !guest.denied)
+        {
+            let found = if guest.ready { "ready" } else { "not ready" };
+            compare.same(Fact::Guest, "ready", found);
+        }
+    });
+    for service in &context.plan.services {
+        let mut members = context.plan.members(&service.name);
+        if members.any(|one| world.guests.get(&one.name).is_some_and(|guest| guest.ready)) {
+            of_service(context, world, service, &mut found);
+        }
+    }
+    conclude(context.plan, world, &mut found);
+    found
+}
+
+/// Compares all instances, and something more of each, with its domain if it has one.
+fn instances(
+    plan: &Plan,
+    world: &World,
+    found: &mut Verification,
+    more: &mut dyn FnMut(&mut Comparison<'_>, Option<&Domain>),
+) {
+    let here = |one: &&Instance| !world.left_out.contains(&one.host);
+    for instance in plan.instances.iter().filter(here) {
+        let mut compare = Comparison { instance, found: &mut *found };
+        let mut domain = None;
+        match world.hosts.get(&instance.host) {
+            Some(Seen::Reached(view)) => match owned_domain(plan, view, instance) {
+                Some(own) => {
+                    compare.domain(plan, view, own);
+                    domain = Some(own);
+                }
+                None => compare.same(Fact::Domain, "defined", "missing"),
+            },
+            _ => compare.same(Fact::Host, "reachable", "unreachable"),
+        }
+        more(&mut compare, domain);
+    }
+}
+
+/// Finds what is behind the differences, and what a deploy would do besides.
+fn conclude(plan: &Plan, world: &World, found: &mut Verification) {
+    let findings = Findings {
+        plan,
+        world,
+        differences: &found.differences,
+        remedies: &found.remedies,
+        probes: &found.probes,
+    };
+    let faults = findings.faults();
+    let is_named = |name: &InstanceName| {
+        let own = plan.instance(name);
+        let unjudged = |one: &Instance| found.unjudged.iter().any(|(name, _)| *name == one.service);
+        own.is_some_and(unjudged)
+            || found.differences.iter().any(|one| {
+                let other = plan.instance(&one.instance);
+                one.instance == *name
+                    || own.zip(other).is_some_and(|(own, other)| own.service == other.service)
+            })
+    };
+    let actions = decide(plan, world);
+    let changes = actions.steps().filter(|(vertex, step)| {
+        let counts = match vertex {
+            Vertex::Unwanted { .. } | Vertex::ImageFile { .. } => true,
+            // The steps of a cluster follow from those of its instances.
+            other => other.instance().is_some_and(|name| !is_named(name)),
+        };
+        counts && !matches!(step.action, Action::NoOp | Action::Unknown)
+    });
+    let undone = changes.map(|(vertex, step)| Undone {
+        vertex: vertex.clone(),
+        host: actions.graph().host(vertex).cloned(),
+        step: step.clone(),
+    });
+    found.undone = undone.collect();
+    found.faults = faults;
 }
 
 /// Puts a load on each service whose groups all took a value, one after the
@@ -170,7 +284,7 @@ fn running<'a>(plan: &'a Plan, world: &World) -> impl Iterator<Item = &'a Instan
     plan.instances.iter().filter(|instance| {
         let view = world.view(&instance.host);
         let domain = view.and_then(|view| owned_domain(plan, view, instance));
-        domain.is_some_and(|domain| domain.active)
+        domain.is_some_and(|domain| domain.state == DomainState::Running)
     })
 }
 
@@ -215,32 +329,27 @@ impl Comparison<'_> {
         self.found.differences.push(Difference { instance, fact, planned, found });
     }
 
-    fn domain(&mut self, plan: &Plan, domain: &Domain) {
+    fn domain(&mut self, plan: &Plan, view: &HostView, domain: &Domain) {
         let instance = self.instance;
         let digest = domain.owner.as_ref().map_or("none", |owner| owner.digest.as_str());
         self.same(Fact::Digest, render::machine_digest(plan, instance).as_str(), digest);
-        self.same(Fact::State, "running", if domain.active { "running" } else { "off" });
-        self.definition(&domain.definition, &|fact| fact);
-        if let Some(next) = &domain.next {
-            self.definition(next, &|fact| Fact::AtNextBoot(Box::new(fact)));
+        for volume in instance.volumes() {
+            let found = view.volume(&volume.pool, &volume.name);
+            let found = if found.is_some() { "there" } else { "missing" };
+            self.same(Fact::Volume(volume.name.clone()), "there", found);
         }
-    }
-
-    /// Compares what a domain has, now or at its next boot.
-    fn definition(&mut self, found: &Definition, when: &dyn Fn(Fact) -> Fact) {
-        let instance = self.instance;
-        let mut same = |fact, planned: String, found| self.same(when(fact), &planned, &found);
-        let pins = instance.cpus.iter().map(|cpu| vec![*cpu]).collect::<Vec<_>>();
-        same(Fact::VcpuPins, pin_list(&pins), pin_list(&found.vcpu_pins));
-        let emulator = cpuset::show_or_none(&instance.emulator_cpus);
-        same(Fact::EmulatorPins, emulator, cpuset::show_or_none(&found.emulator_pins));
-        let kib = |kib: u64| format!("{kib} KiB");
-        same(Fact::Memory, kib(instance.memory_mib.kib()), kib(found.memory_kib));
-        let node = cpuset::show_or_none(&[instance.numa]);
-        same(Fact::MemoryNodes, node, cpuset::show_or_none(&found.memory_nodes));
-        let binding = if found.memory_strict { "strict" } else { "loose" };
-        same(Fact::NumaBinding, "strict".to_owned(), binding.to_owned());
-        same(Fact::PageSize, kib(instance.page_kib), kib(found.page_kib));
+        if !is_as_planned(plan, instance, domain) {
+            // It is made anew, and everything else with it.
+            return self.same(Fact::State, "running", domain.state.to_string().as_str());
+        }
+        let paths = drift::boot_paths(plan, view, instance);
+        let compared = drift::compare(plan, instance, domain, &paths);
+        self.found.checks += compared.facts;
+        for drift in &compared.drifts {
+            let difference = drift.difference(instance);
+            self.found.remedies.insert(difference.clone(), drift.remedy);
+            self.found.differences.push(difference);
+        }
     }
 
     /// Whether it is the one who answers at its address.
@@ -255,7 +364,7 @@ impl Comparison<'_> {
 
     /// Compares what the guest itself sees of CPUs, memory and, where it is to see the
     /// host's, of the cache that its CPUs share: `l3_kib`.
-    fn guest(&mut self, facts: Result<Facts, EngineError>, l3_kib: Option<u64>) {
+    fn guest(&mut self, facts: &Result<Facts, EngineError>, l3_kib: Option<u64>) {
         let facts = match facts {
             Ok(facts) => facts,
             Err(error) => {
@@ -279,11 +388,6 @@ impl Comparison<'_> {
     }
 }
 
-fn pin_list(pins: &[Vec<u32>]) -> String {
-    let texts: Vec<String> = pins.iter().map(cpuset::show_or_none).collect();
-    texts.join(" ")
-}
-
 fn of_service(
     context: &Context<'_>,
     world: &World,
@@ -302,15 +406,5 @@ fn of_service(
             one.fact != Fact::Answer || instance.is_some_and(|one| world.view(&one.host).is_some())
         })),
         Err(error) => found.unjudged.push((service.name.clone(), error.to_string())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pins_are_shown_by_virtual_cpu() {
-        assert_eq!(pin_list(&[vec![3], vec![5, 4], vec![]]), "3 4-5 none");
     }
 }

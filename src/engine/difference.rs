@@ -44,12 +44,18 @@ pub enum Fact {
     Domain,
     /// What its machine was made from.
     Digest,
-    /// Whether its domain runs.
+    /// The state of its domain.
     State,
+    /// Whether its domain stays defined once it stops.
+    Persistence,
+    /// Whether its host starts its domain.
+    Autostart,
     /// The host's CPUs behind its own.
     VcpuPins,
     /// The host's CPUs of its emulator.
     EmulatorPins,
+    /// The host's CPUs of the threads that do its I/O.
+    IoThreadPins,
     /// The memory of its domain.
     Memory,
     /// The NUMA nodes that its memory comes from.
@@ -58,6 +64,12 @@ pub enum Fact {
     NumaBinding,
     /// The pages behind its memory.
     PageSize,
+    /// Whether its network cables are plugged.
+    Links,
+    /// Anything else that its domain is made of, as XML.
+    Definition,
+    /// A volume of its domain, by its name.
+    Volume(String),
     /// One of these, once it boots again.
     AtNextBoot(Box<Fact>),
     /// The machine that answers at its address.
@@ -108,10 +120,23 @@ impl Fact {
             self,
             Self::VcpuPins
                 | Self::EmulatorPins
+                | Self::IoThreadPins
                 | Self::MemoryNodes
                 | Self::NumaBinding
                 | Self::PageSize
         )
+    }
+
+    /// Whether it is about its engine, and not about its machine.
+    #[must_use]
+    pub const fn is_of_engine(&self) -> bool {
+        self.is_formed() || self.is_configured() || matches!(self, Self::Member | Self::SharedHost)
+    }
+
+    /// Whether it is what a guest sees of its machine.
+    #[must_use]
+    pub const fn is_in_guest(&self) -> bool {
+        matches!(self, Self::GuestCpus | Self::GuestCache | Self::GuestMemory)
     }
 
     /// Whether the forming of a cluster brings it about.
@@ -153,6 +178,12 @@ impl fmt::Display for Fact {
             Self::State => "state",
             Self::VcpuPins => "vCPU pins",
             Self::EmulatorPins => "emulator pins",
+            Self::IoThreadPins => "I/O thread pins",
+            Self::Persistence => "definition of the running domain",
+            Self::Autostart => "autostart",
+            Self::Links => "network link",
+            Self::Definition => "domain XML",
+            Self::Volume(name) => return write!(f, "volume {name}"),
             Self::Memory => "memory",
             Self::MemoryNodes => "NUMA nodes of its memory",
             Self::NumaBinding => "NUMA binding",

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::impact::Impact;
 use super::{Graph, Unwanted, Vertex};
 use crate::engine::{Leaving, Pending};
+use crate::hypervisor::DomainState;
 use crate::ids::ServiceName;
 
 /// What is to be done.
@@ -70,6 +71,15 @@ pub enum Reason {
     DigestDiffers,
     /// The domain is defined otherwise than planned, on the planned disks.
     DefinitionDiffers,
+    /// The domain was made from the plan and differs from it now.
+    Drifted {
+        /// What differs, in words.
+        what: String,
+        /// Whether it is powered off and on to put that right.
+        restart: bool,
+    },
+    /// The domain has a process that does not run.
+    Halted(DomainState),
     /// A volume of the domain is missing.
     VolumeMissing(String),
     /// The domain is off.
@@ -117,6 +127,9 @@ impl fmt::Display for Reason {
             Self::DefinitionDiffers => f.write_str(
                 "CPUs, memory or devices differ from the plan, power cycle on its disks",
             ),
+            Self::Drifted { what, restart: false } => f.write_str(what),
+            Self::Drifted { what, restart: true } => write!(f, "power cycle: {what}"),
+            Self::Halted(state) => state.fmt(f),
             Self::VolumeMissing(name) => write!(f, "volume {name} is missing"),
             Self::NotRunning => f.write_str("not running"),
             Self::NotReady => f.write_str("not ready yet"),

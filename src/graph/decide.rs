@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 
 use super::action::{Action, Actions, Reason, Step};
 use super::build::Changes;
+use super::drift::{self, Repair};
 use super::image::marker;
 use super::impact::impacts;
 use super::sequence::{Sequences, sequence};
 use super::unwanted::{Unwanted, not_in_plan};
 use super::{Graph, ImagePart, Vertex};
-use crate::hypervisor::Domain;
+use crate::hypervisor::{Domain, DomainState};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, Volume};
 use crate::render;
@@ -31,10 +32,11 @@ pub(super) enum Fate {
     Make,
     /// It is there, and is not the planned one.
     Replace { reason: Reason, active: bool },
-    /// It is there on the planned disks, and is not defined as planned.
-    Redefine { active: bool },
-    /// It is the planned one.
-    Keep { active: bool },
+    /// It is there on the planned disks, and is powered off and on to have what is planned.
+    Redefine { reason: Reason, active: bool },
+    /// It is the planned one. What differs from how it was made is put right while it runs,
+    /// and one that is halted runs on.
+    Keep { active: bool, drift: Option<String>, halted: Option<DomainState> },
 }
 
 /// What becomes of each instance; those on hosts that are left out are not in it.
@@ -123,8 +125,21 @@ fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
             let reason = Reason::VolumeMissing(missing.name.clone());
             Fate::Replace { reason, active: domain.active }
         }
-        None if !is_planned => Fate::Redefine { active: domain.active },
-        None => Fate::Keep { active: domain.active },
+        None if !is_planned => {
+            Fate::Redefine { reason: Reason::DefinitionDiffers, active: domain.active }
+        }
+        None => {
+            let paths = drift::boot_paths(plan, view, instance);
+            let compared = drift::compare(plan, instance, domain, &paths);
+            let Repair { differs, restart, halted } = Repair::of(&compared, domain);
+            match differs {
+                Some(what) if restart => {
+                    let reason = Reason::Drifted { what, restart };
+                    Fate::Redefine { reason, active: domain.active }
+                }
+                drift => Fate::Keep { active: domain.active, drift, halted },
+            }
+        }
     }
 }
 
@@ -187,21 +202,30 @@ pub(super) fn of_instance(
         (Fate::Redefine { .. }, Vertex::Root(_) | Vertex::Seed(_)) => {
             (Action::NoOp, Reason::AsPlanned)
         }
-        (Fate::Redefine { .. }, Vertex::Domain(_)) => (Action::Update, Reason::DefinitionDiffers),
+        (Fate::Redefine { reason, .. }, Vertex::Domain(_)) => (Action::Update, reason.clone()),
         (Fate::Replace { .. } | Fate::Redefine { .. }, _) => {
             (Action::Update, Reason::UpstreamChanged)
         }
-        (Fate::Keep { active: false }, Vertex::Running(_)) => (Action::Update, Reason::NotRunning),
-        (Fate::Keep { active: false }, Vertex::Ready(_) | Vertex::Configured(_)) => {
+        (Fate::Keep { drift: Some(what), .. }, Vertex::Domain(_)) => {
+            (Action::Update, Reason::Drifted { what: what.clone(), restart: false })
+        }
+        (Fate::Keep { active: false, .. }, Vertex::Running(_)) => {
+            (Action::Update, Reason::NotRunning)
+        }
+        (Fate::Keep { active: false, .. }, Vertex::Ready(_) | Vertex::Configured(_)) => {
             (Action::Update, Reason::ToBeChecked)
         }
-        (Fate::Keep { active: true }, Vertex::Ready(_) | Vertex::Configured(_)) if guest.denied => {
+        (Fate::Keep { halted: Some(state), .. }, Vertex::Running(_)) => {
+            (Action::Update, Reason::Halted(*state))
+        }
+        (Fate::Keep { .. }, Vertex::Ready(_) | Vertex::Configured(_)) if guest.denied => {
             (Action::Unknown, Reason::NotAsked)
         }
-        (Fate::Keep { active: true }, Vertex::Ready(_)) if !guest.ready => {
-            (Action::Update, Reason::NotReady)
+        (Fate::Keep { halted: Some(_), .. }, Vertex::Ready(_) | Vertex::Configured(_)) => {
+            (Action::Update, Reason::ToBeChecked)
         }
-        (Fate::Keep { active: true }, Vertex::Configured(_)) if !guest.configured => {
+        (Fate::Keep { .. }, Vertex::Ready(_)) if !guest.ready => (Action::Update, Reason::NotReady),
+        (Fate::Keep { .. }, Vertex::Configured(_)) if !guest.configured => {
             let reason = match guest.pending {
                 Some(pending) => Reason::Pending(pending),
                 None if guest.ready => Reason::NotConfigured,

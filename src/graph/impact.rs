@@ -125,7 +125,7 @@ fn of_instance(
             ("a volume of it is missing", *active)
         }
         Fate::Replace { active, .. } => ("its machine is replaced", *active),
-        Fate::Redefine { active } => ("its machine is powered off and on", *active),
+        Fate::Redefine { active, .. } => ("its machine is powered off and on", *active),
         _ => return,
     };
     let group = plan.service_of(instance).and_then(|service| {

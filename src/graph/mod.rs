@@ -10,6 +10,7 @@ mod build;
 mod critical;
 mod decide;
 mod dot;
+pub mod drift;
 pub mod image;
 mod impact;
 mod sequence;

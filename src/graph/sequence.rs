@@ -26,8 +26,8 @@ pub(super) struct Sequence {
     pub live: Vec<InstanceName>,
     /// Instances whose engine is restarted, one after the other.
     pub restarts: Vec<InstanceName>,
-    /// Instances whose machine is replaced or defined anew: those of a batch at the same time, a batch once
-    /// the one before it is whole.
+    /// Instances whose machine is replaced or defined anew: those of a batch at the same
+    /// time, a batch once the one before it is whole.
     pub batches: Vec<Vec<InstanceName>>,
     /// Domains of instances that another host has now, each removed in its turn.
     pub former: BTreeMap<InstanceName, Vertex>,
@@ -71,8 +71,10 @@ pub(super) fn sequence(
         if let Some(former) = former {
             sequence.former.insert(name(), former.vertex());
         }
-        let is_taken_down =
-            matches!(fate, Fate::Replace { active: true, .. } | Fate::Redefine { active: true });
+        let is_taken_down = matches!(
+            fate,
+            Fate::Replace { active: true, .. } | Fate::Redefine { active: true, .. }
+        );
         if former.is_some() || is_taken_down {
             sequence.shrinks |= shrinks(world, instance);
             replaced.push(instance);
@@ -84,7 +86,7 @@ pub(super) fn sequence(
             (_, Reason::Pending(Pending::Live)) => sequence.live.push(name()),
             (_, Reason::Pending(Pending::Together)) => sequence.first.push(name()),
             (_, Reason::Pending(pending)) => restarts.push((pending, name())),
-            (_, Reason::ToBeChecked) if matches!(fate, Fate::Keep { active: true }) => {
+            (_, Reason::ToBeChecked) if matches!(fate, Fate::Keep { active: true, .. }) => {
                 restarts.push((if is_lead { Pending::HandOver } else { Pending::Restart }, name()));
             }
             _ => sequence.first.push(name()),
@@ -157,7 +159,7 @@ fn lacks_room(plan: &Plan, world: &World, fates: &Fates<'_>, host: &HostName) ->
         .map(|domain| domain.definition.memory_kib)
         .sum();
     let comes = fates.values().filter(|(one, fate)| {
-        one.host == *host && matches!(fate, Fate::Make | Fate::Keep { active: false })
+        one.host == *host && matches!(fate, Fate::Make | Fate::Keep { active: false, .. })
     });
     let coming: Mebibytes = comes.map(|(one, _)| one.memory_mib).sum();
     let room: Mebibytes = planned.numa.iter().map(|node| node.allocatable_memory()).sum();

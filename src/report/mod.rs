@@ -7,6 +7,7 @@ mod columns;
 pub mod deploy;
 pub mod drill;
 pub mod explain;
+pub mod faults;
 pub mod graph;
 pub mod host;
 pub mod infeasible;

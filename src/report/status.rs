@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::columns::columns;
+use super::faults::{fault_json, fault_line, undone_line};
 use crate::deploy::{LoadFound, Verification};
 use crate::engine::load::{Rate, Verdict};
 use crate::engine::{Fact, Through};
@@ -14,70 +15,116 @@ use crate::state::journal::LastRun;
 use crate::state::world::{Seen, World};
 use crate::units::{counted, grouped};
 
+/// What a status shows.
+#[derive(Clone, Copy)]
+pub struct Status<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The hosts as they were seen.
+    pub world: &'a World,
+    /// What differs from the plan.
+    pub found: &'a Verification,
+    /// Who changes the deployment right now, in their own words.
+    pub holder: Option<&'a str>,
+    /// The last run.
+    pub last: Option<&'a LastRun>,
+}
+
 /// What was seen of an instance, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceStatus<'a> {
     /// As planned.
     pub instance: &'a Instance,
-    /// `as planned`, `differs`, `missing`, `host unreachable`.
+    /// `as planned`, `drifted`, `differs`, `missing`, `host unreachable`.
     pub defined: &'static str,
-    /// `running`, `off`, or `-`.
-    pub state: &'static str,
+    /// Its domain's state, or `-`.
+    pub state: String,
     /// `ready`, `not ready`, or `-`.
     pub guest: &'static str,
     /// The role it plays with the number of differences, or `-`.
     pub engine: String,
 }
 
-/// What was seen of every instance.
-#[must_use]
-pub fn statuses<'a>(plan: &'a Plan, world: &World) -> Vec<InstanceStatus<'a>> {
-    plan.instances.iter().map(|instance| status(plan, world, instance)).collect()
-}
+impl<'a> Status<'a> {
+    /// What was seen of every instance.
+    #[must_use]
+    pub fn instances(&self) -> Vec<InstanceStatus<'a>> {
+        self.plan.instances.iter().map(|instance| self.instance(instance)).collect()
+    }
 
-fn status<'a>(plan: &Plan, world: &World, instance: &'a Instance) -> InstanceStatus<'a> {
-    let (defined, state) = match world.hosts.get(&instance.host) {
-        Some(Seen::Reached(view)) => match owned_domain(plan, view, instance) {
-            Some(domain) => {
-                let same = is_as_planned(plan, instance, domain);
-                let defined = if same { "as planned" } else { "differs" };
-                (defined, if domain.active { "running" } else { "off" })
-            }
-            None => ("missing", "-"),
-        },
-        Some(Seen::Unreachable(_)) | None => ("host unreachable", "-"),
-    };
-    let guest = match world.guests.get(&instance.name) {
-        Some(guest) if guest.ready => "ready",
-        Some(guest) if guest.denied => "not queried",
-        Some(_) => "not ready",
-        None => "-",
-    };
-    InstanceStatus { instance, defined, state, guest, engine: engine(world, instance) }
-}
+    fn instance(&self, instance: &'a Instance) -> InstanceStatus<'a> {
+        let (defined, state) = match self.world.hosts.get(&instance.host) {
+            Some(Seen::Reached(view)) => match owned_domain(self.plan, view, instance) {
+                Some(domain) => {
+                    let defined = if !is_as_planned(self.plan, instance, domain) {
+                        "differs"
+                    } else if self.found.has_drifted(&instance.name) {
+                        "drifted"
+                    } else {
+                        "as planned"
+                    };
+                    (defined, domain.state.to_string())
+                }
+                None => ("missing", "-".to_owned()),
+            },
+            Some(Seen::Unreachable(_)) | None => ("host unreachable", "-".to_owned()),
+        };
+        let guest = match self.world.guests.get(&instance.name) {
+            Some(guest) if guest.ready => "ready",
+            Some(guest) if guest.denied => "not queried",
+            Some(_) => "not ready",
+            None => "-",
+        };
+        InstanceStatus { instance, defined, state, guest, engine: self.engine(instance) }
+    }
 
-/// The role that it plays and the number of differences, which `verify` lists.
-fn engine(world: &World, instance: &Instance) -> String {
-    let is_asked = world.guests.get(&instance.name).is_some_and(|guest| guest.ready);
-    let Some(differences) = world.clusters.get(&instance.service).filter(|_| is_asked) else {
-        return "-".to_owned();
-    };
-    let own = || differences.iter().filter(|one| one.instance == instance.name);
-    let role = own().find(|one| one.fact == Fact::Role);
-    let role = role.map_or(instance.role.as_str(), |role| role.found.as_str());
-    match own().count() {
-        0 => role.to_owned(),
-        1 => format!("{role} (1 difference)"),
-        count => format!("{role} ({count} differences)"),
+    /// The role that it plays and the number of differences, which `verify` lists.
+    fn engine(&self, instance: &Instance) -> String {
+        let is_asked = self.world.guests.get(&instance.name).is_some_and(|guest| guest.ready);
+        let judged = !self.found.unjudged.iter().any(|(name, _)| *name == instance.service);
+        if !is_asked || !judged || self.plan.service_of(instance).is_none() {
+            return "-".to_owned();
+        }
+        let own = || {
+            let differences = self.found.differences.iter();
+            differences.filter(|one| one.instance == instance.name && one.fact.is_of_engine())
+        };
+        if own().any(|one| one.fact == Fact::Answer) {
+            return "no answer".to_owned();
+        }
+        let role = own().find(|one| one.fact == Fact::Role);
+        let role = role.map_or(instance.role.as_str(), |role| role.found.as_str());
+        match own().count() {
+            0 => role.to_owned(),
+            1 => format!("{role} (1 difference)"),
+            count => format!("{role} ({count} differences)"),
+        }
+    }
+
+    /// What is being done, or was done last.
+    fn run(&self) -> Option<String> {
+        match (self.holder, self.last) {
+            (Some(holder), last) => Some(match last.filter(|last| !last.finished) {
+                Some(last) => format!("{holder}: {}", last.progress()),
+                None => format!("{holder}: at work"),
+            }),
+            (None, last) => last.map(last_run),
+        }
+    }
+
+    /// Whether everything is as planned, as far as it was asked.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.found.is_ok()
     }
 }
 
-/// A table for people.
+/// A table for people, and what is wrong.
 #[must_use]
-pub fn status_text(plan: &Plan, world: &World, last: Option<&LastRun>) -> String {
+pub fn status_text(status: &Status<'_>) -> String {
     let header = ["instance", "role", "host", "address", "domain", "state", "guest", "engine"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    rows.extend(statuses(plan, world).into_iter().map(|one| {
+    rows.extend(status.instances().into_iter().map(|one| {
         let InstanceStatus { instance, defined, state, guest, engine } = one;
         vec![
             instance.name.to_string(),
@@ -85,19 +132,23 @@ pub fn status_text(plan: &Plan, world: &World, last: Option<&LastRun>) -> String
             instance.host.to_string(),
             instance.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
             defined.to_owned(),
-            state.to_owned(),
+            state,
             guest.to_owned(),
             engine,
         ]
     }));
     let mut out = columns(0, &rows);
     // Writing to a string does not fail.
-    for (host, seen) in &world.hosts {
-        if let Seen::Unreachable(error) = seen {
-            let _ = writeln!(out, "{host} is unreachable: {}", error.message);
-        }
+    for fault in &status.found.faults {
+        let _ = writeln!(out, "{}", fault_line(fault));
     }
-    if let Some(text) = last.map(last_run) {
+    for (service, reason) in &status.found.unjudged {
+        let _ = writeln!(out, "{service}: {reason}");
+    }
+    for one in &status.found.undone {
+        let _ = writeln!(out, "{}", undone_line(one));
+    }
+    if let Some(text) = status.run() {
         let _ = writeln!(out, "{text}");
     }
     out
@@ -113,8 +164,9 @@ fn last_run(last: &LastRun) -> String {
 
 /// The same for programs.
 #[must_use]
-pub fn status_json(plan: &Plan, world: &World, last: Option<&LastRun>) -> Value {
-    let instances: Vec<Value> = statuses(plan, world)
+pub fn status_json(status: &Status<'_>) -> Value {
+    let instances: Vec<Value> = status
+        .instances()
         .into_iter()
         .map(|one| {
             json!({
@@ -130,7 +182,8 @@ pub fn status_json(plan: &Plan, world: &World, last: Option<&LastRun>) -> Value 
             })
         })
         .collect();
-    let unreachable: Vec<Value> = world
+    let unreachable: Vec<Value> = status
+        .world
         .hosts
         .iter()
         .filter_map(|(host, seen)| match seen {
@@ -139,26 +192,34 @@ pub fn status_json(plan: &Plan, world: &World, last: Option<&LastRun>) -> Value 
         })
         .collect();
     json!({
-        "deployment": plan.name,
+        "deployment": status.plan.name,
+        "ok": status.is_ok(),
         "instances": instances,
         "unreachable": unreachable,
-        "last_run": last.map(last_run),
+        "faults": status.found.faults.iter().map(fault_json).collect::<Vec<_>>(),
+        "undone": status.found.undone.iter().map(undone_line).collect::<Vec<_>>(),
+        "running": status.holder,
+        "last_run": status.run(),
     })
 }
 
 /// What a verification found, for people.
 #[must_use]
 pub fn verification_text(found: &Verification) -> String {
-    let Verification { checks, differences, probes, unjudged, loads } = found;
+    let Verification { checks, faults, undone, probes, unjudged, loads, .. } = found;
     let mut out = String::new();
     // Writing to a string does not fail.
-    for one in differences {
-        let _ = writeln!(out, "  {one}");
+    for one in faults {
+        let _ = writeln!(out, "  {}", fault_line(one));
     }
     for (service, reason) in unjudged {
         let _ = writeln!(out, "  {service}: {reason}");
     }
-    for (service, probe) in probes {
+    for one in undone {
+        let _ = writeln!(out, "  {}", undone_line(one));
+    }
+    for (service, probe) in probes.iter().filter(|(service, probe)| !found.explains(service, probe))
+    {
         if let Some(failure) = &probe.failure {
             let _ = writeln!(out, "  {service} {} via {}: {failure}", probe.through, probe.via);
         }
@@ -167,12 +228,12 @@ pub fn verification_text(found: &Verification) -> String {
         let _ = writeln!(out, "  {}", load_line(one));
     }
     let through = probes.iter().filter(|(_, probe)| probe.failure.is_none()).count();
-    let wrong = differences.len() + unjudged.len();
+    let wrong = faults.len() + unjudged.len() + undone.len();
     let _ = writeln!(
         out,
         "{}, {}. Read/write probe: {through} of {} passed.",
         counted(*checks as u64, "check"),
-        counted(wrong as u64, "difference"),
+        counted(wrong as u64, "fault"),
         counted(probes.len() as u64, "group")
     );
     out
@@ -279,6 +340,8 @@ pub fn verification_json(found: &Verification) -> Value {
         "ok": found.is_ok(),
         "checks": found.checks,
         "mismatches": differences,
+        "faults": found.faults.iter().map(fault_json).collect::<Vec<_>>(),
+        "undone": found.undone.iter().map(undone_line).collect::<Vec<_>>(),
         "probes": probes,
         "unjudged": unjudged,
         "loads": found.loads.iter().map(load_json).collect::<Vec<_>>(),

@@ -7,8 +7,9 @@ use std::sync::Mutex;
 
 use crate::{built, plain};
 use hostsplit::deploy::{
-    Allowed, Context, Event, ImageError, ImageStore, Observer, Obstacle, Patience, WalkOutcome,
-    connect, connect_without, execute, observe, preflight, refused_impacts, walk,
+    Allowed, Context, Event, ImageError, ImageStore, Observer, Obstacle, Patience, Verification,
+    WalkOutcome, connect, connect_without, execute, observe, preflight, refused_impacts, review,
+    walk,
 };
 use hostsplit::graph::{Actions, decide, decide_removal};
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
@@ -297,6 +298,22 @@ fn run_as(
 
 /// What is to be seen on all hosts, with nothing scripted.
 pub fn look(plan: &Plan, world: &SimulatedWorld) -> World {
+    looking(plan, world, |_, seen| seen)
+}
+
+/// The same, and how it differs from the plan.
+pub fn reviewed(plan: &Plan, world: &SimulatedWorld) -> (World, Verification) {
+    looking(plan, world, |context, seen| {
+        let found = review(context, &seen);
+        (seen, found)
+    })
+}
+
+fn looking<T>(
+    plan: &Plan,
+    world: &SimulatedWorld,
+    then: impl FnOnce(&Context<'_>, World) -> T,
+) -> T {
     let (hosts, unreachable) = connect(plan, world);
     let clock = world.clock();
     let patience = Patience::default();
@@ -310,7 +327,7 @@ pub fn look(plan: &Plan, world: &SimulatedWorld) -> World {
         secrets: &secrets,
         allowed: Allowed::default(),
     };
-    observe(&context, &unreachable)
+    then(&context, observe(&context, &unreachable))
 }
 
 pub fn open(plan: &Plan, world: &SimulatedWorld, host: &str) -> Box<dyn Hypervisor> {

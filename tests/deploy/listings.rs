@@ -2,10 +2,10 @@
 
 use hostsplit::graph::{Graph, decide, dot, dot_of, text, text_of};
 use hostsplit::report::graph::{actions_text, graph_json};
-use hostsplit::report::status::status_text;
+use hostsplit::report::status::{Status, status_text};
 use hostsplit::simulated::SimulatedWorld;
 
-use crate::fixture::{Purpose, look, plan, run, small};
+use crate::fixture::{Purpose, look, plan, reviewed, run, small};
 
 #[test]
 fn the_graph_as_text() {
@@ -217,7 +217,10 @@ fn a_status() {
     let world = SimulatedWorld::new(&plan.topology);
     assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
     world.power_cut(&hostsplit::ids::HostName::new("h2").unwrap());
-    let text = status_text(&plan, &look(&plan, &world), None);
+    let (seen, found) = reviewed(&plan, &world);
+    let status = Status { plan: &plan, world: &seen, found: &found, holder: None, last: None };
+    assert!(!status.is_ok());
+    let text = status_text(&status);
     insta::assert_snapshot!(without_ids(&text), @"
     instance  role     host  address      domain            state    guest  engine
     cache-0   master   h1    10.20.0.10   as planned        running  ready  master
@@ -227,6 +230,6 @@ fn a_status() {
     cache-4   master   h3    10.20.0.14   as planned        running  ready  master
     cache-5   replica  h1    10.20.0.15   as planned        running  ready  replica
     box-0     fixed    h1    10.20.0.100  as planned        running  ready  -
-    h2 is unreachable: no route to host
+    h2 is unreachable: no route to host; cache group 0: 1 of 2 copies, cache-0 leads; cache group 1: 1 of 2 copies, nobody leads; 3 more differences follow; bring it back, or go on without it: hostsplit deploy --without h2
     ");
 }

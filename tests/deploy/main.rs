@@ -6,6 +6,7 @@
 mod built;
 mod changing;
 mod clients;
+mod drift;
 mod drilling;
 mod ends;
 mod faults;

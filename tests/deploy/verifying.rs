@@ -11,7 +11,7 @@ use hostsplit::units::PerSecond;
 use crate::fixture::{Files, Purpose, open, plan, run, secrets};
 
 /// Verifies; also the processes that it started in guests.
-fn verified(plan: &Plan, world: &SimulatedWorld, load: bool) -> (Verification, usize) {
+pub fn verified(plan: &Plan, world: &SimulatedWorld, load: bool) -> (Verification, usize) {
     let (hosts, unreachable) = connect(plan, world);
     let (clock, patience) = (world.clock(), Patience::default());
     let secrets = secrets();
