@@ -132,6 +132,10 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     let shown: Vec<&str> = shown.lines().filter(is_lasting).collect();
     insta::assert_snapshot!(shown.join("\n"), @r#"
     exit 3
+    steps of the change, about 65 s:
+      cache: writes wait for up to 2 s at a hand-over; up to 94 % used meanwhile
+        1. switch off and on one after the other, copying up to 234 MiB: cache-0  65 s
+
     --- domain shop-cache-0 on h1
     +++ domain shop-cache-0 on h1 (planned)
     @@ -3,10 +3,10 @@

@@ -10,12 +10,12 @@ use crate::cli::run::{self, RunOptions};
 use crate::cli::session::{Hosts, Session};
 use crate::cli::ui::{self, Format};
 use crate::deploy::{
-    Allowed, DiffContext, Obstacle, TextChange, assume, gaps, preflight, refused_impacts,
-    text_changes, verify,
+    Allowed, DiffContext, Obstacle, assume, gaps, preflight, refused_impacts, text_changes, verify,
 };
 use crate::graph::{Actions, decide};
 use crate::ids::{HostName, ServiceName};
 use crate::plan::Plan;
+use crate::report::change::Change;
 use crate::report::changes::{Shown, changes_json, changes_text};
 use crate::report::deploy::{obstacles_json, obstacles_text, simulated_json, simulated_line};
 use crate::report::graph::{actions_json, actions_text, closing_line};
@@ -184,6 +184,9 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     if args.yes {
         ui::say(&closing_line(&actions));
     } else {
+        if let Some(summary) = summary(&session.plan, session.prior().as_ref(), &actions) {
+            ui::say(&summary.to_string());
+        }
         ui::say(&actions_text(&actions));
     }
     run::confirm("Apply these changes?", args.yes || session.is_simulated())?;
@@ -279,7 +282,7 @@ fn dry(session: &mut Session, prior: Option<&Plan>, args: &Args) -> Outcome {
         prior,
         context: Some(&context),
     };
-    show(&actions, &text_changes(&diff), &obstacles, args)
+    show(&diff, &obstacles, args)
 }
 
 /// Shows what would be done if the hosts matched the last deployed plan.
@@ -295,20 +298,31 @@ fn offline(session: &Session, prior: Option<&Plan>, args: &Args) -> Outcome {
     let actions = decide(&session.plan, &world);
     let diff =
         DiffContext { plan: &session.plan, world: &world, actions: &actions, prior, context: None };
-    show(&actions, &text_changes(&diff), &[], args)
+    show(&diff, &[], args)
 }
 
-fn show(actions: &Actions, changes: &[TextChange], obstacles: &[Obstacle], args: &Args) -> Outcome {
-    let shown = args.diff.into();
+/// What is done, in words, where it is known what was deployed before.
+fn summary(plan: &Plan, prior: Option<&Plan>, actions: &Actions) -> Option<Change> {
+    let prior = prior.filter(|prior| prior.name == plan.name)?;
+    (actions.counts().changes() > 0).then(|| Change::new(prior, plan, actions))
+}
+
+fn show(diff: &DiffContext<'_>, obstacles: &[Obstacle], args: &Args) -> Outcome {
+    let (actions, changes) = (diff.actions, text_changes(diff));
+    let (changes, shown) = (changes.as_slice(), args.diff.into());
+    let summary = summary(diff.plan, diff.prior, actions);
     match args.format {
         Format::Text => {
-            ui::data(&format!("{}{}", changes_text(changes, shown), actions_text(actions)))?;
+            let summary = summary.map_or_else(String::new, |summary| format!("{summary}\n"));
+            let (diffs, actions) = (changes_text(changes, shown), actions_text(actions));
+            ui::data(&format!("{summary}{diffs}{actions}"))?;
         }
         Format::Json => {
             let mut value = actions_json(actions);
             if let Some(object) = value.as_object_mut() {
                 object.insert("diffs".to_owned(), changes_json(changes, shown));
                 object.insert("obstacles".to_owned(), json!(obstacles_json(obstacles)));
+                object.insert("change".to_owned(), json!(summary));
             }
             ui::data(&format!("{value:#}\n"))?;
         }
