@@ -115,6 +115,19 @@ pub fn run(args: Args) -> Outcome {
         Session::read(plan, state.clone(), images.clone())?
     };
     let allowed = allowed(&session, &args)?;
+    for host in &allowed.left_out {
+        let names: Vec<String> =
+            session.plan.on_host(host).map(|one| one.name.to_string()).collect();
+        ui::say(&if names.is_empty() {
+            format!("note: {host} is left out")
+        } else {
+            format!(
+                "note: {host} is left out, and with it {}: what they hold a copy of has a copy \
+                 less until it is back or planned otherwise (hostsplit drain)",
+                names.join(", ")
+            )
+        });
+    }
     let mut session = session.patience(*timeout).allowing(allowed);
     refuse(&gaps(&session.plan), "missing input", "the plan cannot be deployed")?;
     session.refuse_findings()?;

@@ -71,7 +71,7 @@ pub enum Fact {
     /// A volume of its domain, by its name.
     Volume(String),
     /// One of these, once it boots again.
-    AtNextBoot(Box<Fact>),
+    AtNextBoot(Box<Self>),
     /// The machine that answers at its address.
     MachineAt(Ipv4Addr),
     /// Whether its guest answers.

@@ -395,7 +395,7 @@ mod tests {
         let store = Store::new(directory.path().to_owned());
         let lock = store.lock("a").unwrap();
         let journal = store.journal(&lock).unwrap();
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| (0..20).for_each(|_| journal.write(finished()).unwrap()));
             }

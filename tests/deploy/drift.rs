@@ -52,7 +52,7 @@ const ALL: [M; 13] = [
 impl Meddling {
     /// Whether it is put right without a moment in which the guest does not run.
     const fn is_live(self) -> bool {
-        !matches!(self, M::Pause | M::Crash | M::PowerOff | M::Memory)
+        !matches!(self, Self::Pause | Self::Crash | Self::PowerOff | Self::Memory)
     }
 }
 

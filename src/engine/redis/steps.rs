@@ -89,6 +89,9 @@ impl fmt::Display for Step {
     }
 }
 
+/// What is to be done of one kind.
+type Phase = fn(&ClusterView<'_>) -> Vec<Step>;
+
 /// The commands that bring the cluster nearer to a goal now. None may mean
 /// that it is reached, or that something has to settle first: see
 /// [`super::differences`].
@@ -101,7 +104,7 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
     if !cluster.is_complete() {
         return Ok(Vec::new());
     }
-    let phases: [(Goal, fn(&ClusterView<'_>) -> Vec<Step>); 10] = [
+    let phases: [(Goal, Phase); 10] = [
         (Goal::Joined, founding),
         (Goal::Joined, meetings),
         (Goal::Joined, forced_failovers),
