@@ -90,6 +90,7 @@ pub fn run(args: Args) -> Outcome {
     let session =
         if simulate { Session::simulated(&plan) } else { Session::open(&plan, state, None) };
     let mut session = session?.patience(timeout);
+    session.refuse_findings()?;
     let targets = targets(&session.plan, &host)?;
     let mut cuts: Vec<Cut> = Vec::new();
     cuts.extend(cut.into_iter().map(Cut::from));
