@@ -13,7 +13,9 @@ use crate::plan::{
 };
 use crate::profile::OwnProfiles;
 use crate::spec::{Access, Demand, Engine, Network, Persistence, Policy, ShardedDemand};
-use crate::topology::{Core, Host, L3Domain, Level, NumaNode, Pool, Topology, Virtualization};
+use crate::topology::{
+    Core, Host, L3Domain, Level, Migration, NumaNode, Pool, Topology, Virtualization,
+};
 use crate::units::{Bytes, Mebibytes, PerSecond};
 
 /// Slots of the three groups.
@@ -67,11 +69,13 @@ fn host(ordinal: u32) -> Host {
             name: "default".to_owned(),
             capacity_mib: Mebibytes::from_gib(100),
             iops_per_s: None,
+            shared: false,
         }],
         bridges: vec!["br0".to_owned()],
         network_bits_per_s: None,
         cost: 1,
         fence: None,
+        migration: Migration::default(),
     }
 }
 

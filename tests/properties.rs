@@ -201,6 +201,7 @@ fn huge_pages_pools_and_smt_are_used_as_written() {
             name: "fast".into(),
             capacity_mib: Mebibytes::from_gib(10),
             iops_per_s: None,
+            shared: false,
         });
     }
     let plan = plan(&spec).unwrap();

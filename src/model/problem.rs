@@ -340,6 +340,7 @@ fn signature(host: &Host) -> String {
         network_bits_per_s,
         cost,
         fence: _,
+        migration: _,
     } = host;
     format!("{cost:020} {hypervisor:?} {numa:?} {pools:?} {network_bits_per_s:?} {labels:?}")
 }

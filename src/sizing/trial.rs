@@ -6,7 +6,7 @@ use super::{SizingContext, SizingInput};
 use crate::ids::{HostName, ServiceName};
 use crate::profile::Profiles;
 use crate::spec::{Demand, Engine, Policy, Service};
-use crate::topology::{Core, Host, L3Domain, NumaNode, Topology, Virtualization};
+use crate::topology::{Core, Host, L3Domain, Migration, NumaNode, Topology, Virtualization};
 use crate::units::Mebibytes;
 
 /// Calls `f` with the input of a service on so many hosts of 64 cores.
@@ -46,5 +46,6 @@ fn host(number: u32) -> Host {
         network_bits_per_s: None,
         cost: 1,
         fence: None,
+        migration: Migration::default(),
     }
 }

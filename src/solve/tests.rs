@@ -44,12 +44,14 @@ fn host(at: usize, (nodes, gib, disk, cost, rack): &Kit) -> Host {
                 name: (*name).to_owned(),
                 capacity_mib: Mebibytes::from_gib(*disk),
                 iops_per_s: Some(PerSecond::new(*disk * 10)),
+                shared: false,
             })
             .collect(),
         bridges: Vec::new(),
         network_bits_per_s: (*disk % 2 == 0).then(|| BitsPerSecond::new(*disk * 40_000_000)),
         cost: *cost,
         fence: None,
+        migration: Default::default(),
     }
 }
 

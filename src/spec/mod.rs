@@ -188,4 +188,27 @@ pub struct FixedVm {
     pub network_bits_per_s: BitsPerSecond,
     /// Failure domains of this level hold at most one each, if stated.
     pub spread: Option<Level>,
+    /// How a move of one ends that writes faster than the network takes.
+    #[serde(default, skip_serializing_if = "MigrationMethod::is_default")]
+    pub migrate: MigrationMethod,
+}
+
+/// How the live migration of a machine ends that writes faster than the network takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MigrationMethod {
+    /// It is slowed down, as much as is needed. A network that fails leaves it where it
+    /// was.
+    #[default]
+    AutoConverge,
+    /// It runs at the destination before all its memory is there. A network that fails
+    /// meanwhile ends it.
+    PostCopy,
+}
+
+impl MigrationMethod {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }

@@ -33,6 +33,27 @@ pub struct Host {
     /// How the operator's own command cuts it off, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fence: Option<Fence>,
+    /// How VMs that move here while they run reach it.
+    #[serde(default, skip_serializing_if = "Migration::is_default")]
+    pub migration: Migration,
+}
+
+/// How VMs reach a host that they move to while they run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    /// Its address, or its name, for the other hosts; without it the one in its URI.
+    pub address: Option<String>,
+    /// Most that a move may send.
+    pub bits_per_s: Option<BitsPerSecond>,
+    /// Whether memory and disks are encrypted on their way.
+    pub tls: bool,
+}
+
+impl Migration {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How a host runs guests.
@@ -67,9 +88,18 @@ pub struct Pool {
     pub capacity_mib: Mebibytes,
     /// I/O operations per second of the disk, if known.
     pub iops_per_s: Option<PerSecond>,
+    /// Whether all hosts that have a shared pool of this name see the same volumes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 impl Host {
+    /// The pool of that name.
+    #[must_use]
+    pub fn pool(&self, name: &str) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.name == name)
+    }
+
     /// The NUMA node with that id.
     #[must_use]
     pub fn numa_node(&self, id: u32) -> Option<&NumaNode> {

@@ -50,11 +50,13 @@ fn host(name: &str) -> Host {
             name: "default".to_owned(),
             capacity_mib: Mebibytes::from_gib(70),
             iops_per_s: None,
+            shared: false,
         }],
         bridges: vec!["br0".to_owned()],
         network_bits_per_s: Some(BitsPerSecond::new(10_000_000_000)),
         cost: 1,
         fence: None,
+        migration: Default::default(),
     }
 }
 
@@ -203,6 +205,7 @@ pub fn good_plan() -> Plan {
             memory_mib: Mebibytes::new(1_024),
             disk_mib: Mebibytes::from_gib(4),
             iops_per_s: PerSecond::ZERO,
+            migrate: Default::default(),
             network_bits_per_s: BitsPerSecond::ZERO,
             spread: Some(Level::Host),
         }],

@@ -33,7 +33,12 @@ pub fn node(id: u32, l3: Vec<L3Domain>, gib: u64) -> NumaNode {
 
 /// A pool that states no I/O operations.
 pub fn pool(name: &str, gib: u64) -> Pool {
-    Pool { name: name.to_owned(), capacity_mib: Mebibytes::from_gib(gib), iops_per_s: None }
+    Pool {
+        name: name.to_owned(),
+        capacity_mib: Mebibytes::from_gib(gib),
+        iops_per_s: None,
+        shared: false,
+    }
 }
 
 /// A host of cost 1 without labels, with one pool.
@@ -49,6 +54,7 @@ pub fn host(name: &str, numa: Vec<NumaNode>, pool_gib: u64) -> Host {
         network_bits_per_s: None,
         cost: 1,
         fence: None,
+        migration: Default::default(),
     }
 }
 
@@ -69,6 +75,7 @@ pub fn machines(name: &str, count: u32, vcpus: u32, mib: u64, disk_gib: u64) -> 
         iops_per_s: PerSecond::ZERO,
         network_bits_per_s: BitsPerSecond::ZERO,
         spread: None,
+        migrate: Default::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::profile::{PrimaryReplica, Profile, Profiles, Rules, real};
 use crate::sizing::{Candidate, LimitedResource, SizingContext, SizingInput};
 use crate::spec::{Demand, Engine, Policy, RelationalDemand, Service};
 use crate::topology::{
-    Core, Host, L3Domain, Level, NumaNode, Pool as Disk, Topology, Virtualization,
+    Core, Host, L3Domain, Level, Migration, NumaNode, Pool as Disk, Topology, Virtualization,
 };
 use crate::units::{Mebibytes, PerSecond};
 
@@ -37,11 +37,13 @@ fn hosts(iops: Option<u64>) -> Topology {
             name: "default".to_owned(),
             capacity_mib: Mebibytes::from_gib(8192),
             iops_per_s: iops.map(PerSecond::new),
+            shared: false,
         }],
         bridges: Vec::new(),
         network_bits_per_s: None,
         cost: 1,
         fence: None,
+        migration: Migration::default(),
     };
     Topology::new(vec![host("a"), host("b"), host("c")])
 }

@@ -203,7 +203,9 @@ mod tests {
     use crate::profile::Profiles;
     use crate::sizing::SizingContext;
     use crate::spec::{Access, Demand, Engine, Persistence, Policy, Service};
-    use crate::topology::{Core, Host, L3Domain, Level, NumaNode, Topology, Virtualization};
+    use crate::topology::{
+        Core, Host, L3Domain, Level, Migration, NumaNode, Topology, Virtualization,
+    };
     use crate::units::Bytes;
 
     fn hosts() -> Topology {
@@ -227,6 +229,7 @@ mod tests {
             network_bits_per_s: None,
             cost: 1,
             fence: None,
+            migration: Migration::default(),
         };
         Topology::new(vec![host("a"), host("b")])
     }

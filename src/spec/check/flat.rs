@@ -89,7 +89,12 @@ pub(super) fn pools(scope: &mut Scope<'_>, wire: &wire::Host) -> Vec<Pool> {
         let hint = "set its size: `disk: 1TiB`";
         scope.error_with(at.mark, "iops: needs a `disk` to go with it", hint.to_owned());
     }
-    let pool = |capacity_mib| Pool { name: POOL.to_owned(), capacity_mib, iops_per_s: iops };
+    let pool = |capacity_mib| Pool {
+        name: POOL.to_owned(),
+        capacity_mib,
+        iops_per_s: iops,
+        shared: false,
+    };
     disk.map(pool).into_iter().collect()
 }
 

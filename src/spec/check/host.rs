@@ -10,12 +10,16 @@ use crate::spec::diagnostic::{Mark, Place, nearest};
 use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire::{self, Reserve, ReserveOf};
-use crate::topology::{Fence, Host, Level, NumaNode, Pool, Virtualization, reserve};
+use crate::topology::{
+    Fence, Host, Level, Migration, NumaNode, Pool, Virtualization, reserve,
+};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 pub(super) const MAX_POOL: Mebibytes = Mebibytes::from_gib(1 << 20);
 pub(super) const MAX_IOPS: PerSecond = PerSecond::new(1_000_000_000);
 const MAX_NETWORK: BitsPerSecond = BitsPerSecond::new(1_000_000_000_000_000);
+/// libvirt counts the speed of a migration in whole MiB/s, and 0 has no limit.
+const MIN_BANDWIDTH: u64 = 10_000_000;
 const MAX_COST: u64 = 1_000_000_000;
 
 /// libvirt's drivers that run the guests we make.
@@ -61,6 +65,7 @@ pub(super) fn host(
     let labels = labels(scope, wire);
     let cost = scope.within("cost", &wire.cost, &(0..=MAX_COST));
     let network = scope.within("network", &wire.network, &(BitsPerSecond::new(1)..=MAX_NETWORK));
+    let migration = migration(scope, wire);
     let mut bridges = bridges(scope, wire);
     if flat && wire.bridges.is_none() {
         bridges.extend(bridge.map(str::to_owned));
@@ -101,6 +106,7 @@ pub(super) fn host(
             network_bits_per_s: network,
             cost: cost.unwrap_or(1),
             fence: fence.clone(),
+            migration: migration.clone(),
         }),
         name,
         name_at: name_at.clone(),
@@ -144,6 +150,26 @@ fn labels(scope: &mut Scope<'_>, wire: &wire::Host) -> BTreeMap<Level, String> {
         .collect()
 }
 
+/// How VMs that move reach the host. Of many equal hosts none has the address.
+fn migration(scope: &mut Scope<'_>, wire: &wire::Host) -> Migration {
+    let Some(node) = &wire.migration else { return Migration::default() };
+    let of = &node.value;
+    let bandwidths = BitsPerSecond::new(MIN_BANDWIDTH)..=MAX_NETWORK;
+    let address = scope.optional("migration.address", &of.address).map(|text| text.0);
+    if let (Some(address), Some(at)) = (&address, &of.address)
+        && !address.chars().all(|c| c.is_ascii_alphanumeric() || "-.:".contains(c))
+    {
+        let message =
+            format!("migration.address: {address:?} is neither an address nor a host name");
+        scope.error(at.mark, message);
+    }
+    Migration {
+        address: address.filter(|_| wire.count.is_none()),
+        bits_per_s: scope.within("migration.bandwidth", &of.bandwidth, &bandwidths),
+        tls: scope.optional("migration.tls", &of.tls).unwrap_or(false),
+    }
+}
+
 fn bridges(scope: &mut Scope<'_>, wire: &wire::Host) -> Vec<String> {
     let mut bridges = BTreeSet::new();
     for at in wire.bridges.iter().flatten() {
@@ -169,13 +195,15 @@ fn pools(scope: &mut Scope<'_>, owner: Mark, wire: &wire::Host) -> Vec<Pool> {
         let sizes = Mebibytes::new(1)..=MAX_POOL;
         let capacity = scope.required_within("capacity", &wire.capacity, owner, &sizes);
         let iops = scope.within("iops", &wire.iops, &(PerSecond::new(1)..=MAX_IOPS));
+        let shared = scope.optional("shared", &wire.shared).unwrap_or(false);
         let Some(name) = name else { continue };
         if !seen.insert(name.clone()) {
             let mark = mark_or(&wire.name, owner);
             scope.error(mark, format!("name: duplicate pool {name:?}"));
         }
         if let Some(capacity_mib) = capacity {
-            pools.insert(name.clone(), Pool { name, capacity_mib, iops_per_s: iops });
+            let pool = Pool { name: name.clone(), capacity_mib, iops_per_s: iops, shared };
+            pools.insert(name, pool);
         }
     }
     pools.into_values().collect()

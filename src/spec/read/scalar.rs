@@ -6,7 +6,7 @@ use schemars::{Schema, json_schema};
 use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
 use crate::profile::Decimal;
 use crate::spec::diagnostic::{alternatives, nearest};
-use crate::spec::{Engine, Objective, Persistence, Quorum};
+use crate::spec::{Engine, MigrationMethod, Objective, Persistence, Quorum};
 use crate::topology::{Level, Virtualization, fence};
 use crate::units::{HumanUnit, PerSecond};
 
@@ -193,6 +193,7 @@ words! {
     Virtualization: [("kvm", Self::Kvm), ("qemu", Self::Tcg)];
     Persistence: [("none", Self::None), ("rdb", Self::Rdb), ("aof", Self::Aof)];
     DiskFormat: [("qcow2", Self::Qcow2)];
+    MigrationMethod: [("auto-converge", Self::AutoConverge), ("post-copy", Self::PostCopy)];
 }
 
 /// A rate of documents; the noun may come before the second.

@@ -1,7 +1,8 @@
 //! Flat hosts, and specs that hold fixed machines alone.
 
 use super::*;
-use crate::topology::Virtualization;
+use crate::spec::MigrationMethod;
+use crate::topology::{Migration, Virtualization};
 
 const PACK: &str = "\
 name: pack
@@ -113,6 +114,32 @@ fn flat_hosts_are_checked() {
     spec.yaml:8:56: iops: needs a `disk` to go with it
     hint: set its size: `disk: 20GiB`
     ");
+}
+
+#[test]
+fn what_a_move_needs_to_know() {
+    let files = Files::good();
+    let spec = files.load().unwrap();
+    assert_eq!(spec.topology.hosts[0].migration, Migration::default());
+    assert_eq!(spec.vms[0].migrate, MigrationMethod::AutoConverge);
+    let migration = "migration: { address: 10.9.0.1, bandwidth: 1 Gbit/s, tls: true }";
+    let (pool, pools) = ("iops: 20k/s }", "iops: 20k/s, shared: true }");
+    files.put("hosts/h1.yaml", format!("{}{migration}\n", HOST.replace(pool, pools)));
+    let host = files.load().unwrap().topology.hosts[0].clone();
+    assert!(host.pools[0].shared);
+    let bits_per_s = Some(BitsPerSecond::new(1_000_000_000));
+    let address = Some("10.9.0.1".to_owned());
+    assert_eq!(host.migration, Migration { address, bits_per_s, tls: true });
+
+    let broken = "migration: { address: 'tcp://h1', bandwidth: 1 Mbit/s }";
+    files.put("hosts/h1.yaml", format!("{HOST}{broken}\n"));
+    insta::assert_snapshot!(files.errors(), @r#"
+    hosts/h1.yaml:14:23: migration.address: "tcp://h1" is neither an address nor a host name
+    hosts/h1.yaml:14:46: migration.bandwidth: 1Mbit/s is out of range: at least 10Mbit/s
+    "#);
+    let fast = pack("disk: 20GiB,", "disk: 20GiB, migrate: post-copy,");
+    assert_eq!(fast.load().unwrap().vms[1].migrate, MigrationMethod::PostCopy);
+    insta::assert_snapshot!(pack("disk: 20GiB,", "disk: 20GiB, migrate: cold,").errors(), @r#"spec.yaml:8:72: migrate: "cold" is not known; expected auto-converge or post-copy"#);
 }
 
 #[test]

@@ -45,6 +45,8 @@ wire! {
         optional iops: At<PerSecond>,
         /// Bandwidth of the NIC, if known.
         optional network: At<BitsPerSecond>,
+        /// How VMs that move here while they run reach it.
+        optional migration: Spanned<Migration>,
         /// Bridges that guests can be attached to. Flat: default the network's.
         optional bridges: Vec<At<Text>>,
         /// NUMA nodes.
@@ -101,6 +103,20 @@ wire! {
         required capacity: At<Mebibytes>,
         /// I/O operations of the disk, if known.
         optional iops: At<PerSecond>,
+        /// Whether all hosts that have a shared pool of this name see the same volumes,
+        /// as with NFS. Default: false.
+        optional shared: At<bool>,
+    }
+
+    /// How VMs reach a host that they move to while they run.
+    struct Migration {
+        /// Address or name of the host for the other hosts. Default: that of its uri.
+        optional address: At<Text>,
+        /// Most that a move may send, such as 1 Gbit/s. Default: no limit.
+        optional bandwidth: At<BitsPerSecond>,
+        /// Whether memory and disks are encrypted on their way, with the certificates
+        /// of QEMU. Default: false.
+        optional tls: At<bool>,
     }
 
     /// How a host is cut off and brought back.
@@ -118,7 +134,7 @@ wire! {
         optional memory: At<Mebibytes>,
     }
 }
-described!(Labels, NumaNode, Pages, L3Domain, Pool, Fence, ReserveOf);
+described!(Labels, NumaNode, Pages, L3Domain, Pool, Migration, Fence, ReserveOf);
 
 impl JsonSchema for Host {
     fn schema_name() -> Cow<'static, str> {

@@ -10,7 +10,7 @@ use crate::ids::ServiceName;
 use crate::spec::read::form::{At, Spanned, described, wire};
 use crate::spec::read::scalar::Text;
 use crate::spec::read::tree::Tree;
-use crate::spec::{Cluster, Engine};
+use crate::spec::{Cluster, Engine, MigrationMethod};
 use crate::topology::Level;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -62,6 +62,10 @@ wire! {
         optional network: At<BitsPerSecond>,
         /// Failure domains of this level hold at most one each.
         optional spread: At<Level>,
+        /// How one that moves to another host ends, if it writes faster than the network
+        /// takes: auto-converge slows it down, post-copy lets it run there before all its
+        /// memory has come. Default: auto-converge.
+        optional migrate: At<MigrationMethod>,
     }
 }
 described!(FixedVm, PasswordFrom);
