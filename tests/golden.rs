@@ -7,12 +7,14 @@
     reason = "edge: reads and writes golden files, runs a validator"
 )]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use hostsplit::hypervisor::StorageSource;
 use hostsplit::plan::{Instance, Plan, Role, Setting};
 use hostsplit::recipe::redis;
 use hostsplit::render::{self, DiskPaths};
@@ -168,6 +170,68 @@ fn what_changes_in_a_running_guest_is_not_in_the_digest_of_its_machine() {
         for (one, changed) in plan.instances.iter().zip(&other.instances) {
             let digest = render::machine_digest(&other, changed);
             assert_eq!(digest, render::machine_digest(&plan, one), "{}", one.name);
+        }
+    }
+}
+
+/// A domain as libvirt gives it back: with what it chose by itself.
+fn as_it_runs(xml: &str) -> String {
+    let tidy: String = xml.lines().map(str::trim).collect();
+    tidy.replace("machine=\"q35\"", "machine=\"pc-q35-9.2\"")
+        .replace("bus=\"virtio\"/>", "bus=\"virtio\"/><alias name=\"d\"/><address bus=\"0x04\"/>")
+        .replace("<hvm", "<emulator>/usr/bin/qemu</emulator><hvm")
+}
+
+#[test]
+fn a_domain_that_moves_keeps_what_its_guest_sees_and_has_the_rest_as_planned() {
+    for case in cases() {
+        let old = plan(&case);
+        let mut new = old.clone();
+        for instance in &mut new.instances {
+            instance.cpus.reverse();
+            instance.emulator_cpus = vec![7];
+            instance.numa += 1;
+            instance.page_kib = if instance.page_kib == 4 { 2048 } else { 4 };
+            for volume in instance.root.iter_mut().chain(&mut instance.data) {
+                volume.pool = "other".to_owned();
+            }
+        }
+        new.network.as_mut().unwrap().bridge = "br7".to_owned();
+        let there = DiskPaths { kernel: Some("/there/k".to_owned()), ..paths() };
+        let none = BTreeMap::new();
+        for (before, after) in old.instances.iter().zip(&new.instances) {
+            let running = as_it_runs(&render::domain_xml(&old, before, &paths()).unwrap());
+            let running = running.replace("<cputune>", "<cputune><shares>512</shares>").replace(
+                "<serial>root",
+                "<backingStore><source file='/i'/></backingStore><serial>root",
+            );
+            let found = render::destination_xml(&new, after, &running, &there, &none).unwrap();
+            let expected = as_it_runs(&render::domain_xml(&new, after, &there).unwrap())
+                .replace("</cputune>", "<shares>512</shares></cputune>");
+            assert_eq!(found, expected, "{}", case.display());
+
+            let unpinned = |xml: &str| {
+                let (before, rest) = xml.split_once("<cputune>").unwrap();
+                let (_, after) = rest.split_once("</numatune>").unwrap();
+                before.replace("placement=\"static\"", "cpuset=\"0-3\"") + after
+            };
+            let found =
+                render::destination_xml(&new, after, &unpinned(&running), &there, &none).unwrap();
+            let domain = hostsplit::hypervisor::domain_xml::parse(&found, true).unwrap();
+            let pins: Vec<Vec<u32>> = after.cpus.iter().map(|cpu| vec![*cpu]).collect();
+            assert_eq!((domain.vcpu_pins, domain.memory_nodes), (pins, vec![after.numa]));
+
+            let copied = BTreeMap::from([("vda".to_owned(), "/pool/a&b".to_owned())]);
+            let found = render::destination_xml(&new, after, &running, &there, &copied).unwrap();
+            let domain = hostsplit::hypervisor::domain_xml::parse(&found, true).unwrap();
+            let root = domain.devices.disks.first().unwrap();
+            assert_eq!(root.sources, [StorageSource::Path("/pool/a&b".to_owned())]);
+            assert!(found.contains("<disk type=\"file\" device"), "{found}");
+
+            let disk = "<disk type='file'><target dev='vdq'/></disk><interface";
+            let more = running.replace("<interface", disk);
+            let error = render::destination_xml(&new, after, &more, &there, &none).unwrap_err();
+            assert!(error.to_string().contains("disk vdq is not in the plan"), "{error}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Pure functions over the plan. The texts come from `templates/`, embedded,
 //! in handlebars' strict mode: a variable that nobody set is an error.
 
+mod destination;
 mod digest;
 mod domain;
 mod seed;
@@ -16,6 +17,7 @@ use crate::spec::Image;
 use crate::template::TemplateError;
 use crate::topology::{Host, Virtualization};
 
+pub use self::destination::destination_xml;
 pub use self::digest::{machine_digest, system_digest};
 pub use self::domain::{DiskPaths, domain_xml};
 pub use self::seed::{SeedFiles, seed_files, seed_image};
@@ -91,6 +93,14 @@ pub enum RenderError {
         volume: String,
         /// What the file system says.
         source: std::io::Error,
+    },
+    /// A domain that is to move has a disk that is not planned.
+    #[error("instance {instance}: disk {disk} is not in the plan and cannot move; detach it")]
+    ForeignDisk {
+        /// The instance.
+        instance: InstanceName,
+        /// The disk, by its target.
+        disk: String,
     },
     /// The plan leaves open what a deploy needs.
     #[error("instance {instance}: the plan has no {what} for it")]
