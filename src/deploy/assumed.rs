@@ -106,6 +106,7 @@ fn domain(prior: &Plan, instance: &Instance) -> Domain {
             instance: instance.name.to_string(),
             digest: render::machine_digest(prior, instance),
             system: Some(render::system_digest(prior, instance)),
+            grows: false,
         }),
         persistent: true,
         autostart: false,

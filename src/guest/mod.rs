@@ -10,6 +10,7 @@ mod call;
 mod cpu_time;
 mod error;
 mod first_boot;
+mod grow;
 mod limit;
 mod neighbours;
 mod read;

@@ -5,6 +5,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::quote;
+
 #[cfg(doc)]
 use super::ORDINARY_PAGE_KIB;
 
@@ -139,6 +141,29 @@ pub struct OwnerTag {
     pub digest: String,
     /// Digest of what its disks were made from; `None` for a domain of a former release.
     pub system: Option<String>,
+    /// Whether a disk of it was made larger, or may have been, and the file system on it
+    /// was not yet.
+    pub grows: bool,
+}
+
+impl OwnerTag {
+    /// Returns the element in the metadata, without its namespace's prefix.
+    #[must_use]
+    pub fn to_xml(&self) -> String {
+        let attribute =
+            |name: &str, value: &str| format!(" {name}=\"{}\"", quote::xml(value));
+        let mut element = "<instance".to_owned();
+        element += &attribute("deployment", &self.deployment);
+        element += &attribute("instance", &self.instance);
+        element += &attribute("digest", &self.digest);
+        if let Some(system) = &self.system {
+            element += &attribute("system", system);
+        }
+        if self.grows {
+            element += &attribute("grows", "yes");
+        }
+        element + "/>"
+    }
 }
 
 /// XML namespace of [`OwnerTag`] in a domain's metadata.

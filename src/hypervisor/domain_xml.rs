@@ -160,6 +160,7 @@ fn owner(root: Node<'_, '_>) -> Option<OwnerTag> {
         instance: tag.attribute("instance")?.to_owned(),
         digest: tag.attribute("digest")?.to_owned(),
         system: tag.attribute("system").map(str::to_owned),
+        grows: tag.attribute("grows") == Some("yes"),
     })
 }
 

@@ -19,7 +19,7 @@ pub struct MigrationRequest {
     /// Most that it may send, in MiB/s.
     pub bandwidth_mib_s: Option<u64>,
     /// Disks, by their target in the guest, whose bytes are copied: volumes of the same
-    /// size lie at the destination. None where the storage is shared.
+    /// size lie at the destination. Where there is none, both hosts see the same volumes.
     pub copied_disks: Vec<String>,
     /// Whether the guest may run at the destination before all its memory is there. It
     /// ends for sure then, and the guest is lost if the network fails meanwhile.

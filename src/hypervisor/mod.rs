@@ -227,6 +227,30 @@ pub trait Hypervisor: Send + Sync {
         watch: &mut dyn FnMut(&MigrationProgress) -> ControlFlow<()>,
     ) -> Result<Migrated>;
 
+    /// Starts a defined domain with its virtual CPUs stopped: it executes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    fn start_paused(&self, domain: &str) -> Result<()>;
+
+    /// Makes a volume larger that no running domain uses.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a volume.
+    fn resize_volume(&self, pool: &str, name: &str, bytes: u64) -> Result<()>;
+
+    /// Makes a disk of a running domain larger, by its target; the guest sees it at once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], or the domain is off or has no such disk.
+    fn resize_disk(&self, domain: &str, target: &str, bytes: u64) -> Result<()>;
+
+    /// Replaces the tag of a domain, where it runs and in its definition.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a domain.
+    fn set_tag(&self, domain: &str, tag: &OwnerTag) -> Result<()>;
+
     /// Returns the description of the host's CPUs, to be compared by another host.
     ///
     /// # Errors

@@ -92,6 +92,12 @@ impl Inside<'_> {
             running.booted = true;
             running.address = address;
         }
+        // A file system is made once, as large as its volume is then.
+        for index in [0, 1] {
+            if let Some(volume) = self.volume(index).filter(|volume| volume.file_system == 0) {
+                volume.file_system = volume.request.capacity;
+            }
+        }
         let Some(root) = self.root() else { return };
         root.enabled.extend(enabled);
         for unit in root.enabled.clone() {

@@ -17,7 +17,7 @@ use super::{SimulatedWorld, State, guest, migration, report};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{
     Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated, MigrationProgress,
-    MigrationRequest, Pause, Result, Thread, VolumeInfo, VolumeRequest, edit,
+    MigrationRequest, OwnerTag, Pause, Result, Thread, VolumeInfo, VolumeRequest, edit,
 };
 use crate::ids::HostName;
 
@@ -83,6 +83,7 @@ impl Connection {
         state.settle(now);
         let result = effect(&mut Arrived { state: &mut state, call: &call, now });
         if changes {
+            state.share_pools(&self.host);
             state.refresh(now);
         }
         state.serve_clients(now);
@@ -182,19 +183,7 @@ impl Hypervisor for Connection {
     }
 
     fn start(&self, domain: &str) -> Result<()> {
-        self.call("start", domain, true, |at| {
-            let definition = at.domain()?.definition.clone();
-            if at.domain()?.running.is_some() {
-                return at.fail(ErrorKind::Other, "domain is already running");
-            }
-            if let Some(obstacle) = at.host()?.obstacle(&definition) {
-                return at.fail(ErrorKind::Other, obstacle);
-            }
-            let running = guest::Running::starting(at.now);
-            let domain = at.domain()?;
-            (domain.running, domain.crashed) = (Some(running), false);
-            Ok(())
-        })
+        self.start_as("start", domain, false)
     }
 
     fn shutdown(&self, domain: &str) -> Result<()> {
@@ -306,6 +295,38 @@ impl Hypervisor for Connection {
         }
     }
 
+    fn start_paused(&self, domain: &str) -> Result<()> {
+        self.start_as("start paused", domain, true)
+    }
+
+    fn resize_volume(&self, pool: &str, name: &str, bytes: u64) -> Result<()> {
+        self.call("resize_volume", &format!("{pool}/{name}"), true, |at| {
+            let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
+            at.pool(pool)?.get_mut(name).ok_or(missing)?.request.capacity = bytes;
+            Ok(())
+        })
+    }
+
+    fn resize_disk(&self, domain: &str, target: &str, bytes: u64) -> Result<()> {
+        self.call("resize_disk", domain, true, |at| {
+            let SimulatedDomain { definition, running, .. } = at.domain()?.clone();
+            let disk = definition.disks.iter().find(|one| one.target.as_deref() == Some(target));
+            let Some(disk) = disk.filter(|_| running.is_some()) else {
+                return at.fail(ErrorKind::Other, format!("invalid path: {target}"));
+            };
+            let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
+            at.pool(&disk.pool)?.get_mut(&disk.volume).ok_or(missing)?.request.capacity = bytes;
+            Ok(())
+        })
+    }
+
+    fn set_tag(&self, domain: &str, tag: &OwnerTag) -> Result<()> {
+        self.call("set_tag", domain, true, |at| {
+            at.domain()?.change(true, true, |xml| xml::with_tag(xml, tag));
+            Ok(())
+        })
+    }
+
     fn cpu(&self) -> Result<Option<String>> {
         self.call("cpu", "", false, |at| Ok(at.host()?.cpu_model.clone()))
     }
@@ -320,6 +341,23 @@ impl Hypervisor for Connection {
 }
 
 impl Connection {
+    fn start_as(&self, name: &str, domain: &str, paused: bool) -> Result<()> {
+        self.call(name, domain, true, |at| {
+            let definition = at.domain()?.definition.clone();
+            if at.domain()?.running.is_some() {
+                return at.fail(ErrorKind::Other, "domain is already running");
+            }
+            if let Some(obstacle) = at.host()?.obstacle(&definition) {
+                return at.fail(ErrorKind::Other, obstacle);
+            }
+            let mut running = guest::Running::starting(at.now);
+            running.paused = paused.then_some(Pause::Asked);
+            let domain = at.domain()?;
+            (domain.running, domain.crashed) = (Some(running), false);
+            Ok(())
+        })
+    }
+
     fn stop(&self, name: &str, domain: &str) -> Result<()> {
         self.call(name, domain, true, |at| {
             at.domain()?;

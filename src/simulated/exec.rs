@@ -65,6 +65,9 @@ pub(super) fn run(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outco
         }
         ("chmod", [mode, path]) => on_file(guest, path, |file| file.mode = octal(mode)),
         ("sh", ["-c", script, "sh", new @ ..]) if script.contains("mv -f") => take(guest, new),
+        ("sh", ["-c", script, "sh", data, root]) if script.contains("resize2fs") => {
+            grow(guest, !data.is_empty(), *root == "root")
+        }
         ("cat", [path]) => look(guest, path, |file| String::from_utf8_lossy(&file.bytes).into()),
         ("stat", ["-c", "%a %U:%G %n", paths @ ..]) => stat(guest, paths),
         ("env", ["SYSTEMCTL_SKIP_SYSV=1", "systemctl", verb @ .., unit])
@@ -117,6 +120,17 @@ fn take(guest: &mut Inside<'_>, new: &[&str]) -> Outcome {
         let Some(root) = guest.root() else { return missing(from) };
         let Some(file) = root.files.remove(*from) else { return missing(from) };
         root.files.insert(from.trim_end_matches(".new").to_owned(), file);
+    }
+    Outcome::ok("")
+}
+
+/// Makes file systems as large as their volumes.
+fn grow(guest: &mut Inside<'_>, data: bool, root: bool) -> Outcome {
+    for volume in [root.then_some(0), data.then_some(1)].into_iter().flatten() {
+        let Some(volume) = guest.volume(volume) else {
+            return Outcome::failed(1, "open: No such file or directory while opening the device");
+        };
+        volume.file_system = volume.request.capacity;
     }
     Outcome::ok("")
 }

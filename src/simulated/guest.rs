@@ -131,7 +131,7 @@ impl Inside<'_> {
     }
 
     /// The volume of the `index`-th writable disk: 0 for the root, 1 for data.
-    fn volume(&mut self, index: usize) -> Option<&mut Volume> {
+    pub(super) fn volume(&mut self, index: usize) -> Option<&mut Volume> {
         let host = self.state.hosts.get_mut(&self.host)?;
         let disk = writable(host, &self.domain, index)?;
         host.pools.get_mut(&disk.pool)?.get_mut(&disk.volume)

@@ -9,9 +9,12 @@ use super::xml::{self, Defined};
 use crate::hypervisor::{Definition, Domain, DomainState, ORDINARY_PAGE_KIB, VolumeRequest};
 use crate::topology::Host;
 
+/// Where pools are on a host.
+pub(super) const POOLS: &str = "/pools/";
+
 /// Path of a pool on its host.
 pub(super) fn pool_path(pool: &str) -> String {
-    format!("/pools/{pool}")
+    format!("{POOLS}{pool}")
 }
 
 /// A file in a guest.
@@ -37,6 +40,8 @@ pub(super) struct Volume {
     pub(super) files: BTreeMap<String, File>,
     /// Units that start at boot, for a root.
     pub(super) enabled: BTreeSet<String>,
+    /// Size of its file system in bytes, once a guest has made or found one.
+    pub(super) file_system: u64,
 }
 
 impl Volume {
@@ -48,6 +53,7 @@ impl Volume {
             length: 0,
             files: BTreeMap::new(),
             enabled: BTreeSet::new(),
+            file_system: 0,
         }
     }
 

@@ -93,6 +93,24 @@ struct State {
 /// The rate that a benchmark reports unless another is set, in requests/s.
 const RATE: u64 = 100_000;
 
+impl State {
+    /// Lets other hosts see what one has in its shared pools.
+    fn share_pools(&mut self, host: &HostName) {
+        let Some(host) = self.hosts.get(host) else { return };
+        let pools = host.topology.pools.iter().filter(|pool| pool.shared);
+        let shared: Vec<_> = pools
+            .filter_map(|pool| Some((pool.name.clone(), host.pools.get(&pool.name)?.clone())))
+            .collect();
+        for (name, volumes) in shared {
+            for other in self.hosts.values_mut() {
+                if other.topology.pool(&name).is_some_and(|pool| pool.shared) {
+                    other.pools.insert(name.clone(), volumes.clone());
+                }
+            }
+        }
+    }
+}
+
 impl SimulatedWorld {
     /// The hosts of a topology, switched on, their pools empty.
     #[must_use]
@@ -297,6 +315,18 @@ impl SimulatedWorld {
         hosts.sort_by_key(|host| !host.runs(domain));
         let file = hosts.into_iter().find_map(|host| host.root_of(domain)?.files.get(path))?;
         Some(String::from_utf8_lossy(&file.bytes).into_owned())
+    }
+
+    /// Returns the sizes of the file systems on the writable disks of a domain, in bytes.
+    #[must_use]
+    pub fn file_systems(&self, domain: &str) -> Vec<u64> {
+        let state = self.state();
+        let host = state.hosts.values().find(|host| host.runs(domain));
+        let disks = host.and_then(|host| Some((host, host.domains.get(domain)?)));
+        let Some((host, known)) = disks else { return Vec::new() };
+        let disks = known.definition.disks.iter().filter(|disk| !disk.readonly);
+        let sizes = disks.filter_map(|disk| host.pools.get(&disk.pool)?.get(&disk.volume));
+        sizes.map(|volume| volume.file_system).collect()
     }
 
     /// Writes a file in the guest of a domain; one that is there keeps its owner

@@ -14,7 +14,8 @@ use super::error::CallSite;
 use super::{state, unwrapped};
 use crate::hypervisor::domain_xml::DomainXmlError;
 use crate::hypervisor::{
-    Domain, DomainState, ErrorKind, HypervisorError, Result, Thread, domain_xml, edit,
+    Domain, DomainState, ErrorKind, HypervisorError, METADATA_NAMESPACE, OwnerTag, Result, Thread,
+    domain_xml, edit,
 };
 
 /// What a domain may leave behind besides its definition. Ours have neither NVRAM nor checkpoints,
@@ -132,6 +133,21 @@ pub(super) fn undefine(connection: &Connect, site: &CallSite<'_>, name: &str) ->
         return Err(site.error("the domain is running"));
     }
     site.named(handle.undefine_flags(LEFTOVERS))
+}
+
+/// Replaces the tag in the metadata of a domain.
+pub(super) fn set_tag(
+    connection: &Connect,
+    site: &CallSite<'_>,
+    name: &str,
+    tag: &OwnerTag,
+) -> Result<()> {
+    let handle = site.named(connection.lookup_domain_by_name(name))?;
+    let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_ELEMENT).unwrap_or(i32::MAX);
+    let live = if site.named(handle.is_active())? { sys::VIR_DOMAIN_AFFECT_LIVE } else { 0 };
+    let flags = live | sys::VIR_DOMAIN_AFFECT_CONFIG;
+    let (key, space) = (Some("hostsplit"), Some(METADATA_NAMESPACE));
+    site.named(handle.set_metadata(kind, Some(&tag.to_xml()), key, space, flags))
 }
 
 /// Returns IPv4 addresses of a domain by leases and by the host's neighbours. Its agent

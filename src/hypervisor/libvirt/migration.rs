@@ -81,6 +81,9 @@ fn flags(request: &MigrationRequest) -> sys::virDomainMigrateFlags {
     let optional = [
         // Roots are overlays on an image that the destination has: their own bytes do.
         (!request.copied_disks.is_empty(), sys::VIR_MIGRATE_NON_SHARED_INC),
+        // libvirt knows shared storage by the type of its file system, and not all types. Our
+        // disks bypass the host's cache, which is what it cares for.
+        (request.copied_disks.is_empty(), sys::VIR_MIGRATE_UNSAFE),
         (request.post_copy, sys::VIR_MIGRATE_POSTCOPY),
         (request.tls, sys::VIR_MIGRATE_TLS),
         (request.connections.is_some(), sys::VIR_MIGRATE_PARALLEL),

@@ -26,7 +26,8 @@ use virt_sys as sys;
 use self::error::CallSite;
 use super::{
     Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated,
-    MigrationProgress, MigrationRequest, Result, Thread, VolumeInfo, VolumeRequest, domain_xml,
+    MigrationProgress, MigrationRequest, OwnerTag, Result, Thread, VolumeInfo, VolumeRequest,
+    domain_xml,
 };
 use crate::ids::HostName;
 
@@ -227,6 +228,28 @@ impl Hypervisor for LibvirtHost {
             return Err(site.error("the destination is no libvirt host"));
         };
         migration::migrate(&self.connection, &destination.connection, &site, request, watch)
+    }
+
+    fn start_paused(&self, domain: &str) -> Result<()> {
+        let site = self.site(format!("start domain {domain} paused"));
+        let flags = sys::VIR_DOMAIN_START_PAUSED;
+        domains::with(&self.connection, &site, domain, |domain| domain.create_with_flags(flags))
+    }
+
+    fn resize_volume(&self, pool: &str, name: &str, bytes: u64) -> Result<()> {
+        let site = self.site(format!("resize volume {name} in pool {pool}"));
+        storage::resize(&self.connection, &site, (pool, name), bytes)
+    }
+
+    fn resize_disk(&self, domain: &str, target: &str, bytes: u64) -> Result<()> {
+        let site = self.site(format!("resize disk {target} of domain {domain}"));
+        let flags = sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES;
+        let resize = |domain: &virt::domain::Domain| domain.block_resize(target, bytes, flags);
+        domains::with(&self.connection, &site, domain, resize)
+    }
+
+    fn set_tag(&self, domain: &str, tag: &OwnerTag) -> Result<()> {
+        domains::set_tag(&self.connection, &self.site(format!("tag domain {domain}")), domain, tag)
     }
 
     fn cpu(&self) -> Result<Option<String>> {

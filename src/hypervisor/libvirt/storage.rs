@@ -137,6 +137,17 @@ fn send_all(
     Ok(())
 }
 
+/// Makes a volume larger, named by pool and name.
+pub(super) fn resize(
+    connection: &Connect,
+    site: &CallSite<'_>,
+    (pool, name): (&str, &str),
+    bytes: u64,
+) -> Result<()> {
+    let volume = site.named(volume(connection, pool, name))?;
+    site.named(volume.resize(bytes, 0))
+}
+
 /// Writes all that a volume, named by pool and name, holds to `sink`.
 pub(super) fn download(
     connection: &Connect,
