@@ -219,12 +219,15 @@ fn a_domain_that_moves_keeps_what_its_guest_sees_and_has_the_rest_as_planned() {
                 render::destination_xml(&new, after, &unpinned(&running), &there, &none).unwrap();
             let domain = hostsplit::hypervisor::domain_xml::parse(&found, true).unwrap();
             let pins: Vec<Vec<u32>> = after.cpus.iter().map(|cpu| vec![*cpu]).collect();
-            assert_eq!((domain.vcpu_pins, domain.memory_nodes), (pins, vec![after.numa]));
+            assert_eq!(
+                (domain.definition.vcpu_pins, domain.definition.memory_nodes),
+                (pins, vec![after.numa])
+            );
 
             let copied = BTreeMap::from([("vda".to_owned(), "/pool/a&b".to_owned())]);
             let found = render::destination_xml(&new, after, &running, &there, &copied).unwrap();
             let domain = hostsplit::hypervisor::domain_xml::parse(&found, true).unwrap();
-            let root = domain.devices.disks.first().unwrap();
+            let root = domain.definition.devices.disks.first().unwrap();
             assert_eq!(root.sources, [StorageSource::Path("/pool/a&b".to_owned())]);
             assert!(found.contains("<disk type=\"file\" device"), "{found}");
 

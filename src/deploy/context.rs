@@ -21,11 +21,18 @@ pub struct Patience {
     pub boot: Duration,
     /// From the wish to shut down until the power is cut.
     pub shutdown: Duration,
+    /// For how long a migration may make no headway: with more and more left to send, or as
+    /// much as before.
+    pub migration: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { boot: Duration::from_secs(900), shutdown: Duration::from_secs(60) }
+        Self {
+            boot: Duration::from_secs(900),
+            shutdown: Duration::from_secs(60),
+            migration: Duration::from_secs(600),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{AddressConflict, ImageError};
 use crate::engine::EngineError;
 use crate::guest::GuestError;
 use crate::hypervisor::{DomainState, ErrorKind, HypervisorError};
-use crate::ids::HostName;
+use crate::ids::{HostName, InstanceName};
 use crate::recipe::RecipeError;
 use crate::render::RenderError;
 use crate::state::store::StoreError;
@@ -80,6 +80,40 @@ pub enum StepError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// The machine that is to move is not where it was seen.
+    #[error("{instance} is no longer on host {host}")]
+    Gone {
+        /// The machine.
+        instance: InstanceName,
+        /// Where it was.
+        host: HostName,
+    },
+    /// The CPUs of the hosts differ.
+    #[error("{instance} cannot move: the CPUs of host {host} lack what those of {from} have")]
+    OtherCpu {
+        /// The machine.
+        instance: InstanceName,
+        /// Where it is planned.
+        host: HostName,
+        /// Where it is.
+        from: HostName,
+    },
+    /// A migration was given up.
+    #[error(
+        "{instance} did not move: {left_mib} MiB were left to send and no fewer for {} s; it runs \
+         on host {from} as before",
+        waited.as_secs()
+    )]
+    NoHeadway {
+        /// The machine.
+        instance: InstanceName,
+        /// Where it is.
+        from: HostName,
+        /// What was left at best.
+        left_mib: u64,
+        /// How long that did not become less.
+        waited: Duration,
+    },
     /// The thread that did the work panicked: a bug of this program.
     #[error("internal error: worker panicked; please report this")]
     Panicked,
@@ -140,6 +174,11 @@ impl StepError {
             (Self::Image(_), _) => {
                 "check the files of the image, or update the digests in the spec"
             }
+            (Self::NoHeadway { .. }, _) => {
+                "its guest writes faster than the network takes: try again when it is less \
+                 busy, allow more bandwidth, or set `migrate: post-copy`"
+            }
+            (Self::OtherCpu { .. }, _) => "plan it on a host with the same CPUs",
             _ => return None,
         })
     }

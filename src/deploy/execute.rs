@@ -7,7 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::address_conflicts::address_conflicts;
+use super::grow::{grow_file_systems, grow_volume};
 use super::mend::{mend, run_on};
+use super::relocate::{copy_seed, make_target, relocate};
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
 use super::{Context, Event, EventKind, Observer, StepError};
 use crate::engine::{Change, Crew, Disruption, Goal, Guests, Outage, Pending, operator_of};
@@ -34,11 +36,15 @@ pub fn execute(
     observer: &dyn Observer,
 ) -> Result<(), StepError> {
     let host = actions.graph().host(vertex).cloned();
-    let note = |text: String| {
+    let emit = |kind: EventKind| {
         let (vertex, host) = (vertex.clone(), host.clone());
-        observer.on(&Event { vertex, host, kind: EventKind::Note(text) });
+        observer.on(&Event { vertex, host, kind });
     };
+    let note = |text: String| emit(EventKind::Note(text));
     let replace = actions.step(vertex).is_some_and(|step| step.action == Action::Replace);
+    if let Some(done) = of_kept(context, actions, vertex, &emit) {
+        return done;
+    }
     match vertex {
         Vertex::Unwanted { host, .. } => {
             let unwanted = actions.unwanted(vertex);
@@ -72,9 +78,9 @@ pub fn execute(
                 Some(Reason::Drifted { restart: false, .. }) => mend(context, instance),
                 Some(Reason::DefinitionDiffers | Reason::Drifted { restart: true, .. }) => {
                     stop(context, actions, instance, &note)?;
-                    define(context, instance)
+                    make_domain(context, actions, instance)
                 }
-                _ => define(context, instance),
+                _ => make_domain(context, actions, instance),
             }
         }
         Vertex::Running(name) => {
@@ -89,10 +95,11 @@ pub fn execute(
             guest.wait_until_answering(context.patience.boot)?;
             let warnings = guest.wait_for_first_boot(context.patience.boot)?;
             warnings.into_iter().for_each(note);
-            match context.instance(name)?.address {
-                Some(planned) => Ok(guest.wait_for_address(planned)?),
-                None => Ok(()),
+            let instance = context.instance(name)?;
+            if let Some(planned) = instance.address {
+                guest.wait_for_address(planned)?;
             }
+            grow_file_systems(context, instance)
         }
         Vertex::Configured(name) => {
             let instance = context.instance(name)?;
@@ -108,6 +115,37 @@ pub fn execute(
             form(context, actions, service, Goal::Joined, &note)
         }
         Vertex::Cluster(name) => form(context, actions, name, Goal::Planned, &note),
+    }
+}
+
+/// Works on a machine that goes on at another host, or on a volume that grows; `None` for
+/// everything else.
+fn of_kept(
+    context: &Context<'_>,
+    actions: &Actions,
+    vertex: &Vertex,
+    emit: &dyn Fn(EventKind),
+) -> Option<Result<(), StepError>> {
+    let step = actions.step(vertex)?;
+    let instance = context.instance(vertex.instance()?).ok()?;
+    let volume = match vertex {
+        Vertex::Root(_) => instance.root.as_ref(),
+        Vertex::Data(_) => instance.data.as_ref(),
+        Vertex::Seed(_) => instance.seed.as_ref(),
+        _ => None,
+    };
+    match (&step.reason, vertex, volume) {
+        (Reason::Moves(moving), Vertex::Domain(_), _) => {
+            Some(relocate(context, instance, moving, emit))
+        }
+        (Reason::Moves(moving), Vertex::Seed(_), Some(seed)) => {
+            Some(copy_seed(context, instance, seed, moving))
+        }
+        (Reason::Moves(moving), _, Some(volume)) => {
+            Some(make_target(context, instance, volume, moving))
+        }
+        (Reason::Grows { .. }, _, Some(volume)) => Some(grow_volume(context, instance, volume)),
+        _ => None,
     }
 }
 
@@ -300,7 +338,11 @@ fn undefine(host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
 }
 
 /// Shuts a domain down, politely for a while, then by its power.
-fn power_down(context: &Context<'_>, host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
+pub(super) fn power_down(
+    context: &Context<'_>,
+    host: &dyn Hypervisor,
+    domain: &str,
+) -> Result<(), StepError> {
     if !is_active(host, domain)? {
         return Ok(());
     }
@@ -335,11 +377,29 @@ fn goes_off(
     Ok(true)
 }
 
-fn is_active(host: &dyn Hypervisor, domain: &str) -> Result<bool, StepError> {
+pub(super) fn is_active(host: &dyn Hypervisor, domain: &str) -> Result<bool, StepError> {
     match host.is_active(domain) {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
         other => Ok(other?),
     }
+}
+
+/// Defines a machine that was made. Data that it finds may be on a disk that was made larger
+/// by a run that was killed.
+fn make_domain(
+    context: &Context<'_>,
+    actions: &Actions,
+    instance: &Instance,
+) -> Result<(), StepError> {
+    let step = |vertex: Vertex| actions.step(&vertex).map(|step| step.action);
+    let (root, data) =
+        (step(Vertex::Root(instance.name.clone())), step(Vertex::Data(instance.name.clone())));
+    let is_new = |action| matches!(action, None | Some(Action::Create | Action::Replace));
+    let is_kept = !is_new(root) || !is_new(data);
+    let host = context.host(&instance.host)?;
+    let paths = boot_paths(context, host, instance)?;
+    let xml = render::domain_xml(context.plan, instance, &paths)?;
+    Ok(host.define(&if is_kept { render::growing_xml(&xml) } else { xml })?)
 }
 
 pub(super) fn define(context: &Context<'_>, instance: &Instance) -> Result<(), StepError> {

@@ -28,7 +28,7 @@ pub(super) fn delete(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<()
 }
 
 /// Makes a volume anew, whatever was there under its name.
-fn renew(host: &dyn Hypervisor, request: &VolumeRequest) -> Result<(), StepError> {
+pub(super) fn renew(host: &dyn Hypervisor, request: &VolumeRequest) -> Result<(), StepError> {
     delete(host, &request.pool, &request.name)?;
     Ok(host.create_volume(request)?)
 }
@@ -41,7 +41,7 @@ fn ensure(host: &dyn Hypervisor, request: &VolumeRequest) -> Result<(), StepErro
     }
 }
 
-fn raw(pool: &str, name: &str, capacity: u64) -> VolumeRequest {
+pub(super) fn raw(pool: &str, name: &str, capacity: u64) -> VolumeRequest {
     let (pool, name) = (pool.to_owned(), name.to_owned());
     VolumeRequest { pool, name, capacity, format: VolumeFormat::Raw, backing: None }
 }

@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::impact::Impact;
+use super::moves::Move;
 use super::{Graph, Unwanted, Vertex};
 use crate::engine::{Leaving, Pending};
 use crate::hypervisor::DomainState;
 use crate::ids::ServiceName;
+use crate::units::Mebibytes;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +23,8 @@ pub enum Action {
     Update,
     /// It is deleted and made again.
     Replace,
+    /// It goes to another host as it is.
+    Migrate,
     /// It is removed.
     Delete,
     /// Not known: its host did not answer, or may not be asked.
@@ -36,6 +40,7 @@ impl Action {
             Self::Create => "+",
             Self::Update => "~",
             Self::Replace => "-/+",
+            Self::Migrate => "->",
             Self::Delete => "-",
             Self::Unknown => "?",
         }
@@ -49,6 +54,7 @@ impl Action {
             Self::Create => "create",
             Self::Update => "update",
             Self::Replace => "replace",
+            Self::Migrate => "migrate",
             Self::Delete => "delete",
             Self::Unknown => "unknown",
         }
@@ -82,6 +88,17 @@ pub enum Reason {
     Halted(DomainState),
     /// A volume of the domain is missing.
     VolumeMissing(String),
+    /// It goes on at another host.
+    Moves(Box<Move>),
+    /// The volume is smaller than planned.
+    Grows {
+        /// Its size.
+        from: Mebibytes,
+        /// The planned size.
+        to: Mebibytes,
+    },
+    /// A disk grows, or has grown, and its file system has still to follow.
+    FileSystemGrows,
     /// The domain is off.
     NotRunning,
     /// The agent does not answer, or the first boot is not over.
@@ -131,6 +148,9 @@ impl fmt::Display for Reason {
             Self::Drifted { what, restart: true } => write!(f, "power cycle: {what}"),
             Self::Halted(state) => state.fmt(f),
             Self::VolumeMissing(name) => write!(f, "volume {name} is missing"),
+            Self::Moves(moving) => moving.fmt(f),
+            Self::Grows { from, to } => write!(f, "grows from {from} to {to}"),
+            Self::FileSystemGrows => f.write_str("its file system follows its disk"),
             Self::NotRunning => f.write_str("not running"),
             Self::NotReady => f.write_str("not ready yet"),
             Self::NotConfigured => f.write_str("engine is not configured as planned"),
@@ -182,6 +202,8 @@ pub struct Counts {
     pub update: usize,
     /// To be made again.
     pub replace: usize,
+    /// To go to another host.
+    pub migrate: usize,
     /// To be removed.
     pub delete: usize,
     /// On hosts that did not answer.
@@ -192,17 +214,20 @@ impl Counts {
     /// Counts everything that changes something.
     #[must_use]
     pub const fn changes(&self) -> usize {
-        self.create + self.update + self.replace + self.delete
+        self.create + self.update + self.replace + self.migrate + self.delete
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { no_op: _, create, update, replace, delete, unknown } = self;
+        let Self { no_op: _, create, update, replace, migrate, delete, unknown } = self;
         write!(
             f,
             "{create} to create, {update} to update, {replace} to replace, {delete} to delete"
         )?;
+        if *migrate > 0 {
+            write!(f, ", {migrate} to migrate")?;
+        }
         if *unknown > 0 {
             write!(f, ", {unknown} unknown")?;
         }
@@ -288,6 +313,7 @@ impl Actions {
                 Action::Create => counts.create += 1,
                 Action::Update => counts.update += 1,
                 Action::Replace => counts.replace += 1,
+                Action::Migrate => counts.migrate += 1,
                 Action::Delete => counts.delete += 1,
                 Action::Unknown => counts.unknown += 1,
             }

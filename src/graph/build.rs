@@ -7,6 +7,7 @@ use super::unwanted::Unwanted;
 use super::{Graph, ImagePart, Vertex};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Role, ServicePlan};
+use crate::topology::Host;
 
 impl Graph {
     /// Returns the resources of a plan.
@@ -15,6 +16,7 @@ impl Graph {
         let nothing = Changes {
             unwanted: &[],
             sequences: &Sequences::new(),
+            moves: &[],
             absent: &|_| false,
             unreachable: &|_| false,
         };
@@ -35,7 +37,8 @@ impl Graph {
                 [&s.early, &s.late].iter().any(|all| all.contains(&vertex))
                     || s.former.values().any(|former| *former == vertex)
             };
-            if !all().any(is_ordered) {
+            let moves = changes.moves.iter().any(|moved| one.is_of(moved));
+            if !moves && !all().any(is_ordered) {
                 graph.add(vertex, Some(&one.host), &[]);
             }
         }
@@ -48,6 +51,9 @@ impl Graph {
             }
         }
         graph.add_images(plan, changes.absent);
+        for instance in changes.moves {
+            graph.add_move(plan, instance, changes.unwanted);
+        }
         let here = |instance: &&Instance| !(changes.absent)(&instance.host);
         for instance in plan.instances.iter().filter(here) {
             let queued = plan.service_of(instance).map(sequence);
@@ -89,11 +95,30 @@ impl Graph {
             .filter(|(host, _)| !absent(host))
             .collect();
         for (host, pool) in places {
+            // What one host puts into a shared pool is there for all.
+            if self.image_host(plan, host, pool) != host {
+                continue;
+            }
             for part in parts(plan) {
                 let vertex = Vertex::ImageFile { host: host.clone(), pool: pool.clone(), part };
                 self.add(vertex, Some(host), &[]);
             }
         }
+    }
+
+    /// The host that the files of the image are put into a pool at: of a shared pool the
+    /// first that has them in the graph.
+    fn image_host<'a>(&self, plan: &'a Plan, host: &'a HostName, pool: &str) -> &'a HostName {
+        let is_shared = |host: &Host| host.pool(pool).is_some_and(|pool| pool.shared);
+        if !plan.topology.host(host).is_some_and(is_shared) {
+            return host;
+        }
+        let sharing = plan.topology.hosts.iter().filter(|host| is_shared(host));
+        let has_image = |host: &&HostName| {
+            let (host, pool) = ((*host).clone(), pool.to_owned());
+            self.index.contains_key(&Vertex::ImageFile { host, pool, part: ImagePart::Disk })
+        };
+        sharing.map(|host| &host.name).find(has_image).unwrap_or(host)
     }
 
     fn add_instance(
@@ -105,9 +130,12 @@ impl Graph {
     ) {
         let name = || instance.name.clone();
         let host = Some(&instance.host);
+        let place = instance.root.as_ref().map(|root| {
+            (self.image_host(plan, &instance.host, &root.pool).clone(), root.pool.clone())
+        });
         let image = |part| {
-            let pool = instance.root.as_ref()?.pool.clone();
-            Some(Vertex::ImageFile { host: instance.host.clone(), pool, part })
+            let (host, pool) = place.clone()?;
+            Some(Vertex::ImageFile { host, pool, part })
         };
         let needs: Vec<Vertex> =
             image(ImagePart::Disk).into_iter().chain(after.iter().cloned()).collect();
@@ -130,6 +158,18 @@ impl Graph {
         needs.extend(in_the_way.map(Unwanted::vertex));
         self.add(Vertex::Running(name()), host, &needs);
         self.add(Vertex::Ready(name()), host, &[Vertex::Running(name())]);
+    }
+
+    /// Adds a machine that goes on at its planned host. What it leaves behind is removed
+    /// once its guest has answered there.
+    fn add_move(&mut self, plan: &Plan, instance: &Instance, unwanted: &[Unwanted]) {
+        let in_the_way = unwanted.iter().filter(|one| one.host == instance.host);
+        let needs: Vec<Vertex> = in_the_way.map(Unwanted::vertex).collect();
+        self.add_instance(plan, instance, &[], &needs);
+        let ready = [Vertex::Ready(instance.name.clone())];
+        for left in unwanted.iter().filter(|one| one.is_of(instance)) {
+            self.add(left.vertex(), Some(&left.host), &ready);
+        }
     }
 
     fn add_configured(&mut self, instance: &Instance, after: &[Vertex]) {
@@ -197,6 +237,8 @@ impl Graph {
 pub(super) struct Changes<'a> {
     /// What is removed.
     pub unwanted: &'a [Unwanted],
+    /// Machines that go on at another host, in their order.
+    pub moves: &'a [&'a Instance],
     /// The order for each service.
     pub sequences: &'a Sequences,
     /// Hosts that are left out.

@@ -13,16 +13,19 @@ use std::collections::BTreeMap;
 use super::action::{Action, Actions, Reason, Step};
 use super::build::Changes;
 use super::drift::{self, Repair};
+use super::grow::{grows, grows_from};
 use super::image::marker;
 use super::impact::impacts;
+use super::moves::{Move, in_order, of_move, relocation};
 use super::sequence::{Sequences, sequence};
 use super::unwanted::{Unwanted, not_in_plan};
 use super::{Graph, ImagePart, Vertex};
 use crate::hypervisor::{Domain, DomainState};
 use crate::ids::{HostName, InstanceName, ServiceName};
-use crate::plan::{Instance, Plan, Volume};
+use crate::plan::{Instance, Plan, Role, Volume};
 use crate::render;
 use crate::state::world::{HostView, World, is_ours};
+use crate::topology::Host;
 
 /// What becomes of an instance's domain.
 pub(super) enum Fate {
@@ -30,13 +33,17 @@ pub(super) enum Fate {
     Unknown,
     /// It is not there.
     Make,
+    /// It is not there, and its disk is, in a pool that its former host shares.
+    Adopt,
     /// It is there, and is not the planned one.
     Replace { reason: Reason, active: bool },
     /// It is there on the planned disks, and is powered off and on to have what is planned.
     Redefine { reason: Reason, active: bool },
     /// It is the planned one. What differs from how it was made is put right while it runs,
-    /// and one that is halted runs on.
-    Keep { active: bool, drift: Option<String>, halted: Option<DomainState> },
+    /// one that is halted runs on, and a disk of it may have to grow.
+    Keep { active: bool, drift: Option<String>, halted: Option<DomainState>, grows: bool },
+    /// It is on another host and goes on at the planned one.
+    Move(Move),
 }
 
 /// What becomes of each instance; those on hosts that are left out are not in it.
@@ -52,9 +59,17 @@ pub fn decide(plan: &Plan, world: &World) -> Actions {
     let order = |service| sequence(plan, world, service, &fates, &unwanted);
     let sequences: Sequences =
         plan.services.iter().map(|one| (one.name.clone(), order(one))).collect();
+    let moves: Vec<(&Instance, &Move)> = fates
+        .values()
+        .filter_map(|(one, fate)| match fate {
+            Fate::Move(moving) => Some((*one, moving)),
+            _ => None,
+        })
+        .collect();
     let changes = Changes {
         unwanted: &unwanted,
         sequences: &sequences,
+        moves: &in_order(moves),
         absent: &is_left_out,
         unreachable: &|host| world.view(host).is_none(),
     };
@@ -114,7 +129,12 @@ pub fn is_as_planned(plan: &Plan, instance: &Instance, domain: &Domain) -> bool 
 
 fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
     let Some(view) = world.view(&instance.host) else { return Fate::Unknown };
-    let Some(domain) = owned_domain(plan, view, instance) else { return Fate::Make };
+    if let Some(Ok(moving)) = relocation(plan, world, instance) {
+        return Fate::Move(moving);
+    }
+    let Some(domain) = owned_domain(plan, view, instance) else {
+        return orphan(plan, world, view, instance);
+    };
     let is_planned = is_as_planned(plan, instance, domain);
     let system = domain.owner.as_ref().and_then(|owner| owner.system.as_deref());
     if !is_planned && system != Some(render::system_digest(plan, instance).as_str()) {
@@ -137,10 +157,31 @@ fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
                     let reason = Reason::Drifted { what, restart };
                     Fate::Redefine { reason, active: domain.active }
                 }
-                drift => Fate::Keep { active: domain.active, drift, halted },
+                drift => {
+                    let grows = grows(instance, view, domain);
+                    Fate::Keep { active: domain.active, drift, halted, grows }
+                }
             }
         }
     }
+}
+
+/// Decides on an instance without a domain. The disk of a fixed machine in a shared pool may
+/// be in use by a host that does not answer; where it is not, it is all that is left of the
+/// machine.
+fn orphan(plan: &Plan, world: &World, view: &HostView, instance: &Instance) -> Fate {
+    let shares = |host: &Host, root: &Volume| host.pool(&root.pool).is_some_and(|one| one.shared);
+    let host = plan.topology.host(&instance.host);
+    let root = instance.root.as_ref().filter(|root| {
+        instance.role == Role::Fixed
+            && is_there(view, root)
+            && host.is_some_and(|host| shares(host, root))
+    });
+    let Some(root) = root else { return Fate::Make };
+    let mut sharing = plan.topology.hosts.iter().filter(|host| shares(host, root));
+    let is_unseen =
+        |host: &Host| !world.left_out.contains(&host.name) && world.view(&host.name).is_none();
+    if sharing.any(is_unseen) { Fate::Unknown } else { Fate::Adopt }
 }
 
 fn is_there(view: &HostView, volume: &Volume) -> bool {
@@ -185,23 +226,28 @@ pub(super) fn of_instance(
     let guest = world.guests.get(&instance.name).copied().unwrap_or_default();
     match (fate, vertex) {
         (Fate::Unknown, _) => (Action::Unknown, Reason::HostUnreachable),
+        (Fate::Move(moving), _) => of_move(vertex, moving),
         (_, Vertex::Data(_)) => match &instance.data {
             Some(volume) if !there(volume) => (Action::Create, Reason::Missing),
-            _ => (Action::NoOp, Reason::AsPlanned),
+            volume => growth(world, instance, volume.as_ref()),
         },
+        (Fate::Keep { .. } | Fate::Redefine { .. }, Vertex::Root(_)) => {
+            growth(world, instance, instance.root.as_ref())
+        }
+        (Fate::Adopt, Vertex::Root(_)) => growth(world, instance, instance.root.as_ref()),
         (Fate::Make, Vertex::Root(_)) if instance.root.as_ref().is_some_and(there) => {
             (Action::Replace, Reason::LeftByInterruptedRun)
         }
-        (Fate::Make, Vertex::Seed(_)) if instance.seed.as_ref().is_some_and(there) => {
+        (Fate::Make | Fate::Adopt, Vertex::Seed(_))
+            if instance.seed.as_ref().is_some_and(there) =>
+        {
             (Action::Replace, Reason::LeftByInterruptedRun)
         }
-        (Fate::Make, _) => (Action::Create, Reason::Missing),
+        (Fate::Make | Fate::Adopt, _) => (Action::Create, Reason::Missing),
         (Fate::Replace { reason, .. }, Vertex::Root(_) | Vertex::Seed(_) | Vertex::Domain(_)) => {
             (Action::Replace, reason.clone())
         }
-        (Fate::Redefine { .. }, Vertex::Root(_) | Vertex::Seed(_)) => {
-            (Action::NoOp, Reason::AsPlanned)
-        }
+        (Fate::Redefine { .. }, Vertex::Seed(_)) => (Action::NoOp, Reason::AsPlanned),
         (Fate::Redefine { reason, .. }, Vertex::Domain(_)) => (Action::Update, reason.clone()),
         (Fate::Replace { .. } | Fate::Redefine { .. }, _) => {
             (Action::Update, Reason::UpstreamChanged)
@@ -225,6 +271,9 @@ pub(super) fn of_instance(
             (Action::Update, Reason::ToBeChecked)
         }
         (Fate::Keep { .. }, Vertex::Ready(_)) if !guest.ready => (Action::Update, Reason::NotReady),
+        (Fate::Keep { grows: true, .. }, Vertex::Ready(_)) => {
+            (Action::Update, Reason::FileSystemGrows)
+        }
         (Fate::Keep { .. }, Vertex::Configured(_)) if !guest.configured => {
             let reason = match guest.pending {
                 Some(pending) => Reason::Pending(pending),
@@ -235,6 +284,15 @@ pub(super) fn of_instance(
         }
         (Fate::Keep { .. }, _) => (Action::NoOp, Reason::AsPlanned),
     }
+}
+
+/// Decides on a volume that is kept.
+fn growth(world: &World, instance: &Instance, volume: Option<&Volume>) -> (Action, Reason) {
+    let grows = world.view(&instance.host).zip(volume).and_then(|(view, volume)| {
+        let (from, to) = (grows_from(view, volume)?, volume.size_mib);
+        Some((Action::Update, Reason::Grows { from, to }))
+    });
+    grows.unwrap_or((Action::NoOp, Reason::AsPlanned))
 }
 
 /// Decides on a cluster, last of all: its members' steps are decided already.

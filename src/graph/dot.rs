@@ -30,6 +30,7 @@ const fn look(action: Action) -> &'static str {
         Action::Create => "color=darkgreen",
         Action::Update => "color=orange",
         Action::Replace => "color=blue",
+        Action::Migrate => "color=purple",
         Action::Delete => "color=red",
         Action::Unknown => "style=dashed",
     }

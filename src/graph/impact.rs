@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::decide::{Fate, Fates};
+use super::moves::relocation;
 use super::unwanted::{Unwanted, service_of};
 use super::{Object, Reason};
 use crate::engine::Pending;
@@ -32,7 +33,7 @@ pub struct Impact {
     /// What happens to it.
     pub kind: ImpactKind,
     /// Why: `its machine is replaced`.
-    pub cause: &'static str,
+    pub cause: String,
     /// The instances.
     pub instances: Vec<InstanceName>,
 }
@@ -79,6 +80,7 @@ pub(super) fn impacts(
     let mut found = Vec::new();
     for (instance, fate) in fates.values() {
         let former = unwanted.iter().any(|one| is_domain_of(one, instance));
+        let former = former.then(|| former_cause(plan, world, instance));
         of_instance(plan, instance, fate, former, &mut found);
         let guest = world.guests.get(&instance.name);
         let cause = match guest.and_then(|guest| guest.pending) {
@@ -108,6 +110,14 @@ pub(super) fn impacts(
     found
 }
 
+/// Why a machine that another host gets cannot go there as it is.
+fn former_cause(plan: &Plan, world: &World, instance: &Instance) -> String {
+    match relocation(plan, world, instance) {
+        Some(Err(why)) => format!("it cannot move to {}: {why}", instance.host),
+        _ => "another host gets it".to_owned(),
+    }
+}
+
 fn is_domain_of(one: &Unwanted, instance: &Instance) -> bool {
     one.instance.as_deref() == Some(instance.name.as_str()) && matches!(one.what, Object::Domain(_))
 }
@@ -116,16 +126,26 @@ fn of_instance(
     plan: &Plan,
     instance: &Instance,
     fate: &Fate,
-    former: bool,
+    former: Option<String>,
     found: &mut Vec<Impact>,
 ) {
-    let (cause, active) = match fate {
-        _ if former => ("another host gets it", true),
-        Fate::Replace { reason: Reason::VolumeMissing(_), active } => {
+    let is_former = former.is_some();
+    let (cause, active) = match (fate, former.as_deref()) {
+        (Fate::Move(moving), _) => {
+            if moving.stops {
+                let cause = "it is shut down to move to another host";
+                add(found, &instance.service, ImpactKind::Downtime, cause, &instance.name);
+            }
+            return;
+        }
+        // It has moved already; what is left of it is in nobody's use.
+        (Fate::Keep { .. }, _) if instance.role == Role::Fixed => return,
+        (_, Some(cause)) => (cause, true),
+        (Fate::Replace { reason: Reason::VolumeMissing(_), active }, _) => {
             ("a volume of it is missing", *active)
         }
-        Fate::Replace { active, .. } => ("its machine is replaced", *active),
-        Fate::Redefine { active, .. } => ("its machine is powered off and on", *active),
+        (Fate::Replace { active, .. }, _) => ("its machine is replaced", *active),
+        (Fate::Redefine { active, .. }, _) => ("its machine is powered off and on", *active),
         _ => return,
     };
     let group = plan.service_of(instance).and_then(|service| {
@@ -139,7 +159,7 @@ fn of_instance(
         add(ImpactKind::Downtime);
     }
     let keeps_disks = matches!(fate, Fate::Redefine { .. });
-    if !keeps_disks && (instance.role == Role::Fixed || instance.data.is_none()) || former {
+    if !keeps_disks && (instance.role == Role::Fixed || instance.data.is_none()) || is_former {
         add(ImpactKind::DataLoss);
     }
 }
@@ -149,7 +169,7 @@ fn add(
     found: &mut Vec<Impact>,
     service: &ServiceName,
     kind: ImpactKind,
-    cause: &'static str,
+    cause: &str,
     name: &InstanceName,
 ) {
     let same =
@@ -159,7 +179,7 @@ fn add(
         None => found.push(Impact {
             service: service.clone(),
             kind,
-            cause,
+            cause: cause.to_owned(),
             instances: vec![name.clone()],
         }),
     }

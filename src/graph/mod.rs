@@ -11,8 +11,10 @@ mod critical;
 mod decide;
 mod dot;
 pub mod drift;
+mod grow;
 pub mod image;
 mod impact;
+mod moves;
 mod sequence;
 mod text;
 mod unwanted;
@@ -29,6 +31,7 @@ pub use self::action::{Action, Actions, Counts, Reason, Step};
 pub use self::decide::{decide, is_as_planned, owned_domain};
 pub use self::dot::{dot, dot_of};
 pub use self::impact::{Impact, ImpactKind};
+pub use self::moves::{Immovable, Move, Way, planned_volume, relocation};
 pub use self::text::{text, text_of};
 pub use self::unwanted::{Unwanted, decide_removal, leaving, may_be_ours};
 

@@ -159,7 +159,11 @@ fn lacks_room(plan: &Plan, world: &World, fates: &Fates<'_>, host: &HostName) ->
         .map(|domain| domain.definition.memory_kib)
         .sum();
     let comes = fates.values().filter(|(one, fate)| {
-        one.host == *host && matches!(fate, Fate::Make | Fate::Keep { active: false, .. })
+        one.host == *host
+            && matches!(
+                fate,
+                Fate::Make | Fate::Adopt | Fate::Move(_) | Fate::Keep { active: false, .. }
+            )
     });
     let coming: Mebibytes = comes.map(|(one, _)| one.memory_mib).sum();
     let room: Mebibytes = planned.numa.iter().map(|node| node.allocatable_memory()).sum();

@@ -12,7 +12,7 @@ use super::{Graph, ImagePart, Object, Vertex};
 use crate::engine::Leaving;
 use crate::hypervisor::{Domain, VolumeInfo};
 use crate::ids::{HostName, InstanceName, ServiceName};
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, Volume};
 use crate::state::world::{HostView, Shared, Sources, World, is_ours};
 
 /// Something that shall go, with what goes along.
@@ -37,6 +37,12 @@ impl Unwanted {
         Vertex::Unwanted { host: self.host.clone(), what: self.what.clone() }
     }
 
+    /// Whether it is a domain of an instance.
+    #[must_use]
+    pub fn is_of(&self, instance: &Instance) -> bool {
+        self.is_domain(&instance.domain) && self.instance.as_deref() == Some(instance.name.as_str())
+    }
+
     /// Whether it is the domain of that name.
     #[must_use]
     pub fn is_domain(&self, name: &str) -> bool {
@@ -53,7 +59,7 @@ pub(super) fn not_in_plan(plan: &Plan, world: &World) -> Vec<Unwanted> {
         let is_planned = |domain: &&Domain| plan.on_host(host).any(|one| one.domain == domain.name);
         let ours = view.domains.iter().filter(|domain| is_made_by(plan, domain));
         let gone: Vec<&Domain> = ours.filter(|domain| !is_planned(domain)).collect();
-        found.extend(of_domains(host, view, gone, false));
+        found.extend(of_domains(plan, host, view, gone, false));
     }
     found
 }
@@ -91,7 +97,7 @@ pub fn decide_removal(plan: &Plan, world: &World, data: bool) -> Actions {
     for host in world.hosts.keys() {
         let Some(view) = world.view(host) else { continue };
         let ours = view.domains.iter().filter(|domain| is_made_by(plan, domain));
-        let mut first = of_domains(host, view, ours.collect(), data);
+        let mut first = of_domains(plan, host, view, ours.collect(), data);
         first.extend(orphans(plan, host, view, data));
         let needs: Vec<Vertex> = first.iter().map(Unwanted::vertex).collect();
         for (one, vertex) in first.iter().zip(&needs) {
@@ -124,25 +130,48 @@ fn is_made_by(plan: &Plan, domain: &Domain) -> bool {
 }
 
 /// Describes domains that are to go. Every domain of the host is read once.
-fn of_domains(host: &HostName, view: &HostView, gone: Vec<&Domain>, data: bool) -> Vec<Unwanted> {
+fn of_domains(
+    plan: &Plan,
+    host: &HostName,
+    view: &HostView,
+    gone: Vec<&Domain>,
+    data: bool,
+) -> Vec<Unwanted> {
     if gone.is_empty() {
         return Vec::new();
     }
     let shared = Shared::of(view);
-    gone.into_iter().map(|domain| of_domain(host, view, domain, &shared, data)).collect()
+    let used = used_elsewhere(plan, host);
+    let own = |domain| of_domain(host, view, domain, (&shared, &used), data);
+    gone.into_iter().map(own).collect()
+}
+
+/// Volumes of shared pools, as pool and name, that instances of other hosts have.
+fn used_elsewhere<'a>(plan: &'a Plan, host: &HostName) -> BTreeSet<(&'a str, &'a str)> {
+    let others = plan.instances.iter().filter(|one| one.host != *host);
+    let volumes = others.flat_map(|one| one.volumes().map(move |volume| (&one.host, volume)));
+    let is_shared = |(host, volume): &(&HostName, &Volume)| {
+        let host = plan.topology.host(host);
+        host.and_then(|host| host.pool(&volume.pool)).is_some_and(|pool| pool.shared)
+    };
+    let shared = volumes.filter(is_shared);
+    shared.map(|(_, volume)| (volume.pool.as_str(), volume.name.as_str())).collect()
 }
 
 fn of_domain(
     host: &HostName,
     view: &HostView,
     domain: &Domain,
-    shared: &Shared<'_>,
+    (shared, used): (&Shared<'_>, &BTreeSet<(&str, &str)>),
     data: bool,
 ) -> Unwanted {
     let holds_data = Sources::of_data(domain);
     let all = view.volumes_of(domain).into_iter();
-    let own = all
-        .filter(|(pool, volume)| !is_image_volume(&volume.name) && !shared.is_shared(pool, volume));
+    let own = all.filter(|(pool, volume)| {
+        !is_image_volume(&volume.name)
+            && !shared.is_shared(pool, volume)
+            && !used.contains(&(*pool, volume.name.as_str()))
+    });
     let (kept, gone): (Vec<_>, Vec<_>) =
         own.partition(|(pool, volume)| !data && holds_data.hold(pool, volume));
     let names = |volumes: Vec<(&str, &VolumeInfo)>| {

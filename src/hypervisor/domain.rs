@@ -150,8 +150,7 @@ impl OwnerTag {
     /// Returns the element in the metadata, without its namespace's prefix.
     #[must_use]
     pub fn to_xml(&self) -> String {
-        let attribute =
-            |name: &str, value: &str| format!(" {name}=\"{}\"", quote::xml(value));
+        let attribute = |name: &str, value: &str| format!(" {name}=\"{}\"", quote::xml(value));
         let mut element = "<instance".to_owned();
         element += &attribute("deployment", &self.deployment);
         element += &attribute("instance", &self.instance);

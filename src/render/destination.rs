@@ -38,10 +38,8 @@ pub fn destination_xml(
         (Document::parse(&planned).map_err(wrong)?, Document::parse(migratable).map_err(wrong)?);
     let (plan_root, root) = (planned.root_element(), running.root_element());
     let mut edits = Edits::new();
-    let digests = [
-        ("digest", machine_digest(plan, instance)),
-        ("system", system_digest(plan, instance)),
-    ];
+    let digests =
+        [("digest", machine_digest(plan, instance)), ("system", system_digest(plan, instance))];
     tag(root, &digests, &mut edits);
     tuning(plan_root, root, &mut edits);
     for name in ["kernel", "initrd"] {

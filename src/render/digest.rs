@@ -39,11 +39,18 @@ struct System<'a> {
     name: &'a str,
     mac: &'a str,
     address: Option<Ipv4Addr>,
-    volumes: Vec<&'a Volume>,
+    volumes: Vec<Place<'a>>,
     network: Option<NetworkIdentity>,
     image: Option<ImageIdentity<'a>>,
     seed: Option<EngineSetup>,
     templates: Vec<&'a str>,
+}
+
+/// A volume without its size: disks grow in place.
+#[derive(Serialize)]
+struct Place<'a> {
+    pool: &'a str,
+    name: &'a str,
 }
 
 /// The part of the network that a guest sees; the range that addresses come from
@@ -94,7 +101,7 @@ pub fn system_digest(plan: &Plan, instance: &Instance) -> String {
         name: instance.name.as_str(),
         mac: &instance.mac,
         address: instance.address,
-        volumes: instance.volumes().collect(),
+        volumes: instance.volumes().map(place).collect(),
         network: plan.network.as_ref().map(network),
         image: plan.image.as_ref().map(image),
         seed: engine(plan, instance),
@@ -105,6 +112,10 @@ pub fn system_digest(plan: &Plan, instance: &Instance) -> String {
 /// Only maps with keys that are no text fail to become JSON, and there are none.
 fn digest(value: &impl Serialize) -> String {
     sha256(serde_json::to_string(value).unwrap_or_default())
+}
+
+fn place(volume: &Volume) -> Place<'_> {
+    Place { pool: &volume.pool, name: &volume.name }
 }
 
 const fn network(network: &Network) -> NetworkIdentity {

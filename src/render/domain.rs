@@ -119,6 +119,19 @@ pub fn domain_xml(plan: &Plan, instance: &Instance, paths: &DiskPaths) -> Result
     }
 }
 
+/// Returns domain XML whose tag says that a file system may have to follow its disk: for a
+/// machine that is made for data that is there already.
+#[must_use]
+pub fn growing_xml(xml: &str) -> String {
+    let tag = xml.split_once("<hostsplit:instance ");
+    match tag.and_then(|(before, rest)| Some((before, rest.split_once("/>")?))) {
+        Some((before, (tag, after))) => {
+            format!("{before}<hostsplit:instance {tag} grows=\"yes\"/>{after}")
+        }
+        None => xml.to_owned(),
+    }
+}
+
 /// Whole cores that the guest sees.
 fn cores(instance: &Instance) -> Result<usize> {
     let vcpus = instance.cpus.len();

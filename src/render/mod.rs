@@ -19,8 +19,8 @@ use crate::topology::{Host, Virtualization};
 
 pub use self::destination::destination_xml;
 pub use self::digest::{machine_digest, system_digest};
-pub use self::domain::{DiskPaths, domain_xml};
-pub use self::seed::{SeedFiles, seed_files, seed_image};
+pub use self::domain::{DiskPaths, domain_xml, growing_xml};
+pub use self::seed::{DATA_DEVICE, SeedFiles, seed_files, seed_image};
 
 /// Why an instance cannot be rendered.
 #[derive(Debug, thiserror::Error)]

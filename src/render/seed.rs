@@ -13,7 +13,7 @@ const LABEL: [u8; 11] = *b"CIDATA     ";
 const MAX_SEED_MIB: u64 = 64;
 
 /// Where a guest finds its data volume, by the serial that the domain gives it.
-const DATA_DEVICE: &str = "/dev/disk/by-id/virtio-data";
+pub const DATA_DEVICE: &str = "/dev/disk/by-id/virtio-data";
 
 /// The texts of a seed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -97,6 +97,7 @@ pub fn undone_line(undone: &Undone) -> String {
         Action::Create => "creates",
         Action::Update => "updates",
         Action::Replace => "replaces",
+        Action::Migrate => "moves",
         Action::Delete => "deletes",
         Action::NoOp | Action::Unknown => "checks",
     };

@@ -102,6 +102,7 @@ pub fn actions_json(actions: &Actions) -> Value {
             "create": counts.create,
             "update": counts.update,
             "replace": counts.replace,
+            "migrate": counts.migrate,
             "delete": counts.delete,
             "unknown": counts.unknown,
         },

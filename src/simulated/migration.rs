@@ -74,7 +74,7 @@ fn perform(at: &mut Arrived<'_>, to: &HostName, request: &MigrationRequest) -> R
     }
     let disks: u64 = copies(&sent, &arriving, request).map(|(_, to)| size(there, to)).sum();
     if let Some(running) = &mut at.domain()?.running {
-        running.paused = Some(Pause::Job);
+        running.paused.get_or_insert(Pause::Job);
     }
     Ok(disks + (sent.domain.definition.memory_kib << 10))
 }
@@ -91,7 +91,7 @@ fn take_over(at: &mut Arrived<'_>, from: &HostName, request: &MigrationRequest) 
         return at.fail(ErrorKind::Other, "the source is gone");
     };
     let mut running: Running = running.clone();
-    running.paused = None;
+    running.paused = running.paused.filter(|why| *why != Pause::Job);
     let copied = copies(definition, &arriving, request)
         .filter_map(|(from, to)| {
             Some((to.clone(), source.pools.get(&from.pool)?.get(&from.volume)?.clone()))
@@ -117,7 +117,7 @@ fn take_over(at: &mut Arrived<'_>, from: &HostName, request: &MigrationRequest) 
 /// Lets a paused source run again.
 fn resume(at: &mut Arrived<'_>) -> Result<()> {
     if let Some(running) = &mut at.domain()?.running {
-        running.paused = None;
+        running.paused = running.paused.filter(|why| *why != Pause::Job);
     }
     Ok(())
 }

@@ -333,9 +333,11 @@ impl SimulatedWorld {
     /// and mode. Nothing happens without such a guest.
     pub fn put_file(&self, domain: &str, path: &str, text: &str) {
         let mut state = self.state();
-        let root = state.hosts.values_mut().find_map(|host| host.root_of_mut(domain));
-        if let Some(root) = root {
+        let mut hosts = state.hosts.iter_mut();
+        let root = hosts.find_map(|(name, host)| Some((name.clone(), host.root_of_mut(domain)?)));
+        if let Some((host, root)) = root {
             root.files.entry(path.to_owned()).or_default().bytes = text.as_bytes().to_vec();
+            state.share_pools(&host);
         }
     }
 

@@ -13,8 +13,10 @@ mod faults;
 mod fixture;
 mod foreign;
 mod formats;
+mod growing;
 mod killed;
 mod listings;
+mod moving;
 #[path = "../support/plain.rs"]
 mod plain;
 mod recovering;

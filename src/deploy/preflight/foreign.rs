@@ -125,7 +125,7 @@ fn volumes(
                 "it is an overlay"
             };
             why.to_owned()
-        } else if is_data && seen.capacity != planned.bytes() {
+        } else if is_data && seen.capacity > planned.bytes() {
             let found = Mebibytes::new(seen.capacity >> 20);
             format!("it has {found}, and data of {planned} is planned")
         } else {

@@ -5,6 +5,7 @@ mod foreign;
 mod inventory;
 mod obstacle;
 mod space;
+mod twice;
 
 pub use self::obstacle::{Obstacle, ObstacleKind};
 
@@ -67,6 +68,7 @@ pub fn preflight(
             Some(Seen::Unreachable(_)) | None => {}
         }
     }
+    twice::find(plan, world, &mut obstacles);
     check_images(plan, actions, images, &mut obstacles);
     obstacles
 }

@@ -140,6 +140,14 @@ pub enum ObstacleKind {
         /// What gives it away.
         why: String,
     },
+    /// A fixed machine runs on several hosts.
+    #[error("{instance} runs on {hosts} at the same time")]
+    RunsTwice {
+        /// The machine.
+        instance: InstanceName,
+        /// The hosts.
+        hosts: String,
+    },
     /// A service would stop or lose data, and that was not allowed.
     #[error("{0}")]
     Impact(Impact),
@@ -180,6 +188,9 @@ impl ObstacleKind {
             }
             Self::Volume { .. } => {
                 "rename or remove the volume, or give the deployment another name"
+            }
+            Self::RunsTwice { .. } => {
+                "power it off where its disk is the older one (virsh destroy), and deploy again"
             }
             Self::Image { .. } => {
                 "put the planned file back (--images DIR), or state its digest and plan again"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Obstacle, ObstacleKind, Visit, uploads};
 use crate::deploy::ImageStore;
-use crate::graph::{Action, Vertex, owned_domain};
+use crate::graph::{Action, Reason, Step, Vertex, owned_domain};
 use crate::units::Mebibytes;
 
 pub(super) fn measure(visit: &Visit<'_>, images: &dyn ImageStore, obstacles: &mut Vec<Obstacle>) {
@@ -22,9 +22,13 @@ fn pools(visit: &Visit<'_>, images: &dyn ImageStore, obstacles: &mut Vec<Obstacl
             instance.seed.as_ref().map(|seed| (Vertex::Seed(name.clone()), seed)),
         ];
         for (vertex, volume) in volumes.into_iter().flatten() {
-            let step = visit.actions.step(&vertex);
-            let new = step.is_some_and(|step| step.action == Action::Create);
-            let bytes = if new { volume.size_mib.bytes() } else { 0 };
+            let bytes = match visit.actions.step(&vertex) {
+                Some(Step { action: Action::Create, .. }) => volume.size_mib.bytes(),
+                Some(Step { reason: Reason::Grows { from, to }, .. }) => {
+                    to.saturating_sub(*from).bytes()
+                }
+                _ => 0,
+            };
             let sum = needed.entry(&volume.pool).or_default();
             *sum = sum.saturating_add(bytes);
         }

@@ -65,7 +65,7 @@ pub struct Need {
     /// The option of `deploy`, with the name: `--allow-downtime box`.
     pub option: String,
     /// Why.
-    pub cause: &'static str,
+    pub cause: String,
     /// Because of which instances.
     pub instances: Vec<InstanceName>,
 }
@@ -162,7 +162,7 @@ fn needs(actions: &Actions, name: &ServiceName) -> Vec<Need> {
     let own = actions.impacts().iter().filter(|impact| impact.service == *name);
     own.map(|impact| Need {
         option: format!("{} {name}", impact.kind.option()),
-        cause: impact.cause,
+        cause: impact.cause.clone(),
         instances: impact.instances.clone(),
     })
     .collect()

@@ -10,9 +10,7 @@ use crate::spec::diagnostic::{Mark, Place, nearest};
 use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire::{self, Reserve, ReserveOf};
-use crate::topology::{
-    Fence, Host, Level, Migration, NumaNode, Pool, Virtualization, reserve,
-};
+use crate::topology::{Fence, Host, Level, Migration, NumaNode, Pool, Virtualization, reserve};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 pub(super) const MAX_POOL: Mebibytes = Mebibytes::from_gib(1 << 20);
