@@ -81,7 +81,7 @@ pub(super) fn impacts(
     for (instance, fate) in fates.values() {
         let former = unwanted.iter().any(|one| is_domain_of(one, instance));
         let former = former.then(|| former_cause(plan, world, instance));
-        of_instance(plan, instance, fate, former, &mut found);
+        of_instance((plan, world), instance, fate, former, &mut found);
         let guest = world.guests.get(&instance.name);
         let cause = match guest.and_then(|guest| guest.pending) {
             Some(Pending::Outage) => Some("its engine is restarted"),
@@ -123,7 +123,7 @@ fn is_domain_of(one: &Unwanted, instance: &Instance) -> bool {
 }
 
 fn of_instance(
-    plan: &Plan,
+    (plan, world): (&Plan, &World),
     instance: &Instance,
     fate: &Fate,
     former: Option<String>,
@@ -159,7 +159,14 @@ fn of_instance(
         add(ImpactKind::Downtime);
     }
     let keeps_disks = matches!(fate, Fate::Redefine { .. });
-    if !keeps_disks && (instance.role == Role::Fixed || instance.data.is_none()) || is_former {
+    let view = world.view(&instance.host);
+    let has_data = instance
+        .data
+        .as_ref()
+        .is_some_and(|data| view.is_some_and(|view| view.volume(&data.pool, &data.name).is_some()));
+    // Without a data volume of its own, before or after, it has its data in memory.
+    let loses = if instance.role == Role::Fixed { !keeps_disks } else { !has_data };
+    if loses || is_former {
         add(ImpactKind::DataLoss);
     }
 }

@@ -74,6 +74,27 @@ fn destinations(
     open.into_iter().chain(planned).collect()
 }
 
+/// Marks of hand-overs that came to their end without them: a run was cut off between the
+/// receiver and the owner, or somebody else gave the slot away. Only the mark is left then.
+pub(super) fn leftovers(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let masters = cluster.seen().filter(|(.., me)| me.master);
+    masters
+        .filter_map(|(member, _, me)| {
+            let done = me.moving.iter().filter_map(|text| {
+                let text = text.trim_matches(['[', ']']);
+                let out = text.split_once("->-").map(|(slot, _)| (slot, false));
+                let (slot, is_own) =
+                    out.or_else(|| text.split_once("-<-").map(|(slot, _)| (slot, true)))?;
+                let slot: u16 = slot.parse().ok()?;
+                (me.slots.contains(slot) == is_own).then_some((slot, slot))
+            });
+            let slots = Slots::of(&done.collect::<Vec<_>>());
+            let at = member.name.clone();
+            (!slots.is_empty()).then_some(Step { at, order: Order::Close(slots) })
+        })
+        .collect()
+}
+
 /// Slots of a master that are open, with the node that they are on their way to, as it says
 /// itself or the other side does.
 fn opened(cluster: &ClusterView<'_>, me: &NodeLine) -> Vec<(u16, NodeId)> {
@@ -90,7 +111,9 @@ fn opened(cluster: &ClusterView<'_>, me: &NodeLine) -> Vec<(u16, NodeId)> {
             let incoming = text.trim_matches(['[', ']']).split_once("-<-");
             let Some((slot, from)) = incoming else { continue };
             let Ok(slot) = slot.parse::<u16>() else { continue };
-            if from == me.id.as_str() && !found.iter().any(|(known, _)| *known == slot) {
+            // After a failover it is another one that has to give.
+            let is_ours = from == me.id.as_str() || me.slots.contains(slot);
+            if is_ours && other.id != me.id && !found.iter().any(|(known, _)| *known == slot) {
                 found.push((slot, other.id.clone()));
             }
         }

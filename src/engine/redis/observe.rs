@@ -47,10 +47,19 @@ pub struct Link {
 }
 
 /// What will be seen once commands were taken that show at once, and only at the
-/// instance that was commanded; `None` where there are others among them.
+/// instances that were commanded; `None` where there are others among them.
 pub(super) fn after(observed: &Observed, steps: &[Step]) -> Option<Observed> {
     let mut next = observed.clone();
     for Step { at, order } in steps {
+        if let Order::Move { slots, to, .. } = order {
+            let giver = next.seen.get_mut(at)?.view.me_mut()?;
+            giver.slots = giver.slots.minus(slots);
+            giver.moving.clear();
+            let receiver = next.seen.get_mut(to)?.view.me_mut()?;
+            receiver.slots = receiver.slots.union(slots);
+            receiver.moving.clear();
+            continue;
+        }
         let mut nodes = next.seen.get_mut(at)?.view.nodes.iter_mut();
         let me = nodes.find(|node| node.myself)?;
         match order {
@@ -67,6 +76,10 @@ impl NodeView {
     #[must_use]
     pub fn me(&self) -> Option<&NodeLine> {
         self.nodes.iter().find(|node| node.myself)
+    }
+
+    fn me_mut(&mut self) -> Option<&mut NodeLine> {
+        self.nodes.iter_mut().find(|node| node.myself)
     }
 
     /// The line of a node, unless it is a handshake.

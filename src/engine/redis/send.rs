@@ -89,6 +89,10 @@ fn words(target: &Target, order: &Order) -> Option<String> {
         Order::ForceFailover => words.extend(["FAILOVER".into(), "FORCE".into()]),
         // Its id stays, so that nobody takes it for another.
         Order::Reset => words.extend(["RESET".into(), "SOFT".into()]),
+        Order::Close(slots) => {
+            let lines = slots.iter().map(|slot| format!("CLUSTER SETSLOT {slot} STABLE"));
+            return Some(lines.collect::<Vec<_>>().join("\n"));
+        }
         Order::Move { .. } => return None,
     }
     Some(words.join(" "))

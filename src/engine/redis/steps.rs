@@ -53,6 +53,8 @@ pub enum Order {
         /// The ids of both, that of the receiver last.
         ids: (NodeId, NodeId),
     },
+    /// Take slots for neither on their way out nor in.
+    Close(Slots),
 }
 
 impl Order {
@@ -68,6 +70,7 @@ impl Order {
             Self::ForceFailover => "forced failover",
             Self::Reset => "reset copy",
             Self::Move { .. } => "slot move",
+            Self::Close(_) => "leftover of a slot move",
         }
     }
 }
@@ -84,6 +87,7 @@ impl fmt::Display for Step {
             Order::Failover => write!(f, "{at} takes over as master"),
             Order::ForceFailover => write!(f, "{at} takes over from a master that is gone"),
             Order::Reset => write!(f, "{at} gives its copy up"),
+            Order::Close(slots) => write!(f, "{at} closes slots {slots}"),
             Order::Move { slots, to, .. } => write!(f, "{at} hands slots {slots} over to {to}"),
         }
     }
@@ -104,13 +108,14 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
     if !cluster.is_complete() {
         return Ok(Vec::new());
     }
-    let phases: [(Goal, Phase); 10] = [
+    let phases: [(Goal, Phase); 11] = [
         (Goal::Joined, founding),
         (Goal::Joined, meetings),
         (Goal::Joined, forced_failovers),
         (Goal::Joined, slots),
         (Goal::Joined, followers),
         (Goal::Joined, stale_members),
+        (Goal::Balanced, moves::leftovers),
         (Goal::Balanced, moves::moves),
         (Goal::Balanced, deserters),
         (Goal::Planned, farewells),
