@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::reply::{Answer, Form, Reply, words};
-use super::{Endpoint, Login, Network, Server, Uid, config, users};
+use super::{Endpoint, Login, Network, Server, Uid, config};
 use crate::simulated::exec::Outcome;
 
 /// Redirections of one command after which a client gives up.
@@ -31,13 +31,16 @@ struct Talk {
     at: Uid,
     /// Whether the next command may meet a slot that is being imported.
     asking: bool,
+    /// The server that let it in already: who is in stays in, whatever becomes of the
+    /// password.
+    known: Option<Uid>,
     /// What the client says of redirections.
     notes: String,
 }
 
 impl Talk {
     const fn to(at: Uid) -> Self {
-        Self { at, asking: false, notes: String::new() }
+        Self { at, asking: false, known: None, notes: String::new() }
     }
 }
 
@@ -79,10 +82,9 @@ impl Network {
         }
         let mut all = Outcome::default();
         let mut talk = Talk::to(uid);
-        // Who is in stays in, whatever becomes of the password.
-        let known = self.admit(uid, &caller.login, &["PING"]).is_ok();
         // What a transaction has been answered so far: nothing happens in between.
         let mut transaction: Option<String> = None;
+        talk.known = self.admit(uid, &caller.login, &["PING"]).is_ok().then_some(uid);
         for line in lines.lines() {
             let Some(split) = words(line) else {
                 all.stdout += "Invalid argument(s)\n";
@@ -105,11 +107,7 @@ impl Network {
                 }
                 _ => {}
             }
-            let user = caller.login.user;
-            let renewed = self.password(uid, user).filter(|_| known && talk.at == uid);
-            let password = renewed.as_deref().or(caller.login.password);
-            let caller = Caller { login: Login { user, password }, ..*caller };
-            let answer = self.say(&mut talk, &split, &caller);
+            let answer = self.say(&mut talk, &split, caller);
             all.stdout += &std::mem::take(&mut talk.notes);
             let out = match &mut transaction {
                 Some(answers) => {
@@ -140,7 +138,12 @@ impl Network {
                 return None;
             }
             let asking = std::mem::take(&mut talk.asking);
-            let admitted = self.admit(talk.at, &caller.login, words);
+            let admitted = match self.servers.get(&talk.at) {
+                Some(server) if talk.known == Some(talk.at) && caller.login.password.is_some() => {
+                    server.users.permit(caller.login.user, words)
+                }
+                _ => self.admit(talk.at, &caller.login, words),
+            };
             let answer = admitted.and_then(|()| self.answer(talk.at, words, asking, caller.now));
             talk.asking = matches!(words, [word] if word.eq_ignore_ascii_case("ASKING"));
             let Err(refusal) = &answer else { return Some(answer) };
@@ -193,23 +196,19 @@ impl Network {
     /// Whether a server lets somebody in for a command.
     pub(super) fn admit(&self, uid: Uid, login: &Login<'_>, words: &[&str]) -> Result<(), String> {
         let Some(server) = self.servers.get(&uid) else { return error("gone") };
-        users::admit(&server.users, login, words)
+        server.users.admit(login, words)
     }
 
     pub(super) fn is_stopped(&self, uid: Uid) -> bool {
         self.servers.get(&uid).is_some_and(|server| server.stopped.is_some())
     }
 
-    fn password(&self, uid: Uid, user: &str) -> Option<String> {
-        self.servers.get(&uid)?.users.get(user).cloned()
-    }
-
     fn acl(&mut self, uid: Uid, verb: &str, args: &[&str]) -> Answer {
         let Some(server) = self.servers.get_mut(&uid) else { return error("gone") };
         match (verb, args) {
-            ("LIST", []) => return Ok(Reply::List(users::list(&server.users))),
-            ("SETUSER", [user, rules @ ..]) => users::set(&mut server.users, user, rules),
-            ("DELUSER", [user]) => drop(server.users.remove(*user)),
+            ("LIST", []) => return Ok(Reply::List(server.users.list())),
+            ("SETUSER", [user, rules @ ..]) => server.users.set(user, rules),
+            ("DELUSER", [user]) => server.users.delete(user)?,
             _ => return error(&format!("unknown subcommand '{verb}'")),
         }
         Ok(Reply::Status("OK"))

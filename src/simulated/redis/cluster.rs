@@ -51,7 +51,7 @@ impl Network {
     ///
     /// In Redis the master stops to serve, the replica waits until its offset is
     /// that of the master, and a majority of the masters votes. `FORCE` asks
-    /// nothing of the master. Where no majority can vote, it is `OK` all the same,
+    /// nothing of the master, and not whether the replica has its data. Where no majority can vote, it is `OK` all the same,
     /// and nothing happens.
     fn failover(&mut self, uid: Uid, forced: bool, now: Duration) -> Result<(), String> {
         let server = self.servers.get(&uid);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cli::error;
 use super::keys::Keys;
 use super::reply::{Answer, Reply};
-use super::{Endpoint, Login, Network, Uid, place, users};
+use super::{Endpoint, Login, Network, Uid, place};
 use crate::recipe::redis::slots::slot_of;
 
 /// Which keys a command is for.
@@ -186,7 +186,7 @@ impl Network {
         let nobody = Login { user: "default", password: None };
         let login = login.unwrap_or(&nobody);
         let server = self.servers.get(&uid).ok_or("ERR gone")?;
-        users::admit(&server.users, login, &["RESTORE-ASKING", key])?;
+        server.users.admit(login, &["RESTORE-ASKING", key])?;
         self.route(uid, &[key], true, now)?;
         if !replace && server.keys.get(key).is_some() {
             return Err("BUSYKEY Target key name already exists.".to_owned());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
 
-use super::{Endpoint, Login, Network, Peer, Server, Uid, users};
+use super::{Endpoint, Login, Network, Peer, Server, Uid};
 use crate::recipe::redis::slots::Slots;
 
 /// Virtual time between two rounds.
@@ -201,7 +201,7 @@ impl Network {
         let set = |name: &str| server.config.get(name).map(String::as_str);
         let login =
             Login { user: set("masteruser").unwrap_or("default"), password: set("masterauth") };
-        users::admit(&source.users, &login, &["ping"]).is_ok().then_some(master)
+        source.users.admit(&login, &["ping"]).is_ok().then_some(master)
     }
 
     fn take_over(&mut self, uid: Uid, master: Uid) {

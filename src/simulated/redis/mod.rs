@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use self::config::Config;
 use self::keys::Keys;
-use self::users::Login;
+use self::users::{Login, Users};
 use super::daemon::{Endpoint, Link, VolumeId};
 use crate::recipe::redis::slots::Slots;
 
@@ -56,8 +56,8 @@ struct Server {
     config: Config,
     /// Its `cluster-node-timeout`.
     timeout: Duration,
-    /// Passwords by user.
-    users: users::Users,
+    /// Who is let in.
+    users: Users,
     /// Where it listens now, if it runs.
     online: Option<Endpoint>,
     /// Where its process is stopped: connections are taken there and nobody ever
@@ -175,7 +175,7 @@ impl Network {
             uid,
             config: Config::new(),
             timeout: Duration::ZERO,
-            users: users::Users::new(),
+            users: Users::default(),
             online: None,
             stopped: None,
             view: BTreeMap::from([(uid, Peer::new(None, now))]),
@@ -191,7 +191,7 @@ impl Network {
         });
         server.config = config::directives(config);
         server.timeout = config::node_timeout(&server.config);
-        server.users = users::read(config);
+        server.users = Users::read(config);
         if !config::persists(&server.config) {
             server.forget_data();
         }

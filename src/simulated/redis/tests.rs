@@ -212,7 +212,8 @@ fn keys_are_not_moved_to_who_does_not_take_them() {
     let error = "IOERR error or timeout connecting to the client";
     assert_eq!(moved(&mut cluster, &format!("{unreachable} {{a}}1")), error);
     let users = &mut cluster.network.servers.get_mut(&2).unwrap().users;
-    users.insert("hostsplit".to_owned(), "pw".to_owned());
+    users.set("default", &["off"]);
+    users.set("hostsplit", &["on", ">pw"]);
     let refused = "ERR Target instance replied with error: NOAUTH Authentication required.";
     assert_eq!(moved(&mut cluster, &format!("{MIGRATE} {{a}}1")), refused);
     let with =

@@ -1,11 +1,26 @@
 //! Users and passwords of a server, as far as our own commands need them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::sha256;
 
-/// Passwords by user; a server without any lets everybody in.
-pub(super) type Users = BTreeMap<String, String>;
+/// The user of a client that names none.
+const DEFAULT: &str = "default";
+
+/// The users of a server by name. Without further rules everybody is `default`.
+#[derive(Clone, Debug)]
+pub(super) struct Users(BTreeMap<String, User>);
+
+/// What is modelled of a user: all of the passwords that let him in, and whether any
+/// commands are kept from him.
+#[derive(Clone, Debug, Default)]
+struct User {
+    on: bool,
+    /// Whether he needs no password.
+    open: bool,
+    passwords: BTreeSet<String>,
+    limited: bool,
+}
 
 /// Who asks.
 #[derive(Clone, Copy)]
@@ -14,51 +29,126 @@ pub(super) struct Login<'a> {
     pub(super) password: Option<&'a str>,
 }
 
-/// The users in a configuration file.
-pub(super) fn read(config: &str) -> Users {
-    let mut users = Users::new();
-    for line in config.lines().filter_map(|line| line.strip_prefix("user ")) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if let [user, rules @ ..] = words.as_slice() {
-            set(&mut users, user, rules);
+impl Default for Users {
+    fn default() -> Self {
+        let everybody = User { on: true, open: true, ..User::default() };
+        Self(BTreeMap::from([(DEFAULT.to_owned(), everybody)]))
+    }
+}
+
+impl User {
+    fn apply(&mut self, rule: &str) {
+        let rule = rule.trim_matches('"');
+        match rule {
+            "on" => self.on = true,
+            "off" => self.on = false,
+            "nopass" => (self.open, self.passwords) = (true, BTreeSet::new()),
+            "resetpass" => (self.open, self.passwords) = (false, BTreeSet::new()),
+            "reset" => *self = Self::default(),
+            "+@all" | "allcommands" => self.limited = false,
+            _ if rule.starts_with('-') => self.limited = true,
+            _ => {}
+        }
+        if let Some(password) = rule.strip_prefix('>') {
+            self.open = false;
+            self.passwords.insert(password.to_owned());
+        } else if let Some(password) = rule.strip_prefix('<') {
+            self.passwords.remove(password);
         }
     }
-    users
 }
 
-/// Applies rules to a user: only its password is modelled.
-pub(super) fn set(users: &mut Users, user: &str, rules: &[&str]) {
-    let password = rules.iter().rev().find_map(|rule| rule.trim_matches('"').strip_prefix('>'));
-    if let Some(password) = password {
-        users.insert(user.to_owned(), password.to_owned());
+impl Users {
+    /// The users in a configuration file.
+    pub(super) fn read(config: &str) -> Self {
+        let mut users = Self::default();
+        for line in config.lines().filter_map(|line| line.strip_prefix("user ")) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let [user, rules @ ..] = words.as_slice() {
+                users.set(user, rules);
+            }
+        }
+        users
+    }
+
+    /// Applies rules to a user, a new one if there is none of that name.
+    pub(super) fn set(&mut self, user: &str, rules: &[&str]) {
+        let user = self.0.entry(user.to_owned()).or_default();
+        rules.iter().for_each(|rule| user.apply(rule));
+    }
+
+    pub(super) fn delete(&mut self, user: &str) -> Result<(), String> {
+        if user == DEFAULT {
+            return Err("ERR The 'default' user cannot be removed".to_owned());
+        }
+        self.0.remove(user);
+        Ok(())
+    }
+
+    /// Whether somebody is let in, and may do what he asks for.
+    pub(super) fn admit(&self, login: &Login<'_>, words: &[&str]) -> Result<(), String> {
+        let (name, is_let_in) = match login.password {
+            None => (DEFAULT, self.0.get(DEFAULT).is_some_and(|user| user.on && user.open)),
+            Some(given) => {
+                let user = self.0.get(login.user).filter(|user| user.on);
+                let known = user.is_some_and(|user| user.open || user.passwords.contains(given));
+                (login.user, known)
+            }
+        };
+        match login.password {
+            _ if is_let_in => self.permit(name, words),
+            None => Err("NOAUTH Authentication required.".to_owned()),
+            Some(_) => {
+                Err("WRONGPASS invalid username-password pair or user is disabled.".to_owned())
+            }
+        }
+    }
+
+    /// Whether a user who is in may do what he asks for.
+    pub(super) fn permit(&self, user: &str, words: &[&str]) -> Result<(), String> {
+        let verb = words.first().copied().unwrap_or_default().to_ascii_lowercase();
+        let ordinary = ["asking", "del", "exists", "get", "mget", "ping", "set"];
+        let limited = self.0.get(user).is_none_or(|user| user.limited);
+        if limited && !ordinary.contains(&verb.as_str()) {
+            return Err(format!(
+                "NOPERM User {user} has no permissions to run the '{verb}' command"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What `ACL LIST` answers.
+    pub(super) fn list(&self) -> Vec<String> {
+        let line = |(name, user): (&String, &User)| {
+            let on = if user.on { "on" } else { "off" };
+            let open = if user.open { " nopass" } else { "" };
+            let hashes = user.passwords.iter().map(|password| format!(" #{}", sha256(password)));
+            let hashes: String = hashes.collect();
+            format!("user {name} {on}{open} sanitize-payload{hashes} ~* &* +@all")
+        };
+        self.0.iter().map(line).collect()
     }
 }
 
-/// Whether somebody is let in, and may do what he asks for.
-pub(super) fn admit(users: &Users, login: &Login<'_>, words: &[&str]) -> Result<(), String> {
-    if users.is_empty() {
-        return Ok(());
-    }
-    match (login.password, users.get(login.user)) {
-        (None, _) => Err("NOAUTH Authentication required.".to_owned()),
-        (Some(given), Some(right)) if given == right => permit(login.user, words),
-        _ => Err("WRONGPASS invalid username-password pair or user is disabled.".to_owned()),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn permit(user: &str, words: &[&str]) -> Result<(), String> {
-    let verb = words.first().copied().unwrap_or_default().to_ascii_lowercase();
-    let ordinary = ["asking", "del", "exists", "get", "mget", "ping", "set"];
-    if user == "hostsplit" || ordinary.contains(&verb.as_str()) {
-        return Ok(());
+    #[test]
+    fn passwords_are_added_and_taken_away_one_by_one() {
+        let mut users = Users::default();
+        let with = |password| Login { user: "default", password };
+        let may = |users: &Users, password, word| users.admit(&with(password), &[word]).is_ok();
+        assert!(may(&users, None, "CLUSTER") && may(&users, Some("any"), "GET"));
+        users.set("default", &[">one", ">two", "-@admin"]);
+        assert!(!may(&users, None, "GET") && !may(&users, Some("three"), "GET"));
+        assert!(may(&users, Some("one"), "GET") && may(&users, Some("two"), "GET"));
+        assert!(!may(&users, Some("one"), "CLUSTER"));
+        users.set("default", &["<one"]);
+        assert!(!may(&users, Some("one"), "GET") && may(&users, Some("two"), "GET"));
+        users.set("default", &["nopass", "+@all"]);
+        assert!(may(&users, None, "CLUSTER"));
+        assert!(users.list()[0].starts_with("user default on nopass "));
+        assert!(users.delete("default").is_err());
     }
-    Err(format!("NOPERM User {user} has no permissions to run the '{verb}' command"))
-}
-
-/// What `ACL LIST` answers.
-pub(super) fn list(users: &Users) -> Vec<String> {
-    let line = |(user, password): (&String, &String)| {
-        format!("user {user} on sanitize-payload #{} ~* &* +@all", sha256(password))
-    };
-    users.iter().map(line).collect()
 }
