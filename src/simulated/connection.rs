@@ -140,11 +140,12 @@ impl Hypervisor for Connection {
     }
 
     fn upload(&self, pool: &str, name: &str, source: &mut dyn Read, length: u64) -> Result<()> {
+        // Before the world is held: who reads may report, and look into the world.
+        let mut bytes = Vec::new();
+        let read = source.take(length).read_to_end(&mut bytes);
+        let complete = read.is_ok_and(|read| read as u64 == length);
         self.call("upload", &format!("{pool}/{name}"), true, |at| {
             let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
-            let mut bytes = Vec::new();
-            let read = source.take(length).read_to_end(&mut bytes);
-            let complete = read.is_ok_and(|read| read as u64 == length);
             let volume = at.pool(pool)?.get_mut(name).ok_or(missing)?;
             // What arrived stays, as with a real stream.
             volume.fill(bytes);
