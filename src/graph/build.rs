@@ -192,7 +192,7 @@ impl Graph {
         }
         let mut after: Vec<Vertex> =
             sequence.first.iter().cloned().map(Vertex::Configured).collect();
-        if sequence.joins && !after.is_empty() {
+        if sequence.joins && (sequence.strangers || !after.is_empty()) {
             after = self.add_after(Vertex::Joined(service.name.clone()), &after);
         }
         if sequence.shrinks {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::{Fate, Fates, of_instance};
 use super::unwanted::{Unwanted, service_of};
 use super::{Action, Reason, Vertex};
-use crate::engine::Pending;
+use crate::engine::{Fact, Pending};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::state::world::World;
@@ -22,6 +22,9 @@ pub(super) struct Sequence {
     pub first: Vec<InstanceName>,
     /// Whether there is a cluster that those can join.
     pub joins: bool,
+    /// Whether members that are configured do not know each other, as after a run that was
+    /// cut off before they had met.
+    pub strangers: bool,
     /// Instances that take up their configuration while they run.
     pub live: Vec<InstanceName>,
     /// Instances whose engine is restarted, one after the other.
@@ -59,8 +62,10 @@ pub(super) fn sequence(
     fates: &Fates<'_>,
     unwanted: &[Unwanted],
 ) -> Sequence {
-    let joins = world.clusters.contains_key(&service.name);
-    let mut sequence = Sequence { joins, ..Sequence::default() };
+    let found = world.clusters.get(&service.name);
+    let strangers =
+        found.into_iter().flatten().any(|one| matches!(one.fact, Fact::SightOf(_)));
+    let mut sequence = Sequence { joins: found.is_some(), strangers, ..Sequence::default() };
     let mut restarts = Vec::new();
     let mut replaced = Vec::new();
     for instance in plan.members(&service.name) {
@@ -95,6 +100,8 @@ pub(super) fn sequence(
     // Stable: of equals the first in the plan.
     restarts.sort_by_key(|(pending, _)| *pending);
     sequence.restarts = restarts.into_iter().map(|(_, name)| name).collect();
+    // Where all machines are other ones nobody was asked for the cluster.
+    sequence.joins |= !replaced.is_empty();
     sequence.batches = batches(plan, service, &replaced);
     for one in unwanted.iter().filter(|one| leaves(plan, service, one)) {
         let is_early = lacks_room(plan, world, fates, &one.host);
