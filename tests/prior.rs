@@ -221,9 +221,9 @@ fn what_grows_stays_on_its_host_and_is_replaced_in_turn() {
       = cache-4  h1  896 MiB, 1 GiB data -> 2 GiB, 3 GiB data
       = cache-5  h3  896 MiB, 1 GiB data -> 2 GiB, 3 GiB data
 
-    steps of the change, about 7 min:
+    steps of the change, about 4 min:
       cache: memory 896 MiB -> 2 GiB, data volume 1 GiB -> 3 GiB; writes wait for up to 2 s at each of 3 hand-overs; up to 68 % used meanwhile
-        1. replace one after the other, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  7 min
+        1. replace in turn, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  4 min
     ---
     ");
     let json = bench.run(&["diff", "plan.json", "new.json", "--format", "json"]);
@@ -251,11 +251,11 @@ fn more_groups_get_slots_after_their_instances_are_there() {
       + cache-8  h3
       + cache-9  h2
 
-    steps of the change, about 9 min:
+    steps of the change, about 6 min:
       cache: groups 3 -> 5, memory 896 MiB -> 704 MiB; writes wait for up to 2 s at each of 3 hand-overs; up to 68 % used meanwhile
-        1. add cache-6, cache-7, cache-8, cache-9                                                           60 s
-        2. move 6,553 slots, 409 MiB                                                                        84 s
-        3. replace one after the other, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  7 min
+        1. add cache-6, cache-7, cache-8, cache-9                                               60 s
+        2. move 6,553 slots, 409 MiB                                                            84 s
+        3. replace in turn, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  4 min
     ---
     ");
 }
@@ -381,7 +381,7 @@ fn a_host_that_is_replaced_takes_over_what_the_old_one_had() {
         2. copy 684 MiB to cache-6, cache-7  4 s
         3. remove cache-2, cache-3           10 s
       box: down in turn, 3 min in total
-        1. replace one after the other: box-0, box-1, box-2  3 min
+        1. replace in turn: box-0, box-1, box-2  3 min
         needs --allow-downtime box: box-0, box-1 (its machine is replaced)
         needs --allow-data-loss box: box-0, box-1 (its machine is replaced)
         needs --allow-downtime box: box-2 (another host gets it)
@@ -414,7 +414,7 @@ fn a_host_that_is_replaced_takes_over_what_the_old_one_had() {
         2. copy 684 MiB to cache-6, cache-7  4 s
         3. remove cache-2, cache-3           10 s
       box: down in turn, 3 min in total
-        1. replace one after the other: box-0, box-1, box-2  3 min
+        1. replace in turn: box-0, box-1, box-2  3 min
         needs --allow-downtime box: box-0, box-1 (its machine is replaced)
         needs --allow-data-loss box: box-0, box-1 (its machine is replaced)
         needs --allow-downtime box: box-2 (another host gets it)

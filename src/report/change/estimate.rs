@@ -66,10 +66,10 @@ pub(super) fn leaving(count: usize) -> u64 {
     times(count, LEAVE_S)
 }
 
-/// Returns the seconds in which machines are replaced one after the other, each with its
-/// data copied back, `leads` of them after a hand-over.
-pub(super) fn replaced(count: usize, copy_s: u64, leads: usize) -> u64 {
-    times(count, BOOT_S.saturating_add(copy_s)).saturating_add(times(leads, HAND_OVER_S))
+/// Returns the seconds in which machines are replaced in so many turns, each with its data
+/// copied back, `leads` of them after a hand-over.
+pub(super) fn replaced(turns: usize, copy_s: u64, leads: usize) -> u64 {
+    times(turns, BOOT_S.saturating_add(copy_s)).saturating_add(times(leads, HAND_OVER_S))
 }
 
 fn times(count: usize, seconds: u64) -> u64 {

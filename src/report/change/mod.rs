@@ -95,10 +95,9 @@ pub enum Work {
     Copy,
     /// Slots move between leaders, in batches.
     MoveSlots,
-    /// Machines are replaced, one after the other.
+    /// Machines are replaced in turn, host by host where the plan survives the loss of one.
     Replace,
-    /// Machines are switched off and on with another definition, on the same disks, one
-    /// after the other.
+    /// Machines are switched off and on with another definition, on the same disks, in turn.
     PowerCycle,
     /// Engines get other settings, one after the other where they must be restarted.
     Configure,
@@ -203,6 +202,10 @@ fn service(
         // What gets less memory gives its data away before.
         let gives_first = new.layout.memory_mib < old.layout.memory_mib;
         steps.extend(slots.clone().filter(|_| gives_first));
+        if !fates.configured.is_empty() {
+            let seconds = estimate::restarts(fates.configured.len());
+            steps.push(step(Work::Configure, &fates.configured, seconds));
+        }
         for (work, instances) in
             [(Work::Replace, &fates.replaced), (Work::PowerCycle, &fates.cycled)]
         {
@@ -211,13 +214,10 @@ fn service(
             }
             let copies = instances.iter().map(|one| estimate::copy(plan, one, data));
             let slowest = copies.max().unwrap_or(0);
-            let seconds = estimate::replaced(instances.len(), slowest, leads(instances));
+            let turns = turns(plan, instances);
+            let seconds = estimate::replaced(turns, slowest, leads(instances));
             let data_mib = Mebibytes::new(data.get().saturating_mul(instances.len() as u64));
             steps.push(ChangeStep { data_mib, ..step(work, instances, seconds) });
-        }
-        if !fates.configured.is_empty() {
-            let seconds = estimate::restarts(fates.configured.len());
-            steps.push(step(Work::Configure, &fates.configured, seconds));
         }
         steps.extend(slots.filter(|_| !gives_first));
         if is_single(old) {
@@ -248,6 +248,15 @@ fn service(
         needs: needs(actions, name),
         hand_overs,
     })
+}
+
+/// Returns in how many turns machines are away: those of a host together where its loss is
+/// survived, else one by one.
+fn turns(plan: &Plan, instances: &[&Instance]) -> usize {
+    if !plan.policy.survives() {
+        return instances.len();
+    }
+    instances.iter().map(|one| &one.host).collect::<BTreeSet<_>>().len()
 }
 
 /// Whether nothing can take over for an instance that is away.

@@ -108,9 +108,9 @@ fn words(step: &ChangeStep) -> String {
         Work::Add => format!("add {names}"),
         Work::Copy => format!("copy {data} to {names}"),
         Work::MoveSlots => format!("move {} slots, {data}", grouped(u64::from(step.slots))),
-        Work::Replace => format!("replace one after the other{}: {names}", copying(step)),
+        Work::Replace => format!("replace in turn{}: {names}", copying(step)),
         Work::PowerCycle => {
-            format!("switch off and on one after the other{}: {names}", copying(step))
+            format!("switch off and on in turn{}: {names}", copying(step))
         }
         Work::Configure => format!("configure {names}"),
         Work::Migrate => format!("migrate {names}, {data}"),
