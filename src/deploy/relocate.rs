@@ -293,8 +293,8 @@ fn source_of(
 ) -> Result<(String, VolumeInfo), StepError> {
     let here = context.host(&moving.from)?;
     let domain = moving_domain(context, instance, moving)?;
-    let disk = domain.definition.devices.disks.iter();
-    let disk = disk.filter(|disk| planned_volume(instance, disk) == Some(volume)).next();
+    let mut disk = domain.definition.devices.disks.iter();
+    let disk = disk.find(|disk| planned_volume(instance, disk) == Some(volume));
     let vanished = || StepError::Vanished {
         host: moving.from.clone(),
         pool: volume.pool.clone(),

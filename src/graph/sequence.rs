@@ -63,8 +63,7 @@ pub(super) fn sequence(
     unwanted: &[Unwanted],
 ) -> Sequence {
     let found = world.clusters.get(&service.name);
-    let strangers =
-        found.into_iter().flatten().any(|one| matches!(one.fact, Fact::SightOf(_)));
+    let strangers = found.into_iter().flatten().any(|one| matches!(one.fact, Fact::SightOf(_)));
     let mut sequence = Sequence { joins: found.is_some(), strangers, ..Sequence::default() };
     let mut restarts = Vec::new();
     let mut replaced = Vec::new();
