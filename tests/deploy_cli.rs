@@ -134,7 +134,7 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     exit 3
     steps of the change, about 65 s:
       cache: writes wait for up to 2 s at a hand-over; up to 94 % used meanwhile
-        1. switch off and on one after the other, copying up to 234 MiB: cache-0  65 s
+        1. switch off and on in turn, copying up to 234 MiB: cache-0  65 s
 
     --- domain shop-cache-0 on h1
     +++ domain shop-cache-0 on h1 (planned)
@@ -250,7 +250,7 @@ fn a_simulated_deploy_needs_no_host_no_image_and_no_secret_and_leaves_nothing() 
     let before = bench.names();
     let told = bench.run(&["deploy", "plan.json", "--simulate"]);
     assert!(told.starts_with("exit 0\nDone: "), "{told}");
-    assert!(told.contains("0 differences. Read/write probe: 3 of 3 groups passed."), "{told}");
+    assert!(told.contains("0 faults. Read/write probe: 3 of 3 groups passed."), "{told}");
     assert!(told.contains("Simulated on 3 hosts in memory; nothing real was changed."), "{told}");
     assert!(told.contains("cluster: cluster cache: done"), "{told}");
     assert_eq!(bench.names(), before, "the state directory is a throw-away one");

@@ -77,7 +77,7 @@ fn the_example_that_can_be_deployed_is_deployed_to_simulated_hosts() {
     assert!(planned.status.success(), "{}", text(&planned));
     let deployed = text(&run(directory.path(), &["deploy", plan, "--simulate"]));
     assert!(deployed.ends_with("exit 0\n"), "{deployed}");
-    assert!(deployed.contains("0 differences. Read/write probe: 3 of 3 groups"), "{deployed}");
+    assert!(deployed.contains("0 faults. Read/write probe: 3 of 3 groups"), "{deployed}");
     let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
     assert_eq!(left.len(), 1, "nothing but the plan is left: {left:?}");
 }

@@ -206,7 +206,7 @@ fn another_group_gets_a_part_of_each_and_all_others_stay() {
 }
 
 #[test]
-fn what_grows_stays_on_its_host_and_is_replaced_in_turn() {
+fn what_grows_stays_on_its_host_and_is_powered_off_and_on_in_turn() {
     let bench = planned();
     bench.put("spec.yaml", &SPEC.replace("data: 1GiB", "data: 3GiB"));
     bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "new.json"]);
@@ -223,13 +223,13 @@ fn what_grows_stays_on_its_host_and_is_replaced_in_turn() {
 
     steps of the change, about 4 min:
       cache: memory 896 MiB -> 2 GiB, data volume 1 GiB -> 3 GiB; writes wait for up to 2 s at each of 3 hand-overs; up to 68 % used meanwhile
-        1. replace in turn, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  4 min
+        1. switch off and on in turn, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  4 min
     ---
     ");
     let json = bench.run(&["diff", "plan.json", "new.json", "--format", "json"]);
     let json = json.strip_prefix("exit 0\n").and_then(|json| json.strip_suffix("---\n")).unwrap();
     let json: serde_json::Value = serde_json::from_str(json).unwrap();
-    assert_eq!(json["change"]["services"][0]["steps"][0]["work"], "replace");
+    assert_eq!(json["change"]["services"][0]["steps"][0]["work"], "power_cycle");
 }
 
 #[test]
@@ -253,9 +253,9 @@ fn more_groups_get_slots_after_their_instances_are_there() {
 
     steps of the change, about 6 min:
       cache: groups 3 -> 5, memory 896 MiB -> 704 MiB; writes wait for up to 2 s at each of 3 hand-overs; up to 68 % used meanwhile
-        1. add cache-6, cache-7, cache-8, cache-9                                               60 s
-        2. move 6,553 slots, 409 MiB                                                            84 s
-        3. replace in turn, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  4 min
+        1. add cache-6, cache-7, cache-8, cache-9                                                         60 s
+        2. move 6,553 slots, 409 MiB                                                                      84 s
+        3. switch off and on in turn, copying up to 2 GiB: cache-0, cache-1, cache-2, cache-3 and 2 more  4 min
     ---
     ");
 }
@@ -380,12 +380,8 @@ fn a_host_that_is_replaced_takes_over_what_the_old_one_had() {
         1. add cache-6, cache-7              60 s
         2. copy 684 MiB to cache-6, cache-7  4 s
         3. remove cache-2, cache-3           10 s
-      box: down in turn, 3 min in total
-        1. replace in turn: box-0, box-1, box-2  3 min
-        needs --allow-downtime box: box-0, box-1 (its machine is replaced)
-        needs --allow-data-loss box: box-0, box-1 (its machine is replaced)
-        needs --allow-downtime box: box-2 (another host gets it)
-        needs --allow-data-loss box: box-2 (another host gets it)
+      box: runs while it moves
+        1. migrate box-2, 13 GiB  3 min
       new: no machine is stopped
         1. add new-0  60 s
       old: removed
@@ -413,12 +409,8 @@ fn a_host_that_is_replaced_takes_over_what_the_old_one_had() {
         1. add cache-6, cache-7              60 s
         2. copy 684 MiB to cache-6, cache-7  4 s
         3. remove cache-2, cache-3           10 s
-      box: down in turn, 3 min in total
-        1. replace in turn: box-0, box-1, box-2  3 min
-        needs --allow-downtime box: box-0, box-1 (its machine is replaced)
-        needs --allow-data-loss box: box-0, box-1 (its machine is replaced)
-        needs --allow-downtime box: box-2 (another host gets it)
-        needs --allow-data-loss box: box-2 (another host gets it)
+      box: runs while it moves
+        1. migrate box-2, 13 GiB  3 min
       new: no machine is stopped
         1. add new-0  60 s
       old: removed
