@@ -42,7 +42,7 @@ fn below(folder: &str) -> Vec<PathBuf> {
 /// The pages, as paths from the root.
 fn pages() -> Vec<PathBuf> {
     let mut found = vec![PathBuf::from("README.md"), PathBuf::from("CONTRIBUTING.md")];
-    let folders = ["docs", "examples", "tests/lab"];
+    let folders = ["docs", "examples", "tests/lab", "tests/stories"];
     let all = folders.into_iter().flat_map(below);
     found.extend(all.filter(|path| path.extension().is_some_and(|ext| ext == "md")));
     found
