@@ -165,6 +165,11 @@ wait_host() {
     fi
     sleep 0.1
   done
+  # libvirt looks for bridges after it has begun to answer.
+  until virsh --quiet --connect "$uri" iface-list --all 2> /dev/null 9<&- | grep -q -w br0; do
+    [ "$SECONDS" -lt "$until" ] || fail "libvirt on $host does not list its bridge br0"
+    sleep 0.1
+  done
 }
 
 # Defines, autostarts and starts a pool of a host, unless it is there.
