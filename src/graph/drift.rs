@@ -278,7 +278,9 @@ impl Planned<'_> {
             (if one.devices.unplugged.is_empty() { "up" } else { "down" }).to_owned()
         });
         if found.xml != planned.xml {
-            let (lost, gained) = outline::differences(&planned.xml, &found.xml, &PASSED_OVER);
+            let (mut lost, mut gained) =
+                outline::differences(&planned.xml, &found.xml, &PASSED_OVER);
+            forgive_files(&mut lost, &mut gained);
             let show = |lines: &[String]| match lines {
                 [] => "nothing".to_owned(),
                 lines => lines.join(" "),
@@ -290,6 +292,32 @@ impl Planned<'_> {
             compared.facts += 1;
         }
         compared
+    }
+}
+
+/// Takes out disks that name the file of their volume instead of the volume: a domain that
+/// was migrated with its storage runs with those until its next boot.
+fn forgive_files(lost: &mut Vec<String>, gained: &mut Vec<String>) {
+    let volume = |line: &str| {
+        let (_, rest) = line.strip_prefix("<source pool=")?.split_once("volume=\"")?;
+        rest.split_once('"').map(|(name, _)| name.to_owned())
+    };
+    let file = |line: &str| {
+        let (path, _) = line.strip_prefix("<source file=\"")?.split_once('"')?;
+        path.rsplit('/').next().map(str::to_owned)
+    };
+    let take = |from: &mut Vec<String>, is_it: &dyn Fn(&str) -> bool| {
+        let at = from.iter().position(|line| is_it(line))?;
+        Some(from.remove(at))
+    };
+    let names: Vec<String> = gained.iter().filter_map(|line| file(line)).collect();
+    for name in names {
+        let is_it = |line: &str| volume(line).as_ref() == Some(&name);
+        if take(lost, &is_it).is_some() {
+            take(gained, &|line| file(line).as_ref() == Some(&name));
+            take(lost, &|line| line.starts_with("<disk ") && line.contains("type=\"volume\""));
+            take(gained, &|line| line.starts_with("<disk ") && line.contains("type=\"file\""));
+        }
     }
 }
 
