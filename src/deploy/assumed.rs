@@ -26,7 +26,8 @@ pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
     let Some(prior) = prior else { return world };
     for instance in &prior.instances {
         let configured = is_configured(plan, prior, instance);
-        let guest = GuestView { ready: true, configured, pending: None, denied: false };
+        let guest =
+            GuestView { ready: true, checked: true, configured, pending: None, denied: false };
         world.guests.insert(instance.name.clone(), guest);
     }
     for service in &prior.services {

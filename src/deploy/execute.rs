@@ -110,6 +110,10 @@ pub fn execute(
         }
         Vertex::Joined(name) => form(context, actions, name, Goal::Joined, &note),
         Vertex::Balanced(name) => form(context, actions, name, Goal::Balanced, &note),
+        Vertex::Resumed(name) => {
+            run_on(context, context.instance(name)?)?;
+            Ok(context.guest(name)?.wait_until_answering(context.patience.boot)?)
+        }
         Vertex::Rejoined(name) => {
             let service = &context.instance(name)?.service;
             form(context, actions, service, Goal::Joined, &note)

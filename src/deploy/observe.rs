@@ -170,36 +170,43 @@ fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, Gue
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
     tracing::info!(ready, denied, "seen");
-    (name.clone(), GuestView { ready, configured, pending: None, denied })
+    (name.clone(), GuestView { ready, checked: configured, configured, pending: None, denied })
 }
 
-/// Asks each cluster whose running guests are all ready. An instance counts as configured
-/// where nothing differs that its configuration brings about.
+/// Asks each cluster through its guests that are ready. An instance counts as configured
+/// where nothing differs that its configuration brings about. How the cluster itself
+/// differs is only known where all of its running guests are ready.
 fn ask_clusters(context: &Context<'_>, world: &mut World) {
     let plan = context.plan;
-    let is_ready = |service: &&ServicePlan| {
-        let mut guests =
-            plan.members(&service.name).filter_map(|one| world.guests.get(&one.name)).peekable();
-        guests.peek().is_some() && guests.all(|guest| guest.ready)
-    };
-    let ready: Vec<&ServicePlan> = context.plan.services.iter().filter(is_ready).collect();
+    let is_ready = |one: &Instance| world.guests.get(&one.name).map(|guest| guest.ready);
+    let some_ready =
+        |service: &&ServicePlan| plan.members(&service.name).any(|one| is_ready(one) == Some(true));
+    let asked: Vec<&ServicePlan> = context.plan.services.iter().filter(some_ready).collect();
     let answers = on_each(
-        &ready,
+        &asked,
         |service| &service.name,
         |service| {
-            operator_of(service).and_then(|one| one.check(&context.crew(service, &world.leaving)))
+            let crew = context.crew(service, &world.leaving);
+            operator_of(service)?.check(&crew.without(|one| is_ready(one) == Some(false)))
         },
     );
-    for (service, answer) in ready.into_iter().zip(answers) {
+    let whole: Vec<bool> = asked
+        .iter()
+        .map(|service| plan.members(&service.name).all(|one| is_ready(one) != Some(false)))
+        .collect();
+    for ((service, answer), is_whole) in asked.into_iter().zip(answers).zip(whole) {
         let Ok(Checked { differences, pending }) = answer else { continue };
         for instance in plan.members(&service.name) {
             let differs =
                 |one: &Difference| one.instance == instance.name && one.fact.is_configured();
-            if let Some(guest) = world.guests.get_mut(&instance.name) {
+            if let Some(guest) = world.guests.get_mut(&instance.name).filter(|guest| guest.ready) {
+                guest.checked = true;
                 guest.configured = !differences.iter().any(differs);
                 guest.pending = pending.get(&instance.name).copied();
             }
         }
-        world.clusters.insert(service.name.clone(), differences);
+        if is_whole {
+            world.clusters.insert(service.name.clone(), differences);
+        }
     }
 }

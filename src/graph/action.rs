@@ -119,6 +119,8 @@ pub enum Reason {
     MembersLeave,
     /// Instances are about to have less memory: data leaves them before.
     LessMemory,
+    /// Its guest is paused.
+    Paused,
     /// Its machine was replaced.
     MachineReplaced,
     /// Carries the tag of the deployment and is not in the plan.
@@ -161,6 +163,7 @@ impl fmt::Display for Reason {
             Self::NewMembers => f.write_str("new instances join before others are replaced"),
             Self::MembersLeave => f.write_str("instances leave once others have their data"),
             Self::LessMemory => f.write_str("data moves before instances get less memory"),
+            Self::Paused => f.write_str("paused, runs on before anything is taken away"),
             Self::MachineReplaced => f.write_str("back in its cluster before the next is replaced"),
             Self::NotInPlan => f.write_str("not in the plan"),
             Self::Removal => f.write_str("to be removed"),

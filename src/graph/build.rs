@@ -190,8 +190,12 @@ impl Graph {
         if !sequence.has_queue() {
             return;
         }
-        let mut after: Vec<Vertex> =
-            sequence.first.iter().cloned().map(Vertex::Configured).collect();
+        let mut after = sequence.awake.clone();
+        for vertex in &sequence.awake {
+            let host = vertex.instance().and_then(|name| plan.instance(name)).map(|one| &one.host);
+            self.add(vertex.clone(), host, &[]);
+        }
+        after.extend(sequence.first.iter().cloned().map(Vertex::Configured));
         if sequence.joins && (sequence.strangers || !after.is_empty()) {
             after = self.add_after(Vertex::Joined(service.name.clone()), &after);
         }

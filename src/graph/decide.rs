@@ -81,6 +81,7 @@ pub fn decide(plan: &Plan, world: &World) -> Actions {
             Vertex::ImageFile { host, pool, part } => image(plan, world, host, pool, *part),
             Vertex::Joined(_) => (Action::Update, Reason::NewMembers),
             Vertex::Balanced(_) => (Action::Update, Reason::LessMemory),
+            Vertex::Resumed(_) => (Action::Update, Reason::Paused),
             Vertex::Rejoined(_) => (Action::Update, Reason::MachineReplaced),
             Vertex::Cluster(service) => {
                 let leave = sequences.get(service).is_some_and(|one| !one.late.is_empty());
@@ -277,7 +278,7 @@ pub(super) fn of_instance(
         (Fate::Keep { .. }, Vertex::Configured(_)) if !guest.configured => {
             let reason = match guest.pending {
                 Some(pending) => Reason::Pending(pending),
-                None if guest.ready => Reason::NotConfigured,
+                None if guest.ready && guest.checked => Reason::NotConfigured,
                 None => Reason::ToBeChecked,
             };
             (Action::Update, reason)

@@ -95,6 +95,9 @@ pub enum Vertex {
     Joined(ServiceName),
     /// Each group of a service has the data that is planned for it.
     Balanced(ServiceName),
+    /// The guest of an instance runs on that is paused and will be taken down: it may hold
+    /// the only other copy of what the next one holds.
+    Resumed(InstanceName),
     /// An instance whose machine was replaced belongs to its cluster again, and its group
     /// is whole.
     Rejoined(InstanceName),
@@ -141,6 +144,7 @@ impl Vertex {
             Self::Configured(_) => "configured",
             Self::Joined(_) => "joined",
             Self::Balanced(_) => "balanced",
+            Self::Resumed(_) => "resumed",
             Self::Rejoined(_) => "rejoined",
             Self::Cluster(_) => "cluster",
         }
@@ -153,7 +157,7 @@ impl Vertex {
             Self::Unwanted { .. } => "removal",
             Self::ImageFile { .. } => "images",
             Self::Root(_) | Self::Data(_) | Self::Seed(_) => "volumes",
-            Self::Domain(_) | Self::Running(_) => "domains",
+            Self::Domain(_) | Self::Running(_) | Self::Resumed(_) => "domains",
             Self::Ready(_) => "boot",
             Self::Configured(_) => "engines",
             Self::Joined(_) | Self::Balanced(_) | Self::Rejoined(_) | Self::Cluster(_) => {
@@ -173,6 +177,7 @@ impl Vertex {
             | Self::Running(name)
             | Self::Ready(name)
             | Self::Configured(name)
+            | Self::Resumed(name)
             | Self::Rejoined(name) => Some(name),
             Self::Unwanted { .. }
             | Self::ImageFile { .. }
@@ -195,6 +200,7 @@ impl fmt::Display for Vertex {
             | Self::Running(name)
             | Self::Ready(name)
             | Self::Configured(name)
+            | Self::Resumed(name)
             | Self::Rejoined(name) => write!(f, "{} {name}", self.kind()),
             Self::Joined(name) | Self::Balanced(name) | Self::Cluster(name) => {
                 write!(f, "{} {name}", self.kind())

@@ -8,6 +8,7 @@ use super::decide::{Fate, Fates, of_instance};
 use super::unwanted::{Unwanted, service_of};
 use super::{Action, Reason, Vertex};
 use crate::engine::{Fact, Pending};
+use crate::hypervisor::DomainState;
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::state::world::World;
@@ -25,6 +26,8 @@ pub(super) struct Sequence {
     /// Whether members that are configured do not know each other, as after a run that was
     /// cut off before they had met.
     pub strangers: bool,
+    /// What brings paused guests back, before anything is taken away.
+    pub awake: Vec<Vertex>,
     /// Instances that take up their configuration while they run.
     pub live: Vec<InstanceName>,
     /// Instances whose engine is restarted, one after the other.
@@ -79,6 +82,10 @@ pub(super) fn sequence(
             fate,
             Fate::Replace { active: true, .. } | Fate::Redefine { active: true, .. }
         );
+        if is_paused(world, instance) {
+            let vertex = if is_taken_down { Vertex::Resumed } else { Vertex::Running };
+            sequence.awake.push(vertex(name()));
+        }
         if former.is_some() || is_taken_down {
             sequence.shrinks |= shrinks(world, instance);
             replaced.push(instance);
@@ -144,6 +151,13 @@ fn batches(plan: &Plan, service: &ServicePlan, replaced: &[&Instance]) -> Vec<Ve
         }
     }
     batches
+}
+
+/// Whether the guest of an instance is paused.
+fn is_paused(world: &World, instance: &Instance) -> bool {
+    let view = world.view(&instance.host);
+    let found = view.and_then(|view| view.domain(&instance.domain));
+    found.is_some_and(|domain| matches!(domain.state, DomainState::Paused(_)))
 }
 
 /// Whether an instance's domain has more memory than is planned.

@@ -51,6 +51,8 @@ pub struct HostView {
 pub struct GuestView {
     /// The agent answers and the first boot is over.
     pub ready: bool,
+    /// Its engine has been asked what it runs with.
+    pub checked: bool,
     /// Its engine runs with the planned configuration.
     pub configured: bool,
     /// What brings its engine to the planned configuration, where that is in use.

@@ -268,6 +268,54 @@ fn nothing_is_taken_away_while_nobody_answers_who_needs_it() {
     assert_eq!(world.take_requests().refused, [""; 0]);
 }
 
+/// The plan with another amount of memory for every instance of its cluster.
+fn with_memory(mut plan: Plan, mib: u64) -> Plan {
+    for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.memory_mib = Mebibytes::new(mib);
+    }
+    plan
+}
+
+fn pause(plan: &Plan, world: &SimulatedWorld, name: &str) {
+    let one = plan.instances.iter().find(|one| one.name.as_str() == name).unwrap();
+    fixture::open(plan, world, one.host.as_str()).suspend(&one.domain).unwrap();
+}
+
+#[test]
+fn a_paused_copy_runs_on_before_the_other_one_is_taken_away() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    pause(&grouped(3, 2), &world, "cache-1");
+    let _ = world.take_requests();
+    follow(&with_memory(grouped(3, 2), 1024), &world, state.path());
+}
+
+#[test]
+fn a_group_of_which_all_copies_are_paused_comes_back_and_is_changed() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    for name in ["cache-0", "cache-1"] {
+        pause(&grouped(3, 2), &world, name);
+    }
+    let plan = with_memory(grouped(3, 2), 1024);
+    let changed = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(changed.is_complete(), "{}", changed.story());
+    assert_is(&plan, &world);
+}
+
+#[test]
+fn restarts_go_one_by_one_also_while_a_guest_is_paused() {
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&grouped(3, 2), state.path());
+    pause(&grouped(3, 2), &world, "cache-3");
+    let _ = world.take_requests();
+    let mut plan = grouped(3, 2);
+    for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.settings.insert("io-threads".to_owned(), 2.into());
+    }
+    follow(&plan, &world, state.path());
+}
+
 #[test]
 fn a_dead_host_is_left_out_and_its_instances_come_back() {
     let state = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use hostsplit::deploy::{
     walk,
 };
 use hostsplit::graph::{Actions, decide, decide_removal};
-use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
+use hostsplit::hypervisor::{Connector, Hypervisor, HypervisorError, VolumeInfo};
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
 use hostsplit::recipe::redis::Credentials;
@@ -314,20 +314,26 @@ fn looking<T>(
     world: &SimulatedWorld,
     then: impl FnOnce(&Context<'_>, World) -> T,
 ) -> T {
+    connected(plan, world, &secrets(), |context, unreachable| {
+        then(context, observe(context, unreachable))
+    })
+}
+
+/// Does something with the hosts that are connected, and those that are not, knowing some
+/// secrets.
+pub fn connected<T>(
+    plan: &Plan,
+    world: &SimulatedWorld,
+    secrets: &Secrets,
+    then: impl FnOnce(&Context<'_>, &BTreeMap<HostName, HypervisorError>) -> T,
+) -> T {
     let (hosts, unreachable) = connect(plan, world);
-    let clock = world.clock();
-    let patience = Patience::default();
-    let secrets = secrets();
-    let context = Context {
-        plan,
-        hosts: &hosts,
-        clock: &clock,
-        images: &Files,
-        patience,
-        secrets: &secrets,
-        allowed: Allowed::default(),
-    };
-    then(&context, observe(&context, &unreachable))
+    let (clock, patience) = (world.clock(), Patience::default());
+    let allowed = Allowed::default();
+    let images = &Files;
+    let context =
+        Context { plan, hosts: &hosts, clock: &clock, images, patience, secrets, allowed };
+    then(&context, &unreachable)
 }
 
 pub fn open(plan: &Plan, world: &SimulatedWorld, host: &str) -> Box<dyn Hypervisor> {

@@ -5,9 +5,7 @@
 
 use std::path::Path;
 
-use hostsplit::deploy::{
-    Allowed, Context, Patience, Recovery, RecoveryOutcome, connect, recover, wake_and_recover,
-};
+use hostsplit::deploy::{Recovery, RecoveryOutcome, recover, wake_and_recover};
 use hostsplit::graph::Action;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::Plan;
@@ -16,7 +14,7 @@ use hostsplit::secret::{Make, SecretStore, Secrets, Sources};
 use hostsplit::simulated::SimulatedWorld;
 use tempfile::TempDir;
 
-use crate::fixture::{Files, Purpose, Run, inventory, look, plan, run, run_knowing};
+use crate::fixture::{Purpose, Run, connected, inventory, look, plan, run, run_knowing};
 
 /// Nothing that a spec could refer to.
 struct Nowhere;
@@ -32,32 +30,20 @@ impl Sources for Nowhere {
 }
 
 /// Looks for secrets as the commands do; guests that are off are started for it
-/// only if `tell` is there.
+/// only if `say` is there.
 fn settle(
     plan: &Plan,
     world: &SimulatedWorld,
     state: &Path,
     make: Make,
-    tell: Option<&dyn Fn(String)>,
+    say: Option<&dyn Fn(String)>,
 ) -> (Recovery, Secrets) {
     let store = SecretStore::new(state, state, recipe::secret_needs);
     let missing = store.missing(plan).unwrap();
-    let (hosts, unreachable) = connect(plan, world);
-    let (clock, patience) = (world.clock(), Patience::default());
-    let none = Secrets::default();
-    let context = Context {
-        plan,
-        hosts: &hosts,
-        clock: &clock,
-        images: &Files,
-        patience,
-        secrets: &none,
-        allowed: Allowed::default(),
-    };
-    let recovery = match tell {
-        Some(tell) => wake_and_recover(&context, &unreachable, &missing, tell),
-        None => recover(&context, &unreachable, &missing),
-    };
+    let recovery = connected(plan, world, &Secrets::default(), |context, unreachable| match say {
+        Some(say) => wake_and_recover(context, unreachable, &missing, say),
+        None => recover(context, unreachable, &missing),
+    });
     let secrets = store.find(plan, &Nowhere, &recovery.passwords, make).unwrap();
     (recovery, secrets)
 }

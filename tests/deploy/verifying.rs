@@ -1,6 +1,6 @@
 //! A verification: what it finds, and what it costs the guests.
 
-use hostsplit::deploy::{Allowed, Context, Patience, Verification, connect, verify};
+use hostsplit::deploy::{Verification, verify};
 use hostsplit::engine::load::Verdict;
 use hostsplit::ids::HostName;
 use hostsplit::plan::Plan;
@@ -8,25 +8,15 @@ use hostsplit::simulated::SimulatedWorld;
 use hostsplit::topology::Virtualization;
 use hostsplit::units::PerSecond;
 
-use crate::fixture::{Files, Purpose, open, plan, run, secrets};
+use crate::fixture::{Purpose, connected, open, plan, run, secrets};
 
 /// Verifies; also the processes that it started in guests.
 pub fn verified(plan: &Plan, world: &SimulatedWorld, load: bool) -> (Verification, usize) {
-    let (hosts, unreachable) = connect(plan, world);
-    let (clock, patience) = (world.clock(), Patience::default());
-    let secrets = secrets();
-    let context = Context {
-        plan,
-        hosts: &hosts,
-        clock: &clock,
-        images: &Files,
-        patience,
-        secrets: &secrets,
-        allowed: Allowed::default(),
-    };
-    let before = world.log().len();
-    let found = verify(&context, &unreachable, load);
-    (found, world.log().len() - before)
+    connected(plan, world, &secrets(), |context, unreachable| {
+        let before = world.log().len();
+        let found = verify(context, unreachable, load);
+        (found, world.log().len() - before)
+    })
 }
 
 #[test]

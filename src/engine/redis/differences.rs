@@ -61,7 +61,8 @@ fn planned_role(cluster: &ClusterView<'_>, member: &Member) -> String {
     }
 }
 
-/// Who is to lead a group: its planned master or, while that is absent, whoever does.
+/// The member that is to lead a group: its planned master or, while that is absent, the one
+/// that leads now.
 fn planned_leader<'a>(cluster: &ClusterView<'a>, group: u32) -> Option<&'a Member> {
     let planned = cluster.target.master(group);
     match planned.filter(|master| master.absent).and_then(|_| cluster.acting(group)) {

@@ -1,5 +1,5 @@
 //! Slots handed over from one master to another while both serve, one hand-over of a cluster
-//! at a time, as the Redis Cluster specification has it ("Cluster live reconfiguration"): the receiver is told first, keys
+//! at a time, as the Redis Cluster specification has it ("Cluster live reconfiguration"): the receiver is prepared first, keys
 //! that have moved are asked for there, and the owner changes once no key is left. Clients
 //! see redirections and nothing else.
 //!
