@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::cluster::Cluster;
-use super::probe::entries;
+use super::probe::entries_now;
 use super::{Crew, EngineError, Through};
 use crate::guest::{Guest, GuestError, Output, Shares};
 use crate::ids::InstanceName;
@@ -198,7 +198,8 @@ pub(super) fn load<C: Cluster>(
     bound: Bound,
 ) -> Result<Vec<Load>, EngineError> {
     let target = cluster.target(crew)?;
-    let entries = entries(crew);
+    let observed = cluster.observe(crew, &target);
+    let entries = entries_now(cluster, crew, (&target, &observed));
     let pairs = entries.iter().map(|(through, at)| (through, *at, sender(crew, &entries, at)));
     let pairs: Vec<_> = pairs.collect();
     Ok(crew.each(

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Observed};
 use super::{Crew, EngineError};
 use crate::guest::GuestError;
 use crate::ids::InstanceName;
@@ -60,27 +60,84 @@ impl From<EngineError> for Broken {
     }
 }
 
-/// What clients go through, each with the instance that serves it: groups by their
-/// leads.
+/// What clients go through, each with the instance that is planned to serve it: groups by
+/// their leads.
 pub(super) fn entries<'a>(crew: &Crew<'a>) -> Vec<(Through, &'a Instance)> {
     let through = |lead: &'a Instance| Some((Through::Group(lead.group?), lead));
     crew.leads().filter_map(through).collect()
 }
 
-/// Probes everything that clients go through, all at the same time.
+/// The same with the instance that serves it now: after a failover another copy leads. The
+/// planned one where those that answered do not agree.
+pub(super) fn entries_now<'a, C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'a>,
+    (target, observed): (&C::Target, &Observed<C::Seen>),
+) -> Vec<(Through, &'a Instance)> {
+    let now = |(through, planned): (Through, &'a Instance)| {
+        let copies = planned.group.map(|group| cluster.copies(target, observed, group));
+        let leader = copies.and_then(|copies| copies.leader);
+        let leads = |one: &&&'a Instance| leader.as_ref() == Some(&one.name);
+        (through, crew.members().iter().find(leads).copied().unwrap_or(planned))
+    };
+    entries(crew).into_iter().map(now).collect()
+}
+
+/// An entry for clients with the guests that may send, in the order in which they are
+/// tried.
+type Way<'a> = (Through, &'a Instance, Vec<&'a Instance>);
+
+/// Probes everything that clients go through, all at the same time. A probe that failed
+/// from an instance that is not in step with the cluster is sent once more from others: one
+/// that is cut off from the majority says nothing of what clients see.
 pub(super) fn probe<C: Cluster>(cluster: &C, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError> {
     let target = cluster.target(crew)?;
-    let senders = entries(crew).into_iter().map(|(through, at)| {
-        // The copies of the same data come last: there may be nobody else.
-        let (own, others): (Vec<_>, Vec<_>) = crew.after(at).partition(|one| one.group == at.group);
-        (through, at, others.into_iter().chain(own).collect::<Vec<&Instance>>())
+    let ways: Vec<Way<'_>> = entries(crew)
+        .into_iter()
+        .map(|(through, at)| {
+            // The copies of the same data come last: there may be nobody else.
+            let (own, others): (Vec<_>, Vec<_>) =
+                crew.after(at).partition(|one| one.group == at.group);
+            (through, at, others.into_iter().chain(own).collect())
+        })
+        .collect();
+    let mut probes = send_all(cluster, crew, &target, &ways);
+    if probes.iter().all(|one| one.failure.is_none()) {
+        return Ok(probes);
+    }
+    let observed = cluster.observe(crew, &target);
+    let healthy = |one: &Instance| {
+        let copies = one.group.map(|group| cluster.copies(&target, &observed, group));
+        copies.is_some_and(|copies| copies.healthy.contains(&one.name))
+    };
+    let is_doubtful = |probe: &Probe| {
+        let sender = crew.members().iter().find(|one| one.name == probe.via);
+        probe.failure.is_some() && sender.is_some_and(|one| !healthy(one))
+    };
+    let failed = probes.iter().zip(ways).filter(|(probe, _)| is_doubtful(probe));
+    let again = failed.map(|(_, (through, at, senders))| {
+        (through, at, senders.into_iter().filter(|one| healthy(one)).collect())
     });
-    let senders: Vec<_> = senders.collect();
-    Ok(crew.each(
-        &senders,
+    let again: Vec<Way<'_>> = again.filter(|way: &Way<'_>| !way.2.is_empty()).collect();
+    for second in send_all(cluster, crew, &target, &again) {
+        probes.iter_mut().filter(|first| first.through == second.through).for_each(|first| {
+            first.clone_from(&second);
+        });
+    }
+    Ok(probes)
+}
+
+fn send_all<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    target: &C::Target,
+    ways: &[Way<'_>],
+) -> Vec<Probe> {
+    crew.each(
+        ways,
         |(_, at, via)| via.first().map_or(&at.name, |via| &via.name),
-        |(through, at, via)| send(cluster, crew, &target, (through, at), via),
-    ))
+        |(through, at, via)| send(cluster, crew, target, (through, at), via),
+    )
 }
 
 /// Probes from the first instance that answers.

@@ -25,7 +25,12 @@ fn client(plan: &Plan) -> Client {
     Client { contacts, password: Some("for-all-clients".to_owned()) }
 }
 
-fn in_guest(world: &SimulatedWorld, plan: &Plan, instance: &Instance, command: &[&str]) -> String {
+pub fn in_guest(
+    world: &SimulatedWorld,
+    plan: &Plan,
+    instance: &Instance,
+    command: &[&str],
+) -> String {
     let hypervisor = open(plan, world, instance.host.as_str());
     let clock = world.clock();
     let guest = Guest { hypervisor: hypervisor.as_ref(), domain: &instance.domain, clock: &clock };
@@ -35,7 +40,7 @@ fn in_guest(world: &SimulatedWorld, plan: &Plan, instance: &Instance, command: &
         .unwrap()
 }
 
-fn redis(world: &SimulatedWorld, plan: &Plan, instance: &Instance, words: &[&str]) -> String {
+pub fn redis(world: &SimulatedWorld, plan: &Plan, instance: &Instance, words: &[&str]) -> String {
     let login = ["redis-cli", "-e", "--user", "hostsplit", "-a", "for-ourselves"];
     in_guest(world, plan, instance, &[&login[..], words].concat())
 }

@@ -1,13 +1,17 @@
 //! A verification: what it finds, and what it costs the guests.
 
+use std::time::Duration;
+
 use hostsplit::deploy::{Verification, verify};
 use hostsplit::engine::load::Verdict;
+use hostsplit::hypervisor::clock::Clock;
 use hostsplit::ids::HostName;
 use hostsplit::plan::Plan;
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::topology::Virtualization;
 use hostsplit::units::PerSecond;
 
+use crate::clients::{in_guest, redis};
 use crate::fixture::{Purpose, connected, open, plan, run, secrets};
 
 /// Verifies; also the processes that it started in guests.
@@ -129,4 +133,35 @@ fn a_group_that_takes_no_value_gets_no_load() {
     world.power_cut(&HostName::new("h2").unwrap());
     let (found, _) = verified(&plan, &world, true);
     assert!(found.loads.is_empty() && !found.is_ok());
+}
+
+#[test]
+fn after_a_hand_over_the_load_goes_to_the_present_lead() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    let (master, replica) = (&plan.instances[0], &plan.instances[1]);
+    assert_eq!(redis(&world, &plan, replica, &["CLUSTER", "FAILOVER"]), "OK\n");
+    let (found, _) = verified(&plan, &world, true);
+    assert_eq!(found.loads.len(), 3, "{found:?}");
+    assert!(found.loads.iter().all(|one| one.load.outcome.is_ok()), "{:?}", found.loads);
+    assert!(found.loads.iter().any(|one| one.load.at == replica.name), "{:?}", found.loads);
+    assert!(found.loads.iter().all(|one| one.load.at != master.name), "{:?}", found.loads);
+}
+
+#[test]
+fn a_group_is_probed_from_an_instance_that_is_in_step() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    let lead = plan.instance(&plan.services[0].groups[1].lead).unwrap();
+    let usually = verified(&plan, &world, false).0.probes;
+    assert!(usually.iter().any(|(_, probe)| probe.via == lead.name), "{usually:?}");
+    in_guest(&world, &plan, lead, &["systemctl", "stop", "redis-server"]);
+    world.clock().wait(Duration::from_secs(60));
+    let (found, _) = verified(&plan, &world, false);
+    assert!(!found.is_ok());
+    assert_eq!(found.probes.len(), 3);
+    assert!(found.probes.iter().all(|(_, probe)| probe.failure.is_none()), "{:?}", found.probes);
+    assert!(found.probes.iter().all(|(_, probe)| probe.via != lead.name), "{:?}", found.probes);
 }
