@@ -315,3 +315,23 @@ fn a_simulated_deploy_refuses_what_a_deploy_refuses() {
         assert!(refused.starts_with("exit 2\n"), "{real:?}: {refused}");
     }
 }
+
+#[test]
+fn a_dry_run_of_destroy_says_whom_it_could_not_ask_and_writes_nothing() {
+    let mut plan = good_plan();
+    for host in &mut plan.topology.hosts {
+        host.uri = Some("qemu+unix:///system?socket=/nowhere".to_owned());
+    }
+    let bench = bench(&plan);
+    let found = bench.run(&["destroy", "plan.json", "--dry-run"]);
+    let built_without_libvirt = cfg!(not(feature = "libvirt"));
+    if built_without_libvirt {
+        assert!(found.starts_with("exit 1"), "{found}");
+    } else {
+        assert!(found.starts_with("exit 6"), "{found}");
+        assert!(found.contains("a removal would be incomplete: hosts did not answer"), "{found}");
+    }
+    assert_eq!(bench.names(), ["plan.json"], "a look leaves nothing");
+    let both = bench.run(&["destroy", "plan.json", "--dry-run", "--yes"]);
+    assert!(both.contains("cannot be used with"), "{both}");
+}

@@ -31,6 +31,10 @@ pub struct Args {
     /// Remove data volumes too
     #[arg(long)]
     data: bool,
+    /// Show what would be removed and kept, and remove nothing; exits with 3 if there is
+    /// anything to remove
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
     /// Proceed without confirmation
     #[arg(long, short)]
     yes: bool,
@@ -47,8 +51,11 @@ pub struct Args {
 /// # Errors
 /// The plan cannot be read, a host did not answer, or something could not be removed.
 pub fn run(args: Args) -> Outcome {
-    let Args { plan, data, yes, state, format } = args;
+    let Args { plan, data, dry_run, yes, state, format } = args;
     let session = Session::open_despite_findings(&plan, state)?;
+    if dry_run {
+        return dry(&session, data, format);
+    }
     let lock = session.lock("destroy")?;
     let hosts = session.connect()?;
     let world = session.observe_hosts(&hosts);
@@ -69,7 +76,25 @@ pub fn run(args: Args) -> Outcome {
         session.store.forget_plan()?;
     }
     secrets(session.secret_store(), data && everywhere, format)?;
-    say_unreachable(&hosts)
+    say_unreachable(&hosts, "destroy is incomplete")
+}
+
+/// Shows what a removal would do, over connections that cannot change anything.
+fn dry(session: &Session, data: bool, format: Format) -> Outcome {
+    let hosts = session.connect_to_look()?;
+    let world = session.observe_hosts(&hosts);
+    let actions = decide_removal(&session.plan, &world, data);
+    let changes = actions.counts().changes();
+    match format {
+        Format::Text if changes == 0 => ui::data("nothing to remove\n")?,
+        Format::Text => ui::data(&actions_text(&actions))?,
+        Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
+    }
+    if !data {
+        say_kept(&kept(&session.plan, &world, &actions), format)?;
+    }
+    say_unreachable(&hosts, "a removal would be incomplete")?;
+    Ok(if changes == 0 { exit::DONE } else { exit::CHANGES })
 }
 
 /// Removes the secrets once nothing uses them; keeps files that hostsplit did not create.
@@ -153,7 +178,7 @@ fn say_kept(kept: &[Kept], format: Format) -> Result<(), CliError> {
     Ok(())
 }
 
-fn say_unreachable(hosts: &Hosts) -> Outcome {
+fn say_unreachable(hosts: &Hosts, meaning: &str) -> Outcome {
     if hosts.unreachable.is_empty() {
         return Ok(exit::DONE);
     }
@@ -162,7 +187,7 @@ fn say_unreachable(hosts: &Hosts) -> Outcome {
         .iter()
         .map(|(host, error)| format!("  {host}: {}", error.message))
         .collect();
-    Err(CliError::new(format!("destroy is incomplete: hosts did not answer\n{}", lines.join("\n")))
+    Err(CliError::new(format!("{meaning}: hosts did not answer\n{}", lines.join("\n")))
         .code(exit::PARTLY_DONE)
         .hint("run the same command again when they are back"))
 }
