@@ -6,7 +6,7 @@ use hostsplit::deploy::{Allowed, EventKind};
 use hostsplit::graph::{Action, ImpactKind, Vertex, decide};
 use hostsplit::hypervisor::clock::Clock;
 use hostsplit::ids::{HostName, ServiceName};
-use hostsplit::plan::{Group, Instance, Plan, Role, SlotRange};
+use hostsplit::plan::{Group, Instance, Plan, Role, Setting, SlotRange};
 use hostsplit::simulated::{Client, SimulatedWorld};
 use hostsplit::units::Mebibytes;
 
@@ -29,7 +29,13 @@ fn grouped(groups: u32, copies: u32) -> Plan {
             let role = if copy == 0 { Role::Master } else { Role::Replica };
             Instance { group: Some(group), ..fixture::instance("cache", ordinal, host, cpu, role) }
         };
-        let own: Vec<Instance> = (0..copies).map(one).collect();
+        let mut own: Vec<Instance> = (0..copies).map(one).collect();
+        // As planned: only instances with copies have these.
+        for one in own.iter_mut().filter(|_| copies > 1) {
+            one.settings.insert("repl-backlog-size".to_owned(), Setting::Bytes(32 << 20));
+            let replicas = u64::from(copies - 1);
+            one.settings.insert("repl-diskless-sync-max-replicas".to_owned(), replicas.into());
+        }
         let last = if group + 1 == groups { 16383 } else { (group + 1) * count - 1 };
         let slot = |number: u32| u16::try_from(number).unwrap();
         all.push(Group {
@@ -130,7 +136,10 @@ fn more_and_fewer_copies_follow_the_plan() {
     let state = tempfile::tempdir().unwrap();
     let world = deployed(&grouped(3, 1), state.path());
     follow(&grouped(3, 2), &world, state.path());
+    let starts = |world: &SimulatedWorld| world.starts("shop-cache-0");
+    let before = starts(&world);
     follow(&grouped(3, 1), &world, state.path());
+    assert_eq!(starts(&world), before, "directives that only copies need go while it runs");
 }
 
 #[test]
@@ -326,7 +335,7 @@ fn a_dead_host_is_left_out_and_its_instances_come_back() {
     let allowed = Allowed { left_out: [h1.clone()].into(), ..Allowed::default() };
     let mut plan = grouped(3, 2);
     for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
-        one.settings.insert("maxmemory".to_owned(), hostsplit::plan::Setting::Bytes(1 << 27));
+        one.settings.insert("maxmemory".to_owned(), Setting::Bytes(1 << 27));
     }
     let _ = world.take_requests();
     let without = run_allowing(&plan, &world, state.path(), &allowed);
@@ -345,7 +354,7 @@ fn an_unreachable_host_does_not_stop_work_on_the_others() {
     world.set_reachable(&HostName::new("h1").unwrap(), false);
     let mut plan = grouped(3, 2);
     for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
-        one.settings.insert("maxmemory".to_owned(), hostsplit::plan::Setting::Bytes(1 << 27));
+        one.settings.insert("maxmemory".to_owned(), Setting::Bytes(1 << 27));
     }
     let without = run(&plan, &world, state.path(), Purpose::Deploy);
     let end = without.outcome.as_ref().unwrap();

@@ -52,6 +52,30 @@ const LIVE: [&str; 33] = [
     "slowlog-log-slower-than",
 ];
 
+/// What a directive of [`LIVE`] is set to that a configuration no longer holds: the default
+/// in `config.c` of Redis 7 and 8 and of Valkey 8. Those of which both have another are not
+/// here, but for the backlog: it is planned for instances with copies, and without one
+/// Redis holds none of it (1 MiB in Redis, 10 MiB in Valkey from 8.1 on).
+const DEFAULTS: [(&str, &str); 17] = [
+    ("active-expire-effort", "1"),
+    ("appendfsync", "everysec"),
+    ("auto-aof-rewrite-min-size", "67108864"),
+    ("auto-aof-rewrite-percentage", "100"),
+    ("cluster-allow-reads-when-down", "no"),
+    ("cluster-migration-barrier", "1"),
+    ("cluster-replica-validity-factor", "10"),
+    ("cluster-require-full-coverage", "yes"),
+    ("hz", "10"),
+    ("latency-monitor-threshold", "0"),
+    ("maxmemory-samples", "5"),
+    ("min-replicas-max-lag", "10"),
+    ("min-replicas-to-write", "0"),
+    ("repl-backlog-size", "1048576"),
+    ("repl-diskless-sync-max-replicas", "0"),
+    ("repl-timeout", "60"),
+    ("slowlog-log-slower-than", "10000"),
+];
+
 /// What an instance says of a password that it does not know, and of none.
 const ESTRANGED: [&str; 2] = ["WRONGPASS", "NOAUTH"];
 
@@ -81,10 +105,12 @@ pub(super) fn uptake(
             if !live.renew {
                 return Uptake::Restart;
             }
-        } else if file.path != package.config || running.is_none() || !shows_all(before, &file.text)
-        {
+            continue;
+        }
+        if file.path != package.config || running.is_none() || !shows_all(before, &file.text) {
             return Uptake::Restart;
         }
+        live.directives.extend(gone(before, &file.text));
     }
     for Difference { fact, planned, .. } in running.into_iter().flatten() {
         match fact {
@@ -101,14 +127,24 @@ pub(super) fn uptake(
     Uptake::Live(live)
 }
 
-/// Whether a running instance shows everything in which two configurations differ: no
-/// directive is gone, whose value would be a default that is not known here, and none of
-/// those differs that are not shown.
+/// Whether everything in which two configurations differ can be seen or set while an
+/// instance runs: no directive is gone whose default is not known here, and none of those
+/// differs that are not shown.
 fn shows_all(before: &str, after: &str) -> bool {
+    let gone: BTreeMap<_, _> = gone(before, after).collect();
     let (before, after) = (directives(before), directives(after));
     let is_shown = |name: &str| !super::settings::UNREPORTED.contains(&name);
-    before.keys().all(|name| after.contains_key(name))
+    before.keys().all(|name| after.contains_key(name) || gone.contains_key(*name))
         && after.iter().all(|(name, value)| is_shown(name) || before.get(name) == Some(value))
+}
+
+/// Directives that a configuration no longer holds, with the defaults that they go back to.
+fn gone<'a>(before: &'a str, after: &'a str) -> impl Iterator<Item = (String, String)> + 'a {
+    let (before, after) = (directives(before), directives(after));
+    let gone = DEFAULTS
+        .iter()
+        .filter(move |(name, _)| before.contains_key(name) && !after.contains_key(name));
+    gone.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
 }
 
 /// Directives that decide whether instances reach each other: where they listen, and

@@ -50,7 +50,8 @@ const IMMUTABLE: [&str; 31] = [
 const PROTECTED: [&str; 2] = ["dbfilename", "dir"];
 
 /// Directives that a running server takes.
-const MUTABLE: [&str; 60] = [
+const MUTABLE: [&str; 62] = [
+    "active-expire-effort",
     "activedefrag",
     "aof-use-rdb-preamble",
     "appendfsync",
@@ -96,6 +97,7 @@ const MUTABLE: [&str; 60] = [
     "repl-diskless-load",
     "repl-diskless-sync",
     "repl-diskless-sync-delay",
+    "repl-diskless-sync-max-replicas",
     "repl-timeout",
     "requirepass",
     "save",
