@@ -80,9 +80,9 @@ edit() {
   typed sed -i "$1" spec.yaml
   ! cmp --quiet spec.before spec.yaml || failed "that changes nothing"
 }
-# Plans the spec as it is now, with the least change to what runs.
+# Plans the spec as it is now, with the least change to what was deployed last.
 plan() {
-  cp plan.json prior.json
+  cp .hostsplit/stories/plan.json prior.json
   typed hostsplit plan spec.yaml --prior prior.json
 }
 # The planned change, before it is made.
