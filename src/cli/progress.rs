@@ -102,6 +102,7 @@ struct AtWork {
     since: Duration,
     host: Option<HostName>,
     bytes: Option<(u64, u64)>,
+    doing: Option<String>,
 }
 
 impl Waits {
@@ -109,12 +110,17 @@ impl Waits {
         let Event { vertex, host, kind } = event;
         match kind {
             EventKind::Started(_) => {
-                let work = AtWork { since: now, host: host.clone(), bytes: None };
+                let work = AtWork { since: now, host: host.clone(), bytes: None, doing: None };
                 self.at_work.insert(vertex.clone(), work);
             }
             EventKind::Progress { done, total } => {
                 if let Some(work) = self.at_work.get_mut(vertex) {
                     work.bytes = Some((*done, *total));
+                }
+            }
+            EventKind::Doing(what) => {
+                if let Some(work) = self.at_work.get_mut(vertex) {
+                    work.doing = Some(what.clone());
                 }
             }
             EventKind::Finished | EventKind::Failed { .. } | EventKind::Skipped => {
@@ -133,6 +139,7 @@ impl Waits {
             vertex: vertex.clone(),
             host: work.host.clone(),
             bytes: work.bytes,
+            doing: work.doing.clone(),
             lasts: now.saturating_sub(work.since),
         });
         let mut waits: Vec<Wait> = waits.filter(|wait| wait.lasts >= WAIT).collect();
@@ -224,6 +231,7 @@ impl Observer for Bars {
             EventKind::Progress { done, total } => {
                 bar.show(event, &format!(", {} of {} MiB", done >> 20, total >> 20));
             }
+            EventKind::Doing(what) => bar.show(event, &format!(", {what}")),
             EventKind::Note(text) => {
                 // A line above the bars; a terminal that is gone needs none.
                 let _ = self.all.println(format!("{}: {text}", event.vertex));
@@ -248,7 +256,7 @@ impl Drop for Bars {
 mod tests {
     use super::*;
     use crate::graph::{Reason, Step};
-    use crate::ids::InstanceName;
+    use crate::ids::{InstanceName, ServiceName};
 
     fn event(vertex: &Vertex, host: Option<&str>, kind: EventKind) -> Event {
         let host = host.map(|name| HostName::new(name).unwrap());
@@ -263,9 +271,10 @@ mod tests {
     fn what_lasts_is_named_every_ten_seconds() {
         let ready = Vertex::Ready(InstanceName::new("cache-3").unwrap());
         let root = Vertex::Root(InstanceName::new("cache-4").unwrap());
+        let cluster = Vertex::Cluster(ServiceName::new("cache").unwrap());
         let mut waits = Waits::default();
         let mut said = Vec::new();
-        for second in 0..45 {
+        for second in 0..55 {
             let now = Duration::from_secs(second);
             match second {
                 2 => waits.on(&event(&ready, Some("h2"), started()), now),
@@ -278,6 +287,11 @@ mod tests {
                 35 => {
                     let kind = EventKind::Failed { cause: "no".to_owned() };
                     waits.on(&event(&root, Some("h1"), kind), now);
+                    waits.on(&event(&cluster, None, started()), now);
+                }
+                40 => {
+                    let doing = "cache-2 hands slots 0-511 over to cache-6".to_owned();
+                    waits.on(&event(&cluster, None, EventKind::Doing(doing)), now);
                 }
                 _ => {}
             }
@@ -288,6 +302,7 @@ mod tests {
         12: waiting 10 s for: ready cache-3 on h2 (boot)
         22: waiting 20 s for: ready cache-3 on h2 (boot)
         32: waiting 19 s for: root cache-4 on h1 (volumes, 3 of 9 MiB)
+        45: waiting 10 s for: cluster cache (clusters, cache-2 hands slots 0-511 over to cache-6)
         ");
     }
 

@@ -29,6 +29,8 @@ pub enum EventKind {
         /// In all.
         total: u64,
     },
+    /// What is being done of it now: a command to a cluster.
+    Doing(String),
     /// Something worth knowing that is no failure.
     Note(String),
     /// It is as planned now.

@@ -108,17 +108,17 @@ pub fn execute(
             });
             configure(context, actions, instance, disruption, &note)
         }
-        Vertex::Joined(name) => form(context, actions, name, Goal::Joined, &note),
-        Vertex::Balanced(name) => form(context, actions, name, Goal::Balanced, &note),
+        Vertex::Joined(name) => form(context, actions, name, Goal::Joined, &emit),
+        Vertex::Balanced(name) => form(context, actions, name, Goal::Balanced, &emit),
         Vertex::Resumed(name) => {
             run_on(context, context.instance(name)?)?;
             Ok(context.guest(name)?.wait_until_answering(context.patience.boot)?)
         }
         Vertex::Rejoined(name) => {
             let service = &context.instance(name)?.service;
-            form(context, actions, service, Goal::Joined, &note)
+            form(context, actions, service, Goal::Joined, &emit)
         }
-        Vertex::Cluster(name) => form(context, actions, name, Goal::Planned, &note),
+        Vertex::Cluster(name) => form(context, actions, name, Goal::Planned, &emit),
     }
 }
 
@@ -160,13 +160,15 @@ fn form(
     actions: &Actions,
     name: &ServiceName,
     goal: Goal,
-    note: &dyn Fn(String),
+    emit: &(dyn Fn(EventKind) + Sync),
 ) -> Result<(), StepError> {
     let service = service(context, name)?;
     let crew = match goal {
         Goal::Planned => context.crew(service, actions.leaving()),
         Goal::Joined | Goal::Balanced => crew_that_runs(context, actions, service)?,
     };
+    let doing = |what| emit(EventKind::Doing(what));
+    let crew = crew.reporting(&doing);
     let change = operator_of(service)?.form(&crew, goal).map_err(|error| {
         let own = context.plan.members(&service.name);
         match address_conflicts(context, own) {
@@ -174,7 +176,7 @@ fn form(
             found => StepError::AddressConflict { found, error },
         }
     })?;
-    note_change(change, note);
+    note_change(change, &|text| emit(EventKind::Note(text)));
     Ok(())
 }
 

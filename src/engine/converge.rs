@@ -160,6 +160,7 @@ impl<C: Cluster> Work<'_, C> {
         for step in steps {
             tracing::info!(service = %self.crew.service.name, "{step}");
         }
+        self.crew.report(summary::<C>(steps));
         for (step, answer) in self.cluster.act(self.crew, self.target, steps)? {
             match answer {
                 Ok(_) => {

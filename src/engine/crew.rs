@@ -54,7 +54,11 @@ pub struct Crew<'a> {
     members: Vec<&'a Instance>,
     absent: Vec<&'a Instance>,
     leaving: Vec<&'a Leaving>,
+    reports: &'a (dyn Fn(String) + Sync),
 }
+
+/// Reports nothing.
+fn silent(_: String) {}
 
 impl<'a> Crew<'a> {
     /// All instances of a service: group by group, each with its lead first, then those
@@ -68,7 +72,8 @@ impl<'a> Crew<'a> {
         let rest = plan.members(&service.name).filter(|one| one.group.is_none());
         let rest: Vec<&Instance> = rest.filter(|one| !members.contains(one)).collect();
         members.extend(rest);
-        Self { plan, service, guests, members, absent: Vec::new(), leaving: Vec::new() }
+        let (absent, leaving) = (Vec::new(), Vec::new());
+        Self { plan, service, guests, members, absent, leaving, reports: &silent }
     }
 
     /// The same with some of the instances only.
@@ -93,6 +98,18 @@ impl<'a> Crew<'a> {
     pub fn with_leaving(mut self, all: &'a [Leaving]) -> Self {
         self.leaving = all.iter().filter(|one| one.service == self.service.name).collect();
         self
+    }
+
+    /// The same with somebody who is to know what is being done, as it is done.
+    #[must_use]
+    pub fn reporting(mut self, reports: &'a (dyn Fn(String) + Sync)) -> Self {
+        self.reports = reports;
+        self
+    }
+
+    /// Reports what is being done now.
+    pub fn report(&self, what: String) {
+        (self.reports)(what);
     }
 
     /// The instances that can be asked.

@@ -17,7 +17,10 @@ pub fn event_line(event: &Event) -> Option<String> {
     let Event { vertex, host, kind } = event;
     let place = host.as_ref().map_or_else(|| "cluster".to_owned(), ToString::to_string);
     let said = match kind {
-        EventKind::NotNeeded | EventKind::Progress { .. } | EventKind::Skipped => return None,
+        EventKind::NotNeeded
+        | EventKind::Progress { .. }
+        | EventKind::Doing(_)
+        | EventKind::Skipped => return None,
         EventKind::Started(step) => {
             format!("{} {vertex} ({})", step.action.sign(), step.reason)
         }
@@ -37,6 +40,8 @@ pub struct Wait {
     pub host: Option<HostName>,
     /// Bytes sent and in all, of an upload.
     pub bytes: Option<(u64, u64)>,
+    /// What is being done of it.
+    pub doing: Option<String>,
     /// For how long.
     pub lasts: Duration,
 }
@@ -50,10 +55,11 @@ const WAITS_SHOWN: usize = 4;
 pub fn waiting_line(waits: &[Wait]) -> Option<String> {
     let longest = waits.first()?.lasts;
     let say = |wait: &Wait| {
-        let Wait { vertex, host, bytes, .. } = wait;
+        let Wait { vertex, host, bytes, doing, .. } = wait;
         let place = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
         let sent = bytes.map(|(done, all)| format!(", {} of {} MiB", done >> 20, all >> 20));
-        format!("{vertex}{place} ({}{})", vertex.stage(), sent.unwrap_or_default())
+        let doing = doing.as_ref().map(|what| format!(", {what}")).unwrap_or_default();
+        format!("{vertex}{place} ({}{}{doing})", vertex.stage(), sent.unwrap_or_default())
     };
     let names: Vec<String> = waits.iter().map(say).collect();
     Some(format!("waiting {} for: {}", seconds(longest), first_few(&names, WAITS_SHOWN)))
@@ -72,6 +78,7 @@ pub fn event_json(event: &Event) -> Value {
         EventKind::Progress { done, total } => {
             ("progress", json!({ "bytes": done, "of_bytes": total }))
         }
+        EventKind::Doing(what) => ("doing", json!({ "text": what })),
         EventKind::Note(text) => ("note", json!({ "text": text })),
         EventKind::Finished => ("done", Value::Null),
         EventKind::Failed { cause } => ("failed", json!({ "cause": cause })),

@@ -1,6 +1,8 @@
 //! How the observed cluster differs from the planned one, instance by instance.
 
-use super::nodes::NodeLine;
+use std::collections::BTreeMap;
+
+use super::nodes::{NodeId, NodeLine};
 use super::observe::NodeView;
 use super::settings;
 use super::target::Member;
@@ -36,9 +38,7 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
             let owners = owners(cluster, view, &slots);
             differs(Fact::OwnerOfSlots(slots.to_string()), leader.name.to_string(), owners);
         }
-        let moving = view.nodes.iter().flat_map(|node| node.moving.iter());
-        let moving: Vec<&str> = moving.map(String::as_str).collect();
-        differs(Fact::MovingSlots, String::new(), moving.join(" "));
+        differs(Fact::MovingSlots, "none".to_owned(), moving(cluster, view));
     }
     for member in cluster.target.members.iter().filter(|member| member.is_present()) {
         let Some(seen) = cluster.observed.seen.get(&member.name) else { continue };
@@ -120,4 +120,18 @@ fn owners(cluster: &ClusterView<'_>, view: &NodeView, slots: &Slots) -> String {
         owners.push(format!("{left} at nobody"));
     }
     owners.join(", ")
+}
+
+/// Slots on the move: `14166-14677 to cache-0`, or `none`.
+fn moving(cluster: &ClusterView<'_>, view: &NodeView) -> String {
+    let mut ways: BTreeMap<(bool, &NodeId), Vec<(u16, u16)>> = BTreeMap::new();
+    for open in view.nodes.iter().flat_map(|node| &node.moving) {
+        ways.entry((open.incoming, &open.other)).or_default().push((open.slot, open.slot));
+    }
+    let say = |((incoming, other), slots): (&(bool, &NodeId), &Vec<(u16, u16)>)| {
+        let way = if *incoming { "from" } else { "to" };
+        format!("{} {way} {}", Slots::of(slots), cluster.name(other))
+    };
+    let all: Vec<String> = ways.iter().map(say).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }

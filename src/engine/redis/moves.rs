@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::nodes::{NodeId, NodeLine};
+use super::nodes::{NodeId, NodeLine, OpenSlot};
 use super::steps::{Order, Step, is_whole};
 use super::target::Member;
 use super::view::ClusterView;
@@ -80,13 +80,9 @@ pub(super) fn leftovers(cluster: &ClusterView<'_>) -> Vec<Step> {
     let masters = cluster.seen().filter(|(.., me)| me.master);
     masters
         .filter_map(|(member, _, me)| {
-            let done = me.moving.iter().filter_map(|text| {
-                let text = text.trim_matches(['[', ']']);
-                let out = text.split_once("->-").map(|(slot, _)| (slot, false));
-                let (slot, is_own) =
-                    out.or_else(|| text.split_once("-<-").map(|(slot, _)| (slot, true)))?;
-                let slot: u16 = slot.parse().ok()?;
-                (me.slots.contains(slot) == is_own).then_some((slot, slot))
+            let done = me.moving.iter().filter_map(|open| {
+                let slot = open.slot;
+                (me.slots.contains(slot) == open.incoming).then_some((slot, slot))
             });
             let slots = Slots::of(&done.collect::<Vec<_>>());
             let at = member.name.clone();
@@ -98,23 +94,14 @@ pub(super) fn leftovers(cluster: &ClusterView<'_>) -> Vec<Step> {
 /// Slots of a master that are open, with the node that they are on their way to, as it says
 /// itself or the other side does.
 fn opened(cluster: &ClusterView<'_>, me: &NodeLine) -> Vec<(u16, NodeId)> {
-    let mut found: Vec<(u16, NodeId)> = me
-        .moving
-        .iter()
-        .filter_map(|text| {
-            let (slot, to) = text.trim_matches(['[', ']']).split_once("->-")?;
-            Some((slot.parse().ok()?, NodeId::parse(to)?))
-        })
-        .collect();
-    for (.., other) in cluster.seen() {
-        for text in &other.moving {
-            let incoming = text.trim_matches(['[', ']']).split_once("-<-");
-            let Some((slot, from)) = incoming else { continue };
-            let Ok(slot) = slot.parse::<u16>() else { continue };
+    let given = me.moving.iter().filter(|open| !open.incoming);
+    let mut found: Vec<(u16, NodeId)> = given.map(|open| (open.slot, open.other.clone())).collect();
+    for (.., other) in cluster.seen().filter(|(.., other)| other.id != me.id) {
+        for OpenSlot { slot, other: from, .. } in other.moving.iter().filter(|one| one.incoming) {
             // After a failover it is another one that has to give.
-            let is_ours = from == me.id.as_str() || me.slots.contains(slot);
-            if is_ours && other.id != me.id && !found.iter().any(|(known, _)| *known == slot) {
-                found.push((slot, other.id.clone()));
+            let is_given = *from == me.id || me.slots.contains(*slot);
+            if is_given && !found.iter().any(|(known, _)| known == slot) {
+                found.push((*slot, other.id.clone()));
             }
         }
     }

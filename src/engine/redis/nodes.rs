@@ -59,8 +59,33 @@ pub struct NodeLine {
     pub epoch: u64,
     /// Slots that it serves.
     pub slots: Slots,
-    /// Slots on the move, as Redis writes them: `[93->-id]`.
-    pub moving: Vec<String>,
+    /// Slots on the move, of the instance that was asked.
+    pub moving: Vec<OpenSlot>,
+}
+
+/// A slot on its way from one master to another, as one of both has it open:
+/// `[93->-id]` at the one that gives, `[93-<-id]` at the one that receives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSlot {
+    /// The slot.
+    pub slot: u16,
+    /// Whether it is to be received, rather than given.
+    pub incoming: bool,
+    /// The other side.
+    pub other: NodeId,
+}
+
+impl OpenSlot {
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('[')?.strip_suffix(']')?;
+        let (slot, way) = text.split_once('-')?;
+        let (incoming, other) = match way.split_once('-')? {
+            (">", other) => (false, other),
+            ("<", other) => (true, other),
+            _ => return None,
+        };
+        Some(Self { slot: slot.parse().ok()?, incoming, other: NodeId::parse(other)? })
+    }
 }
 
 /// Why a text is no output of Redis.
@@ -99,6 +124,7 @@ fn node(line: &str) -> Result<NodeLine, ParseError> {
     let connected = word("link state")? == "connected";
     let (moving, ranges): (Vec<&str>, Vec<&str>) = words.partition(|slot| slot.starts_with('['));
     let ranges: Option<Vec<_>> = ranges.into_iter().map(range).collect();
+    let moving: Option<Vec<_>> = moving.into_iter().map(OpenSlot::parse).collect();
     Ok(NodeLine {
         id,
         address: address.filter(|_| !flag("noaddr")),
@@ -112,7 +138,7 @@ fn node(line: &str) -> Result<NodeLine, ParseError> {
         connected,
         epoch,
         slots: Slots::of(&ranges.ok_or_else(|| error("slots"))?),
-        moving: moving.into_iter().map(str::to_owned).collect(),
+        moving: moving.ok_or_else(|| error("open slots"))?,
     })
 }
 
@@ -160,7 +186,8 @@ mod tests {
         assert_eq!(seen.address, Some(Ipv4Addr::LOCALHOST));
         assert_eq!((seen.port, seen.epoch), (30002, 2));
         assert_eq!(seen.slots.to_string(), "42,5461-10922");
-        assert_eq!(seen.moving.len(), 2);
+        let open = |slot, incoming| OpenSlot { slot, incoming, other: NodeId::parse(A).unwrap() };
+        assert_eq!(seen.moving, [open(93, false), open(77, true)]);
     }
 
     #[test]
