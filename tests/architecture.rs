@@ -54,7 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("audit", &["ids", "plan", "profile", "spec", "topology", "units"]),
+    ("audit", &["ids", "plan", "profile", "recipe", "spec", "topology", "units"]),
     (
         "explain",
         &[

@@ -8,7 +8,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use hostsplit::audit::{Finding, Kind, audit, is_fit, losses};
+use hostsplit::audit::{Finding, Kind, against, audit, is_fit, losses, rules};
+use hostsplit::explain::spec_of;
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role, ServicePlan, Setting, SlotRange};
 use hostsplit::profile::Profiles;
@@ -16,7 +17,7 @@ use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand};
 use hostsplit::topology::Level;
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
-use crate::support::{cores, good_plan, instance};
+use crate::support::{USABLE, configure, cores, good_plan, instance};
 
 fn audited(plan: &Plan) -> Vec<Finding> {
     audit(plan, &Profiles::builtin().unwrap())
@@ -27,6 +28,8 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
     match kind {
         Kind::Format
         | Kind::Topology
+        | Kind::Reference
+        | Kind::Policy
         | Kind::DuplicateName
         | Kind::UnknownService
         | Kind::UnknownHost
@@ -44,6 +47,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::UnknownPool
         | Kind::PoolCapacity
         | Kind::RootSize
+        | Kind::Volumes
         | Kind::Bandwidth
         | Kind::Bridge => break_hosts(kind, plan),
         Kind::Network
@@ -63,8 +67,13 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::ProcessMemory
         | Kind::Capacity => break_service(kind, plan),
         Kind::GroupSpread | Kind::LostGroup | Kind::Majority => break_survival(kind, plan),
-        // The other kinds of cluster: see `audit_kinds.rs`.
-        Kind::Engine | Kind::Gateway | Kind::Survivors | Kind::ShardSpread | Kind::Voters => {}
+        // The other kinds of cluster: see `audit_kinds.rs`; plans and specs: below.
+        Kind::Spec
+        | Kind::Engine
+        | Kind::Gateway
+        | Kind::Survivors
+        | Kind::ShardSpread
+        | Kind::Voters => {}
         Kind::Iops => {
             plan.topology.hosts[0].pools[0].iops_per_s = Some(PerSecond::new(9));
             plan.vms[0].iops_per_s = PerSecond::new(10);
@@ -79,6 +88,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
             plan.instances[0].settings.insert("port".to_owned(), Setting::Count(70_000));
         }
         Kind::Instances => plan.services[0].layout.instances = 7,
+        Kind::Objective => plan.tiers[1].value = 4,
         Kind::FixedCount => plan.vms[0].count = 3,
         Kind::FixedSpread => move_to(plan, "builder-1", "h1", &[8, 9]),
     }
@@ -91,6 +101,8 @@ fn break_names(kind: Kind, plan: &mut Plan) {
             let pool = plan.topology.hosts[0].pools[0].clone();
             plan.topology.hosts[0].pools.push(pool);
         }
+        Kind::Reference => plan.image.as_mut().unwrap().cmdline = "quiet".to_owned(),
+        Kind::Policy => plan.policy.objective.reverse(),
         Kind::DuplicateName => plan.vms.push(plan.vms[0].clone()),
         Kind::UnknownService => {
             plan.instances.push(instance("ghost", 0, "h3", cores(&[6]), 12));
@@ -105,7 +117,11 @@ fn break_names(kind: Kind, plan: &mut Plan) {
 fn break_cpus(kind: Kind, plan: &mut Plan) {
     match kind {
         Kind::UnknownCpu => plan.instances[0].cpus = vec![2, 99],
-        Kind::ReservedCpu => plan.instances[0].cpus = cores(&[1]),
+        Kind::ReservedCpu => {
+            // Emulator threads are elsewhere.
+            plan.instances.iter_mut().for_each(|one| one.emulator_cpus = cores(&[0]));
+            plan.instances[0].cpus = cores(&[1]);
+        }
         Kind::DuplicateCpu => plan.instances[5].cpus = plan.instances[0].cpus.clone(),
         Kind::SharedCore => {
             for (place, cpus) in [(0, vec![2, 3]), (5, vec![14, 15])] {
@@ -133,9 +149,12 @@ fn break_hosts(kind: Kind, plan: &mut Plan) {
         }
         Kind::Bandwidth => host.network_bits_per_s = Some(BitsPerSecond::new(100_000_000)),
         // Without the image below the roots it would do.
-        Kind::PoolCapacity => host.pools[0].capacity_mib = Mebibytes::from_gib(17),
+        Kind::PoolCapacity => host.pools[0].capacity_mib = Mebibytes::from_gib(13),
         Kind::RootSize => {
             plan.image.as_mut().unwrap().virtual_size_mib = Mebibytes::from_gib(5);
+        }
+        Kind::Volumes => {
+            plan.instances[0].seed.as_mut().unwrap().size_mib = Mebibytes::new(8);
         }
         Kind::Bridge => host.bridges.clear(),
         other => panic!("{other}"),
@@ -170,10 +189,11 @@ fn break_service(kind: Kind, plan: &mut Plan) {
             service.groups[1].slots = slots(8_192, 16_383);
             service.layout.groups = 2;
             service.layout.instances = 4;
-            service.capacity.total_per_s = PerSecond::new(88_000);
+            service.capacity.total_per_s = PerSecond::new(2 * USABLE);
             service.capacity.demand_per_s = PerSecond::new(74_000);
             let demand = sharded(service);
             demand.reads_per_s = PerSecond::new(10_000);
+            demand.data_mib = Mebibytes::new(700);
             plan.instances.retain(|instance| instance.group != Some(2));
         }
         Kind::Layout => plan.instances[0].memory_mib = Mebibytes::new(1_025),
@@ -183,7 +203,7 @@ fn break_service(kind: Kind, plan: &mut Plan) {
         }
         Kind::Data => {
             let demand = sharded(service);
-            demand.data_mib = Mebibytes::new(1_201);
+            demand.data_mib = Mebibytes::new(1_281);
         }
         Kind::Ceiling => service.capacity.ceiling_per_s = PerSecond::new(129_300),
         Kind::ProcessMemory => {
@@ -294,7 +314,8 @@ fn configuration_keeps_the_data_as_asked_for() {
 
 #[test]
 fn each_rule_is_broken_alone() {
-    let others = [Kind::Engine, Kind::Gateway, Kind::Survivors, Kind::ShardSpread, Kind::Voters];
+    let others =
+        [Kind::Spec, Kind::Engine, Kind::Gateway, Kind::Survivors, Kind::ShardSpread, Kind::Voters];
     for kind in Kind::ALL.iter().filter(|kind| !others.contains(kind)) {
         let mut plan = good_plan();
         break_rule(*kind, &mut plan);
@@ -344,12 +365,69 @@ fn texts_are_plain_and_ports_are_ports() {
         }),
         @"error: cache-0: port is 0; expected a port from 1 to 65535 (port)"
     );
+    // Redis takes zero for: not at all.
     let with_tls = said(|plan| {
-        let settings = &mut plan.instances[0].settings;
-        settings.insert("port".to_owned(), Setting::Count(0));
-        settings.insert("tls-port".to_owned(), Setting::Count(6379));
+        plan.services[0].access.tls = true;
+        configure(plan);
+        assert_eq!(plan.instances[0].settings["port"], Setting::Count(0));
     });
     assert_eq!(with_tls, "");
+}
+
+/// From the rest of a plan follows what an instance is given, to the last setting.
+#[test]
+fn what_follows_from_a_plan_is_compared_with_it() {
+    let said = |change: fn(&mut Plan)| {
+        let mut plan = good_plan();
+        change(&mut plan);
+        let shown: Vec<String> = audited(&plan).iter().map(ToString::to_string).collect();
+        shown.join("\n")
+    };
+    insta::assert_snapshot!(
+        said(|plan| {
+            let settings = &mut plan.instances[0].settings;
+            settings.insert("loadmodule".to_owned(), "/tmp/x.so".into());
+            settings.insert("cluster-node-timeout".to_owned(), Setting::Millis(1));
+            settings.remove("dir");
+        }),
+        @r#"
+        error: cache-0: "loadmodule" is no setting of such an instance (configuration)
+        error: cache-0: cluster-node-timeout is 1 ms; expected 15000 ms (configuration)
+        error: cache-0: dir is missing; expected /var/lib/redis (configuration)
+        "#
+    );
+    insta::assert_snapshot!(
+        said(|plan| {
+            plan.services[0].layout.data_mib = Mebibytes::new(1_152);
+            for one in plan.instances.iter_mut().filter(|one| one.data.is_some()) {
+                one.data.as_mut().unwrap().size_mib = Mebibytes::new(1_152);
+            }
+            plan.services[0].capacity.iops_per_s = PerSecond::new(133);
+        }),
+        @"
+        error: cache: data volumes of 1152 MiB; expected 1216 (layout)
+        error: cache: I/O operations of an instance: the plan states 133/s; expected 134/s (ceiling)
+        "
+    );
+    insta::assert_snapshot!(
+        said(|plan| {
+            plan.instances[0].emulator_cpus = vec![1, 13];
+            plan.tiers[2].value = 9;
+        }),
+        @"
+        error: cache-0: its emulator CPUs are 1, 13; expected 0, 1, 12, 13 (derivation)
+        error: shop: cores: 9 is below its bound 10 (objective)
+        error: shop: cores: the plan states 9; it has 10 (objective)
+        "
+    );
+    insta::assert_snapshot!(
+        said(|plan| plan.topology.hosts[1].uri = Some("qemu+tls://H1/system".to_owned())),
+        @r#"error: h2: its URI "qemu+tls://H1/system" leads to the machine of h1 (topology)"#
+    );
+    insta::assert_snapshot!(
+        said(|plan| plan.network.as_mut().unwrap().vip = Some(Ipv4Addr::new(10, 20, 0, 60))),
+        @"error: shop: virtual address 10.20.0.60 is inside the range of the instances (network)"
+    );
 }
 
 #[test]
@@ -386,7 +464,7 @@ fn a_lost_host_is_replayed() {
     assert_eq!((loss.leads, loss.leads_lost), (3, 1));
     assert_eq!(loss.promoted, [InstanceName::new("cache-1").unwrap()]);
     assert_eq!((&loss.lost_groups[..], &loss.single_groups[..]), (&[][..], &[0, 2][..]));
-    assert_eq!(loss.remaining_per_s, PerSecond::new(132_000));
+    assert_eq!(loss.remaining_per_s, PerSecond::new(3 * USABLE));
     let failover = loss.failover.unwrap();
     // Half a node timeout until a ping is due, the timeout, and 2 s for the election.
     assert_eq!((failover.least_ms, failover.most_ms), (15_500, 24_500));
@@ -420,7 +498,8 @@ fn one_host_may_hold_everything_where_nothing_is_promised() {
             _ => cores(&[8 + 2 * (place - 6), 9 + 2 * (place - 6)]),
         };
     }
-    assert_eq!(audited(&plan), []);
+    // Nobody would plan two copies for it.
+    assert_eq!(rules(&plan, &Profiles::builtin().unwrap()), []);
 }
 
 #[test]
@@ -437,4 +516,32 @@ fn nonsense_in_a_plan_file_is_found_and_never_panics() {
     plan.instances[3].service = ServiceName::new("gone").unwrap();
     plan.instances[4].cpus.clear();
     assert!(audited(&plan).len() >= 8);
+}
+
+#[test]
+fn a_plan_is_one_of_its_spec_or_says_what_differs() {
+    let plan = good_plan();
+    let spec = spec_of(&plan);
+    assert_eq!(against(&plan, &spec), []);
+    let mut other = spec.clone();
+    other.topology.hosts.remove(2);
+    other.topology.hosts[0].numa[0].memory_mib = Mebibytes::from_gib(99);
+    other.network.as_mut().unwrap().gateway = None;
+    other.vms[0].count = 3;
+    if let Demand::Sharded(demand) = &mut other.services[0].demand {
+        demand.reads_per_s = PerSecond::new(1);
+    }
+    let shown: Vec<String> = against(&plan, &other).iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(shown.join("\n"), @"
+    error: builder: its size, number or spread differs from what the spec says (spec)
+    error: cache: its demand differs from what the spec says (spec)
+    error: h1: its CPUs or memory differs from what its host file says (spec)
+    error: h3: the spec has no such host (spec)
+    error: shop: its network differs from what the spec says (spec)
+    ");
+    // While a host is emptied, a plan may promise less than its spec.
+    let mut drained = plan.clone();
+    drained.policy_when_whole = Some(plan.policy.clone());
+    drained.policy = plan.policy.with_manual_quorum();
+    assert_eq!(against(&drained, &spec), []);
 }

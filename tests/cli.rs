@@ -157,13 +157,13 @@ fn a_plan_is_shown() {
     bench.put("plan.json", &good_plan().to_text().unwrap());
     insta::assert_snapshot!(bench.run(&["show"]), @"
     exit 0
-    cache  redis: 6 instances of 2 vCPU, 1 GiB memory, 2 GiB data
+    cache  redis: 6 instances of 2 vCPU, 1 GiB memory, 1.1 GiB data
       layout    3 shards, 1 replica each; limited by quorum size
-      capacity  132k/s for a demand of 124k/s, 94 % used
-      instance  44k/s usable, 129k/s ceiling; unit: plain reads
-      settings  maxmemory 400 MiB, appendonly on, save none
-      unsplit   a single instance on the whole of h1 serves 242k/s;
-                h1 filled with instances of this size serves 440k/s (1.8×)
+      capacity  133k/s for a demand of 124k/s, 93 % used
+      instance  44k/s usable, 129k/s ceiling; unit: plain reads per second
+      settings  maxmemory 426 MiB, appendonly on, save none, repl-backlog-size 32 MiB
+      unsplit   a single instance on the whole of h1 serves 244k/s;
+                h1 filled with instances of this size serves 444k/s (1.8×)
     builder  fixed: 2 VMs of 4 vCPU, 1 GiB memory, 4 GiB disk, at most one per host
 
       instance   host  NUMA  CPUs       memory  role                reason
@@ -177,17 +177,22 @@ fn a_plan_is_shown() {
       builder-1  h2    0     6-7,18-19  1 GiB   fixed               requested by the spec
 
     host  NUMA  cores used          memory used                   disk used
-    h1    0     ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
-    h2    0     ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 19 GiB of 70 GiB in default
-    h3    0     ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  ##........ 15 GiB of 70 GiB in default
+    h1    0     ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 15.3 GiB of 70 GiB in default
+    h2    0     ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 15.3 GiB of 70 GiB in default
+    h3    0     ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  #......... 11.3 GiB of 70 GiB in default
 
     survives the loss of any one host:
-      h1  cache  1 of 3 masters lost  cache-1 takes over  132k/s remaining, 94 % used
-      h2  cache  1 of 3 masters lost  cache-3 takes over  132k/s remaining, 94 % used
-      h3  cache  1 of 3 masters lost  cache-5 takes over  132k/s remaining, 94 % used
+      h1  cache  1 of 3 masters lost  cache-1 takes over  133k/s remaining, 93 % used
+      h2  cache  1 of 3 masters lost  cache-3 takes over  133k/s remaining, 93 % used
+      h3  cache  1 of 3 masters lost  cache-5 takes over  133k/s remaining, 93 % used
       cache: no writes to a lost master's slots for 16 to 25 s (node timeout 15 s, then election)
     objectives, lexicographic:
-      cost  3  optimal
+      unmet demand                             0/s    optimal
+      cost of used hosts                       3      optimal
+      cores                                    10     optimal
+      memory                                   8 GiB  optimal
+      cores on the busiest host                4      optimal
+      leading instances in one failure domain  1      optimal
 
     8 instances on 3 hosts. audit: no findings.
     ---
@@ -195,6 +200,7 @@ fn a_plan_is_shown() {
     insta::assert_snapshot!(bench.run(&["check", "plan.json"]), @"
     exit 0
     8 instances on 3 hosts. audit: no findings.
+    values of the objectives are derived again, their bounds are the plan's claim
     ---
     ");
     let json = bench.run(&["show", "--format", "json"]);
@@ -232,6 +238,7 @@ fn a_plan_with_findings_fails_its_check() {
     error: cache-5: CPU 14 of h1 is also pinned by cache-0 (duplicate_cpu)
     error: cache-5: CPU 2 of h1 is also pinned by cache-0 (duplicate_cpu)
     8 instances on 3 hosts. audit: 2 findings.
+    values of the objectives are derived again, their bounds are the plan's claim
     ---
     ");
 }
@@ -292,6 +299,14 @@ fn a_plan_is_made_shown_and_written() {
     assert!(again.contains("\"findings\": []"), "{again}");
     assert_eq!(bench.read("again.json").unwrap(), first, "the same input gives the same bytes");
     assert!(bench.run(&["check", "plan.json"]).starts_with("exit 0\n"));
+    let of_spec = ["check", "plan.json", "--spec", "spec.yaml"];
+    let said = bench.run(&of_spec);
+    assert!(said.contains("the plan's claim\na plan of spec.yaml\n"), "{said}");
+    let spec = bench.read("spec.yaml").unwrap();
+    let said =
+        bench.put("spec.yaml", &spec.replace("survive: host", "survive: none")).run(&of_spec);
+    assert!(said.contains("its policy differs from what the spec says (spec)"), "{said}");
+    bench.put("spec.yaml", &spec);
     assert_eq!(bench.names(), ["again.json", "hosts", "plan.json", "spec.yaml"]);
 }
 

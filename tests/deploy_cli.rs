@@ -7,7 +7,10 @@ mod bench;
 mod support;
 
 use bench::Bench;
+use hostsplit::deploy::{DiffContext, assume, text_changes};
+use hostsplit::graph::decide;
 use hostsplit::plan::{Plan, Setting};
+use hostsplit::report::changes::{Shown, changes_text};
 use hostsplit::state::store::Store;
 use hostsplit::units::Mebibytes;
 use support::good_plan;
@@ -74,8 +77,7 @@ fn a_plan_that_was_tampered_with_is_refused_by_what_is_wrong() {
     ---
     error: 4 audit findings; the plan is refused:
       error: cache-0: its data volume is shop-cache-1-data.raw; expected shop-cache-0-data.raw, derived from its name (derivation)
-      error: cache-1: save is x
-    y; expected none (configuration)
+      error: cache-1: save is x\ny; expected none (configuration)
       error: shop: the SHA-256 of "/images/root.qcow2" is "../../x"; expected 64 lower-case hexadecimal digits (image_digest)
       error: cache-1: "x\ny" has control characters and is not a valid value of save (text)
     hint: make the plan again with: hostsplit plan SPEC
@@ -83,10 +85,18 @@ fn a_plan_that_was_tampered_with_is_refused_by_what_is_wrong() {
     for args in [&["deploy", "plan.json", "--yes"][..], &["deploy", "plan.json", "--simulate"]] {
         assert_eq!(bench.run(args), refused, "{args:?}");
     }
-    assert!(bench.run(&["verify", "plan.json"]).starts_with("exit 5\n"));
+    let hosts = ["h1"].as_slice();
+    for command in ["verify", "status", "drill", "rollback", "drain"] {
+        let more = if command == "drain" { hosts } else { &[] };
+        assert_eq!(bench.run(&[&[command, "plan.json"], more].concat()), refused, "{command}");
+    }
+    let actions = ["graph", "plan.json", "--actions", "--offline"];
+    assert!(bench.run(&actions).starts_with("exit 5\n"));
     let shown = bench.run(&["graph", "plan.json"]);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
-    assert!(shown.contains("warning: plan.json: 4 audit findings; deploy and verify refuse it:"));
+    assert!(
+        shown.contains("warning: plan.json: 4 audit findings; all that looks at hosts refuses it:")
+    );
     assert_eq!(bench.names(), ["plan.json"]);
 }
 
@@ -100,7 +110,7 @@ fn without_a_plan_before_everything_is_new() {
     assert!(shown.contains("new texts, shown with --diff all"), "{shown}");
     let all = dry(&bench, &["--diff", "all"]);
     assert!(all.contains("+  <name>shop-cache-0</name>"), "{all}");
-    assert!(all.contains("+maxmemory 419430400"), "{all}");
+    assert!(all.contains("+maxmemory 447392426"), "{all}");
     assert_eq!(bench.names(), ["plan.json"]);
 }
 
@@ -118,8 +128,7 @@ fn the_same_plan_changes_nothing() {
 
 #[test]
 fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
-    let mut new = good_plan();
-    new.instances[0].settings.insert("requirepass".to_owned(), "hunter3".into());
+    let new = good_plan();
     let mut old = new.clone();
     old.instances[0].memory_mib = Mebibytes::new(1_536);
     old.instances[0].settings.insert("maxmemory".to_owned(), Setting::Bytes(800 << 20));
@@ -132,9 +141,9 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     let shown: Vec<&str> = shown.lines().filter(is_lasting).collect();
     insta::assert_snapshot!(shown.join("\n"), @r#"
     exit 3
-    steps of the change, about 65 s:
-      cache: writes wait for up to 2 s at a hand-over; up to 94 % used meanwhile
-        1. switch off and on in turn, copying up to 234 MiB: cache-0  65 s
+    steps of the change, about 66 s:
+      cache: writes wait for up to 2 s at a hand-over; up to 93 % used meanwhile
+        1. switch off and on in turn, copying up to 400 MiB: cache-0  66 s
 
     --- domain shop-cache-0 on h1
     +++ domain shop-cache-0 on h1 (planned)
@@ -153,16 +162,24 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
 
     --- /etc/redis/redis.conf of cache-0 on h1
     +++ /etc/redis/redis.conf of cache-0 on h1 (planned)
-    @@ -1,10 +1,10 @@
+    @@ -1,5 +1,5 @@
      # Written by hostsplit for cache-0; do not edit.
+     appendfsync everysec
      appendonly yes
-     cluster-allow-replica-migration no
-     cluster-announce-ip 10.20.0.50
+     bind 0.0.0.0
+    @@ -9,12 +9,11 @@
      cluster-enabled yes
+     cluster-node-timeout 15000
+     dir /var/lib/redis
     -maxmemory 838860800
-    +maxmemory 419430400
+    +maxmemory 447392426
      maxmemory-policy noeviction
-     requirepass (secret)
+     port 6379
+     protected-mode no
+     repl-backlog-size 33554432
+     repl-diskless-sync yes
+     repl-diskless-sync-max-replicas 1
+    -requirepass (secret)
      save ""
     /etc/redis/redis.conf of cache-0 on h1: a secret differs
 
@@ -186,10 +203,37 @@ fn a_changed_plan_shows_the_lines_that_change_and_no_secret() {
     assert_eq!(bench.read(".hostsplit/shop/plan.json"), old.to_text().ok());
 }
 
+/// Settings of another make may hold a password.
+#[test]
+fn a_secret_among_the_settings_is_not_shown() {
+    let with = |password: &str| {
+        let mut plan = good_plan();
+        plan.instances[0].settings.insert("requirepass".to_owned(), password.into());
+        plan
+    };
+    let (old, new) = (with("hunter2"), with("hunter3"));
+    let world = assume(&new, Some(&old));
+    let actions = decide(&new, &world);
+    let diff = DiffContext {
+        plan: &new,
+        world: &world,
+        actions: &actions,
+        prior: Some(&old),
+        context: None,
+    };
+    let shown = changes_text(&text_changes(&diff), Shown::Changed);
+    assert!(!shown.contains("hunter"), "{shown}");
+    assert!(shown.contains("/etc/redis/redis.conf of cache-0 on h1: a secret differs"), "{shown}");
+}
+
 #[test]
 fn the_graph_shows_actions_and_reasons() {
     let mut new = good_plan();
     new.instances.pop();
+    new.vms[0].count = 1;
+    for (tier, value) in [(2, 8), (3, 7_168)] {
+        (new.tiers[tier].value, new.tiers[tier].bound) = (value, value);
+    }
     let bench = bench(&new);
     deployed(&bench, &good_plan());
     let graph = |more: &[&str]| {

@@ -38,12 +38,20 @@ pub(super) fn traffic(demand: &GatewayDemand, rules: &GatewayPair) -> u128 {
 /// Checks that the demand covers that of the pools behind it.
 fn behind(plan: &Plan, service: &ServicePlan, demand: &GatewayDemand, findings: &mut Findings) {
     let pools = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&service.name));
-    let requests: u128 = pools
-        .map(|one| match &one.demand {
-            Demand::Pool(demand) => u128::from(demand.requests_per_s.get()),
-            _ => 0,
-        })
-        .sum();
+    let (mut requests, mut bytes): (u128, u128) = (0, 0);
+    for pool in pools {
+        let Demand::Pool(demand) = &pool.demand else { continue };
+        let each = u128::from(demand.requests_per_s.get());
+        requests += each;
+        bytes += each * u128::from(demand.response_bytes.get());
+    }
+    if bytes > u128::from(demand.response_bytes_per_s) {
+        let message = format!(
+            "the pools behind it send {bytes} bytes/s; its demand is {}",
+            demand.response_bytes_per_s
+        );
+        findings.add(Kind::Gateway, &service.name, message);
+    }
     if requests > u128::from(demand.requests_per_s.get()) {
         let message = format!(
             "the pools behind it serve {requests}/s; its demand is {}",

@@ -163,6 +163,9 @@ fn roles(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
     let mut stated: BTreeMap<&InstanceName, (Role, u32)> = BTreeMap::new();
     let mut indices = BTreeSet::new();
     let cluster = service.engine.cluster();
+    if !service.groups.iter().is_sorted_by_key(|group| group.index) {
+        findings.add(Kind::Role, &service.name, "its groups are not in the order of their numbers");
+    }
     for group in &service.groups {
         if !indices.insert(group.index) {
             let message = format!("duplicate group {}", group.index);

@@ -67,16 +67,30 @@ fn network(plan: &Plan, findings: &mut Findings) {
         );
         findings.add(Kind::Network, &plan.name, message);
     }
-    if let Some(gateway) = network.gateway
-        && (first..=last).contains(&u32::from(gateway))
+    let mut wrong = |message: String| findings.add(Kind::Network, &plan.name, message);
+    for (what, address) in [("gateway", network.gateway), ("virtual address", network.vip)] {
+        let Some(address) = address else { continue };
+        if !in_subnet(address.into()) {
+            let (subnet, prefix) = (network.subnet, network.prefix);
+            wrong(format!("{what} {address} is not an address in {subnet}/{prefix}"));
+        } else if (first..=last).contains(&u32::from(address)) {
+            wrong(format!("{what} {address} is inside the range of the instances"));
+        }
+    }
+    if let (Some(gateway), Some(vip)) = (network.gateway, network.vip)
+        && gateway == vip
     {
-        let message = format!("gateway {gateway} is inside the range of the instances");
-        findings.add(Kind::Network, &plan.name, message);
+        wrong(format!("virtual address {vip} is the gateway's"));
     }
 }
 
 fn addresses(plan: &Plan, findings: &mut Findings) {
-    let Some(network) = &plan.network else { return };
+    let Some(network) = &plan.network else {
+        for instance in plan.instances.iter().filter(|one| one.address.is_some()) {
+            findings.add(Kind::Address, &instance.name, "an address, but the plan has no network");
+        }
+        return;
+    };
     let mut owners = BTreeMap::new();
     for instance in &plan.instances {
         let Some(address) = instance.address else {

@@ -50,8 +50,8 @@ macro_rules! kinds {
 kinds! {
     /// The plan's format is one that this program reads.
     Format = "format",
-    /// Hosts, NUMA nodes, CPUs and pools of the plan's topology are unique, and
-    /// reserves are no larger than what they are taken from.
+    /// Hosts, their URIs, NUMA nodes, CPUs and pools of the plan's topology are unique,
+    /// and reserves are no larger than what they are taken from.
     Topology = "topology",
     /// Names of services, fixed machines and instances are unique.
     DuplicateName = "duplicate_name",
@@ -96,7 +96,8 @@ kinds! {
     Bandwidth = "bandwidth",
     /// A host that carries instances has the network's bridge.
     Bridge = "bridge",
-    /// The network's range lies in its subnet and is free of its gateway.
+    /// The network's range, gateway and virtual address lie in its subnet, apart from each
+    /// other.
     Network = "network",
     /// An instance's address lies in the network's range.
     Address = "address",
@@ -107,7 +108,8 @@ kinds! {
     /// MACs, UUIDs, names of domains and volumes are unique.
     DuplicateIdentity = "duplicate_identity",
     /// MACs, UUIDs and names of domains and volumes are those that follow from the names
-    /// of deployment and instance, and the volumes of an instance are in one pool.
+    /// of deployment and instance, the volumes of an instance are in one pool, and its CPUs
+    /// and those of its emulator threads are in the order of the host's.
     Derivation = "derivation",
     /// The demand is of the engine's kind of cluster, and the engine has a profile.
     Engine = "engine",
@@ -121,9 +123,11 @@ kinds! {
     Role = "role",
     /// A Redis Cluster has at least three masters.
     Masters = "masters",
-    /// An instance has the CPUs, memory and data volume of its layout.
+    /// An instance has the CPUs, memory and data volume of its layout, and these are what
+    /// its part of the demand needs.
     Layout = "layout",
-    /// Configuration values agree with the instance and the rules of a cluster.
+    /// Settings are exactly those of the engine, and agree with the instance and the
+    /// rules of a cluster.
     Configuration = "configuration",
     /// Every copy of a group holds the group's part of the data.
     Data = "data",
@@ -160,6 +164,18 @@ kinds! {
     Text = "text",
     /// An engine listens on a port from 1 to 65535.
     Port = "port",
+    /// What a part of the plan names is there: gateways of services, hosts that are
+    /// emptied, the kernel of an initrd.
+    Reference = "reference",
+    /// Policies and demands have their form.
+    Policy = "policy",
+    /// An instance has root, data volume and seed in their sizes where disks are planned.
+    Volumes = "volumes",
+    /// Objectives are those that there are, with the values that the plan reaches, and none
+    /// is below its bound.
+    Objective = "objective",
+    /// A plan is one of the spec that it is compared with.
+    Spec = "spec",
 }
 
 impl Kind {

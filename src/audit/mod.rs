@@ -1,10 +1,14 @@
-//! An independent check: derives every rule again from the finished plan alone, in
-//! integers, by code that shares nothing with model, solve and sizing.
+//! An independent check: derives every rule again from the finished plan alone, by code
+//! that shares nothing with model, solve and sizing.
 //!
-//! [`audit`] checks the rules, [`losses`] replays the loss of each failure domain. One file
-//! per family of rules.
+//! [`audit`] checks the rules, in integers and with one file per family, and then compares
+//! what follows from the plan ([`derived`]), so that no field can be edited unseen.
+//! [`losses`] replays the loss of each failure domain, [`against`] compares a plan with the
+//! spec that it is said to be of.
 
+mod against;
 mod cpus;
+mod derived;
 mod fixed;
 mod gateway_pair;
 mod groups;
@@ -16,6 +20,7 @@ mod loss;
 mod pool;
 mod primary_replica;
 mod quorum;
+mod reference;
 mod service;
 mod sharded;
 mod speed;
@@ -27,6 +32,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use self::against::against;
 use self::index::Index;
 pub use self::kind::{Kind, Severity};
 pub use self::loss::{Failover, Intervention, Loss, losses};
@@ -62,15 +68,48 @@ impl Findings {
         self.0.push(Finding {
             kind,
             severity: kind.severity(),
-            subject: subject.to_string(),
-            message: message.into(),
+            subject: plain(&subject.to_string()),
+            message: plain(&message.into()),
         });
+    }
+
+    /// Returns them in the order of [`Kind`], each once.
+    fn sorted(mut self) -> Vec<Finding> {
+        self.0.sort();
+        self.0.dedup();
+        self.0
     }
 }
 
-/// Checks a plan against every rule; findings come in the order of [`Kind`].
+/// Returns a text as a screen may show it: the plan may come from anywhere.
+fn plain(text: &str) -> String {
+    let escaped = |c: char| match c {
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// Checks a plan against every rule, then compares what follows from it with what it
+/// states; findings come in the order of [`Kind`].
+///
+/// From a plan that breaks a rule nothing follows: the second part is for plans that keep
+/// all of them.
 #[must_use]
 pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
+    let mut findings = rules(plan, profiles);
+    if is_fit(&findings) {
+        let mut more = Findings(findings);
+        derived::check(plan, profiles, &Index::new(&plan.topology), &mut more);
+        findings = more.sorted();
+    }
+    findings
+}
+
+/// Checks a plan against every rule and no more: for plans that were changed in thought,
+/// whose objectives and settings are those of the plan before.
+#[must_use]
+pub fn rules(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     let mut findings = Findings::default();
     if plan.format != FORMAT {
         let message = format!("plan format {}; expected {FORMAT}", plan.format);
@@ -86,9 +125,8 @@ pub fn audit(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     survival::check(plan, profiles, &mut findings);
     fixed::check(plan, &mut findings);
     text::check(plan, &mut findings);
-    findings.0.sort();
-    findings.0.dedup();
-    findings.0
+    reference::check(plan, &mut findings);
+    findings.sorted()
 }
 
 /// Whether a plan with these findings may be written and deployed.

@@ -13,12 +13,19 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     image(plan, findings);
     for host in &plan.topology.hosts {
         let pools = host.pools.iter().map(|pool| &pool.name);
-        for text in host.uri.iter().chain(&host.bridges).chain(pools) {
-            plain(&host.name, "URI, bridge or pool", text, findings);
+        let address = host.migration.address.iter().chain(host.labels.values());
+        for text in host.uri.iter().chain(&host.bridges).chain(pools).chain(address) {
+            named(&host.name, "URI, bridge, pool, label or address", text, findings);
+        }
+        if let Some(uri) = host.uri.as_ref().filter(|uri| !uri.contains(':')) {
+            findings.add(Kind::Text, &host.name, format!("{uri:?} is not a URI"));
         }
     }
     if let Some(network) = &plan.network {
-        plain(&plan.name, "bridge", &network.bridge, findings);
+        named(&plan.name, "bridge", &network.bridge, findings);
+    }
+    for service in &plan.services {
+        named(&service.name, "unit", &service.capacity.unit, findings);
     }
     for instance in &plan.instances {
         for (name, value) in &instance.settings {
@@ -29,11 +36,11 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
 
 fn image(plan: &Plan, findings: &mut Findings) {
     let Some(image) = &plan.image else { return };
-    plain(&plan.name, "name of an image", &image.name, findings);
+    named(&plan.name, "name of an image", &image.name, findings);
     plain(&plan.name, "kernel command line", &image.cmdline, findings);
     for file in [Some(&image.disk), image.kernel.as_ref(), image.initrd.as_ref()] {
         let Some(file) = file else { continue };
-        plain(&plan.name, "file name of the image", &file.file, findings);
+        named(&plan.name, "file name of the image", &file.file, findings);
         let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         if file.sha256.len() != DIGEST || !file.sha256.bytes().all(is_hex) {
             let message = format!(
@@ -42,6 +49,13 @@ fn image(plan: &Plan, findings: &mut Findings) {
             );
             findings.add(Kind::ImageDigest, &plan.name, message);
         }
+    }
+}
+
+fn named(subject: &impl fmt::Display, what: &str, text: &str, findings: &mut Findings) {
+    plain(subject, what, text, findings);
+    if text.is_empty() {
+        findings.add(Kind::Text, subject, format!("an empty {what}"));
     }
 }
 

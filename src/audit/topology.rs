@@ -1,10 +1,12 @@
-//! The topology that the plan carries: no duplicates, and reserves within bounds.
+//! The topology that the plan carries: no duplicates, no machine twice, and reserves within
+//! bounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Findings, Kind};
+use crate::ids::HostName;
 use crate::plan::Plan;
-use crate::topology::{Host, NumaNode};
+use crate::topology::{Core, Host, Level, NumaNode};
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     let mut names = BTreeSet::new();
@@ -14,9 +16,80 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         }
         self::host(host, findings);
     }
+    if !plan.topology.hosts.is_sorted_by(|one, other| one.name <= other.name) {
+        findings.add(Kind::Topology, &plan.name, "its hosts are not in the order of their names");
+    }
+    machines(plan, findings);
+}
+
+/// Lists in their order, each thing once: what is first decides between equals.
+fn order(host: &Host, findings: &mut Findings) {
+    let mut wrong = |message: String| findings.add(Kind::Topology, &host.name, message);
+    let first = |core: &Core| core.cpus.first().copied();
+    for node in &host.numa {
+        let l3 = node.l3.iter().map(|domain| domain.cores.first().and_then(first));
+        let is_ordered = l3.is_sorted()
+            && node.l3.iter().all(|domain| domain.cores.iter().map(first).is_sorted())
+            && node.cores().all(|core| core.cpus.is_sorted());
+        if !is_ordered {
+            wrong(format!("NUMA node {}: CPUs, cores or L3 domains out of order", node.id));
+        }
+        let is_page = |size: u64| size > ORDINARY_KIB && size.is_power_of_two();
+        let ascend = node.pages.is_sorted_by(|one, other| one.size_kib < other.size_kib);
+        if !ascend || !node.pages.iter().all(|pool| is_page(pool.size_kib)) {
+            wrong(format!("NUMA node {}: pages of a size that there is not, or twice", node.id));
+        }
+    }
+    let is_ordered = host.numa.is_sorted_by_key(|node| node.id)
+        && host.pools.is_sorted_by(|one, other| one.name <= other.name)
+        && host.bridges.is_sorted_by(|one, other| one < other);
+    if !is_ordered {
+        wrong("NUMA nodes, pools or bridges out of order, or twice".to_owned());
+    }
+    if host.labels.contains_key(&Level::Host) {
+        wrong("a label of level host; its name is that".to_owned());
+    }
+}
+
+/// Size of ordinary pages.
+const ORDINARY_KIB: u64 = 4;
+
+/// Two names for one machine would give its CPUs and memory away twice.
+fn machines(plan: &Plan, findings: &mut Findings) {
+    let mut known: BTreeMap<String, &HostName> = BTreeMap::new();
+    for host in &plan.topology.hosts {
+        let Some(uri) = &host.uri else { continue };
+        let first = known.entry(machine(uri)).or_insert(&host.name);
+        if *first != &host.name {
+            let message = format!("its URI {uri:?} leads to the machine of {first}");
+            findings.add(Kind::Topology, &host.name, message);
+        }
+    }
+}
+
+/// What a URI says of the machine that it leads to: its address, without transport, user,
+/// default port and the way of authentication. Where it has none, all of it.
+fn machine(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    if address.is_empty() {
+        return uri.to_owned();
+    }
+    let (driver, transport) = scheme.split_once('+').unwrap_or((scheme, "tls"));
+    let port = match transport {
+        "ssh" | "libssh" | "libssh2" => ":22",
+        "tcp" => ":16509",
+        _ => ":16514",
+    };
+    let address = address.strip_suffix(port).unwrap_or(address).to_ascii_lowercase();
+    let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    format!("{driver} {address} {path}")
 }
 
 fn host(host: &Host, findings: &mut Findings) {
+    order(host, findings);
     let mut ids = BTreeSet::new();
     let mut cpus = BTreeSet::new();
     for node in &host.numa {
@@ -53,5 +126,31 @@ fn reserve(host: &Host, node: &NumaNode, findings: &mut Findings) {
         let (reserved, memory) = (node.reserved_memory_mib, node.memory_mib);
         let message = format!("NUMA node {}: {reserved} of {memory} reserved", node.id);
         findings.add(Kind::Topology, &host.name, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::machine;
+
+    #[test]
+    fn a_machine_is_known_by_its_address() {
+        for same in [
+            "qemu+ssh://root@H1/system",
+            "qemu+ssh://admin@h1:22/system?keyfile=id",
+            "qemu+tls://h1/system/",
+            "qemu://h1:16514/system",
+        ] {
+            assert_eq!(machine(same), "qemu h1 /system", "{same}");
+        }
+        for other in [
+            "qemu+ssh://root@h1:2201/system",
+            "qemu+ssh://root@h2/system",
+            "qemu+ssh://root@h1/session",
+            "qemu+unix:///system?socket=/run/h1",
+            "test://h1/system",
+        ] {
+            assert_ne!(machine(other), "qemu h1 /system", "{other}");
+        }
     }
 }

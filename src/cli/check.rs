@@ -13,11 +13,17 @@ use crate::report::plan::Summary;
 use crate::report::spec;
 use crate::spec::{Spec, SpecErrors, load};
 
-/// Validate a spec, or audit a plan (a file that ends in .json)
+/// Validate a spec, or audit a plan
+///
+/// The audit derives a plan again from what it carries. What only the spec and its hosts
+/// know is compared with --spec.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Spec (YAML) or plan (JSON)
+    /// Spec or plan
     file: PathBuf,
+    /// Spec that the plan is to be one of, with its hosts
+    #[arg(long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -28,11 +34,12 @@ pub struct Args {
 /// # Errors
 /// The file cannot be read, the spec has errors, or the plan has findings.
 pub fn run(args: &Args) -> Outcome {
-    if args.file.extension().is_some_and(|extension| extension == "json") {
-        check_plan(args)
-    } else {
-        check_spec(args)
-    }
+    let by_name = || args.file.extension().is_some_and(|extension| extension == "json");
+    let is_plan = match FileKind::of(&args.file) {
+        Some(kind) => kind == FileKind::Plan,
+        None => by_name(),
+    };
+    if is_plan || args.spec.is_some() { check_plan(args) } else { check_spec(args) }
 }
 
 fn check_spec(args: &Args) -> Outcome {
@@ -57,14 +64,26 @@ fn check_plan(args: &Args) -> Outcome {
     let plan = store::read(&args.file)
         .map_err(|error| FileKind::explain(&args.file, FileKind::Plan, error.into()))?;
     let profiles = plan.profiles.resolve()?;
-    let findings = audit::audit(&plan, &profiles);
+    let mut findings = audit::audit(&plan, &profiles);
+    if let Some(spec) = &args.spec {
+        findings.extend(audit::against(&plan, &load_spec(spec)?));
+    }
     let code = if audit::is_fit(&findings) { exit::DONE } else { exit::FAILED_CHECK };
     match args.format {
         Format::Text => {
             let closing = Summary::new(&plan, &profiles, findings).closing();
             ui::data(&format!("{closing}\n"))?;
+            ui::data(
+                "values of the objectives are derived again, their bounds are the plan's claim\n",
+            )?;
+            if let Some(spec) = args.spec.as_ref().filter(|_| code == exit::DONE) {
+                ui::data(&format!("a plan of {}\n", spec.display()))?;
+            }
         }
-        Format::Json => ui::data(&format!("{:#}\n", json!({ "findings": findings })))?,
+        Format::Json => {
+            let claims = ["bounds of the objectives"];
+            ui::data(&format!("{:#}\n", json!({ "findings": findings, "claims": claims })))?;
+        }
     }
     Ok(code)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::diff::change;
 use super::error::{CliError, Outcome, exit};
 use super::plan::{infeasible_error, judged};
+use super::session::refuse_faults;
 use super::show::shown;
 use super::ui::{self, PlanFormat};
 use crate::explain::spec_of;
@@ -49,9 +50,10 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// A host that the plan does not have; no plan without the host.
+/// The plan fails its audit; a host that it does not have; no plan without the host.
 pub fn run(args: &Args) -> Outcome {
     let prior = store::read(&args.plan)?;
+    refuse_faults(&prior)?;
     let known = || prior.topology.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>();
     if let Some(host) = args.hosts.iter().find(|host| prior.topology.host(host).is_none()) {
         return Err(CliError::new(format!("the plan has no host {host}"))

@@ -44,7 +44,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The plan cannot be read.
+/// The plan cannot be read; it fails its audit, and actions are asked for.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, actions, offline, state, format } = args;
     let mut session = Session::open_despite_findings(&plan, state)?;
@@ -57,6 +57,7 @@ pub fn run(args: Args) -> Outcome {
         })?;
         return Ok(exit::DONE);
     }
+    session.refuse_findings()?;
     let world = if offline {
         assume(&session.plan, session.prior().as_ref())
     } else {

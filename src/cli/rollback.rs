@@ -6,7 +6,8 @@ use super::error::{CliError, Outcome, exit};
 use super::plan::judged;
 use super::session::Session;
 use super::ui;
-use crate::plan::{Plan, store};
+use crate::plan::{Instance, Plan, store};
+use crate::spec::Image;
 
 /// Go back to the image that was deployed before, on the same data
 ///
@@ -41,7 +42,7 @@ pub fn run(args: Args) -> Outcome {
     }
     let name = |plan: &Plan| plan.image.as_ref().map_or("none", |image| &image.name).to_owned();
     let (from, to) = (name(&session.plan), name(&former));
-    let back = Plan { image: former.image, ..session.plan.clone() };
+    let back = with_image(&session.plan, former.image);
     judged(&back, &back.profiles.resolve()?)?;
     let output = output.unwrap_or(plan);
     store::may_replace(&output)?;
@@ -49,4 +50,17 @@ pub fn run(args: Args) -> Outcome {
     ui::say(&format!("image {from} -> {to}, written to {}", output.display()));
     ui::say(&format!("next: hostsplit deploy {}", output.display()));
     Ok(exit::DONE)
+}
+
+/// Returns the plan with another image, below roots of its size.
+fn with_image(plan: &Plan, image: Option<Image>) -> Plan {
+    let mut back = Plan { image, ..plan.clone() };
+    let size = back.image.as_ref().map(|image| image.virtual_size_mib);
+    let is_of_service = |one: &Instance| plan.service(&one.service).is_some();
+    for instance in back.instances.iter_mut().filter(|one| is_of_service(one)) {
+        if let (Some(root), Some(size)) = (&mut instance.root, size) {
+            root.size_mib = size;
+        }
+    }
+    back
 }

@@ -28,10 +28,10 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The plan cannot be read.
+/// The plan cannot be read, or fails its audit.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, state, format } = args;
-    let mut session = Session::open_despite_findings(&plan, state)?;
+    let mut session = Session::open(&plan, state, None)?;
     let hosts = session.connect_to_look()?;
     session.look_for_secrets(&hosts, Make::Nothing);
     let world = session.observe(&hosts);

@@ -35,7 +35,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The plan cannot be read.
+/// The plan cannot be read, or fails its audit.
 pub fn run(args: Args) -> Outcome {
     let Args { plan, no_load, state, format } = args;
     let mut session = Session::open(&plan, state, None)?;

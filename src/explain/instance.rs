@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Totals;
-use crate::audit::{Finding, Severity, audit};
+use crate::audit::{Finding, Severity, rules};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan};
 use crate::profile::Profiles;
@@ -64,7 +64,7 @@ pub enum Verdict {
 #[must_use]
 pub fn instance(plan: &Plan, profiles: &Profiles, name: &InstanceName) -> Option<InstanceWhy> {
     let own = plan.instance(name)?;
-    let before: BTreeSet<Finding> = audit(plan, profiles).into_iter().collect();
+    let before: BTreeSet<Finding> = rules(plan, profiles).into_iter().collect();
     let others = plan.topology.hosts.iter().filter(|host| host.name != own.host);
     let elsewhere = others.map(|host| {
         let verdict = match moved(plan, own, host) {
@@ -77,7 +77,7 @@ pub fn instance(plan: &Plan, profiles: &Profiles, name: &InstanceName) -> Option
 }
 
 fn checked(plan: &Plan, profiles: &Profiles, before: &BTreeSet<Finding>) -> Verdict {
-    let new = audit(plan, profiles).into_iter().filter(|one| !before.contains(one));
+    let new = rules(plan, profiles).into_iter().filter(|one| !before.contains(one));
     let broken: Vec<Finding> = new.filter(|one| one.severity == Severity::Error).collect();
     if !broken.is_empty() {
         return Verdict::Breaks(broken);

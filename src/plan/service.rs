@@ -158,6 +158,23 @@ pub enum Binding {
     Fixed,
 }
 
+impl Binding {
+    /// The word in plans and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Throughput => "throughput",
+            Self::DataPerProcess => "data_per_process",
+            Self::Quorum => "quorum",
+            Self::Writes => "writes",
+            Self::Iops => "iops",
+            Self::DataPerMemory => "data_per_memory",
+            Self::Copies => "copies",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
 /// Instances that hold copies of the same data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

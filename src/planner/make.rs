@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{self, Draft};
 use super::grow::more_hosts;
+use super::reached::reached;
 use crate::ids::{NameError, ServiceName};
 use crate::model::{Goal, Problem};
 use crate::plan::{FORMAT, Plan, Role, ServicePlan, Settings, Tier};
@@ -143,8 +144,9 @@ fn attempt(
         drained: spec.drained.clone(),
         policy_when_whole: None,
         instances,
-        tiers: tiers(&solution),
+        tiers: Vec::new(),
     };
+    plan.tiers = tiers(&solution, &plan);
     let settings: Vec<Settings> =
         plan.instances.iter().map(|one| recipe::settings(&plan, one, profiles)).collect();
     for (instance, settings) in plan.instances.iter_mut().zip(settings) {
@@ -176,12 +178,17 @@ fn unmet(solution: &Solution) -> u64 {
     unmet.map_or(0, |tier| tier.value)
 }
 
-fn tiers(solution: &Solution) -> Vec<Tier> {
-    let tier = |tier: &solve::TierResult| Tier {
-        name: tier.goal.name().to_owned(),
-        unit: tier.goal.unit().to_owned(),
-        value: tier.value,
-        bound: tier.bound,
+/// Returns what the plan reaches of each objective. A tier that was not proved only keeps
+/// those after it from being worse, and they may happen to be better.
+fn tiers(solution: &Solution, plan: &Plan) -> Vec<Tier> {
+    let tier = |tier: &solve::TierResult| {
+        let value = reached(plan, tier.goal).unwrap_or(tier.value);
+        Tier {
+            name: tier.goal.name().to_owned(),
+            unit: tier.goal.unit().to_owned(),
+            value,
+            bound: tier.bound.min(value),
+        }
     };
     solution.tiers.iter().map(tier).collect()
 }

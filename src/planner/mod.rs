@@ -10,6 +10,7 @@
 //! | `member.rs` | placed instances | names, roles and groups; against a prior plan by `keep.rs` |
 //! | `pin.rs` | named instances | exact CPUs (`cpus.rs`) and page sizes (`pages.rs`) |
 //! | `instance.rs` | pinned instances | addresses, identities and volumes |
+//! | `reached.rs` | a finished plan | its values of the objectives |
 //! | `room.rs` | two plans | what is short for old beside new |
 //! | `build.rs` | | the descent itself |
 //! | `grow.rs` | a spec without a plan | hosts that would make it fit |
@@ -24,6 +25,7 @@ mod member;
 mod pages;
 mod pin;
 mod place;
+mod reached;
 mod regroup;
 mod room;
 mod slots;

@@ -9,8 +9,10 @@ use std::net::Ipv4Addr;
 use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use hostsplit::plan::{
     Binding, Capacity, CpuPlacement, FORMAT, Group, Instance, L3Use, Layout, Plan, Role,
-    ServicePlan, Setting, Settings, SlotRange, Tier, Volume, mac, uuid,
+    ServicePlan, Settings, SlotRange, Tier, Volume, mac, uuid,
 };
+use hostsplit::profile::Profiles;
+use hostsplit::recipe;
 use hostsplit::spec::{
     Access, Demand, Engine, FixedVm, Image, ImageFile, Network, Persistence, Policy, ShardedDemand,
 };
@@ -18,6 +20,9 @@ use hostsplit::topology::{
     Core, Host, L3Domain, Level, NumaNode, PagePool, Pool, Topology, Virtualization,
 };
 use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
+
+/// What an instance of the cluster may be counted on for, in plain reads per second.
+pub const USABLE: u64 = 44_424;
 
 /// Cores of a host; core `i` has the CPUs `i` and `i + CORES`.
 pub const CORES: u32 = 12;
@@ -83,7 +88,7 @@ pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number:
         numa: 0,
         cpus,
         threads: 2,
-        emulator_cpus: cores(&[0]),
+        emulator_cpus: vec![0, 1, CORES, CORES + 1],
         memory_mib: Mebibytes::new(1_024),
         page_kib: 4,
         domain: format!("shop-{text}"),
@@ -92,7 +97,7 @@ pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number:
         address: Some(address),
         root: Some(volume(text, "root.qcow2", 4_096)),
         data: None,
-        seed: Some(volume(text, "seed.img", 1)),
+        seed: Some(volume(text, "seed.img", 4)),
         settings: Settings::new(),
         name,
     }
@@ -103,19 +108,8 @@ fn redis(ordinal: u32, host: &str, core: u32, role: Role) -> Instance {
     let mut redis = instance("cache", ordinal, host, cores(&[core]), number);
     redis.role = role;
     redis.group = Some(ordinal / 2);
-    redis.data = Some(volume(redis.name.as_str(), "data.raw", 2_048));
-    redis.settings = [
-        ("maxmemory", Setting::Bytes(400 << 20)),
-        ("maxmemory-policy", "noeviction".into()),
-        ("appendonly", true.into()),
-        ("save", Setting::Words(Vec::new())),
-        ("cluster-enabled", true.into()),
-        ("cluster-announce-ip", redis.address.unwrap().into()),
-        ("cluster-allow-replica-migration", false.into()),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value))
-    .collect();
+    redis.root = Some(volume(redis.name.as_str(), "root.qcow2", 3_072));
+    redis.data = Some(volume(redis.name.as_str(), "data.raw", 1_216));
     redis
 }
 
@@ -136,7 +130,7 @@ fn service() -> ServicePlan {
             reads_per_s: PerSecond::new(60_000),
             writes_per_s: PerSecond::new(40_000),
             value_bytes: Bytes::new(512),
-            data_mib: Mebibytes::new(700),
+            data_mib: Mebibytes::new(1_200),
             persistence: Persistence::Aof,
         }),
         layout: Layout {
@@ -146,15 +140,15 @@ fn service() -> ServicePlan {
             witness: None,
             vcpus: 2,
             memory_mib: Mebibytes::new(1_024),
-            data_mib: Mebibytes::new(2_048),
+            data_mib: Mebibytes::new(1_216),
         },
         capacity: Capacity {
-            unit: "plain reads".to_owned(),
-            iops_per_s: PerSecond::ZERO,
+            unit: "plain reads per second, without pipelining".to_owned(),
+            iops_per_s: PerSecond::new(134),
             placement: CpuPlacement { cores: 1, l3: L3Use::Shared },
             ceiling_per_s: PerSecond::new(129_200),
-            usable_per_s: PerSecond::new(44_000),
-            total_per_s: PerSecond::new(132_000),
+            usable_per_s: PerSecond::new(USABLE),
+            total_per_s: PerSecond::new(3 * USABLE),
             demand_per_s: PerSecond::new(124_000),
             binding: Binding::Quorum,
             extrapolated: false,
@@ -178,7 +172,13 @@ fn image() -> Image {
 /// A plan without a fault.
 pub fn good_plan() -> Plan {
     let builder = ServiceName::new("builder").unwrap();
-    Plan {
+    let tier = |name: &str, unit: &str, value| Tier {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        value,
+        bound: value,
+    };
+    let mut plan = Plan {
         format: FORMAT,
         hostsplit: "0.1.0".to_owned(),
         name: DeploymentName::new("shop").unwrap(),
@@ -219,6 +219,25 @@ pub fn good_plan() -> Plan {
             instance("builder", 0, "h1", cores(&[6, 7]), 10),
             instance("builder", 1, "h2", cores(&[6, 7]), 11),
         ],
-        tiers: vec![Tier { name: "cost".to_owned(), unit: "cost".to_owned(), value: 3, bound: 3 }],
+        tiers: vec![
+            tier("unmet demand", "/s", 0),
+            tier("cost of used hosts", "cost", 3),
+            tier("cores", "cores", 10),
+            tier("memory", "MiB", 8_192),
+            tier("cores on the busiest host", "cores", 4),
+            tier("leading instances in one failure domain", "instances", 1),
+        ],
+    };
+    configure(&mut plan);
+    plan
+}
+
+/// Gives each instance the settings that its plan asks for.
+pub fn configure(plan: &mut Plan) {
+    let profiles = Profiles::builtin().unwrap();
+    let settings: Vec<Settings> =
+        plan.instances.iter().map(|one| recipe::settings(plan, one, &profiles)).collect();
+    for (instance, settings) in plan.instances.iter_mut().zip(settings) {
+        instance.settings = settings;
     }
 }

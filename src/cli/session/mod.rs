@@ -74,7 +74,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Reads a plan for a command that only looks, or only removes what carries the
+    /// Reads a plan for a command that looks at no host, or only removes what carries the
     /// deployment's tag. It says what the audit finds and goes on: what was deployed by
     /// such a plan must remain in hand.
     ///
@@ -84,7 +84,7 @@ impl Session {
         let session = Self::read(file, state, None)?;
         if !session.faults.is_empty() {
             ui::say(&format!(
-                "warning: {}: {}; deploy and verify refuse it:\n{}",
+                "warning: {}: {}; all that looks at hosts refuses it:\n{}",
                 file.display(),
                 counted(session.faults.len() as u64, "audit finding"),
                 shown(&session.faults)
@@ -99,14 +99,7 @@ impl Session {
     /// # Errors
     /// The findings, with [`exit::FAILED_CHECK`].
     pub fn refuse_findings(&self) -> Result<(), CliError> {
-        if self.faults.is_empty() {
-            return Ok(());
-        }
-        let count = counted(self.faults.len() as u64, "audit finding");
-        let text = shown(&self.faults);
-        Err(CliError::new(format!("{count}; the plan is refused:\n{text}"))
-            .code(exit::FAILED_CHECK)
-            .hint("make the plan again with: hostsplit plan SPEC"))
+        refuse(&self.plan, &self.faults)
     }
 
     /// Reads a plan as it is.
@@ -335,6 +328,33 @@ impl Session {
     pub fn took(&self) -> Duration {
         self.clock.elapsed()
     }
+}
+
+/// Refuses a plan that fails its audit, for commands that need nothing else of a session.
+///
+/// # Errors
+/// As [`Session::refuse_findings`].
+pub fn refuse_faults(plan: &Plan) -> Result<(), CliError> {
+    refuse(plan, &faults(plan)?)
+}
+
+fn refuse(plan: &Plan, faults: &[Finding]) -> Result<(), CliError> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let count = counted(faults.len() as u64, "audit finding");
+    let own = env!("CARGO_PKG_VERSION");
+    let hint = if plan.hostsplit == own {
+        "make the plan again with: hostsplit plan SPEC".to_owned()
+    } else {
+        format!(
+            "another version of hostsplit made the plan, this is {own}: make it again with \
+             hostsplit plan SPEC --prior PLAN"
+        )
+    };
+    Err(CliError::new(format!("{count}; the plan is refused:\n{}", shown(faults)))
+        .code(exit::FAILED_CHECK)
+        .hint(hint))
 }
 
 /// What the audit finds that keeps a plan from being used.

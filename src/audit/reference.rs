@@ -1,0 +1,83 @@
+//! What one part of a plan says of another: names of things that are there, and forms that
+//! a spec would have been refused without.
+
+use super::{Findings, Kind};
+use crate::plan::{Plan, ServicePlan};
+use crate::spec::{Cluster, Demand, Objective, Policy};
+
+/// Kinds of failure domain that a policy may name.
+const MAX_LEVELS: usize = 2;
+
+pub(super) fn check(plan: &Plan, findings: &mut Findings) {
+    image(plan, findings);
+    for service in &plan.services {
+        gateway(plan, service, findings);
+        demand(service, findings);
+    }
+    for host in plan.drained.iter().filter(|host| plan.topology.host(host).is_none()) {
+        findings.add(Kind::Reference, host, "is being emptied, but is no host of the plan");
+    }
+    policy(plan, "policy", &plan.policy, findings);
+    if let Some(policy) = &plan.policy_when_whole {
+        self::policy(plan, "policy when whole", policy, findings);
+        if plan.drained.is_empty() {
+            let message = "a policy for when no host is emptied any more, and none is";
+            findings.add(Kind::Reference, &plan.name, message);
+        }
+    }
+}
+
+/// What a kernel boots with needs a kernel.
+fn image(plan: &Plan, findings: &mut Findings) {
+    let Some(image) = &plan.image else { return };
+    if image.kernel.is_none() && (image.initrd.is_some() || !image.cmdline.is_empty()) {
+        let message = "its image has an initrd or a kernel command line, but no kernel";
+        findings.add(Kind::Reference, &plan.name, message);
+    }
+}
+
+fn gateway(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
+    let Some(name) = &service.gateway else { return };
+    let mut wrong = |message: String| findings.add(Kind::Reference, &service.name, message);
+    if service.engine.cluster() != Cluster::Pool {
+        wrong(format!("{} is behind no gateway", service.engine));
+    }
+    match plan.service(name) {
+        Some(gateway) if gateway.engine.cluster() == Cluster::GatewayPair => {}
+        Some(gateway) => wrong(format!("its gateway {name} runs {}", gateway.engine)),
+        None => wrong(format!("its gateway {name} is no service of the plan")),
+    }
+}
+
+/// Numbers that a spec must state within bounds, since others are divided by them.
+fn demand(service: &ServicePlan, findings: &mut Findings) {
+    let mut wrong = |message: String| findings.add(Kind::Policy, &service.name, message);
+    match &service.demand {
+        Demand::PrimaryReplica(demand) => {
+            if !(1..=100).contains(&demand.working_set_percent) {
+                wrong(format!("a working set of {} %", demand.working_set_percent));
+            }
+            if demand.shards == 0 {
+                wrong("no shards; expected at least 1".to_owned());
+            }
+        }
+        Demand::Quorum(demand) if demand.copies == 0 => {
+            wrong("no copies of a shard; expected at least 1".to_owned());
+        }
+        _ => {}
+    }
+}
+
+/// Levels ascend, at most two; objectives come in their order, unmet demand first.
+fn policy(plan: &Plan, what: &str, policy: &Policy, findings: &mut Findings) {
+    let mut wrong = |message: String| findings.add(Kind::Policy, &plan.name, message);
+    let levels: Vec<_> = policy.levels().collect();
+    if levels.len() > MAX_LEVELS || !levels.is_sorted_by(|one, other| one < other) {
+        wrong(format!("{what}: expected at most {MAX_LEVELS} levels, the smallest first"));
+    }
+    let is_ordered = policy.objective.is_sorted_by(|one, other| one < other);
+    if policy.objective.first() != Some(&Objective::Unmet) || !is_ordered {
+        let words = Objective::ALL.map(Objective::as_str).join(", ");
+        wrong(format!("{what}: expected objectives in the order {words}, and always the first"));
+    }
+}
