@@ -45,14 +45,16 @@ pub(super) fn hand_over(
         at_to: session(&guests.1, target, to),
     };
     set(&work.at_to, slots, &format!("IMPORTING {source}"))?;
-    set(&work.from, slots, &format!("MIGRATING {destination}"))?;
+    let migrating = format!("MIGRATING {destination}");
+    let (answers, mut left) = work.and_count(vec![transaction(slots, &migrating)], slots)?;
+    for answer in answers {
+        taken(&work.from, &migrating, &answer)?;
+    }
     let mut moved = 0;
-    loop {
-        let left = work.keys_left(slots)?;
-        if left.is_empty() {
-            break;
-        }
-        moved += work.migrate(&left)?;
+    while !left.is_empty() {
+        let (keys, then_left) = work.migrate(&left, slots)?;
+        moved += keys;
+        left = then_left;
     }
     // The receiver first, in a new epoch: until it says that the slots are its own, the
     // owner sends everybody there, who is asking. Then the owner at once: should it claim
@@ -70,24 +72,29 @@ pub(super) fn hand_over(
 
 /// Sets slots in one transaction: each `SETSLOT` by itself would write the whole of
 /// `nodes.conf`, which grows with every open slot.
-fn set(session: &Session<'_>, slots: &Slots, what: &str) -> Result<(), EngineError> {
+fn transaction(slots: &Slots, what: &str) -> String {
     let lines = slots.iter().map(|slot| format!("CLUSTER SETSLOT {slot} {what}"));
-    let lines: Vec<String> =
-        std::iter::once("MULTI".to_owned()).chain(lines).chain(["EXEC".to_owned()]).collect();
-    let [answer] = session.ask([&lines.join("\n")])?;
-    let answer = answer?;
+    let lines = std::iter::once("MULTI".to_owned()).chain(lines).chain(["EXEC".to_owned()]);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether all of a transaction was taken.
+fn taken(session: &Session<'_>, what: &str, answer: &str) -> Result<(), EngineError> {
     let wrong = answer.lines().map(str::trim).find(|line| !TAKEN.contains(line));
     wrong.map_or(Ok(()), |line| Err(session.refused(&format!("CLUSTER SETSLOT {what}"), line)))
+}
+
+fn set(session: &Session<'_>, slots: &Slots, what: &str) -> Result<(), EngineError> {
+    let [answer] = session.ask([&transaction(slots, what)])?;
+    taken(session, what, &answer?)
 }
 
 fn session<'a>(guest: &'a Guest<'a>, target: &'a Target, member: &Member) -> Session<'a> {
     Session::new(guest, &target.access, (member.address, member.port))
 }
 
-/// Sends commands that all have to be taken.
-fn all_taken(session: &Session<'_>, commands: &[String]) -> Result<(), EngineError> {
-    session.ask_all(commands)?.into_iter().try_for_each(|answer| answer.map(drop))
-}
+/// Slots of which the owner still has keys, with their numbers.
+type Left = Vec<(u16, usize)>;
 
 struct Work<'a> {
     target: &'a Target,
@@ -97,47 +104,59 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Slots of which the owner still has keys, with their numbers.
-    fn keys_left(&self, slots: &Slots) -> Result<Vec<(u16, usize)>, EngineError> {
-        let questions: Vec<String> =
-            slots.iter().map(|slot| format!("CLUSTER COUNTKEYSINSLOT {slot}")).collect();
+    /// Sends commands to the owner, and asks then which slots it still has keys of: in one
+    /// session, whose start is what takes the time.
+    fn and_count(
+        &self,
+        commands: Vec<String>,
+        slots: &Slots,
+    ) -> Result<(Vec<String>, Left), EngineError> {
+        let count = commands.len();
+        let questions = slots.iter().map(|slot| format!("CLUSTER COUNTKEYSINSLOT {slot}"));
+        let all: Vec<String> = commands.into_iter().chain(questions).collect();
+        let mut answers = self.from.ask_all(&all)?.into_iter();
+        let first = answers.by_ref().take(count).collect::<Result<Vec<String>, _>>()?;
         let mut left = Vec::new();
-        for (slot, answer) in slots.iter().zip(self.from.ask_all(&questions)?) {
-            let answer = answer?;
-            let count = answer
-                .trim()
-                .parse::<usize>()
+        for (slot, answer) in slots.iter().zip(answers) {
+            let keys = answer?.trim().parse::<usize>();
+            let keys = keys
                 .map_err(|error| self.from.guest.unreadable("CLUSTER COUNTKEYSINSLOT", &error))?;
-            if count > 0 {
-                left.push((slot, count));
+            if keys > 0 {
+                left.push((slot, keys));
             }
         }
-        Ok(left)
+        Ok((first, left))
     }
 
-    /// Moves some of the keys that are left; returns how many.
-    fn migrate(&self, left: &[(u16, usize)]) -> Result<usize, EngineError> {
-        let mut room = KEYS;
-        let mut questions = Vec::new();
-        for (slot, count) in left {
-            let count = (*count).min(room);
-            if count == 0 {
-                break;
-            }
-            room -= count;
-            questions.push(format!("CLUSTER GETKEYSINSLOT {slot} {count}"));
-        }
-        let mut commands = Vec::new();
+    /// Moves the keys that were counted; returns how many they were, and what is left: keys
+    /// that were written meanwhile.
+    fn migrate(
+        &self,
+        counted: &[(u16, usize)],
+        slots: &Slots,
+    ) -> Result<(usize, Left), EngineError> {
         let mut moved = 0;
-        for answer in self.from.ask_quoted(&questions)? {
-            let answer = answer?;
-            let keys: Vec<&str> = answer.lines().filter_map(quoted).collect();
-            moved += keys.len();
-            commands.extend(keys.chunks(BLOCK).map(|keys| self.command(keys)));
+        let mut commands = Vec::new();
+        for questions in questions(counted) {
+            self.send(&std::mem::take(&mut commands))?;
+            for answer in self.from.ask_quoted(&questions)? {
+                let answer = answer?;
+                let keys: Vec<&str> = answer.lines().filter_map(quoted).collect();
+                moved += keys.len();
+                commands.extend(keys.chunks(BLOCK).map(|keys| self.command(keys)));
+            }
         }
-        // A key that has gone meanwhile, by its time or by a client, is no failure.
-        all_taken(&self.from, &commands)?;
-        Ok(moved)
+        let (_, left) = self.and_count(commands, slots)?;
+        Ok((moved, left))
+    }
+
+    /// Sends commands to the owner. A key that has gone meanwhile, by its time or by a client,
+    /// is no failure.
+    fn send(&self, commands: &[String]) -> Result<(), EngineError> {
+        if commands.is_empty() {
+            return Ok(());
+        }
+        self.from.ask_all(commands)?.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
     fn command(&self, keys: &[&str]) -> String {
@@ -151,6 +170,28 @@ impl Work<'_> {
     }
 }
 
+/// Questions for the names of keys, in rounds of [`KEYS`]: names that were asked for are moved
+/// before the next ones of their slot are.
+fn questions(counted: &[(u16, usize)]) -> Vec<Vec<String>> {
+    let mut rounds = Vec::new();
+    let (mut round, mut room) = (Vec::new(), KEYS);
+    for (slot, count) in counted {
+        let mut count = *count;
+        while count > 0 {
+            let now = count.min(room);
+            round.push(format!("CLUSTER GETKEYSINSLOT {slot} {now}"));
+            (count, room) = (count - now, room - now);
+            if room == 0 {
+                rounds.push(std::mem::take(&mut round));
+                room = KEYS;
+            }
+        }
+    }
+    rounds.push(round);
+    rounds.retain(|round| !round.is_empty());
+    rounds
+}
+
 /// The string of a line like `1) "key"`, still in its quotes: as `redis-cli` writes it and
 /// reads it, whatever bytes are in it.
 fn quoted(line: &str) -> Option<&str> {
@@ -162,6 +203,21 @@ fn quoted(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_asked_for_in_rounds() {
+        let all = questions(&[(7, 499), (8, 2), (9, 1000)]);
+        let all: Vec<String> = all.iter().map(|round| round.join("; ")).collect();
+        let ask = |slot, count| format!("CLUSTER GETKEYSINSLOT {slot} {count}");
+        let expected = [
+            format!("{}; {}", ask(7, 499), ask(8, 1)),
+            format!("{}; {}", ask(8, 1), ask(9, 499)),
+            ask(9, 500),
+            ask(9, 1),
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(questions(&[]), Vec::<Vec<String>>::new());
+    }
 
     #[test]
     fn keys_of_any_bytes_keep_their_quotes() {
