@@ -126,7 +126,7 @@ fn image() -> Image {
 fn caches() -> Spec {
     let cache = plain::sharded(20_000, 2_000, 900);
     let mut cache = plain::service("cache", Engine::Redis, Demand::Sharded(cache));
-    cache.access = Access { password: Some(Password::Generated), tls: true };
+    cache.access = Access { password: Some(Password::Generated), tls: true, ..Access::default() };
     let mut build = plain::machines("build", 2, 2, 1_024, 8);
     build.spread = Some(Level::Host);
     build.iops_per_s = PerSecond::new(100);

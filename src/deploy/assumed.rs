@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::Admission;
 use crate::graph::ImagePart;
 use crate::graph::image::marker;
 use crate::hypervisor::{Domain, DomainState, HostReport, OwnerTag, VolumeInfo, domain_xml};
@@ -26,8 +27,9 @@ pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
     let Some(prior) = prior else { return world };
     for instance in &prior.instances {
         let configured = is_configured(plan, prior, instance);
+        let admission = admission(plan, prior, instance);
         let guest =
-            GuestView { ready: true, checked: true, configured, pending: None, denied: false };
+            GuestView { ready: true, checked: true, configured, admission, ..GuestView::default() };
         world.guests.insert(instance.name.clone(), guest);
     }
     for service in &prior.services {
@@ -46,6 +48,13 @@ fn is_configured(plan: &Plan, prior: &Plan, instance: &Instance) -> bool {
     planned.is_none_or(|planned| {
         planned.settings == instance.settings && access(plan) == access(prior)
     })
+}
+
+/// How the plan alters whom an instance lets in that runs as `prior` says.
+fn admission(plan: &Plan, prior: &Plan, instance: &Instance) -> Option<Admission> {
+    let entry = |plan: &Plan| plan.service_of(instance).map(|service| service.access.entry());
+    plan.instance(&instance.name)?;
+    Admission::between(entry(prior)?, entry(plan)?)
 }
 
 fn view(host: &HostName, prior: Option<&Plan>) -> HostView {

@@ -108,6 +108,13 @@ pub fn execute(
             });
             configure(context, actions, instance, disruption, &note)
         }
+        Vertex::Prepared(name) => {
+            let instance = context.instance(name)?;
+            let service = service(context, &instance.service)?;
+            let crew = context.crew(service, actions.leaving());
+            note_change(operator_of(service)?.prepare(&crew, instance)?, &note);
+            Ok(())
+        }
         Vertex::Joined(name) => form(context, actions, name, Goal::Joined, &emit),
         Vertex::Balanced(name) => form(context, actions, name, Goal::Balanced, &emit),
         Vertex::Resumed(name) => {
@@ -453,7 +460,7 @@ pub(super) fn start(context: &Context<'_>, instance: &Instance) -> Result<(), St
 const fn disruption(step: &Step, outage: Outage) -> Disruption {
     match (step.action, &step.reason, outage) {
         (Action::Create, ..) => Disruption::Any,
-        (_, Reason::Pending(Pending::Live), _) => Disruption::None,
+        (_, Reason::Pending(Pending::Live) | Reason::Admission(_), _) => Disruption::None,
         (_, Reason::Pending(Pending::Together), Outage::Allowed) => Disruption::Any,
         (_, Reason::Pending(Pending::Together), Outage::Refused) => Disruption::None,
         (.., Outage::Allowed) => Disruption::Outage,

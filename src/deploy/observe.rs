@@ -170,7 +170,10 @@ fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, Gue
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
     tracing::info!(ready, denied, "seen");
-    (name.clone(), GuestView { ready, checked: configured, configured, pending: None, denied })
+    (
+        name.clone(),
+        GuestView { ready, checked: configured, configured, denied, ..GuestView::default() },
+    )
 }
 
 /// Asks each cluster through its guests that are ready. An instance counts as configured
@@ -195,7 +198,7 @@ fn ask_clusters(context: &Context<'_>, world: &mut World) {
         .map(|service| plan.members(&service.name).all(|one| is_ready(one) != Some(false)))
         .collect();
     for ((service, answer), is_whole) in asked.into_iter().zip(answers).zip(whole) {
-        let Ok(Checked { differences, pending }) = answer else { continue };
+        let Ok(Checked { differences, pending, admissions }) = answer else { continue };
         for instance in plan.members(&service.name) {
             let differs =
                 |one: &Difference| one.instance == instance.name && one.fact.is_configured();
@@ -203,6 +206,7 @@ fn ask_clusters(context: &Context<'_>, world: &mut World) {
                 guest.checked = true;
                 guest.configured = !differences.iter().any(differs);
                 guest.pending = pending.get(&instance.name).copied();
+                guest.admission = admissions.get(&instance.name).copied();
             }
         }
         if is_whole {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::load::{Bound, Measured};
 pub use super::probe::Broken;
-use super::{Crew, Difference, EngineError, Fact, Leaving};
+use super::{Admission, Crew, Difference, EngineError, Fact, Leaving};
 use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::ids::InstanceName;
@@ -228,6 +228,35 @@ pub trait Cluster: Send + Sync {
     /// that all of a cluster have to be restarted together.
     fn divides(&self, _files: &[FileChange]) -> bool {
         false
+    }
+
+    /// How changes of its files alter whom an instance in use lets in.
+    fn admission(&self, _files: &[FileChange]) -> Option<Admission> {
+        None
+    }
+
+    /// Whether a running instance takes changes up before its files are replaced, since they
+    /// hold the way in until it has.
+    fn takes_up_first(&self, _files: &[FileChange]) -> bool {
+        false
+    }
+
+    /// Instances that answer and do not let others in as planned.
+    fn reserved(
+        &self,
+        _target: &Self::Target,
+        _observed: &Observed<Self::Seen>,
+    ) -> BTreeSet<InstanceName> {
+        BTreeSet::new()
+    }
+
+    /// Lets a running instance let others in as it does and as is planned, and get in at
+    /// others by both; says what was done.
+    ///
+    /// # Errors
+    /// The way to it, or its refusal.
+    fn prepare(&self, _crew: &Crew<'_>, _instance: &Instance) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
     }
 
     /// Lets a running instance take up changes; says what was done.

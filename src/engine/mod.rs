@@ -7,6 +7,7 @@
 //! it, written once for every `Cluster`: configuration and restarts (`unit`, `rolling`),
 //! forming (`converge`), probes and loads.
 
+mod admission;
 pub mod cluster;
 mod converge;
 mod crew;
@@ -20,6 +21,7 @@ pub mod redis;
 mod rolling;
 mod unit;
 
+pub use self::admission::Admission;
 pub use self::cluster::Goal;
 pub use self::crew::{Crew, Guests, Leaving};
 pub use self::difference::{Difference, Fact};

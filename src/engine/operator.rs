@@ -6,7 +6,9 @@ use std::fmt;
 use super::cluster::{Cluster, FileChange, Goal, Observed, Serving, Uptake};
 use super::load::{Bound, Load};
 use super::rolling::{Outage, make_room};
-use super::{Acknowledged, Attempt, Change, Crew, Difference, EngineError, Fact, Probe, Series};
+use super::{
+    Acknowledged, Admission, Attempt, Change, Crew, Difference, EngineError, Fact, Probe, Series,
+};
 use super::{converge, load, numbered, probe, unit};
 use crate::guest::{Guest, GuestError};
 use crate::ids::InstanceName;
@@ -27,6 +29,13 @@ pub trait Operator: Send + Sync {
         instance: &Instance,
         disruption: Disruption,
     ) -> Result<Change, EngineError>;
+
+    /// Lets an instance that runs let the others in by its former rule and by the planned
+    /// one, where the two differ.
+    ///
+    /// # Errors
+    /// The guest, or the engine's refusal.
+    fn prepare(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Change, EngineError>;
 
     /// Brings the cluster to a goal, or repairs it; idempotent.
     ///
@@ -119,6 +128,8 @@ pub struct Checked {
     pub differences: Vec<Difference>,
     /// What brings the configuration of instances to the plan that are in use.
     pub pending: BTreeMap<InstanceName, Pending>,
+    /// How that alters whom those let in.
+    pub admissions: BTreeMap<InstanceName, Admission>,
 }
 
 /// What it takes to bring an instance in use to its configuration; the gentlest first.
@@ -162,6 +173,10 @@ impl<C: Cluster> Operator for C {
         unit::configure(self, crew, instance, disruption)
     }
 
+    fn prepare(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Change, EngineError> {
+        unit::prepare(self, crew, instance)
+    }
+
     fn form(&self, crew: &Crew<'_>, goal: Goal) -> Result<Change, EngineError> {
         converge::form(self, crew, goal)
     }
@@ -182,7 +197,7 @@ impl<C: Cluster> Operator for C {
         let observed = self.observe(crew, &target);
         let mut differences = self.differences(&target, &observed);
         differences.extend(shared_hosts(crew));
-        let mut pending = BTreeMap::new();
+        let (mut pending, mut admissions) = (BTreeMap::new(), BTreeMap::new());
         // Where the agent itself is silent there is nothing to read.
         let is_lost = |one: &Instance| observed.silent.get(&one.name).is_some_and(is_lost);
         let changes =
@@ -191,6 +206,10 @@ impl<C: Cluster> Operator for C {
             let own = differences.iter().filter(|one| one.instance == instance.name);
             let own: Vec<Difference> = own.cloned().collect();
             differences.extend(changes.iter().map(|change| change.difference(&instance.name)));
+            if self.copies_with(&target, &observed, &instance.name).is_in_use(&instance.name) {
+                let admission = self.admission(&changes);
+                admissions.extend(admission.map(|one| (instance.name.clone(), one)));
+            }
             if self.divides(&changes) {
                 pending.insert(instance.name.clone(), Pending::Together);
                 continue;
@@ -202,7 +221,7 @@ impl<C: Cluster> Operator for C {
             };
             pending.extend(what.map(|what| (instance.name.clone(), what)));
         }
-        Ok(Checked { differences, pending })
+        Ok(Checked { differences, pending, admissions })
     }
 
     fn probe(&self, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError> {

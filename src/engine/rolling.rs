@@ -32,6 +32,7 @@ pub(super) fn make_room<C: Cluster>(
     made: &mut Vec<String>,
 ) -> Result<Disturbed, EngineError> {
     let work = Work { cluster, crew, target: cluster.target(crew)?, name };
+    work.prepare()?;
     let mut copies = work.look();
     if !copies.is_in_use(name) {
         // Those that run with former secrets answer once they have the new ones.
@@ -123,6 +124,17 @@ impl<C: Cluster> Work<'_, C> {
     fn look(&self) -> Copies {
         let observed = self.cluster.observe(self.crew, &self.target);
         self.cluster.copies_with(&self.target, &observed, self.name)
+    }
+
+    /// Prepares those for what is planned that do not let others in by it yet: the instance
+    /// that comes back needs them, and they it.
+    fn prepare(&self) -> Result<(), EngineError> {
+        let observed = self.cluster.observe(self.crew, &self.target);
+        let reserved = self.cluster.reserved(&self.target, &observed);
+        for other in self.crew.members().iter().filter(|one| reserved.contains(&one.name)) {
+            self.cluster.prepare(self.crew, other)?;
+        }
+        Ok(())
     }
 
     /// The planned copies of the same data, itself among them; none for one that the

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::cluster::{Cluster, FileChange, Serving, Uptake};
 use super::operator::running;
 use super::rolling::{Disturbed, Outage, make_room, wait_until_whole};
-use super::{Change, Crew, Disruption, EngineError};
+use super::{Admission, Change, Crew, Disruption, EngineError};
 use crate::guest::{Guest, GuestError};
 use crate::guest_file::GuestFile;
 use crate::hypervisor::clock::{Pauses, Poll};
@@ -45,8 +45,13 @@ pub(super) fn configure<C: Cluster>(
         match work.uptake(&stale)? {
             Uptake::Nothing => work.write(&stale)?,
             Uptake::Live(changes) => {
-                work.write(&stale)?;
-                work.take_up(&changes)?;
+                if work.takes_up_first(&stale)? {
+                    work.take_up(&changes)?;
+                    work.write(&stale)?;
+                } else {
+                    work.write(&stale)?;
+                    work.take_up(&changes)?;
+                }
             }
             Uptake::Restart => {
                 room = work.make_room()?;
@@ -74,6 +79,25 @@ pub(super) fn configure<C: Cluster>(
     Ok(if work.made.is_empty() { Change::NotNeeded } else { Change::Made(work.made.join(", ")) })
 }
 
+/// Lets an instance that runs let the others in by its former rule and by the planned one.
+pub(super) fn prepare<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    instance: &Instance,
+) -> Result<Change, EngineError> {
+    let guest = crew.guest(&instance.name)?;
+    // One that is off reads its new files when it starts.
+    if !state(&guest, cluster.unit())?.active {
+        return Ok(Change::NotNeeded);
+    }
+    let changes = changes(crew, instance, &crew.files(instance)?)?;
+    if !cluster.admission(&changes).is_some_and(Admission::is_prepared) {
+        return Ok(Change::NotNeeded);
+    }
+    let made = cluster.prepare(crew, instance)?;
+    Ok(if made.is_empty() { Change::NotNeeded } else { Change::Made(made.join(", ")) })
+}
+
 /// Lets an instance take up what it can while it runs, and leaves everything else; for
 /// one that is not known by its secrets until it has the new ones.
 pub(super) fn take_up_live<C: Cluster>(
@@ -85,8 +109,11 @@ pub(super) fn take_up_live<C: Cluster>(
     for file in crew.files(instance)? {
         let changes = changes(crew, instance, std::slice::from_ref(&file))?;
         if let Uptake::Live(live) = cluster.uptake(&changes, None) {
-            guest.replace_files(&[&file])?;
+            if !cluster.takes_up_first(&changes) {
+                guest.replace_files(&[&file])?;
+            }
             cluster.take_up(crew, instance, &live)?;
+            guest.replace_files(&[&file])?;
         }
     }
     Ok(())
@@ -174,6 +201,11 @@ impl<C: Cluster> Work<'_, C> {
             }
         };
         Ok(self.cluster.uptake(&changes, running.as_deref()))
+    }
+
+    fn takes_up_first(&self, stale: &[&GuestFile]) -> Result<bool, EngineError> {
+        let changes = changes(self.crew, self.instance, stale.iter().copied())?;
+        Ok(self.cluster.takes_up_first(&changes))
     }
 
     fn take_up(&mut self, changes: &C::Live) -> Result<(), EngineError> {

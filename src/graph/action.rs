@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::impact::Impact;
 use super::moves::Move;
 use super::{Graph, Unwanted, Vertex};
-use crate::engine::{Leaving, Pending};
+use crate::engine::{Admission, Leaving, Pending};
 use crate::hypervisor::DomainState;
 use crate::ids::ServiceName;
 use crate::units::Mebibytes;
@@ -107,6 +107,10 @@ pub enum Reason {
     NotConfigured,
     /// An engine that is in use does not run as planned: what brings it there.
     Pending(Pending),
+    /// An engine that is in use lets others in than planned, which changes while it runs.
+    Admission(Admission),
+    /// All instances of a service let each other in by both rules before any changes over.
+    BothRules,
     /// The cluster is not as planned: the first difference.
     ClusterDiffers(String),
     /// Something that it depends on is made or changed.
@@ -157,6 +161,8 @@ impl fmt::Display for Reason {
             Self::NotReady => f.write_str("not ready yet"),
             Self::NotConfigured => f.write_str("engine is not configured as planned"),
             Self::Pending(what) => what.fmt(f),
+            Self::Admission(what) => write!(f, "{what}, taken up live"),
+            Self::BothRules => f.write_str("lets others in by both rules before any changes over"),
             Self::ClusterDiffers(what) => f.write_str(what),
             Self::UpstreamChanged => f.write_str("a dependency changes"),
             Self::ToBeChecked => f.write_str("checked once it runs"),

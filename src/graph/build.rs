@@ -196,11 +196,19 @@ impl Graph {
             self.add(vertex.clone(), host, &[]);
         }
         after.extend(sequence.first.iter().cloned().map(Vertex::Configured));
-        if sequence.joins && (sequence.strangers || !after.is_empty()) {
+        let is_joined = sequence.joins && (sequence.strangers || !after.is_empty());
+        for instance in sequence.prepared.iter().filter_map(|name| plan.instance(name)) {
+            let vertex = Vertex::Prepared(instance.name.clone());
+            self.add(vertex.clone(), Some(&instance.host), &sequence.awake);
+            after.push(vertex);
+        }
+        if is_joined {
             after = self.add_after(Vertex::Joined(service.name.clone()), &after);
         }
         if sequence.shrinks {
             after = self.add_after(Vertex::Balanced(service.name.clone()), &after);
+        }
+        if sequence.waits() {
             for instance in sequence.live.iter().filter_map(|name| plan.instance(name)) {
                 self.add_configured(instance, &after);
             }

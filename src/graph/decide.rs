@@ -20,6 +20,7 @@ use super::moves::{Move, in_order, of_move, relocation};
 use super::sequence::{Sequences, sequence};
 use super::unwanted::{Unwanted, not_in_plan};
 use super::{Graph, ImagePart, Vertex};
+use crate::engine::Pending;
 use crate::hypervisor::{Domain, DomainState};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, Role, Volume};
@@ -79,6 +80,7 @@ pub fn decide(plan: &Plan, world: &World) -> Actions {
         let (action, reason) = match vertex {
             Vertex::Unwanted { .. } => (Action::Delete, Reason::NotInPlan),
             Vertex::ImageFile { host, pool, part } => image(plan, world, host, pool, *part),
+            Vertex::Prepared(_) => (Action::Update, Reason::BothRules),
             Vertex::Joined(_) => (Action::Update, Reason::NewMembers),
             Vertex::Balanced(_) => (Action::Update, Reason::LessMemory),
             Vertex::Resumed(_) => (Action::Update, Reason::Paused),
@@ -276,10 +278,11 @@ pub(super) fn of_instance(
             (Action::Update, Reason::FileSystemGrows)
         }
         (Fate::Keep { .. }, Vertex::Configured(_)) if !guest.configured => {
-            let reason = match guest.pending {
-                Some(pending) => Reason::Pending(pending),
-                None if guest.ready && guest.checked => Reason::NotConfigured,
-                None => Reason::ToBeChecked,
+            let reason = match (guest.pending, guest.admission) {
+                (Some(Pending::Live), Some(admission)) => Reason::Admission(admission),
+                (Some(pending), _) => Reason::Pending(pending),
+                (None, _) if guest.ready && guest.checked => Reason::NotConfigured,
+                (None, _) => Reason::ToBeChecked,
             };
             (Action::Update, reason)
         }

@@ -7,7 +7,7 @@ use super::decide::{Fate, Fates};
 use super::moves::relocation;
 use super::unwanted::{Unwanted, service_of};
 use super::{Object, Reason};
-use crate::engine::Pending;
+use crate::engine::{Admission, Pending};
 use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, Role};
 use crate::state::world::World;
@@ -88,7 +88,10 @@ pub(super) fn impacts(
             Some(Pending::Together) => Some("all of its engines are restarted together"),
             _ => None,
         };
-        if let Some(cause) = cause {
+        let is_abrupt = guest.and_then(|guest| guest.admission) == Some(Admission::RequiresAtOnce);
+        let abrupt = "clients without a password are refused at once: `password: optional` first \
+                      lets both in";
+        for cause in cause.into_iter().chain(is_abrupt.then_some(abrupt)) {
             let service = &instance.service;
             add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);
         }

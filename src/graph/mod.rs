@@ -91,6 +91,8 @@ pub enum Vertex {
     Ready(InstanceName),
     /// The engine runs with the planned configuration.
     Configured(InstanceName),
+    /// The engine lets others in by its former rule and by the planned one.
+    Prepared(InstanceName),
     /// New instances belong to the cluster of a service and copy the data of their groups.
     Joined(ServiceName),
     /// Each group of a service has the data that is planned for it.
@@ -142,6 +144,7 @@ impl Vertex {
             Self::Running(_) => "running",
             Self::Ready(_) => "ready",
             Self::Configured(_) => "configured",
+            Self::Prepared(_) => "prepared",
             Self::Joined(_) => "joined",
             Self::Balanced(_) => "balanced",
             Self::Resumed(_) => "resumed",
@@ -159,7 +162,7 @@ impl Vertex {
             Self::Root(_) | Self::Data(_) | Self::Seed(_) => "volumes",
             Self::Domain(_) | Self::Running(_) | Self::Resumed(_) => "domains",
             Self::Ready(_) => "boot",
-            Self::Configured(_) => "engines",
+            Self::Prepared(_) | Self::Configured(_) => "engines",
             Self::Joined(_) | Self::Balanced(_) | Self::Rejoined(_) | Self::Cluster(_) => {
                 "clusters"
             }
@@ -177,6 +180,7 @@ impl Vertex {
             | Self::Running(name)
             | Self::Ready(name)
             | Self::Configured(name)
+            | Self::Prepared(name)
             | Self::Resumed(name)
             | Self::Rejoined(name) => Some(name),
             Self::Unwanted { .. }
@@ -200,6 +204,7 @@ impl fmt::Display for Vertex {
             | Self::Running(name)
             | Self::Ready(name)
             | Self::Configured(name)
+            | Self::Prepared(name)
             | Self::Resumed(name)
             | Self::Rejoined(name) => write!(f, "{} {name}", self.kind()),
             Self::Joined(name) | Self::Balanced(name) | Self::Cluster(name) => {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::{Fate, Fates, of_instance};
 use super::unwanted::{Unwanted, service_of};
 use super::{Action, Reason, Vertex};
-use crate::engine::{Fact, Pending};
+use crate::engine::{Admission, Fact, Pending};
 use crate::hypervisor::DomainState;
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
@@ -28,6 +28,9 @@ pub(super) struct Sequence {
     pub strangers: bool,
     /// What brings paused guests back, before anything is taken away.
     pub awake: Vec<Vertex>,
+    /// Instances that let others in by the former rule and the planned one, before any
+    /// changes over.
+    pub prepared: Vec<InstanceName>,
     /// Instances that take up their configuration while they run.
     pub live: Vec<InstanceName>,
     /// Instances whose engine is restarted, one after the other.
@@ -48,12 +51,20 @@ impl Sequence {
     pub fn is_queued(&self, name: &InstanceName) -> bool {
         self.restarts.contains(name)
             || self.batches.iter().any(|batch| batch.contains(name))
-            || (self.shrinks && self.live.contains(name))
+            || (self.waits() && self.live.contains(name))
+    }
+
+    /// Whether what instances take up while they run waits for anything.
+    pub const fn waits(&self) -> bool {
+        self.shrinks || !self.prepared.is_empty()
     }
 
     /// Whether anything is done with instances that others may rely on.
     pub fn has_queue(&self) -> bool {
-        !self.restarts.is_empty() || !self.batches.is_empty() || !self.live.is_empty()
+        !self.restarts.is_empty()
+            || !self.batches.is_empty()
+            || !self.live.is_empty()
+            || !self.prepared.is_empty()
     }
 }
 
@@ -78,6 +89,10 @@ pub(super) fn sequence(
         if let Some(former) = former {
             sequence.former.insert(name(), former.vertex());
         }
+        let guest = world.guests.get(&instance.name);
+        if guest.and_then(|guest| guest.admission).is_some_and(Admission::is_prepared) {
+            sequence.prepared.push(name());
+        }
         let is_taken_down = matches!(
             fate,
             Fate::Replace { active: true, .. } | Fate::Redefine { active: true, .. }
@@ -94,7 +109,9 @@ pub(super) fn sequence(
         let is_lead = service.groups.iter().any(|group| group.lead == instance.name);
         match of_instance(world, &vertex, instance, fate) {
             (Action::NoOp | Action::Unknown, _) => {}
-            (_, Reason::Pending(Pending::Live)) => sequence.live.push(name()),
+            (_, Reason::Pending(Pending::Live) | Reason::Admission(_)) => {
+                sequence.live.push(name());
+            }
             (_, Reason::Pending(Pending::Together)) => sequence.first.push(name()),
             (_, Reason::Pending(pending)) => restarts.push((pending, name())),
             (_, Reason::ToBeChecked) if matches!(fate, Fate::Keep { active: true, .. }) => {

@@ -39,7 +39,8 @@ pub struct Recipe {
 pub struct Setup {
     /// Its systemd units, without `.service`, in the order of their start.
     pub units: &'static [&'static str],
-    /// The file that the units must not start without where the service has secrets.
+    /// The file that the units must not start without: with the secrets of the service, or
+    /// the word that it has none.
     pub gate: &'static str,
     /// Where it keeps its data: the data volume is mounted there.
     pub data: &'static str,

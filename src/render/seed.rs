@@ -60,7 +60,8 @@ struct DataDisk {
 pub(super) struct EngineSetup {
     /// systemd units, without `.service`.
     units: &'static [&'static str],
-    /// The file that they must not start without: with its passwords, if it has any.
+    /// The file that they must not start without: with its passwords, or the word that it
+    /// has none. Whether it has any is not in a seed, since that changes in a running guest.
     secrets: Option<&'static str>,
     /// Where it keeps its data.
     directory: &'static str,
@@ -144,10 +145,9 @@ pub fn seed_image(plan: &Plan, instance: &Instance) -> Result<Vec<u8>> {
 pub(super) fn engine(plan: &Plan, instance: &Instance) -> Option<EngineSetup> {
     let service = plan.service_of(instance)?;
     let setup = recipe::of(service.engine).setup?;
-    let has_secrets = service.access.password.is_some();
     Some(EngineSetup {
         units: setup.units,
-        secrets: has_secrets.then_some(setup.gate),
+        secrets: Some(setup.gate),
         directory: setup.data,
         owner: setup.owner.to_string(),
         sysctls: setup.sysctls,

@@ -204,7 +204,7 @@ mod tests {
 
     fn plan(password: Password, tls: bool) -> Plan {
         let mut plan = sample::plan();
-        plan.services[0].access = Access { password: Some(password), tls };
+        plan.services[0].access = Access { password: Some(password), tls, ..Access::default() };
         plan
     }
 

@@ -140,6 +140,10 @@ pub struct Service {
 pub struct Access {
     /// Where the password comes from; `None` lets everybody in.
     pub password: Option<Password>,
+    /// Whether clients are let in without the password as well, which is how it is turned
+    /// on and off while they are served.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
     /// Whether all connections are encrypted.
     pub tls: bool,
 }
@@ -150,6 +154,27 @@ impl Access {
     pub fn is_open(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whom the service lets in.
+    #[must_use]
+    pub const fn entry(&self) -> Entry {
+        match (&self.password, self.optional) {
+            (None, _) => Entry::Open,
+            (Some(_), true) => Entry::Both,
+            (Some(_), false) => Entry::Closed,
+        }
+    }
+}
+
+/// Whom a service lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Everybody: there is no password.
+    Open,
+    /// Clients with the password and clients without one.
+    Both,
+    /// Clients with the password.
+    Closed,
 }
 
 /// Where a password comes from. It is a reference: the password itself never

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::engine::{Difference, Leaving, Pending};
+use crate::engine::{Admission, Difference, Leaving, Pending};
 use crate::hypervisor::{Domain, HostReport, HypervisorError, StorageSource, VolumeInfo};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 
@@ -57,6 +57,8 @@ pub struct GuestView {
     pub configured: bool,
     /// What brings its engine to the planned configuration, where that is in use.
     pub pending: Option<Pending>,
+    /// How that alters whom its engine lets in.
+    pub admission: Option<Admission>,
     /// We may not ask it: the connection may only look.
     pub denied: bool,
 }

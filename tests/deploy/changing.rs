@@ -261,13 +261,14 @@ fn a_port_is_changed_by_all_together_where_that_is_allowed() {
 fn nothing_is_taken_away_while_nobody_answers_who_needs_it() {
     let state = tempfile::tempdir().unwrap();
     let world = deployed(&grouped(3, 2), state.path());
-    // Without its password nobody of the cluster can be asked.
-    let mut plan = grouped(3, 2);
-    plan.services[0].access.password = None;
-    for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
-        one.settings.remove("include");
-        one.settings.remove("masteruser");
+    // Somebody has changed the password by hand, so that nobody of the cluster can be asked.
+    let plan = with_memory(grouped(3, 2), 1024);
+    let login = ["redis-cli", "--user", "hostsplit", "-a", "for-ourselves"];
+    let rules = ["ACL", "SETUSER", "hostsplit", "resetpass", ">of-somebody-else"];
+    for one in plan.instances.iter().filter(|one| one.group.is_some()) {
+        crate::clients::in_guest(&world, &plan, one, &[&login[..], &rules].concat());
     }
+    let _ = world.take_requests();
     let before = world.log().len();
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
     let sentence = "runs, and no instance answers that knows whether its data is needed";

@@ -101,7 +101,7 @@ pub fn plan() -> Plan {
         })
         .collect();
     instances.push(instance("box", 0, 1, 3, Role::Fixed));
-    let access = Access { password: Some(Password::Generated), tls: false };
+    let access = Access { password: Some(Password::Generated), ..Access::default() };
     Plan {
         format: FORMAT,
         hostsplit: "test".to_owned(),

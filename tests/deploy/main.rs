@@ -2,6 +2,7 @@
 //! one needs nothing, and whatever fails, one further run converges.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod admitting;
 #[path = "../support/built.rs"]
 mod built;
 mod changing;

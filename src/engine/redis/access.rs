@@ -2,6 +2,7 @@
 
 use crate::engine::Crew;
 use crate::recipe::redis::{Credentials, Package};
+use crate::secret::Secret;
 
 /// The user of hostsplit itself; clients use `default`.
 pub(super) const USER: &str = "hostsplit";
@@ -16,8 +17,29 @@ pub struct ClientAccess {
     pub package: &'static Package,
     /// The passwords, where the service asks for one and it is known.
     pub credentials: Option<Credentials>,
+    /// Whether clients are let in without it as well.
+    pub optional: bool,
     /// Whether connections are encrypted.
     pub tls: bool,
+}
+
+/// As whom a session comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Login {
+    /// As anybody, without a password.
+    Anybody,
+    /// As hostsplit's own user, by its password.
+    Own(Secret),
+}
+
+impl Login {
+    /// The password, where there is one.
+    pub(super) fn password(&self) -> Option<&str> {
+        match self {
+            Self::Anybody => None,
+            Self::Own(password) => Some(password.expose()),
+        }
+    }
 }
 
 impl ClientAccess {
@@ -25,7 +47,8 @@ impl ClientAccess {
     #[must_use]
     pub fn of(package: &'static Package, crew: &Crew<'_>) -> Self {
         let credentials = crew.secrets().and_then(Credentials::of);
-        Self { package, credentials, tls: crew.service.access.tls }
+        let crate::spec::Access { optional, tls, .. } = crew.service.access;
+        Self { package, credentials, optional, tls }
     }
 
     /// The password of hostsplit's own user.
@@ -33,11 +56,17 @@ impl ClientAccess {
         self.credentials.as_ref().map(|known| known.internal.expose())
     }
 
+    /// As whom hostsplit is to come in.
+    pub(super) fn login(&self) -> Login {
+        let own = self.credentials.as_ref().map(|known| Login::Own(known.internal.clone()));
+        own.unwrap_or(Login::Anybody)
+    }
+
     /// The client's line up to its commands. It carries no secret.
-    pub(super) fn line<'a>(&self, address: &'a str, port: &'a str) -> Vec<&'a str> {
+    pub(super) fn line<'a>(&self, address: &'a str, port: &'a str, login: &Login) -> Vec<&'a str> {
         let mut line = vec![self.package.client, "-h", address, "-p", port];
         line.extend(self.encryption());
-        if self.credentials.is_some() {
+        if matches!(login, Login::Own(_)) {
             line.extend(["--user", USER]);
         }
         line

@@ -8,10 +8,11 @@ use super::session::Session;
 use super::target::{address, port};
 use super::users;
 use crate::engine::cluster::{FileChange, Serving, Uptake};
-use crate::engine::{Crew, Difference, EngineError, Fact};
+use crate::engine::{Admission, Crew, Difference, EngineError, Fact};
 use crate::guest::GuestError;
 use crate::plan::Instance;
-use crate::recipe::redis::{Package, internal_of, quote};
+use crate::recipe::redis::{Package, entry_of, quote};
+use crate::spec::Entry;
 
 /// Directives that `CONFIG SET` takes and that act at once: not marked
 /// `IMMUTABLE_CONFIG` in `config.c` of Redis 7 and 8 and Valkey 8, and none that decides
@@ -84,10 +85,8 @@ const ESTRANGED: [&str; 2] = ["WRONGPASS", "NOAUTH"];
 pub struct Live {
     /// Directives with their planned values.
     directives: BTreeMap<String, String>,
-    /// Whether it is to be given its passwords.
+    /// Whether it is to be given its users.
     renew: bool,
-    /// The password that it still accepts, where it is a former one.
-    former: Option<String>,
 }
 
 /// How an instance takes up changes.
@@ -98,15 +97,11 @@ pub(super) fn uptake(
 ) -> Uptake<Live> {
     let mut live = Live::default();
     for FileChange { file, before } in files {
-        let Some(before) = before else { return Uptake::Restart };
         if file.path == package.secrets {
-            live.former = internal_of(before).map(str::to_owned);
-            live.renew = live.former.is_some();
-            if !live.renew {
-                return Uptake::Restart;
-            }
+            live.renew = true;
             continue;
         }
+        let Some(before) = before else { return Uptake::Restart };
         if file.path != package.config || running.is_none() || !shows_all(before, &file.text) {
             return Uptake::Restart;
         }
@@ -134,8 +129,47 @@ fn shows_all(before: &str, after: &str) -> bool {
     let gone: BTreeMap<_, _> = gone(before, after).collect();
     let (before, after) = (directives(before), directives(after));
     let is_shown = |name: &str| !super::settings::UNREPORTED.contains(&name);
-    before.keys().all(|name| after.contains_key(name) || gone.contains_key(*name))
-        && after.iter().all(|(name, value)| is_shown(name) || before.get(name) == Some(value))
+    let is_kept = |name: &&str| {
+        after.contains_key(*name) || gone.contains_key(*name) || OF_USERS.contains(name)
+    };
+    let is_known = |name: &str, value: &Vec<&str>| {
+        is_shown(name) || OF_USERS.contains(&name) || before.get(name) == Some(value)
+    };
+    before.keys().all(is_kept) && after.iter().all(|(name, value)| is_known(name, value))
+}
+
+/// Directives that come and go with a password, and are taken up with its users.
+const OF_USERS: [&str; 2] = ["include", "masteruser"];
+
+/// How changes of its files alter whom an instance lets in.
+pub(super) fn admission(package: &Package, files: &[FileChange]) -> Option<Admission> {
+    let change = files.iter().find(|change| change.file.path == package.secrets)?;
+    let before = change.before.as_deref().map_or(Entry::Open, entry_of);
+    Admission::between(before, entry_of(&change.file.text))
+}
+
+/// Whether an instance takes changes up before its files are replaced. The one with its users
+/// holds the password that it may still ask for. Where there was none, the new one has to be
+/// in the file before it is asked for: then there is a way in at each moment, also for a run
+/// that turns back.
+pub(super) fn takes_up_first(package: &Package, files: &[FileChange]) -> bool {
+    let is_new =
+        matches!(admission(package, files), Some(Admission::Accepts | Admission::RequiresAtOnce));
+    !is_new && files.iter().any(|change| change.file.path == package.secrets)
+}
+
+/// Lets an instance let others in by both rules; says what was done.
+pub(super) fn prepare(
+    crew: &Crew<'_>,
+    access: &ClientAccess,
+    instance: &Instance,
+) -> Result<Vec<String>, EngineError> {
+    let guest = crew.guest(&instance.name)?;
+    let session = Session::new(&guest, access, (address(instance)?, port(instance)?));
+    for answer in session.ask_by_any_way(&users::preparation(access)?)? {
+        answer?;
+    }
+    Ok(vec!["lets others in by both rules".to_owned()])
 }
 
 /// Directives that a configuration no longer holds, with the defaults that they go back to.
@@ -182,11 +216,14 @@ pub(super) fn take_up(
     let guest = crew.guest(&instance.name)?;
     let at = (address(instance)?, port(instance)?);
     let mut done = Vec::new();
-    if let Some(known) = access.credentials.as_ref().filter(|_| changes.renew) {
-        let mut session = Session::new(&guest, access, at);
-        session.password = changes.former.as_deref().or(session.password);
-        users::renew(&session, known)?;
-        done.push("renewed passwords".to_owned());
+    if changes.renew {
+        let session = Session::new(&guest, access, at);
+        for answer in session.ask_by_any_way(&users::renewal(access)?)? {
+            answer?;
+        }
+        let what =
+            if access.credentials.is_some() { "renewed passwords" } else { "let everybody in" };
+        done.push(what.to_owned());
     }
     let set = |(name, value): (&String, &String)| {
         // An empty value is a word as well.

@@ -46,7 +46,7 @@ use crate::engine::cluster::{
     Answer, Broken, Cluster, Copies, FileChange, Goal, Patience, Serving, Uptake,
 };
 use crate::engine::load::Measured;
-use crate::engine::{Bound, Crew, Difference, EngineError, Leaving};
+use crate::engine::{Admission, Bound, Crew, Difference, EngineError, Leaving};
 use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
@@ -175,6 +175,23 @@ impl Cluster for Redis {
 
     fn uptake(&self, files: &[FileChange], running: Option<&[Difference]>) -> Uptake<Live> {
         live::uptake(self.0, files, running)
+    }
+
+    fn admission(&self, files: &[FileChange]) -> Option<Admission> {
+        live::admission(self.0, files)
+    }
+
+    fn takes_up_first(&self, files: &[FileChange]) -> bool {
+        live::takes_up_first(self.0, files)
+    }
+
+    fn reserved(&self, _: &Target, observed: &Observed) -> BTreeSet<InstanceName> {
+        let differs = observed.seen.iter().filter(|(_, seen)| !seen.users.is_empty());
+        differs.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn prepare(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Vec<String>, EngineError> {
+        live::prepare(crew, &ClientAccess::of(self.0, crew), instance)
     }
 
     fn divides(&self, files: &[FileChange]) -> bool {

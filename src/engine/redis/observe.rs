@@ -7,6 +7,7 @@ use super::settings::{self, Running};
 use super::steps::{Order, Step};
 use super::target::Member;
 use super::users;
+use crate::engine::cluster::Answer;
 use crate::engine::{Crew, EngineError, Fact, cluster};
 use crate::ids::InstanceName;
 
@@ -101,17 +102,21 @@ pub(super) fn look(
     let config = settings::question(member);
     let questions = ["CLUSTER NODES", "CLUSTER INFO", "INFO replication", &config, users::QUESTION];
     let session = Session::asking(&guest, access, (member.address, member.port));
-    let [nodes, info, replication, settings, reported] = session.ask(questions)?;
+    let answers = session.ask_by_any_way(&questions.map(str::to_owned))?;
+    let answers: Result<[Answer; 5], _> = answers.try_into();
+    let unread = |_| guest.unreadable("CLUSTER NODES", &"answers are missing");
+    let [nodes, info, replication, settings, reported] = answers.map_err(unread)?;
     let nodes = parse_nodes(&nodes?).map_err(|error| guest.unreadable("CLUSTER NODES", &error))?;
     let info = info?;
     let state = parse_info(&info).get("cluster_state").copied().unwrap_or_default().to_owned();
     let replica = nodes.iter().any(|node| node.myself && node.follows.is_some());
     let link = if replica { Some(link(&replication?)) } else { None };
-    let users = match reported {
+    let settings = settings.map(|answer| settings::parse(&answer));
+    let mut users = match reported {
         Ok(reported) => users::differences(access, &reported),
         Err(error) => vec![(Fact::Users, error.to_string())],
     };
-    let settings = settings.map(|answer| settings::parse(&answer));
+    users.extend(settings.as_ref().ok().and_then(|running| users::at_others(access, running)));
     Ok(Seen { view: NodeView { nodes, state, link }, settings, users })
 }
 

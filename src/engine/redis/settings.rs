@@ -17,7 +17,8 @@ pub(super) const UNREPORTED: [&str; 4] = ["include", "loadmodule", "rename-comma
 /// The command that asks an instance for its planned directives.
 pub(super) fn question(member: &Member) -> String {
     // Asked for nothing, Redis would refuse.
-    let names: BTreeSet<&str> = asked(member).map(|(name, _)| name).chain(["port"]).collect();
+    let names: BTreeSet<&str> =
+        asked(member).map(|(name, _)| name).chain(["port", "masteruser"]).collect();
     names.into_iter().fold("CONFIG GET".to_owned(), |text, name| text + " " + name)
 }
 

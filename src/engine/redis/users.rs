@@ -2,10 +2,10 @@
 //! password gets into an instance that runs.
 
 use super::access::{ClientAccess, USER};
-use super::session::Session;
+use super::settings::Running;
 use crate::digest::sha256;
 use crate::engine::{EngineError, Fact};
-use crate::recipe::redis::{Credentials, quote};
+use crate::recipe::redis::{self as recipe, Credentials, quote};
 
 /// The command that asks for all users.
 pub(super) const QUESTION: &str = "ACL LIST";
@@ -21,23 +21,37 @@ const USERS: [User; 3] = [
 ];
 
 /// Compares the users that an instance reports; empty if all are as they should be.
-/// Redis reports the SHA-256 of passwords.
+/// Redis reports the SHA-256 of passwords. Where there is no password, users that are left
+/// of one are of no account: everybody may do everything.
 pub(super) fn differences(access: &ClientAccess, reported: &str) -> Vec<(Fact, String)> {
-    let Some(known) = &access.credentials else { return Vec::new() };
+    let Some(known) = &access.credentials else {
+        let default = reported.lines().find_map(|line| line.strip_prefix("user default "));
+        let words = || default.into_iter().flat_map(str::split_whitespace);
+        let state = match () {
+            () if !words().any(|word| word == "nopass") => "required",
+            () if words().any(|word| word.starts_with("-@")) => "none, for some commands",
+            () => return Vec::new(),
+        };
+        return vec![(Fact::Password("default".to_owned()), state.to_owned())];
+    };
     let mut found = Vec::new();
     for (user, password) in USERS {
         let line = reported.lines().find_map(|line| line.strip_prefix(&format!("user {user} ")));
+        let is_optional = access.optional && user == "default";
         let state = match line {
             None => "no such user",
             Some(line) => {
-                let mut words = line.split_whitespace();
-                let on = words.clone().any(|word| word == "on");
-                let open = words.clone().any(|word| word == "nopass");
-                let hashes: Vec<&str> =
-                    words.by_ref().filter_map(|w| w.strip_prefix('#')).collect();
+                let words = || line.split_whitespace();
+                let has = |rule: &str| words().any(|word| word == rule);
+                let hashes: Vec<&str> = words().filter_map(|w| w.strip_prefix('#')).collect();
                 match hashes.as_slice() {
-                    _ if open => "none",
-                    _ if !on => "off",
+                    _ if !has("on") => "off",
+                    _ if is_optional && has("nopass") && words().any(|w| w.starts_with("-@")) => {
+                        continue;
+                    }
+                    _ if is_optional && has("nopass") => "none, for all commands",
+                    _ if is_optional => "required",
+                    _ if has("nopass") => "none",
                     [hash] if *hash == sha256(password(known)) => continue,
                     [_] => "another",
                     _ => "several",
@@ -49,20 +63,70 @@ pub(super) fn differences(access: &ClientAccess, reported: &str) -> Vec<(Fact, S
     found
 }
 
-/// Gives a running instance its new passwords, through a session that it accepts.
+/// Compares as whom a replica goes to its master with nobody in particular, where there is
+/// no password: a run may have been cut off before it came so far, or gone on without it.
+pub(super) fn at_others(access: &ClientAccess, running: &Running) -> Option<(Fact, String)> {
+    let user = running.get("masteruser").filter(|user| !user.is_empty())?;
+    let is_open = access.credentials.is_none();
+    is_open.then(|| (Fact::Password(user.clone()), "given to masters".to_owned()))
+}
+
+/// The commands that let others in as planned beside those that an instance lets in now,
+/// and let it in at others: what it lets in already, and whom its clients are, stays.
+pub(super) fn preparation(access: &ClientAccess) -> Result<Vec<String>, EngineError> {
+    let Some(known) = &access.credentials else { return Ok(opened()) };
+    let others = users(access, known)?.into_iter().filter(|(user, _)| user != "default");
+    // A former password of theirs is accepted as well.
+    let add = |(user, rules)| format!("ACL SETUSER {user} {rules}");
+    let mut commands: Vec<String> = others.map(add).collect();
+    commands.push(at_master(known));
+    Ok(commands)
+}
+
+/// The commands that give a running instance its users, and its way in at its master.
 /// Clients that are connected stay so.
-///
-/// # Errors
-/// The agent; a refusal, for example because it has another password.
-pub(super) fn renew(session: &Session<'_>, known: &Credentials) -> Result<(), EngineError> {
-    let [default, own, replica] = USERS.map(|(user, password)| {
-        let rule = quote(&format!(">{}", password(known)));
-        format!("ACL SETUSER {user} resetpass {rule}")
-    });
-    let master = format!("CONFIG SET masterauth {}", quote(known.internal.expose()));
-    // The own one last: until then the old one is accepted.
-    let answers = session.ask([&default, &replica, &master, &own])?;
-    answers.into_iter().try_for_each(|answer| answer.map(|_| ()))
+pub(super) fn renewal(access: &ClientAccess) -> Result<Vec<String>, EngineError> {
+    let Some(known) = &access.credentials else {
+        let mut commands = opened();
+        commands.push("CONFIG SET masteruser \"\" masterauth \"\"".to_owned());
+        return Ok(commands);
+    };
+    // Before anybody is let in without a password, who would be refused by it.
+    let mut commands: Vec<String> =
+        access.optional.then(|| UNPROTECTED.to_owned()).into_iter().collect();
+    let (default, others): (Vec<_>, Vec<_>) =
+        users(access, known)?.into_iter().partition(|(user, _)| user == "default");
+    commands.extend(others.into_iter().map(set));
+    commands.push(at_master(known));
+    // Replicas that came in when everybody did are about to be nobody who may copy, which
+    // would put a refusal into their stream. They come back as the user for replicas, and go
+    // on where they were.
+    commands.push("CLIENT KILL TYPE replica USER default".to_owned());
+    commands.extend(default.into_iter().map(set));
+    Ok(commands)
+}
+
+const UNPROTECTED: &str = "CONFIG SET protected-mode no";
+
+/// The commands that let everybody in.
+fn opened() -> Vec<String> {
+    [UNPROTECTED, "ACL SETUSER default reset on nopass ~* &* +@all"].map(str::to_owned).into()
+}
+
+/// The users of the file, with their rules.
+fn users(access: &ClientAccess, known: &Credentials) -> Result<Vec<(String, String)>, EngineError> {
+    let text = recipe::users(known, access.optional);
+    let text = text.map_err(|error| EngineError::Files(error.to_string()))?;
+    Ok(recipe::rules(&text).map(|(user, rules)| (user.to_owned(), rules.to_owned())).collect())
+}
+
+/// One command, so that there is no moment in which a user is let in and may do nothing.
+fn set((user, rules): (String, String)) -> String {
+    format!("ACL SETUSER {user} reset {rules}")
+}
+
+fn at_master(known: &Credentials) -> String {
+    format!("CONFIG SET masteruser replica masterauth {}", quote(known.internal.expose()))
 }
 
 #[cfg(test)]
@@ -75,7 +139,7 @@ mod tests {
         let secret = |text| Secret::parse(text).unwrap();
         let (client, internal) = (secret("for-all-clients"), secret("for-ourselves"));
         let credentials = Some(Credentials { client, internal });
-        ClientAccess { package: &REDIS, credentials, tls: false }
+        ClientAccess { package: &REDIS, credentials, optional: false, tls: false }
     }
 
     #[test]

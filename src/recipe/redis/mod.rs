@@ -9,10 +9,10 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-pub use self::users::{Credentials, internal_of, read, users};
+pub use self::users::{Credentials, entry_of, internal_of, read, rules, users};
 pub use self::words::{quote, words};
 
-use self::users::{CLIENT, INTERNAL};
+use self::users::{CLIENT, INTERNAL, NO_USERS};
 use super::{Planned, Recipe, RecipeError, Setup, settings_of};
 use crate::digest::sha256;
 use crate::engines::Engine;
@@ -216,7 +216,8 @@ fn access(service: &ServicePlan) -> Settings {
     let package = Package::of(service.engine);
     let mut settings = match service.access.password {
         Some(_) => settings_of([
-            ("protected-mode", true.into()),
+            // With it a user without a password would be let in from nowhere else.
+            ("protected-mode", (!service.access.optional).into()),
             ("include", package.secrets.into()),
             // Of the users in that file the one that may copy, and nothing else.
             ("masteruser", "replica".into()),
@@ -273,10 +274,12 @@ fn closed(
         files.push(file(tls.certificate, identity.certificate.clone()));
         files.push(file(tls.key, identity.key.expose().to_owned()));
     }
-    if service.access.password.is_some() {
+    if service.access.password.is_none() {
+        files.push(file(package.secrets, NO_USERS.to_owned()));
+    } else {
         let credentials = secrets.services.get(&service.name).and_then(Credentials::of);
         let credentials = credentials.ok_or_else(|| missing("password"))?;
-        files.push(file(package.secrets, users(&credentials)?));
+        files.push(file(package.secrets, users(&credentials, service.access.optional)?));
     }
     Ok(files)
 }
@@ -329,18 +332,21 @@ mod tests {
 
     #[test]
     fn passwords_are_in_a_file_of_their_own() {
-        let access = Access { password: Some(Password::Generated), tls: false };
-        insta::assert_snapshot!(lines(access), @r"
+        let mut access = Access { password: Some(Password::Generated), ..Access::default() };
+        let closed = lines(access.clone());
+        insta::assert_snapshot!(closed, @r"
         include /etc/valkey/secrets.conf
         masteruser replica
         protected-mode on
         ");
+        access.optional = true;
+        assert_eq!(lines(access), closed.replace("protected-mode on", "protected-mode off"));
         insta::assert_snapshot!(lines(Access::default()), @"protected-mode off");
     }
 
     #[test]
     fn with_tls_nothing_goes_in_plain_text() {
-        insta::assert_snapshot!(lines(Access { password: None, tls: true }), @r"
+        insta::assert_snapshot!(lines(Access { tls: true, ..Access::default() }), @r"
         port 0
         protected-mode off
         tls-auth-clients off

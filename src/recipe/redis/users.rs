@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::quote;
 use crate::recipe::RecipeError;
 use crate::secret::{Secret, SecretNeed, ServiceSecrets};
+use crate::spec::Entry;
 use crate::template::Template;
 
 /// The password of clients: the user `default`, who can read and write all keys.
@@ -48,20 +49,44 @@ struct Passwords {
     client: String,
     internal: String,
     master: String,
+    optional: bool,
 }
 
+/// Returns whom an instance with that text for the file of its users lets in; without the
+/// user of clients that is everybody.
+#[must_use]
+pub fn entry_of(secrets: &str) -> Entry {
+    match secrets.lines().find_map(|line| line.strip_prefix("user default ")) {
+        None => Entry::Open,
+        Some(rules) if rules.split(' ').any(|rule| rule == "nopass") => Entry::Both,
+        Some(_) => Entry::Closed,
+    }
+}
+
+/// The file with the users of an instance that lets everybody in. It is there all the
+/// same, since the unit does not start without it: so turning a password on or off makes no
+/// other machine.
+pub(super) const NO_USERS: &str = "# Written by hostsplit; do not edit. No password is needed.\n";
+
 /// The text of the file with the users of an instance and their passwords, which only
-/// the engine may read.
+/// the engine may read. Where it is optional, the password of clients is in it before the rule
+/// that clears it: so it is found again if it is lost elsewhere.
 ///
 /// # Errors
 /// [`RecipeError::Template`].
-pub fn users(credentials: &Credentials) -> Result<String, RecipeError> {
+pub fn users(credentials: &Credentials, optional: bool) -> Result<String, RecipeError> {
     let rule = |password: &str| quote(&format!(">{password}"));
     Ok(USERS.render(&Passwords {
         client: rule(credentials.client.expose()),
         internal: rule(credentials.internal.expose()),
         master: quote(credentials.internal.expose()),
+        optional,
     })?)
+}
+
+/// The users in that text, each with its rules.
+pub fn rules(secrets: &str) -> impl Iterator<Item = (&str, &str)> {
+    secrets.lines().filter_map(|line| line.strip_prefix("user ")?.split_once(' '))
 }
 
 /// Returns the internal password in that text.
@@ -104,7 +129,7 @@ mod tests {
     fn each_user_has_what_it_needs_and_no_more() {
         let secret = |text| Secret::parse(text).unwrap();
         let (client, internal) = (secret("for-all-#clients"), secret("for-ourselves"));
-        let text = users(&Credentials { client, internal }).unwrap();
+        let text = users(&Credentials { client, internal }, false).unwrap();
         insta::assert_snapshot!(text, @r##"
         # Written by hostsplit; do not edit. Holds passwords.
         # Clients: all keys, no administration.
@@ -126,14 +151,18 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         let secret = |text| Secret::parse(text).unwrap();
-        for (client, internal) in
-            [("for-all-clients", "for-ourselves"), ("for-#all>clients", "#for-ourselves")]
-        {
+        for (client, internal, optional) in [
+            ("for-all-clients", "for-ourselves", false),
+            ("for-all-clients", "for-ourselves", true),
+            ("for-#all>clients", "#for-ourselves", false),
+        ] {
             let known = Credentials { client: secret(client), internal: secret(internal) };
-            let text = users(&known).unwrap();
+            let text = users(&known, optional).unwrap();
             assert!(read(&text) == Some(known));
             assert_eq!(internal_of(&text), Some(internal));
+            assert_eq!(entry_of(&text), if optional { Entry::Both } else { Entry::Closed });
         }
+        assert_eq!(entry_of(NO_USERS), Entry::Open);
         assert!(read("user default on nopass ~* +@all\nmasterauth for-ourselves\n").is_none());
         assert!(read("").is_none());
     }

@@ -168,6 +168,9 @@ impl Network {
             (["CLUSTER", ..], [_, verb, args @ ..]) => self.cluster(uid, verb, args, now),
             (["ACL", verb, ..], [_, _, args @ ..]) => self.acl(uid, verb, args),
             (["CONFIG", "SET", ..], [_, _, pairs @ ..]) => self.set(uid, pairs),
+            (["CLIENT", "KILL", "TYPE", "REPLICA", "USER", _], [.., user]) => {
+                Ok(Reply::Integer(self.disconnect(uid, user)))
+            }
             (["MIGRATE", ..], [_, args @ ..]) => self.migrate(uid, args, now),
             (["GET" | "MGET" | "EXISTS" | "SET" | "DEL", ..], _) => {
                 self.data(uid, words, asking, now)
@@ -196,6 +199,10 @@ impl Network {
     /// Whether a server lets somebody in for a command.
     pub(super) fn admit(&self, uid: Uid, login: &Login<'_>, words: &[&str]) -> Result<(), String> {
         let Some(server) = self.servers.get(&uid) else { return error("gone") };
+        let is_protected = server.config.get("protected-mode").is_some_and(|set| set == "yes");
+        if is_protected && server.users.is_open() {
+            return Err("DENIED Redis is running in protected mode".to_owned());
+        }
         server.users.admit(login, words)
     }
 
@@ -212,6 +219,13 @@ impl Network {
             _ => return error(&format!("unknown subcommand '{verb}'")),
         }
         Ok(Reply::Status("OK"))
+    }
+
+    /// Ends the connections of replicas to a master that came in as a user; returns how many.
+    fn disconnect(&mut self, uid: Uid, user: &str) -> usize {
+        let link = Some((uid, user.to_owned()));
+        let connected = self.servers.values_mut().filter(|server| server.link == link);
+        connected.map(|server| server.link = None).count()
     }
 
     fn set(&mut self, uid: Uid, pairs: &[&str]) -> Answer {
@@ -238,6 +252,7 @@ impl Network {
     /// Whether a replica is in step with its master, which runs.
     pub(super) fn is_linked(&self, replica: &Server, master: Uid) -> bool {
         let runs = self.servers.get(&master).is_some_and(|master| master.online.is_some());
-        runs && replica.synced == Some(master)
+        let is_connected = replica.link.as_ref().is_some_and(|(to, _)| *to == master);
+        runs && replica.synced == Some(master) && is_connected
     }
 }

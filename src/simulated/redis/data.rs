@@ -131,6 +131,7 @@ impl Network {
             replica.online.is_some()
                 && replica.follows() == Some(uid)
                 && replica.synced == Some(uid)
+                && replica.link.as_ref().is_some_and(|(master, _)| *master == uid)
                 && replica.offset == before
         });
         for replica in in_step {

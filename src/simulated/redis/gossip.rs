@@ -190,18 +190,38 @@ impl Network {
         }
     }
 
-    /// The master that a replica follows, where it runs and lets it in.
-    fn source(&self, uid: Uid) -> Option<Uid> {
-        let server = self.servers.get(&uid)?;
-        let master = server.follows()?;
-        let source = self.servers.get(&master)?;
-        if source.online.is_none() || source.follows().is_some() {
-            return None;
+    /// The master that a replica follows, where it runs and is connected to, or lets it in.
+    /// One whose user may copy no more gets a refusal in its stream, and needs a copy.
+    fn source(&mut self, uid: Uid) -> Option<Uid> {
+        let (link, is_broken) = self.link(uid);
+        let server = self.servers.get_mut(&uid)?;
+        if is_broken {
+            server.synced = None;
         }
-        let set = |name: &str| server.config.get(name).map(String::as_str);
-        let login =
-            Login { user: set("masteruser").unwrap_or("default"), password: set("masterauth") };
-        source.users.admit(&login, &["ping"]).is_ok().then_some(master)
+        server.link = link;
+        server.link.as_ref().map(|(master, _)| *master)
+    }
+
+    /// The connection of a replica to its master, and whether the one that it had broke.
+    fn link(&self, uid: Uid) -> (Option<(Uid, String)>, bool) {
+        const COPY: [&str; 1] = ["psync"];
+        let found = || {
+            let server = self.servers.get(&uid)?;
+            let source = self.servers.get(&server.follows()?)?;
+            (source.online.is_some() && source.follows().is_none()).then_some((server, source))
+        };
+        let Some((server, source)) = found() else { return (None, false) };
+        let known = server.link.as_ref().filter(|(master, _)| *master == source.uid);
+        if let Some((_, user)) = known {
+            let may = source.users.permit(user, &COPY).is_ok();
+            return (known.filter(|_| may).cloned(), !may);
+        }
+        let set = |name: &str| server.config.get(name).filter(|value| !value.is_empty());
+        let password = set("masterauth").map(String::as_str);
+        let user = set("masteruser").filter(|_| password.is_some());
+        let user = user.map_or("default", String::as_str);
+        let is_let_in = source.users.admit(&Login { user, password }, &COPY).is_ok();
+        (is_let_in.then(|| (source.uid, user.to_owned())), false)
     }
 
     fn take_over(&mut self, uid: Uid, master: Uid) {

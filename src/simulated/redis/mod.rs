@@ -82,6 +82,9 @@ struct Server {
     synced: Option<Uid>,
     /// The master whose data it is being sent.
     copying: Option<Uid>,
+    /// The master that it is connected to, and as which user: who was let in stays in,
+    /// whatever becomes of the password.
+    link: Option<(Uid, String)>,
 }
 
 /// What a server believes of one.
@@ -188,10 +191,12 @@ impl Network {
             meets: Vec::new(),
             synced: None,
             copying: None,
+            link: None,
         });
         server.config = config::directives(config);
         server.timeout = config::node_timeout(&server.config);
         server.users = Users::read(config);
+        server.link = None;
         if !config::persists(&server.config) {
             server.forget_data();
         }

@@ -104,10 +104,15 @@ impl Users {
         }
     }
 
+    /// Whether clients that name no user need no password.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.get(DEFAULT).is_some_and(|user| user.open)
+    }
+
     /// Whether a user who is in may do what he asks for.
     pub(super) fn permit(&self, user: &str, words: &[&str]) -> Result<(), String> {
         let verb = words.first().copied().unwrap_or_default().to_ascii_lowercase();
-        let ordinary = ["asking", "del", "exists", "get", "mget", "ping", "set"];
+        let ordinary = ["asking", "del", "echo", "exists", "get", "mget", "ping", "set"];
         let limited = self.0.get(user).is_none_or(|user| user.limited);
         if limited && !ordinary.contains(&verb.as_str()) {
             return Err(format!(
@@ -124,7 +129,8 @@ impl Users {
             let open = if user.open { " nopass" } else { "" };
             let hashes = user.passwords.iter().map(|password| format!(" #{}", sha256(password)));
             let hashes: String = hashes.collect();
-            format!("user {name} {on}{open} sanitize-payload{hashes} ~* &* +@all")
+            let rights = if user.limited { "+@all -@admin -@dangerous" } else { "+@all" };
+            format!("user {name} {on}{open} sanitize-payload{hashes} ~* &* {rights}")
         };
         self.0.iter().map(line).collect()
     }

@@ -7,7 +7,8 @@ use crate::spec::read::scope::Scope;
 use crate::spec::wire;
 use crate::spec::{Access, Cluster, Engine, Password};
 
-/// How clients get into a service: into a sharded one by a password, always.
+/// How clients get into a service: into a sharded one by a password, unless its author
+/// says otherwise.
 pub(super) fn access(
     scope: &mut Scope<'_>,
     engine: Engine,
@@ -23,11 +24,11 @@ pub(super) fn access(
         return Some(Access::default());
     }
     let tls = scope.optional("tls", &wire.tls);
-    let password = match &wire.password {
-        None => Some(Password::Generated),
-        Some(node) => password(scope, node),
+    let (password, optional) = match &wire.password {
+        None => (Some(Password::Generated), false),
+        Some(node) => password(scope, node)?,
     };
-    Some(Access { password: Some(password?), tls: tls.unwrap_or_default() })
+    Some(Access { password, optional, tls: tls.unwrap_or_default() })
 }
 
 /// Reports what is malformed whichever engine the service runs.
@@ -38,20 +39,31 @@ pub(super) fn of_any_engine(scope: &mut Scope<'_>, wire: &wire::Service) {
     }
 }
 
-fn password(scope: &mut Scope<'_>, node: &Spanned<wire::PasswordFrom>) -> Option<Password> {
-    let wire::PasswordFrom { file, env, command } = &node.value;
+/// Where the password comes from, if there is one, and whether it is optional.
+fn password(
+    scope: &mut Scope<'_>,
+    node: &Spanned<wire::PasswordRule>,
+) -> Option<(Option<Password>, bool)> {
+    let from = match &node.value {
+        wire::PasswordRule::None => return Some((None, false)),
+        wire::PasswordRule::Optional => return Some((Some(Password::Generated), true)),
+        wire::PasswordRule::From(from) => from,
+    };
+    let wire::PasswordFrom { file, env, command, optional } = &**from;
     let text = |found: Option<Text>| found.map(|Text(text)| text);
     let found = [
         text(scope.optional("password.file", file)).map(Password::File),
         text(scope.optional("password.env", env)).map(Password::Environment),
         text(scope.optional("password.command", command)).map(Password::Command),
     ];
+    let optional = scope.optional("password.optional", optional).unwrap_or_default();
     let written = [file, env, command].into_iter().flatten().count();
     if written != 1 {
-        let message = "password: expected one of `file`, `env` and `command`; without `password`, \
-                       a deploy makes one";
+        let message = "password: expected one of `file`, `env` and `command`, or `optional`, or \
+                       `none`; without `password`, a deploy makes one";
         scope.error(node.mark, message);
         return None;
     }
-    found.into_iter().flatten().next()
+    let password = found.into_iter().flatten().next()?;
+    Some((Some(password), optional))
 }

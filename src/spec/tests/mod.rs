@@ -326,14 +326,20 @@ fn a_password_is_made_or_referenced_and_never_written() {
         files.load()
     };
     let access = |more| with(more).unwrap().services[0].access.clone();
-    let by = |password| Access { password: Some(password), tls: false };
+    let by = |password| Access { password: Some(password), ..Access::default() };
     assert_eq!(access(""), by(Password::Generated));
     assert_eq!(access(", password: { file: pw }"), by(Password::File("pw".into())));
     assert_eq!(access(", password: { env: PW }"), by(Password::Environment("PW".into())));
     assert_eq!(access(", password: { command: pass x }"), by(Password::Command("pass x".into())));
+    assert_eq!(access(", password: none"), Access::default());
+    let both = |password| Access { optional: true, ..by(password) };
+    assert_eq!(access(", password: optional"), both(Password::Generated));
+    let file = ", password: { file: pw, optional: true }";
+    assert_eq!(access(file), both(Password::File("pw".into())));
     assert!(access(", tls: true").tls);
     for bad in [
         ", password: {}",
+        ", password: { optional: true }",
         ", password: { env: A, file: b }",
         ", tls: perhaps",
         ", password: secret",

@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::demand::{GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
 use crate::ids::ServiceName;
-use crate::spec::read::form::{At, Spanned, described, wire};
+use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
 use crate::spec::read::scalar::Text;
-use crate::spec::read::tree::Tree;
+use crate::spec::read::scope::Scope;
+use crate::spec::read::tree::{Node, Tree};
 use crate::spec::{Cluster, Engine, MigrationMethod};
 use crate::topology::Level;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
@@ -26,9 +27,9 @@ wire! {
         /// Name of the gateway service through which clients reach it; for pools of
         /// web servers.
         optional gateway: At<ServiceName>,
-        /// Where the password comes from; for sharded clusters. Default: a deploy
-        /// generates one.
-        optional password: Spanned<PasswordFrom>,
+        /// Where the password comes from, or `optional`, or `none`; for sharded clusters.
+        /// Default: a deploy generates one.
+        optional password: Spanned<PasswordRule>,
         /// Whether all connections are encrypted; for sharded clusters. Default:
         /// false.
         optional tls: At<bool>,
@@ -42,6 +43,9 @@ wire! {
         optional env: At<Text>,
         /// What a command of the shell prints.
         optional command: At<Text>,
+        /// Whether clients are let in without it as well, to turn it on or off while they
+        /// are served. Default: false.
+        optional optional: At<bool>,
     }
 
     /// Machines of fixed size and count that live on the same hosts.
@@ -70,12 +74,50 @@ wire! {
 }
 described!(FixedVm, PasswordFrom);
 
+/// Whether clients need a password.
+#[derive(Debug)]
+pub(in crate::spec) enum PasswordRule {
+    /// They do not, and there is none.
+    None,
+    /// They do not, and one that a deploy generates is accepted.
+    Optional,
+    /// As this says.
+    From(Box<PasswordFrom>),
+}
+
+impl Wire for PasswordRule {
+    fn read(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<Self> {
+        match &tree.node {
+            Node::Scalar(text) if text == "none" => Some(Self::None),
+            Node::Scalar(text) if text == "optional" => Some(Self::Optional),
+            Node::Scalar(_) => {
+                wrong_type(scope, field, tree, "none, optional or a map such as { file: path }");
+                None
+            }
+            _ => PasswordFrom::read(scope, field, tree).map(Box::new).map(Self::From),
+        }
+    }
+}
+
+impl JsonSchema for PasswordRule {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "PasswordRule".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let from = generator.subschema_for::<PasswordFrom>();
+        json_schema!({ "anyOf": [{ "enum": ["none", "optional"] }, from] })
+    }
+}
+
 /// A demand, read when the engine is known.
 #[derive(Debug)]
 pub(in crate::spec) struct RawDemand(pub Tree);
 
-impl crate::spec::read::form::Wire for RawDemand {
-    fn read(_: &mut crate::spec::read::scope::Scope<'_>, _: &str, tree: &Tree) -> Option<Self> {
+impl Wire for RawDemand {
+    fn read(_: &mut Scope<'_>, _: &str, tree: &Tree) -> Option<Self> {
         Some(Self(tree.clone()))
     }
 }

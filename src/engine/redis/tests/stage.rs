@@ -79,7 +79,8 @@ impl Stage {
     pub(super) fn closed(engine: spec::Engine) -> Self {
         let mut plan = sample::plan();
         plan.services[0].engine = engine;
-        plan.services[0].access = Access { password: Some(Password::Generated), tls: false };
+        plan.services[0].access =
+            Access { password: Some(Password::Generated), ..Access::default() };
         let package = Package::of(engine);
         for instance in &mut plan.instances {
             for (name, value) in [
