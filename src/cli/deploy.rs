@@ -12,13 +12,13 @@ use crate::cli::ui::{self, Format};
 use crate::deploy::{
     Allowed, DiffContext, Obstacle, assume, gaps, preflight, refused_impacts, text_changes, verify,
 };
-use crate::graph::{Actions, decide};
+use crate::graph::{Actions, decide, lost_volumes};
 use crate::ids::{HostName, ServiceName};
 use crate::plan::Plan;
 use crate::report::change::Change;
 use crate::report::changes::{Shown, changes_json, changes_text};
 use crate::report::deploy::{obstacles_json, obstacles_text, simulated_json, simulated_line};
-use crate::report::graph::{actions_json, actions_text, closing_line};
+use crate::report::graph::{actions_json, actions_text, closing_line, lost_json, lost_text};
 use crate::report::status::{verification_json, verification_text};
 use crate::secret::Make;
 use crate::state::store::Lock;
@@ -200,7 +200,8 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
         if let Some(summary) = summary(&session.plan, session.prior().as_ref(), &actions) {
             ui::say(&summary.to_string());
         }
-        ui::say(&actions_text(&actions));
+        let lost = lost_text(&lost_volumes(&session.plan, &actions));
+        ui::say(&format!("{lost}{}", actions_text(&actions)));
     }
     run::confirm("Apply these changes?", args.yes || session.is_simulated())?;
     let actions = if asleep { wake(session, &hosts, &lock)? } else { actions };
@@ -328,7 +329,8 @@ fn show(diff: &DiffContext<'_>, obstacles: &[Obstacle], args: &Args) -> Outcome 
         Format::Text => {
             let summary = summary.map_or_else(String::new, |summary| format!("{summary}\n"));
             let (diffs, actions) = (changes_text(changes, shown), actions_text(actions));
-            ui::data(&format!("{summary}{diffs}{actions}"))?;
+            let lost = lost_text(&lost_volumes(diff.plan, diff.actions));
+            ui::data(&format!("{summary}{diffs}{lost}{actions}"))?;
         }
         Format::Json => {
             let mut value = actions_json(actions);
@@ -336,6 +338,8 @@ fn show(diff: &DiffContext<'_>, obstacles: &[Obstacle], args: &Args) -> Outcome 
                 object.insert("diffs".to_owned(), changes_json(changes, shown));
                 object.insert("obstacles".to_owned(), json!(obstacles_json(obstacles)));
                 object.insert("change".to_owned(), json!(summary));
+                let lost = lost_volumes(diff.plan, diff.actions);
+                object.insert("volumes".to_owned(), lost_json(&lost));
             }
             ui::data(&format!("{value:#}\n"))?;
         }

@@ -9,10 +9,10 @@ use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::run::{self, RunOptions};
 use crate::cli::session::{Hosts, Session};
 use crate::cli::ui::{self, Format};
-use crate::graph::{Actions, decide_removal};
+use crate::graph::{Actions, decide_removal, lost_volumes};
 use crate::ids::HostName;
 use crate::plan::Plan;
-use crate::report::graph::{actions_json, actions_text, closing_line};
+use crate::report::graph::{actions_json, actions_text, closing_line, lost_text};
 use crate::report::secrets::{forgotten_json, forgotten_lines};
 use crate::secret::SecretStore;
 use crate::state::world::{Seen, World};
@@ -134,7 +134,8 @@ fn remove(
     lock: &crate::state::store::Lock,
     format: Format,
 ) -> Result<(), CliError> {
-    ui::say(&if yes { closing_line(actions) } else { actions_text(actions) });
+    let lost = lost_text(&lost_volumes(&session.plan, actions));
+    ui::say(&if yes { closing_line(actions) } else { format!("{lost}{}", actions_text(actions)) });
     let what = if data { "data volumes included" } else { "data volumes are kept" };
     run::confirm(&format!("Remove these resources ({what})?"), yes)?;
     let options = RunOptions { command: "destroy", parallel: 4, format };

@@ -51,6 +51,16 @@ pub enum StepError {
         /// Volume.
         name: String,
     },
+    /// A volume has a name that the plan needs, and is not one that hostsplit made.
+    #[error("volume {pool}/{name} is foreign and stays: {why}")]
+    ForeignVolume {
+        /// Pool.
+        pool: String,
+        /// Volume.
+        name: String,
+        /// What tells.
+        why: &'static str,
+    },
     /// A cluster cannot be formed, and other machines answer at its addresses.
     #[error("{}; {error}", listed(found))]
     AddressConflict {
@@ -177,6 +187,9 @@ impl StepError {
             (Self::NoHeadway { .. }, _) => {
                 "its guest writes faster than the network takes: try again when it is less \
                  busy, allow more bandwidth, or set `migrate: post-copy`"
+            }
+            (Self::ForeignVolume { .. }, _) => {
+                "find out whose it is; if nobody needs it, delete it by hand (virsh vol-delete)"
             }
             (Self::OtherCpu { .. }, _) => "plan it on a host with the same CPUs",
             _ => return None,

@@ -11,9 +11,9 @@ use super::grow::{grow_file_systems, grow_volume};
 use super::mend::{mend, run_on};
 use super::relocate::{copy_seed, make_target, relocate};
 use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
-use super::{Context, Event, EventKind, Observer, StepError};
+use super::{Context, Event, EventKind, Observer, StepError, mark};
 use crate::engine::{Change, Crew, Disruption, Goal, Guests, Outage, Pending, operator_of};
-use crate::graph::{Action, Actions, Object, Reason, Step, Unwanted, Vertex};
+use crate::graph::{Action, Actions, DATA_SUFFIX, Object, Reason, Step, Unwanted, Vertex};
 use crate::hypervisor::clock::{Pauses, Poll};
 use crate::hypervisor::{Domain, ErrorKind, Hypervisor};
 use crate::ids::{InstanceName, ServiceName};
@@ -268,7 +268,14 @@ fn remove(
     note: &dyn Fn(String),
 ) -> Result<(), StepError> {
     match &unwanted.what {
-        Object::Volume { pool, name } => delete(host, pool, name),
+        Object::Volume { pool, name } => {
+            let is_data = name.ends_with(DATA_SUFFIX);
+            if is_data && !mark::is_data(host, pool, name)? {
+                note(format!("volume {pool}/{name} is kept: it holds no data of the deployment"));
+                return Ok(());
+            }
+            delete(host, pool, name)
+        }
         Object::Domain(domain) => {
             for (pool, name) in &unwanted.volumes {
                 delete(host, pool, name)?;

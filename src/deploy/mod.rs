@@ -23,6 +23,7 @@ mod faults;
 mod gaps;
 mod grow;
 mod images;
+mod mark;
 mod mend;
 mod observe;
 mod passwords;

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::images::Digesting;
-use super::{Context, Event, EventKind, Observer, StepError};
+use super::{Context, Event, EventKind, Observer, StepError, mark};
 use crate::graph::image::marker;
 use crate::graph::{ImagePart, Vertex};
 use crate::hypervisor::{ErrorKind, Hypervisor, VolumeFormat, VolumeRequest};
@@ -27,7 +27,7 @@ pub(super) fn delete(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<()
     }
 }
 
-/// Makes a volume anew, whatever was there under its name.
+/// Makes a volume anew. What was there under its name is ours: see [`mark`].
 pub(super) fn renew(host: &dyn Hypervisor, request: &VolumeRequest) -> Result<(), StepError> {
     delete(host, &request.pool, &request.name)?;
     Ok(host.create_volume(request)?)
@@ -113,7 +113,9 @@ pub(super) fn make_root(context: &Context<'_>, instance: &Instance) -> Result<()
         format: VolumeFormat::Qcow2,
         backing: Some(ImagePart::Disk.volume(&image.disk)),
     };
-    renew(context.host(&instance.host)?, &request)
+    let host = context.host(&instance.host)?;
+    mark::root(host, &request.pool, &request.name)?;
+    renew(host, &request)
 }
 
 /// Makes the data volume, once and never again.
@@ -131,6 +133,7 @@ pub(super) fn make_seed(context: &Context<'_>, instance: &Instance) -> Result<()
     let length = bytes.len() as u64;
     let seed = instance.seed.as_ref();
     let seed = seed.ok_or_else(|| StepError::NotInPlan(format!("a seed of {}", instance.name)))?;
+    mark::seed(host, &seed.pool, &seed.name)?;
     renew(host, &raw(&seed.pool, &seed.name, length))?;
     Ok(host.upload(&seed.pool, &seed.name, &mut bytes.as_slice(), length)?)
 }

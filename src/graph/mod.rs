@@ -14,6 +14,7 @@ pub mod drift;
 mod grow;
 pub mod image;
 mod impact;
+mod lost;
 mod moves;
 mod sequence;
 mod text;
@@ -30,10 +31,12 @@ use crate::ids::{HostName, InstanceName, ServiceName};
 pub use self::action::{Action, Actions, Counts, Reason, Step};
 pub use self::decide::{decide, is_as_planned, owned_domain};
 pub use self::dot::{dot, dot_of};
+pub use self::image::is_image_volume;
 pub use self::impact::{Impact, ImpactKind};
+pub use self::lost::{LostVolume, VolumeFate, lost_volumes};
 pub use self::moves::{Immovable, Move, Way, planned_volume, relocation};
 pub use self::text::{text, text_of};
-pub use self::unwanted::{Unwanted, decide_removal, leaving, may_be_ours};
+pub use self::unwanted::{DATA_SUFFIX, MAX_SEED, Unwanted, decide_removal, leaving, may_be_ours};
 
 /// A file of the image, kept once per host and pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

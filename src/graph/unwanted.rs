@@ -14,6 +14,7 @@ use crate::hypervisor::{Domain, VolumeInfo};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, Volume};
 use crate::state::world::{HostView, Shared, Sources, World, is_ours};
+use crate::units::Mebibytes;
 
 /// Something that shall go, with what goes along.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +169,8 @@ fn of_domain(
     let holds_data = Sources::of_data(domain);
     let all = view.volumes_of(domain).into_iter();
     let own = all.filter(|(pool, volume)| {
-        !is_image_volume(&volume.name)
+        is_named_after(domain, volume)
+            && !is_image_volume(&volume.name)
             && !shared.is_shared(pool, volume)
             && !used.contains(&(*pool, volume.name.as_str()))
     });
@@ -184,6 +186,19 @@ fn of_domain(
         volumes: names(gone),
         kept: names(kept),
     }
+}
+
+/// Suffixes of a domain's name in those of its volumes.
+const SUFFIXES: [&str; 3] = ["-root.qcow2", DATA_SUFFIX, "-seed.img"];
+/// Suffix of a domain's name in that of its data volume.
+pub const DATA_SUFFIX: &str = "-data.raw";
+/// Most that a seed takes: a few KiB of text need no more.
+pub const MAX_SEED: Mebibytes = Mebibytes::new(64);
+
+/// Whether a volume has the name that hostsplit gives one of the domain's: what somebody
+/// attached to it by hand has another.
+fn is_named_after(domain: &Domain, volume: &VolumeInfo) -> bool {
+    volume.name.strip_prefix(&domain.name).is_some_and(|rest| SUFFIXES.contains(&rest))
 }
 
 /// Finds volumes under planned names that no domain uses: left by an interrupted run,
@@ -215,7 +230,7 @@ fn orphans(plan: &Plan, host: &HostName, view: &HostView, data: bool) -> Vec<Unw
 }
 
 /// Whether a volume under a planned name looks like one that we made: a root is
-/// an overlay on an image of hostsplit, everything else on nothing.
+/// an overlay on an image of hostsplit, everything else on nothing, and a seed is small.
 pub fn may_be_ours(instance: &Instance, seen: &VolumeInfo) -> bool {
     let is_root = instance.root.as_ref().is_some_and(|root| root.name == seen.name);
     match &seen.backing {
@@ -223,7 +238,10 @@ pub fn may_be_ours(instance: &Instance, seen: &VolumeInfo) -> bool {
             let file = path.rsplit('/').next().unwrap_or(path);
             is_root && is_image_volume(file)
         }
-        None => !is_root,
+        None => {
+            let is_seed = instance.seed.as_ref().is_some_and(|seed| seed.name == seen.name);
+            !is_root && (!is_seed || seen.capacity <= MAX_SEED.bytes())
+        }
     }
 }
 

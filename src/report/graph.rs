@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::graph::{Action, Actions, Graph, Vertex};
+use crate::graph::{Action, Actions, Graph, LostVolume, Vertex, VolumeFate};
 use crate::ids::HostName;
 
 /// The graph as JSON: every vertex with its kind, its host and its needs, and
@@ -64,6 +64,41 @@ pub fn actions_text(actions: &Actions) -> String {
     }
     let _ = writeln!(out, "{}", closing_line(actions));
     out
+}
+
+/// The volumes whose content a run gives up: those of a host and a fate in one line.
+#[must_use]
+pub fn lost_text(lost: &[LostVolume]) -> String {
+    let mut places: BTreeMap<(&HostName, VolumeFate), Vec<String>> = BTreeMap::new();
+    for LostVolume { host, fate, pool, name } in lost {
+        places.entry((host, *fate)).or_default().push(format!("{pool}/{name}"));
+    }
+    let line = |((host, fate), names): ((&HostName, VolumeFate), Vec<String>)| {
+        let what = match fate {
+            VolumeFate::Replaced => "made anew",
+            VolumeFate::Deleted => "deleted",
+            VolumeFate::DeletedOnceCopied => "deleted once others have its data",
+        };
+        format!("volumes on {host} {what}: {}\n", names.join(", "))
+    };
+    places.into_iter().map(line).collect()
+}
+
+/// The same for programs.
+#[must_use]
+pub fn lost_json(lost: &[LostVolume]) -> Value {
+    let fate = |fate| match fate {
+        VolumeFate::Replaced => "replaced",
+        VolumeFate::Deleted => "deleted",
+        VolumeFate::DeletedOnceCopied => "deleted_once_copied",
+    };
+    lost.iter()
+        .map(|one| {
+            json!({
+                "host": one.host, "pool": one.pool, "volume": one.name, "fate": fate(one.fate)
+            })
+        })
+        .collect()
 }
 
 /// `Plan: 24 to create, 0 to update, 0 to replace, 0 to delete.`

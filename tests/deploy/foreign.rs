@@ -5,7 +5,10 @@ use hostsplit::hypervisor::{VolumeFormat, VolumeRequest};
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::topology::{L3Domain, PagePool};
 
-use crate::fixture::{Purpose, Run, inventory, open, plan, run};
+use hostsplit::graph::lost_volumes;
+use hostsplit::report::graph::lost_text;
+
+use crate::fixture::{Purpose, Run, inventory, open, other_image, plan, run};
 
 /// A domain that somebody else made, pinned to `cpu`.
 fn foreign_xml(name: &str, uuid: &str, mac: &str, cpu: u32) -> String {
@@ -89,6 +92,71 @@ fn all_clashes_are_told_at_once_and_nothing_is_changed() {
     h3: foreign domain mac is pinned to CPUs 1 of cache-4
     ");
     assert_eq!(inventory(&plan, &world), before);
+}
+
+/// Nobody can see by its name whose a volume is.
+#[test]
+fn a_volume_without_our_mark_is_neither_overwritten_nor_deleted() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let own = &plan.instances[0];
+    let (seed, data) = (own.seed.as_ref().unwrap(), own.data.as_ref().unwrap());
+    let world = SimulatedWorld::new(&plan.topology);
+    let h1 = open(&plan, &world, "h1");
+    h1.create_volume(&VolumeRequest { capacity: 500 << 30, ..volume(&seed.name) }).unwrap();
+    let refused = run(&plan, &world, state.path(), Purpose::Deploy);
+    insta::assert_snapshot!(
+        texts(&refused).join("\n"),
+        @"h1: volume default/shop-cache-0-seed.img has a name that cache-0 needs, and is foreign: it is larger than a seed"
+    );
+    // One that is as small as a seed is known by what it holds.
+    h1.delete_volume("default", &seed.name).unwrap();
+    h1.create_volume(&volume(&seed.name)).unwrap();
+    h1.upload("default", &seed.name, &mut &b"precious"[..], 8).unwrap();
+    let failed = run(&plan, &world, state.path(), Purpose::Deploy);
+    let story = failed.story();
+    assert!(!failed.is_complete(), "{story}");
+    assert!(
+        story.contains(
+            "volume default/shop-cache-0-seed.img is foreign and stays: what it holds is no seed"
+        ),
+        "{story}"
+    );
+    let held = |name: &str| {
+        let mut bytes = Vec::new();
+        h1.download("default", name, &mut bytes).unwrap();
+        bytes
+    };
+    assert!(held(&seed.name).starts_with(b"precious"));
+    // An empty one was left by a run that was cut off.
+    h1.delete_volume("default", &seed.name).unwrap();
+    h1.create_volume(&volume(&seed.name)).unwrap();
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
+    // Without its domain, data is known by the file system that a guest made.
+    assert!(run(&plan, &world, state.path(), Purpose::Destroy { data: true }).is_complete());
+    h1.create_volume(&volume(&data.name)).unwrap();
+    h1.upload("default", &data.name, &mut &b"precious"[..], 8).unwrap();
+    let kept = run(&plan, &world, state.path(), Purpose::Destroy { data: true });
+    assert!(kept.is_complete(), "{}", kept.story());
+    assert!(held(&data.name).starts_with(b"precious"));
+}
+
+/// What is replaced is known by name before anything is done.
+#[test]
+fn volumes_that_are_given_up_are_named() {
+    let (old, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&old.topology);
+    assert!(run(&old, &world, state.path(), Purpose::Deploy).is_complete());
+    let mut new = plan();
+    new.image = other_image();
+    new.instances.truncate(6);
+    let actions = run(&new, &world, state.path(), Purpose::Deploy).actions;
+    let lost = lost_text(&lost_volumes(&new, &actions));
+    insta::assert_snapshot!(lost, @"
+    volumes on h1 made anew: default/shop-cache-0-root.qcow2, default/shop-cache-0-seed.img, default/shop-cache-5-root.qcow2, default/shop-cache-5-seed.img
+    volumes on h1 deleted: default/shop-box-0-root.qcow2, default/shop-box-0-seed.img
+    volumes on h2 made anew: default/shop-cache-1-root.qcow2, default/shop-cache-1-seed.img, default/shop-cache-2-root.qcow2, default/shop-cache-2-seed.img
+    volumes on h3 made anew: default/shop-cache-3-root.qcow2, default/shop-cache-3-seed.img, default/shop-cache-4-root.qcow2, default/shop-cache-4-seed.img
+    ");
 }
 
 #[test]

@@ -119,10 +119,10 @@ fn volumes(
             "a foreign domain uses it".to_owned()
         } else if !may_be_ours(instance, seen) {
             let is_root = instance.root.as_ref().is_some_and(|root| root.name == volume.name);
-            let why = if is_root {
-                "it is not an overlay on an image of hostsplit"
-            } else {
-                "it is an overlay"
+            let why = match &seen.backing {
+                _ if is_root => "it is not an overlay on an image of hostsplit",
+                Some(_) => "it is an overlay",
+                None => "it is larger than a seed",
             };
             why.to_owned()
         } else if is_data && seen.capacity > planned.bytes() {
