@@ -86,6 +86,7 @@ fn a_plan_without_its_numbers_fails_its_check() {
     error: cache-5: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
     error: cache-5: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
     6 instances on 3 hosts. audit: 12 findings.
+    values of the objectives are derived again, their bounds are the plan's claim
     ---
     ");
     let set = |name: &str, value: &str| serde_json::json!({ "redis": { "set": { name: value } } });
