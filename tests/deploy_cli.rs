@@ -11,6 +11,7 @@ use hostsplit::deploy::{DiffContext, assume, text_changes};
 use hostsplit::graph::decide;
 use hostsplit::plan::{Plan, Setting};
 use hostsplit::report::changes::{Shown, changes_text};
+use hostsplit::spec::Password;
 use hostsplit::state::store::Store;
 use hostsplit::units::Mebibytes;
 use support::good_plan;
@@ -98,6 +99,40 @@ fn a_plan_that_was_tampered_with_is_refused_by_what_is_wrong() {
         shown.contains("warning: plan.json: 4 audit findings; all that looks at hosts refuses it:")
     );
     assert_eq!(bench.names(), ["plan.json"]);
+}
+
+/// A plan from anywhere can be looked at: nothing of it runs here without a word.
+#[test]
+fn a_plan_that_is_looked_at_runs_nothing() {
+    let mut plan = good_plan();
+    plan.services[0].access.password = Some(Password::Command("touch ran; echo secret".into()));
+    support::configure(&mut plan);
+    plan.topology.hosts[1].uri = Some("qemu+ext:///system?command=./ran".to_owned());
+    let bench = bench(&plan);
+    for args in [
+        &["check", "plan.json"][..],
+        &["show", "plan.json"],
+        &["graph", "plan.json", "--actions", "--offline"],
+        &["deploy", "plan.json", "--dry-run", "--offline"],
+        &["deploy", "plan.json", "--simulate"],
+    ] {
+        let said = bench.run(args);
+        assert!(said.starts_with("exit 0\n") || said.starts_with("exit 3\n"), "{args:?}: {said}");
+        assert_eq!(bench.names(), ["plan.json"], "{args:?}");
+    }
+    for command in ["status", "verify", "destroy"] {
+        let said = bench.run(&[command, "plan.json", "--state", "state"]);
+        assert!(said.starts_with("exit 1\n"), "{command}: {said}");
+        let expected = "  h2: \"qemu+ext:///system?command=./ran\" (ext, command=)\n\
+                        hint: if they are yours, pass --allow-uri-programs\n";
+        assert!(said.ends_with(expected), "{command}: {said}");
+        assert!(!bench.names().contains(&"ran".to_owned()));
+    }
+    // A deploy shows the commands before it runs them, and asks.
+    let said = bench.run(&["deploy", "plan.json", "--state", "state"]);
+    assert!(said.contains("\n  cache: touch ran; echo secret\n"), "{said}");
+    assert!(said.contains("cannot ask for confirmation"), "{said}");
+    assert!(!bench.names().contains(&"ran".to_owned()));
 }
 
 #[test]

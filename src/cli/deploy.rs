@@ -179,6 +179,7 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     if let Some(text) = session.history().last.and_then(|last| last.interruption()) {
         ui::say(&format!("resuming: {text}"));
     }
+    session.let_commands_run(args.yes)?;
     let hosts = session.connect()?;
     let asleep = session.find_secrets(&hosts, Make::Stored)?;
     let (world, actions, obstacles) = look(session, &hosts);

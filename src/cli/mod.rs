@@ -25,6 +25,7 @@ mod session;
 mod show;
 mod status;
 pub mod ui;
+mod uris;
 mod verify;
 
 use std::process::ExitCode;
@@ -44,6 +45,10 @@ struct Args {
     /// Format of the log on stderr
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
+    /// Follow URIs of a plan's hosts that run programs here or name keys: ext, command=, netcat=,
+    /// keyfile=
+    #[arg(long, global = true)]
+    allow_uri_programs: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -103,6 +108,9 @@ pub fn run() -> ExitCode {
         }
     };
     trace(args.verbose, args.log_format);
+    if args.allow_uri_programs {
+        uris::allow();
+    }
     ExitCode::from(dispatch(args.command).unwrap_or_else(|error| {
         ui::fail(&error);
         error.code

@@ -14,6 +14,7 @@ pub mod libvirt;
 mod migration;
 pub mod outline;
 mod report;
+pub mod uri;
 
 use std::any::Any;
 use std::io::{Read, Write};

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "edge: files that a spec refers to")]
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -13,6 +14,24 @@ use super::store::{Make, Recovered, Sources, file_of};
 use super::{Authority, Identity, Needs, Secret, SecretNeed, Secrets};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::spec::Password;
+
+/// Largest file of a password, in bytes.
+const MAX_PASSWORD_FILE: u64 = 64 << 10;
+
+/// The text of a password's file: a regular one, and a small one. Anything else, such as a
+/// device, may be without end, or may do something when it is read.
+fn password_file(path: &Path) -> io::Result<String> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    if found.len() > MAX_PASSWORD_FILE {
+        return Err(io::Error::other("it is too large for a password"));
+    }
+    let mut text = String::new();
+    fs::File::open(path)?.take(MAX_PASSWORD_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}
 
 /// One search for the secrets of a plan.
 pub(super) struct Search<'a> {
@@ -75,7 +94,7 @@ impl Search<'_> {
             Password::Generated => return self.kept(service, need),
             Password::File(file) => {
                 let path = self.beside.join(file);
-                let text = fs::read_to_string(&path).map_err(failed("cannot read", &path))?;
+                let text = password_file(&path).map_err(failed("cannot read", &path))?;
                 closed(&path)?;
                 (format!("file {file}"), text)
             }
@@ -86,14 +105,29 @@ impl Search<'_> {
                 (origin, text)
             }
             Password::Command(command) => {
-                let origin = format!("`{command}`");
+                let origin = format!("`{}`", command.escape_debug());
                 let text = self.sources.run(command);
-                let text = text.map_err(|error| unusable(&origin, error.to_string()))?;
-                (origin, text)
+                match text.map_err(|error| unusable(&origin, error.to_string()))? {
+                    Some(text) => (origin, text),
+                    None => return self.unread(service, need),
+                }
             }
         };
         let text = Zeroizing::new(text);
         Secret::parse(&text).map(Some).map_err(|problem| unusable(&origin, problem))
+    }
+
+    /// A password that is not read: the one that guests have, else one to go on with.
+    fn unread(&self, service: &ServicePlan, need: SecretNeed) -> Result<Option<Secret>> {
+        let known = self.recovered.get(&service.name).and_then(|known| known.get(need.name));
+        match known {
+            Some(known) => Ok(Some(known.clone())),
+            None if self.make == Make::Nothing => Ok(None),
+            None => {
+                let path = self.folder.path(&file_of(&service.name, need));
+                Secret::generate().map(Some).map_err(failed("no random bytes for", &path))
+            }
+        }
     }
 
     /// A password that we made before, know otherwise, or make now.

@@ -28,11 +28,15 @@ pub trait Sources {
     /// Returns the value of an environment variable.
     fn environment(&self, name: &str) -> Option<String>;
 
-    /// Runs a command and returns what it writes to its stdout.
+    /// Runs a command and returns what it writes to its stdout; `None` where no command
+    /// may be run.
     ///
     /// # Errors
     /// It could not be started, or did not end well.
-    fn run(&self, command: &str) -> io::Result<String>;
+    fn run(&self, command: &str) -> io::Result<Option<String>>;
+
+    /// Whether commands may be run: a plan that is only looked at runs nothing.
+    fn runs_commands(&self) -> bool;
 }
 
 /// Passwords by service that were found where they are in use.
@@ -98,18 +102,25 @@ impl SecretStore {
         self.folder.path("")
     }
 
-    /// Returns what the plan asks for and is not there.
+    /// Returns what the plan asks for and is not there. What a command would print is not
+    /// there for those that may not run it.
     ///
     /// # Errors
     /// The file system.
-    pub fn missing(&self, plan: &Plan) -> Result<Missing> {
+    pub fn missing(&self, plan: &Plan, sources: &dyn Sources) -> Result<Missing> {
         let mut missing = Missing::default();
         for service in &plan.services {
             let Some(password) = &service.access.password else { continue };
             let mut lacking = Vec::new();
             for need in (self.needs)(service.engine) {
                 let is_ours = !need.for_clients || *password == Password::Generated;
-                if is_ours && !self.folder.has(&file_of(&service.name, *need))? {
+                let is_unread =
+                    matches!(password, Password::Command(_)) && !sources.runs_commands();
+                let is_lacking = match (is_ours, is_unread) {
+                    (true, _) => !self.folder.has(&file_of(&service.name, *need))?,
+                    (false, is_unread) => is_unread,
+                };
+                if is_lacking {
                     lacking.push(need);
                 }
             }
@@ -181,12 +192,55 @@ mod tests {
             (name == "CACHE_PASSWORD").then(|| "from-the-environment".to_owned())
         }
 
-        fn run(&self, command: &str) -> io::Result<String> {
+        fn run(&self, command: &str) -> io::Result<Option<String>> {
             match command {
-                "pass cache" => Ok("from-the-command\n".to_owned()),
+                "pass cache" => Ok(Some("from-the-command\n".to_owned())),
                 _ => Err(io::Error::other("exit status 1")),
             }
         }
+
+        fn runs_commands(&self) -> bool {
+            true
+        }
+    }
+
+    /// Sources of a command that only looks.
+    struct Looking;
+
+    impl Sources for Looking {
+        fn environment(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn run(&self, command: &str) -> io::Result<Option<String>> {
+            assert!(command.is_empty(), "{command} is not run");
+            Ok(None)
+        }
+
+        fn runs_commands(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn commands_are_not_run_to_look() {
+        let state = tempfile::tempdir().unwrap();
+        let store = SecretStore::new(state.path(), state.path(), needs);
+        let plan = plan(Password::Command(String::new()), false);
+        let missing = store.missing(&plan, &Looking).unwrap();
+        assert!(missing.passwords.iter().all(|lacking| lacking.client));
+        let find = |recovered: &Recovered, make| {
+            store.find(&plan, &Looking, recovered, make).unwrap().services
+        };
+        assert!(find(&Recovered::new(), Make::Nothing).is_empty());
+        assert_eq!(find(&Recovered::new(), Make::Ephemeral).len(), 1);
+        let secret = |text| Secret::parse(text).unwrap();
+        let known = [("client", secret("that-of-a-guest")), ("internal", secret("for-ourselves"))];
+        let known = ServiceSecrets::from_iter(known);
+        let cache = ServiceName::new("cache").unwrap();
+        let recovered = Recovered::from([(cache, known.clone())]);
+        assert!(find(&recovered, Make::Nothing).values().eq([&known]));
+        assert!(store.is_empty().unwrap());
     }
 
     const NEEDS: [SecretNeed; 2] = [
@@ -221,12 +275,12 @@ mod tests {
         }
         let cache = ServiceName::new("cache").unwrap();
         let passwords = vec![Lacking { service: cache, client: true }];
-        assert_eq!(store.missing(&plan).unwrap(), Missing { passwords, authority: true });
+        assert_eq!(store.missing(&plan, &Given).unwrap(), Missing { passwords, authority: true });
         let made = settle(&store, &plan).unwrap();
         let again = settle(&store, &plan).unwrap();
         assert!(made.services == again.services && made.identities == again.identities);
         assert_eq!((made.services.len(), made.identities.len()), (1, 6));
-        assert!(store.missing(&plan).unwrap().is_nothing());
+        assert!(store.missing(&plan, &Given).unwrap().is_nothing());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let secrets = state.path().join("secrets");
         assert_eq!(mode(&secrets), 0o700);
@@ -268,7 +322,7 @@ mod tests {
         let plan = plan(Password::Generated, true);
         let before = settle(&store, &plan).unwrap();
         fs::remove_file(state.path().join("secrets/ca.key")).unwrap();
-        assert!(store.missing(&plan).unwrap().authority);
+        assert!(store.missing(&plan, &Given).unwrap().authority);
         let after = settle(&store, &plan).unwrap();
         let first = &plan.instances[0].name;
         assert!(before.identities[first].authority != after.identities[first].authority);

@@ -24,8 +24,12 @@ impl Sources for Nowhere {
         None
     }
 
-    fn run(&self, _: &str) -> std::io::Result<String> {
+    fn run(&self, _: &str) -> std::io::Result<Option<String>> {
         Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn runs_commands(&self) -> bool {
+        true
     }
 }
 
@@ -39,7 +43,7 @@ fn settle(
     say: Option<&dyn Fn(String)>,
 ) -> (Recovery, Secrets) {
     let store = SecretStore::new(state, state, recipe::secret_needs);
-    let missing = store.missing(plan).unwrap();
+    let missing = store.missing(plan, &Nowhere).unwrap();
     let recovery = connected(plan, world, &Secrets::default(), |context, unreachable| match say {
         Some(say) => wake_and_recover(context, unreachable, &missing, say),
         None => recover(context, unreachable, &missing),

@@ -12,7 +12,9 @@ use self::simulated::Simulation;
 use crate::audit::{Finding, Severity, audit};
 use crate::cli::error::{CliError, exit};
 use crate::cli::file_kind::FileKind;
+use crate::cli::secrets::System;
 use crate::cli::ui;
+use crate::cli::uris::refuse_programs;
 use crate::deploy::{
     Allowed, Context, ImageStore, LocalImages, Patience, connect_without, observe, observe_hosts,
 };
@@ -39,6 +41,7 @@ pub struct Session {
     pub store: Store,
     secret_store: SecretStore,
     secrets: Secrets,
+    sources: System,
     /// Messages about secrets that were shown already.
     shown: BTreeSet<String>,
     images: Box<dyn ImageStore>,
@@ -124,6 +127,7 @@ impl Session {
         Ok(Self {
             secret_store,
             secrets: Secrets::default(),
+            sources: System::default(),
             shown: BTreeSet::new(),
             faults: faults(&plan)?,
             plan,
@@ -199,8 +203,9 @@ impl Session {
     /// Connects to the plan's hosts.
     ///
     /// # Errors
-    /// This binary was built without libvirt.
+    /// A URI runs a program; this binary was built without libvirt.
     pub fn connect(&self) -> Result<Hosts, CliError> {
+        self.refuse_programs()?;
         Ok(self.connect_by(self.connector()?.as_ref()))
     }
 
@@ -218,9 +223,20 @@ impl Session {
     /// The same for reading only, which needs no right to change anything.
     ///
     /// # Errors
-    /// This binary was built without libvirt.
+    /// As [`Session::connect`].
     pub fn connect_to_look(&self) -> Result<Hosts, CliError> {
+        self.refuse_programs()?;
         Ok(self.connect_by(viewer()?.as_ref()))
+    }
+
+    fn refuse_programs(&self) -> Result<(), CliError> {
+        if self.is_simulated() {
+            return Ok(());
+        }
+        let former = self.former_hosts();
+        let hosts = self.plan.topology.hosts.iter();
+        let uris = hosts.filter_map(|host| Some((&host.name, host.uri.as_deref()?)));
+        refuse_programs(uris.chain(former.iter().map(|(host, uri)| (host, uri.as_str()))))
     }
 
     fn connect_by(&self, connector: &dyn Connector) -> Hosts {

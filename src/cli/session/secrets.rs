@@ -2,13 +2,35 @@
 
 use super::{Hosts, Session};
 use crate::cli::error::CliError;
-use crate::cli::{secrets, ui};
+use crate::cli::run::confirm;
+use crate::cli::secrets::commands;
+use crate::cli::ui;
 use crate::deploy::{Recovery, RecoveryOutcome, recover, wake_and_recover};
 use crate::report::secrets::recovery_lines;
 use crate::secret::Make;
 use crate::state::store::Lock;
 
 impl Session {
+    /// Shows the commands of the plan that print passwords and lets them run, once the
+    /// operator has agreed. All but a deploy go without them: what guests have is taken
+    /// for what they would print.
+    ///
+    /// # Errors
+    /// The operator has not agreed.
+    pub fn let_commands_run(&mut self, yes: bool) -> Result<(), CliError> {
+        let commands = commands(&self.plan);
+        if commands.is_empty() || self.is_simulated() {
+            return Ok(());
+        }
+        ui::say(&format!(
+            "the plan has passwords that commands print; they run in a shell on this machine:\n{}",
+            commands.join("\n")
+        ));
+        confirm("Run these commands?", yes)?;
+        self.sources.runs_commands = true;
+        Ok(())
+    }
+
     /// Finds the passwords and certificates that the plan needs: here, or in the guests
     /// that have them. Keeps nothing yet, whatever `make` is: a deploy generates missing
     /// ones and keeps them once it is confirmed. Returns whether guests that are powered
@@ -17,7 +39,7 @@ impl Session {
     /// # Errors
     /// A reference that leads nowhere; the file system.
     pub fn find_secrets(&mut self, hosts: &Hosts, make: Make) -> Result<bool, CliError> {
-        let missing = self.secret_store.missing(&self.plan)?;
+        let missing = self.secret_store.missing(&self.plan, &self.sources)?;
         tracing::info!(services = missing.passwords.len(), "services without local passwords");
         let recovery = recover(&self.context(hosts), &hosts.unreachable, &missing);
         self.use_recovered(&recovery, make)?;
@@ -33,7 +55,7 @@ impl Session {
     /// # Errors
     /// As [`Session::find_secrets`].
     pub fn wake_for_secrets(&mut self, hosts: &Hosts, _lock: &Lock) -> Result<(), CliError> {
-        let missing = self.secret_store.missing(&self.plan)?;
+        let missing = self.secret_store.missing(&self.plan, &self.sources)?;
         let note = |line: String| ui::say(&line);
         let recovery = wake_and_recover(&self.context(hosts), &hosts.unreachable, &missing, &note);
         self.use_recovered(&recovery, Make::Stored)
@@ -57,8 +79,7 @@ impl Session {
             return Ok(());
         }
         let known = std::mem::take(&mut self.secrets).services;
-        self.secrets =
-            self.secret_store.find(&self.plan, &secrets::System, &known, Make::Stored)?;
+        self.secrets = self.secret_store.find(&self.plan, &self.sources, &known, Make::Stored)?;
         Ok(())
     }
 
@@ -72,7 +93,7 @@ impl Session {
         }
         let make = if make == Make::Stored { Make::Ephemeral } else { make };
         self.secrets =
-            self.secret_store.find(&self.plan, &secrets::System, &recovery.passwords, make)?;
+            self.secret_store.find(&self.plan, &self.sources, &recovery.passwords, make)?;
         Ok(())
     }
 }
