@@ -1,6 +1,7 @@
 //! `hostsplit check`: validates a spec, audits a plan.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::audit;
 use crate::plan::store;
 use crate::report::plan::Summary;
 use crate::report::spec;
-use crate::spec::{Spec, SpecErrors, load};
+use crate::spec::{Reach, Spec, SpecErrors, load_within};
 
 /// Validate a spec, or audit a plan
 ///
@@ -43,7 +44,7 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 fn check_spec(args: &Args) -> Outcome {
-    match (load(&args.file), args.format) {
+    match (load_within(&args.file, reach()), args.format) {
         (Ok(spec), Format::Text) => {
             ui::data(&format!("{}: valid\n{}", args.file.display(), spec::text(&spec)))?;
             Ok(exit::DONE)
@@ -88,12 +89,24 @@ fn check_plan(args: &Args) -> Outcome {
     Ok(code)
 }
 
+/// Whether the operator lets specs include files from anywhere.
+static ANYWHERE: AtomicBool = AtomicBool::new(false);
+
+/// Lets specs include files from anywhere, for this run.
+pub(super) fn include_anywhere() {
+    ANYWHERE.store(true, Ordering::SeqCst);
+}
+
+fn reach() -> Reach {
+    if ANYWHERE.load(Ordering::SeqCst) { Reach::Anywhere } else { Reach::Beside }
+}
+
 /// Loads a spec for a command.
 ///
 /// # Errors
 /// Its errors, as they are shown.
 pub(super) fn load_spec(path: &Path) -> Result<Spec, CliError> {
-    let spec = load(path).map_err(|errors| spec_error(path, &errors))?;
+    let spec = load_within(path, reach()).map_err(|errors| spec_error(path, &errors))?;
     let (hosts, services) = (spec.topology.hosts.len(), spec.services.len());
     tracing::info!(path = %path.display(), hosts, services, "spec loaded");
     Ok(spec)

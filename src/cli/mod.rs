@@ -49,6 +49,9 @@ struct Args {
     /// keyfile=
     #[arg(long, global = true)]
     allow_uri_programs: bool,
+    /// Let specs include files from outside of their directory
+    #[arg(long, global = true)]
+    include_anywhere: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -110,6 +113,9 @@ pub fn run() -> ExitCode {
     trace(args.verbose, args.log_format);
     if args.allow_uri_programs {
         uris::allow();
+    }
+    if args.include_anywhere {
+        check::include_anywhere();
     }
     ExitCode::from(dispatch(args.command).unwrap_or_else(|error| {
         ui::fail(&error);

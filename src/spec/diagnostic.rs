@@ -109,12 +109,17 @@ pub struct SpecErrors {
 }
 
 impl SpecErrors {
-    /// The errors in the order in which they are shown.
-    pub(super) fn new(diagnostics: Diagnostics) -> Self {
+    /// The errors in the order in which they are shown. Of files that are not the spec
+    /// itself they quote a word at most: a spec may name any file.
+    pub(super) fn new(diagnostics: Diagnostics, spec: &str) -> Self {
         let Diagnostics { list: mut diagnostics, hints, .. } = diagnostics;
         for diagnostic in &mut diagnostics {
             if diagnostic.hint.is_none() {
                 diagnostic.hint = hints.get(&diagnostic.place).cloned();
+            }
+            if diagnostic.place.file != spec {
+                diagnostic.message = with_short_quotes(&diagnostic.message);
+                diagnostic.hint = diagnostic.hint.as_deref().map(with_short_quotes);
             }
             diagnostic.message = printable(&diagnostic.message);
         }
@@ -143,6 +148,44 @@ impl fmt::Display for SpecErrors {
 }
 
 impl std::error::Error for SpecErrors {}
+
+/// Characters of a word that is quoted.
+const MAX_WORD: usize = 24;
+
+/// Returns a message of which each text in quotes is its first word, and not all of that
+/// if it is long.
+fn with_short_quotes(message: &str) -> String {
+    let (mut out, mut quoted) = (String::new(), None::<String>);
+    let mut is_escaped = false;
+    for c in message.chars() {
+        match &mut quoted {
+            None => {
+                out.push(c);
+                quoted = (c == '"').then(String::new);
+            }
+            Some(text) if c == '"' && !is_escaped => {
+                out.push_str(&word(text));
+                out.push(c);
+                quoted = None;
+            }
+            Some(text) => {
+                is_escaped = c == '\\' && !is_escaped;
+                text.push(c);
+            }
+        }
+    }
+    out.push_str(&quoted.map(|text| word(&text)).unwrap_or_default());
+    out
+}
+
+fn word(text: &str) -> String {
+    let first = text.split(char::is_whitespace).next().unwrap_or_default();
+    let mut short: String = first.chars().take(MAX_WORD).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
 
 /// A message that quotes a hostile file must neither flood nor steer a
 /// terminal.
@@ -194,6 +237,19 @@ mod tests {
         assert_eq!(nearest("kafka", &["redis"]), None);
         assert_eq!(nearest("x", &[]), None);
         assert_eq!(nearest(&"x".repeat(1 << 22), &["redis"]), None);
+    }
+
+    #[test]
+    fn of_other_files_a_word_is_quoted() {
+        let shown = with_short_quotes;
+        assert_eq!(
+            shown("name: found \"a b\"; expected \"c\""),
+            "name: found \"a…\"; expected \"c\""
+        );
+        let long = format!("found {:?}", "x".repeat(99));
+        assert_eq!(shown(&long), format!("found \"{}…\"", "x".repeat(MAX_WORD)));
+        assert_eq!(shown("found \"root:x:0:0"), "found \"root:x:0:0");
+        assert_eq!(shown(r#"found "a\"b c" d"#), r#"found "a\"b…" d"#);
     }
 
     #[test]

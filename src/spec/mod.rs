@@ -19,7 +19,7 @@ pub use self::demand::{
     Demand, GatewayDemand, Persistence, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
 pub use self::diagnostic::{Diagnostic, Mark, Place, SpecErrors};
-pub use self::load::load;
+pub use self::load::{Reach, load, load_within};
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};
 pub use crate::profile::{Cluster, Engine};

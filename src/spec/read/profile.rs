@@ -6,6 +6,7 @@ use std::path::Path;
 use super::file;
 use super::scalar::Text;
 use super::scope::Scope;
+use super::sources::{Bounds, OUTSIDE_HINT};
 use crate::profile::OwnFile;
 use crate::spec::Engine;
 use crate::spec::diagnostic::Diagnostic;
@@ -28,6 +29,7 @@ pub(in crate::spec) fn files(
     scope: &mut Scope<'_>,
     directory: &Path,
     profiles: &wire::Profiles,
+    bounds: &Bounds,
 ) -> BTreeMap<Engine, FoundProfile> {
     let mut found = BTreeMap::new();
     for (engine, own) in profiles.each() {
@@ -35,6 +37,11 @@ pub(in crate::spec) fn files(
         // Whether the name is right is judged later, with all the others.
         let Ok(Text(name)) = &at.value else { continue };
         let path = directory.join(name);
+        if !bounds.hold(&path) {
+            let message = format!("file: {} is outside of the spec's directory", path.display());
+            scope.error_with(at.mark, message, OUTSIDE_HINT.to_owned());
+            continue;
+        }
         match file::read_up_to(&path, MAX_PROFILE) {
             Ok(text) => {
                 let (path, name) = (path.display().to_string(), name.clone());

@@ -11,6 +11,7 @@ use super::scalar::Include;
 use super::scope::Scope;
 use crate::spec::Engine;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::spec::load::Reach;
 use crate::spec::wire::{Entries, FixedVm, Host, Image, Item, PartFile, Service, SpecFile};
 
 /// Files that a spec may include; each is read once.
@@ -48,8 +49,14 @@ pub(in crate::spec) struct FoundImage {
 }
 
 /// Reads all files; what cannot be read is reported and left out.
-pub(in crate::spec) fn sources(path: &Path, diagnostics: &mut Diagnostics) -> Option<Sources> {
-    let mut reader = Reader { diagnostics, seen: BTreeMap::new(), found: Found::default() };
+pub(in crate::spec) fn sources(
+    path: &Path,
+    reach: Reach,
+    diagnostics: &mut Diagnostics,
+) -> Option<Sources> {
+    let bounds = Bounds::new(path, reach);
+    let mut reader =
+        Reader { diagnostics, seen: BTreeMap::new(), found: Found::default(), bounds: &bounds };
     let name = path.display().to_string();
     let text = reader.note(file::read(path))?;
     if let Ok(whole) = file::canonical(path) {
@@ -67,10 +74,9 @@ pub(in crate::spec) fn sources(path: &Path, diagnostics: &mut Diagnostics) -> Op
     reader.part(&name, directory, part);
     let image = wire.image.take().and_then(|image| reader.image(&name, directory, image));
     let Found { hosts, services, vms } = reader.found;
-    let profiles = wire
-        .profiles
-        .as_ref()
-        .map(|own| profile::files(&mut Scope { file: &name, diagnostics }, directory, &own.value));
+    let profiles = wire.profiles.as_ref().map(|own| {
+        profile::files(&mut Scope { file: &name, diagnostics }, directory, &own.value, &bounds)
+    });
     let profiles = profiles.unwrap_or_default();
     let incomplete = !diagnostics.is_empty();
     Some(Sources { file: name, spec, hosts, services, vms, image, profiles, incomplete })
@@ -91,7 +97,29 @@ struct Reader<'p> {
     /// circle, nor often.
     seen: BTreeMap<PathBuf, Place>,
     found: Found,
+    bounds: &'p Bounds,
 }
+
+/// The directory that includes stay in; `None` for anywhere.
+pub(in crate::spec) struct Bounds(Option<PathBuf>);
+
+impl Bounds {
+    fn new(spec: &Path, reach: Reach) -> Self {
+        let directory = spec.parent().filter(|directory| !directory.as_os_str().is_empty());
+        let whole = || file::canonical(directory.unwrap_or(Path::new("."))).ok();
+        Self(if reach == Reach::Anywhere { None } else { whole() })
+    }
+
+    /// Whether a file may be read, wherever links lead. One that is not there may.
+    pub(in crate::spec) fn hold(&self, path: &Path) -> bool {
+        let whole = file::canonical(path);
+        self.0.as_ref().is_none_or(|bounds| whole.map_or(true, |whole| whole.starts_with(bounds)))
+    }
+}
+
+/// What helps where a file is outside.
+pub(in crate::spec) const OUTSIDE_HINT: &str =
+    "if the spec is yours, pass --include-anywhere; else read what it is after";
 
 impl Reader<'_> {
     fn note<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
@@ -166,6 +194,12 @@ impl Reader<'_> {
                 let message = format!("include: more than {MAX_FILES} files");
                 scope.error(include.mark, message);
                 break;
+            }
+            if !self.bounds.hold(&path) {
+                let message =
+                    format!("include: {} is outside of the spec's directory", path.display());
+                scope.error_with(include.mark, message, OUTSIDE_HINT.to_owned());
+                continue;
             }
             let whole = file::canonical(&path).unwrap_or_else(|_| path.clone());
             if let Some(first) = self.seen.get(&whole) {

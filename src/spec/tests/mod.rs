@@ -161,7 +161,7 @@ fn values_are_checked_by_kind() {
     insta::assert_snapshot!(changed("spec.yaml", "policy: { survive: host }", "policy: host"), @r#"spec.yaml:2:9: policy: found "host"; expected a map such as { field: value }"#);
     insta::assert_snapshot!(changed("hosts/h1.yaml", "{ cores: 1, memory: 2GiB }", "nothing"), @r#"hosts/h1.yaml:4:10: reserve: found "nothing"; expected `none` or a map such as { cores: 1, memory: 2GiB }"#);
     insta::assert_snapshot!(changed("hosts/h1.yaml", "uri: qemu+unix", "uri: qmeu+unix"), @r#"
-    hosts/h1.yaml:2:6: uri: "qmeu+unix:///system?socket=/run/h1" is not a libvirt URI such as qemu+ssh://root@h1/system
+    hosts/h1.yaml:2:6: uri: "qmeu+unix:///system?sock…" is not a libvirt URI such as qemu+ssh://root@h1/system
     hint: did you mean "qemu+unix"?
     "#);
     insta::assert_snapshot!(changed("image/image.yaml", "qcow2, sha256: 0123456789", "qcow2, sha256: 012345678"), @"
@@ -225,7 +225,7 @@ fn nothing_is_given_out_twice() {
     let files = Files::good();
     insta::assert_snapshot!(files.put("hosts/h2.yaml", HOST).errors(), @r#"hosts/h2.yaml:1:7: duplicate host name "h1", first defined at hosts/h1.yaml:1:7"#);
     insta::assert_snapshot!(files.put("hosts/h2.yaml", HOST.replace("name: h1", "name: h2")).errors(), @r#"
-    hosts/h2.yaml:2:6: uri: "qemu+unix:///system?socket=/run/h1" is also the uri of the host "h1" at hosts/h1.yaml:2:6
+    hosts/h2.yaml:2:6: uri: "qemu+unix:///system?sock…" is also the uri of the host "h1" at hosts/h1.yaml:2:6
     hint: its cores and memory would be given out twice
     "#);
 }

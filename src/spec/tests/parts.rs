@@ -56,6 +56,27 @@ fn no_file_is_read_twice() {
     ");
 }
 
+/// A spec from anywhere may name any file, and a link may lead to one.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "makes the files that the test reads")]
+fn includes_stay_beside_the_spec_unless_they_are_allowed() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let secret = elsewhere.path().join("secret.yaml");
+    std::fs::write(&secret, "name: three\nvcpus: 1\nmemory: hunter2 is the password\n").unwrap();
+    let files = parts();
+    std::os::unix::fs::symlink(&secret, files.0.path().join("parts/link.yaml")).unwrap();
+    files.put("vms.yaml", "name: one\nvcpus: 1\nmemory: a b\n");
+    insta::assert_snapshot!(files.errors(), @r#"
+    spec.yaml:2:11: include: parts/link.yaml is outside of the spec's directory
+    hint: if the spec is yours, pass --include-anywhere; else read what it is after
+    vms.yaml:3:9: memory: "a…" is not a size such as 64GiB or 512MiB
+    "#);
+    let spec = files.0.path().join("spec.yaml");
+    let errors = load_within(&spec, Reach::Anywhere).unwrap_err().to_string();
+    assert!(errors.contains("link.yaml:1:1:") && !errors.contains("is outside"), "{errors}");
+    assert!(!errors.contains("password"), "{errors}");
+}
+
 #[test]
 fn mistakes_in_parts_stand_where_they_are() {
     let files = parts();
