@@ -18,6 +18,8 @@ pub mod exit {
     pub const FAILED_CHECK: u8 = 5;
     /// A deploy is partly done; run it again to resume.
     pub const PARTLY_DONE: u8 = 6;
+    /// A search was interrupted by the user, as shells number it.
+    pub const INTERRUPTED: u8 = 130;
 }
 
 /// A failure as the user sees it.

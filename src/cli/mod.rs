@@ -75,7 +75,8 @@ Exit codes:
   3  changes are pending (deploy --dry-run) or were made (deploy --detailed-exitcode)
   4  no plan satisfies the spec
   5  an audit, a verification or a drill failed
-  6  deploy or destroy is incomplete; run the same command again to resume";
+  6  deploy or destroy is incomplete; run the same command again to resume
+130  plan was interrupted; the best plan so far is written, if there was one";
 
 #[derive(Debug, Subcommand)]
 enum Command {

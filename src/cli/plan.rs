@@ -96,6 +96,9 @@ pub fn run(args: &Args) -> Outcome {
             plan
         }
         Err(PlanError::Infeasible(why)) => return no_plan(args, &why),
+        Err(error) if solve::is_cancelled() => {
+            return Err(CliError::from(error).code(exit::INTERRUPTED));
+        }
         Err(error) => return Err(error.into()),
     };
     let mut summary = judged(&plan, &profiles)?;
@@ -119,7 +122,7 @@ pub fn run(args: &Args) -> Outcome {
              {directory}"
         ));
     }
-    Ok(exit::DONE)
+    Ok(if solve::is_cancelled() { exit::INTERRUPTED } else { exit::DONE })
 }
 
 /// Ctrl-C ends the search with the best plan so far; a second one ends the program.
@@ -127,7 +130,7 @@ pub fn run(args: &Args) -> Outcome {
 fn on_interrupt() -> Result<(), CliError> {
     let handler = || {
         if solve::is_cancelled() {
-            std::process::exit(exit::ERROR.into());
+            std::process::exit(exit::INTERRUPTED.into());
         }
         ui::say("stopping the search; press Ctrl-C again to quit immediately");
         solve::cancel();
