@@ -47,6 +47,17 @@ fn a_sound_spec_is_summed_up() {
 }
 
 #[test]
+fn a_host_without_the_bridge_is_named() {
+    let bench = one_host();
+    bench.put("hosts/h2.yaml", &HOST.replace("h1", "h2").replace("[br0]", "[]"));
+    let checked = bench.run(&["check", "spec.yaml"]);
+    let expected = "note: h2 takes no instance: it has no bridge br0 (`bridges:` of the host)";
+    assert!(checked.contains(expected), "{checked}");
+    let planned = bench.run(&["plan", "spec.yaml"]);
+    assert!(planned.contains(expected), "{planned}");
+}
+
+#[test]
 fn one_mistake_is_an_error_with_its_hint() {
     let bench = one_host();
     bench.put("hosts/h1.yaml", &HOST.replace("hypervisor: kvm", "hypervisor: kvn"));

@@ -46,6 +46,7 @@ pub fn run(args: &Args) -> Outcome {
 fn check_spec(args: &Args) -> Outcome {
     match (load_within(&args.file, reach()), args.format) {
         (Ok(spec), Format::Text) => {
+            note_unreached(&spec);
             ui::data(&format!("{}: valid\n{}", args.file.display(), spec::text(&spec)))?;
             Ok(exit::DONE)
         }
@@ -109,7 +110,20 @@ pub(super) fn load_spec(path: &Path) -> Result<Spec, CliError> {
     let spec = load_within(path, reach()).map_err(|errors| spec_error(path, &errors))?;
     let (hosts, services) = (spec.topology.hosts.len(), spec.services.len());
     tracing::info!(path = %path.display(), hosts, services, "spec loaded");
+    note_unreached(&spec);
     Ok(spec)
+}
+
+/// Says which hosts take no instance because they lack the network's bridge: nothing else
+/// would show that they are not planned with.
+pub(super) fn note_unreached(spec: &Spec) {
+    let Some(network) = &spec.network else { return };
+    for host in spec.topology.hosts.iter().filter(|host| !spec.reaches_network(host)) {
+        ui::say(&format!(
+            "note: {} takes no instance: it has no bridge {} (`bridges:` of the host)",
+            host.name, network.bridge
+        ));
+    }
 }
 
 fn spec_error(path: &Path, errors: &SpecErrors) -> CliError {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::check::note_unreached;
 use super::diff::change;
 use super::error::{CliError, Outcome, exit};
 use super::plan::{infeasible_error, judged};
@@ -69,6 +70,7 @@ pub fn run(args: &Args) -> Outcome {
     }
     let policy = prior.policy_when_whole.clone().unwrap_or_else(|| prior.policy.clone());
     let spec = Spec { drained, policy, ..spec_of(&prior) };
+    note_unreached(&spec);
     let profiles = spec.profiles.resolve()?;
     let default = Limits::default();
     let limits =

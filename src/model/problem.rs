@@ -310,11 +310,7 @@ impl Shape {
 /// Returns the hosts in canonical order. A host without the network's bridge cannot take an
 /// instance and is left out, as one that is being emptied is.
 fn hosts<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<CandidateHost<'a>> {
-    let bridge = spec.network.as_ref().map(|network| &network.bridge);
-    let carries = |host: &&Host| {
-        bridge.is_none_or(|bridge| host.bridges.contains(bridge))
-            && !spec.drained.contains(&host.name)
-    };
+    let carries = |host: &&Host| spec.reaches_network(host) && !spec.drained.contains(&host.name);
     let mut classes: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
     for host in spec.topology.hosts.iter().filter(carries) {
         classes.entry(signature(host)).or_default().push(host);

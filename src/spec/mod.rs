@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DeploymentName, HostName, ServiceName};
 use crate::profile::OwnProfiles;
-use crate::topology::{Level, Topology};
+use crate::topology::{Host, Level, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 /// One deployment.
@@ -56,6 +56,15 @@ pub struct Spec {
     pub vms: Vec<FixedVm>,
     /// Hosts that are being emptied: nothing is planned on them.
     pub drained: BTreeSet<HostName>,
+}
+
+impl Spec {
+    /// Whether instances on a host could reach the network: it has the network's bridge, or
+    /// there is no network.
+    #[must_use]
+    pub fn reaches_network(&self, host: &Host) -> bool {
+        self.network.as_ref().is_none_or(|network| host.bridges.contains(&network.bridge))
+    }
 }
 
 /// The IPv4 network that all instances share.
