@@ -165,8 +165,9 @@ wait_host() {
     fi
     sleep 0.1
   done
-  # libvirt looks for bridges after it has begun to answer.
-  until virsh --quiet --connect "$uri" iface-list --all 2> /dev/null 9<&- | grep -q -w br0; do
+  # libvirt looks for bridges after it has begun to answer, and `discover` asks for those that are up.
+  until virsh --quiet --connect "$uri" iface-dumpxml br0 2> /dev/null 9<&- | grep -q "type='bridge'" \
+    && virsh --quiet --connect "$uri" iface-list 2> /dev/null 9<&- | grep -q -w br0; do
     [ "$SECONDS" -lt "$until" ] || fail "libvirt on $host does not list its bridge br0"
     sleep 0.1
   done
