@@ -100,7 +100,7 @@ fn walk(value: &Value, path: &mut Vec<Step>, found: &mut Vec<Edit>) {
             }
         }
         Value::String(text) => {
-            text_edits(text).into_iter().for_each(|(kind, new)| one(kind, new.into()))
+            text_edits(text).into_iter().for_each(|(kind, new)| one(kind, new.into()));
         }
         Value::Array(all) => list_edits(all).into_iter().for_each(|(kind, new)| one(kind, new)),
         Value::Object(fields) => {
