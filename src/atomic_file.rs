@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 /// Names that are tried for the new file; only runs that died leave one behind.
 const NAMES: u32 = 100;
 
-/// Permission bits of a new file that nobody asked any of, before the umask.
-const ORDINARY: u32 = 0o666;
+/// Permission bits of a new file that nobody asked any of: others may read it, whatever the
+/// umask would allow them besides.
+const ORDINARY: u32 = 0o644;
 
 /// Replaces a file: a reader, and a crash, leave the old or the new bytes, never
 /// a part, and nothing beside them. A link stays a link: what it leads to is

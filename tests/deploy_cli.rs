@@ -135,6 +135,22 @@ fn a_plan_that_is_looked_at_runs_nothing() {
     assert!(!bench.names().contains(&"ran".to_owned()));
 }
 
+/// A state directory comes along with a plan from anywhere.
+#[test]
+fn a_state_directory_that_others_could_have_filled_is_refused() {
+    let bench = bench(&good_plan());
+    deployed(&bench, &good_plan());
+    assert!(dry(&bench, &[]).starts_with("exit 0\n"));
+    bench.link(".hostsplit/shop/former-hosts.json", "/etc/hostname");
+    insta::assert_snapshot!(dry(&bench, &[]), @"
+    exit 1
+    ---
+    error: .hostsplit/shop/former-hosts.json is not trusted: it is a link
+    hint: look at what is there; a state directory is the user's own (chown, chmod go-w), and holds no links
+    ");
+    assert!(bench.run(&["deploy", "plan.json", "--simulate"]).starts_with("exit 0\n"));
+}
+
 #[test]
 fn without_a_plan_before_everything_is_new() {
     let bench = bench(&good_plan());

@@ -24,6 +24,10 @@ pub(super) enum FileKind {
 impl FileKind {
     /// Returns the kind of a file by what is in it; `None` if it is none of them.
     pub(super) fn of(path: &Path) -> Option<Self> {
+        // What is read of a pipe is gone.
+        if !std::fs::metadata(path).ok()?.is_file() {
+            return None;
+        }
         let mut bytes = Vec::new();
         File::open(path).ok()?.take(LOOK).read_to_end(&mut bytes).ok()?;
         Self::of_text(&String::from_utf8_lossy(&bytes))

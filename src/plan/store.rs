@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{FileError, Plan};
@@ -36,6 +37,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The path is a pipe, which may never end.
+    #[error("{}: is a pipe; expected a file", path.display())]
+    Pipe {
+        /// The path.
+        path: PathBuf,
+    },
     /// The path of the plan is no regular file.
     #[error("{}: not a regular file, so it is not replaced", path.display())]
     NoFile {
@@ -66,6 +73,11 @@ pub fn read(path: &Path) -> Result<Plan, StoreError> {
     let path_buf = || path.to_owned();
     let unreadable = |source| StoreError::Read { path: path_buf(), source };
     let mut text = String::new();
+    // Reading a pipe without a writer never ends. A shell's pipes are in /dev and have one.
+    let kind = std::fs::metadata(path).map_err(unreadable)?.file_type();
+    if kind.is_fifo() && !path.starts_with("/dev") {
+        return Err(StoreError::Pipe { path: path_buf() });
+    }
     let file = File::open(path).map_err(unreadable)?;
     file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > MAX_FILE {

@@ -6,6 +6,7 @@
 //!
 //! Why: `docs/resume.md`.
 
+pub mod guard;
 pub mod journal;
 pub mod store;
 pub mod world;

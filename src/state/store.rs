@@ -8,8 +8,9 @@
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the state directory")]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -32,6 +33,14 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// Somebody else could have put it there.
+    #[error("{} is not trusted: {why}", path.display())]
+    Untrusted {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Another run holds the lock.
     #[error("deployment is locked by {holder} ({})", path.display())]
     Locked {
@@ -43,6 +52,10 @@ pub enum StoreError {
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// Permission bits of files and directories: the user's own, whatever the umask is.
+const CLOSED: u32 = 0o600;
+const CLOSED_DIRECTORY: u32 = 0o700;
 
 /// How often a lock is tried again, and the time in between: a question for its holder
 /// takes it for a moment.
@@ -122,6 +135,12 @@ impl Store {
         Self { directory }
     }
 
+    /// Returns the directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Takes the lock, or says who holds it.
     ///
     /// # Errors
@@ -130,7 +149,7 @@ impl Store {
         self.make()?;
         let path = self.directory.join("lock");
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
+        options.read(true).write(true).create(true).truncate(false).mode(CLOSED);
         let mut file = options.open(&path).map_err(failed("cannot open", &path))?;
         let mut tries = TRIES;
         loop {
@@ -177,7 +196,7 @@ impl Store {
     pub fn journal(&self, _lock: &Lock) -> Result<Journal> {
         let path = self.journal_path();
         let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
+        options.read(true).append(true).create(true).mode(CLOSED);
         let mut file = options.open(&path).map_err(failed("cannot open", &path))?;
         end_line(&mut file).map_err(failed("cannot write", &path))?;
         atomic_file::sync_directory(&self.directory)
@@ -205,7 +224,7 @@ impl Store {
     pub fn save_plan(&self, bytes: &[u8]) -> Result<()> {
         self.make()?;
         let path = self.plan_path();
-        atomic_file::replace(&path, bytes).map_err(failed("cannot write", &path))
+        atomic_file::replace_with(&path, bytes, CLOSED).map_err(failed("cannot write", &path))
     }
 
     /// Keeps a copy of the plan whose image is about to be replaced.
@@ -215,7 +234,7 @@ impl Store {
     pub fn save_former_plan(&self, bytes: &[u8]) -> Result<()> {
         self.make()?;
         let path = self.former_plan_path();
-        atomic_file::replace(&path, bytes).map_err(failed("cannot write", &path))
+        atomic_file::replace_with(&path, bytes, CLOSED).map_err(failed("cannot write", &path))
     }
 
     /// Returns where the plan with the image before this one is kept.
@@ -263,7 +282,7 @@ impl Store {
         self.make()?;
         let path = self.former_path();
         let text = serde_json::to_vec(hosts).unwrap_or_default();
-        atomic_file::replace(&path, &text).map_err(failed("cannot write", &path))
+        atomic_file::replace_with(&path, &text, CLOSED).map_err(failed("cannot write", &path))
     }
 
     fn former_path(&self) -> PathBuf {
@@ -272,7 +291,9 @@ impl Store {
 
     fn make(&self) -> Result<()> {
         let path = &self.directory;
-        fs::create_dir_all(path).map_err(failed("cannot make the state directory", path))
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(CLOSED_DIRECTORY);
+        builder.create(path).map_err(failed("cannot make the state directory", path))
     }
 
     fn journal_path(&self) -> PathBuf {

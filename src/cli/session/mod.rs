@@ -25,6 +25,7 @@ use crate::ids::HostName;
 use crate::plan::{self, Plan};
 use crate::recipe;
 use crate::secret::{SecretStore, Secrets};
+use crate::state::guard::guard;
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
 use crate::state::world::World;
@@ -105,11 +106,30 @@ impl Session {
         refuse(&self.plan, &self.faults)
     }
 
-    /// Reads a plan as it is.
+    /// Reads a plan as it is, beside a state directory that is trusted.
     ///
     /// # Errors
-    /// The file cannot be read, or is no plan that this version reads.
+    /// The file cannot be read, or is no plan that this version reads; somebody else could
+    /// have filled the state directory.
     pub fn read(
+        file: &Path,
+        state: Option<PathBuf>,
+        images: Option<PathBuf>,
+    ) -> Result<Self, CliError> {
+        let is_chosen = state.is_some();
+        let session = Self::read_alone(file, state, images)?;
+        guard(session.store.directory(), is_chosen).map_err(|error| {
+            let hint = "look at what is there; a state directory is the user's own (chown, chmod \
+                        go-w), and holds no links";
+            let is_untrusted = matches!(error, store::StoreError::Untrusted { .. });
+            let error = CliError::from(error);
+            if is_untrusted { error.hint(hint) } else { error }
+        })?;
+        Ok(session)
+    }
+
+    /// The same without a look at the state directory.
+    fn read_alone(
         file: &Path,
         state: Option<PathBuf>,
         images: Option<PathBuf>,

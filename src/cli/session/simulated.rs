@@ -46,7 +46,7 @@ impl Session {
     /// # Errors
     /// As [`Session::read`]; there is no directory for temporary files.
     pub fn simulated(file: &Path) -> Result<Self, CliError> {
-        let session = Self::read(file, None, None)?;
+        let session = Self::read_alone(file, None, None)?;
         let plan = stand_in(&session.plan);
         let simulation = Simulation::new(SimulatedWorld::new(&plan.topology))?;
         let directory = &simulation.directory;
