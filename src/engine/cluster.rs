@@ -235,6 +235,12 @@ pub trait Cluster: Send + Sync {
         None
     }
 
+    /// Whether changes let clients reach an instance elsewhere, so that one after the other
+    /// has to take them up.
+    fn moves_door(&self, _files: &[FileChange]) -> bool {
+        false
+    }
+
     /// Whether a running instance takes changes up before its files are replaced, since they
     /// hold the way in until it has.
     fn takes_up_first(&self, _files: &[FileChange]) -> bool {

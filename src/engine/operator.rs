@@ -137,6 +137,9 @@ pub struct Checked {
 pub enum Pending {
     /// It takes it up while it runs.
     Live,
+    /// It takes them up while it runs, and clients reach it at another port then: another copy
+    /// leads meanwhile.
+    Door,
     /// It is restarted; other copies of its data serve meanwhile.
     Restart,
     /// It hands its lead over and is restarted then.
@@ -152,6 +155,7 @@ impl fmt::Display for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Live => "configuration changes, taken up live",
+            Self::Door => "port changes, hand-over then taken up live",
             Self::Restart => "configuration changes, restart",
             Self::HandOver => "configuration changes, hand-over then restart",
             Self::Outage => {
@@ -216,6 +220,7 @@ impl<C: Cluster> Operator for C {
             }
             let what = match self.uptake(&changes, running(&own).as_deref()) {
                 Uptake::Nothing => None,
+                Uptake::Live(_) if self.moves_door(&changes) => Some(Pending::Door),
                 Uptake::Live(_) => Some(Pending::Live),
                 Uptake::Restart => restart(self, crew, instance, (&target, &observed)),
             };

@@ -45,7 +45,13 @@ pub(super) fn configure<C: Cluster>(
         match work.uptake(&stale)? {
             Uptake::Nothing => work.write(&stale)?,
             Uptake::Live(changes) => {
-                if work.takes_up_first(&stale)? {
+                if work.moves_door(&stale)? {
+                    room = work.make_way()?;
+                    // Its file says where it listens, until it listens elsewhere.
+                    let done = cluster.take_up(crew, instance, &changes)?;
+                    work.made.extend(done);
+                    work.write(&stale)?;
+                } else if work.takes_up_first(&stale)? {
                     work.take_up(&changes)?;
                     work.write(&stale)?;
                 } else {
@@ -203,6 +209,21 @@ impl<C: Cluster> Work<'_, C> {
         Ok(self.cluster.uptake(&changes, running.as_deref()))
     }
 
+    /// Lets another copy lead, where clients are to find the instance elsewhere: until all
+    /// others know where, they would be sent to a closed port. An instance without copies is
+    /// found again by who tries again.
+    fn make_way(&mut self) -> Result<Disturbed, EngineError> {
+        let has_copies = self.crew.copies_of(self.instance).count() > 1;
+        if has_copies { self.make_room() } else { Ok(Disturbed::Nobody) }
+    }
+
+    /// Whether clients are to find the instance elsewhere.
+    fn moves_door(&self, stale: &[&GuestFile]) -> Result<bool, EngineError> {
+        let changes = changes(self.crew, self.instance, stale.iter().copied())?;
+        Ok(self.cluster.moves_door(&changes))
+    }
+
+    /// Whether the service takes changes up before its files are replaced.
     fn takes_up_first(&self, stale: &[&GuestFile]) -> Result<bool, EngineError> {
         let changes = changes(self.crew, self.instance, stale.iter().copied())?;
         Ok(self.cluster.takes_up_first(&changes))

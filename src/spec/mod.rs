@@ -155,6 +155,9 @@ pub struct Access {
     pub optional: bool,
     /// Whether all connections are encrypted.
     pub tls: bool,
+    /// The port for clients; `None` for the engine's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
 }
 
 impl Access {

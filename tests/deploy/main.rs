@@ -16,6 +16,7 @@ mod foreign;
 mod formats;
 mod growing;
 mod killed;
+mod listening;
 mod listings;
 mod moving;
 #[path = "../support/plain.rs"]

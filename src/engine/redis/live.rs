@@ -11,7 +11,7 @@ use crate::engine::cluster::{FileChange, Serving, Uptake};
 use crate::engine::{Admission, Crew, Difference, EngineError, Fact};
 use crate::guest::GuestError;
 use crate::plan::Instance;
-use crate::recipe::redis::{Package, entry_of, quote};
+use crate::recipe::redis::{Package, entry_of, listens_at, quote};
 use crate::spec::Entry;
 
 /// Directives that `CONFIG SET` takes and that act at once: not marked
@@ -57,12 +57,13 @@ const LIVE: [&str; 33] = [
 /// in `config.c` of Redis 7 and 8 and of Valkey 8. Those of which both have another are not
 /// here, but for the backlog: it is planned for instances with copies, and without one
 /// Redis holds none of it (1 MiB in Redis, 10 MiB in Valkey from 8.1 on).
-const DEFAULTS: [(&str, &str); 17] = [
+const DEFAULTS: [(&str, &str); 18] = [
     ("active-expire-effort", "1"),
     ("appendfsync", "everysec"),
     ("auto-aof-rewrite-min-size", "67108864"),
     ("auto-aof-rewrite-percentage", "100"),
     ("cluster-allow-reads-when-down", "no"),
+    ("cluster-announce-bus-port", "0"),
     ("cluster-migration-barrier", "1"),
     ("cluster-replica-validity-factor", "10"),
     ("cluster-require-full-coverage", "yes"),
@@ -109,7 +110,9 @@ pub(super) fn uptake(
     }
     for Difference { fact, planned, .. } in running.into_iter().flatten() {
         match fact {
-            Fact::Setting(name) if LIVE.contains(&name.as_str()) => {
+            Fact::Setting(name)
+                if LIVE.contains(&name.as_str()) || DOOR.contains(&name.as_str()) =>
+            {
                 live.directives.insert(name.clone(), planned.trim_matches('"').to_owned());
             }
             Fact::Password(_) => live.renew = true,
@@ -130,16 +133,28 @@ fn shows_all(before: &str, after: &str) -> bool {
     let (before, after) = (directives(before), directives(after));
     let is_shown = |name: &str| !super::settings::UNREPORTED.contains(&name);
     let is_kept = |name: &&str| {
-        after.contains_key(*name) || gone.contains_key(*name) || OF_USERS.contains(name)
+        after.contains_key(*name) || gone.contains_key(*name) || BESIDE.contains(name)
     };
     let is_known = |name: &str, value: &Vec<&str>| {
-        is_shown(name) || OF_USERS.contains(&name) || before.get(name) == Some(value)
+        is_shown(name) || BESIDE.contains(&name) || before.get(name) == Some(value)
     };
     before.keys().all(is_kept) && after.iter().all(|(name, value)| is_known(name, value))
 }
 
-/// Directives that come and go with a password, and are taken up with its users.
-const OF_USERS: [&str; 2] = ["include", "masteruser"];
+/// Directives that come and go with a password or another port, and are taken up with the
+/// users or with that port.
+const BESIDE: [&str; 3] = ["cluster-port", "include", "masteruser"];
+
+/// Directives of the port for clients, which a running instance changes together.
+const DOOR: [&str; 3] = ["cluster-announce-bus-port", "port", "tls-port"];
+
+/// Whether changes of its files give an instance another port for clients.
+pub(super) fn moves_door(package: &Package, files: &[FileChange]) -> bool {
+    let mut changes = files.iter().filter(|change| change.file.path == package.config);
+    changes.any(|FileChange { file, before }| {
+        before.as_deref().is_some_and(|before| listens_at(before) != listens_at(&file.text))
+    })
+}
 
 /// How changes of its files alter whom an instance lets in.
 pub(super) fn admission(package: &Package, files: &[FileChange]) -> Option<Admission> {
@@ -181,19 +196,29 @@ fn gone<'a>(before: &'a str, after: &'a str) -> impl Iterator<Item = (String, St
     gone.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
 }
 
-/// Directives that decide whether instances reach each other: where they listen, and
-/// whether they encrypt what they say.
-const REACH: [&str; 4] = ["cluster-port", "port", "tls-cluster", "tls-port"];
+/// How instances reach each other: by encrypted connections or others, to which port. Without
+/// a port of its own that is 10,000 above the one for clients.
+fn reach(text: &str) -> (bool, Option<u32>) {
+    let set = |name: &str| directives(text).get(name).and_then(|lines| lines.first().copied());
+    let port = |name: &str| set(name).and_then(|value| value.parse::<u32>().ok());
+    let is_encrypted = set("tls-cluster") == Some("yes");
+    let client = port(if is_encrypted { "tls-port" } else { "port" });
+    let own = port("cluster-port").filter(|port| *port != 0);
+    (is_encrypted, own.or_else(|| client.map(|port| port + 10_000)))
+}
 
-/// Whether an instance with a change could not talk to one without it.
-pub(super) fn divides(package: &Package, change: &FileChange) -> bool {
-    let Some(before) = change.before.as_deref().filter(|_| change.file.path == package.config)
-    else {
-        return false;
+/// Whether an instance with changes could not talk to one without them, or could not be asked
+/// whether it has them: by another port and another password at once.
+pub(super) fn divides(package: &Package, files: &[FileChange]) -> bool {
+    let divides = |change: &FileChange| {
+        let before = change.before.as_deref().filter(|_| change.file.path == package.config);
+        // One that hostsplit did not write says nothing of how it is reached.
+        before.is_some_and(|before| {
+            !directives(before).is_empty() && reach(before) != reach(&change.file.text)
+        })
     };
-    let (before, after) = (directives(before), directives(&change.file.text));
-    // One that hostsplit did not write says nothing of how it is reached.
-    !before.is_empty() && REACH.iter().any(|name| before.get(name) != after.get(name))
+    let is_unasked = || moves_door(package, files) && admission(package, files).is_some();
+    files.iter().any(divides) || is_unasked()
 }
 
 /// The directives of a file, each with its lines.
@@ -230,7 +255,16 @@ pub(super) fn take_up(
         let value = if value.is_empty() { "\"\"".to_owned() } else { quote(value) };
         format!("CONFIG SET {name} {value}")
     };
-    let commands: Vec<String> = changes.directives.iter().map(set).collect();
+    let (door, others): (Vec<_>, Vec<_>) =
+        changes.directives.iter().partition(|(name, _)| DOOR.contains(&name.as_str()));
+    let mut commands: Vec<String> = others.into_iter().map(set).collect();
+    if !door.is_empty() {
+        let session = Session::new(&guest, access, at);
+        let [nodes] = session.ask(["CLUSTER NODES"])?;
+        let pairs = door.iter().map(|(name, value)| format!("{name} {value}"));
+        commands.push(format!("CONFIG SET {}", pairs.collect::<Vec<_>>().join(" ")));
+        commands.extend(introductions(&nodes?));
+    }
     if !commands.is_empty() {
         for answer in Session::new(&guest, access, at).ask_all(&commands)? {
             answer?;
@@ -239,6 +273,18 @@ pub(super) fn take_up(
         done.push(format!("set {}", names.join(", ")));
     }
     Ok(done)
+}
+
+/// The commands by which all others hear at once where an instance listens now: they send
+/// clients to it, and would hear of it by chance within half the node timeout.
+fn introductions(nodes: &str) -> Vec<String> {
+    let others = nodes.lines().filter(|line| !line.contains("myself"));
+    let place = |line: &str| {
+        let (client, bus) = line.split(' ').nth(1)?.split(',').next()?.split_once('@')?;
+        let (address, port) = client.rsplit_once(':')?;
+        (!address.is_empty()).then(|| format!("CLUSTER MEET {address} {port} {bus}"))
+    };
+    others.filter_map(place).collect()
 }
 
 /// Asks whether an instance serves.
@@ -258,4 +304,43 @@ pub(super) fn serving(
     };
     let is_estranged = ESTRANGED.iter().any(|word| last.contains(word));
     Ok(if is_estranged { Serving::Estranged(last) } else { Serving::NotYet(last) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest_file::GuestFile;
+    use crate::recipe::redis::REDIS;
+
+    fn change(before: &str, after: &str) -> [FileChange; 1] {
+        let path = REDIS.config.to_owned();
+        let file = GuestFile { path, text: after.to_owned(), mode: 0o640, owner: REDIS.owner };
+        [FileChange { file, before: Some(before.to_owned()) }]
+    }
+
+    #[test]
+    fn instances_are_divided_by_where_they_reach_each_other_and_how() {
+        let plain = "port 6379\n";
+        let other = "port 7000\ncluster-port 16379\ncluster-announce-bus-port 16379\n";
+        let encrypted = "port 0\ntls-port 6379\ntls-cluster yes\n";
+        for (before, after, divides, moves) in [
+            (plain, other, false, true),
+            (other, plain, false, true),
+            (plain, "port 7000\n", true, true),
+            (plain, encrypted, true, false),
+            ("", plain, false, true),
+        ] {
+            let files = change(before, after);
+            assert_eq!(super::divides(&REDIS, &files), divides, "{before} {after}");
+            assert_eq!(moves_door(&REDIS, &files), moves, "{before} {after}");
+        }
+    }
+
+    #[test]
+    fn others_are_met_at_the_ports_that_they_have() {
+        let nodes = "a1 10.20.0.50:7000@16379,,tls-port=0 myself,master - 0 0 1 connected 0-5460\n\
+                     b2 10.20.0.51:6379@16379,host slave c3 0 0 2 connected\n\
+                     c3 :0@0 master,noaddr - 0 0 2 disconnected\n";
+        assert_eq!(introductions(nodes), ["CLUSTER MEET 10.20.0.51 6379 16379"]);
+    }
 }

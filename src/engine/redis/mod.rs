@@ -181,6 +181,10 @@ impl Cluster for Redis {
         live::admission(self.0, files)
     }
 
+    fn moves_door(&self, files: &[FileChange]) -> bool {
+        live::moves_door(self.0, files)
+    }
+
     fn takes_up_first(&self, files: &[FileChange]) -> bool {
         live::takes_up_first(self.0, files)
     }
@@ -195,7 +199,7 @@ impl Cluster for Redis {
     }
 
     fn divides(&self, files: &[FileChange]) -> bool {
-        files.iter().any(|change| live::divides(self.0, change))
+        live::divides(self.0, files)
     }
 
     fn take_up(

@@ -8,6 +8,7 @@ use super::target::{Member, Target};
 use crate::engine::cluster::Answer;
 use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
+use crate::recipe::redis::BUS;
 
 /// Sends steps of one kind; each with its answer, instance by instance in the order
 /// in which they come first.
@@ -77,6 +78,8 @@ fn words(target: &Target, order: &Order) -> Option<String> {
             let other = target.members.iter().find(|member| member.name == *other);
             words.extend(other.map(|member| member.address.to_string()));
             words.extend(other.map(|member| member.port.to_string()));
+            let is_other = |member: &&Member| member.settings.contains_key("cluster-port");
+            words.extend(other.filter(is_other).map(|_| BUS.to_string()));
         }
         Order::AddSlots(slots) => {
             words.push("ADDSLOTSRANGE".into());

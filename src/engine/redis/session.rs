@@ -12,7 +12,7 @@ use crate::engine::EngineError;
 use crate::engine::cluster::Answer;
 use crate::guest::GuestError;
 use crate::guest::{Call, Guest, Limit, Output};
-use crate::recipe::redis::internal_of;
+use crate::recipe::redis::{internal_of, listens_at};
 use crate::secret::Secret;
 use std::net::Ipv4Addr;
 
@@ -29,6 +29,10 @@ const REDIRECTED: &str = "-> Redirected to slot [";
 /// What an instance says of a password that it does not know, of none, and of a user who may
 /// not do what was asked.
 const SHUT: [&str; 3] = ["WRONGPASS", "NOAUTH", "NOPERM"];
+
+/// What a client says where nobody listens: an instance that is about to change its port
+/// still listens at the one in its file.
+const NOBODY: &str = "Connection refused";
 
 /// A way to one instance, from within its own guest or another.
 #[derive(Clone)]
@@ -153,7 +157,24 @@ impl<'a> Session<'a> {
     }
 
     fn send(&self, options: &[&str], commands: &[&str]) -> Result<Said<'a>, EngineError> {
-        let (address, port) = (self.address.to_string(), self.port.to_string());
+        let said = self.send_to(self.port, options, commands)?;
+        if !said.output.stderr.contains(NOBODY) {
+            return Ok(said);
+        }
+        let configuration = self.guest.read_file(self.access.package.config)?;
+        match configuration.as_deref().and_then(listens_at) {
+            Some(port) if port != self.port => self.send_to(port, options, commands),
+            _ => Ok(said),
+        }
+    }
+
+    fn send_to(
+        &self,
+        port: u16,
+        options: &[&str],
+        commands: &[&str],
+    ) -> Result<Said<'a>, EngineError> {
+        let (address, port) = (self.address.to_string(), port.to_string());
         let mut line = self.access.line(&address, &port, &self.login);
         line.extend_from_slice(options);
         let environment = ClientAccess::environment(self.login.password());

@@ -11,8 +11,9 @@ use crate::recipe::redis::words;
 /// Directives by name, as Redis reports them.
 pub type Running = BTreeMap<String, String>;
 
-/// Directives that a running Redis does not report.
-pub(super) const UNREPORTED: [&str; 4] = ["include", "loadmodule", "rename-command", "user"];
+/// Directives that a running Redis does not report, or not as what it acts by.
+pub(super) const UNREPORTED: [&str; 5] =
+    ["cluster-port", "include", "loadmodule", "rename-command", "user"];
 
 /// The command that asks an instance for its planned directives.
 pub(super) fn question(member: &Member) -> String {

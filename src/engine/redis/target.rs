@@ -47,10 +47,11 @@ pub struct Member {
 }
 
 impl Member {
-    /// Whether a node has its planned address.
+    /// Whether a node has its planned address. Its port may be about to change, and no other
+    /// instance has the address.
     #[must_use]
     pub fn is_at(&self, node: &NodeLine) -> bool {
-        node.address == Some(self.address) && node.port == self.port
+        node.address == Some(self.address)
     }
 
     /// Whether it is planned, and can be asked.

@@ -29,6 +29,11 @@ use crate::units::Mebibytes;
 /// The engine's own port for clients.
 pub const PORT: u16 = 6379;
 
+/// The port that instances reach each other at: the engine's own, 10,000 above that for
+/// clients, also where clients have another one. It is the only one that no running engine
+/// changes.
+pub const BUS: u16 = PORT + 10_000;
+
 /// The engine as a package brings it: all that differs between Redis and Valkey.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Package {
@@ -174,7 +179,7 @@ fn settings(planned: &Planned<'_>) -> Settings {
         if persistence == Persistence::Rdb { &[3600, 1, 300, 100, 60, 10000] } else { &[] };
     let mut settings = settings_of([
         ("bind", Setting::words([Ipv4Addr::UNSPECIFIED])),
-        ("port", u64::from(PORT).into()),
+        ("port", u64::from(service.access.port.unwrap_or(PORT)).into()),
         ("dir", Package::of(service.engine).directory.into()),
         ("maxmemory", Setting::Bytes(sizes.max_memory_bytes(layout.memory_mib))),
         // A full master refuses writes rather than lose keys in silence.
@@ -224,11 +229,18 @@ fn access(service: &ServicePlan) -> Settings {
         ]),
         None => settings_of([("protected-mode", false.into())]),
     };
+    if service.access.port.is_some_and(|port| port != PORT) {
+        settings.extend(settings_of([
+            ("cluster-port", u64::from(BUS).into()),
+            // One that was started with another port for clients does not know it.
+            ("cluster-announce-bus-port", u64::from(BUS).into()),
+        ]));
+    }
     if service.access.tls {
         let tls = &package.tls;
         settings.extend(settings_of([
             ("port", 0.into()),
-            ("tls-port", u64::from(PORT).into()),
+            ("tls-port", u64::from(service.access.port.unwrap_or(PORT)).into()),
             ("tls-replication", true.into()),
             ("tls-cluster", true.into()),
             // Clients prove who they are by their password; on the cluster's bus
@@ -282,6 +294,18 @@ fn closed(
         files.push(file(package.secrets, users(&credentials, service.access.optional)?));
     }
     Ok(files)
+}
+
+/// Returns the port for clients in the text of a configuration file: the encrypted one, if
+/// there is no other.
+#[must_use]
+pub fn listens_at(configuration: &str) -> Option<u16> {
+    let set = |name: &str| {
+        let mut lines = configuration.lines().filter_map(|line| line.split_once(' '));
+        let (_, value) = lines.find(|(directive, _)| *directive == name)?;
+        value.trim().parse().ok().filter(|port| *port != 0)
+    };
+    set("port").or_else(|| set("tls-port"))
 }
 
 #[derive(Serialize)]
@@ -342,6 +366,20 @@ mod tests {
         access.optional = true;
         assert_eq!(lines(access), closed.replace("protected-mode on", "protected-mode off"));
         insta::assert_snapshot!(lines(Access::default()), @"protected-mode off");
+    }
+
+    #[test]
+    fn instances_reach_each_other_at_the_same_port_whatever_that_for_clients_is() {
+        insta::assert_snapshot!(lines(Access { port: Some(7000), ..Access::default() }), @r"
+        cluster-announce-bus-port 16379
+        cluster-port 16379
+        protected-mode off
+        ");
+        let own = Access { port: Some(PORT), ..Access::default() };
+        assert_eq!(lines(own), lines(Access::default()));
+        assert_eq!(listens_at("# port 1\nport 0\ntls-port 7000\n"), Some(7000));
+        assert_eq!(listens_at("port 6379\ntls-port 7000\n"), Some(6379));
+        assert_eq!(listens_at("bind 0.0.0.0\n"), None);
     }
 
     #[test]

@@ -31,11 +31,16 @@ impl Network {
             ("RESET", [how]) if how.eq_ignore_ascii_case("SOFT") => self.reset(uid, false, now)?,
             ("RESET", [how]) if how.eq_ignore_ascii_case("HARD") => self.reset(uid, true, now)?,
             ("SETSLOT", args) => self.set_slot(uid, args, now)?,
-            ("MEET", [address, port]) => {
+            ("MEET", [address, port] | [address, port, _]) => {
                 let (Ok(address), Ok(port)) = (address.parse(), port.parse()) else {
                     return error(&format!("Invalid node address specified: {address}:{port}"));
                 };
-                server.meets.push((Endpoint { address, port }, now + server.timeout));
+                let endpoint = Endpoint { address, port };
+                server.meets.push((endpoint, now + server.timeout));
+                // One that knows it hears at once where it is now.
+                if let Some(other) = self.at(endpoint) {
+                    self.hear(other, uid, now);
+                }
             }
             ("SET-CONFIG-EPOCH", [epoch]) => server.set_epoch(epoch, newest)?,
             ("ADDSLOTSRANGE", ranges) => server.add_slots(ranges)?,

@@ -1,6 +1,7 @@
 //! `password:` and `tls:` of a service: how clients get in.
 
 use super::demand::engines;
+use crate::spec::diagnostic::Mark;
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
@@ -16,8 +17,9 @@ pub(super) fn access(
 ) -> Option<Access> {
     if engine.cluster() != Cluster::Sharded {
         let tls = wire.tls.as_ref().map(|at| ("tls", at.mark));
+        let port = wire.port.as_ref().map(|at| ("port", at.mark));
         let password = wire.password.as_ref().map(|node| ("password", node.mark));
-        for (field, mark) in tls.into_iter().chain(password) {
+        for (field, mark) in tls.into_iter().chain(password).chain(port) {
             let supported = engines(Cluster::Sharded);
             scope.error(mark, format!("{field}: not supported for {engine}, only for {supported}"));
         }
@@ -28,12 +30,32 @@ pub(super) fn access(
         None => (Some(Password::Generated), false),
         Some(node) => password(scope, node)?,
     };
-    Some(Access { password, optional, tls: tls.unwrap_or_default() })
+    let port = match scope.optional("port", &wire.port) {
+        None => None,
+        Some(number) => Some(port(scope, number, wire.port.as_ref().map(|at| at.mark))?),
+    };
+    Some(Access { password, optional, tls: tls.unwrap_or_default(), port })
 }
+
+/// A port for clients, which is not the one that instances reach each other at.
+fn port(scope: &mut Scope<'_>, number: u32, mark: Option<Mark>) -> Option<u16> {
+    let port = u16::try_from(number).ok().filter(|port| *port != 0 && *port != BUS);
+    if let (None, Some(mark)) = (port, mark) {
+        let message = format!(
+            "port: {number} is not a port for clients; expected 1 to 65535, and not {BUS}, which instances reach each other at"
+        );
+        scope.error(mark, message);
+    }
+    port
+}
+
+/// The port that the instances of a sharded cluster reach each other at.
+const BUS: u16 = 16379;
 
 /// Reports what is malformed whichever engine the service runs.
 pub(super) fn of_any_engine(scope: &mut Scope<'_>, wire: &wire::Service) {
     scope.optional("tls", &wire.tls);
+    scope.optional("port", &wire.port);
     if let Some(node) = &wire.password {
         password(scope, node);
     }

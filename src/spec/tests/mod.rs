@@ -337,7 +337,11 @@ fn a_password_is_made_or_referenced_and_never_written() {
     let file = ", password: { file: pw, optional: true }";
     assert_eq!(access(file), both(Password::File("pw".into())));
     assert!(access(", tls: true").tls);
+    assert_eq!((access("").port, access(", port: 7000").port), (None, Some(7000)));
     for bad in [
+        ", port: 16379",
+        ", port: 70000",
+        ", port: 0",
         ", password: {}",
         ", password: { optional: true }",
         ", password: { env: A, file: b }",

@@ -33,6 +33,8 @@ wire! {
         /// Whether all connections are encrypted; for sharded clusters. Default:
         /// false.
         optional tls: At<bool>,
+        /// The port for clients; for sharded clusters. Default: that of the engine.
+        optional port: At<u32>,
     }
 
     /// Where a password comes from: one of these.
