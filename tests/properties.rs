@@ -34,7 +34,7 @@ fn spec(hosts: Vec<Host>, reads: u64, data: u64, survive: Option<Level>) -> Spec
     let cache = plain::service("cache", Engine::Redis, demand);
     Spec {
         name: DeploymentName::new("lab").unwrap(),
-        topology: Topology { hosts },
+        topology: Topology::new(hosts),
         ..plain::spec(Vec::new(), policy, vec![cache])
     }
 }
