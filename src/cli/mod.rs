@@ -196,6 +196,8 @@ fn trace(verbose: u8, format: LogFormat) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_span_events(FmtSpan::CLOSE)
+        // It would say on stderr that stderr cannot be written to.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A terminal has colours unless NO_COLOR says otherwise, a file never.
     let log = if std::io::stderr().is_terminal() { log } else { log.with_ansi(false) };

@@ -5,7 +5,6 @@
 //! What is in it is regular files and a directory of secrets, all of them the user's own or
 //! root's, none of them writable by everybody, and no links: one could lead to a file that is
 //! worth reading or overwriting. A pipe would never end.
-#![expect(clippy::disallowed_methods, reason = "edge: looks at the state directory")]
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -99,6 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "fills the directory that it looks at")]
     fn what_others_could_have_filled_is_refused_by_name() {
         let base = tempfile::tempdir().unwrap();
         let directory = base.path().join(".hostsplit/shop");

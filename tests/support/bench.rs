@@ -19,12 +19,6 @@ impl Bench {
         self
     }
 
-    /// Makes a link that leads elsewhere.
-    #[allow(dead_code, reason = "each test uses a part")]
-    pub fn link(&self, name: &str, to: &str) {
-        std::os::unix::fs::symlink(to, self.0.path().join(name)).unwrap();
-    }
-
     pub fn read(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.0.path().join(name)).ok()
     }
