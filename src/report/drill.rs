@@ -35,11 +35,16 @@ pub fn question(plan: &Plan, hosts: &[&HostName], cuts: &[Cut]) -> String {
         ));
     }
     let fenced = plan.topology.hosts.iter().filter(|host| hosts.contains(&&host.name));
-    let fenced: Vec<&str> =
-        fenced.filter(|host| host.fence.is_some()).map(|host| host.name.as_str()).collect();
+    let fenced = fenced.filter_map(|host| {
+        let words = host.fence.as_ref()?.command.iter().map(|word| format!("{word:?}"));
+        Some(format!("  {}: {}\n", host.name, words.collect::<Vec<_>>().join(" ")))
+    });
+    let fenced: String = fenced.collect();
     if !fenced.is_empty() && cuts.iter().any(|cut| *cut != Cut::Hang) {
-        let hosts = first_few(&fenced, SHOWN);
-        text.push_str(&format!("Fenced as a whole, with all that runs there: {hosts}.\n"));
+        text.push_str(
+            "Fenced as a whole, with all that runs there, by commands on this machine:\n",
+        );
+        text.push_str(&fenced);
     }
     text + "If the drill is killed, `hostsplit deploy` brings the rest back."
 }
@@ -192,6 +197,17 @@ mod tests {
             }),
             whole_after: Duration::from_secs(75),
         }
+    }
+
+    #[test]
+    fn commands_that_fence_are_shown_before_they_run() {
+        let mut plan = crate::sample::plan();
+        let command = vec!["ipmi".to_owned(), "off\u{1b}[2J".to_owned()];
+        plan.topology.hosts[0].fence = Some(crate::topology::Fence { command });
+        let host = plan.topology.hosts[0].name.clone();
+        let text = question(&plan, &[&host], &[Cut::Power]);
+        assert!(text.contains("\n  h1: \"ipmi\" \"off\\u{1b}[2J\"\n"), "{text}");
+        assert!(!question(&plan, &[&host], &[Cut::Hang]).contains("ipmi"));
     }
 
     #[test]
