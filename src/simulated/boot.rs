@@ -13,6 +13,10 @@ use crate::ids::HostName;
 
 /// Virtual time from power to an answering agent.
 const BOOT: Duration = Duration::from_secs(40);
+/// How often somebody looks who watches the world while time passes.
+const MOMENT: Duration = Duration::from_millis(500);
+/// Moments of one wait after which nothing new is to be seen.
+const MOST_MOMENTS: u32 = 120;
 
 impl State {
     /// Lets happen what had to happen until `now`: boots, gossip, elections.
@@ -20,6 +24,18 @@ impl State {
         if self.settled == Some(now) {
             return;
         }
+        if let Some(before) = self.settled.filter(|_| !self.watchers.is_empty()) {
+            let mut moment = before.max(now.saturating_sub(MOMENT * MOST_MOMENTS)) + MOMENT;
+            while moment < now {
+                self.settle_at(moment);
+                self.be_watched(moment, None);
+                moment += MOMENT;
+            }
+        }
+        self.settle_at(now);
+    }
+
+    fn settle_at(&mut self, now: Duration) {
         self.refresh(now);
         for daemon in self.daemons.iter_mut() {
             daemon.advance(now);
@@ -44,7 +60,7 @@ impl State {
         }
         let Self { hosts, daemons, hung, .. } = self;
         for (number, daemon) in daemons.iter_mut().enumerate() {
-            daemon.connect(&links(hosts, hung, number, now));
+            daemon.connect(&links(hosts, hung, number, now), now);
         }
     }
 

@@ -87,6 +87,7 @@ impl Connection {
             state.refresh(now);
         }
         state.serve_clients(now);
+        state.be_watched(now, Some(&call));
         match strike {
             Some(strike) => Err(strike.error(&call)),
             None => result,

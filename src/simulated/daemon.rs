@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::exec::Outcome;
 use super::host::File;
+use super::observe::Server;
 use super::redis;
 
 /// All simulated engines.
@@ -102,7 +103,7 @@ pub(super) trait Daemon: fmt::Debug + Send {
 
     /// Sets which servers are on the network. One that is missing was stopped, or
     /// its guest or host is without power, or it is still starting.
-    fn connect(&mut self, links: &BTreeMap<VolumeId, Link>);
+    fn connect(&mut self, links: &BTreeMap<VolumeId, Link>, now: Duration);
 
     /// Lets happen what has to happen until `now`.
     fn advance(&mut self, now: Duration);
@@ -125,6 +126,27 @@ pub(super) trait Daemon: fmt::Debug + Send {
         key: &str,
         now: Duration,
     ) -> Result<(), String>;
+
+    /// Sends one command as an ordinary client that is connected to `at` does.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    fn send(
+        &mut self,
+        at: Endpoint,
+        password: Option<&str>,
+        words: &[&str],
+        now: Duration,
+    ) -> Result<String, String>;
+
+    /// The facts of all servers that ever were, by identity.
+    fn servers(&self) -> Vec<Server>;
+
+    /// A number that changes with those facts and with the values of servers.
+    fn fingerprint(&self) -> u64;
+
+    /// The value that a server has under a key.
+    fn value(&self, server: u32, key: &str) -> Option<&str>;
 }
 
 /// The simulated engines of a world.
@@ -161,6 +183,11 @@ impl Daemons {
     }
 
     /// All of them, in the order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &dyn Daemon> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    /// The same, to change them.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Box<dyn Daemon>> {
         self.0.iter_mut()
     }

@@ -19,6 +19,7 @@ mod files;
 mod guest;
 mod host;
 mod migration;
+mod observe;
 mod redis;
 mod report;
 mod stand_in;
@@ -36,12 +37,14 @@ use std::time::Duration;
 pub use self::client::{Client, Requests};
 pub use self::clock::SimulatedClock;
 pub use self::faults::{Call, Fault, Mode};
+pub use self::observe::{Presence, Ranges, Scene, Server, Watcher};
 pub use self::stand_in::{StandInImages, stand_in};
 
 use self::connection::Connection;
 use self::daemon::{Daemons, VolumeId};
 use self::faults::Faults;
 use self::host::SimulatedHost;
+use self::observe::Watchers;
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError, Result, Thread, edit};
 use crate::ids::HostName;
@@ -84,6 +87,8 @@ struct State {
     clients: Vec<Client>,
     /// What became of their requests.
     requests: Requests,
+    /// Those who look into the world.
+    watchers: Watchers,
     /// The time until which everything has happened.
     settled: Option<Duration>,
     /// The rate that a benchmark in a guest reports, in requests/s.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::cli::Caller;
 use super::program;
 use super::reply::Form;
-use super::{Login, Network, Uid, config};
+use super::{Login, Network, Peer, Server, Uid, config};
 use crate::recipe::redis::Package;
 use crate::simulated::daemon::{Daemon, Endpoint, Invocation, Link, Start, VolumeId};
 use crate::simulated::exec::Outcome;
+use crate::simulated::observe::{Presence, Server as Facts};
 
 /// What is installed with a unit of that name.
 fn of_unit(unit: &str) -> Option<&'static Package> {
@@ -41,12 +42,17 @@ impl Daemon for Network {
         Ok(())
     }
 
-    fn connect(&mut self, links: &BTreeMap<VolumeId, Link>) {
+    fn connect(&mut self, links: &BTreeMap<VolumeId, Link>, now: Duration) {
         if self.links == *links {
             return;
         }
+        let before = self.online();
         self.links.clone_from(links);
         self.place();
+        let online = self.online();
+        for &uid in online.iter().filter(|uid| !before.contains(uid)) {
+            self.come_back(uid, &online, now);
+        }
     }
 
     fn advance(&mut self, now: Duration) {
@@ -74,30 +80,96 @@ impl Daemon for Network {
         key: &str,
         now: Duration,
     ) -> Result<(), String> {
+        let value = format!("at {} ms", now.as_millis());
+        self.send(at, password, &["SET", key, &value], now)?;
+        let found = self.send(at, password, &["GET", key], now)?;
+        if found == value { Ok(()) } else { Err(format!("read {found:?} for {value:?}")) }
+    }
+
+    fn send(
+        &mut self,
+        at: Endpoint,
+        password: Option<&str>,
+        words: &[&str],
+        now: Duration,
+    ) -> Result<String, String> {
         let server = self.at(at).ok_or("Connection refused")?;
         let login = Login { user: "default", password };
-        let value = format!("at {} ms", now.as_millis());
-        self.send(server, &["SET", key, &value], &login, now)?;
-        let found = self.send(server, &["GET", key], &login, now)?;
-        if found.trim() == value { Ok(()) } else { Err(format!("read {found:?} for {value:?}")) }
+        let caller = Caller { login, follow: true, form: Form::Raw, now };
+        let Outcome { status, stdout, stderr, endless, .. } = self.command(server, words, &caller);
+        match status {
+            _ if endless => Err("no answer".to_owned()),
+            0 => Ok(stdout.trim_end().to_owned()),
+            _ => Err(stderr.trim().to_owned()),
+        }
+    }
+
+    fn servers(&self) -> Vec<Facts> {
+        self.servers.values().map(|server| self.facts(server)).collect()
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let data = |server: &Server| server.offset ^ (server.keys.len() as u64) << 40;
+        let all = self.servers.values().map(data);
+        all.fold(self.beliefs(), |all, one| all.rotate_left(7) ^ one)
+    }
+
+    fn value(&self, server: Uid, key: &str) -> Option<&str> {
+        self.servers.get(&server)?.keys.get(key).map(String::as_str)
     }
 }
 
 impl Network {
-    /// One command of an ordinary client, which follows redirections.
-    fn send(
-        &mut self,
-        server: Uid,
-        words: &[&str],
-        login: &Login<'_>,
-        now: Duration,
-    ) -> Result<String, String> {
-        let caller = Caller { login: *login, follow: true, form: Form::Raw, now };
-        let Outcome { status, stdout, stderr, endless, .. } = self.command(server, words, &caller);
-        match status {
-            _ if endless => Err("no answer".to_owned()),
-            0 => Ok(stdout),
-            _ => Err(stderr.trim().to_owned()),
+    /// A number that changes with what any server is or believes.
+    pub(super) fn beliefs(&self) -> u64 {
+        self.servers.values().fold(0, |all, server| all.rotate_left(7) ^ server.beliefs())
+    }
+
+    fn facts(&self, server: &Server) -> Facts {
+        let presence = match (server.online, server.stopped) {
+            (Some(_), _) => Presence::Present,
+            (None, Some(_)) => Presence::Hung,
+            (None, None) => Presence::Absent,
+        };
+        let ranges = |(uid, peer): (&Uid, &Peer)| (*uid, peer.slots.ranges().to_vec());
+        let owners = server.view.iter().filter(|(_, peer)| !peer.slots.is_empty());
+        let at = server.me().and_then(|me| me.endpoint);
+        Facts {
+            id: server.uid,
+            at: at.map(|at| (at.address, at.port)),
+            presence,
+            follows: server.follows(),
+            linked: server.follows().is_some_and(|master| self.is_linked(server, master)),
+            owners: owners.map(ranges).collect(),
+            migrating: server.migrating.keys().copied().collect(),
+            importing: server.importing.keys().copied().collect(),
         }
+    }
+}
+
+impl Server {
+    fn beliefs(&self) -> u64 {
+        let mut mixed = u64::from(self.uid);
+        let mut mix = |fact: u64| mixed = (mixed ^ fact).wrapping_mul(0x0000_0100_0000_01b3);
+        let place = |at: Option<Endpoint>| {
+            at.map_or(0, |at| (u64::from(at.address.to_bits()) << 16) + u64::from(at.port))
+        };
+        mix(place(self.online));
+        mix(place(self.stopped));
+        mix(u64::from(self.synced.unwrap_or_default()));
+        mix(u64::from(self.copying.unwrap_or_default()));
+        mix(self.epoch);
+        mix((self.migrating.len() + 100_000 * self.importing.len()) as u64);
+        for (uid, peer) in &self.view {
+            mix(u64::from(*uid));
+            mix(peer.epoch);
+            mix(u64::from(peer.follows.unwrap_or_default()));
+            mix(u64::from(peer.failed));
+            mix(place(peer.endpoint));
+            for (first, last) in peer.slots.ranges().iter().chain(peer.unclaimed.ranges()) {
+                mix((u64::from(*first) << 16) + u64::from(*last));
+            }
+        }
+        mixed
     }
 }

@@ -26,12 +26,48 @@ impl Network {
 
     fn round(&mut self, now: Duration) {
         let online = self.online();
-        let places = self.places();
+        let before = self.beliefs();
+        if self.steady == Some(before) {
+            self.repeat(&online, now);
+        } else {
+            self.exchange_all(&online, now);
+        }
+        self.judge(&online, now);
+        self.elect(&online, now);
         for &uid in &online {
+            self.replicate(uid);
+        }
+        // Who waits for something may hear another thing the next time.
+        let waits = |server: &Server| {
+            !server.meets.is_empty() || !server.banned.is_empty() || server.copying.is_some()
+        };
+        let is_steady = before == self.beliefs() && !self.servers.values().any(waits);
+        self.steady = is_steady.then_some(before);
+    }
+
+    /// A round in which everybody says what he said before: all that changes is when
+    /// each was last heard.
+    fn repeat(&mut self, online: &[Uid], now: Duration) {
+        let places: BTreeMap<Uid, Option<Endpoint>> =
+            self.servers.iter().map(|(uid, server)| (*uid, server.online)).collect();
+        for uid in online {
+            let Some(server) = self.servers.get_mut(uid) else { continue };
+            for (peer, known) in &mut server.view {
+                let place = places.get(peer).copied().flatten();
+                if place.is_some() && place == known.endpoint {
+                    known.heard = now;
+                }
+            }
+        }
+    }
+
+    fn exchange_all(&mut self, online: &[Uid], now: Duration) {
+        let places = self.places();
+        for &uid in online {
             self.meet(uid, now);
             self.miss(uid, &places);
         }
-        for &from in &online {
+        for &from in online {
             let mut last = None;
             // What it learns on the way counts.
             while let Some(to) = self.next_peer(from, last) {
@@ -41,10 +77,13 @@ impl Network {
                 }
             }
         }
-        self.judge(&online, now);
-        self.elect(&online, now);
-        for &uid in &online {
-            self.replicate(uid);
+    }
+
+    /// Hears of what has changed before it serves again: a master waits for that after
+    /// its start (`CLUSTER_WRITABLE_DELAY`), lest it take writes for slots that it lost.
+    pub(super) fn come_back(&mut self, uid: Uid, online: &[Uid], now: Duration) {
+        for &peer in online.iter().filter(|peer| **peer != uid) {
+            self.exchange(uid, peer, now);
         }
     }
 

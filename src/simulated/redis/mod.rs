@@ -47,6 +47,8 @@ pub(super) struct Network {
     last_uid: Uid,
     /// When the last round of gossip was.
     gossiped: Duration,
+    /// The beliefs to which a round of gossip adds nothing.
+    steady: Option<u64>,
 }
 
 /// One server with its memory and its files.
