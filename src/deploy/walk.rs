@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{Event, EventKind, Observer, StepError};
 use crate::graph::{Action, Actions, Step, Vertex};
 use crate::hypervisor::clock::Clock;
+use crate::hypervisor::fan_out::{choose, is_one_by_one};
 use crate::ids::HostName;
 use crate::state::journal::Entry;
 use crate::state::store::Recorder;
@@ -62,15 +63,18 @@ pub fn walk(
         loop {
             while let Some((vertex, step)) = walker.next() {
                 let task = Task { work, journal, clock, vertex, step, host: walker.host(vertex) };
-                begin(scope, sender.clone(), task);
+                if is_one_by_one() {
+                    walker.take(task.done(task.span()));
+                } else {
+                    begin(scope, sender.clone(), task);
+                }
             }
             if walker.running == 0 {
                 break;
             }
             // The walker holds a sender, so this cannot fail while work is running.
-            let Ok((vertex, took, result)) = results.recv() else { break };
-            walker.outcome.took.push((vertex.clone(), took));
-            walker.end(vertex, result);
+            let Ok(ended) = results.recv() else { break };
+            walker.take(ended);
         }
     });
     walker.finish()
@@ -96,22 +100,25 @@ fn begin<'scope, 'env: 'scope>(
     task: Task<'env>,
 ) {
     let span = task.span();
-    scope.spawn(move || {
+    // Nobody waits any more only if the walk has ended.
+    scope.spawn(move || drop(sender.send(task.done(span))));
+}
+
+impl<'a> Task<'a> {
+    /// Does it, and says how that ended.
+    fn done(&self, span: tracing::Span) -> Ended<'a> {
         let _span = span.entered();
-        let begun = task.clock.elapsed();
+        let begun = self.clock.elapsed();
         // A walk that waited for a thread that panicked would never end.
-        let result = panic::catch_unwind(AssertUnwindSafe(|| task.journaled()));
+        let result = panic::catch_unwind(AssertUnwindSafe(|| self.journaled()));
         let result = result.unwrap_or(Err(StepError::Panicked));
-        let took = task.clock.elapsed().saturating_sub(begun);
+        let took = self.clock.elapsed().saturating_sub(begun);
         if let Err(error) = &result {
             tracing::info!(%error, "failed");
         }
-        // Nobody waits any more only if the walk has ended.
-        let _ = sender.send((task.vertex, took, result));
-    });
-}
+        (self.vertex, took, result)
+    }
 
-impl Task<'_> {
     fn span(&self) -> tracing::Span {
         let Self { vertex, step, host, .. } = self;
         let (host, action) = (host.map(tracing::field::display), step.action.as_str());
@@ -218,7 +225,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Takes the first vertex, in the graph's order, whose host is there and has
-    /// room for more.
+    /// room for more; another one of those where the order is chosen.
     fn pick(&mut self) -> Option<&'a Vertex> {
         if self.stopped {
             return None;
@@ -229,9 +236,17 @@ impl<'a> Walker<'a> {
                 && host.is_none_or(|host| !lost.contains(host))
         };
         let open = ready.iter_mut().filter(|(host, _)| free(host)).map(|(_, queue)| queue);
-        let first = open.filter(|queue| !queue.is_empty());
-        let queue = first.min_by_key(|queue| queue.keys().next().copied())?;
-        queue.pop_first().map(|(_, vertex)| vertex)
+        let mut open: Vec<_> = open.filter(|queue| !queue.is_empty()).collect();
+        open.sort_by_key(|queue| queue.keys().next().copied());
+        let place = choose(open.len());
+        let queue = open.into_iter().nth(place)?;
+        let number = queue.keys().nth(choose(queue.len())).copied()?;
+        queue.remove(&number)
+    }
+
+    fn take(&mut self, (vertex, took, result): Ended<'a>) {
+        self.outcome.took.push((vertex.clone(), took));
+        self.end(vertex, result);
     }
 
     fn end(&mut self, vertex: &'a Vertex, result: Result<(), StepError>) {

@@ -6,7 +6,11 @@
 //! keep-alive: guests that hang would cost the connection.
 //!
 //! Threads are in the span of their caller.
+//!
+//! A simulated world that is to be the same one each time lets everything happen on one
+//! thread, in an order that a seed decides: [`one_by_one`].
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +20,45 @@ use tracing::Span;
 
 /// Things of one host that are worked on at a time; one call less than libvirtd takes.
 const PER_HOST: usize = 4;
+
+/// Which of several that may be next is next, by its place among so many.
+type Choice = Box<dyn FnMut(usize) -> usize>;
+
+thread_local! {
+    static ORDER: RefCell<Option<Choice>> = const { RefCell::new(None) };
+}
+
+/// Does something in which nothing happens at the same time: what would be worked on by
+/// several threads is worked on by this one, in an order that `choice` decides; it is given
+/// the number of things that may be next, two or more, and returns the place of one.
+pub fn one_by_one<R>(choice: impl FnMut(usize) -> usize + 'static, work: impl FnOnce() -> R) -> R {
+    /// Ends it, also where the work panics.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            ORDER.with_borrow_mut(|order| *order = None);
+        }
+    }
+    ORDER.with_borrow_mut(|order| *order = Some(Box::new(choice)));
+    let _end = End;
+    work()
+}
+
+/// Returns whether this thread does everything by itself.
+#[must_use]
+pub fn is_one_by_one() -> bool {
+    ORDER.with_borrow(Option::is_some)
+}
+
+/// Returns which of `count` things that may be next is next, by its place: the first unless
+/// [`one_by_one`] decides.
+#[must_use]
+pub fn choose(count: usize) -> usize {
+    if count < 2 {
+        return 0;
+    }
+    ORDER.with_borrow_mut(|order| order.as_mut().map_or(0, |choice| choice(count) % count))
+}
 
 /// Works on all items; `host` says where each belongs, and at most four of the same
 /// host are worked on at a time. Returns the results in the order of the items.
@@ -27,6 +70,9 @@ pub fn on_each<'a, T: Sync, H: Ord, R: Send>(
     host: impl Fn(&'a T) -> H,
     work: impl Fn(&'a T) -> R + Sync,
 ) -> Vec<R> {
+    if is_one_by_one() {
+        return in_turn(items, work);
+    }
     let mut hosts: BTreeMap<H, Vec<(usize, &T)>> = BTreeMap::new();
     for (place, item) in items.iter().enumerate() {
         hosts.entry(host(item)).or_default().push((place, item));
@@ -56,6 +102,17 @@ pub fn on_each<'a, T: Sync, H: Ord, R: Send>(
     });
     results.sort_unstable_by_key(|(place, _)| *place);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Works on all items on this thread.
+fn in_turn<'a, T, R>(items: &'a [T], work: impl Fn(&'a T) -> R) -> Vec<R> {
+    let mut left: Vec<(usize, &T)> = items.iter().enumerate().collect();
+    let mut results = BTreeMap::new();
+    while !left.is_empty() {
+        let (place, item) = left.remove(choose(left.len()));
+        results.insert(place, work(item));
+    }
+    results.into_values().collect()
 }
 
 #[cfg(test)]
@@ -88,6 +145,30 @@ mod tests {
                 busy[*host].fetch_sub(1, Ordering::SeqCst);
             },
         );
+    }
+
+    #[test]
+    fn one_by_one_everything_is_done_here_in_the_chosen_order() {
+        let items = [1, 2, 3, 4];
+        let here = thread::current().id();
+        let done = Mutex::new(Vec::new());
+        let results = one_by_one(
+            |count| count - 1,
+            || {
+                on_each(
+                    &items,
+                    |_| (),
+                    |item| {
+                        assert_eq!(thread::current().id(), here);
+                        done.lock().unwrap().push(*item);
+                        item * 10
+                    },
+                )
+            },
+        );
+        assert_eq!(results, [10, 20, 30, 40]);
+        assert_eq!(done.into_inner().unwrap(), [4, 3, 2, 1]);
+        assert!(!is_one_by_one());
     }
 
     #[test]
