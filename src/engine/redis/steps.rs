@@ -296,7 +296,8 @@ fn spare(cluster: &ClusterView<'_>, member: &Member, me: &NodeLine) -> Spare {
     }
     let others = cluster.copying(master).filter(|(one, up)| *up && one.name != member.name).count();
     let left = others + usize::from(view.state == "ok");
-    let group = serving.group.filter(|group| {
+    // Also one that leaves, until it is taken over.
+    let group = cluster.target.groups().find(|group| {
         cluster.acting(*group).is_some_and(|(acting, _)| acting.name == serving.name)
     });
     // A group that is dissolved keeps its copies until its data is elsewhere.
@@ -361,13 +362,17 @@ pub(super) fn is_whole(cluster: &ClusterView<'_>, group: u32) -> bool {
 }
 
 /// A planned master that follows another takes over once it is in step; one at
-/// a time, because elections compete for the same votes.
+/// a time, because elections compete for the same votes. From a master that leaves anybody of
+/// the group takes over, if the planned one is absent.
 fn takeovers(cluster: &ClusterView<'_>) -> Vec<Step> {
     let ready = cluster.present().find(|(member, view, me)| {
         let in_step = view.link.as_ref().is_some_and(|link| link.up);
-        let acting = member.group.and_then(|group| cluster.acting(group));
-        let follows = acting.is_some_and(|(_, master)| me.follows.as_ref() == Some(&master.id));
-        member.master && in_step && follows && view.state == "ok"
+        let Some(group) = member.group else { return false };
+        let Some((acting, master)) = cluster.acting(group) else { return false };
+        let planned = cluster.target.master(group).is_some_and(Member::is_present);
+        let takes_over = member.master || (acting.is_leaving() && !planned);
+        let follows = me.follows.as_ref() == Some(&master.id);
+        takes_over && in_step && follows && view.state == "ok"
     });
     ready
         .map(|(member, ..)| Step { at: member.name.clone(), order: Order::Failover })

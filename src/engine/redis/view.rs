@@ -1,10 +1,12 @@
 //! Plan and observation joined: which node is which instance, and who knows whom.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::nodes::{NodeId, NodeLine};
 use super::observe::{NodeView, Observed};
 use super::target::{Member, Target};
+use crate::ids::InstanceName;
 use crate::recipe::redis::slots::Slots;
 
 /// Plan and observation of one moment.
@@ -15,6 +17,8 @@ pub struct ClusterView<'a> {
     /// As seen.
     pub observed: &'a Observed,
     members: BTreeMap<&'a NodeId, &'a Member>,
+    /// By group, the master that leaves and has what the group is to serve.
+    predecessors: BTreeMap<u32, &'a InstanceName>,
 }
 
 impl<'a> ClusterView<'a> {
@@ -23,7 +27,44 @@ impl<'a> ClusterView<'a> {
     pub fn new(target: &'a Target, observed: &'a Observed) -> Self {
         let own =
             |member: &'a Member| Some((&observed.seen.get(&member.name)?.view.me()?.id, member));
-        Self { target, observed, members: target.members.iter().filter_map(own).collect() }
+        let members = target.members.iter().filter_map(own).collect();
+        let mut view = Self { target, observed, members, predecessors: BTreeMap::new() };
+        view.predecessors = view.find_predecessors();
+        view
+    }
+
+    /// Finds the masters that leave and serve what groups without any slots are to serve, or
+    /// most of it: such a group copies its predecessor and takes the lead over, rather than be
+    /// given slot by slot what it could have copies of at every moment. The two that have the
+    /// most in common come first; of equals the first group, then the first master.
+    fn find_predecessors(&self) -> BTreeMap<u32, &'a InstanceName> {
+        let serving: BTreeSet<u32> = self
+            .present()
+            .filter(|(.., me)| !me.slots.is_empty())
+            .filter_map(|(member, ..)| member.group)
+            .collect();
+        let leaving = self
+            .seen()
+            .filter(|(member, _, me)| member.is_leaving() && me.master && !me.slots.is_empty());
+        let leaving: Vec<_> = leaving.collect();
+        let mut pairs = Vec::new();
+        for group in self.target.groups().filter(|group| !serving.contains(group)) {
+            let slots = self.target.slots(group);
+            for (member, _, me) in &leaving {
+                let common = slots.intersection(&me.slots).count();
+                if common > 0 {
+                    pairs.push((common, group, &member.name));
+                }
+            }
+        }
+        pairs.sort_by_key(|(common, ..)| Reverse(*common));
+        let mut found = BTreeMap::new();
+        for (_, group, name) in pairs {
+            if !found.contains_key(&group) && found.values().all(|other| *other != name) {
+                found.insert(group, name);
+            }
+        }
+        found
     }
 
     /// The members that answered, with what they see and their own line.
@@ -76,7 +117,8 @@ impl<'a> ClusterView<'a> {
 
     /// The instance that serves a group, or is to: of the group's members that have slots
     /// the planned master, unless somebody claims the same in a later epoch, else the
-    /// latest; while none has any, the planned master, or the first one that is a master.
+    /// latest; while none has any, a master that leaves and has what the group is to serve,
+    /// the planned master, or the first one that is a master.
     #[must_use]
     pub fn acting(&self, group: u32) -> Option<(&'a Member, &'a NodeLine)> {
         let members = || self.present().filter(move |(member, ..)| member.group == Some(group));
@@ -90,7 +132,12 @@ impl<'a> ClusterView<'a> {
         with_slots.sort_by_key(|(member, _, me)| (member.master && !is_outdone(me), me.epoch));
         let idle =
             |planned| members().find(|(member, _, me)| member.master == planned && me.master);
-        let found = with_slots.pop().or_else(|| idle(true)).or_else(|| idle(false));
+        let predecessor = || {
+            let name = self.predecessors.get(&group)?;
+            self.seen().find(|(member, ..)| member.name == **name)
+        };
+        let found =
+            with_slots.pop().or_else(predecessor).or_else(|| idle(true)).or_else(|| idle(false));
         found.map(|(member, _, me)| (member, me))
     }
 
