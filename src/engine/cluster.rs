@@ -50,7 +50,9 @@ impl Goal {
     #[must_use]
     pub const fn includes(self, fact: &Fact) -> bool {
         match fact {
-            Fact::Role | Fact::OwnerOfSlots(_) | Fact::MovingSlots => matches!(self, Self::Planned),
+            Fact::Role | Fact::Departure(_) | Fact::OwnerOfSlots(_) | Fact::MovingSlots => {
+                matches!(self, Self::Planned)
+            }
             _ => fact.is_formed(),
         }
     }

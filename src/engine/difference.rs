@@ -94,6 +94,8 @@ pub enum Fact {
     SightOf(InstanceName),
     /// Somebody in its cluster that the plan does not know.
     Member,
+    /// Whether it has forgotten an instance that leaves its cluster.
+    Departure(InstanceName),
     /// Who serves a part of the data, as it sees it: `0-5460`.
     OwnerOfSlots(String),
     /// Parts of the data on their way to another instance.
@@ -149,6 +151,7 @@ impl Fact {
                 | Self::Role
                 | Self::Replication
                 | Self::SightOf(_)
+                | Self::Departure(_)
                 | Self::OwnerOfSlots(_)
                 | Self::MovingSlots
         )
@@ -200,6 +203,7 @@ impl fmt::Display for Fact {
             Self::Replication => "replication",
             Self::SightOf(other) => return write!(f, "sight of {other}"),
             Self::Member => "member",
+            Self::Departure(other) => return write!(f, "departure of {other}"),
             Self::OwnerOfSlots(slots) => return write!(f, "owner of slots {slots}"),
             Self::MovingSlots => "slots on the move",
             Self::Configuration => "configuration",

@@ -100,6 +100,11 @@ fn nodes(
     for foreign in foreign_nodes {
         differs(Fact::Member, "not there".to_owned(), foreign.id.to_string());
     }
+    // One that leaves is forgotten once nobody takes it for the owner of anything.
+    for (leaving, _, me) in cluster.seen().filter(|(member, ..)| member.is_leaving()) {
+        let seen = if view.node(&me.id).is_some() { "known" } else { "forgotten" };
+        differs(Fact::Departure(leaving.name.clone()), "forgotten".to_owned(), seen.to_owned());
+    }
 }
 
 /// Who serves slots, as one instance sees it.

@@ -118,8 +118,8 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
         (Goal::Balanced, moves::leftovers),
         (Goal::Balanced, moves::moves),
         (Goal::Balanced, deserters),
-        (Goal::Planned, farewells),
         (Goal::Planned, takeovers),
+        (Goal::Planned, farewells),
     ];
     Ok(phases
         .iter()
@@ -328,17 +328,26 @@ fn stale_members(cluster: &ClusterView<'_>) -> Vec<Step> {
     .collect()
 }
 
-/// Members that leave and serve nothing are forgotten by all who stay, once each group has
-/// its own copies.
+/// Members that leave are forgotten by all who stay, once each group has its own copies and
+/// none of them serves anything. They forget everybody first, and all of them at once: a node
+/// that was forgotten is learned of again, after a minute, from any that still knows it.
 fn farewells(cluster: &ClusterView<'_>) -> Vec<Step> {
     let whole = cluster.target.groups().all(|group| is_whole(cluster, group));
     let done = |me: &NodeLine| {
         let staying = || cluster.present().any(|(.., one)| one.follows.as_ref() == Some(&me.id));
         cluster.believed_slots(&me.id).is_empty() && !staying()
     };
-    let leaving = cluster.seen().filter(|(member, _, me)| member.is_leaving() && done(me));
-    let mut steps = Vec::new();
-    for (.., gone) in leaving.filter(|_| whole) {
+    let leaving: Vec<_> = cluster.seen().filter(|(member, ..)| member.is_leaving()).collect();
+    if !whole || !leaving.iter().all(|(.., me)| done(me)) {
+        return Vec::new();
+    }
+    let knowing = leaving.iter().filter(|(_, view, _)| view.nodes.len() > 1);
+    let mut steps: Vec<Step> =
+        knowing.map(|(member, ..)| Step { at: member.name.clone(), order: Order::Reset }).collect();
+    if !steps.is_empty() {
+        return steps;
+    }
+    for (.., gone) in leaving {
         let knowing = cluster.present().filter(|(_, view, _)| view.node(&gone.id).is_some());
         steps.extend(knowing.map(|(member, ..)| Step {
             at: member.name.clone(),
