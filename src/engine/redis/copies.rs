@@ -31,9 +31,11 @@ pub(super) fn copies(cluster: &ClusterView<'_>, group: u32) -> Copies {
     copies
 }
 
-/// Whether all planned members that answer know a node for the one that serves its slots.
+/// Whether all planned members that answer know a node for the one that serves its slots. Those
+/// that know nobody belong to no cluster yet, and nobody asks them.
 fn all_agree(cluster: &ClusterView<'_>, leader: &NodeLine) -> bool {
-    cluster.present().all(|(_, view, _)| {
+    let is_alone = |view: &NodeView, me: &NodeLine| view.nodes.len() == 1 && me.slots.is_empty();
+    cluster.present().filter(|(_, view, me)| !is_alone(view, me)).all(|(_, view, _)| {
         let mut owners = view
             .nodes
             .iter()
