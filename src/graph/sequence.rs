@@ -103,7 +103,7 @@ pub(super) fn sequence(
         }
         if former.is_some() || is_taken_down {
             sequence.shrinks |= shrinks(world, instance);
-            replaced.push(instance);
+            replaced.push((former.map_or(&instance.host, |former| &former.host), instance));
             continue;
         }
         let is_lead = service.groups.iter().any(|group| group.lead == instance.name);
@@ -141,16 +141,20 @@ fn leaves(plan: &Plan, service: &ServicePlan, one: &Unwanted) -> bool {
         })
 }
 
-/// Instances whose machines may be replaced at the same time: those of one host, which a
-/// plan that survives the loss of a host can do without, but never two of a group. Others
-/// go one by one. Hosts with few leads come first.
-fn batches(plan: &Plan, service: &ServicePlan, replaced: &[&Instance]) -> Vec<Vec<InstanceName>> {
+/// Instances whose machines may be replaced at the same time: those that one host has now,
+/// which a plan that survives the loss of a host can do without, but never two of a group.
+/// Others go one by one. Hosts with few leads come first.
+fn batches(
+    plan: &Plan,
+    service: &ServicePlan,
+    replaced: &[(&HostName, &Instance)],
+) -> Vec<Vec<InstanceName>> {
     if plan.policy.survive.is_empty() {
-        return replaced.iter().map(|one| vec![one.name.clone()]).collect();
+        return replaced.iter().map(|(_, one)| vec![one.name.clone()]).collect();
     }
     let mut hosts: BTreeMap<&HostName, Vec<&Instance>> = BTreeMap::new();
-    for instance in replaced {
-        hosts.entry(&instance.host).or_default().push(instance);
+    for (host, instance) in replaced {
+        hosts.entry(host).or_default().push(instance);
     }
     let leads = |all: &[&Instance]| {
         all.iter().filter(|one| service.groups.iter().any(|group| group.lead == one.name)).count()
