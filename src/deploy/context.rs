@@ -88,7 +88,17 @@ impl Context<'_> {
     /// not waited for.
     pub(super) fn crew<'s>(&'s self, service: &'s ServicePlan, leaving: &'s [Leaving]) -> Crew<'s> {
         let crew = Crew::new(self.plan, service, self).with_leaving(leaving);
+        let crew = crew.losing_data(self.may_lose_data(service));
         crew.without(|instance| !self.hosts.contains_key(&instance.host))
+    }
+
+    /// Whether data of a service may be given up of which nothing is left: the operator has
+    /// allowed it, and no host may have it that does not answer.
+    fn may_lose_data(&self, service: &ServicePlan) -> bool {
+        let hosts = self.plan.topology.hosts.iter().filter(|host| host.uri.is_some());
+        let is_known =
+            |host: &HostName| self.hosts.contains_key(host) || self.allowed.left_out.contains(host);
+        self.allowed.data_loss.contains(&service.name) && hosts.map(|one| &one.name).all(is_known)
     }
 
     /// A service with all instances that are not left out, also those that cannot be asked

@@ -318,7 +318,9 @@ fn stop(
     Ok(())
 }
 
-/// Takes the domain of an older plan away; its data stays, if it is planned to have any.
+/// Takes the domain of an older plan away; its data stays, if it is planned to have any. What
+/// it had otherwise goes with it where others have it or where it was given up by name: an
+/// instance that is planned to have data later would begin with that of long ago.
 fn retire(
     context: &Context<'_>,
     actions: &Actions,
@@ -329,7 +331,8 @@ fn retire(
     let Some(old) = found(context, instance)? else { return Ok(()) };
     let place = (host, old.name.as_str());
     let spared = take_down(context, actions, Some(instance.name.as_str()), place, note)?;
-    if instance.data.is_none() && spared == Spared::Yes {
+    let is_given_up = context.allowed.data_loss.contains(&instance.service);
+    if instance.data.is_none() && (spared == Spared::Yes || is_given_up) {
         for (pool, name) in data_volumes(host, instance, &old)? {
             delete(host, &pool, &name)?;
         }

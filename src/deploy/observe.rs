@@ -198,7 +198,8 @@ fn ask_clusters(context: &Context<'_>, world: &mut World) {
         .map(|service| plan.members(&service.name).all(|one| is_ready(one) != Some(false)))
         .collect();
     for ((service, answer), is_whole) in asked.into_iter().zip(answers).zip(whole) {
-        let Ok(Checked { differences, pending, admissions }) = answer else { continue };
+        let Ok(Checked { differences, pending, admissions, lost }) = answer else { continue };
+        world.lost.extend(lost);
         for instance in plan.members(&service.name) {
             let differs =
                 |one: &Difference| one.instance == instance.name && one.fact.is_configured();

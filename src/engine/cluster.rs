@@ -162,6 +162,16 @@ pub trait Cluster: Send + Sync {
         observed: &Observed<Self::Seen>,
     ) -> Vec<Difference>;
 
+    /// Data of which nothing is left, in words, by the instance that is to serve it. It is
+    /// given up where the crew may lose data.
+    fn lost(
+        &self,
+        _target: &Self::Target,
+        _observed: &Observed<Self::Seen>,
+    ) -> BTreeMap<InstanceName, String> {
+        BTreeMap::new()
+    }
+
     /// Asks, just before steps are taken, for what must keep them from being taken, a
     /// line each.
     fn hindrances(

@@ -55,6 +55,7 @@ pub struct Crew<'a> {
     absent: Vec<&'a Instance>,
     leaving: Vec<&'a Leaving>,
     reports: &'a (dyn Fn(String) + Sync),
+    may_lose_data: bool,
 }
 
 /// Reports nothing.
@@ -73,7 +74,8 @@ impl<'a> Crew<'a> {
         let rest: Vec<&Instance> = rest.filter(|one| !members.contains(one)).collect();
         members.extend(rest);
         let (absent, leaving) = (Vec::new(), Vec::new());
-        Self { plan, service, guests, members, absent, leaving, reports: &silent }
+        let (reports, may_lose_data) = (&silent, false);
+        Self { plan, service, guests, members, absent, leaving, reports, may_lose_data }
     }
 
     /// The same with some of the instances only.
@@ -110,6 +112,19 @@ impl<'a> Crew<'a> {
     /// Reports what is being done now.
     pub fn report(&self, what: String) {
         (self.reports)(what);
+    }
+
+    /// The same where data may be given up of which nothing is left, as the operator says.
+    #[must_use]
+    pub const fn losing_data(mut self, allowed: bool) -> Self {
+        self.may_lose_data = allowed;
+        self
+    }
+
+    /// Whether data may be given up of which nothing is left.
+    #[must_use]
+    pub const fn may_lose_data(&self) -> bool {
+        self.may_lose_data
     }
 
     /// The instances that can be asked.

@@ -130,6 +130,8 @@ pub struct Checked {
     pub pending: BTreeMap<InstanceName, Pending>,
     /// How that alters whom those let in.
     pub admissions: BTreeMap<InstanceName, Admission>,
+    /// Data of which nothing is left, by the instance that is to serve it.
+    pub lost: BTreeMap<InstanceName, String>,
 }
 
 /// What it takes to bring an instance in use to its configuration; the gentlest first.
@@ -226,7 +228,8 @@ impl<C: Cluster> Operator for C {
             };
             pending.extend(what.map(|what| (instance.name.clone(), what)));
         }
-        Ok(Checked { differences, pending, admissions })
+        let lost = self.lost(&target, &observed);
+        Ok(Checked { differences, pending, admissions, lost })
     }
 
     fn probe(&self, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError> {

@@ -88,12 +88,22 @@ pub(super) fn impacts(
             Some(Pending::Together) => Some("all of its engines are restarted together"),
             _ => None,
         };
-        let is_abrupt = guest.and_then(|guest| guest.admission) == Some(Admission::RequiresAtOnce);
-        let abrupt = "clients without a password are refused at once: `password: optional` first \
-                      lets both in";
-        for cause in cause.into_iter().chain(is_abrupt.then_some(abrupt)) {
-            let service = &instance.service;
+        let service = &instance.service;
+        if let Some(cause) = cause {
             add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);
+            // Data in memory alone is gone with the process.
+            if instance.group.is_some() && instance.data.is_none() {
+                add(&mut found, service, ImpactKind::DataLoss, cause, &instance.name);
+            }
+        }
+        if guest.and_then(|guest| guest.admission) == Some(Admission::RequiresAtOnce) {
+            let cause = "clients without a password are refused at once: `password: optional` \
+                         first lets both in";
+            add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);
+        }
+        if let Some(what) = world.lost.get(&instance.name) {
+            let cause = format!("nothing is left of {what}");
+            add(&mut found, service, ImpactKind::DataLoss, &cause, &instance.name);
         }
     }
     for one in unwanted {

@@ -18,6 +18,8 @@ pub struct World {
     /// What differs from the plan in each cluster; those whose running guests are
     /// not all ready were not asked.
     pub clusters: BTreeMap<ServiceName, Vec<Difference>>,
+    /// Data of which nothing is left, in words, by the instance that is to serve it.
+    pub lost: BTreeMap<InstanceName, String>,
     /// Hosts that the operator leaves out: nothing on them is waited for.
     pub left_out: BTreeSet<HostName>,
     /// Instances that the plan does not hold, of services that it has.

@@ -8,6 +8,7 @@ use super::settings;
 use super::target::Member;
 use super::view::ClusterView;
 use crate::engine::{Difference, Fact};
+use crate::ids::InstanceName;
 use crate::recipe::redis::slots::Slots;
 
 /// All differences in membership, roles, slots, replication, settings and users; empty
@@ -52,6 +53,20 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
         }
     }
     found
+}
+
+/// Slots of which nothing is left, by the instance that is to serve them.
+#[must_use]
+pub fn lost(cluster: &ClusterView<'_>) -> BTreeMap<InstanceName, String> {
+    let gone = cluster.foreign_nodes().map(|(_, foreign)| cluster.lost_slots(foreign));
+    let gone = gone.fold(Slots::EMPTY, |all, slots| all.union(&slots));
+    let of_group = |group| {
+        let slots = cluster.target.slots(group).intersection(&gone);
+        let mut heirs = cluster.target.group(group).filter(|member| member.is_present());
+        let heir = heirs.next().filter(|_| !slots.is_empty())?;
+        Some((heir.name.clone(), format!("slots {slots}")))
+    };
+    cluster.target.groups().filter_map(of_group).collect()
 }
 
 fn planned_role(cluster: &ClusterView<'_>, member: &Member) -> String {

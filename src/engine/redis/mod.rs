@@ -32,7 +32,7 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use self::access::ClientAccess;
@@ -118,6 +118,10 @@ impl Cluster for Redis {
 
     fn differences(&self, target: &Target, observed: &Observed) -> Vec<Difference> {
         differences::differences(&ClusterView::new(target, observed))
+    }
+
+    fn lost(&self, target: &Target, observed: &Observed) -> BTreeMap<InstanceName, String> {
+        differences::lost(&ClusterView::new(target, observed))
     }
 
     /// A server that the plan does not know is never met.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::nodes::NodeLine;
 use super::target::Member;
 use super::view::ClusterView;
+use crate::ids::ServiceName;
 use crate::recipe::redis::slots::Slots;
 
 /// Why a cluster is left as it is.
@@ -20,6 +21,19 @@ pub enum Refusal {
         /// Who says so.
         seen_by: String,
     },
+    /// Slots were with a node that is gone, and nobody has a copy of their data.
+    #[error(
+        "slots {slots} belong to {owner}, and nobody has a copy of their data: bring it back, or \
+         give the data up with --allow-data-loss {service}"
+    )]
+    NothingLeft {
+        /// The slots.
+        slots: Slots,
+        /// Its id and address.
+        owner: String,
+        /// The service.
+        service: ServiceName,
+    },
     /// Two clusters hold the same slots; joining them would delete one's keys.
     #[error("{one} and {other} both serve slots {slots} and do not know each other")]
     Divided {
@@ -30,7 +44,7 @@ pub enum Refusal {
         /// The slots that both serve.
         slots: Slots,
     },
-    /// Nobody that answers has any slots, and instances that leave the plan may have.
+    /// Nobody that answers has the slots, and instances that leave the plan may have them.
     #[error(
         "{} {verb} the plan and cannot be asked whether it holds data: start it, or remove its \
          domain by hand if it holds none", names.join(", "),
@@ -110,7 +124,18 @@ fn foreign_nodes(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
         // instance follows is about to be replaced by it.
         let slots = foreign.slots.minus(&owned);
         if !slots.is_empty() && !cluster.is_followed(&foreign.id) {
-            let owner = describe(foreign, cluster);
+            let (owner, service) = (describe(foreign, cluster), cluster.target.service.clone());
+            match cluster.lost_slots(foreign) {
+                lost if lost.is_empty() => {
+                    let names: Vec<String> =
+                        cluster.target.lost.iter().map(ToString::to_string).collect();
+                    if cluster.is_stale(foreign) && !names.is_empty() {
+                        return Err(Refusal::Unasked { names });
+                    }
+                }
+                _ if cluster.target.may_lose_data => continue,
+                slots => return Err(Refusal::NothingLeft { slots, owner, service }),
+            }
             return Err(Refusal::ForeignNode { slots, owner, seen_by: member.name.to_string() });
         }
     }

@@ -311,14 +311,15 @@ fn spare(cluster: &ClusterView<'_>, member: &Member, me: &NodeLine) -> Spare {
     }
 }
 
-/// Members that are gone and serve nothing are forgotten by all who know them.
+/// Members that are gone and serve nothing are forgotten by all who know them; so are those
+/// that took the only copy of their data with them, where the operator has given it up.
 fn stale_members(cluster: &ClusterView<'_>) -> Vec<Step> {
     let gone = cluster.foreign_nodes().filter(|(_, foreign)| {
         let id = &foreign.id;
         let anywhere = cluster.foreign_nodes().any(|(_, s)| s.id == *id && cluster.is_stale(s));
         anywhere
             && cluster.silent_member(foreign).is_none_or(|member| !member.absent)
-            && cluster.believed_slots(id).is_empty()
+            && (cluster.believed_slots(id).is_empty() || cluster.is_given_up(foreign))
             && !cluster.is_followed(id)
     });
     gone.map(|(member, foreign)| Step {

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use super::ClientAccess;
 use super::nodes::NodeLine;
 use crate::engine::{Crew, EngineError, Leaving};
-use crate::ids::InstanceName;
+use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, Setting, Settings};
 use crate::recipe::redis::slots::Slots;
 
@@ -23,6 +23,10 @@ pub struct Target {
     pub members: Vec<Member>,
     /// Instances that are to leave it and of which nobody knows where they are.
     pub lost: Vec<InstanceName>,
+    /// The service.
+    pub service: ServiceName,
+    /// Whether slots may be served without their data, where nobody has it any more.
+    pub may_lose_data: bool,
 }
 
 /// A member of the cluster.
@@ -108,7 +112,9 @@ impl Target {
         };
         members.extend(crew.leaving().iter().filter_map(leaving));
         let lost = crew.leaving().iter().filter(|one| one.address.is_none());
-        Ok(Self { access, members, lost: lost.map(|one| one.name.clone()).collect() })
+        let lost = lost.map(|one| one.name.clone()).collect();
+        let (service, may_lose_data) = (crew.service.name.clone(), crew.may_lose_data());
+        Ok(Self { access, members, lost, service, may_lose_data })
     }
 
     /// Returns the member of that name.

@@ -169,6 +169,30 @@ impl<'a> ClusterView<'a> {
         foreign.failed || foreign.address.is_none() || is_replaced()
     }
 
+    /// The slots of a foreign node of which nothing is left: it is gone for good, nobody
+    /// follows it, nobody claims what it had, and all who could have it were asked. None where
+    /// nobody is there to serve them.
+    #[must_use]
+    pub fn lost_slots(&self, foreign: &NodeLine) -> Slots {
+        let mut here = self.target.members.iter().filter(|member| member.is_at(foreign));
+        let is_asked = here.all(|member| self.me(member).is_some());
+        let is_gone = is_asked && self.target.lost.is_empty() && self.is_stale(foreign);
+        if !is_gone || self.is_followed(&foreign.id) {
+            return Slots::EMPTY;
+        }
+        let claimed = self.seen().fold(Slots::EMPTY, |all, (.., me)| all.union(&me.slots));
+        let lost = self.believed_slots(&foreign.id).minus(&claimed);
+        let groups = self.target.groups().filter(|group| self.acting(*group).is_some());
+        let served = groups.fold(Slots::EMPTY, |all, group| all.union(&self.target.slots(group)));
+        if lost.minus(&served).is_empty() { lost } else { Slots::EMPTY }
+    }
+
+    /// Whether a foreign node is given up, with the data that it alone had.
+    #[must_use]
+    pub fn is_given_up(&self, foreign: &NodeLine) -> bool {
+        self.target.may_lose_data && !self.lost_slots(foreign).is_empty()
+    }
+
     /// The instance that did not answer and is planned at the address of a node:
     /// most likely the two are one.
     #[must_use]

@@ -110,6 +110,19 @@ fn a_group_that_lost_all_its_copies_is_left_to_a_person() {
     let error = stage.form().unwrap_err().to_string();
     assert!(error.contains("slots 0-5460 belong to"), "{error}");
     assert!(error.contains("cache-0 before it was made anew"), "{error}");
+    assert!(error.contains("--allow-data-loss cache"), "{error}");
+}
+
+#[test]
+fn data_of_which_nothing_is_left_is_given_up_by_name_only() {
+    let stage = Stage::formed();
+    stage.cli(1, &["SET", "foo", "bar"]).unwrap();
+    stage.reinstall(3, 0);
+    stage.reinstall(0, 0);
+    let Change::Made(done) = stage.form_losing_data().unwrap() else { panic!("nothing was done") };
+    assert!(done.contains("forgotten node"), "{done}");
+    assert_as_planned(&stage);
+    assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
 }
 
 #[test]

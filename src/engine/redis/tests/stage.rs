@@ -212,6 +212,11 @@ impl Stage {
         self.engine.form(&self.crew(), Goal::Planned)
     }
 
+    /// The same where data may be given up of which nothing is left.
+    pub(super) fn form_losing_data(&self) -> Result<Change, EngineError> {
+        self.engine.form(&self.crew().losing_data(true), Goal::Planned)
+    }
+
     pub(super) fn check(&self) -> Vec<Difference> {
         self.check_only(&self.crew())
     }
