@@ -185,6 +185,7 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     let (world, actions, obstacles) = look(session, &hosts);
     refuse(&obstacles, "preflight problem", "nothing was changed")?;
     keep_former_hosts(session, &world)?;
+    session.keep_unseen(&hosts)?;
     let refused = refused_impacts(&actions, session.allowed());
     refuse(&refused, "change that is not allowed", "nothing was changed")?;
     if actions.counts().changes() == 0 {

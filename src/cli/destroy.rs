@@ -74,6 +74,7 @@ pub fn run(args: Args) -> Outcome {
     let everywhere = world.hosts.values().all(|host| matches!(host, Seen::Reached(_)));
     if everywhere {
         session.store.forget_plan()?;
+        session.keep_unseen(&hosts)?;
     }
     secrets(session.secret_store(), data && everywhere, format)?;
     say_unreachable(&hosts, "destroy is incomplete")

@@ -9,7 +9,7 @@ use super::moves::Move;
 use super::{Graph, Unwanted, Vertex};
 use crate::engine::{Admission, Leaving, Pending};
 use crate::hypervisor::DomainState;
-use crate::ids::ServiceName;
+use crate::ids::{HostName, ServiceName};
 use crate::units::Mebibytes;
 
 /// What is to be done.
@@ -133,6 +133,8 @@ pub enum Reason {
     Removal,
     /// The host did not answer.
     HostUnreachable,
+    /// It was on that host, which did not answer and may still run it.
+    MayRunOn(HostName),
     /// The connection is read-only: guests cannot be asked.
     NotAsked,
     /// The state of a member is not known.
@@ -174,6 +176,11 @@ impl fmt::Display for Reason {
             Self::NotInPlan => f.write_str("not in the plan"),
             Self::Removal => f.write_str("to be removed"),
             Self::HostUnreachable => f.write_str("host unreachable"),
+            Self::MayRunOn(host) => write!(
+                f,
+                "may still run on {host}, which does not answer: bring it back, or leave it out \
+                 with --without {host} if it is off"
+            ),
             Self::NotAsked => f.write_str("not asked: read-only access"),
             Self::MemberUnknown => f.write_str("state of a member is unknown"),
         }

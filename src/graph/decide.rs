@@ -32,6 +32,8 @@ use crate::topology::Host;
 pub(super) enum Fate {
     /// Its host did not answer.
     Unknown,
+    /// It is not there, and may run on the host where it was, which did not answer.
+    Elsewhere(HostName),
     /// It is not there.
     Make,
     /// It is not there, and its disk is, in a pool that its former host shares.
@@ -136,7 +138,10 @@ fn fate(plan: &Plan, world: &World, instance: &Instance) -> Fate {
         return Fate::Move(moving);
     }
     let Some(domain) = owned_domain(plan, view, instance) else {
-        return orphan(plan, world, view, instance);
+        return match world.unseen.get(&instance.name).filter(|host| **host != instance.host) {
+            Some(host) => Fate::Elsewhere(host.clone()),
+            None => orphan(plan, world, view, instance),
+        };
     };
     let is_planned = is_as_planned(plan, instance, domain);
     let system = domain.owner.as_ref().and_then(|owner| owner.system.as_deref());
@@ -229,6 +234,7 @@ pub(super) fn of_instance(
     let guest = world.guests.get(&instance.name).copied().unwrap_or_default();
     match (fate, vertex) {
         (Fate::Unknown, _) => (Action::Unknown, Reason::HostUnreachable),
+        (Fate::Elsewhere(host), _) => (Action::Unknown, Reason::MayRunOn(host.clone())),
         (Fate::Move(moving), _) => of_move(vertex, moving),
         (_, Vertex::Data(_)) => match &instance.data {
             Some(volume) if !there(volume) => (Action::Create, Reason::Missing),

@@ -7,7 +7,7 @@
 //! ```
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the state directory")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::journal::{Entry, History, Record};
 use crate::atomic_file;
-use crate::ids::{DeploymentName, HostName};
+use crate::ids::{DeploymentName, HostName, InstanceName};
 
 /// A file of the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -285,6 +285,32 @@ impl Store {
         atomic_file::replace_with(&path, &text, CLOSED).map_err(failed("cannot write", &path))
     }
 
+    /// Returns the instances that hosts may still run which did not answer since: they were
+    /// planned there. None where that is not known.
+    #[must_use]
+    pub fn unseen(&self) -> BTreeMap<HostName, BTreeSet<InstanceName>> {
+        let text = fs::read(self.unseen_path()).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Keeps the instances that hosts may still run which do not answer.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn save_unseen(&self, unseen: &BTreeMap<HostName, BTreeSet<InstanceName>>) -> Result<()> {
+        if *unseen == self.unseen() {
+            return Ok(());
+        }
+        self.make()?;
+        let path = self.unseen_path();
+        let text = serde_json::to_vec(unseen).unwrap_or_default();
+        atomic_file::replace_with(&path, &text, CLOSED).map_err(failed("cannot write", &path))
+    }
+
+    fn unseen_path(&self) -> PathBuf {
+        self.directory.join("unseen-instances.json")
+    }
+
     fn former_path(&self) -> PathBuf {
         self.directory.join("former-hosts.json")
     }
@@ -442,6 +468,10 @@ mod tests {
         let store = Store::new(directory.path().join("a"));
         store.save_plan(b"{}").unwrap();
         assert_eq!(fs::read(store.plan_path()).unwrap(), b"{}");
+        let (host, name) = (HostName::new("h1").unwrap(), InstanceName::new("cache-1").unwrap());
+        let unseen = BTreeMap::from([(host, BTreeSet::from([name]))]);
+        store.save_unseen(&unseen).unwrap();
+        assert_eq!(store.unseen(), unseen);
         store.forget_plan().unwrap();
         store.forget_plan().unwrap();
         assert!(!store.plan_path().exists());

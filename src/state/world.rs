@@ -20,6 +20,8 @@ pub struct World {
     pub clusters: BTreeMap<ServiceName, Vec<Difference>>,
     /// Data of which nothing is left, in words, by the instance that is to serve it.
     pub lost: BTreeMap<InstanceName, String>,
+    /// Instances that a host may still run which does not answer: they were planned there.
+    pub unseen: BTreeMap<InstanceName, HostName>,
     /// Hosts that the operator leaves out: nothing on them is waited for.
     pub left_out: BTreeSet<HostName>,
     /// Instances that the plan does not hold, of services that it has.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hostsplit::deploy::{Allowed, EventKind};
-use hostsplit::graph::{Action, ImpactKind, Vertex, decide};
+use hostsplit::graph::{Action, ImpactKind, Reason, Vertex, decide};
 use hostsplit::hypervisor::clock::Clock;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::{Group, Instance, Plan, Role, Setting, SlotRange};
@@ -108,6 +108,30 @@ fn more_and_fewer_groups_move_their_slots_while_clients_write() {
     assert_eq!(grown.actions.counts().replace, 0);
     let shrunk = follow(&three, &world, state.path());
     assert_eq!(shrunk.actions.counts().delete, 2);
+}
+
+/// Where nothing says that the former machine is off, a second one would write beside it.
+#[test]
+fn an_instance_is_not_made_again_while_its_former_host_may_still_run_it() {
+    let state = tempfile::tempdir().unwrap();
+    let before = grouped(3, 2);
+    let world = deployed(&before, state.path());
+    let moved = before.instances.iter().find(|one| one.host.as_str() == "h3").unwrap();
+    let (name, host) = (moved.name.clone(), moved.host.clone());
+    let mut plan = before.clone();
+    let free = HostName::new("h1").unwrap();
+    for one in plan.instances.iter_mut().filter(|one| one.name == name) {
+        (one.host, one.cpus) = (free.clone(), vec![4]);
+    }
+    world.set_reachable(&host, false);
+    let mut seen = look(&plan, &world);
+    seen.unseen.insert(name.clone(), host.clone());
+    let actions = decide(&plan, &seen);
+    let step = actions.step(&Vertex::Running(name.clone())).unwrap();
+    assert_eq!((step.action, &step.reason), (Action::Unknown, &Reason::MayRunOn(host.clone())));
+    seen.unseen.clear();
+    let without = decide(&plan, &seen);
+    assert_eq!(without.step(&Vertex::Running(name)).unwrap().action, Action::Create);
 }
 
 #[test]

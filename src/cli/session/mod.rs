@@ -21,7 +21,7 @@ use crate::deploy::{
 use crate::digest::sha256;
 use crate::hypervisor::clock::{Clock, SystemClock};
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
-use crate::ids::HostName;
+use crate::ids::{HostName, InstanceName};
 use crate::plan::{self, Plan};
 use crate::recipe;
 use crate::secret::{SecretStore, Secrets};
@@ -296,7 +296,8 @@ impl Session {
     /// Observes the hosts, the guests and the clusters.
     #[must_use]
     pub fn observe(&self, hosts: &Hosts) -> World {
-        let world = observe(&self.context(hosts), &hosts.unreachable);
+        let mut world = observe(&self.context(hosts), &hosts.unreachable);
+        world.unseen = self.unseen(hosts);
         let (guests, clusters) = (world.guests.len(), world.clusters.len());
         tracing::info!(hosts = world.hosts.len(), guests, clusters, "observed");
         world
@@ -351,6 +352,36 @@ impl Session {
         }
         former.retain(|name, _| self.plan.topology.host(name).is_none());
         former
+    }
+
+    /// Instances that a host may still run which does not answer and is not left out, by the
+    /// plans that put them there.
+    fn unseen(&self, hosts: &Hosts) -> BTreeMap<InstanceName, HostName> {
+        let all = self.planned_unseen(hosts).into_iter();
+        let silent = all.filter(|(host, _)| hosts.unreachable.contains_key(host));
+        silent
+            .flat_map(|(host, names)| names.into_iter().map(move |name| (name, host.clone())))
+            .collect()
+    }
+
+    /// What hosts may still run that are not connected, for whatever reason.
+    fn planned_unseen(&self, hosts: &Hosts) -> BTreeMap<HostName, BTreeSet<InstanceName>> {
+        let mut unseen = self.store.unseen();
+        if let Ok(prior) = plan::store::read(&self.store.plan_path()) {
+            for one in &prior.instances {
+                unseen.entry(one.host.clone()).or_default().insert(one.name.clone());
+            }
+        }
+        unseen.retain(|host, _| !hosts.connected.contains_key(host));
+        unseen
+    }
+
+    /// Remembers what hosts may still run that are not connected, until they are.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn keep_unseen(&self, hosts: &Hosts) -> Result<(), CliError> {
+        Ok(self.store.save_unseen(&self.planned_unseen(hosts))?)
     }
 
     /// What waiting and durations go by.
