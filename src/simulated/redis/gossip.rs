@@ -188,6 +188,8 @@ impl Network {
             .flatten()
             .filter(|(uid, peer)| **uid != of && !peer.failed && peer.endpoint.is_some())
             .filter(|(uid, _)| !hearer.view.contains_key(uid))
+            // Who does not answer a first ping is not taken in.
+            .filter(|(uid, _)| self.servers.get(uid).is_some_and(|one| one.online.is_some()))
             .map(|(uid, peer)| (*uid, Peer::new(peer.endpoint, now)))
             .collect();
         let Some(hearer) = self.servers.get_mut(&at) else { return };
