@@ -83,6 +83,7 @@ pub(super) fn wait_until_whole<C: Cluster>(
     instance: &Instance,
 ) -> Result<(), EngineError> {
     let Some(group) = instance.group else { return Ok(()) };
+    let all = crew;
     let crew = &crew.only(|one| one.group == Some(group));
     let target = cluster.target(crew)?;
     let mut poll = Poll::new(crew.clock(), C::PATIENCE.idle, Pauses::every(C::PATIENCE.pause));
@@ -92,6 +93,11 @@ pub(super) fn wait_until_whole<C: Cluster>(
         let copies = cluster.copies(&target, &observed, group);
         if copies.ailing.is_empty() {
             return Ok(());
+        }
+        if last.is_none() && copies.ailing.keys().any(|name| *name != instance.name) {
+            // A run that was cut off may have left one that copies nothing yet. What
+            // this does not mend shows below.
+            let _ = converge::form(cluster, all, Goal::Joined);
         }
         // A copy of data that goes on is a change.
         let rest = at_rest::<C>(&observed);
