@@ -116,7 +116,7 @@ fn nodes(
         differs(Fact::Member, "not there".to_owned(), foreign.id.to_string());
     }
     // One that leaves is forgotten once nobody takes it for the owner of anything.
-    for (leaving, _, me) in cluster.seen().filter(|(member, ..)| member.is_leaving()) {
+    for (leaving, _, me) in cluster.seen().filter(|(member, ..)| cluster.can_leave(member)) {
         let seen = if view.node(&me.id).is_some() { "known" } else { "forgotten" };
         differs(Fact::Departure(leaving.name.clone()), "forgotten".to_owned(), seen.to_owned());
     }

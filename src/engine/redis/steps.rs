@@ -108,7 +108,7 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
     if !cluster.is_complete() {
         return Ok(Vec::new());
     }
-    let phases: [(Goal, Phase); 11] = [
+    let phases: [(Goal, Phase); 12] = [
         (Goal::Joined, founding),
         (Goal::Joined, meetings),
         (Goal::Joined, forced_failovers),
@@ -120,6 +120,7 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
         (Goal::Balanced, deserters),
         (Goal::Planned, takeovers),
         (Goal::Planned, farewells),
+        (Goal::Planned, forgotten),
     ];
     Ok(phases
         .iter()
@@ -314,13 +315,27 @@ fn spare(cluster: &ClusterView<'_>, member: &Member, me: &NodeLine) -> Spare {
 /// Members that are gone and serve nothing are forgotten by all who know them; so are those
 /// that took the only copy of their data with them, where the operator has given it up.
 fn stale_members(cluster: &ClusterView<'_>) -> Vec<Step> {
+    forgetting(cluster, |foreign| {
+        let is_gone = |seen: &NodeLine| cluster.is_stale(seen) || seen.suspect;
+        cluster.foreign_nodes().any(|(_, seen)| seen.id == foreign.id && is_gone(seen))
+            && (cluster.believed_slots(&foreign.id).is_empty() || cluster.is_given_up(foreign))
+    })
+}
+
+/// Members that have been forgotten are forgotten by those, too, that could not be asked then.
+/// A majority does not know them, so that they are never declared failed.
+fn forgotten(cluster: &ClusterView<'_>) -> Vec<Step> {
+    forgetting(cluster, |foreign| {
+        cluster.is_forgotten(&foreign.id) && cluster.believed_slots(&foreign.id).is_empty()
+    })
+}
+
+/// Foreign nodes are forgotten that nobody follows and nobody waits for.
+fn forgetting(cluster: &ClusterView<'_>, which: impl Fn(&NodeLine) -> bool) -> Vec<Step> {
     let gone = cluster.foreign_nodes().filter(|(_, foreign)| {
-        let id = &foreign.id;
-        let anywhere = cluster.foreign_nodes().any(|(_, s)| s.id == *id && cluster.is_stale(s));
-        anywhere
-            && cluster.silent_member(foreign).is_none_or(|member| !member.absent)
-            && (cluster.believed_slots(id).is_empty() || cluster.is_given_up(foreign))
-            && !cluster.is_followed(id)
+        cluster.silent_member(foreign).is_none_or(|member| !member.absent)
+            && !cluster.is_followed(&foreign.id)
+            && which(foreign)
     });
     gone.map(|(member, foreign)| Step {
         at: member.name.clone(),
@@ -338,7 +353,7 @@ fn farewells(cluster: &ClusterView<'_>) -> Vec<Step> {
         let staying = || cluster.present().any(|(.., one)| one.follows.as_ref() == Some(&me.id));
         cluster.believed_slots(&me.id).is_empty() && !staying()
     };
-    let leaving: Vec<_> = cluster.seen().filter(|(member, ..)| member.is_leaving()).collect();
+    let leaving: Vec<_> = cluster.seen().filter(|(member, ..)| cluster.can_leave(member)).collect();
     if !whole || !leaving.iter().all(|(.., me)| done(me)) {
         return Vec::new();
     }

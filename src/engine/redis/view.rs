@@ -215,6 +215,22 @@ impl<'a> ClusterView<'a> {
         seen.fold(Slots::EMPTY, |all, node| all.union(&node.slots))
     }
 
+    /// Whether somebody of the cluster does not know a node that others know: it has been
+    /// forgotten, and they could not be asked to forget it then.
+    #[must_use]
+    pub fn is_forgotten(&self, id: &NodeId) -> bool {
+        self.present().any(|(_, view, _)| view.nodes.len() > 1 && view.node(id).is_none())
+    }
+
+    /// Whether a member leaves and can: somebody of the group that it leads, if it leads one,
+    /// is there to take over.
+    #[must_use]
+    pub fn can_leave(&self, member: &Member) -> bool {
+        let led = self.predecessors.iter().find(|(_, name)| ***name == member.name);
+        let has_heir = |group| self.target.group(group).any(Member::is_present);
+        member.is_leaving() && led.is_none_or(|(group, _)| has_heir(*group))
+    }
+
     /// Whether an instance of the plan follows a node.
     #[must_use]
     pub fn is_followed(&self, id: &NodeId) -> bool {
