@@ -236,7 +236,10 @@ fn take_down(
     let turn = actions.turn(&service.name).map(Mutex::lock);
     // A thread that panicked is reported as a failed step.
     let _turn = turn.map(|turn| turn.unwrap_or_else(PoisonError::into_inner));
-    let outage = context.allowed.outage(&service.name);
+    // Who leaves and still serves something has nobody who takes over: that is no outage
+    // that ends, and not what was allowed.
+    let is_final = planned.is_none() && !context.allowed.data_loss.contains(&service.name);
+    let outage = if is_final { Outage::Refused } else { context.allowed.outage(&service.name) };
     if !is_active(host, domain)? {
         // Nobody was asked who has its data.
         return Ok(Spared::No);
