@@ -164,7 +164,7 @@ impl Notes {
         if changed {
             self.note(scene);
         }
-        let is_due = changed || self.looks % SELDOM == 0 || !self.lacking.is_empty();
+        let is_due = changed || self.looks.is_multiple_of(SELDOM) || !self.lacking.is_empty();
         if self.promise.price == Price::Nothing && is_due {
             let found = self.check(scene);
             self.found(scene.now(), found);
