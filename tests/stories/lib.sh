@@ -82,7 +82,7 @@ edit() {
 }
 # Plans the spec as it is now, with the least change to what was deployed last.
 plan() {
-  cp .hostsplit/stories/plan.json prior.json
+  cp .hostsplit/*/plan.json prior.json
   typed hostsplit plan spec.yaml --prior prior.json
 }
 # The planned change, before it is made.
