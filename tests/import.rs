@@ -10,6 +10,8 @@ mod bench;
 mod devices;
 #[path = "import/refused.rs"]
 mod refused;
+#[path = "import/siblings.rs"]
+mod siblings;
 
 use std::fmt::Write as _;
 use std::fs;

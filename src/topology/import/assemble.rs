@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dump::{CoreKey, Cpu, Dump, Numa as DumpNuma};
 use super::near::{self, Near};
+use super::siblings;
 use super::split::{self, CoreOf};
 use super::{
     HugePages, ImportError, MAX_NUMA, Machine, Numa, Provenance, Source, Sourced, Stated, Uplink,
@@ -20,6 +21,7 @@ pub(super) fn machine(
     mut dump: Dump,
     stated: &Stated,
 ) -> Result<Machine, ImportError> {
+    siblings::join_caches(&mut dump);
     let mut cores = cores(&dump)?;
     let numa_provenance = match (stated.numa_per_socket, dump.numa_listed) {
         (None, true) => {

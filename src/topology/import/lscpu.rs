@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::dump::{CoreKey, Cpu, Dump, offline_note};
+use super::siblings::{self, Beside};
 use super::{ImportError, Place};
 
 /// The columns of `lscpu -p` if nobody asks for others; the fifth is empty.
@@ -99,6 +100,8 @@ fn add(row: &mut Row, name: &str, value: &str) {
 #[derive(Default)]
 struct Builder {
     dump: Dump,
+    /// Caches beside each CPU of the dump.
+    beside: Vec<Beside>,
     caches: BTreeMap<(u32, u32), usize>,
     sockets: BTreeSet<u32>,
     offline: Vec<u32>,
@@ -136,6 +139,7 @@ impl Builder {
             let next = self.caches.len();
             *self.caches.entry((socket, l3)).or_insert(next)
         });
+        self.beside.push(Beside { l1d: number("l1d")?, l1i: number("l1i")?, l2: number("l2")? });
         self.dump.cpus.push(Cpu {
             place,
             id,
@@ -156,6 +160,7 @@ impl Builder {
         }
         self.dump.caches_kib = vec![None; self.caches.len()];
         self.dump.notes.extend(offline_note(&self.offline));
+        self.dump.notes.extend(siblings::separate(&mut self.dump.cpus, &self.beside));
         self.dump
     }
 }

@@ -19,6 +19,7 @@ mod error;
 mod hwloc;
 mod lscpu;
 mod near;
+mod siblings;
 mod split;
 mod summary;
 mod uplink;

@@ -2,9 +2,10 @@
 //! and the CPUs of each NUMA node.
 //!
 //! It lists no cores. Which CPUs are siblings is taken from how Linux numbers
-//! them: on a machine whose NUMA nodes have their CPUs in several runs
-//! (`0-47,96-143`), or that has one NUMA node, the first threads of all cores
-//! come first; else siblings are neighbours.
+//! them: on POWER, on mainframes and on modules of AMD siblings are neighbours. Elsewhere,
+//! on a machine whose NUMA nodes have their CPUs in several runs (`0-47,96-143`), or
+//! that has one NUMA node, the first threads of all cores come first; else siblings are
+//! neighbours.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,9 +33,10 @@ pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
     let threads = fields.count("Thread(s) per core")?.unwrap_or(1).max(1);
     let sockets = fields.count("Socket(s)")?.unwrap_or(1).max(1);
     fields.threads_are_equal(threads, sockets, nodes.cpus.values().map(Vec::len).sum())?;
+    let order = fields.order();
     let mut cores: Vec<(u32, Vec<u32>)> = Vec::new();
     for (numa, cpus) in &nodes.cpus {
-        let siblings = siblings(cpus, threads, nodes.cpus.len() == 1).ok_or_else(|| {
+        let siblings = siblings(cpus, threads, order, nodes.cpus.len() == 1).ok_or_else(|| {
             let message = format!(
                 "{} CPUs in NUMA node {numa} with {threads} threads per core: \
                  siblings cannot be determined",
@@ -44,12 +46,17 @@ pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
         })?;
         cores.extend(siblings.into_iter().map(|core| (*numa, core)));
     }
-    let (count, kib) = fields.l3(sockets)?;
+    // A core of POWER has eight threads and an L3 cache; of four, two cores share it.
+    let uncounted = match order {
+        Order::Power => (cores.len() * threads as usize).div_ceil(8),
+        _ => sockets as usize,
+    };
+    let (count, kib) = fields.l3(uncounted)?;
     let mut dump = Dump {
         numa_listed: nodes.is_told,
         numa: nodes.cpus.keys().chain(&nodes.empty).map(|id| (*id, Numa::default())).collect(),
         caches_kib: vec![kib; count],
-        cores_assumed: Some("the usual numbering of CPUs; lscpu -J lists no cores".to_owned()),
+        cores_assumed: Some(format!("{}; lscpu -J lists no cores", order.ground())),
         ..Dump::default()
     };
     dump.notes.extend(offline_note(&fields.set("Off-line CPU(s) list")?));
@@ -79,15 +86,36 @@ fn place_cores(dump: &mut Dump, cores: Vec<(u32, Vec<u32>)>, sockets: usize) {
     }
 }
 
+/// How the threads of cores are numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// As most machines do; the sets of CPUs decide.
+    Usual,
+    /// Threads of one core follow each other, on POWER.
+    Power,
+    /// Threads of one core follow each other, on other machines that do it always.
+    Neighbours,
+}
+
+impl Order {
+    const fn ground(self) -> &'static str {
+        match self {
+            Self::Usual => "the usual numbering of CPUs",
+            Self::Power => "siblings are neighbours, as on every POWER machine",
+            Self::Neighbours => "siblings are neighbours, as on every machine of its kind",
+        }
+    }
+}
+
 /// CPUs of a NUMA node core by core; `None` if they do not come out even.
-fn siblings(cpus: &[u32], threads: u32, is_alone: bool) -> Option<Vec<Vec<u32>>> {
+fn siblings(cpus: &[u32], threads: u32, order: Order, is_alone: bool) -> Option<Vec<Vec<u32>>> {
     let threads = threads as usize;
     if cpus.is_empty() || !cpus.len().is_multiple_of(threads) {
         return None;
     }
     let cores = cpus.len() / threads;
     let has_gap = cpus.windows(2).any(|pair| matches!(pair, [a, b] if b - a > 1));
-    if has_gap || is_alone {
+    if order == Order::Usual && (has_gap || is_alone) {
         let core = |first| cpus.iter().skip(first).step_by(cores).copied().collect();
         Some((0..cores).map(core).collect())
     } else {
@@ -198,9 +226,25 @@ impl Fields {
         Err(ImportError::new(message).at(place).hint(REMEDY))
     }
 
+    /// How the machine numbers the threads of its cores.
+    fn order(&self) -> Order {
+        let is = |name: &str, word: &str| self.text(name).is_some_and(|(text, _)| text == word);
+        let architecture = self.text("Architecture").map_or("", |(text, _)| text);
+        if architecture.starts_with("ppc") {
+            Order::Power
+        } else if architecture.starts_with("s390")
+            // The family of the processors that are made of modules.
+            || is("Vendor ID", "AuthenticAMD") && is("CPU family", "21")
+        {
+            Order::Neighbours
+        } else {
+            Order::Usual
+        }
+    }
+
     /// Number of L3 caches and the size of one in KiB. Older releases give the
-    /// size of one and no number: then there is one per socket.
-    fn l3(&self, sockets: u32) -> Result<(usize, Option<u64>), ImportError> {
+    /// size of one and no number: then there are as many as `uncounted`.
+    fn l3(&self, uncounted: usize) -> Result<(usize, Option<u64>), ImportError> {
         let Some((text, place)) = self.text("L3 cache").or_else(|| self.text("L3")) else {
             return Ok((0, None));
         };
@@ -210,9 +254,14 @@ impl Fields {
         };
         let (size, rest) = text.split_once('(').map_or((text, None), |(a, b)| (a, Some(b)));
         let size = size.trim();
-        let unit = if size.ends_with(['K', 'M', 'G']) { "iB" } else { "" };
+        // Bytes have no unit: lscpu -B.
+        let unit = match size.chars().last() {
+            Some('K' | 'M' | 'G') => "iB",
+            Some(digit) if digit.is_ascii_digit() => "B",
+            _ => "",
+        };
         let kib = Bytes::parse(&format!("{size}{unit}")).map_err(|_| wrong())?.get() >> 10;
-        let Some(rest) = rest else { return Ok((sockets as usize, Some(kib))) };
+        let Some(rest) = rest else { return Ok((uncounted, Some(kib))) };
         let count = rest.split_whitespace().next().and_then(|count| count.parse::<u64>().ok());
         let count = count.filter(|count| (1..=1 << 16).contains(count)).ok_or_else(wrong)?;
         Ok((usize::try_from(count).map_err(|_| wrong())?, Some(kib / count)))
