@@ -8,8 +8,12 @@
 mod bench;
 #[path = "import/devices.rs"]
 mod devices;
+#[path = "import/memoryless.rs"]
+mod memoryless;
 #[path = "import/refused.rs"]
 mod refused;
+#[path = "import/reserve.rs"]
+mod reserve;
 #[path = "import/siblings.rs"]
 mod siblings;
 

@@ -260,6 +260,8 @@ fn enough_in_total_but_not_in_the_right_places() {
       different failure domains, free capacity in one place does not help in
       another; 1 core more on NUMA nodes that can still take an instance would
       make it feasible.
+      The reserve of h1, h2 and h3 takes 1 of 5 cores and 2 GiB of 16 GiB of each;
+      it is the default where a host states no `reserve:`.
       None of the demand on cache could be served.
       Adding 1 host like h1 would make it feasible (cost 1).
     hint: add a host, or move instances off the fullest ones
@@ -308,6 +310,7 @@ fn programs_get_the_same_numbers() {
             "unit": "hosts"
           }
         ],
+        "withheld": [],
         "would_fit": [
           {
             "cost": 1,

@@ -13,7 +13,7 @@ use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Demand, Engine, GatewayDemand, Policy, Quorum, SearchDemand, Spec, Survive};
 use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode, reserve};
-use hostsplit::units::{Bytes, PerSecond};
+use hostsplit::units::{Bytes, Mebibytes, PerSecond};
 
 #[path = "support/plain.rs"]
 mod plain;
@@ -28,7 +28,7 @@ fn host(name: &str, cores: u32, gib: u64) -> Host {
     };
     let l3 = (0..cores as usize).step_by(8).map(domain).collect();
     let mut numa = vec![NumaNode { reserved_cores: 0, ..plain::node(0, l3, gib) }];
-    reserve::spread(&mut numa, reserve::DEFAULT_CORES, reserve::DEFAULT_MEMORY);
+    reserve::spread(&mut numa, 1, Mebibytes::from_gib(2));
     plain::host(name, numa, 4_000)
 }
 

@@ -9,7 +9,7 @@ use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Demand, Engine, FixedVm, Persistence, Policy, ShardedDemand, Spec};
 use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode, PagePool, Topology, reserve};
-use hostsplit::units::{BitsPerSecond, Bytes};
+use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes};
 use proptest::prelude::*;
 
 #[path = "support/plain.rs"]
@@ -34,7 +34,7 @@ fn host(name: &str, (numa, l3, cores, threads): (u32, u32, u32, u32), gib: u64, 
             }
         })
         .collect();
-    reserve::spread(&mut numa, reserve::DEFAULT_CORES, reserve::DEFAULT_MEMORY);
+    reserve::spread(&mut numa, 1, Mebibytes::from_gib(2));
     Host {
         network_bits_per_s: Some(BitsPerSecond::new(10_000_000_000)),
         ..plain::host(name, numa, 200)

@@ -232,6 +232,7 @@ fn infeasible(
     Infeasible {
         shortages: large,
         rejections: Vec::new(),
+        withheld: Vec::new(),
         served: solve::served(&partial, limits),
         would_fit: Vec::new(),
     }

@@ -1,6 +1,8 @@
 //! Why there is no plan: what is needed, what there is, what is missing, what would
 //! help. All words about infeasibility are here.
 
+mod withheld;
+
 use serde_json::{Value, json};
 
 use super::columns::{columns, wrapped};
@@ -22,7 +24,7 @@ const LISTED: usize = 8;
 /// Renders the reasons as sentences, each with its numbers, and what could be served.
 #[must_use]
 pub fn text(why: &Infeasible) -> String {
-    let Infeasible { shortages, rejections, served, would_fit } = why;
+    let Infeasible { shortages, rejections, withheld, served, would_fit } = why;
     let mut text = "no plan satisfies the spec\n".to_owned();
     let mut reported: Option<String> = None;
     for shortage in shortages {
@@ -36,6 +38,7 @@ pub fn text(why: &Infeasible) -> String {
         reported = Some(because);
     }
     text.push_str(&refused(rejections));
+    text.push_str(&withheld::text(withheld));
     for served in served {
         text.push_str(&self::served(served));
     }
@@ -402,6 +405,7 @@ pub fn json(why: &Infeasible) -> Value {
         "shortages": shortages.collect::<Vec<_>>(),
         "rejections": rejections.collect::<Vec<_>>(),
         "served": served.collect::<Vec<_>>(),
+        "withheld": withheld::json(&why.withheld),
         "would_fit": would_fit.collect::<Vec<_>>(),
     } })
 }

@@ -23,7 +23,7 @@ use std::time::Instant;
 pub use cancel::{cancel, is_cancelled};
 pub use fits::fits;
 pub use infeasible::{
-    AddedHosts, Infeasible, Rejection, Remedy, Resource, Served, Shortage, Why, diagnose,
+    AddedHosts, Infeasible, Rejection, Remedy, Resource, Served, Shortage, Why, Withheld, diagnose,
     rejections, served, totals,
 };
 pub use tiers::{Placed, Solution, TierResult, solve};

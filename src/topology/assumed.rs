@@ -63,16 +63,19 @@ pub struct Reserve {
     pub memory: Mebibytes,
 }
 
-/// Assumes a reserve: one core per NUMA node that has cores, and 2 GiB, a thirty-second
-/// part on big hosts, an eighth on tiny ones. `cores` are those of each NUMA node.
+/// Of a host with more NUMA nodes than that many cores each, one core in so many is kept.
+const ONE_CORE_IN: usize = 16;
+
+/// Assumes a reserve, of host files that are written and of hosts of a spec that state
+/// none: one core per NUMA node that has cores, at most a sixteenth of all and at least one;
+/// 2 GiB, a thirty-second part on big hosts, at most an eighth. Tiny hosts keep no core.
+/// `cores` are those of each NUMA node.
 #[must_use]
 pub fn reserve(cores: &[usize], memory: Mebibytes) -> Reserve {
     let share = Mebibytes::from_gib(((memory.get() >> 10) / 32).max(2));
-    let kept = if cores.iter().sum::<usize>() <= TOO_FEW_CORES {
-        0
-    } else {
-        cores.iter().filter(|cores| **cores > 0).count()
-    };
+    let all: usize = cores.iter().sum();
+    let nodes = cores.iter().filter(|cores| **cores > 0).count();
+    let kept = if all <= TOO_FEW_CORES { 0 } else { nodes.min((all / ONE_CORE_IN).max(1)) };
     Reserve { cores: kept, memory: share.min(Mebibytes::new(memory.get() / 8)) }
 }
 
@@ -98,6 +101,10 @@ mod tests {
     #[test]
     fn small_hosts_reserve_little() {
         assert_eq!(reserve(&[2], Mebibytes::from_gib(8)).cores, 0);
+        let many = reserve(&[4; 32], Mebibytes::from_gib(512));
+        assert_eq!(many.cores, 8, "a NUMA node for each L3 cache");
+        assert_eq!(reserve(&[1; 4], Mebibytes::from_gib(8)).cores, 1);
+        assert_eq!(reserve(&[1], Mebibytes::from_gib(4)).memory, Mebibytes::new(512));
         let big = reserve(&[48, 48, 0], Mebibytes::from_gib(768));
         assert_eq!(big, Reserve { cores: 2, memory: Mebibytes::from_gib(24) });
     }

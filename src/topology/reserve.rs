@@ -1,15 +1,8 @@
 //! What a host keeps for itself and for emulator threads, and from which NUMA
-//! nodes it is taken.
+//! nodes it is taken. How much where nobody states it: [`super::assumed::reserve`].
 
 use super::NumaNode;
 use crate::units::Mebibytes;
-
-/// Cores kept back where a host does not say: one runs the host and the
-/// emulator threads.
-pub const DEFAULT_CORES: u32 = 1;
-/// Memory kept back where a host does not say: 2 GiB for the host and QEMU's
-/// own.
-pub const DEFAULT_MEMORY: Mebibytes = Mebibytes::from_gib(2);
 
 /// Cores of all NUMA nodes.
 #[must_use]
@@ -27,9 +20,16 @@ fn core_count(node: &NumaNode) -> u32 {
     u32::try_from(node.cores().count()).unwrap_or(u32::MAX)
 }
 
+/// Cores of each NUMA node.
+#[must_use]
+pub fn cores_of_each(numa: &[NumaNode]) -> Vec<usize> {
+    numa.iter().map(|node| node.cores().count()).collect()
+}
+
 /// Takes `cores` and `memory` from the NUMA nodes evenly.
 ///
-/// Cores go round: the lowest NUMA node gives one, the next one, and so on
+/// NUMA nodes without memory give their cores first: no VM can have them. Among the
+/// others cores go round: the lowest NUMA node gives one, the next one, and so on
 /// until all are taken; within a NUMA node the first cores go first. Memory is
 /// split into equal parts, the odd MiB from the lowest NUMA nodes. One that
 /// has no more to give is passed over. More than there is, is all there is.
@@ -38,10 +38,18 @@ pub fn spread(numa: &mut [NumaNode], cores: u32, memory: Mebibytes) {
         node.reserved_cores = 0;
         node.reserved_memory_mib = Mebibytes::ZERO;
     }
+    let is_useless = |node: &NumaNode| node.memory_mib == Mebibytes::ZERO;
+    let left = take_in_turn(numa.iter_mut().filter(|node| is_useless(node)).collect(), cores);
+    take_in_turn(numa.iter_mut().collect(), left);
+    spread_memory(numa, memory);
+}
+
+/// Reserves one core after the other; returns how many there are not.
+fn take_in_turn(mut numa: Vec<&mut NumaNode>, cores: u32) -> u32 {
     let mut left = cores;
     while left > 0 {
         let before = left;
-        for node in numa.iter_mut() {
+        for node in &mut numa {
             if left > 0 && node.allocatable_cores() > 0 {
                 node.reserved_cores += 1;
                 left -= 1;
@@ -51,7 +59,7 @@ pub fn spread(numa: &mut [NumaNode], cores: u32, memory: Mebibytes) {
             break;
         }
     }
-    spread_memory(numa, memory);
+    left
 }
 
 fn spread_memory(numa: &mut [NumaNode], memory: Mebibytes) {
@@ -106,6 +114,15 @@ mod tests {
         let mut numa = vec![node(0, 1, 0), node(1, 0, 10), node(2, 9, 1000)];
         spread(&mut numa, 4, Mebibytes::new(100));
         assert_eq!(kept(&numa), [(1, 0), (0, 10), (3, 90)]);
+    }
+
+    #[test]
+    fn cores_without_memory_are_reserved_before_others() {
+        let mut numa = vec![node(0, 8, 1000), node(1, 2, 0), node(2, 8, 1000), node(3, 2, 0)];
+        spread(&mut numa, 4, Mebibytes::ZERO);
+        assert_eq!(kept(&numa), [(0, 0), (2, 0), (0, 0), (2, 0)]);
+        spread(&mut numa, 5, Mebibytes::ZERO);
+        assert_eq!(kept(&numa), [(1, 0), (2, 0), (0, 0), (2, 0)]);
     }
 
     #[test]

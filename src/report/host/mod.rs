@@ -177,11 +177,13 @@ impl Writer {
     }
 
     fn reserve(&mut self, numa: &[Numa]) {
-        let cores: Vec<usize> = numa.iter().map(core_count).collect();
+        let each: Vec<usize> = numa.iter().map(core_count).collect();
         let memory: Mebibytes = numa.iter().map(|node| node.memory.value).sum();
-        let Reserve { cores, memory } = assumed::reserve(&cores, memory);
+        let Reserve { cores, memory } = assumed::reserve(&each, memory);
+        let nodes = each.iter().filter(|cores| **cores > 0).count();
         let why = match cores {
             0 => "no core, since there are too few",
+            _ if cores < nodes => "a sixteenth of the cores, at least one",
             _ => "one core per NUMA node",
         };
         let reserve = format!("reserve: {{ cores: {cores}, memory: {memory} }}");

@@ -95,7 +95,7 @@ fn a_host_with_smt_known_and_unknown_caches_and_a_node_of_memory_alone() {
     uri: qemu+unix:///system?socket=/run/h1
     hypervisor: kvm                        # kvm | qemu; assumed: offered, not verified by starting a guest
     cost: 1                                # assumed: all hosts cost the same
-    reserve: { cores: 2, memory: 5GiB }    # assumed: for the host, emulator and I/O threads; one core per NUMA node
+    reserve: { cores: 1, memory: 5GiB }    # assumed: for the host, emulator and I/O threads; a sixteenth of the cores, at least one
     bridges: [br0, "on"]
     network: 25Gbit/s                      # assumed: the bridge is on eth0, the fastest link
     numa:

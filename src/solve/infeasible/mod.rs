@@ -8,6 +8,7 @@
 //! | `domains.rs` | failure domains that quorums and spreads need |
 //! | `totals.rs` | cores, memory, disk, addresses, bandwidth of all hosts |
 //! | `fit.rs` | NUMA nodes and pools that the smallest instance of each part fits into |
+//! | `withheld.rs` | cores and memory that no instance can have |
 //! | `elastic.rs` | else: the least excess of one family of rules, solved |
 
 mod domains;
@@ -15,9 +16,11 @@ mod elastic;
 mod fit;
 mod shortage;
 mod totals;
+mod withheld;
 
 pub use self::fit::rejections;
 pub use self::shortage::{Remedy, Resource, Shortage, Why};
+pub use self::withheld::Withheld;
 use super::{Limits, solve};
 use crate::model::{Part, Problem};
 
@@ -32,6 +35,8 @@ pub struct Infeasible {
     pub shortages: Vec<Shortage>,
     /// Hosts that cannot take an instance even if they are empty.
     pub rejections: Vec<Rejection>,
+    /// Cores and memory of hosts that no instance can have, where they would help.
+    pub withheld: Vec<Withheld>,
     /// What the hosts could serve, each service's share rounded down.
     pub served: Vec<Served>,
     /// Hosts that would make it feasible, each entry alone, the least cost first.
@@ -95,9 +100,11 @@ pub fn diagnose(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeas
     if shortages.is_empty() {
         shortages.push(combination());
     }
+    let rejections = rejections(problem);
     Infeasible {
+        withheld: withheld::withheld(problem, &shortages, &rejections),
         shortages,
-        rejections: rejections(problem),
+        rejections,
         served: served(partial, limits),
         would_fit: Vec::new(),
     }

@@ -10,7 +10,9 @@ use crate::spec::diagnostic::{Mark, Place, nearest};
 use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire::{self, Reserve, ReserveOf};
-use crate::topology::{Fence, Host, Level, Migration, NumaNode, Pool, Virtualization, reserve};
+use crate::topology::{
+    Fence, Host, Level, Migration, NumaNode, Pool, Virtualization, assumed, reserve,
+};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 pub(super) const MAX_POOL: Mebibytes = Mebibytes::from_gib(1 << 20);
@@ -214,8 +216,9 @@ fn reserved(
     mut numa: Vec<NumaNode>,
 ) -> Option<Vec<NumaNode>> {
     let (cores, memory) = (reserve::total_cores(&numa), reserve::total_memory(&numa));
-    let (default_cores, default_memory) =
-        (reserve::DEFAULT_CORES.min(cores), reserve::DEFAULT_MEMORY.min(memory));
+    let default = assumed::reserve(&reserve::cores_of_each(&numa), memory);
+    let default_cores = u32::try_from(default.cores).unwrap_or(cores);
+    let default_memory = default.memory;
     let (kept_cores, kept_memory) = match wire.reserve.as_ref().map(|node| &node.value) {
         None => (default_cores, default_memory),
         Some(Reserve::None) => (0, Mebibytes::ZERO),

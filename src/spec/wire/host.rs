@@ -31,7 +31,8 @@ wire! {
         /// What it costs when it is used, in any unit that all hosts share.
         /// Default: 1.
         optional cost: At<u64>,
-        /// What is kept for the host itself. Default: 1 core and 2GiB.
+        /// What is kept for the host itself. Default: a core per NUMA node, at most a
+        /// sixteenth of all, and 2GiB, more on big hosts and less on tiny ones.
         optional reserve: Spanned<Reserve>,
         /// Flat: physical cores.
         optional cores: At<u32>,

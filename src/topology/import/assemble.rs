@@ -127,8 +127,8 @@ fn every_cpu_has_a_numa_node(dump: &Dump) -> Result<(), ImportError> {
     match dump.cpus.iter().find(|cpu| cpu.numa.is_none()) {
         None => Ok(()),
         Some(cpu) => {
-            let hint = "cut each socket into so many NUMA nodes: --numa-per-socket 1";
-            let message = format!("CPU {} belongs to no NUMA node", cpu.id);
+            let hint = "libvirt knows the NUMA node of every CPU; import the output of: virsh capabilities";
+            let message = format!("CPU {} belongs to no NUMA node that the file lists", cpu.id);
             Err(ImportError::new(message).at(cpu.place).hint(hint))
         }
     }

@@ -5,7 +5,7 @@
 //! called. So ancestors are searched for sockets, caches and cores, and
 //! sets of CPUs for NUMA nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roxmltree::Node;
 
@@ -24,6 +24,8 @@ struct Above<'a> {
     core: Option<u32>,
     l3: Option<usize>,
     cpuset: Option<&'a str>,
+    /// The NUMA nodes around, also those that hwloc lists no object of.
+    nodes: Option<&'a str>,
     io: Hanging,
 }
 
@@ -39,6 +41,8 @@ struct Near {
 struct Walk {
     dump: Dump,
     near: Vec<Near>,
+    /// CPU to the only NUMA node around it, listed as an object or not.
+    around: BTreeMap<u32, u32>,
     sockets: u32,
     dies: u32,
     cores: u32,
@@ -99,6 +103,7 @@ impl Walk {
         online: &[Bitmap],
     ) -> Result<Above<'a>, ImportError> {
         let depth = node.attribute("depth");
+        above.nodes = node.attribute("complete_nodeset").or(above.nodes);
         match node.attribute("type").unwrap_or_default() {
             "Package" | "Socket" => above.socket = Some(next(&mut self.sockets)),
             "Die" => above.die = next(&mut self.dies),
@@ -162,6 +167,8 @@ impl Walk {
             self.offline.push(id);
             return Ok(());
         }
+        let nodes = above.nodes.and_then(Bitmap::parse).filter(|nodes| nodes.count() == 1);
+        self.around.extend(nodes.and_then(|nodes| Some((id, nodes.numbers().next()?))));
         self.coreless |= above.core.is_none();
         let core = above.core.unwrap_or_else(|| next(&mut self.cores));
         self.dump.cpus.push(Cpu {
@@ -187,11 +194,24 @@ impl Walk {
 
     /// Gives each CPU to the smallest NUMA node of ordinary memory that is near to it:
     /// memory at the whole machine, or fast memory beside the ordinary one, comes later.
+    ///
+    /// hwloc lists no object of a NUMA node without memory; the number of such a one is in
+    /// the sets of what is around its CPUs.
     fn numa_of_cpus(&mut self) {
         self.near.sort_by_cached_key(|near| (near.is_special, near.cpus.count(), near.id));
         for cpu in &mut self.dump.cpus {
             let near = self.near.iter().find(|near| near.cpus.contains(cpu.id));
             cpu.numa = near.map(|near| near.id);
+        }
+        let listed: BTreeSet<u32> = self.dump.numa.keys().copied().collect();
+        let lone = |cpu: &&mut Cpu| cpu.numa.is_none() && !listed.is_empty();
+        for cpu in self.dump.cpus.iter_mut().filter(lone) {
+            let id = self.around.get(&cpu.id).copied();
+            let id = id.filter(|id| *id <= MAX_NUMA && !listed.contains(id));
+            if let Some(id) = id {
+                self.dump.numa.entry(id).or_default();
+                cpu.numa = Some(id);
+            }
         }
         let sizes = self.dump.numa.values().any(|numa| numa.memory_kib.is_some());
         self.dump.numa_listed = self.near.len() > 1 || (self.near.len() == 1 && sizes);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::dump::{CoreKey, Cpu, Dump, offline_note};
+use super::dump::{CoreKey, Cpu, Dump, Numa, offline_note};
 use super::siblings::{self, Beside};
 use super::{ImportError, Place};
 
@@ -27,6 +27,8 @@ pub(super) fn from_table(text: &str) -> Result<Dump, ImportError> {
             if names.iter().any(|name| name.eq_ignore_ascii_case("cpu")) {
                 columns = names.join(",");
                 has_header = true;
+                builder.has_node_column =
+                    names.iter().any(|name| name.eq_ignore_ascii_case("node"));
             }
         } else if !line.is_empty() {
             let place = Place::Line(index + 1, 1);
@@ -60,6 +62,7 @@ pub(super) fn from_json(rows: &Value) -> Result<Dump, ImportError> {
                 Value::Null => String::new(),
                 other => other.to_string(),
             };
+            builder.has_node_column |= name.eq_ignore_ascii_case("node");
             add(&mut row, name, &text);
         }
         builder.row(&row, place)?;
@@ -106,6 +109,7 @@ struct Builder {
     sockets: BTreeSet<u32>,
     offline: Vec<u32>,
     nodeless: bool,
+    has_node_column: bool,
 }
 
 impl Builder {
@@ -153,6 +157,12 @@ impl Builder {
     }
 
     fn done(mut self) -> Dump {
+        if self.has_node_column && self.dump.numa.is_empty() && !self.dump.cpus.is_empty() {
+            // A kernel that knows no NUMA nodes leaves the column empty: it has one.
+            self.dump.numa.insert(0, Numa::default());
+            self.dump.cpus.iter_mut().for_each(|cpu| cpu.numa = Some(0));
+            self.nodeless = false;
+        }
         self.dump.numa_listed = !self.nodeless && !self.dump.numa.is_empty();
         if !self.dump.numa_listed {
             self.dump.numa.clear();

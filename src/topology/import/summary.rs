@@ -201,7 +201,9 @@ impl Fields {
             (true, Some(count)) => (0..count.min(1 << 17)).collect(),
             (false, _) => online.into_iter().collect(),
         };
-        Ok(Nodes { cpus: BTreeMap::from([(0, all)]), empty: Vec::new(), is_told: false })
+        // Of a kernel that knows no NUMA nodes lscpu lists none: it has one.
+        let is_told = self.count("NUMA node(s)")?.is_none_or(|count| count <= 1);
+        Ok(Nodes { cpus: BTreeMap::from([(0, all)]), empty: Vec::new(), is_told })
     }
 
     /// Cores of different kinds have different numbers of threads, of which lscpu lists
