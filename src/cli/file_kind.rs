@@ -1,6 +1,7 @@
 //! What kind of file a command was given, where it is not the one that it takes.
 #![expect(clippy::disallowed_methods, reason = "edge: looks into a file that was named")]
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -34,8 +35,14 @@ impl FileKind {
     }
 
     fn of_text(text: &str) -> Option<Self> {
-        let has = |names: &[&str]| names.iter().any(|name| has_key(text, name));
-        if text.trim_start().starts_with('{') && has(&["format"]) && has(&["instances"]) {
+        let keys = text.trim_start().strip_prefix('{').map(outer_keys);
+        let has = |names: &[&str]| {
+            names.iter().any(|name| match &keys {
+                Some(keys) => keys.contains(name),
+                None => has_key(text, name),
+            })
+        };
+        if keys.is_some() && has(&["format"]) && has(&["topology", "services", "instances"]) {
             return Some(Self::Plan);
         }
         if has(&["services", "vms", "policy", "hosts"]) {
@@ -81,15 +88,47 @@ impl FileKind {
     }
 }
 
-/// Whether a line begins with the key, as a file of YAML or JSON has it: at the margin, in
-/// an item of a list, or one step into JSON.
+/// The keys of a JSON object after its brace, which may be cut short, however it is laid out.
+fn outer_keys(text: &str) -> BTreeSet<&str> {
+    let mut keys = BTreeSet::new();
+    let (mut depth, mut rest) = (1_u32, text);
+    while let Some(at) = rest.find(['"', '{', '}', '[', ']']) {
+        let (_, from) = rest.split_at(at);
+        rest = from.get(1..).unwrap_or_default();
+        match from.chars().next() {
+            Some('{' | '[') => depth = depth.saturating_add(1),
+            Some('"') => {
+                let end = end_of_string(rest);
+                let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+                rest = after.get(1..).unwrap_or_default();
+                if depth == 1 && rest.trim_start().starts_with(':') {
+                    keys.insert(word);
+                }
+            }
+            _ => depth = depth.saturating_sub(1),
+        }
+    }
+    keys
+}
+
+/// Where a string of JSON ends.
+fn end_of_string(text: &str) -> usize {
+    let mut is_escaped = false;
+    let end = text.char_indices().find(|(_, c)| {
+        let ends = *c == '"' && !is_escaped;
+        is_escaped = *c == '\\' && !is_escaped;
+        ends
+    });
+    end.map_or(text.len(), |(at, _)| at)
+}
+
+/// Whether a line begins with the key, as a file of YAML has it: at the margin or in an item
+/// of a list.
 fn has_key(text: &str, name: &str) -> bool {
     text.lines().any(|line| {
         let in_item = line.strip_prefix("- ").or_else(|| line.strip_prefix("  "));
         let at_margin = in_item.unwrap_or(line);
-        let json = line.strip_prefix("  \"").and_then(|rest| rest.strip_prefix(name));
         at_margin.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'))
-            || json.is_some_and(|rest| rest.starts_with("\":"))
     })
 }
 
@@ -105,6 +144,11 @@ mod tests {
         assert_eq!(of("- name: h1\n  cores: 4\n- name: h2\n"), Some(FileKind::Hosts));
         assert_eq!(of("{\n  \"format\": 4,\n  \"instances\": []\n}\n"), Some(FileKind::Plan));
         assert_eq!(of("{\"format\": 4}"), None);
+        // However it is laid out.
+        let spec = "{\"name\":\"j\",\"vms\":[{\"name\":\"format\",\"instances\":1}],\"hosts\":[]}";
+        assert_eq!(of(spec), Some(FileKind::Spec));
+        let plan = "{\"format\":4,\"name\":\"a \\\" b\",\"policy\":{},\"topology\":[{\"na";
+        assert_eq!(of(plan), Some(FileKind::Plan));
         assert_eq!(of("anything"), None);
     }
 }
