@@ -76,6 +76,7 @@ fn host(ordinal: u32) -> Host {
         cost: 1,
         fence: None,
         migration: Migration::default(),
+        architecture: Default::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role, ServicePlan, Setting, SlotRange};
 use hostsplit::profile::Profiles;
 use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand};
-use hostsplit::topology::Level;
+use hostsplit::topology::{Architecture, Level};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 use crate::support::{USABLE, configure, cores, good_plan, instance};
@@ -49,7 +49,8 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         | Kind::RootSize
         | Kind::Volumes
         | Kind::Bandwidth
-        | Kind::Bridge => break_hosts(kind, plan),
+        | Kind::Bridge
+        | Kind::Architecture => break_hosts(kind, plan),
         Kind::Network
         | Kind::Address
         | Kind::DuplicateAddress
@@ -157,6 +158,7 @@ fn break_hosts(kind: Kind, plan: &mut Plan) {
             plan.instances[0].seed.as_mut().unwrap().size_mib = Mebibytes::new(8);
         }
         Kind::Bridge => host.bridges.clear(),
+        Kind::Architecture => host.architecture = Architecture::Aarch64,
         other => panic!("{other}"),
     }
 }

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "reads the files of this directory")]
 
+#[path = "import/architecture.rs"]
+mod architecture;
 #[path = "support/bench.rs"]
 mod bench;
 #[path = "import/devices.rs"]
@@ -114,7 +116,7 @@ fn a_server_of_192_cores_is_imported_and_planned() {
             "--numa-per-socket", "4", "--pool", "default=3TiB", "--bridge", "br0"]), @"
     exit 0
     big  8 NUMA, 24 L3, 192 cores, 384 CPUs, 1536GiB from a table of lscpu: hosts/big.yaml written
-        assumed: hypervisor, cost, reserve, numa, numa.*.memory, numa.*.pages, pools.default.iops
+        assumed: hypervisor, architecture, cost, reserve, numa, numa.*.memory, numa.*.pages, pools.default.iops
     ---
     ");
     let spec = "\
@@ -164,7 +166,7 @@ fn the_command_reads_writes_and_keeps_what_was_edited() {
     insta::assert_snapshot!(bench.run(&args), @"
     exit 0
     h7  2 NUMA, 4 L3, 12 cores, 24 CPUs, 192GiB from hwloc XML: hosts/h7.yaml written
-        assumed: hypervisor, cost, reserve, bridges, pools.ssd.iops
+        assumed: hypervisor, architecture, cost, reserve, bridges, pools.ssd.iops
     ---
     ");
     let first = bench.read("hosts/h7.yaml").unwrap();

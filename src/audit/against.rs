@@ -81,10 +81,11 @@ fn members(noun: &str, has: &BTreeSet<String>, says: &BTreeSet<String>, findings
     }
 }
 
-fn host_fields(host: &Host, other: &Host) -> [(&'static str, bool); 10] {
+fn host_fields(host: &Host, other: &Host) -> [(&'static str, bool); 11] {
     [
         ("URI", host.uri == other.uri),
         ("hypervisor", host.hypervisor == other.hypervisor),
+        ("architecture", host.architecture == other.architecture),
         ("labels", host.labels == other.labels),
         ("CPUs or memory", host.numa == other.numa),
         ("pools", host.pools == other.pools),

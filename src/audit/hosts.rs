@@ -34,6 +34,7 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
     pools(plan, index, findings);
     iops(plan, index, findings);
     bridges(plan, index, findings);
+    architectures(plan, index, findings);
 }
 
 /// The volumes of an instance.
@@ -171,6 +172,16 @@ fn operations(plan: &Plan, instance: &Instance) -> u64 {
         (Some(service), _) => service.capacity.iops_per_s.get(),
         (None, Some(vm)) => vm.iops_per_s.get(),
         (None, None) => 0,
+    }
+}
+
+fn architectures(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
+    let used: BTreeSet<&HostName> = plan.instances.iter().map(|instance| &instance.host).collect();
+    for host in used.into_iter().filter_map(|name| index.host(name)) {
+        if !host.architecture.is_of_guests() {
+            let message = format!("{}, but guests are x86_64", host.architecture.as_str());
+            findings.add(Kind::Architecture, &host.name, message);
+        }
     }
 }
 

@@ -96,6 +96,8 @@ kinds! {
     Bandwidth = "bandwidth",
     /// A host that carries instances has the network's bridge.
     Bridge = "bridge",
+    /// A host that carries instances is of their architecture.
+    Architecture = "architecture",
     /// The network's range, gateway and virtual address lie in its subnet, apart from each
     /// other.
     Network = "network",

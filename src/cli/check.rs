@@ -114,11 +114,24 @@ pub(super) fn load_spec(path: &Path) -> Result<Spec, CliError> {
     Ok(spec)
 }
 
-/// Says which hosts take no instance because they lack the network's bridge: nothing else
-/// would show that they are not planned with.
+/// Says which hosts take no instance, because they are of another architecture than guests or
+/// lack the network's bridge: nothing else would show that they are not planned with.
 pub(super) fn note_unreached(spec: &Spec) {
+    for host in spec.topology.hosts.iter().filter(|host| !host.architecture.is_of_guests()) {
+        ui::say(&format!(
+            "note: {} takes no instance: it is {}, and guests are x86_64 (`architecture:` of the \
+             host)",
+            host.name,
+            host.architecture.as_str()
+        ));
+    }
     let Some(network) = &spec.network else { return };
-    for host in spec.topology.hosts.iter().filter(|host| !spec.reaches_network(host)) {
+    for host in spec
+        .topology
+        .hosts
+        .iter()
+        .filter(|host| host.architecture.is_of_guests() && !spec.reaches_network(host))
+    {
         ui::say(&format!(
             "note: {} takes no instance: it has no bridge {} (`bridges:` of the host)",
             host.name, network.bridge

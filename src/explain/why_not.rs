@@ -43,6 +43,8 @@ pub enum Outcome {
 pub enum Violation {
     /// The host lacks the network's bridge.
     NoBridge,
+    /// The host is of another architecture than guests.
+    Architecture,
     /// The host is too small for even one instance.
     TooSmall(Rejection),
     /// A failure domain of that level holds at most one of these fixed machines.
@@ -62,7 +64,7 @@ pub fn why_not(
     (service, host): (&ServiceName, &HostName),
     limits: &Limits,
 ) -> Option<WhyNot> {
-    plan.topology.host(host)?;
+    let here = plan.topology.host(host)?;
     let spec = spec_of(plan);
     let names = spec.services.iter().map(|one| &one.name).chain(spec.vms.iter().map(|vm| &vm.name));
     let part = names.into_iter().position(|name| name == service)?;
@@ -71,6 +73,9 @@ pub fn why_not(
     let mut problem = Problem::new(&spec, all);
     let now = plan.on_host(host).filter(|one| &one.service == service).count() as u64;
     let outcome = match problem.hosts.iter().position(|one| &one.host.name == host) {
+        None if !here.architecture.is_of_guests() => {
+            Outcome::Infeasible(vec![Violation::Architecture])
+        }
         None => Outcome::Infeasible(vec![Violation::NoBridge]),
         Some(host) => {
             let requirement = Requirement { part, host, least: now.saturating_add(1) };

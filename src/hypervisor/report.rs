@@ -1,5 +1,7 @@
 //! What hosts report of themselves, and of the volumes that they hold.
 
+use crate::topology::Architecture;
+
 /// Size of a page that is not huge, in KiB.
 pub const ORDINARY_PAGE_KIB: u64 = 4;
 
@@ -12,7 +14,9 @@ pub struct HostReport {
     pub libvirt_version: u64,
     /// QEMU's version, in the same form.
     pub qemu_version: u64,
-    /// Domain types that it offers: `kvm`, `qemu`.
+    /// What its CPUs are.
+    pub architecture: Architecture,
+    /// Domain types that it offers for guests of its architecture: `kvm`, `qemu`.
     pub domain_types: Vec<String>,
     /// NUMA nodes as the capabilities list them.
     pub numa: Vec<ReportedNuma>,
@@ -34,6 +38,7 @@ impl HostReport {
             hostname: hostname.to_owned(),
             libvirt_version: 0,
             qemu_version: 0,
+            architecture: Architecture::default(),
             domain_types: Vec::new(),
             numa: Vec::new(),
             pools: Vec::new(),

@@ -307,10 +307,10 @@ impl Shape {
     }
 }
 
-/// Returns the hosts in canonical order. A host without the network's bridge cannot take an
-/// instance and is left out, as one that is being emptied is.
+/// Returns the hosts in canonical order. A host without the network's bridge, or of another
+/// architecture than guests, cannot take an instance and is left out, as one that is being emptied is.
 fn hosts<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<CandidateHost<'a>> {
-    let carries = |host: &&Host| spec.reaches_network(host) && !spec.drained.contains(&host.name);
+    let carries = |host: &&Host| spec.takes_instances(host) && !spec.drained.contains(&host.name);
     let mut classes: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
     for host in spec.topology.hosts.iter().filter(carries) {
         classes.entry(signature(host)).or_default().push(host);
@@ -337,6 +337,8 @@ fn signature(host: &Host) -> String {
         cost,
         fence: _,
         migration: _,
+        // Guests run on one architecture only.
+        architecture: _,
     } = host;
     format!("{cost:020} {hypervisor:?} {numa:?} {pools:?} {network_bits_per_s:?} {labels:?}")
 }

@@ -215,6 +215,16 @@ fn infeasible(
     inputs: &[SizingInput],
     limits: &Limits,
 ) -> Infeasible {
+    let hosts = &spec.topology.hosts;
+    if !hosts.is_empty() && !hosts.iter().any(|host| host.architecture.is_of_guests()) {
+        return Infeasible {
+            shortages: vec![solve::no_architecture()],
+            rejections: Vec::new(),
+            withheld: Vec::new(),
+            served: Vec::new(),
+            would_fit: Vec::new(),
+        };
+    }
     let with = |more: fn(&SizingInput) -> Vec<Candidate>| {
         Problem::new(spec, inputs.iter().map(more).collect())
     };

@@ -197,6 +197,7 @@ pub fn why_not_json(why: &WhyNot) -> Value {
 fn violation(why: &WhyNot, violation: &Violation) -> String {
     let WhyNot { service, host, .. } = why;
     match violation {
+        Violation::Architecture => format!("{host} is of another architecture than guests."),
         Violation::NoBridge => format!("{host} does not carry the network's bridge."),
         Violation::TooSmall(rejection) => format!(
             "{}: the smallest instance needs {} {}, {host} has at most {} in one place.",

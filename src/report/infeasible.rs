@@ -53,6 +53,11 @@ pub(super) fn because(short: &Shortage) -> String {
         Why::NoBridge => {
             "Because no host has the bridge of the network, nothing can be placed.".to_owned()
         }
+        Why::Architecture => {
+            "Because every host is of another architecture than guests, which are x86_64, nothing \
+             can be placed."
+                .to_owned()
+        }
         Why::Total { .. } => {
             "Because the smallest layouts that serve the demand need more than there is:".to_owned()
         }
@@ -157,6 +162,7 @@ fn remedy(short: &Shortage) -> String {
         (Remedy::BridgedHost, _) => "add a host that has the bridge, or list the bridge under \
                                      `bridges:` of those that have it"
             .to_owned(),
+        (Remedy::X86Host, _) => "add x86_64 hosts".to_owned(),
         (Remedy::Hosts { count, like }, Why::Total { unusable_mib }) => {
             let add = match like {
                 Some(name) => format!("add at least {} like {name}", counted(*count, "host")),
@@ -252,6 +258,7 @@ fn subject(short: &Shortage) -> String {
     let resource = short.resource;
     match &short.why {
         Why::Total { .. } => resource.to_string(),
+        Why::Architecture => "hosts of the architecture of guests".to_owned(),
         Why::NoBridge => "hosts that carry the network".to_owned(),
         Why::Combination => "hosts that satisfy all constraints at once".to_owned(),
         Why::Fragmentation => format!("{resource} {}", usable(resource)),

@@ -11,6 +11,7 @@ pub(super) fn report(host: &SimulatedHost) -> HostReport {
         hostname: known.name.to_string(),
         libvirt_version: 11_003_000,
         qemu_version: 10_000_002,
+        architecture: known.architecture,
         domain_types: match known.hypervisor {
             Virtualization::Kvm => vec!["kvm".to_owned(), "qemu".to_owned()],
             Virtualization::Tcg => vec!["qemu".to_owned()],

@@ -47,5 +47,6 @@ fn host(number: u32) -> Host {
         cost: 1,
         fence: None,
         migration: Migration::default(),
+        architecture: Default::default(),
     }
 }

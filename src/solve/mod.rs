@@ -24,7 +24,7 @@ pub use cancel::{cancel, is_cancelled};
 pub use fits::fits;
 pub use infeasible::{
     AddedHosts, Infeasible, Rejection, Remedy, Resource, Served, Shortage, Why, Withheld, diagnose,
-    rejections, served, totals,
+    no_architecture, rejections, served, totals,
 };
 pub use tiers::{Placed, Solution, TierResult, solve};
 

@@ -52,6 +52,7 @@ fn host(at: usize, (nodes, gib, disk, cost, rack): &Kit) -> Host {
         cost: *cost,
         fence: None,
         migration: Default::default(),
+        architecture: Default::default(),
     }
 }
 

@@ -59,6 +59,12 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Whether a host can take instances: its CPUs run them, and they could reach the network.
+    #[must_use]
+    pub fn takes_instances(&self, host: &Host) -> bool {
+        host.architecture.is_of_guests() && self.reaches_network(host)
+    }
+
     /// Whether instances on a host could reach the network: it has the network's bridge, or
     /// there is no network.
     #[must_use]

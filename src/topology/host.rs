@@ -18,6 +18,9 @@ pub struct Host {
     pub uri: Option<String>,
     /// How it runs guests.
     pub hypervisor: Virtualization,
+    /// What its CPUs are.
+    #[serde(default, skip_serializing_if = "Architecture::is_of_guests")]
+    pub architecture: Architecture,
     /// Failure domains above the host: its rack and its site.
     pub labels: BTreeMap<Level, String>,
     /// NUMA nodes, in the order of their ids.
@@ -53,6 +56,63 @@ pub struct Migration {
 impl Migration {
     fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Architectures of CPUs, by the kernel's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// Those of Intel and AMD; guests have it.
+    #[default]
+    #[serde(rename = "x86_64")]
+    X86,
+    /// ARM of 64 bits.
+    Aarch64,
+    /// POWER.
+    Ppc64le,
+    /// RISC-V of 64 bits.
+    Riscv64,
+    /// IBM Z.
+    S390x,
+    /// Any other.
+    Other,
+}
+
+impl Architecture {
+    /// All, in the order of their names.
+    pub const ALL: [Self; 6] =
+        [Self::Aarch64, Self::Ppc64le, Self::Riscv64, Self::S390x, Self::X86, Self::Other];
+
+    /// The kernel's name of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64",
+            Self::Aarch64 => "aarch64",
+            Self::Ppc64le => "ppc64le",
+            Self::Riscv64 => "riscv64",
+            Self::S390x => "s390x",
+            Self::Other => "other",
+        }
+    }
+
+    /// The architecture of that name, by the kernel's or another common name.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        match name.trim() {
+            // Libvirt names the 32 bits of a kernel; whether its CPUs have 64 is seen by the
+            // guests that it offers.
+            "amd64" | "x86-64" | "i386" | "i586" | "i686" => Self::X86,
+            "arm64" => Self::Aarch64,
+            name => Self::ALL.into_iter().find(|one| one.as_str() == name).unwrap_or(Self::Other),
+        }
+    }
+
+    /// Whether guests are of it: all images and machines are x86_64.
+    #[must_use]
+    pub fn is_of_guests(&self) -> bool {
+        *self == Self::X86
     }
 }
 

@@ -11,7 +11,7 @@ mod numa;
 pub mod reserve;
 
 pub use self::fence::Fence;
-pub use self::host::{Host, Migration, Pool, Virtualization};
+pub use self::host::{Architecture, Host, Migration, Pool, Virtualization};
 pub use self::level::Level;
 pub use self::numa::{Core, L3Domain, NumaNode, PagePool};
 

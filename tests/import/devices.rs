@@ -23,7 +23,7 @@ fn the_fastest_nic_is_taken_and_no_virtual_one() {
     network: 25Gbit/s                      # assumed: the bridge is on ens1f0, the fastest NIC of known speed
     # Disks (the file lists neither their pools nor their free space):
     #   nvme0n1, nvme1n1: 3576GiB each, NUMA node 0.
-    assumed: [hypervisor, cost, reserve, bridges, network, numa.*.l3]
+    assumed: [hypervisor, architecture, cost, reserve, bridges, network, numa.*.l3]
     ");
 }
 

@@ -62,6 +62,7 @@ fn host(name: &str) -> Host {
         cost: 1,
         fence: None,
         migration: Default::default(),
+        architecture: Default::default(),
     }
 }
 

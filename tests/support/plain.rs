@@ -55,6 +55,7 @@ pub fn host(name: &str, numa: Vec<NumaNode>, pool_gib: u64) -> Host {
         cost: 1,
         fence: None,
         migration: Default::default(),
+        architecture: Default::default(),
     }
 }
 

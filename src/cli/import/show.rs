@@ -9,8 +9,8 @@ use super::Imported;
 use crate::cli::error::{Outcome, exit};
 use crate::cli::ui::{self, Format};
 use crate::ids::HostName;
-use crate::topology::L3Domain;
 use crate::topology::import::Machine;
+use crate::topology::{Architecture, L3Domain};
 use crate::units::Mebibytes;
 
 /// Shows what was written, or the host files themselves.
@@ -65,6 +65,7 @@ fn value(name: &HostName, host: &Imported) -> serde_json::Value {
         "origin": host.origin,
         "source": host.machine.source.to_string(),
         "hypervisor": host.file.hypervisor,
+        "architecture": host.machine.architecture.map(Architecture::as_str),
         "numa_nodes": numa,
         "l3_domains": l3,
         "cores": cores,

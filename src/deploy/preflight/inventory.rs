@@ -25,6 +25,14 @@ pub(super) fn compare(visit: &Visit<'_>, obstacles: &mut Vec<Obstacle>) {
         }
     }
     versions(visit, obstacles);
+    let (planned, found) = (visit.host.architecture, report.architecture);
+    if planned != found {
+        obstacles.push(visit.obstacle(ObstacleKind::Differs {
+            what: "architecture".to_owned(),
+            planned: planned.as_str().to_owned(),
+            found: found.as_str().to_owned(),
+        }));
+    }
     let kind = visit.host.hypervisor.as_str();
     if !report.domain_types.iter().any(|offered| offered == kind) {
         let offered = list(&report.domain_types);

@@ -24,6 +24,7 @@ pub(super) fn host(connection: &Connect, site: &CallSite<'_>) -> Result<HostRepo
         hostname: site.named(connection.hostname())?,
         libvirt_version: u64::from(site.named(connection.lib_version())?),
         qemu_version: u64::from(site.named(connection.hyp_version())?),
+        architecture: dump.architecture.unwrap_or_default(),
         domain_types: dump.domain_types.unwrap_or_default(),
         numa,
         pools: storage::pools(connection, site)?,

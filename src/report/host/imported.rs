@@ -38,6 +38,7 @@ pub fn imported_file(
         file.line(&format!("uri: {}", scalar(uri)), "");
     }
     let hypervisor = file.hypervisor(stated.hypervisor, machine.domain_types.as_deref());
+    file.architecture(machine.architecture);
     file.cost();
     file.reserve(numa);
     file.bridges(&stated.bridges, "none listed");

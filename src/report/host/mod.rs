@@ -15,7 +15,7 @@ use crate::ids::{HostName, MAX_NAME};
 use crate::quote;
 use crate::topology::assumed::{self, IOPS, Reserve, VirtualizationGround as Ground};
 use crate::topology::import::{Numa, Sourced, Uplink};
-use crate::topology::{L3Domain, Virtualization};
+use crate::topology::{Architecture, L3Domain, Virtualization};
 use crate::units::{Bytes, Mebibytes};
 
 /// A host file.
@@ -45,6 +45,7 @@ pub fn host_file(
     file.line(&format!("name: {name}"), "");
     file.line(&format!("uri: {}", scalar(uri)), "");
     let hypervisor = file.hypervisor(hypervisor, Some(&report.domain_types));
+    file.architecture(Some(report.architecture));
     let numa = reported::numa(&report.numa);
     file.cost();
     file.reserve(&numa);
@@ -161,7 +162,7 @@ impl Writer {
             Ground::Unknown => "assumed: not in the file",
             Ground::KvmOffered => "assumed: offered, not verified by starting a guest",
             Ground::OnlyTcgOffered => "kvm is not offered",
-            Ground::NothingOffered => "assumed: libvirt offers no x86_64 guests at all",
+            Ground::NothingOffered => "assumed: libvirt offers no guests of its architecture",
         };
         if ground.is_assumed() {
             self.assumed.push("hypervisor".to_owned());
@@ -169,6 +170,20 @@ impl Writer {
         let line = format!("hypervisor: {}", hypervisor.as_str());
         self.line(&line, &format!("kvm | qemu; {comment}"));
         hypervisor
+    }
+
+    /// What the CPUs are; x86_64 where the file does not say.
+    fn architecture(&mut self, known: Option<Architecture>) {
+        let architecture = known.unwrap_or_default();
+        let comment = match known {
+            None => "assumed: not in the file",
+            Some(known) if known.is_of_guests() => "",
+            Some(_) => "guests are x86_64, so the host takes no instance",
+        };
+        if known.is_none() {
+            self.assumed.push("architecture".to_owned());
+        }
+        self.line(&format!("architecture: {}", architecture.as_str()), comment);
     }
 
     fn cost(&mut self) {

@@ -19,6 +19,7 @@ fn report() -> HostReport {
         hostname: "h1.example".to_owned(),
         libvirt_version: 9_000_000,
         qemu_version: 7_002_022,
+        architecture: Architecture::X86,
         domain_types: vec!["kvm".to_owned(), "qemu".to_owned()],
         numa: vec![
             node(
@@ -94,6 +95,7 @@ fn a_host_with_smt_known_and_unknown_caches_and_a_node_of_memory_alone() {
     name: h1
     uri: qemu+unix:///system?socket=/run/h1
     hypervisor: kvm                        # kvm | qemu; assumed: offered, not verified by starting a guest
+    architecture: x86_64
     cost: 1                                # assumed: all hosts cost the same
     reserve: { cores: 1, memory: 5GiB }    # assumed: for the host, emulator and I/O threads; a sixteenth of the cores, at least one
     bridges: [br0, "on"]
@@ -140,6 +142,7 @@ fn a_small_host_of_which_little_is_known() {
     name: h1
     uri: qemu+unix:///system?socket=/run/h1
     hypervisor: qemu                       # kvm | qemu; kvm is not offered
+    architecture: x86_64
     cost: 1                                # assumed: all hosts cost the same
     reserve: { cores: 0, memory: 939MiB }  # assumed: for the host, emulator and I/O threads; no core, since there are too few
     bridges: []                            # assumed: libvirt lists none; add those that exist

@@ -44,6 +44,7 @@ fn hosts(iops: Option<u64>) -> Topology {
         cost: 1,
         fence: None,
         migration: Migration::default(),
+        architecture: Default::default(),
     };
     Topology::new(vec![host("a"), host("b"), host("c")])
 }

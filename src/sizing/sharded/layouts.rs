@@ -230,6 +230,7 @@ mod tests {
             cost: 1,
             fence: None,
             migration: Migration::default(),
+            architecture: Default::default(),
         };
         Topology::new(vec![host("a"), host("b")])
     }

@@ -110,6 +110,13 @@ pub fn diagnose(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeas
     }
 }
 
+/// No host runs guests, since all are of another architecture.
+#[must_use]
+pub const fn no_architecture() -> Shortage {
+    let (why, remedy) = (Why::Architecture, Remedy::X86Host);
+    Shortage { resource: Resource::Hosts, needed: 1, available: 0, why, remedy }
+}
+
 const fn no_bridge() -> Shortage {
     let (why, remedy) = (Why::NoBridge, Remedy::BridgedHost);
     Shortage { resource: Resource::Hosts, needed: 1, available: 0, why, remedy }

@@ -98,6 +98,8 @@ impl std::fmt::Display for Resource {
 pub enum Why {
     /// No host has the bridge of the network.
     NoBridge,
+    /// No host is of the architecture of guests.
+    Architecture,
     /// All hosts together have less than the smallest layouts need.
     Total {
         /// Memory that is there, but behind pages of a size that no plan can use.
@@ -143,6 +145,8 @@ pub enum Why {
 pub enum Remedy {
     /// A host that has the bridge.
     BridgedHost,
+    /// A host of the architecture of guests.
+    X86Host,
     /// More hosts, at least that many, of the kind that has most of the resource.
     Hosts {
         /// How many; 0 where no host has any of the resource.

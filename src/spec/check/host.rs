@@ -62,6 +62,7 @@ pub(super) fn host(
     } else {
         scope.required("hypervisor", &wire.hypervisor, owner)
     };
+    let architecture = scope.optional("architecture", &wire.architecture).unwrap_or_default();
     let labels = labels(scope, wire);
     let cost = scope.within("cost", &wire.cost, &(0..=MAX_COST));
     let network = scope.within("network", &wire.network, &(BitsPerSecond::new(1)..=MAX_NETWORK));
@@ -99,6 +100,7 @@ pub(super) fn host(
             name: name.clone(),
             uri: uri.clone(),
             hypervisor: *hypervisor,
+            architecture,
             labels: labels.clone(),
             numa: numa.clone(),
             pools: pools.clone(),

@@ -7,7 +7,7 @@ use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
 use crate::profile::Decimal;
 use crate::spec::diagnostic::{alternatives, nearest};
 use crate::spec::{Engine, MigrationMethod, Objective, Persistence, Quorum};
-use crate::topology::{Level, Virtualization, fence};
+use crate::topology::{Architecture, Level, Virtualization, fence};
 use crate::units::{HumanUnit, PerSecond};
 
 /// Why a text is not a value of the expected type.
@@ -160,6 +160,18 @@ macro_rules! words {
             }
         }
     )*};
+}
+
+impl Scalar for Architecture {
+    fn read(text: &str) -> Result<Self, ScalarError> {
+        word(text, &Self::ALL.map(|one| (one.as_str(), one)))
+    }
+    fn expected() -> String {
+        alternatives(&Self::ALL.map(Self::as_str))
+    }
+    fn schema() -> Schema {
+        json_schema!({ "enum": Self::ALL.map(Self::as_str) })
+    }
 }
 
 impl Scalar for Engine {

@@ -239,7 +239,7 @@ fn includes_lead_to_files() {
     insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "hosts/[a.yaml"), @r#"spec.yaml:6:14: include: invalid pattern "hosts/[a.yaml": invalid range pattern"#);
     insta::assert_snapshot!(changed("spec.yaml", "hosts/*.yaml", "host*"), @"hosts: is a directory; expected a file");
     insta::assert_snapshot!(changed("spec.yaml", "image/image.yaml", "image/img.yaml"), @"image/img.yaml: cannot read it: No such file or directory (os error 2)");
-    insta::assert_snapshot!(changed("hosts/h1.yaml", "name: h1", "name: h1\ninclude: h1.yaml"), @r#"hosts/h1.yaml:2:1: unknown field "include"; expected name, count, uri, hypervisor, labels, cost, reserve, cores, threads, memory, disk, iops, network, migration, bridges, numa, pools, fence or assumed"#);
+    insta::assert_snapshot!(changed("hosts/h1.yaml", "name: h1", "name: h1\ninclude: h1.yaml"), @r#"hosts/h1.yaml:2:1: unknown field "include"; expected name, count, uri, hypervisor, architecture, labels, cost, reserve, cores, threads, memory, disk, iops, network, migration, bridges, numa, pools, fence or assumed"#);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn all_mistakes_of_all_files_are_told_at_once() {
     hosts/h2.yaml:1:1: the field "numa" is missing
     hint: list its NUMA nodes as `hostsplit discover` writes them, or flat: `cores: 24, memory: 96GiB`
     hosts/h2.yaml:1:1: the field "pools" is missing
-    hosts/h2.yaml:1:1: unknown field "nmae"; expected name, count, uri, hypervisor, labels, cost, reserve, cores, threads, memory, disk, iops, network, migration, bridges, numa, pools, fence or assumed
+    hosts/h2.yaml:1:1: unknown field "nmae"; expected name, count, uri, hypervisor, architecture, labels, cost, reserve, cores, threads, memory, disk, iops, network, migration, bridges, numa, pools, fence or assumed
     hint: did you mean "name"?
     spec.yaml:8:78: data: 0MiB is out of range: at least 1MiB
     spec.yaml:10:39: vcpus: "many" is not a whole number such as 4

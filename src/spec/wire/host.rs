@@ -10,7 +10,7 @@ use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
 use crate::spec::read::scalar::{CommandLine, Text};
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Node, Tree};
-use crate::topology::Virtualization;
+use crate::topology::{Architecture, Virtualization};
 use crate::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
 
 wire! {
@@ -26,6 +26,8 @@ wire! {
         optional uri: At<Text>,
         /// kvm, or qemu for software emulation. Flat: default kvm.
         optional hypervisor: At<Virtualization>,
+        /// What its CPUs are. Default: x86_64, the only one that takes instances.
+        optional architecture: At<Architecture>,
         /// Failure domains above the host.
         optional labels: Spanned<Labels>,
         /// What it costs when it is used, in any unit that all hosts share.

@@ -66,6 +66,7 @@ pub(super) fn machine(
     Ok(Machine {
         source,
         hostname: dump.hostname,
+        architecture: dump.architecture,
         domain_types: dump.domain_types,
         numa: Sourced { value: numa, provenance: numa_provenance },
         uplink: Uplink::of(&nics),

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use roxmltree::Node;
 
 use super::dump::{CoreKey, Cpu, Dump, Numa, offline_note};
+use super::siblings;
 use super::xml::{Xml, bytes, child, elements, number};
 use super::{ImportError, Place};
-use crate::topology::cpuset;
+use crate::topology::{Architecture, cpuset};
 
 /// Reads capabilities.
 ///
@@ -31,10 +32,16 @@ struct Reader<'x, 'i> {
 pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
     let root = xml.root();
     let host = child(root, "host").ok_or_else(|| xml.wrong(root, "capabilities without a host"))?;
+    let architecture = child(host, "cpu").and_then(|cpu| child(cpu, "arch")?.text()).map(str::trim);
+    let guests = match architecture.map(Architecture::named) {
+        None | Some(Architecture::X86) => Architecture::X86.as_str(),
+        Some(_) => architecture.unwrap_or_default(),
+    };
     let (l3, caches_kib) = l3_banks(host);
     let dump = Dump {
         hostname: None,
-        domain_types: Some(domain_types(root)),
+        architecture: architecture.map(Architecture::named),
+        domain_types: Some(domain_types(root, guests)),
         numa_listed: true,
         caches_kib,
         ..Dump::default()
@@ -51,6 +58,7 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
     dump.none_told_is_none();
     dump.notes.extend(offline_note(&offline));
     dump.cpus.sort_by_key(|cpu| cpu.id);
+    siblings::join_caches(&mut dump);
     Ok(dump)
 }
 
@@ -127,10 +135,11 @@ impl Reader<'_, '_> {
     }
 }
 
-fn domain_types(root: Node<'_, '_>) -> Vec<String> {
+/// Domain types for guests of an architecture.
+fn domain_types(root: Node<'_, '_>, architecture: &str) -> Vec<String> {
     let types: BTreeSet<String> = elements(Some(root), "guest")
         .flat_map(|guest| elements(Some(guest), "arch"))
-        .filter(|arch| arch.attribute("name") == Some("x86_64"))
+        .filter(|arch| arch.attribute("name") == Some(architecture))
         .flat_map(|arch| elements(Some(arch), "domain"))
         .filter_map(|domain| domain.attribute("type").map(str::to_owned))
         .collect();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Place;
+use crate::topology::Architecture;
 use crate::units::{BitsPerSecond, Mebibytes};
 
 /// The contents of a file.
@@ -10,7 +11,9 @@ use crate::units::{BitsPerSecond, Mebibytes};
 pub struct Dump {
     /// The name that the machine calls itself.
     pub hostname: Option<String>,
-    /// Domain types that libvirt offers x86_64 guests, sorted.
+    /// What the CPUs are, if the file says it.
+    pub architecture: Option<Architecture>,
+    /// Domain types that libvirt offers guests of the host's architecture, sorted.
     pub domain_types: Option<Vec<String>>,
     /// Online CPUs, in the order of the file.
     pub cpus: Vec<Cpu>,

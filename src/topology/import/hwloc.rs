@@ -14,6 +14,7 @@ use super::devices::{Devices, Hanging, info};
 use super::dump::{CoreKey, Cpu, Dump, Numa, offline_note};
 use super::xml::{Xml, child, elements, number};
 use super::{ImportError, MAX_NUMA, Place};
+use crate::topology::Architecture;
 use crate::units::Bytes;
 
 /// The ancestors of an object in the tree.
@@ -77,6 +78,8 @@ pub(super) fn dump(xml: &Xml<'_>) -> Result<Dump, ImportError> {
     let mut dump = walk.dump;
     // Of the machine until version 2, of the topology since version 3.
     dump.hostname = info(machine, "HostName").or_else(|| info(root, "HostName"));
+    let architecture = info(machine, "Architecture").or_else(|| info(root, "Architecture"));
+    dump.architecture = architecture.as_deref().map(Architecture::named);
     walk.offline.sort_unstable();
     walk.offline.dedup();
     dump.notes.extend(offline_note(&walk.offline));

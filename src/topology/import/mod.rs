@@ -32,7 +32,7 @@ use serde::Serialize;
 pub use self::error::{EXPECTED, ImportError, Place};
 pub use self::uplink::{Uplink, UplinkChoice};
 use self::xml::Xml;
-use super::L3Domain;
+use super::{Architecture, L3Domain};
 use crate::units::{BitsPerSecond, Mebibytes};
 
 /// Most bytes of a file. The dump of a machine with a thousand CPUs has two
@@ -82,6 +82,8 @@ pub struct Machine {
     pub source: Source,
     /// The name that the machine calls itself.
     pub hostname: Option<String>,
+    /// What its CPUs are, if the file says it.
+    pub architecture: Option<Architecture>,
     /// Domain types that libvirt offers, where libvirt made the file.
     pub domain_types: Option<Vec<String>>,
     /// NUMA nodes with CPUs, in the order of their ids.

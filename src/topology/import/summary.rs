@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::dump::{CoreKey, Cpu, Dump, Numa, offline_note};
 use super::{ImportError, Place};
-use crate::topology::cpuset;
+use crate::topology::{Architecture, cpuset};
 use crate::units::{Bytes, HumanUnit as _};
 
 const REMEDY: &str =
@@ -53,6 +53,7 @@ pub(super) fn dump(value: &Value) -> Result<Dump, ImportError> {
     };
     let (count, kib) = fields.l3(uncounted)?;
     let mut dump = Dump {
+        architecture: fields.text("Architecture").map(|(name, _)| Architecture::named(name)),
         numa_listed: nodes.is_told,
         numa: nodes.cpus.keys().chain(&nodes.empty).map(|id| (*id, Numa::default())).collect(),
         caches_kib: vec![kib; count],
