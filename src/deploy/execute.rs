@@ -195,11 +195,20 @@ fn crew_that_runs<'a>(
     service: &'a ServicePlan,
 ) -> Result<Crew<'a>, StepError> {
     let crew = context.crew(service, actions.leaving());
-    let active = crew.each_member(|one| is_active(context.host(&one.host)?, &one.domain));
-    let names = crew.members().iter().zip(active);
+    let operator = operator_of(service)?;
+    let runs = |instance: &Instance| -> Result<bool, StepError> {
+        if !is_active(context.host(&instance.host)?, &instance.domain)? {
+            return Ok(false);
+        }
+        // Its turn comes later, and a run that was cut off may not have set it up yet. One
+        // that does not say is waited for.
+        let configured = actions.step(&Vertex::Configured(instance.name.clone()));
+        let is_queued = configured.is_some_and(|step| step.reason == Reason::ToBeChecked);
+        Ok(!is_queued || operator.runs(&crew, instance).unwrap_or(true))
+    };
     let mut off = BTreeSet::new();
-    for (instance, active) in names {
-        if !active? {
+    for (instance, runs) in crew.members().iter().zip(crew.each_member(runs)) {
+        if !runs? {
             off.insert(&instance.name);
         }
     }

@@ -37,6 +37,12 @@ pub trait Operator: Send + Sync {
     /// The guest, or the engine's refusal.
     fn prepare(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Change, EngineError>;
 
+    /// Whether the engine of an instance runs: its unit is active.
+    ///
+    /// # Errors
+    /// The guest.
+    fn runs(&self, crew: &Crew<'_>, instance: &Instance) -> Result<bool, EngineError>;
+
     /// Brings the cluster to a goal, or repairs it; idempotent.
     ///
     /// # Errors
@@ -181,6 +187,10 @@ impl<C: Cluster> Operator for C {
 
     fn prepare(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Change, EngineError> {
         unit::prepare(self, crew, instance)
+    }
+
+    fn runs(&self, crew: &Crew<'_>, instance: &Instance) -> Result<bool, EngineError> {
+        Ok(unit::state(&crew.guest(&instance.name)?, self.unit())?.active)
     }
 
     fn form(&self, crew: &Crew<'_>, goal: Goal) -> Result<Change, EngineError> {
