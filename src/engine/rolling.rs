@@ -73,7 +73,8 @@ pub enum Outage {
     Refused,
 }
 
-/// Waits until all copies of an instance's group are in step again.
+/// Waits until all copies of an instance's group are in step again, or of what it copies
+/// now: where groups are divided anew it copies a former one until the data is moved.
 ///
 /// # Errors
 /// [`EngineError::Unformed`] with those that are not.
@@ -91,7 +92,7 @@ pub(super) fn wait_until_whole<C: Cluster>(
     loop {
         let observed = cluster.observe(crew, &target);
         let copies = cluster.copies(&target, &observed, group);
-        if copies.ailing.is_empty() {
+        if copies.ailing.is_empty() || holds_whole(cluster, all, &instance.name)? {
             return Ok(());
         }
         if last.is_none() && copies.ailing.keys().any(|name| *name != instance.name) {
@@ -113,6 +114,17 @@ pub(super) fn wait_until_whole<C: Cluster>(
             });
         }
     }
+}
+
+/// Whether an instance is in step with all others that hold what it holds now.
+fn holds_whole<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    instance: &InstanceName,
+) -> Result<bool, EngineError> {
+    let target = cluster.target(crew)?;
+    let copies = cluster.copies_with(&target, &cluster.observe(crew, &target), instance);
+    Ok(copies.healthy.contains(instance) && copies.ailing.is_empty())
 }
 
 fn lines(copies: &Copies) -> Vec<String> {
