@@ -12,7 +12,7 @@ use crate::cli::ui::{self, Format};
 use crate::graph::{Actions, decide_removal, lost_volumes};
 use crate::ids::HostName;
 use crate::plan::Plan;
-use crate::report::graph::{actions_json, actions_text, closing_line, lost_text};
+use crate::report::graph::{actions_json, actions_text, closing_line, lost_json, lost_text};
 use crate::report::secrets::{forgotten_json, forgotten_lines};
 use crate::secret::SecretStore;
 use crate::state::world::{Seen, World};
@@ -86,10 +86,17 @@ fn dry(session: &Session, data: bool, format: Format) -> Outcome {
     let world = session.observe_hosts(&hosts);
     let actions = decide_removal(&session.plan, &world, data);
     let changes = actions.counts().changes();
+    let lost = lost_volumes(&session.plan, &actions);
     match format {
         Format::Text if changes == 0 => ui::data("nothing to remove\n")?,
-        Format::Text => ui::data(&actions_text(&actions))?,
-        Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
+        Format::Text => ui::data(&format!("{}{}", lost_text(&lost), actions_text(&actions)))?,
+        Format::Json => {
+            let mut value = actions_json(&actions);
+            if let Some(object) = value.as_object_mut() {
+                object.insert("volumes".to_owned(), lost_json(&lost));
+            }
+            ui::data(&format!("{value}\n"))?;
+        }
     }
     if !data {
         say_kept(&kept(&session.plan, &world, &actions), format)?;

@@ -196,7 +196,8 @@ fn a_spec_becomes_a_cluster_that_survives_a_host_and_goes_without_a_trace() {
 
     step("a dry run of destroy removes nothing");
     let shown = desk.hostsplit(&["destroy", "plan.json", "--data", "--dry-run"], 3);
-    assert!(shown.contains("domain cache-0") && shown.contains("data cache-0"), "{shown}");
+    assert!(shown.contains("domain quickstart-cache-0"), "{shown}");
+    assert!(shown.contains("default/quickstart-cache-0-data.raw"), "{shown}");
     desk.hostsplit(&["verify", "plan.json", "--no-load"], 0);
 
     step("destroy leaves nothing");
