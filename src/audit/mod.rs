@@ -2,7 +2,7 @@
 //! that shares nothing with model, solve and sizing.
 //!
 //! [`audit`] checks the rules, in integers and with one file per family, and then compares
-//! what follows from the plan ([`derived`]), so that no field can be edited unseen.
+//! what follows from the plan (`derived`), so that no field can be edited unseen.
 //! [`losses`] replays the loss of each failure domain, [`against`] compares a plan with the
 //! spec that it is said to be of.
 
