@@ -349,14 +349,16 @@ fn volumes_follow_from_names_and_are_in_one_pool() {
     );
 }
 
+/// The findings of a good plan that was changed, a line each.
+fn said(change: fn(&mut Plan)) -> String {
+    let mut plan = good_plan();
+    change(&mut plan);
+    let shown: Vec<String> = audited(&plan).iter().map(ToString::to_string).collect();
+    shown.join("\n")
+}
+
 #[test]
 fn texts_are_plain_and_ports_are_ports() {
-    let said = |change: fn(&mut Plan)| {
-        let mut plan = good_plan();
-        change(&mut plan);
-        let shown: Vec<String> = audited(&plan).iter().map(ToString::to_string).collect();
-        shown.join("\n")
-    };
     insta::assert_snapshot!(
         said(|plan| plan.image.as_mut().unwrap().disk.file = "root\u{1b}[2J".to_owned()),
         @r#"error: shop: "root\u{1b}[2J" has control characters and is not a valid file name of the image (text)"#
@@ -379,12 +381,6 @@ fn texts_are_plain_and_ports_are_ports() {
 /// From the rest of a plan follows what an instance is given, to the last setting.
 #[test]
 fn what_follows_from_a_plan_is_compared_with_it() {
-    let said = |change: fn(&mut Plan)| {
-        let mut plan = good_plan();
-        change(&mut plan);
-        let shown: Vec<String> = audited(&plan).iter().map(ToString::to_string).collect();
-        shown.join("\n")
-    };
     insta::assert_snapshot!(
         said(|plan| {
             let settings = &mut plan.instances[0].settings;

@@ -58,7 +58,7 @@ pub enum StepError {
         pool: String,
         /// Volume.
         name: String,
-        /// What tells.
+        /// What shows that.
         why: &'static str,
     },
     /// A cluster cannot be formed, and other machines answer at its addresses.

@@ -1,4 +1,4 @@
-//! The mark of volumes: what tells one that hostsplit made from any other.
+//! The mark of volumes: what distinguishes one that hostsplit made from any other.
 //!
 //! libvirt keeps no metadata of volumes, so the mark is in the volume. A root is an overlay
 //! on an image of hostsplit. A seed holds a file system of cloud-init's label and is no
@@ -29,7 +29,7 @@ fn seen(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<Option<VolumeIn
     }
 }
 
-/// Refuses to overwrite a volume under a root's name that is no root of ours.
+/// Refuses to overwrite a volume under a root's name that hostsplit did not make.
 pub(super) fn root(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<(), StepError> {
     let Some(found) = seen(host, pool, name)? else { return Ok(()) };
     let file = found.backing.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path));
@@ -54,7 +54,7 @@ pub(super) fn seed(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<(), 
     Err(foreign(pool, name, "what it holds is no seed"))
 }
 
-/// Whether a data volume that no domain uses is one that a guest of ours made, or empty.
+/// Whether a data volume that no domain uses is one that a guest of the deployment made, or empty.
 pub(super) fn is_data(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<bool, StepError> {
     if seen(host, pool, name)?.is_none() {
         return Ok(true);

@@ -190,7 +190,7 @@ impl<C: Cluster> Operator for C {
     }
 
     fn runs(&self, crew: &Crew<'_>, instance: &Instance) -> Result<bool, EngineError> {
-        Ok(unit::state(&crew.guest(&instance.name)?, self.unit())?.active)
+        unit::runs(self, crew, &instance.name)
     }
 
     fn form(&self, crew: &Crew<'_>, goal: Goal) -> Result<Change, EngineError> {

@@ -3,7 +3,7 @@
 
 use super::cluster::{Cluster, Copies, Goal};
 use super::converge::at_rest;
-use super::unit::{state, take_up_live};
+use super::unit::{runs, take_up_live};
 use super::{Crew, EngineError, converge};
 use crate::guest::GuestError;
 use crate::hypervisor::clock::{Pauses, Poll};
@@ -169,10 +169,7 @@ impl<C: Cluster> Work<'_, C> {
     /// Whether nobody of the cluster answers, and the instance runs: it may be needed.
     fn is_unknown(&self) -> bool {
         let observed = self.cluster.observe(self.crew, &self.target);
-        let runs = || {
-            Ok::<_, EngineError>(state(&self.crew.guest(self.name)?, self.cluster.unit())?.active)
-        };
-        observed.seen.is_empty() && runs().unwrap_or(false)
+        observed.seen.is_empty() && runs(self.cluster, self.crew, self.name).unwrap_or(false)
     }
 
     fn unknown(&self) -> EngineError {

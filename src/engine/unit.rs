@@ -9,6 +9,7 @@ use super::{Admission, Change, Crew, Disruption, EngineError};
 use crate::guest::{Guest, GuestError};
 use crate::guest_file::GuestFile;
 use crate::hypervisor::clock::{Pauses, Poll};
+use crate::ids::InstanceName;
 use crate::plan::Instance;
 
 /// How long systemd may take to start or stop it: a stop may write all data.
@@ -91,9 +92,8 @@ pub(super) fn prepare<C: Cluster>(
     crew: &Crew<'_>,
     instance: &Instance,
 ) -> Result<Change, EngineError> {
-    let guest = crew.guest(&instance.name)?;
     // One that is off reads its new files when it starts.
-    if !state(&guest, cluster.unit())?.active {
+    if !runs(cluster, crew, &instance.name)? {
         return Ok(Change::NotNeeded);
     }
     let changes = changes(crew, instance, &crew.files(instance)?)?;
@@ -142,8 +142,17 @@ pub(super) fn changes<'f>(
     Ok(changes)
 }
 
+/// Whether the engine of an instance runs.
+pub(super) fn runs<C: Cluster>(
+    cluster: &C,
+    crew: &Crew<'_>,
+    name: &InstanceName,
+) -> Result<bool, EngineError> {
+    Ok(state(&crew.guest(name)?, cluster.unit())?.active)
+}
+
 /// What systemd makes of a service.
-pub(super) fn state(guest: &Guest<'_>, unit: &str) -> Result<State, EngineError> {
+fn state(guest: &Guest<'_>, unit: &str) -> Result<State, EngineError> {
     let show = ["systemctl", "show", "--property=UnitFileState,ActiveState", unit];
     let shown = guest.run_ok(&show, SYSTEMD)?;
     let value = |name: &str| {
@@ -165,7 +174,7 @@ struct Work<'a, C> {
 }
 
 /// A service as systemd has it.
-pub(super) struct State {
+struct State {
     enabled: bool,
     /// Whether it runs.
     pub active: bool,

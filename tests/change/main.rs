@@ -10,6 +10,8 @@
 
 #[path = "../support/built.rs"]
 mod built;
+#[path = "../support/ending.rs"]
+mod ending;
 mod observer;
 #[path = "../support/plain.rs"]
 mod plain;

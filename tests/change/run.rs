@@ -21,6 +21,7 @@ use hostsplit::state::world::World;
 use hostsplit::units::Mebibytes;
 use sha2::{Digest, Sha256};
 
+use crate::ending;
 use crate::random::Random;
 
 /// The password of clients.
@@ -77,17 +78,12 @@ pub struct Run {
 
 impl Run {
     pub fn is_complete(&self) -> bool {
-        self.outcome.as_ref().is_some_and(|end| end.failures.is_empty() && end.skipped == 0)
+        ending::is_complete(self.outcome.as_ref())
     }
 
     /// Everything that went wrong.
     pub fn story(&self) -> String {
-        let failures = self.outcome.iter().flat_map(|end| &end.failures);
-        let failures: Vec<String> =
-            failures.map(|one| format!("{}: {}", one.vertex, one.error)).collect();
-        let obstacles: Vec<String> = self.obstacles.iter().map(ToString::to_string).collect();
-        let skipped = self.outcome.as_ref().map_or(0, |end| end.skipped);
-        format!("obstacles {obstacles:?}, failures {failures:?}, {skipped} skipped")
+        ending::story(&self.obstacles, self.outcome.as_ref())
     }
 }
 

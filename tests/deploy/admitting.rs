@@ -1,4 +1,4 @@
-//! A password that is turned on and off: whoever keeps to the order is never refused, no
+//! A password that is turned on and off: clients that keep to the order are never refused, no
 //! engine is restarted, and a run that was killed anywhere is finished by the next.
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::{built, plain};
+use crate::{built, ending, plain};
 use hostsplit::deploy::{
     Allowed, Context, Event, ImageError, ImageStore, Observer, Obstacle, Patience, Verification,
     WalkOutcome, connect, connect_without, execute, observe, preflight, refused_impacts, review,
@@ -177,16 +177,12 @@ pub struct Run {
 
 impl Run {
     pub fn is_complete(&self) -> bool {
-        self.outcome.as_ref().is_some_and(|end| end.failures.is_empty() && end.skipped == 0)
+        ending::is_complete(self.outcome.as_ref())
     }
 
     /// Everything that went wrong, for a failed assertion.
     pub fn story(&self) -> String {
-        let failures = self.outcome.iter().flat_map(|end| &end.failures);
-        let failures: Vec<String> =
-            failures.map(|one| format!("{}: {}", one.vertex, one.error)).collect();
-        let obstacles: Vec<String> = self.obstacles.iter().map(ToString::to_string).collect();
-        format!("obstacles {obstacles:?}, failures {failures:?}")
+        ending::story(&self.obstacles, self.outcome.as_ref())
     }
 }
 

@@ -9,6 +9,8 @@ mod changing;
 mod clients;
 mod drift;
 mod drilling;
+#[path = "../support/ending.rs"]
+mod ending;
 mod ends;
 mod faults;
 mod fixture;

@@ -8,7 +8,7 @@
 //! must not differ by one; `speed.rs` bounds them in integers besides.
 //!
 //! Settings are compared with those of [`crate::recipe`], the only part of the program
-//! that is asked for what it is to be judged by: what an engine is told is a table, and a
+//! that is asked for what it is to be judged by: the settings of an engine are a table, and a
 //! second copy of it would be the first thing to be forgotten.
 //!
 //! Nothing follows from a plan that breaks a rule, so this comes second, and only for
