@@ -13,7 +13,7 @@ use hostsplit::state::journal::Entry;
 use hostsplit::state::store::{Journal, Recorder, StoreError};
 use tempfile::TempDir;
 
-use crate::fixture::{Purpose, Run, look, open, plan, run, run_recording, run_with};
+use crate::fixture::{Purpose, Run, look, open, plan, run, run_in_turn, run_recording, run_with};
 
 fn begin() -> (Plan, SimulatedWorld, TempDir) {
     let plan = plan();
@@ -89,7 +89,7 @@ fn a_full_disk_under_the_journal_stops_everything() {
 fn a_vm_that_never_boots() {
     let (plan, world, state) = begin();
     world.never_boots("shop-cache-3");
-    let first = run(&plan, &world, state.path(), Purpose::Deploy);
+    let first = run_in_turn(&plan, &world, state.path(), Purpose::Deploy);
     insta::assert_snapshot!(told(&first), @r"
     ready cache-3 on h3
       shop-cache-3: the guest agent did not answer within 900 s: h3: agent guest-ping shop-cache-3: Guest agent is not responding: QEMU guest agent is not connected
@@ -106,7 +106,7 @@ fn a_vm_that_never_boots() {
 fn an_agent_that_never_answers() {
     let (plan, world, state) = begin();
     world.silence_agent("shop-cache-2", u32::MAX);
-    let first = run(&plan, &world, state.path(), Purpose::Deploy);
+    let first = run_in_turn(&plan, &world, state.path(), Purpose::Deploy);
     insta::assert_snapshot!(told(&first), @r"
     ready cache-2 on h2
       shop-cache-2: the guest agent did not answer within 900 s: h2: agent guest-ping shop-cache-2: Guest agent is not responding: scripted silence
