@@ -123,7 +123,10 @@ fn problem(
         return None;
     }
     match (&me.follows, &view.link) {
-        (Some(id), Some(link)) if *id == leader.id && link.up => None,
+        (Some(id), Some(link)) if *id == leader.id && link.up => {
+            let unknown = || "too few masters know yet that it is a copy".to_owned();
+            (!cluster.is_electable(view)).then(unknown)
+        }
         (Some(id), _) if *id == leader.id => Some("its replication is down".to_owned()),
         (Some(id), _) => Some(format!("it follows {}", cluster.name(id))),
         (None, _) => Some("it follows nobody".to_owned()),

@@ -397,7 +397,7 @@ fn takeovers(cluster: &ClusterView<'_>) -> Vec<Step> {
         let planned = cluster.target.master(group).is_some_and(Member::is_present);
         let takes_over = member.master || (acting.is_leaving() && !planned);
         let follows = me.follows.as_ref() == Some(&master.id);
-        takes_over && in_step && follows && view.state == "ok"
+        takes_over && in_step && follows && view.state == "ok" && cluster.is_electable(view)
     });
     ready
         .map(|(member, ..)| Step { at: member.name.clone(), order: Order::Failover })

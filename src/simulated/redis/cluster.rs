@@ -56,8 +56,8 @@ impl Network {
     ///
     /// In Redis the master stops to serve, the replica waits until its offset is
     /// that of the master, and a majority of the masters votes. `FORCE` asks
-    /// nothing of the master, and not whether the replica has its data. Where no majority can vote, it is `OK` all the same,
-    /// and nothing happens.
+    /// nothing of the master, and not whether the replica has its data. Where no majority votes,
+    /// it is `OK` all the same, and nothing happens, but for the writes that wait 5 s.
     fn failover(&mut self, uid: Uid, forced: bool, now: Duration) -> Result<(), String> {
         let server = self.servers.get(&uid);
         let Some(master) = server.and_then(Server::follows) else {
@@ -72,7 +72,18 @@ impl Network {
         }
         let synced = self.servers.get(&uid).is_some_and(|server| server.synced == Some(master));
         // By force it does not ask how old the data is.
-        if (synced || forced) && self.has_majority(uid) {
+        if !(synced || forced) {
+            return Ok(());
+        }
+        let wins = self.has_majority(uid);
+        let Some(server) = self.servers.get_mut(&uid) else { return Ok(()) };
+        // As `clusterHandleSlaveFailover` of Redis has it: "Failover attempt expired".
+        let retry = server.timeout * 4;
+        if !forced && server.denied.is_some_and(|denied| now < denied + retry) {
+            return Ok(());
+        }
+        server.denied = (!wins).then_some(now);
+        if wins {
             self.promote(uid, master, now);
         }
         Ok(())

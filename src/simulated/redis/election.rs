@@ -72,8 +72,15 @@ impl Network {
     pub(super) fn has_majority(&self, uid: Uid) -> bool {
         let Some(server) = self.servers.get(&uid) else { return false };
         let voters: Vec<Uid> = server.voters().collect();
-        let runs = |uid: &&Uid| self.servers.get(uid).is_some_and(|one| one.online.is_some());
-        voters.iter().filter(runs).count() * 2 > voters.len()
+        let master = server.follows();
+        // A master denies its vote to one that it does not know for a replica yet.
+        let votes = |voter: &&Uid| {
+            self.servers.get(voter).is_some_and(|one| {
+                let known = one.view.get(&uid).map(|peer| peer.follows);
+                one.online.is_some() && known == Some(master)
+            })
+        };
+        voters.iter().filter(votes).count() * 2 > voters.len()
     }
 
     /// Makes a replica the master of what its master served, in a new epoch, and

@@ -80,6 +80,8 @@ struct Server {
     banned: BTreeMap<Uid, Duration>,
     /// Endpoints that it was ordered to meet, and until when it tries.
     meets: Vec<(Endpoint, Duration)>,
+    /// When it last asked for votes in vain: for four node time-outs it does not ask again.
+    denied: Option<Duration>,
     /// The master whose data it has.
     synced: Option<Uid>,
     /// The master whose data it is being sent.
@@ -191,6 +193,7 @@ impl Network {
             offset: 0,
             banned: BTreeMap::new(),
             meets: Vec::new(),
+            denied: None,
             synced: None,
             copying: None,
             link: None,

@@ -8,9 +8,10 @@ mod stage;
 use proptest::prelude::*;
 
 use self::stage::Stage;
-use crate::engine::{Change, EngineError, Fact, Through};
+use super::steps::Order;
+use crate::engine::cluster::Cluster as _;
+use crate::engine::{Change, EngineError, Fact, Goal, Through};
 use crate::guest::GuestError;
-
 use crate::plan::Setting;
 use crate::simulated::{Fault, Mode};
 
@@ -100,6 +101,28 @@ fn a_replica_inherits_from_a_master_that_was_made_anew_before_anybody_noticed() 
     assert!(done.contains("1 forced failover"), "{done}");
     assert_as_planned(&stage);
     assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
+}
+
+/// The Redis of the lab (8.0) denied such votes ("it is a master node"), and all writes of the
+/// group waited for 5 s until the attempt had expired.
+#[test]
+fn a_copy_takes_over_once_most_masters_know_that_it_is_one() {
+    let stage = Stage::formed();
+    stage.cli(5, &["CLUSTER", "FAILOVER"]).unwrap();
+    stage.wait(5);
+    let (crew, engine) = (stage.crew(), stage.engine());
+    let target = engine.target(&crew).unwrap();
+    let mut observed = engine.observe(&crew, &target);
+    let back = observed.seen[&stage.instance(2).name].view.me().unwrap().id.clone();
+    for (unaware, orders) in [(None, 1), (Some(0), 1), (Some(1), 0)] {
+        if let Some(ordinal) = unaware {
+            let view = &mut observed.seen.get_mut(&stage.instance(ordinal).name).unwrap().view;
+            view.nodes.iter_mut().find(|node| node.id == back).unwrap().follows = None;
+        }
+        let steps = engine.steps(&target, &observed, Goal::Planned).unwrap();
+        assert_eq!(steps.len(), orders, "{unaware:?}: {steps:?}");
+        assert!(steps.iter().all(|step| step.order == Order::Failover), "{steps:?}");
+    }
 }
 
 #[test]

@@ -196,6 +196,10 @@ impl Stage {
         Crew::new(&self.plan, self.service(), self)
     }
 
+    pub(super) const fn engine(&self) -> &'static Redis {
+        self.engine
+    }
+
     pub(super) fn probe(&self) -> Vec<Probe> {
         self.engine.probe(&self.crew()).unwrap()
     }
