@@ -8,7 +8,7 @@ use super::decide::{Fate, Fates, of_instance};
 use super::unwanted::{Unwanted, service_of};
 use super::{Action, Reason, Vertex};
 use crate::engine::{Admission, Fact, Pending};
-use crate::hypervisor::DomainState;
+use crate::hypervisor::{DomainState, Pause};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::state::world::World;
@@ -174,11 +174,14 @@ fn batches(
     batches
 }
 
-/// Whether the guest of an instance is paused.
+/// Whether the guest of an instance is paused and can run on: one whose kernel panicked is
+/// replaced as it is.
 fn is_paused(world: &World, instance: &Instance) -> bool {
     let view = world.view(&instance.host);
     let found = view.and_then(|view| view.domain(&instance.domain));
-    found.is_some_and(|domain| matches!(domain.state, DomainState::Paused(_)))
+    found.is_some_and(
+        |domain| matches!(&domain.state, DomainState::Paused(pause) if *pause != Pause::Panic),
+    )
 }
 
 /// Whether an instance's domain has more memory than is planned.
