@@ -200,7 +200,7 @@ fn gone<'a>(before: &'a str, after: &'a str) -> impl Iterator<Item = (String, St
 /// a port of its own that is 10,000 above the one for clients.
 fn reach(text: &str) -> (bool, Option<u32>) {
     let set = |name: &str| directives(text).get(name).and_then(|lines| lines.first().copied());
-    let port = |name: &str| set(name).and_then(|value| value.parse::<u32>().ok());
+    let port = |name: &str| set(name).and_then(|value| value.parse::<u16>().ok()).map(u32::from);
     let is_encrypted = set("tls-cluster") == Some("yes");
     let client = port(if is_encrypted { "tls-port" } else { "port" });
     let own = port("cluster-port").filter(|port| *port != 0);
