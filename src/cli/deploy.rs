@@ -185,16 +185,23 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     let (world, actions, obstacles) = look(session, &hosts);
     refuse(&obstacles, "preflight problem", "nothing was changed")?;
     keep_former_hosts(session, &world)?;
-    session.keep_unseen(&hosts)?;
+    session.keep_places(&world)?;
     let refused = refused_impacts(&actions, session.allowed());
     refuse(&refused, "change that is not allowed", "nothing was changed")?;
     if actions.counts().changes() == 0 {
         session.store_secrets(&lock)?;
+        // What it says besides, such as a host that is used again, is deployed as well.
+        session.save_plan()?;
+        let is_partial = world.is_partly_seen(used(&session.plan));
         match args.format {
+            Format::Text if is_partial => ui::data(&format!(
+                "{}no changes on the hosts that answered\n",
+                actions_text(&actions)
+            ))?,
             Format::Text => ui::data("no changes: the hosts match the plan\n")?,
             Format::Json => ui::data(&format!("{}\n", actions_json(&actions)))?,
         }
-        return Ok(None);
+        return Ok(is_partial.then_some(exit::PARTLY_DONE));
     }
     if args.yes {
         ui::say(&closing_line(&actions));
@@ -206,12 +213,27 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
         ui::say(&format!("{lost}{}", actions_text(&actions)));
     }
     run::confirm("Apply these changes?", args.yes || session.is_simulated())?;
-    let actions = if asleep { wake(session, &hosts, &lock)? } else { actions };
+    let actions = if asleep {
+        let known = wake(session, &hosts, &lock)?;
+        // Only now is it known what the guests run with.
+        if actions_text(&known) != actions_text(&actions) {
+            ui::say(&actions_text(&known));
+            run::confirm("Apply these changes?", args.yes || session.is_simulated())?;
+        }
+        known
+    } else {
+        actions
+    };
     session.store_secrets(&lock)?;
     session.save_plan()?;
     let parallel = args.parallel.into();
     let options = RunOptions { command: "deploy", parallel, format: args.format };
     run::run(session, &hosts, &actions, &lock, options).map(Some)
+}
+
+/// The hosts that a plan uses.
+fn used(plan: &Plan) -> impl Iterator<Item = &HostName> {
+    plan.instances.iter().map(|one| &one.host)
 }
 
 /// Remembers hosts that the plan has no more for as long as they may run something.
@@ -261,6 +283,11 @@ fn wake(session: &mut Session, hosts: &Hosts, lock: &Lock) -> Result<Actions, Cl
     refuse(
         &obstacles,
         "preflight problem",
+        "guests were started to read secrets, nothing else was changed",
+    )?;
+    refuse(
+        &refused_impacts(&actions, session.allowed()),
+        "change that is not allowed",
         "guests were started to read secrets, nothing else was changed",
     )?;
     Ok(actions)
@@ -347,5 +374,9 @@ fn show(diff: &DiffContext<'_>, obstacles: &[Obstacle], args: &Args) -> Outcome 
         }
     }
     refuse(obstacles, "preflight problem", "a deploy would change nothing")?;
-    Ok(if actions.counts().changes() == 0 { exit::DONE } else { exit::CHANGES })
+    Ok(match actions.counts().changes() {
+        0 if diff.world.is_partly_seen(used(diff.plan)) => exit::PARTLY_DONE,
+        0 => exit::DONE,
+        _ => exit::CHANGES,
+    })
 }

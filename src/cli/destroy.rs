@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::report::graph::{actions_json, actions_text, closing_line, lost_json, lost_text};
 use crate::report::secrets::{forgotten_json, forgotten_lines};
 use crate::secret::SecretStore;
-use crate::state::world::{Seen, World};
+use crate::state::world::{Places, Seen, World};
 use crate::units::counted;
 
 /// Remove a deployment's VMs, their volumes, and image files that nothing else uses
@@ -74,7 +74,7 @@ pub fn run(args: Args) -> Outcome {
     let everywhere = world.hosts.values().all(|host| matches!(host, Seen::Reached(_)));
     if everywhere {
         session.store.forget_plan()?;
-        session.keep_unseen(&hosts)?;
+        session.store.save_places(&Places::new())?;
     }
     secrets(session.secret_store(), data && everywhere, format)?;
     say_unreachable(&hosts, "destroy is incomplete")

@@ -4,10 +4,12 @@
 //! .hostsplit/<deployment>/lock           held while a run changes something
 //!                        /journal.jsonl  one record per line, intents synced
 //!                        /plan.json      replaced at once
+//!                        /former-hosts.json, places.json
+//!                                        what hosts may still run that do not answer
 //! ```
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the state directory")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -16,9 +18,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::journal::{Entry, History, Record};
+use super::world::Places;
 use crate::atomic_file;
-use crate::ids::{DeploymentName, HostName, InstanceName};
+use crate::ids::{DeploymentName, HostName};
 
 /// A file of the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +47,14 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// What it keeps cannot be read.
+    #[error("{} is damaged: {why}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Where it is wrong.
+        why: String,
+    },
     /// Another run holds the lock.
     #[error("deployment is locked by {holder} ({})", path.display())]
     Locked {
@@ -61,6 +75,17 @@ const CLOSED_DIRECTORY: u32 = 0o700;
 /// takes it for a moment.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Reads what a file keeps; nothing where there is none.
+fn read_kept<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
+        Err(error) => return Err(failed("cannot read", path)(error)),
+    };
+    serde_json::from_slice(&text)
+        .map_err(|error| StoreError::Broken { path: path.to_owned(), why: error.to_string() })
+}
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
@@ -264,11 +289,12 @@ impl Store {
     }
 
     /// Returns the hosts that earlier plans had and the last one has not, and that may still
-    /// run something of the deployment: names and URIs. None where that is not known.
-    #[must_use]
-    pub fn former_hosts(&self) -> BTreeMap<HostName, String> {
-        let text = fs::read(self.former_path()).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+    /// run something of the deployment: names and URIs. None where nothing is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`]: without them something could be forgotten there.
+    pub fn former_hosts(&self) -> Result<BTreeMap<HostName, String>> {
+        read_kept(&self.former_path())
     }
 
     /// Keeps the hosts of which nobody knows yet that they are empty.
@@ -276,39 +302,41 @@ impl Store {
     /// # Errors
     /// The file system.
     pub fn save_former_hosts(&self, hosts: &BTreeMap<HostName, String>) -> Result<()> {
-        if *hosts == self.former_hosts() {
-            return Ok(());
-        }
-        self.make()?;
-        let path = self.former_path();
-        let text = serde_json::to_vec(hosts).unwrap_or_default();
-        atomic_file::replace_with(&path, &text, CLOSED).map_err(failed("cannot write", &path))
+        self.keep(&self.former_path(), hosts)
     }
 
-    /// Returns the instances that hosts may still run which did not answer since: they were
-    /// planned there. None where that is not known.
-    #[must_use]
-    pub fn unseen(&self) -> BTreeMap<HostName, BTreeSet<InstanceName>> {
-        let text = fs::read(self.unseen_path()).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+    /// Returns the instances that hosts may run: they were planned there, and the host was not
+    /// seen without them since. None where nothing is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`]: without them one could be made a second time elsewhere.
+    pub fn places(&self) -> Result<Places> {
+        read_kept(&self.places_path())
     }
 
-    /// Keeps the instances that hosts may still run which do not answer.
+    /// Keeps the instances that hosts may run.
     ///
     /// # Errors
     /// The file system.
-    pub fn save_unseen(&self, unseen: &BTreeMap<HostName, BTreeSet<InstanceName>>) -> Result<()> {
-        if *unseen == self.unseen() {
+    pub fn save_places(&self, places: &Places) -> Result<()> {
+        self.keep(&self.places_path(), places)
+    }
+
+    fn keep<T: Serialize + DeserializeOwned + Default + PartialEq>(
+        &self,
+        path: &Path,
+        value: &T,
+    ) -> Result<()> {
+        if read_kept::<T>(path).is_ok_and(|kept| kept == *value) {
             return Ok(());
         }
         self.make()?;
-        let path = self.unseen_path();
-        let text = serde_json::to_vec(unseen).unwrap_or_default();
-        atomic_file::replace_with(&path, &text, CLOSED).map_err(failed("cannot write", &path))
+        let text = serde_json::to_vec(value).unwrap_or_default();
+        atomic_file::replace_with(path, &text, CLOSED).map_err(failed("cannot write", path))
     }
 
-    fn unseen_path(&self) -> PathBuf {
-        self.directory.join("unseen-instances.json")
+    fn places_path(&self) -> PathBuf {
+        self.directory.join("places.json")
     }
 
     fn former_path(&self) -> PathBuf {
@@ -406,7 +434,10 @@ fn now() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::ids::InstanceName;
 
     fn finished() -> Entry {
         Entry::Finished { done: 1, failed: 0, skipped: 0 }
@@ -469,9 +500,13 @@ mod tests {
         store.save_plan(b"{}").unwrap();
         assert_eq!(fs::read(store.plan_path()).unwrap(), b"{}");
         let (host, name) = (HostName::new("h1").unwrap(), InstanceName::new("cache-1").unwrap());
-        let unseen = BTreeMap::from([(host, BTreeSet::from([name]))]);
-        store.save_unseen(&unseen).unwrap();
-        assert_eq!(store.unseen(), unseen);
+        let places = BTreeMap::from([(host, BTreeSet::from([name]))]);
+        assert_eq!(store.places().unwrap(), Places::new());
+        store.save_places(&places).unwrap();
+        assert_eq!(store.places().unwrap(), places);
+        fs::write(store.directory().join("places.json"), "{").unwrap();
+        let damaged = store.places().unwrap_err().to_string();
+        assert!(damaged.contains("places.json is damaged: EOF"), "{damaged}");
         store.forget_plan().unwrap();
         store.forget_plan().unwrap();
         assert!(!store.plan_path().exists());

@@ -15,8 +15,7 @@ pub struct World {
     pub hosts: BTreeMap<HostName, Seen>,
     /// The deployment's guests that run as planned; others were not asked.
     pub guests: BTreeMap<InstanceName, GuestView>,
-    /// What differs from the plan in each cluster; those whose running guests are
-    /// not all ready were not asked.
+    /// What differs from the plan in each cluster, as those guests report it that are ready.
     pub clusters: BTreeMap<ServiceName, Vec<Difference>>,
     /// Data of which nothing is left, in words, by the instance that is to serve it.
     pub lost: BTreeMap<InstanceName, String>,
@@ -27,6 +26,9 @@ pub struct World {
     /// Instances that the plan does not hold, of services that it has.
     pub leaving: Vec<Leaving>,
 }
+
+/// Instances by the host that may run them.
+pub type Places = BTreeMap<HostName, BTreeSet<InstanceName>>;
 
 /// A host as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,43 @@ impl World {
             Some(Seen::Reached(view)) => Some(view),
             Some(Seen::Unreachable(_)) | None => None,
         }
+    }
+
+    /// Returns what hosts may run of a deployment, of what was planned there: all of it, but
+    /// for what a host that was seen has not.
+    #[must_use]
+    pub fn may_run(&self, deployment: &DeploymentName, planned: Places) -> Places {
+        let mut places = planned;
+        for (host, names) in &mut places {
+            let Some(view) = self.view(host) else { continue };
+            names.retain(|name| {
+                let own = |domain: &&Domain| is_ours(domain, deployment);
+                let owners = view.domains.iter().filter(own).filter_map(|one| one.owner.as_ref());
+                owners.into_iter().any(|owner| owner.instance == name.as_str())
+            });
+        }
+        places.retain(|_, names| !names.is_empty());
+        places
+    }
+
+    /// Returns whether something of a plan could not be looked at: one of the hosts that it
+    /// uses does not answer, or one that may still run what it has elsewhere.
+    pub fn is_partly_seen<'a>(&self, used: impl IntoIterator<Item = &'a HostName>) -> bool {
+        !self.unseen.is_empty() || used.into_iter().any(|host| self.is_silent(host))
+    }
+
+    fn is_silent(&self, host: &HostName) -> bool {
+        let is_left_out = self.left_out.contains(host);
+        !is_left_out && matches!(self.hosts.get(host), Some(Seen::Unreachable(_)))
+    }
+
+    /// Returns those that hosts may run which do not answer and are not left out.
+    #[must_use]
+    pub fn out_of_sight(&self, places: &Places) -> BTreeMap<InstanceName, HostName> {
+        let silent = places.iter().filter(|(host, _)| self.is_silent(host));
+        silent
+            .flat_map(|(host, names)| names.iter().map(|name| (name.clone(), host.clone())))
+            .collect()
     }
 }
 

@@ -11,13 +11,13 @@ use hostsplit::deploy::{
 };
 use hostsplit::graph::{Action, Actions, Impact, ImpactKind, decide};
 use hostsplit::hypervisor::fan_out::one_by_one;
-use hostsplit::ids::{HostName, InstanceName, ServiceName};
+use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::Plan;
 use hostsplit::recipe::redis::Credentials;
 use hostsplit::secret::{Secret, Secrets};
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Image, ImageFile};
-use hostsplit::state::world::World;
+use hostsplit::state::world::{Places, World};
 use hostsplit::units::Mebibytes;
 use sha2::{Digest, Sha256};
 
@@ -87,15 +87,6 @@ impl Run {
     }
 }
 
-/// What a state directory has of the plans that were deployed.
-#[derive(Default)]
-pub struct Memory {
-    /// Where the last one has its instances.
-    last: Vec<(InstanceName, HostName)>,
-    /// Where others had those of hosts that could not be asked since.
-    unseen: Vec<(InstanceName, HostName)>,
-}
-
 /// Runs processes for a plan.
 pub struct Deployer<'a> {
     pub world: &'a SimulatedWorld,
@@ -103,7 +94,7 @@ pub struct Deployer<'a> {
     /// Hosts that are left out.
     pub without: BTreeSet<HostName>,
     /// What the state directory has.
-    pub memory: &'a RefCell<Memory>,
+    pub memory: &'a RefCell<Places>,
     /// What decides the order in which a process does what it can do at the same time.
     pub order: &'a Cell<u64>,
 }
@@ -129,9 +120,11 @@ impl Deployer<'_> {
             let mut obstacles = preflight(self.plan, seen, actions, &Files);
             obstacles.extend(refused_impacts(actions, &context.allowed));
             let outcome = obstacles.is_empty().then(|| {
-                let places = self.plan.instances.iter();
-                self.memory.borrow_mut().last =
-                    places.map(|one| (one.name.clone(), one.host.clone())).collect();
+                let mut memory = self.memory.borrow_mut();
+                for one in &self.plan.instances {
+                    memory.entry(one.host.clone()).or_default().insert(one.name.clone());
+                }
+                drop(memory);
                 let work = |vertex: &_| execute(context, actions, vertex, &Nobody);
                 walk(actions, 4, &work, None, &Nobody, context.clock)
             });
@@ -166,12 +159,9 @@ impl Deployer<'_> {
             allowed,
         };
         let mut seen = observe(&context, &unreachable);
-        let mut memory = self.memory.take();
-        memory.unseen.extend(memory.last.iter().cloned());
-        memory.unseen.retain(|(_, host)| !hosts.contains_key(host));
-        let silent = memory.unseen.iter().filter(|(_, host)| unreachable.contains_key(host));
-        seen.unseen = silent.cloned().collect();
-        self.memory.replace(memory);
+        let places = seen.may_run(&self.plan.name, self.memory.take());
+        seen.unseen = seen.out_of_sight(&places);
+        self.memory.replace(places);
         let actions = decide(self.plan, &seen);
         for impact in actions.impacts() {
             let names = match impact.kind {

@@ -18,11 +18,12 @@ use hostsplit::hypervisor::{Connector, Hypervisor};
 use hostsplit::ids::HostName;
 use hostsplit::plan::{Instance, Plan};
 use hostsplit::simulated::{Fault, Mode, SimulatedWorld};
+use hostsplit::state::world::Places;
 
 use crate::observer::{Observer, Price, Promise, state};
 use crate::plans::{HOSTS, Plans, Shape, host_name};
 use crate::random::Random;
-use crate::run::{Deployer, Memory, PASSWORD, Run};
+use crate::run::{Deployer, PASSWORD, Run};
 
 /// How long until others have taken over from what is gone.
 const FAILOVER: Duration = Duration::from_secs(60);
@@ -52,7 +53,7 @@ enum State {
 struct Stage {
     world: SimulatedWorld,
     order: Cell<u64>,
-    memory: RefCell<Memory>,
+    memory: RefCell<Places>,
     observer: Observer,
     plans: Plans,
     plan: Plan,

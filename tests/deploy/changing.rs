@@ -378,6 +378,9 @@ fn an_unreachable_host_does_not_stop_work_on_the_others() {
     let world = deployed(&grouped(3, 2), state.path());
     world.set_reachable(&HostName::new("h1").unwrap(), false);
     let mut plan = grouped(3, 2);
+    let used = |plan: &Plan| plan.instances.iter().map(|one| one.host.clone()).collect::<Vec<_>>();
+    // What could not be looked at is not called unchanged.
+    assert!(look(&plan, &world).is_partly_seen(&used(&plan)));
     for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
         one.settings.insert("maxmemory".to_owned(), Setting::Bytes(1 << 27));
     }
@@ -386,4 +389,6 @@ fn an_unreachable_host_does_not_stop_work_on_the_others() {
     assert!(end.failures.is_empty(), "{}", without.story());
     assert!(end.skipped > 0 && end.done >= 4, "{end:?}");
     assert_eq!(world.take_requests().refused, [""; 0]);
+    world.set_reachable(&HostName::new("h1").unwrap(), true);
+    assert!(!look(&plan, &world).is_partly_seen(&used(&plan)));
 }

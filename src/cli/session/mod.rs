@@ -21,14 +21,14 @@ use crate::deploy::{
 use crate::digest::sha256;
 use crate::hypervisor::clock::{Clock, SystemClock};
 use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
-use crate::ids::{HostName, InstanceName};
+use crate::ids::HostName;
 use crate::plan::{self, Plan};
 use crate::recipe;
 use crate::secret::{SecretStore, Secrets};
 use crate::state::guard::guard;
 use crate::state::journal::History;
 use crate::state::store::{self, Lock, Store};
-use crate::state::world::World;
+use crate::state::world::{Places, World};
 use crate::topology;
 use crate::units::counted;
 
@@ -49,6 +49,10 @@ pub struct Session {
     clock: Box<dyn Clock>,
     patience: Patience,
     allowed: Allowed,
+    /// Hosts of earlier plans, as they were kept.
+    former: BTreeMap<HostName, String>,
+    /// What hosts may run, as it was kept.
+    places: Places,
     /// What the audit found that keeps the plan, as its file holds it, from being used.
     faults: Vec<Finding>,
     /// Only without real hosts.
@@ -117,7 +121,7 @@ impl Session {
         images: Option<PathBuf>,
     ) -> Result<Self, CliError> {
         let is_chosen = state.is_some();
-        let session = Self::read_alone(file, state, images)?;
+        let mut session = Self::read_alone(file, state, images)?;
         guard(session.store.directory(), is_chosen).map_err(|error| {
             let hint = "look at what is there; a state directory is the user's own (chown, chmod \
                         go-w), and holds no links";
@@ -125,6 +129,14 @@ impl Session {
             let error = CliError::from(error);
             if is_untrusted { error.hint(hint) } else { error }
         })?;
+        let damaged = |error: store::StoreError| {
+            CliError::from(error).hint(
+                "restore the file; or remove it if no host that is away now runs anything of \
+                 the deployment",
+            )
+        };
+        session.former = session.store.former_hosts().map_err(damaged)?;
+        session.places = session.store.places().map_err(damaged)?;
         Ok(session)
     }
 
@@ -157,6 +169,8 @@ impl Session {
             clock: Box::new(SystemClock::default()),
             patience: Patience::default(),
             allowed: Allowed::default(),
+            former: BTreeMap::new(),
+            places: Places::new(),
             simulation: None,
         })
     }
@@ -297,7 +311,7 @@ impl Session {
     #[must_use]
     pub fn observe(&self, hosts: &Hosts) -> World {
         let mut world = observe(&self.context(hosts), &hosts.unreachable);
-        world.unseen = self.unseen(hosts);
+        world.unseen = world.out_of_sight(&self.places(&world));
         let (guests, clusters) = (world.guests.len(), world.clusters.len());
         tracing::info!(hosts = world.hosts.len(), guests, clusters, "observed");
         world
@@ -344,7 +358,7 @@ impl Session {
     /// the deployment, with their URIs.
     #[must_use]
     pub fn former_hosts(&self) -> BTreeMap<HostName, String> {
-        let mut former = self.store.former_hosts();
+        let mut former = self.former.clone();
         if let Ok(prior) = plan::store::read(&self.store.plan_path()) {
             let used = |host: &&topology::Host| prior.on_host(&host.name).next().is_some();
             let used = prior.topology.hosts.iter().filter(used);
@@ -354,34 +368,23 @@ impl Session {
         former
     }
 
-    /// Instances that a host may still run which does not answer and is not left out, by the
-    /// plans that put them there.
-    fn unseen(&self, hosts: &Hosts) -> BTreeMap<InstanceName, HostName> {
-        let all = self.planned_unseen(hosts).into_iter();
-        let silent = all.filter(|(host, _)| hosts.unreachable.contains_key(host));
-        silent
-            .flat_map(|(host, names)| names.into_iter().map(move |name| (name, host.clone())))
-            .collect()
-    }
-
-    /// What hosts may still run that are not connected, for whatever reason.
-    fn planned_unseen(&self, hosts: &Hosts) -> BTreeMap<HostName, BTreeSet<InstanceName>> {
-        let mut unseen = self.store.unseen();
+    /// What hosts may run, by the plans that put it there and by what is seen of them.
+    fn places(&self, world: &World) -> Places {
+        let mut planned = self.places.clone();
         if let Ok(prior) = plan::store::read(&self.store.plan_path()) {
-            for one in &prior.instances {
-                unseen.entry(one.host.clone()).or_default().insert(one.name.clone());
+            for one in prior.instances {
+                planned.entry(one.host).or_default().insert(one.name);
             }
         }
-        unseen.retain(|host, _| !hosts.connected.contains_key(host));
-        unseen
+        world.may_run(&self.plan.name, planned)
     }
 
-    /// Remembers what hosts may still run that are not connected, until they are.
+    /// Remembers what hosts may run, until they are seen without it.
     ///
     /// # Errors
     /// The state directory cannot be written.
-    pub fn keep_unseen(&self, hosts: &Hosts) -> Result<(), CliError> {
-        Ok(self.store.save_unseen(&self.planned_unseen(hosts))?)
+    pub fn keep_places(&self, world: &World) -> Result<(), CliError> {
+        Ok(self.store.save_places(&self.places(world))?)
     }
 
     /// What waiting and durations go by.
