@@ -16,37 +16,39 @@ use crate::topology::Host;
 #[must_use]
 pub fn against(plan: &Plan, spec: &Spec) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let policy = plan.policy_when_whole.as_ref().unwrap_or(&plan.policy);
+    // Every field by its name: a new one does not compile until it is compared, or left out.
+    let Spec { name, policy, network, image, profiles, topology, services, vms, drained: _ } = spec;
+    let planned_policy = plan.policy_when_whole.as_ref().unwrap_or(&plan.policy);
     let whole = [
-        ("name", plan.name == spec.name),
-        ("policy", *policy == spec.policy),
-        ("network", plan.network == spec.network),
-        ("image", plan.image == spec.image),
-        ("profiles", plan.profiles == spec.profiles),
+        ("name", plan.name == *name),
+        ("policy", planned_policy == policy),
+        ("network", plan.network == *network),
+        ("image", plan.image == *image),
+        ("profiles", plan.profiles == *profiles),
     ];
     differences(&plan.name, "the spec", &whole, &mut findings);
     let hosts = |hosts: &[Host]| hosts.iter().map(|host| host.name.to_string()).collect();
-    let (has, says) = (hosts(&plan.topology.hosts), hosts(&spec.topology.hosts));
+    let (has, says) = (hosts(&plan.topology.hosts), hosts(&topology.hosts));
     members("host", &has, &says, &mut findings);
     for host in &plan.topology.hosts {
-        let Some(other) = spec.topology.host(&host.name) else { continue };
+        let Some(other) = topology.host(&host.name) else { continue };
         differences(&host.name, "its host file", &host_fields(host, other), &mut findings);
     }
     let (has, says) = (
         plan.services.iter().map(|service| service.name.to_string()).collect(),
-        spec.services.iter().map(|service| service.name.to_string()).collect(),
+        services.iter().map(|service| service.name.to_string()).collect(),
     );
     members("service", &has, &says, &mut findings);
-    for service in &spec.services {
+    for service in services {
         let Some(planned) = plan.service(&service.name) else { continue };
         differences(&service.name, "the spec", &service_fields(planned, service), &mut findings);
     }
     let (has, says) = (
         plan.vms.iter().map(|vm| vm.name.to_string()).collect(),
-        spec.vms.iter().map(|vm| vm.name.to_string()).collect(),
+        vms.iter().map(|vm| vm.name.to_string()).collect(),
     );
     members("entry of vms", &has, &says, &mut findings);
-    for vm in &spec.vms {
+    for vm in vms {
         let Some(planned) = plan.vms.iter().find(|one| one.name == vm.name) else { continue };
         differences(
             &vm.name,
@@ -82,26 +84,41 @@ fn members(noun: &str, has: &BTreeSet<String>, says: &BTreeSet<String>, findings
 }
 
 fn host_fields(host: &Host, other: &Host) -> [(&'static str, bool); 11] {
+    let Host {
+        name: _,
+        uri,
+        hypervisor,
+        architecture,
+        labels,
+        numa,
+        pools,
+        bridges,
+        network_bits_per_s,
+        cost,
+        fence,
+        migration,
+    } = other;
     [
-        ("URI", host.uri == other.uri),
-        ("hypervisor", host.hypervisor == other.hypervisor),
-        ("architecture", host.architecture == other.architecture),
-        ("labels", host.labels == other.labels),
-        ("CPUs or memory", host.numa == other.numa),
-        ("pools", host.pools == other.pools),
-        ("bridges", host.bridges == other.bridges),
-        ("bandwidth", host.network_bits_per_s == other.network_bits_per_s),
-        ("cost", host.cost == other.cost),
-        ("fence", host.fence == other.fence),
-        ("migration", host.migration == other.migration),
+        ("URI", host.uri == *uri),
+        ("hypervisor", host.hypervisor == *hypervisor),
+        ("architecture", host.architecture == *architecture),
+        ("labels", host.labels == *labels),
+        ("CPUs or memory", host.numa == *numa),
+        ("pools", host.pools == *pools),
+        ("bridges", host.bridges == *bridges),
+        ("bandwidth", host.network_bits_per_s == *network_bits_per_s),
+        ("cost", host.cost == *cost),
+        ("fence", host.fence == *fence),
+        ("migration", host.migration == *migration),
     ]
 }
 
 fn service_fields(planned: &ServicePlan, service: &Service) -> [(&'static str, bool); 4] {
+    let Service { name: _, engine, demand, gateway, access } = service;
     [
-        ("engine", planned.engine == service.engine),
-        ("demand", planned.demand == service.demand),
-        ("gateway", planned.gateway == service.gateway),
-        ("password or TLS", planned.access == service.access),
+        ("engine", planned.engine == *engine),
+        ("demand", planned.demand == *demand),
+        ("gateway", planned.gateway == *gateway),
+        ("password or TLS", planned.access == *access),
     ]
 }
