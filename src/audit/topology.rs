@@ -68,23 +68,37 @@ fn machines(plan: &Plan, findings: &mut Findings) {
 }
 
 /// What a URI says of the machine that it leads to: its address, without transport, user,
-/// default port and the way of authentication. Where it has none, all of it.
+/// default port and the way of authentication. Without an address it is this machine, or
+/// what a socket leads to; a command may lead anywhere.
 fn machine(uri: &str) -> String {
-    let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
+    let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
-    if address.is_empty() {
-        return uri.to_owned();
-    }
-    let (driver, transport) = scheme.split_once('+').unwrap_or((scheme, "tls"));
+    let (driver, transport) = match scheme.split_once('+') {
+        Some(both) => both,
+        None if address.is_empty() => (scheme, "unix"),
+        None => (scheme, "tls"),
+    };
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let path = path.split('#').next().unwrap_or_default().trim_end_matches('/');
+    let address = match transport {
+        "ext" if address.is_empty() => return uri.to_owned(),
+        "unix" if address.is_empty() => {
+            let socket = query.split(['&', ';', '#']).find(|pair| pair.starts_with("socket="));
+            return format!("{driver} {} {path}", socket.unwrap_or("here"));
+        }
+        // As libvirt has it.
+        _ if address.is_empty() => "localhost",
+        _ => address,
+    };
     let port = match transport {
         "ssh" | "libssh" | "libssh2" => ":22",
         "tcp" => ":16509",
         _ => ":16514",
     };
     let address = address.strip_suffix(port).unwrap_or(address).to_ascii_lowercase();
-    let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
     format!("{driver} {address} {path}")
 }
 
@@ -151,6 +165,35 @@ mod tests {
             "test://h1/system",
         ] {
             assert_ne!(machine(other), "qemu h1 /system", "{other}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_every_name() {
+        for same in [
+            "qemu:///system",
+            "qemu:///system/",
+            "qemu:/system",
+            "qemu+unix:///system",
+            "qemu:///system?mode=auto",
+            "qemu+unix:///system?mode=direct&no_verify=1",
+        ] {
+            assert_eq!(machine(same), "qemu here /system", "{same}");
+        }
+        for same in
+            ["qemu+unix:///system?socket=/run/h1", "qemu:///system?mode=auto&socket=/run/h1"]
+        {
+            assert_eq!(machine(same), "qemu socket=/run/h1 /system", "{same}");
+        }
+        for other in [
+            "qemu:///session",
+            "qemu+unix:///system?socket=/run/h2",
+            "qemu+ext:///system?command=/bin/a",
+            "qemu+ssh:///system",
+            "test:///default",
+        ] {
+            let known = ["qemu here /system", "qemu socket=/run/h1 /system"];
+            assert!(!known.contains(&machine(other).as_str()), "{other}");
         }
     }
 }
