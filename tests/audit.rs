@@ -369,6 +369,16 @@ fn texts_are_plain_and_ports_are_ports() {
         }),
         @"error: cache-0: port is 0; expected a port from 1 to 65535 (port)"
     );
+    // Another driver of libvirt may read files of this machine, or another hypervisor's.
+    for uri in ["h1", "xen:///system", "test+ssh://h1/default", "QEMU:///system"] {
+        let finding = format!(
+            "error: h1: {uri:?} is not a libvirt URI such as qemu+ssh://root@h1/system (text)"
+        );
+        let mut plan = good_plan();
+        plan.topology.hosts[0].uri = Some(uri.to_owned());
+        let shown: Vec<String> = audited(&plan).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, [finding]);
+    }
     // Redis takes zero for: not at all.
     let with_tls = said(|plan| {
         plan.services[0].access.tls = true;

@@ -110,6 +110,7 @@ fn a_plan_that_is_looked_at_runs_nothing() {
     plan.services[0].access.password = Some(Password::Command("touch ran; echo secret".into()));
     support::configure(&mut plan);
     plan.topology.hosts[1].uri = Some("qemu+ext:///system?command=./ran".to_owned());
+    plan.topology.hosts[2].uri = Some("test:///home/me/.netrc".to_owned());
     let bench = bench(&plan);
     for args in [
         &["check", "plan.json"][..],
@@ -126,6 +127,7 @@ fn a_plan_that_is_looked_at_runs_nothing() {
         let said = bench.run(&[command, "plan.json", "--state", "state"]);
         assert!(said.starts_with("exit 1\n"), "{command}: {said}");
         let expected = "  h2: \"qemu+ext:///system?command=./ran\" (ext, command=)\n\
+                        \x20 h3: \"test:///home/me/.netrc\" (a file for the test driver)\n\
                         hint: if they are yours, pass --allow-uri-programs\n";
         assert!(said.ends_with(expected), "{command}: {said}");
         assert!(!bench.names().contains(&"ran".to_owned()));

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{Findings, Kind};
 use crate::plan::{Instance, Plan, Setting};
+use crate::topology::uri::is_known;
 
 /// Hexadecimal digits of a SHA-256.
 const DIGEST: usize = 64;
@@ -17,8 +18,9 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         for text in host.uri.iter().chain(&host.bridges).chain(pools).chain(address) {
             named(&host.name, "URI, bridge, pool, label or address", text, findings);
         }
-        if let Some(uri) = host.uri.as_ref().filter(|uri| !uri.contains(':')) {
-            findings.add(Kind::Text, &host.name, format!("{uri:?} is not a URI"));
+        if let Some(uri) = host.uri.as_ref().filter(|uri| !is_known(uri)) {
+            let message = format!("{uri:?} is not a libvirt URI such as qemu+ssh://root@h1/system");
+            findings.add(Kind::Text, &host.name, message);
         }
     }
     if let Some(network) = &plan.network {

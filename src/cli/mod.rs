@@ -45,8 +45,8 @@ struct Args {
     /// Format of the log on stderr
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
-    /// Follow URIs of a plan's hosts that run programs here or name keys: ext, command=, netcat=,
-    /// keyfile=
+    /// Follow URIs of a plan's hosts that run programs here or name keys or files: ext, command=,
+    /// netcat=, keyfile=, /embed, test: with a path
     #[arg(long, global = true)]
     allow_uri_programs: bool,
     /// Let specs include files from outside of their directory

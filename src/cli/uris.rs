@@ -15,8 +15,8 @@ pub(super) fn allow() {
     ALLOWED.store(true, Ordering::SeqCst);
 }
 
-/// Refuses URIs that run programs on this machine or name its keys: a plan may come from
-/// anywhere. Where they are allowed they are shown.
+/// Refuses URIs that run programs on this machine or name its keys or files: a plan may come
+/// from anywhere. Where they are allowed they are shown.
 ///
 /// # Errors
 /// They are not allowed.
@@ -32,7 +32,7 @@ pub(super) fn refuse_programs<'a>(
         return Ok(());
     }
     let text = format!(
-        "URIs of hosts run programs on this machine, or name its keys:\n{}",
+        "URIs of hosts run programs on this machine, or name its keys or files:\n{}",
         lines.join("\n")
     );
     if ALLOWED.load(Ordering::SeqCst) {

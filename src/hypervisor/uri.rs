@@ -1,23 +1,35 @@
 //! What the URI of a host makes libvirt do on the operator's machine.
 
-/// Returns what in a URI runs a program here, names a key, or is an option in the place of a
-/// name: `ext`, `command=`, `netcat=`, `keyfile=`, a leading `-`. Empty for a URI that only
-/// leads somewhere.
+/// Returns what in a URI runs a program here, names a key or a file, or is an option in the
+/// place of a name: `ext`, `command=`, `netcat=`, `keyfile=`, a leading `-`, a file for the
+/// test driver, `embed`. Empty for a URI that only leads somewhere.
 ///
 /// libvirt's remote driver knows the first four
 /// (<https://libvirt.org/uri.html#remote-uris>); `ssh` takes what begins with a hyphen for an
-/// option.
+/// option. The test driver reads any path but `/default`, and quotes from it what is not XML
+/// (<https://libvirt.org/drvtest.html>); `/embed` runs QEMU in this process
+/// (<https://libvirt.org/drvqemu.html#embedded-driver>).
 #[must_use]
 pub fn programs(uri: &str) -> Vec<&'static str> {
     let mut found = Vec::new();
     let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
-    let transport = scheme.split_once('+').map_or("", |(_, transport)| transport);
+    let (driver, transport) = scheme.split_once('+').unwrap_or((scheme, ""));
     if transport.eq_ignore_ascii_case("ext") {
         found.push("ext");
     }
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
+    let end_of = |text: &str, stop: &[char]| text.find(stop).unwrap_or(text.len());
+    // Without slashes there is no name of a host, and the path is relative.
+    let (authority, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(end_of(rest, &['/', '?', '#'])),
+        None => ("", rest),
+    };
+    let file = decoded(path.get(..end_of(path, &['?', '#'])).unwrap_or_default());
+    if driver.eq_ignore_ascii_case("test") && !["", "/", "/default"].contains(&file.as_str()) {
+        found.push("a file for the test driver");
+    }
+    if driver.eq_ignore_ascii_case("qemu") && file.trim_end_matches('/') == "/embed" {
+        found.push("embed");
+    }
     let authority = decoded(authority);
     if authority.split('@').any(|part| part.starts_with('-')) {
         found.push("a name that begins with a hyphen");
@@ -74,6 +86,14 @@ mod tests {
             ("qemu+ssh://h1/system?NetCat=x", &["netcat="]),
             ("qemu+ssh://h1/system?%6eetcat=x", &["netcat="]),
             ("qemu+ssh://h1/system?keyfile=/home/me/.ssh/id", &["keyfile="]),
+            ("test:///default", &[]),
+            ("test:///%64efault?x", &[]),
+            ("test://h1", &[]),
+            ("test:///home/me/.netrc", &["a file for the test driver"]),
+            ("test:///default/../%2fetc/passwd", &["a file for the test driver"]),
+            ("test:.netrc", &["a file for the test driver"]),
+            ("TEST:/etc/passwd", &["a file for the test driver"]),
+            ("qemu:///embed?root=/home/me", &["embed"]),
             ("qemu+ssh://-oProxyCommand=x/system", &["a name that begins with a hyphen"]),
             ("qemu+ssh://a@%2doProxyCommand=x/system", &["a name that begins with a hyphen"]),
         ] {

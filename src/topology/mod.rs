@@ -9,6 +9,7 @@ pub mod import;
 mod level;
 mod numa;
 pub mod reserve;
+pub mod uri;
 
 pub use self::fence::Fence;
 pub use self::host::{Architecture, Host, Migration, Pool, Virtualization};

@@ -10,6 +10,7 @@ use crate::spec::diagnostic::{Mark, Place, nearest};
 use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire::{self, Reserve, ReserveOf};
+use crate::topology::uri::{SCHEMES, is_known, scheme};
 use crate::topology::{
     Fence, Host, Level, Migration, NumaNode, Pool, Virtualization, assumed, reserve,
 };
@@ -21,19 +22,6 @@ const MAX_NETWORK: BitsPerSecond = BitsPerSecond::new(1_000_000_000_000_000);
 /// libvirt counts the speed of a migration in whole MiB/s, and 0 has no limit.
 const MIN_BANDWIDTH: u64 = 10_000_000;
 const MAX_COST: u64 = 1_000_000_000;
-
-/// libvirt's drivers that run the guests we make.
-const SCHEMES: &[&str] = &[
-    "qemu",
-    "qemu+unix",
-    "qemu+ssh",
-    "qemu+tls",
-    "qemu+tcp",
-    "qemu+libssh",
-    "qemu+libssh2",
-    "qemu+ext",
-    "test",
-];
 
 /// The names of a host, and the host if nothing was wrong with it: a name is taken
 /// also by a host that has another error.
@@ -121,11 +109,10 @@ pub(super) fn host(
 fn uri(scope: &mut Scope<'_>, wire: &wire::Host) -> Option<String> {
     let mark = wire.uri.as_ref()?.mark;
     let uri = scope.optional("uri", &wire.uri)?.0;
-    let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
-    if scheme.is_some_and(|scheme| SCHEMES.contains(&scheme)) {
+    if is_known(&uri) {
         return Some(uri);
     }
-    let near = scheme.and_then(|scheme| nearest(scheme, SCHEMES));
+    let near = scheme(&uri).and_then(|scheme| nearest(scheme, SCHEMES));
     scope.error_with(
         mark,
         format!("uri: {uri:?} is not a libvirt URI such as qemu+ssh://root@h1/system"),
