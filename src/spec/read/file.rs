@@ -88,3 +88,8 @@ fn end_of(before: &[u8]) -> Mark {
 pub(in crate::spec) fn canonical(path: &Path) -> io::Result<PathBuf> {
     fs::canonicalize(path)
 }
+
+/// A path from the root of the file system, as it is named; nothing is looked up.
+pub(in crate::spec) fn absolute(path: &Path) -> io::Result<PathBuf> {
+    std::path::absolute(if path.as_os_str().is_empty() { Path::new(".") } else { path })
+}

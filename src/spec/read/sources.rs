@@ -1,7 +1,7 @@
 //! Reads a spec and the files that it includes.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::file;
 use super::form::{At, Spanned, Wire};
@@ -10,7 +10,7 @@ use super::profile::{self, FoundProfile};
 use super::scalar::Include;
 use super::scope::Scope;
 use crate::spec::Engine;
-use crate::spec::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::spec::diagnostic::{Diagnostic, Diagnostics, Mark, Place};
 use crate::spec::load::Reach;
 use crate::spec::wire::{Entries, FixedVm, Host, Image, Item, PartFile, Service, SpecFile};
 
@@ -101,20 +101,62 @@ struct Reader<'p> {
 }
 
 /// The directory that includes stay in; `None` for anywhere.
-pub(in crate::spec) struct Bounds(Option<PathBuf>);
+pub(in crate::spec) struct Bounds(Option<Directory>);
+
+/// A directory by its two names.
+struct Directory {
+    /// With links as they are.
+    named: PathBuf,
+    /// Without links.
+    whole: PathBuf,
+}
 
 impl Bounds {
     fn new(spec: &Path, reach: Reach) -> Self {
         let directory = spec.parent().filter(|directory| !directory.as_os_str().is_empty());
-        let whole = || file::canonical(directory.unwrap_or(Path::new("."))).ok();
-        Self(if reach == Reach::Anywhere { None } else { whole() })
+        let directory = directory.unwrap_or(Path::new("."));
+        let found = || {
+            let whole = file::canonical(directory).ok()?;
+            let named =
+                file::absolute(directory).map_or_else(|_| whole.clone(), |path| flat(&path));
+            Some(Directory { named, whole })
+        };
+        Self(if reach == Reach::Anywhere { None } else { found() })
     }
 
     /// Whether a file may be read, wherever links lead. One that is not there may.
     pub(in crate::spec) fn hold(&self, path: &Path) -> bool {
-        let whole = file::canonical(path);
-        self.0.as_ref().is_none_or(|bounds| whole.map_or(true, |whole| whole.starts_with(bounds)))
+        let Some(Directory { whole, .. }) = &self.0 else { return true };
+        file::canonical(path).map_or(true, |path| path.starts_with(whole))
     }
+
+    /// Whether a pattern stays inside by its own text. One that does not is not looked for:
+    /// what it matches would be listed.
+    fn may_hold(&self, directory: &Path, pattern: &str) -> bool {
+        let Some(Directory { named, whole }) = &self.0 else { return true };
+        let Ok(directory) = file::absolute(directory) else { return false };
+        let full = flat(&directory.join(pattern));
+        full.starts_with(named) || full.starts_with(whole)
+    }
+}
+
+/// A path without `.` and `..`, by its text alone.
+fn flat(path: &Path) -> PathBuf {
+    let mut found = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(found.pop()),
+            Component::Normal(part) if part.to_str().is_some_and(may_lead_up) => drop(found.pop()),
+            _ => found.push(part),
+        }
+    }
+    found
+}
+
+/// Whether a part of a pattern matches the directory above, as `.?` and `.*` do.
+fn may_lead_up(part: &str) -> bool {
+    part.starts_with('.') && glob::Pattern::new(part).is_ok_and(|part| part.matches(".."))
 }
 
 /// What helps where a file is outside.
@@ -186,7 +228,14 @@ impl Reader<'_> {
     /// were read before.
     fn matches(&mut self, file: &str, directory: &Path, include: &At<Include>) -> Vec<PathBuf> {
         let mut scope = Scope { file, diagnostics: self.diagnostics };
-        let found = glob(&mut scope, directory, include);
+        let Some(Include(pattern)) = scope.value("include", include) else { return Vec::new() };
+        let outside = format!("include: {pattern:?} leads outside of the spec's directory");
+        if !self.bounds.may_hold(directory, &pattern) {
+            scope.error_with(include.mark, outside, OUTSIDE_HINT.to_owned());
+            return Vec::new();
+        }
+        let found = glob(&mut scope, directory, include.mark, &pattern, self.bounds);
+        let mut is_outside = false;
         let mut fresh = Vec::new();
         for path in found {
             let place = scope.place(include.mark);
@@ -196,9 +245,15 @@ impl Reader<'_> {
                 break;
             }
             if !self.bounds.hold(&path) {
-                let message =
-                    format!("include: {} is outside of the spec's directory", path.display());
-                scope.error_with(include.mark, message, OUTSIDE_HINT.to_owned());
+                // The name of a link is the spec's own; what lies where one leads is not.
+                if path.parent().is_none_or(|parent| self.bounds.hold(parent)) {
+                    let message =
+                        format!("include: {} is outside of the spec's directory", path.display());
+                    scope.error_with(include.mark, message, OUTSIDE_HINT.to_owned());
+                } else if !is_outside {
+                    is_outside = true;
+                    scope.error_with(include.mark, outside.clone(), OUTSIDE_HINT.to_owned());
+                }
                 continue;
             }
             let whole = file::canonical(&path).unwrap_or_else(|_| path.clone());
@@ -236,23 +291,25 @@ impl Reader<'_> {
     }
 }
 
-/// What a pattern matches.
-fn glob(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Vec<PathBuf> {
-    let Some(Include(pattern)) = scope.value("include", include) else { return Vec::new() };
+/// What a pattern matches, and what could not be looked into outside of the bounds.
+fn glob(
+    scope: &mut Scope<'_>,
+    directory: &Path,
+    mark: Mark,
+    pattern: &str,
+    bounds: &Bounds,
+) -> Vec<PathBuf> {
     let Some(base) = directory.to_str() else {
         let message = format!("include: the directory {} is not UTF-8", directory.display());
-        scope.error(include.mark, message);
+        scope.error(mark, message);
         return Vec::new();
     };
     // The directory is a name, not a pattern, whatever characters it holds.
-    let full = Path::new(&glob::Pattern::escape(base)).join(&pattern);
+    let full = Path::new(&glob::Pattern::escape(base)).join(pattern);
     let found = match glob::glob(&full.to_string_lossy()) {
         Ok(found) => found,
         Err(error) => {
-            scope.error(
-                include.mark,
-                format!("include: invalid pattern {pattern:?}: {}", error.msg),
-            );
+            scope.error(mark, format!("include: invalid pattern {pattern:?}: {}", error.msg));
             return Vec::new();
         }
     };
@@ -261,12 +318,13 @@ fn glob(scope: &mut Scope<'_>, directory: &Path, include: &At<Include>) -> Vec<P
     for entry in found.take(MAX_FILES + 1) {
         match entry {
             Ok(path) => paths.push(path),
-            Err(error) => scope.error(include.mark, format!("include: {error}")),
+            Err(error) if !bounds.hold(error.path()) => paths.push(error.path().to_owned()),
+            Err(error) => scope.error(mark, format!("include: {error}")),
         }
     }
     if paths.is_empty() {
         scope.error_with(
-            include.mark,
+            mark,
             format!("include: {pattern:?} matches no file"),
             "paths are relative to this file; `hostsplit discover URI` writes host files"
                 .to_owned(),

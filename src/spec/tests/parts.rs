@@ -77,6 +77,48 @@ fn includes_stay_beside_the_spec_unless_they_are_allowed() {
     assert!(!errors.contains("password"), "{errors}");
 }
 
+/// Names of files elsewhere are no business of a spec's author either.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "makes the files that the test reads")]
+fn a_pattern_lists_nothing_outside() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::create_dir(elsewhere.path().join("alice")).unwrap();
+    std::fs::write(elsewhere.path().join("alice/id"), "").unwrap();
+    std::fs::write(elsewhere.path().join("alice/key"), "").unwrap();
+    let files = parts();
+    let includes = |patterns: &str| {
+        files.put("spec.yaml", format!("name: s\ninclude: [{patterns}]\n"));
+        let errors = files.errors();
+        errors.replace(elsewhere.path().to_str().unwrap(), "/home")
+    };
+    let all = format!(
+        "../*/x, 'parts/[a-b]/../../../*', '.?/*', parts/.*/../x, {}/*/*",
+        elsewhere.path().display()
+    );
+    insta::assert_snapshot!(includes(&all), @r#"
+    spec.yaml:2:11: include: "../*/x" leads outside of the spec's directory
+    hint: if the spec is yours, pass --include-anywhere; else read what it is after
+    spec.yaml:2:19: include: "parts/[a-b]/../../../*" leads outside of the spec's directory
+    hint: if the spec is yours, pass --include-anywhere; else read what it is after
+    spec.yaml:2:45: include: ".?/*" leads outside of the spec's directory
+    hint: if the spec is yours, pass --include-anywhere; else read what it is after
+    spec.yaml:2:53: include: "parts/.*/../x" leads outside of the spec's directory
+    hint: if the spec is yours, pass --include-anywhere; else read what it is after
+    spec.yaml:2:68: include: "/home/*/*" leads outside of the spec's directory
+    hint: if the spec is yours, pass --include-anywhere; else read what it is after
+    "#);
+    // A link makes the text of a pattern harmless.
+    std::os::unix::fs::symlink(elsewhere.path(), files.0.path().join("link")).unwrap();
+    insta::assert_snapshot!(includes("link/*/*, link/alice/id"), @r#"
+    spec.yaml:2:11: include: "link/*/*" leads outside of the spec's directory
+    hint: if the spec is yours, pass --include-anywhere; else read what it is after
+    spec.yaml:2:21: include: "link/alice/id" leads outside of the spec's directory
+    hint: if the spec is yours, pass --include-anywhere; else read what it is after
+    "#);
+    let inside = format!("'{}/vms.yaml'", files.0.path().display());
+    assert!(!includes(&inside).contains("outside"), "{}", includes(&inside));
+}
+
 #[test]
 fn mistakes_in_parts_stand_where_they_are() {
     let files = parts();
