@@ -175,12 +175,14 @@ struct Bar {
 }
 
 impl Bar {
-    /// Shows what is in progress, and how far its stage is: `boot 3/10: ready cache-3`.
+    /// Shows what is in progress, and how far its stage is: `boot 3/10: ready cache-3`. Words
+    /// of guests may be in it: a bar is one line, whatever they say.
     fn show(&self, event: &Event, more: &str) {
         let stage = event.vertex.stage();
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
         let (done, all) = stages.get(stage).copied().unwrap_or_default();
-        self.bar.set_message(format!("{stage} {done}/{all}: {}{more}", event.vertex));
+        let message = format!("{stage} {done}/{all}: {}{more}", event.vertex);
+        self.bar.set_message(ui::plain(&message).replace(['\n', '\t'], " "));
     }
 
     fn finish(&self, event: &Event) {
@@ -220,6 +222,11 @@ impl Bars {
         });
         Self { bars: bars.collect(), all }
     }
+
+    /// Writes a line above the bars; a terminal that is gone needs none.
+    fn say(&self, text: &str) {
+        let _ = self.all.println(ui::plain(text));
+    }
 }
 
 impl Observer for Bars {
@@ -232,14 +239,9 @@ impl Observer for Bars {
                 bar.show(event, &format!(", {} of {} MiB", done >> 20, total >> 20));
             }
             EventKind::Doing(what) => bar.show(event, &format!(", {what}")),
-            EventKind::Note(text) => {
-                // A line above the bars; a terminal that is gone needs none.
-                let _ = self.all.println(format!("{}: {text}", event.vertex));
-            }
+            EventKind::Note(text) => self.say(&format!("{}: {text}", event.vertex)),
             EventKind::Finished => bar.finish(event),
-            EventKind::Failed { cause } => {
-                let _ = self.all.println(format!("{} failed: {cause}", event.vertex));
-            }
+            EventKind::Failed { cause } => self.say(&format!("{} failed: {cause}", event.vertex)),
         }
     }
 }
@@ -254,6 +256,10 @@ impl Drop for Bars {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use indicatif::{ProgressDrawTarget, TermLike};
+
     use super::*;
     use crate::graph::{Reason, Step};
     use crate::ids::{InstanceName, ServiceName};
@@ -304,6 +310,68 @@ mod tests {
         32: waiting 19 s for: root cache-4 on h1 (volumes, 3 of 9 MiB)
         45: waiting 10 s for: cluster cache (clusters, cache-2 hands slots 0-511 over to cache-6)
         ");
+    }
+
+    /// A terminal that keeps what is written to it.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            200
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)?;
+            self.write_str("\n")
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bars_send_no_control_characters_to_a_terminal() {
+        let screen = Screen::default();
+        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        let all = MultiProgress::with_draw_target(target);
+        let bar = all.add(ProgressBar::new(3));
+        let host = HostName::new("h2").unwrap();
+        let bars = BTreeMap::from([(Some(host), Bar { bar, stages: Mutex::default() })]);
+        let bars = Bars { all, bars };
+        let ready = Vertex::Ready(InstanceName::new("cache-3").unwrap());
+        for kind in [
+            EventKind::Note("a\u{1b}[2J".to_owned()),
+            EventKind::Doing("b\u{1b}]0;title\u{7}\nc".to_owned()),
+            EventKind::Failed { cause: "d\rroot #".to_owned() },
+        ] {
+            bars.on(&event(&ready, Some("h2"), kind));
+        }
+        let message = bars.bars.values().next().unwrap().bar.message();
+        assert_eq!(message, r"boot 0/0: ready cache-3, b\u{1b}]0;title\u{7} c");
+        drop(bars);
+        let shown = screen.0.lock().unwrap().clone();
+        assert!(shown.contains(r"ready cache-3: a\u{1b}[2J"), "{shown:?}");
+        assert!(shown.contains(r"ready cache-3 failed: d\rroot #"), "{shown:?}");
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
     }
 
     #[test]

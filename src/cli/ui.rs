@@ -48,7 +48,7 @@ pub fn say(text: &str) {
 
 /// Returns a text as a terminal may have it: what moves its cursor, sets its title or
 /// starts another line is shown and not done.
-fn plain(text: &str) -> Cow<'_, str> {
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
     let is_harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
     if text.chars().all(is_harmless) {
         return text.into();
