@@ -268,6 +268,48 @@ fn enough_in_total_but_not_in_the_right_places() {
     ");
 }
 
+/// A reserve is named by what it takes, and is no default where it was stated.
+#[test]
+fn only_what_a_host_keeps_is_named() {
+    let bench = Bench::new();
+    let plan = |hosts: &str, vms: &str| {
+        let spec = format!(
+            "name: s\npolicy: {{ survive: none }}\nhosts:\n{hosts}vms:\n  - {{ name: a, {vms} }}\n"
+        );
+        bench.put("spec.yaml", &spec).run(&["plan", "spec.yaml"])
+    };
+    let hosts = "  - { name: large, cores: 8, memory: 64GiB, reserve: { cores: 4 } }\n  \
+                 - { name: small, cores: 2, memory: 64GiB, reserve: none }\n";
+    insta::assert_snapshot!(plan(hosts, "count: 2, vcpus: 4, memory: 1GiB"), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because the smallest layouts that serve the demand need more than there is:
+        all hosts  cores  needs 8, allocatable 6, short by 2
+      Too small for even one instance, when empty:
+        small  a  cores  needs 4, allocatable 2
+      The reserve of large takes 4 of 8 cores and 2 GiB of 64 GiB.
+      Adding 1 host like large would make it feasible (cost 1).
+    hint: for cores, add at least 1 host like large, or reduce the demand
+    ");
+    let host = "  - { name: small, cores: 2, memory: 4GiB, reserve: { memory: 1GiB } }\n";
+    insta::assert_snapshot!(plan(host, "vcpus: 1, memory: 4GiB"), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because an instance takes its CPUs and memory from one NUMA node and its
+      disks from one pool, and none is large enough for the smallest instance of
+      a, it cannot be placed.
+      Because the smallest layouts that serve the demand need more than there is:
+        all hosts  memory  needs 4 GiB, allocatable 3 GiB, short by 1 GiB
+      Too small for even one instance, when empty:
+        small  a  memory  needs 4 GiB, allocatable 3 GiB
+      The reserve of small takes 1 GiB of 4 GiB.
+    hint: add a host with a larger NUMA node, or make the instances of a smaller
+    hint: for memory, add at least 1 host like small, or reduce the demand
+    ");
+}
+
 /// What is said to be servable is: that share of the demand has a plan.
 #[test]
 fn the_share_that_could_be_served_has_a_plan() {

@@ -58,8 +58,8 @@ fn hosts_of_a_spec_keep_as_much_as_those_of_files() {
       Too small for even one instance, when empty:
         small-1  a  memory  needs 4 GiB, allocatable 3.5 GiB
         small-2  a  memory  needs 4 GiB, allocatable 3.5 GiB
-      The reserve of small-1 and small-2 takes 0 of 2 cores and 512 MiB of 4 GiB
-      of each; it is the default where a host states no `reserve:`.
+      The reserve of small-1 and small-2 takes 512 MiB of 4 GiB of each; it is the
+      default where a host states no `reserve:`.
     hint: add a host with a larger NUMA node, or make the instances of a smaller
     ");
 }

@@ -6,7 +6,7 @@ use super::{LISTED, WIDTH};
 use crate::report::columns::wrapped;
 use crate::report::plan_text::size;
 use crate::solve::Withheld;
-use crate::units::counted;
+use crate::units::{Mebibytes, counted};
 
 /// One sentence for each.
 pub(super) fn text(withheld: &[Withheld]) -> String {
@@ -16,13 +16,18 @@ pub(super) fn text(withheld: &[Withheld]) -> String {
 
 fn sentence(withheld: &Withheld) -> String {
     match withheld {
-        Withheld::Reserve { hosts, cores, of_cores, memory, of_memory } => format!(
-            "The reserve of {} takes {cores} of {of_cores} cores and {} of {} of each; it is the \
-             default where a host states no `reserve:`.",
-            names(hosts),
-            size(*memory),
-            size(*of_memory)
-        ),
+        Withheld::Reserve { hosts, cores, of_cores, memory, of_memory, is_default } => {
+            let cores = (*cores > 0).then(|| format!("{cores} of {of_cores} cores"));
+            let memory = (*memory > Mebibytes::ZERO)
+                .then(|| format!("{} of {}", size(*memory), size(*of_memory)));
+            let taken: Vec<String> = cores.into_iter().chain(memory).collect();
+            let each = if hosts.len() > 1 { " of each" } else { "" };
+            let default = match is_default {
+                true => "; it is the default where a host states no `reserve:`",
+                false => "",
+            };
+            format!("The reserve of {} takes {}{each}{default}.", names(hosts), taken.join(" and "))
+        }
         Withheld::Memoryless { host, nodes, cores } => {
             let [word, have] = if nodes.len() == 1 { ["node", "has"] } else { ["nodes", "have"] };
             let nodes: Vec<String> = nodes.iter().map(u32::to_string).collect();
@@ -47,7 +52,7 @@ fn names(names: &[String]) -> String {
 
 pub(super) fn json(withheld: &[Withheld]) -> Vec<Value> {
     let value = |one: &Withheld| match one {
-        Withheld::Reserve { hosts, cores, of_cores, memory, of_memory } => json!({
+        Withheld::Reserve { hosts, cores, of_cores, memory, of_memory, is_default: _ } => json!({
             "hosts": hosts,
             "reserved_cores": cores,
             "cores": of_cores,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Rejection, Resource, Shortage, Why};
 use crate::model::Problem;
-use crate::topology::{Host, NumaNode, reserve};
+use crate::topology::{Host, NumaNode, assumed, reserve};
 use crate::units::Mebibytes;
 
 /// Cores and memory of hosts that no instance can have.
@@ -22,6 +22,8 @@ pub enum Withheld {
         memory: Mebibytes,
         /// All memory.
         of_memory: Mebibytes,
+        /// Whether it is as much as a host keeps that states no reserve.
+        is_default: bool,
     },
     /// Cores of NUMA nodes without memory.
     Memoryless {
@@ -48,19 +50,31 @@ pub(super) fn withheld(
         let of = (reserve::total_cores(&host.numa), reserve::total_memory(&host.numa));
         let cores: u32 = host.numa.iter().map(|node| node.reserved_cores).sum();
         let memory: Mebibytes = host.numa.iter().map(|node| node.reserved_memory_mib).sum();
-        kept.entry((of, cores, memory)).or_default().push(host.name.to_string());
+        if cores > 0 || memory > Mebibytes::ZERO {
+            kept.entry((of, cores, memory, is_default(host, cores, memory)))
+                .or_default()
+                .push(host.name.to_string());
+        }
     }
-    let reserve = |(((of_cores, of_memory), cores, memory), hosts)| Withheld::Reserve {
+    let reserve = |(((of_cores, of_memory), cores, memory, is_default), hosts)| Withheld::Reserve {
         hosts,
         cores,
         of_cores,
         memory,
         of_memory,
+        is_default,
     };
     let of_numa = |resource| matches!(resource, Resource::Cores | Resource::Memory);
     let is_short = shortages.iter().any(|short| of_numa(short.resource));
     let memoryless = hosts().filter(|_| is_short).filter_map(memoryless);
     kept.into_iter().map(reserve).chain(memoryless).collect()
+}
+
+/// Whether a host keeps as much as one that states no reserve.
+fn is_default(host: &Host, cores: u32, memory: Mebibytes) -> bool {
+    let all = reserve::total_memory(&host.numa);
+    let default = assumed::reserve(&reserve::cores_of_each(&host.numa), all);
+    u32::try_from(default.cores) == Ok(cores) && default.memory == memory
 }
 
 /// Whether an instance would fit into the host if it kept nothing.
