@@ -3,8 +3,12 @@
 //! so may a directory of its name.
 //!
 //! What is in it is regular files and a directory of secrets, all of them the user's own or
-//! root's, none of them writable by everybody, and no links: one could lead to a file that is
+//! root's, none of them writable by others, and no links: one could lead to a file that is
 //! worth reading or overwriting. A pipe would never end.
+//!
+//! A group counts as others, as it does for the files of `ssh`, unless it is the user's own:
+//! the primary group, of the same number as the user. Systems that make such a group for each
+//! user often have a umask that lets it write.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -15,6 +19,8 @@ use super::store::StoreError;
 
 /// Permission bit of what everybody may write.
 const EVERYBODY: u32 = 0o002;
+/// Permission bit of what the members of its group may write.
+const GROUP: u32 = 0o020;
 /// Directories below the state directory that are looked into: that of the secrets.
 const DEPTH: u32 = 1;
 
@@ -24,7 +30,7 @@ const DEPTH: u32 = 1;
 /// # Errors
 /// [`StoreError::Untrusted`], or the file system.
 pub fn guard(directory: &Path, is_chosen: bool) -> Result<(), StoreError> {
-    let user = user();
+    let user = User::current();
     let parent = directory.parent().filter(|parent| parent.ends_with(".hostsplit"));
     for path in parent.into_iter().chain([directory]) {
         let found = if is_chosen { fs::metadata(path) } else { fs::symlink_metadata(path) };
@@ -37,7 +43,7 @@ pub fn guard(directory: &Path, is_chosen: bool) -> Result<(), StoreError> {
     entries(directory, user, DEPTH)
 }
 
-fn entries(directory: &Path, user: Option<u32>, depth: u32) -> Result<(), StoreError> {
+fn entries(directory: &Path, user: Option<User>, depth: u32) -> Result<(), StoreError> {
     let failed = |source| StoreError::Io {
         what: "cannot read the state directory",
         path: directory.to_owned(),
@@ -71,12 +77,16 @@ fn there(found: io::Result<Metadata>, path: &Path) -> Result<Option<Metadata>, S
     }
 }
 
-fn owned(path: &Path, found: &Metadata, user: Option<u32>) -> Result<(), StoreError> {
-    if user.is_some_and(|user| ![user, 0].contains(&found.uid())) {
+fn owned(path: &Path, found: &Metadata, user: Option<User>) -> Result<(), StoreError> {
+    if user.is_some_and(|user| ![user.id, 0].contains(&found.uid())) {
         return Err(untrusted(path, "another user owns it"));
     }
     if found.mode() & EVERYBODY != 0 {
         return Err(untrusted(path, "everybody may write it"));
+    }
+    let is_own = user.is_some_and(|user| user.has_own_group(found.gid()));
+    if found.mode() & GROUP != 0 && !is_own {
+        return Err(untrusted(path, "its group may write it, which is not the user's own"));
     }
     Ok(())
 }
@@ -85,9 +95,25 @@ fn untrusted(path: &Path, why: &'static str) -> StoreError {
     StoreError::Untrusted { path: path.to_owned(), why }
 }
 
-/// The user that this process acts as; `None` where the system does not say.
-fn user() -> Option<u32> {
-    fs::metadata("/proc/self").ok().map(|own| own.uid())
+/// The user that this process acts as.
+#[derive(Clone, Copy)]
+struct User {
+    id: u32,
+    /// The primary group.
+    group: u32,
+}
+
+impl User {
+    /// `None` where the system does not say.
+    fn current() -> Option<Self> {
+        let own = fs::metadata("/proc/self").ok()?;
+        Some(Self { id: own.uid(), group: own.gid() })
+    }
+
+    /// Whether a group is the user's own, which by its number has no other member.
+    const fn has_own_group(self, group: u32) -> bool {
+        group == self.group && group == self.id
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +145,16 @@ mod tests {
             said(false),
             "/.hostsplit/shop/plan.json is not trusted: everybody may write it"
         );
+        // The user's own group may write, where there is one; no other may.
+        mode("plan.json", 0o664);
+        let plan = directory.join("plan.json");
+        let found = fs::metadata(&plan).unwrap();
+        let id = found.uid();
+        let is_trusted = |group| owned(&plan, &found, Some(User { id, group })).is_ok();
+        assert_eq!(is_trusted(found.gid()), found.gid() == id, "a group of many users");
+        assert!(!is_trusted(found.gid() + 1), "not the primary group");
+        assert!(owned(&plan, &found, None).is_err());
+        assert!(User { id: 1000, group: 1000 }.has_own_group(1000));
         mode("plan.json", 0o644);
         symlink("/etc/passwd", directory.join("secrets/link")).unwrap();
         assert_eq!(said(true), "/.hostsplit/shop/secrets/link is not trusted: it is a link");
