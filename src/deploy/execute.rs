@@ -10,10 +10,10 @@ use super::address_conflicts::address_conflicts;
 use super::grow::{grow_file_systems, grow_volume};
 use super::mend::{mend, run_on};
 use super::relocate::{copy_seed, make_target, relocate};
-use super::volumes::{delete, make_data, make_root, make_seed, upload_image};
-use super::{Context, Event, EventKind, Observer, StepError, mark};
+use super::volumes::{delete, delete_marked, make_data, make_root, make_seed, upload_image};
+use super::{Context, Event, EventKind, Observer, StepError};
 use crate::engine::{Change, Crew, Disruption, Goal, Guests, Outage, Pending, operator_of};
-use crate::graph::{Action, Actions, DATA_SUFFIX, Object, Reason, Step, Unwanted, Vertex};
+use crate::graph::{Action, Actions, Object, Reason, Step, Unwanted, Vertex};
 use crate::hypervisor::clock::{Pauses, Poll};
 use crate::hypervisor::{Domain, ErrorKind, Hypervisor};
 use crate::ids::{InstanceName, ServiceName};
@@ -280,14 +280,7 @@ fn remove(
     note: &dyn Fn(String),
 ) -> Result<(), StepError> {
     match &unwanted.what {
-        Object::Volume { pool, name } => {
-            let is_data = name.ends_with(DATA_SUFFIX);
-            if is_data && !mark::is_data(host, pool, name)? {
-                note(format!("volume {pool}/{name} is kept: it holds no data of the deployment"));
-                return Ok(());
-            }
-            delete(host, pool, name)
-        }
+        Object::Volume { pool, name, role } => delete_marked(host, *role, (pool, name), note),
         Object::Domain(domain) => {
             for (pool, name) in &unwanted.volumes {
                 delete(host, pool, name)?;

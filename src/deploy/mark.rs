@@ -3,13 +3,15 @@
 //! libvirt keeps no metadata of volumes, so the mark is in the volume. A root is an overlay
 //! on an image of hostsplit. A seed holds a file system of cloud-init's label and is no
 //! larger than seeds are. A data volume holds the file system that a guest made at its first
-//! boot. An empty one is what a run left that was cut off: nothing is lost with it. Whatever
-//! a plan says, a volume without its mark is neither overwritten nor deleted.
+//! boot. An empty one is what a run left that was cut off: nothing is lost with it. A file of
+//! an image has a name of its own, made of its digest. Whatever a plan says, a volume without
+//! the mark of its role is neither overwritten nor deleted. Volumes that go with a domain are
+//! known by its tag, and by its name in theirs.
 
 use std::io::{self, Write};
 
 use super::StepError;
-use crate::graph::{MAX_SEED, is_image_volume};
+use crate::graph::{MAX_SEED, VolumeRole, is_image_volume};
 use crate::hypervisor::{ErrorKind, Hypervisor, VolumeInfo};
 
 /// Bytes at the beginning of a volume in which every file system, partition table and
@@ -29,42 +31,56 @@ fn seen(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<Option<VolumeIn
     }
 }
 
-/// Refuses to overwrite a volume under a root's name that hostsplit did not make.
-pub(super) fn root(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<(), StepError> {
-    let Some(found) = seen(host, pool, name)? else { return Ok(()) };
+/// Refuses to overwrite a volume that is not of the role that it is planned in.
+pub(super) fn check(
+    host: &dyn Hypervisor,
+    role: VolumeRole,
+    (pool, name): (&str, &str),
+) -> Result<(), StepError> {
+    match missing(host, role, (pool, name))? {
+        None => Ok(()),
+        Some(why) => {
+            let (pool, name) = (pool.to_owned(), name.to_owned());
+            Err(StepError::ForeignVolume { pool, name, why })
+        }
+    }
+}
+
+/// Returns why a volume does not carry the mark of a role; `None` for one that does, and for
+/// one that is not there.
+pub(super) fn missing(
+    host: &dyn Hypervisor,
+    role: VolumeRole,
+    (pool, name): (&str, &str),
+) -> Result<Option<&'static str>, StepError> {
+    let Some(found) = seen(host, pool, name)? else { return Ok(None) };
+    let (is_marked, why) = match role {
+        VolumeRole::Image => (is_image_volume(name), "its name is not that of a file of an image"),
+        VolumeRole::Root => (is_root(&found), "it is not an overlay on an image of hostsplit"),
+        VolumeRole::Seed if found.backing.is_some() || found.capacity > MAX_SEED.bytes() => {
+            (false, "it is no seed by its size or form")
+        }
+        VolumeRole::Seed => (is_seed(&head(host, pool, name)?), "what it holds is no seed"),
+        VolumeRole::Data => {
+            (is_data(&head(host, pool, name)?), "it holds no data of the deployment")
+        }
+    };
+    Ok((!is_marked).then_some(why))
+}
+
+fn is_root(found: &VolumeInfo) -> bool {
     let file = found.backing.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path));
-    if file.is_some_and(is_image_volume) {
-        return Ok(());
-    }
-    Err(foreign(pool, name, "it is not an overlay on an image of hostsplit"))
+    file.is_some_and(is_image_volume)
 }
 
-/// Refuses to overwrite a volume under a seed's name that is no seed.
-pub(super) fn seed(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<(), StepError> {
-    let Some(found) = seen(host, pool, name)? else { return Ok(()) };
-    if found.backing.is_some() || found.capacity > MAX_SEED.bytes() {
-        return Err(foreign(pool, name, "it is no seed by its size or form"));
-    }
-    let head = head(host, pool, name)?;
+fn is_seed(head: &[u8]) -> bool {
     let (label, places) = SEED;
-    let is_seed = places.iter().any(|at| has(&head, *at, label));
-    if is_seed || is_empty(&head) {
-        return Ok(());
-    }
-    Err(foreign(pool, name, "what it holds is no seed"))
+    places.iter().any(|at| has(head, *at, label)) || is_empty(head)
 }
 
-/// Whether a data volume that no domain uses is one that a guest of the deployment made, or empty.
-pub(super) fn is_data(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<bool, StepError> {
-    if seen(host, pool, name)?.is_none() {
-        return Ok(true);
-    }
-    let head = head(host, pool, name)?;
-    Ok(has(&head, DATA.1, DATA.0) || is_empty(&head))
-}
-
-fn foreign(pool: &str, name: &str, why: &'static str) -> StepError {
-    StepError::ForeignVolume { pool: pool.to_owned(), name: name.to_owned(), why }
+fn is_data(head: &[u8]) -> bool {
+    let (label, at) = DATA;
+    has(head, at, label) || is_empty(head)
 }
 
 fn has(bytes: &[u8], at: usize, mark: &[u8]) -> bool {

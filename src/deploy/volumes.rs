@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::images::Digesting;
 use super::{Context, Event, EventKind, Observer, StepError, mark};
 use crate::graph::image::marker;
-use crate::graph::{ImagePart, Vertex};
+use crate::graph::{ImagePart, Vertex, VolumeRole};
 use crate::hypervisor::{ErrorKind, Hypervisor, VolumeFormat, VolumeRequest};
 use crate::ids::HostName;
 use crate::plan::{Instance, Volume};
@@ -24,6 +24,22 @@ pub(super) fn delete(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<()
     match host.delete_volume(pool, name) {
         Err(error) if error.kind != ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+/// Deletes a volume if it carries the mark of its role, else says that it is kept.
+pub(super) fn delete_marked(
+    host: &dyn Hypervisor,
+    role: VolumeRole,
+    (pool, name): (&str, &str),
+    note: &dyn Fn(String),
+) -> Result<(), StepError> {
+    match mark::missing(host, role, (pool, name))? {
+        None => delete(host, pool, name),
+        Some(why) => {
+            note(format!("volume {pool}/{name} is kept: {why}"));
+            Ok(())
+        }
     }
 }
 
@@ -114,7 +130,7 @@ pub(super) fn make_root(context: &Context<'_>, instance: &Instance) -> Result<()
         backing: Some(ImagePart::Disk.volume(&image.disk)),
     };
     let host = context.host(&instance.host)?;
-    mark::root(host, &request.pool, &request.name)?;
+    mark::check(host, VolumeRole::Root, (&request.pool, &request.name))?;
     renew(host, &request)
 }
 
@@ -133,7 +149,7 @@ pub(super) fn make_seed(context: &Context<'_>, instance: &Instance) -> Result<()
     let length = bytes.len() as u64;
     let seed = instance.seed.as_ref();
     let seed = seed.ok_or_else(|| StepError::NotInPlan(format!("a seed of {}", instance.name)))?;
-    mark::seed(host, &seed.pool, &seed.name)?;
+    mark::check(host, VolumeRole::Seed, (&seed.pool, &seed.name))?;
     renew(host, &raw(&seed.pool, &seed.name, length))?;
     Ok(host.upload(&seed.pool, &seed.name, &mut bytes.as_slice(), length)?)
 }

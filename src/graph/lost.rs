@@ -58,7 +58,7 @@ pub fn lost_volumes(plan: &Plan, actions: &Actions) -> Vec<LostVolume> {
         if step.is_none_or(|step| step.reason != Reason::Removal) {
             found.extend(one.kept.iter().map(|volume| lost(volume, VolumeFate::DeletedOnceCopied)));
         }
-        if let Object::Volume { pool, name } = &one.what {
+        if let Object::Volume { pool, name, .. } = &one.what {
             found.push(lost(&(pool.clone(), name.clone()), VolumeFate::Deleted));
         }
     }

@@ -36,7 +36,7 @@ pub use self::impact::{Impact, ImpactKind};
 pub use self::lost::{LostVolume, VolumeFate, lost_volumes};
 pub use self::moves::{Immovable, Move, Way, planned_volume, relocation};
 pub use self::text::{text, text_of};
-pub use self::unwanted::{DATA_SUFFIX, MAX_SEED, Unwanted, decide_removal, leaving, may_be_ours};
+pub use self::unwanted::{MAX_SEED, Unwanted, decide_removal, leaving, may_be_ours};
 
 /// A file of the image, kept once per host and pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,14 +121,29 @@ pub enum Object {
         pool: String,
         /// Its name.
         name: String,
+        /// What it is planned to hold.
+        role: VolumeRole,
     },
+}
+
+/// What a volume is planned to hold, which decides how one of hostsplit is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VolumeRole {
+    /// A file of an image, or the marker of one.
+    Image,
+    /// The root of an instance.
+    Root,
+    /// The data of an instance.
+    Data,
+    /// The seed of an instance.
+    Seed,
 }
 
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Domain(name) => write!(f, "domain {name}"),
-            Self::Volume { pool, name } => write!(f, "volume {pool}/{name}"),
+            Self::Volume { pool, name, .. } => write!(f, "volume {pool}/{name}"),
         }
     }
 }

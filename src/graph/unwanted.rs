@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::{Action, Actions, Reason, Step};
 use super::image::{is_image_volume, marker};
-use super::{Graph, ImagePart, Object, Vertex};
+use super::{Graph, ImagePart, Object, Vertex, VolumeRole};
 use crate::engine::Leaving;
 use crate::hypervisor::{Domain, VolumeInfo};
 use crate::ids::{HostName, InstanceName, ServiceName};
@@ -189,9 +189,7 @@ fn of_domain(
 }
 
 /// Suffixes of a domain's name in those of its volumes.
-const SUFFIXES: [&str; 3] = ["-root.qcow2", DATA_SUFFIX, "-seed.img"];
-/// Suffix of a domain's name in that of its data volume.
-pub const DATA_SUFFIX: &str = "-data.raw";
+const SUFFIXES: [&str; 3] = ["-root.qcow2", "-data.raw", "-seed.img"];
 /// Most that a seed takes: a few KiB of text need no more.
 pub const MAX_SEED: Mebibytes = Mebibytes::new(64);
 
@@ -207,21 +205,22 @@ fn orphans(plan: &Plan, host: &HostName, view: &HostView, data: bool) -> Vec<Unw
     let used = Sources::of(&view.domains);
     let volumes = plan.on_host(host).flat_map(|instance| {
         let data = instance.data.as_ref().filter(|_| data);
-        instance
-            .root
-            .iter()
-            .chain(data)
-            .chain(&instance.seed)
-            .map(move |volume| (instance, &volume.pool, &volume.name))
+        [
+            (VolumeRole::Root, instance.root.as_ref()),
+            (VolumeRole::Data, data),
+            (VolumeRole::Seed, instance.seed.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(move |(role, volume)| Some((instance, role, volume?)))
     });
     volumes
-        .filter(|(instance, pool, name)| {
+        .filter(|(instance, _, Volume { pool, name, .. })| {
             view.volume(pool, name)
                 .is_some_and(|seen| !used.hold(pool, seen) && may_be_ours(instance, seen))
         })
-        .map(|(instance, pool, name)| Unwanted {
+        .map(|(instance, role, Volume { pool, name, .. })| Unwanted {
             host: host.clone(),
-            what: Object::Volume { pool: pool.clone(), name: name.clone() },
+            what: Object::Volume { pool: pool.clone(), name: name.clone(), role },
             instance: Some(instance.name.to_string()),
             volumes: Vec::new(),
             kept: Vec::new(),
@@ -252,7 +251,7 @@ fn images(plan: &Plan, host: &HostName, view: &HostView, first: &[Unwanted]) -> 
     let gone = |pool: &str, name: &str| {
         first.iter().any(|one| {
             one.volumes.iter().any(|(p, n)| p == pool && n == name)
-                || matches!(&one.what, Object::Volume { pool: p, name: n } if p == pool && n == name)
+                || matches!(&one.what, Object::Volume { pool: p, name: n, .. } if p == pool && n == name)
         })
     };
     let domain_stays = |domain: &&Domain| !first.iter().any(|one| one.is_domain(&domain.name));
@@ -278,7 +277,7 @@ fn images(plan: &Plan, host: &HostName, view: &HostView, first: &[Unwanted]) -> 
                 if view.volume(pool, &name).is_some() {
                     found.push(Unwanted {
                         host: host.clone(),
-                        what: Object::Volume { pool: pool.clone(), name },
+                        what: Object::Volume { pool: pool.clone(), name, role: VolumeRole::Image },
                         instance: None,
                         volumes: Vec::new(),
                         kept: Vec::new(),

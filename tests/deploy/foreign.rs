@@ -5,6 +5,7 @@ use hostsplit::hypervisor::{VolumeFormat, VolumeRequest};
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::topology::{L3Domain, PagePool};
 
+use hostsplit::deploy::EventKind;
 use hostsplit::graph::lost_volumes;
 use hostsplit::report::graph::lost_text;
 
@@ -138,6 +139,42 @@ fn a_volume_without_our_mark_is_neither_overwritten_nor_deleted() {
     let kept = run(&plan, &world, state.path(), Purpose::Destroy { data: true });
     assert!(kept.is_complete(), "{}", kept.story());
     assert!(held(&data.name).starts_with(b"precious"));
+}
+
+fn notes(run: &Run) -> Vec<&str> {
+    let events = run.events.iter();
+    events
+        .filter_map(|event| match &event.kind {
+            EventKind::Note(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A removal is not stopped by the audit, so that a plan may give a volume any name.
+#[test]
+fn a_removal_keeps_what_is_not_of_the_planned_role() {
+    let (mut plan, state) = (plan(), tempfile::tempdir().unwrap());
+    plan.instances[0].data.as_mut().unwrap().name = "precious.img".to_owned();
+    plan.image.as_mut().unwrap().disk.sha256 = "other-0-root".to_owned();
+    let seed = plan.instances[0].seed.clone().unwrap().name;
+    let world = SimulatedWorld::new(&plan.topology);
+    let h1 = open(&plan, &world, "h1");
+    for name in [&seed, "precious.img", "hostsplit-other-0-root.qcow2"] {
+        h1.create_volume(&volume(name)).unwrap();
+        h1.upload("default", name, &mut &b"precious"[..], 8).unwrap();
+    }
+    let before = inventory(&plan, &world);
+    let kept = run(&plan, &world, state.path(), Purpose::Destroy { data: true });
+    assert!(kept.is_complete(), "{}", kept.story());
+    assert_eq!(inventory(&plan, &world), before);
+    let mut said = notes(&kept);
+    said.sort_unstable();
+    insta::assert_snapshot!(said.join("\n"), @"
+    volume default/hostsplit-other-0-root.qcow2 is kept: its name is not that of a file of an image
+    volume default/precious.img is kept: it holds no data of the deployment
+    volume default/shop-cache-0-seed.img is kept: what it holds is no seed
+    ");
 }
 
 /// What is replaced is known by name before anything is done.
