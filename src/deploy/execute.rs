@@ -13,13 +13,13 @@ use super::relocate::{copy_seed, make_target, relocate};
 use super::volumes::{delete, delete_marked, make_data, make_root, make_seed, upload_image};
 use super::{Context, Event, EventKind, Observer, StepError};
 use crate::engine::{Change, Crew, Disruption, Goal, Guests, Outage, Pending, operator_of};
-use crate::graph::{Action, Actions, Object, Reason, Step, Unwanted, Vertex};
+use crate::graph::{Action, Actions, Object, Reason, Step, Unwanted, Vertex, VolumeRole};
 use crate::hypervisor::clock::{Pauses, Poll};
 use crate::hypervisor::{Domain, ErrorKind, Hypervisor};
 use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, ServicePlan};
 use crate::render::{self, DiskPaths};
-use crate::state::world::{Sources, is_ours};
+use crate::state::world::is_ours;
 
 /// How long a domain may take to go off after its power was cut.
 const POWER_OFF: Duration = Duration::from_secs(30);
@@ -285,15 +285,26 @@ fn remove(
             for (pool, name) in &unwanted.volumes {
                 delete(host, pool, name)?;
             }
-            for (pool, name) in &unwanted.kept {
-                match spared {
-                    Spared::Yes => delete(host, pool, name)?,
-                    Spared::No => note(format!("data volume {pool}/{name} is kept")),
-                }
-            }
+            give_up(host, &unwanted.kept, spared, note)?;
             undefine(host, domain)
         }
     }
+}
+
+/// Deletes data that others have, or that was given up by name; keeps all other.
+fn give_up(
+    host: &dyn Hypervisor,
+    data: &[(String, String)],
+    spared: Spared,
+    note: &dyn Fn(String),
+) -> Result<(), StepError> {
+    for (pool, name) in data {
+        match spared {
+            Spared::Yes => delete_marked(host, VolumeRole::Data, (pool, name), note)?,
+            Spared::No => note(format!("data volume {pool}/{name} is kept")),
+        }
+    }
+    Ok(())
 }
 
 /// The domain of an instance, as its host has it.
@@ -337,25 +348,9 @@ fn retire(
     let place = (host, old.name.as_str());
     let spared = take_down(context, actions, Some(instance.name.as_str()), place, note)?;
     let is_given_up = context.allowed.data_loss.contains(&instance.service);
-    if instance.data.is_none() && (spared == Spared::Yes || is_given_up) {
-        for (pool, name) in data_volumes(host, instance, &old)? {
-            delete(host, &pool, &name)?;
-        }
-    }
+    let spared = if is_given_up { Spared::Yes } else { spared };
+    give_up(host, actions.former_data(&instance.name), spared, note)?;
     undefine(host, &old.name)
-}
-
-/// The data volumes of a domain, in the pool that its instance has its root in.
-fn data_volumes(
-    host: &dyn Hypervisor,
-    instance: &Instance,
-    domain: &Domain,
-) -> Result<Vec<(String, String)>, StepError> {
-    let Some(pool) = instance.root.as_ref().map(|root| &root.pool) else { return Ok(Vec::new()) };
-    let data = Sources::of_data(domain);
-    let volumes = host.volumes(pool)?.into_iter();
-    let own = volumes.filter(|volume| data.hold(pool, volume));
-    Ok(own.map(|volume| (pool.clone(), volume.name)).collect())
 }
 
 fn undefine(host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {

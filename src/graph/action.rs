@@ -9,7 +9,7 @@ use super::moves::Move;
 use super::{Graph, Unwanted, Vertex};
 use crate::engine::{Admission, Leaving, Pending};
 use crate::hypervisor::DomainState;
-use crate::ids::{HostName, ServiceName};
+use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::units::Mebibytes;
 
 /// What is to be done.
@@ -202,6 +202,7 @@ pub struct Actions {
     graph: Graph,
     steps: BTreeMap<Vertex, Step>,
     unwanted: BTreeMap<Vertex, Unwanted>,
+    former_data: BTreeMap<InstanceName, Vec<(String, String)>>,
     leaving: Vec<Leaving>,
     impacts: Vec<Impact>,
     turns: BTreeMap<ServiceName, Arc<Mutex<()>>>,
@@ -258,6 +259,14 @@ impl Actions {
         unwanted: BTreeMap<Vertex, Unwanted>,
     ) -> Self {
         Self { graph, steps, unwanted, ..Self::default() }
+    }
+
+    /// The same with data volumes that instances of replaced machines do not have any more.
+    pub(super) fn with_former_data(
+        self,
+        former_data: BTreeMap<InstanceName, Vec<(String, String)>>,
+    ) -> Self {
+        Self { former_data, ..self }
     }
 
     /// The same with instances that are to leave, and what the steps do to services.
@@ -317,6 +326,13 @@ impl Actions {
     /// Returns all that is to go, in no order that matters.
     pub fn all_unwanted(&self) -> impl Iterator<Item = &Unwanted> {
         self.unwanted.values()
+    }
+
+    /// Returns the data volumes of an instance, as pool and name, that go with its machine:
+    /// the machine is replaced, and no data volume is planned for it any more.
+    #[must_use]
+    pub fn former_data(&self, instance: &InstanceName) -> &[(String, String)] {
+        self.former_data.get(instance).map_or(&[], Vec::as_slice)
     }
 
     /// Counts the steps.

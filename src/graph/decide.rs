@@ -18,7 +18,7 @@ use super::image::marker;
 use super::impact::impacts;
 use super::moves::{Move, in_order, of_move, relocation};
 use super::sequence::{Sequences, sequence};
-use super::unwanted::{Unwanted, not_in_plan};
+use super::unwanted::{Unwanted, former_data, not_in_plan};
 use super::{Graph, ImagePart, Vertex};
 use crate::engine::Pending;
 use crate::hypervisor::{Domain, DomainState};
@@ -102,8 +102,11 @@ pub fn decide(plan: &Plan, world: &World) -> Actions {
         steps.insert(vertex.clone(), Step { action, reason });
     }
     let impacts = impacts(plan, world, &fates, &unwanted);
+    let replaced = fates.values().filter(|(_, fate)| matches!(fate, Fate::Replace { .. }));
+    let former =
+        replaced.map(|(one, _)| (one.name.clone(), former_data(plan, world, one))).collect();
     let unwanted = unwanted.into_iter().map(|one: Unwanted| (one.vertex(), one)).collect();
-    Actions::new(graph, steps, unwanted).with(
+    Actions::new(graph, steps, unwanted).with_former_data(former).with(
         world.leaving.clone(),
         impacts,
         plan.services.iter().map(|service| &service.name),

@@ -1,8 +1,8 @@
 //! Volumes whose content a run gives up, by name: what somebody wants to read before it is
 //! too late.
 
-use super::{Action, Actions, Object, Reason, Vertex};
-use crate::ids::HostName;
+use super::{Action, Actions, ImpactKind, Object, Reason, Vertex};
+use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan};
 
 /// A volume whose content is given up.
@@ -46,6 +46,13 @@ pub fn lost_volumes(plan: &Plan, actions: &Actions) -> Vec<LostVolume> {
             Vertex::Seed(_) => found.extend(replaced(|one| one.seed.as_ref())),
             _ => {}
         }
+        if let (Vertex::Root(name), Some(host)) = (vertex, actions.graph().host(vertex)) {
+            let fate = fate_of_data(actions, name);
+            found.extend(actions.former_data(name).iter().map(|(pool, name)| {
+                let (host, pool, name) = (host.clone(), pool.clone(), name.clone());
+                LostVolume { host, fate, pool, name }
+            }));
+        }
     }
     for one in actions.all_unwanted() {
         let lost = |(pool, name): &(String, String), fate| {
@@ -64,4 +71,14 @@ pub fn lost_volumes(plan: &Plan, actions: &Actions) -> Vec<LostVolume> {
     }
     found.sort();
     found
+}
+
+/// What becomes of data that is not planned any more: without another copy it is lost, which
+/// the operator has to allow.
+fn fate_of_data(actions: &Actions, name: &InstanceName) -> VolumeFate {
+    let is_lost = actions
+        .impacts()
+        .iter()
+        .any(|one| one.kind == ImpactKind::DataLoss && one.instances.contains(name));
+    if is_lost { VolumeFate::Deleted } else { VolumeFate::DeletedOnceCopied }
 }

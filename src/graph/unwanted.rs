@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::{Action, Actions, Reason, Step};
+use super::decide::owned_domain;
 use super::image::{is_image_volume, marker};
 use super::{Graph, ImagePart, Object, Vertex, VolumeRole};
 use crate::engine::Leaving;
@@ -63,6 +64,21 @@ pub(super) fn not_in_plan(plan: &Plan, world: &World) -> Vec<Unwanted> {
         found.extend(of_domains(plan, host, view, gone, false));
     }
     found
+}
+
+/// Finds the data volumes of an instance's machine, as pool and name, where no data volume is
+/// planned for it any more.
+pub(super) fn former_data(
+    plan: &Plan,
+    world: &World,
+    instance: &Instance,
+) -> Vec<(String, String)> {
+    let view = world.view(&instance.host).filter(|_| instance.data.is_none());
+    let found = view.and_then(|view| Some((view, owned_domain(plan, view, instance)?)));
+    let described = found.map(|(view, domain)| {
+        of_domains(plan, &instance.host, view, vec![domain], false).into_iter()
+    });
+    described.into_iter().flatten().flat_map(|one| one.kept).collect()
 }
 
 /// The service or the fixed machine that something unwanted was part of, where the plan

@@ -177,6 +177,48 @@ fn a_removal_keeps_what_is_not_of_the_planned_role() {
     ");
 }
 
+/// Data that is not planned any more goes with its machine, if it is the machine's own.
+#[test]
+fn data_that_is_not_planned_any_more_is_named_and_foreign_data_stays() {
+    let (old, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = SimulatedWorld::new(&old.topology);
+    assert!(run(&old, &world, state.path(), Purpose::Deploy).is_complete());
+    // One holds something else by now, and one is a volume that somebody attached.
+    let h2 = open(&old, &world, "h2");
+    h2.upload("default", "shop-cache-1-data.raw", &mut &[1; 4096][..], 4096).unwrap();
+    h2.create_volume(&volume("theirs.raw")).unwrap();
+    let attached = |domain: &str| {
+        let xml = h2.migratable_xml(domain).unwrap();
+        xml.replace(&format!("{domain}-data.raw"), "theirs.raw")
+    };
+    h2.power_off("shop-cache-2").unwrap();
+    h2.define(&attached("shop-cache-2")).unwrap();
+    h2.start("shop-cache-2").unwrap();
+    let mut new = plan();
+    for one in new.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.data = None;
+        one.settings.insert("appendonly".to_owned(), false.into());
+    }
+    let changed = run(&new, &world, state.path(), Purpose::Deploy);
+    assert!(changed.is_complete(), "{}", changed.story());
+    let lost = lost_text(&lost_volumes(&new, &changed.actions));
+    let lines: Vec<&str> = lost.lines().filter(|line| line.contains("-data.raw")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    volumes on h1 deleted once others have its data: default/shop-cache-0-data.raw, default/shop-cache-5-data.raw
+    volumes on h2 deleted once others have its data: default/shop-cache-1-data.raw
+    volumes on h3 deleted once others have its data: default/shop-cache-3-data.raw, default/shop-cache-4-data.raw
+    ");
+    let data = |host: &str| -> Vec<String> {
+        let all = open(&new, &world, host).volumes("default").unwrap().into_iter();
+        all.map(|one| one.name).filter(|name| name.ends_with(".raw")).collect()
+    };
+    assert_eq!(data("h1"), [""; 0]);
+    assert_eq!(data("h2"), ["shop-cache-1-data.raw", "shop-cache-2-data.raw", "theirs.raw"]);
+    assert_eq!(data("h3"), [""; 0]);
+    let kept = "volume default/shop-cache-1-data.raw is kept: it holds no data of the deployment";
+    assert!(notes(&changed).contains(&kept), "{:?}", notes(&changed));
+}
+
 /// What is replaced is known by name before anything is done.
 #[test]
 fn volumes_that_are_given_up_are_named() {
