@@ -23,3 +23,4 @@ pub mod secrets;
 mod settings;
 pub mod spec;
 pub mod status;
+mod survival;

@@ -4,14 +4,12 @@
 use std::fmt;
 
 use super::columns::{bar, columns};
-use super::intervention::intervention;
 use super::layout::{limited, shape};
 use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
 use super::settings;
-use crate::audit::{Failover, Loss};
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
-use crate::spec::{Cluster, FixedVm};
+use crate::spec::FixedVm;
 use crate::topology::cpuset;
 use crate::units::{Mebibytes, PerSecond, counted, grouped, percent};
 
@@ -83,48 +81,6 @@ impl Summary {
             counted(self.hosts_used() as u64, "host")
         )
     }
-
-    fn survival(&self) -> String {
-        let levels: Vec<&str> = self.survive.iter().map(|one| one.level.as_str()).collect();
-        if levels.is_empty() {
-            return "survives: no guarantee (policy.survive: none)\n".to_owned();
-        }
-        let rows: Vec<_> = self.losses.iter().map(loss).collect();
-        let levels = levels.join(", any one ");
-        let orders = self.losses.iter().filter_map(|loss| Some((loss, intervention(loss)?)));
-        let orders: String = orders
-            .map(|(loss, order)| format!("  {} without {}: {order}\n", loss.service, loss.domain))
-            .collect();
-        let orders = match orders.as_str() {
-            "" => orders,
-            _ => {
-                format!("manual intervention required (policy.survive, quorum: manual):\n{orders}")
-            }
-        };
-        let failovers: String = self.failovers().iter().map(|line| format!("  {line}\n")).collect();
-        format!("survives the loss of any one {levels}:\n{}{failovers}{orders}", columns(2, &rows))
-    }
-
-    /// How long a service takes no writes while followers take over, a line for each.
-    pub(super) fn failovers(&self) -> Vec<String> {
-        let of_service = |service: &ServiceSummary| {
-            let own = self.losses.iter().filter(|loss| loss.service == service.name);
-            let failover = own.filter_map(|loss| loss.failover).max_by_key(|one| one.most_ms)?;
-            Some(format!("{}: {}", service.name, self::failover(failover)))
-        };
-        self.services.iter().filter_map(of_service).collect()
-    }
-}
-
-/// The time without writes, as a sentence.
-fn failover(failover: Failover) -> String {
-    let Failover { node_timeout_ms, least_ms, most_ms } = failover;
-    format!(
-        "no writes to a lost master's slots for {} to {} s (node timeout {} s, then election)",
-        least_ms.div_ceil(1_000),
-        most_ms.div_ceil(1_000),
-        node_timeout_ms.div_ceil(1_000),
-    )
 }
 
 /// A size to one decimal of TiB or GiB, rounded down, or in MiB below.
@@ -287,43 +243,6 @@ fn disk(pool: &PoolSummary) -> String {
     let (used, of) = (pool.used_mib, pool.capacity_mib);
     let bar = bar(used.get(), of.get(), BAR);
     format!("{bar} {} of {} in {}", size(used), size(of), pool.pool)
-}
-
-fn loss(loss: &Loss) -> Vec<String> {
-    let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
-    let lost = match loss.cluster {
-        Cluster::Sharded => format!("{} of {} masters lost", loss.leads_lost, loss.leads),
-        Cluster::PrimaryReplica if loss.leads_lost > 0 => "primary lost".to_owned(),
-        Cluster::GatewayPair if loss.leads_lost > 0 => "active instance lost".to_owned(),
-        _ => format!("{} of {} instances lost", loss.instances_lost, loss.instances),
-    };
-    let left = format!("{} remaining, {used:.0} % used", rate(loss.remaining_per_s));
-    vec![loss.domain.clone(), loss.service.to_string(), lost, aftermath(loss), left]
-}
-
-/// Which instances take over, and whether they do so without help.
-fn aftermath(loss: &Loss) -> String {
-    let names: Vec<&str> = loss.promoted.iter().map(|name| name.as_str()).collect();
-    let mut after = match (names.len(), loss.cluster) {
-        (0, Cluster::Sharded) => "no master lost".to_owned(),
-        (0, Cluster::Quorum) => {
-            let left = loss.leads.saturating_sub(loss.leads_lost);
-            format!("{left} of {} voters remain", loss.leads)
-        }
-        (0, Cluster::PrimaryReplica) if loss.leads_lost == 0 => "no primary lost".to_owned(),
-        (0, Cluster::GatewayPair) if loss.leads_lost == 0 => "no active instance lost".to_owned(),
-        (0, _) => "remaining instances take over the load".to_owned(),
-        (1, _) => format!("{} takes over", names.join("")),
-        _ => format!("{} take over", names.join(", ")),
-    };
-    if !loss.lost_groups.is_empty() {
-        after.push_str(&format!(", {} lost", counted(loss.lost_groups.len() as u64, "group")));
-    }
-    if loss.intervention.is_some() {
-        let what = if loss.cluster == Cluster::Quorum { "recovery" } else { "failover" };
-        after.push_str(&format!("; manual {what} required"));
-    }
-    after
 }
 
 fn tier(tier: &Tier) -> Vec<String> {
