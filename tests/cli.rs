@@ -192,11 +192,13 @@ fn a_plan_is_shown() {
     h2    0     ####...... 4 of 10  #......... 3 GiB of 21.4 GiB  ##........ 15.3 GiB of 70 GiB in default
     h3    0     ##........ 2 of 10  #......... 2 GiB of 21.4 GiB  #......... 11.3 GiB of 70 GiB in default
 
-    survives the loss of any one host:
+    survives the loss of any one host, except fixed VMs:
       h1  cache  1 of 3 masters lost  cache-1 takes over  133k/s remaining, 93 % used
       h2  cache  1 of 3 masters lost  cache-3 takes over  133k/s remaining, 93 % used
       h3  cache  1 of 3 masters lost  cache-5 takes over  133k/s remaining, 93 % used
       cache: no writes to a lost master's slots for 16 to 25 s (node timeout 15 s, then election)
+      h1  builder-0 is lost until the host is back, or until a person restores it elsewhere from a backup
+      h2  builder-1 is lost until the host is back, or until a person restores it elsewhere from a backup
     objectives, lexicographic:
       unmet demand                             0/s    optimal
       cost of used hosts                       3      optimal

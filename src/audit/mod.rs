@@ -3,7 +3,7 @@
 //!
 //! [`audit`] checks the rules, in integers and with one file per family, and then compares
 //! what follows from the plan (`derived`), so that no field can be edited unseen.
-//! [`losses`] replays the loss of each failure domain, [`against`] compares a plan with the
+//! [`losses`] and [`machine_losses`] replay the loss of each failure domain, [`against`] compares a plan with the
 //! spec that it is said to be of.
 
 mod against;
@@ -17,6 +17,7 @@ mod identity;
 mod index;
 mod kind;
 mod loss;
+mod machines;
 mod pool;
 mod primary_replica;
 mod quorum;
@@ -36,6 +37,7 @@ pub use self::against::against;
 use self::index::Index;
 pub use self::kind::{Kind, Severity};
 pub use self::loss::{Failover, Intervention, Loss, losses};
+pub use self::machines::{LostMachine, MachineLoss, Recovery, machine_losses};
 use crate::plan::{FORMAT, Plan};
 use crate::profile::Profiles;
 

@@ -6,6 +6,7 @@ use super::columns::{columns, wrapped};
 use super::infeasible::because;
 use super::plan_text::{rate, size};
 use super::settings;
+use super::survival::fate;
 use crate::audit::Finding;
 use crate::explain::{
     InstanceWhy, Outcome, Price, RunnerUp, ServiceWhy, Totals, Verdict, Violation, WhyNot,
@@ -26,6 +27,13 @@ pub fn instance(plan: &Plan, profiles: &Profiles, why: &InstanceWhy) -> String {
     let mut text = format!("{} is placed on {}{reason}\n", why.name, why.host);
     if let Some(instance) = plan.instance(&why.name) {
         text.push_str(&settings::line(&settings::of_instance(plan, instance)));
+    }
+    for loss in &summary.machine_losses {
+        if let Some(machine) = loss.machines.iter().find(|one| one.name == why.name) {
+            let fate = fate(&[machine.name.as_str()], machine.recovery, loss.level);
+            let sentence = format!("If {} {} fails: {fate}", loss.level, loss.domain);
+            text.push_str(&wrapped(0, WIDTH, &sentence));
+        }
     }
     if why.elsewhere.is_empty() {
         text.push_str("There is no other host.\n");

@@ -10,7 +10,7 @@ use super::moves::Moves;
 use super::outlook::Outlook;
 use super::settings;
 pub use super::settings::MainSetting;
-use crate::audit::{Finding, Loss, losses};
+use crate::audit::{Finding, Loss, MachineLoss, losses, machine_losses};
 use crate::explain::{Cause, Unsplit, unsplit};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::plan::{Capacity, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier};
@@ -39,6 +39,8 @@ pub struct Summary {
     pub survive: Vec<Survive>,
     /// The loss of each failure domain, replayed.
     pub losses: Vec<Loss>,
+    /// The fixed machines that go with each failure domain.
+    pub machine_losses: Vec<MachineLoss>,
     /// What the solver reached and proved.
     pub tiers: Vec<Tier>,
     /// What the audit found.
@@ -141,6 +143,7 @@ impl Summary {
             pools: pools(plan),
             survive: plan.policy.survive.clone(),
             losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
+            machine_losses: machine_losses_of(plan),
             tiers: plan.tiers.clone(),
             findings,
             profiles: profile::own(&plan.profiles),
@@ -164,6 +167,10 @@ impl Summary {
         let hosts: BTreeMap<_, _> = self.instances.iter().map(|i| (&i.host, ())).collect();
         hosts.len()
     }
+}
+
+fn machine_losses_of(plan: &Plan) -> Vec<MachineLoss> {
+    plan.policy.levels().flat_map(|level| machine_losses(plan, level)).collect()
 }
 
 fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSummary {

@@ -80,7 +80,8 @@ impl Summary {
     }
 
     fn survival_table(&self) -> String {
-        if self.survive.is_empty() {
+        let levels: Vec<&str> = self.survive.iter().map(|one| one.level.as_str()).collect();
+        if levels.is_empty() {
             return "Survives: no guarantee (`policy.survive: none`).\n\n".to_owned();
         }
         let rows = self.losses.iter().map(|loss| {
@@ -96,7 +97,17 @@ impl Summary {
         let header =
             ["failure", "service", "instances lost", "remaining used", "manual intervention"];
         let failovers = self.failovers().into_iter().map(|line| format!("{}\n\n", escaped(&line)));
-        format!("{}\n{}", table(&header, rows), failovers.collect::<String>())
+        let failovers: String = failovers.collect();
+        let mut text = String::new();
+        if !self.losses.is_empty() {
+            text = format!("{}\n{failovers}", table(&header, rows));
+        }
+        if !self.machine_losses.is_empty() {
+            let heading = self.heading(&levels.join(", any one "));
+            text.push_str(&format!("{}:\n\n", escaped(&capital(&heading))));
+            text.push_str(&table(&["failure", "fixed VMs"], self.machines().into_iter()));
+        }
+        text
     }
 
     fn host_table(&self) -> String {
@@ -138,6 +149,12 @@ fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let escape = |row: Vec<String>| row.iter().map(|cell| escaped(cell)).collect::<Vec<_>>();
     let body: String = rows.map(|row| line(&escape(row))).collect();
     format!("{}{}{body}\n", line(&head), line(&rule))
+}
+
+/// A sentence with its first letter in upper case.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Escapes a text for a cell of a table.

@@ -27,6 +27,7 @@ impl fmt::Display for Summary {
             pools,
             survive,
             losses: _,
+            machine_losses: _,
             tiers,
             findings: _,
             profiles,

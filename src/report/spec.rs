@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::plan_text::size;
 use super::profile::own;
 use crate::spec::{
-    Demand, FixedVm, Objective, Policy, Quorum, RelationalDemand, Service, ShardedDemand, Spec,
-    SpecErrors,
+    Demand, FixedVm, Objective, Quorum, RelationalDemand, Service, ShardedDemand, Spec, SpecErrors,
 };
 use crate::topology::NumaNode;
 use crate::units::{BitsPerSecond, Mebibytes, Microseconds, PerSecond, counted};
@@ -38,7 +37,7 @@ pub fn text(spec: &Spec) -> String {
     for own in own(&spec.profiles) {
         let _ = writeln!(text, "  profile   {}: {}", own.engine, own.text());
     }
-    let _ = writeln!(text, "  survives  {}", survived(&spec.policy));
+    let _ = writeln!(text, "  survives  {}", survived(spec));
     if spec.policy.objective != Objective::ALL {
         let words: Vec<&str> = spec.policy.objective.iter().map(|one| one.as_str()).collect();
         let _ = writeln!(text, "  objective {}", words.join(", then "));
@@ -83,11 +82,15 @@ fn machines(vm: &FixedVm) -> String {
     text
 }
 
-fn survived(policy: &Policy) -> String {
-    if !policy.survives() {
+fn survived(spec: &Spec) -> String {
+    if !spec.policy.survives() {
         return "no guarantee".to_owned();
     }
-    let levels: Vec<String> = policy
+    if spec.services.is_empty() {
+        return "nothing: fixed VMs have no copies".to_owned();
+    }
+    let levels: Vec<String> = spec
+        .policy
         .survive
         .iter()
         .map(|survive| match survive.quorum {
@@ -97,7 +100,8 @@ fn survived(policy: &Policy) -> String {
             }
         })
         .collect();
-    format!("the loss of {}", levels.join(", of "))
+    let except = if spec.vms.is_empty() { "" } else { ", except fixed VMs" };
+    format!("the loss of {}{except}", levels.join(", of "))
 }
 
 /// A demand in a few words.

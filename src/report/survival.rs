@@ -4,8 +4,9 @@ use super::columns::columns;
 use super::intervention::intervention;
 use super::plan::{ServiceSummary, Summary};
 use super::plan_text::rate;
-use crate::audit::{Failover, Loss};
+use crate::audit::{Failover, Loss, MachineLoss, Recovery};
 use crate::spec::Cluster;
+use crate::topology::Level;
 use crate::units::{counted, percent};
 
 impl Summary {
@@ -16,7 +17,6 @@ impl Summary {
             return "survives: no guarantee (policy.survive: none)\n".to_owned();
         }
         let rows: Vec<_> = self.losses.iter().map(loss).collect();
-        let levels = levels.join(", any one ");
         let orders = self.losses.iter().filter_map(|loss| Some((loss, intervention(loss)?)));
         let orders: String = orders
             .map(|(loss, order)| format!("  {} without {}: {order}\n", loss.service, loss.domain))
@@ -28,7 +28,33 @@ impl Summary {
             }
         };
         let failovers: String = self.failovers().iter().map(|line| format!("  {line}\n")).collect();
-        format!("survives the loss of any one {levels}:\n{}{failovers}{orders}", columns(2, &rows))
+        let heading = self.heading(&levels.join(", any one "));
+        let machines = columns(2, &self.machines());
+        format!("{heading}:\n{}{failovers}{machines}{orders}", columns(2, &rows))
+    }
+
+    /// What survives the loss of any one of these, and what does not.
+    pub(super) fn heading(&self, levels: &str) -> String {
+        let has_machines = !self.machine_losses.is_empty();
+        match (self.services.is_empty(), has_machines) {
+            (true, true) => format!("lost with any one {levels}, as fixed VMs have no copies"),
+            (false, true) => format!("survives the loss of any one {levels}, except fixed VMs"),
+            (_, false) => format!("survives the loss of any one {levels}"),
+        }
+    }
+
+    /// Failure domains with the fixed VMs that are lost with them, and what brings those back.
+    pub(super) fn machines(&self) -> Vec<Vec<String>> {
+        let rows = |loss: &MachineLoss| {
+            let fates = [Recovery::Start, Recovery::Restore].map(|recovery| {
+                let own = loss.machines.iter().filter(|one| one.recovery == recovery);
+                let names: Vec<&str> = own.map(|one| one.name.as_str()).collect();
+                let fate = (!names.is_empty()).then(|| fate(&names, recovery, loss.level))?;
+                Some(vec![loss.domain.clone(), fate])
+            });
+            fates.into_iter().flatten().collect::<Vec<_>>()
+        };
+        self.machine_losses.iter().flat_map(rows).collect()
     }
 
     /// How long a service takes no writes while followers take over, a line for each.
@@ -40,6 +66,17 @@ impl Summary {
         };
         self.services.iter().filter_map(of_service).collect()
     }
+}
+
+/// What the loss of a failure domain means for fixed VMs on it.
+pub(super) fn fate(names: &[&str], recovery: Recovery, level: Level) -> String {
+    let (are, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let names = names.join(", ");
+    let back = match recovery {
+        Recovery::Start => format!("a person starts {them} elsewhere"),
+        Recovery::Restore => format!("a person restores {them} elsewhere from a backup"),
+    };
+    format!("{names} {are} lost until the {level} is back, or until {back}")
 }
 
 /// The time without writes, as a sentence.
