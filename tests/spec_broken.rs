@@ -48,7 +48,7 @@ fn a_sound_one() {
       service   web: apache, 40k/s requests of 10KiB and 5ms CPU, behind edge
       service   edge: haproxy, 40k/s requests
       vms       builder: 6 VMs of 8 vCPU, 32 GiB, 200 GiB disk, at most one per host
-      survives  the loss of any one host, except fixed VMs
+      survives  the loss of any one host, orders by manual failover, except fixed VMs
     ---
     ");
 }

@@ -1,5 +1,5 @@
 //! What a plan says that it survives, on all its screens: nobody takes over from fixed
-//! machines.
+//! machines, and a pair cannot decide who leads.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -126,4 +126,84 @@ fn one_on_shared_disks_can_be_started_elsewhere() {
     // A pool that no other host sees is lost with its host.
     let one = survival(&planned(&spec(true, false)).run(&["show", "plan.json"]));
     assert_eq!(one.matches("restores it elsewhere from a backup").count(), 2, "{one}");
+}
+
+/// Two sites with a pair of each kind across them, or one site of so many hosts.
+fn pairs(policy: &str, hosts: &str) -> String {
+    format!(
+        "name: books\npolicy: {{ survive: {policy} }}\nnetwork: {{ bridge: br0, subnet: 10.6.0.0/24, \
+         addresses: 10.6.0.30-10.6.0.90, vip: 10.6.0.9 }}\nhosts:\n{hosts}services:\n  - {{ name: \
+         books, engine: mariadb, demand: {{ reads: 300/s, writes: 40/s, data: 12GiB }} }}\n  - {{ \
+         name: shop, engine: nginx, demand: {{ requests: 900/s }}, gateway: door }}\n  - {{ name: \
+         door, engine: haproxy }}\n"
+    )
+}
+
+const SITES: &str = "
+  - { name: n, count: 2, cores: 12, memory: 48GiB, disk: 500GiB, labels: { site: north } }
+  - { name: s, count: 2, cores: 12, memory: 48GiB, disk: 500GiB, labels: { site: south } }
+";
+
+#[test]
+fn no_pair_across_two_sites_decides_by_itself() {
+    for policy in ["site", "{ level: site, quorum: manual }"] {
+        let bench = planned(&pairs(policy, SITES));
+        let shown = survival(&bench.run(&["show", "plan.json"]));
+        assert!(!shown.contains("takes over"), "{shown}");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(shown, @"
+            survives the loss of any one site, with manual failover where stated:
+              north  books  primary lost           manual failover required: books-1       903/s remaining, 43 % used
+              north  shop   1 of 2 instances lost  remaining instances take over the load  12k/s remaining, 7 % used
+              north  door   active instance lost   manual failover required: door-1        29k/s remaining, 6 % used
+              south  books  1 of 2 instances lost  no primary lost                         903/s remaining, 43 % used
+              south  shop   1 of 2 instances lost  remaining instances take over the load  12k/s remaining, 7 % used
+              south  door   1 of 2 instances lost  no active instance lost                 29k/s remaining, 6 % used
+            manual intervention required:
+              books without north: replicas elect nobody: make sure that books-0 is off (fence the host: cut off, it may still take writes); then on books-1 run `STOP REPLICA IO_THREAD`, wait until all that was received is applied, run `STOP REPLICA; RESET REPLICA ALL; SET GLOBAL read_only = OFF`, and lead clients there; what books-0 took without an acknowledgement is lost, and books-0 may return as a replica only
+              door without north: the address does not move between sites by itself: make sure that door-0 is off (fence its host: cut off, it may still serve clients); then add the address on door-1 (`ip address add`), announce it (`arping -U`), and take it out of door-0 before that returns
+              hint: books: two copies are two votes; where it must go on without a person, a third vote on a third site decides: a third copy in Group Replication, or an arbiter beside Galera, neither of which is planned yet
+              hint: door: two instances are two votes; in one site they move the address by themselves, and between sites a third one has to decide, such as routing or DNS with health checks from a third site
+            ");
+        }
+        let markdown = bench.run(&["show", "plan.json", "--format", "markdown"]);
+        assert!(markdown.contains("RESET REPLICA ALL"), "{markdown}");
+        assert!(markdown.contains("Hint: books: two copies are two votes"), "{markdown}");
+        let plan = json(&bench, &["show", "plan.json", "--format", "json"]);
+        let losses = plan["losses"].as_array().unwrap();
+        let orders: Vec<_> = losses.iter().map(|loss| &loss["intervention"]).collect();
+        assert_eq!(orders.iter().filter(|one| one.get("promote").is_some()).count(), 1);
+        assert_eq!(orders.iter().filter(|one| one.get("move_address").is_some()).count(), 1);
+    }
+}
+
+#[test]
+fn the_address_that_nobody_moves_is_on_the_active_gateway_alone() {
+    let bench = planned(&pairs("site", SITES));
+    let plan: Value = serde_json::from_str(&bench.read("plan.json").unwrap()).unwrap();
+    let settings = |name: &str| {
+        let mut all = plan["instances"].as_array().unwrap().iter();
+        all.find(|one| one["name"] == name).unwrap()["settings"].clone()
+    };
+    let (active, standby) = (settings("door-0"), settings("door-1"));
+    assert_eq!(active["virtual_ipaddress"], json!({ "address": "10.6.0.9" }));
+    let is_vrrp = |name: &String| name.starts_with("vrrp.") || name == "virtual_ipaddress";
+    assert_eq!(standby.as_object().unwrap().keys().find(|name| is_vrrp(name)), None);
+}
+
+/// A third host has no vote: nothing that is planned would use it.
+#[test]
+fn a_gateway_moves_in_one_site_and_a_database_waits_for_a_person() {
+    for count in [2, 3] {
+        let hosts =
+            format!("  - {{ name: n, count: {count}, cores: 12, memory: 48GiB, disk: 500GiB }}\n");
+        let shown = survival(&planned(&pairs("host", &hosts)).run(&["show", "plan.json"]));
+        let rows = |service: &str| shown.lines().filter(|row| row.contains(service)).count();
+        assert!(rows("manual failover required: books-1") == 1, "{shown}");
+        assert!(rows("door-1 takes over") == 1, "{shown}");
+        assert!(shown.contains("door: its address moves 4 s after"), "{shown}");
+        assert!(shown.contains("make sure that books-0 is off"), "{shown}");
+        let third = if count == 2 { "a third vote on a third host" } else { "on another host" };
+        assert!(shown.contains(third), "{shown}");
+    }
 }

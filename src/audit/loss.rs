@@ -14,6 +14,9 @@ use crate::spec::{Cluster, Demand};
 use crate::topology::Level;
 use crate::units::PerSecond;
 
+/// How often the active instance of a gateway says that it is there: the default of VRRP.
+const ADVERTISEMENT_MS: u64 = 1_000;
+
 /// What the loss of one failure domain does to one service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Loss {
@@ -46,6 +49,12 @@ pub struct Loss {
     /// How long nothing is written to what followers take over; `None` where none does, or
     /// where nobody knows.
     pub failover: Option<Failover>,
+    /// How long the active instance of a gateway is silent until its address moves by
+    /// itself, in milliseconds; `None` where none does.
+    pub address_moves_ms: Option<u64>,
+    /// Failure domains of that level: with a third one there is a place for a vote that
+    /// decides between two.
+    pub domains: usize,
     /// What the service can do afterwards.
     pub remaining_per_s: PerSecond,
     /// Its demand afterwards.
@@ -84,7 +93,16 @@ impl Failover {
     }
 }
 
-/// What an operator has to do where no majority is left that could elect.
+/// What an operator has to do where no majority is left that could elect, or where nobody
+/// votes.
+///
+/// Masters of a sharded cluster and voters of a quorum elect by majority. A primary and its
+/// replicas do not elect at all: they are as many votes as copies, one of two is no majority,
+/// and a replica that hears nothing from its primary cannot know whether clients still do. So
+/// a person decides, and cuts the old primary off first. The standby of a gateway takes the
+/// address over by itself within a site: if the network between both is cut, each serves those
+/// who reach it. Between sites there are clients on both sides of the cut, and a person decides
+/// as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Intervention {
@@ -98,10 +116,31 @@ pub enum Intervention {
         /// The voter to form it from; `None` if all are lost.
         voter: Option<InstanceName>,
     },
+    /// Make replicas primaries.
+    Promote {
+        /// The groups whose primary is lost.
+        groups: Vec<Promotion>,
+    },
+    /// Move the address of a gateway.
+    MoveAddress {
+        /// The instance that had it.
+        active: InstanceName,
+        /// The one that is left.
+        standby: InstanceName,
+    },
+}
+
+/// A group whose primary is lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Promotion {
+    /// The primary.
+    pub primary: InstanceName,
+    /// Replicas that are left, of which one has received most.
+    pub replicas: Vec<InstanceName>,
 }
 
 impl Loss {
-    /// Whether the leading instances that vote are still a majority.
+    /// Whether the leading instances that vote are still a majority; true where none vote.
     #[must_use]
     pub const fn has_majority(&self) -> bool {
         match self.cluster {
@@ -122,16 +161,17 @@ pub fn losses(plan: &Plan, profiles: &Profiles, level: Level) -> Vec<Loss> {
         of_service.entry(&instance.service).or_default().push(instance);
     }
     let mut losses = Vec::new();
-    for domain in names {
+    for domain in &names {
         for service in &plan.services {
             let own = of_service.get(&service.name).map(Vec::as_slice).unwrap_or_default();
             let gone: BTreeSet<&InstanceName> = own
                 .iter()
-                .filter(|one| domains.get(&one.host) == Some(domain))
+                .filter(|one| domains.get(&one.host) == Some(*domain))
                 .map(|one| &one.name)
                 .collect();
             if !gone.is_empty() {
-                losses.push(Replay { service, own, gone }.loss(profiles, level, domain));
+                let replay = Replay { service, own, gone, domains: names.len() };
+                losses.push(replay.loss(profiles, level, domain));
             }
         }
     }
@@ -149,6 +189,8 @@ struct Replay<'a> {
     service: &'a ServicePlan,
     own: &'a [&'a Instance],
     gone: BTreeSet<&'a InstanceName>,
+    /// Failure domains that there are.
+    domains: usize,
 }
 
 impl Replay<'_> {
@@ -168,6 +210,8 @@ impl Replay<'_> {
             single_groups: Vec::new(),
             intervention: None,
             failover: None,
+            address_moves_ms: None,
+            domains: self.domains,
             remaining_per_s: PerSecond::ZERO,
             demand_per_s: self.demand(profiles),
         };
@@ -175,6 +219,7 @@ impl Replay<'_> {
         let usable = self.service.capacity.usable_per_s.get();
         let remaining = usable.saturating_mul(self.serving(&loss) as u64);
         loss.remaining_per_s = PerSecond::new(remaining);
+        loss.address_moves_ms = self.address_moves(&loss);
         loss.intervention = self.intervention(&loss);
         loss.failover = self.failover(profiles, &loss);
         loss
@@ -248,19 +293,49 @@ impl Replay<'_> {
         }
     }
 
+    /// Returns how long the standby hears nothing before it takes the address over: three
+    /// advertisements, and what its priority adds (RFC 5798, section 6.1); `None` where its
+    /// settings have no priority, since then it does not.
+    /// <https://www.rfc-editor.org/rfc/rfc5798#section-6.1>
+    fn address_moves(&self, loss: &Loss) -> Option<u64> {
+        let [standby] = loss.promoted.as_slice() else { return None };
+        let standby = self.own.iter().find(|one| &one.name == standby)?;
+        let priority = standby.settings.get("vrrp.priority")?.number()?;
+        let skew = 256u64.saturating_sub(priority).saturating_mul(ADVERTISEMENT_MS) / 256;
+        Some(skew.saturating_add(3 * ADVERTISEMENT_MS))
+    }
+
     fn intervention(&self, loss: &Loss) -> Option<Intervention> {
-        if loss.has_majority() {
-            return None;
-        }
         match loss.cluster {
-            Cluster::Sharded => Some(Intervention::Takeover { replicas: loss.promoted.clone() }),
-            Cluster::Quorum => {
+            Cluster::Sharded if !loss.has_majority() => {
+                Some(Intervention::Takeover { replicas: loss.promoted.clone() })
+            }
+            Cluster::Quorum if !loss.has_majority() => {
                 let left =
                     |one: &&&Instance| one.role == Role::Voter && !self.gone.contains(&one.name);
                 let voter = self.own.iter().find(left).map(|one| one.name.clone());
                 Some(Intervention::Bootstrap { voter })
             }
-            Cluster::PrimaryReplica | Cluster::Pool | Cluster::GatewayPair => None,
+            Cluster::PrimaryReplica => {
+                let groups: Vec<Promotion> = self.promotions().collect();
+                (!groups.is_empty()).then_some(Intervention::Promote { groups })
+            }
+            Cluster::GatewayPair if loss.address_moves_ms.is_none() => {
+                let Promotion { primary, replicas } = self.promotions().next()?;
+                let standby = replicas.into_iter().next()?;
+                Some(Intervention::MoveAddress { active: primary, standby })
+            }
+            Cluster::Sharded | Cluster::Quorum | Cluster::Pool | Cluster::GatewayPair => None,
         }
+    }
+
+    /// Returns the groups whose leading instance is lost and that have another one left.
+    fn promotions(&self) -> impl Iterator<Item = Promotion> {
+        let groups = self.service.groups.iter().filter(|one| self.gone.contains(&one.lead));
+        groups.filter_map(|group| {
+            let left = group.replicas.iter().filter(|name| !self.gone.contains(name));
+            let replicas: Vec<InstanceName> = left.cloned().collect();
+            (!replicas.is_empty()).then(|| Promotion { primary: group.lead.clone(), replicas })
+        })
     }
 }

@@ -36,7 +36,7 @@ use serde::Serialize;
 pub use self::against::against;
 use self::index::Index;
 pub use self::kind::{Kind, Severity};
-pub use self::loss::{Failover, Intervention, Loss, losses};
+pub use self::loss::{Failover, Intervention, Loss, Promotion, losses};
 pub use self::machines::{LostMachine, MachineLoss, Recovery, machine_losses};
 use crate::plan::{FORMAT, Plan};
 use crate::profile::Profiles;

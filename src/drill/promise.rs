@@ -43,5 +43,9 @@ fn unpromised(loss: &Loss) -> Option<String> {
         return Some(format!("every copy of {groups} is on it"));
     }
     let Loss { leads, leads_lost, .. } = loss;
-    (!loss.has_majority()).then(|| format!("{leads_lost} of {leads} that vote are on it"))
+    match loss.intervention {
+        Some(_) if loss.has_majority() => Some("a person decides who takes over".to_owned()),
+        Some(_) => Some(format!("{leads_lost} of {leads} that vote are on it")),
+        None => None,
+    }
 }

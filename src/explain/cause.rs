@@ -9,7 +9,7 @@ use crate::plan::{Binding, Instance, Plan, Role, ServicePlan};
 pub enum Cause {
     /// The spec requests it: a fixed machine, or a fixed number of instances.
     Requested,
-    /// It takes over when the host of its group's leader fails.
+    /// It takes over when the host of its group's leader fails, by itself or by a person.
     Standby {
         /// The leader.
         of: InstanceName,

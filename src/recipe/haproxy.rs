@@ -1,12 +1,16 @@
-//! HAProxy, and keepalived beside it, which moves the address that clients use.
+//! HAProxy, and keepalived beside it, which moves the address that clients use within a
+//! site. Between sites a person does.
 //! Planned, not yet deployed.
 //! <https://docs.haproxy.org/3.0/configuration.html>
 //! <https://www.keepalived.org/manpage.html>
 
+use std::collections::BTreeSet;
+
 use super::{Planned, Recipe, settings_of};
-use crate::plan::{Role, Setting, Settings};
+use crate::plan::{Instance, Role, Setting, Settings};
 use crate::profile::{Rules, ceil, real};
 use crate::spec::Demand;
+use crate::topology::Level;
 
 /// VRRP priorities of the two: any two values of which the first is larger.
 const PRIORITIES: [u64; 2] = [150, 100];
@@ -36,7 +40,8 @@ fn settings(planned: &Planned<'_>) -> Settings {
         settings.insert(format!("backend.{}", pool.name), Setting::words(servers));
     }
     let vip = plan.network.as_ref().and_then(|network| network.vip);
-    if let Some(vip) = vip.filter(|_| service.layout.copies > 1) {
+    let Some(vip) = vip.filter(|_| service.layout.copies > 1) else { return settings };
+    if in_one_site(planned) {
         let peers = planned.members().filter(|one| one.name != instance.name);
         settings.extend(settings_of([
             ("vrrp.virtual_ipaddress", vip.into()),
@@ -47,6 +52,21 @@ fn settings(planned: &Planned<'_>) -> Settings {
             // One that comes back does not take the address away from one that serves.
             ("vrrp.nopreempt", true.into()),
         ]));
+    } else if instance.role == Role::Active {
+        // The other one gets it from a person.
+        settings.insert("virtual_ipaddress".to_owned(), vip.into());
     }
     settings
+}
+
+/// Whether both are in one site, as far as sites are known. VRRP asks nobody: with the link
+/// between two sites cut, each would hold the address, and each has clients.
+fn in_one_site(planned: &Planned<'_>) -> bool {
+    let plan = planned.plan;
+    let hosts = &plan.topology.hosts;
+    let are_known = plan.policy.levels().any(|level| level == Level::Site)
+        || hosts.iter().any(|host| host.labels.contains_key(&Level::Site));
+    let of = |one: &Instance| Some(plan.topology.host(&one.host)?.failure_domain(Level::Site));
+    let sites: BTreeSet<String> = planned.members().filter_map(of).collect();
+    !are_known || sites.len() <= 1
 }

@@ -1,7 +1,8 @@
 //! What an operator has to do where a cluster cannot recover by itself.
 
-use crate::audit::{Intervention, Loss};
+use crate::audit::{Intervention, Loss, Promotion};
 use crate::ids::InstanceName;
+use crate::spec::Cluster;
 
 /// Returns the order to the operator; `None` where the service recovers by itself.
 pub(super) fn intervention(loss: &Loss) -> Option<String> {
@@ -23,5 +24,69 @@ pub(super) fn intervention(loss: &Loss) -> Option<String> {
                 loss.domain
             )
         }
+        Intervention::Promote { groups } => promote(groups),
+        Intervention::MoveAddress { active, standby } => format!(
+            "the address does not move between sites by itself: make sure that {active} is off \
+             (fence its host: cut off, it may still serve clients); then add the address on \
+             {standby} (`ip address add`), announce it (`arping -U`), and take it out of \
+             {active} before that returns"
+        ),
+    })
+}
+
+/// The steps to new primaries.
+fn promote(groups: &[Promotion]) -> String {
+    let old: Vec<&str> = groups.iter().map(|one| one.primary.as_str()).collect();
+    let new = groups.iter().map(|one| {
+        let names: Vec<&str> = one.replicas.iter().map(InstanceName::as_str).collect();
+        match names.as_slice() {
+            [only] => (*only).to_owned(),
+            several => {
+                format!(
+                    "the one of {} that received most, which the others then follow,",
+                    several.join(", ")
+                )
+            }
+        }
+    });
+    let (new, is) = (new.collect::<Vec<_>>(), if old.len() == 1 { "is" } else { "are" });
+    let old = old.join(", ");
+    format!(
+        "replicas elect nobody: make sure that {old} {is} off (fence the host: cut off, it may \
+         still take writes); then on {new} run `STOP REPLICA IO_THREAD`, wait until all that was \
+         received is applied, run `STOP REPLICA; RESET REPLICA ALL; SET GLOBAL read_only = OFF`, \
+         and lead clients there; what {old} took without an acknowledgement is lost, and {old} \
+         may return as a replica only",
+        new = new.join(", and on ")
+    )
+}
+
+/// Returns what would spare the operator the intervention: a third vote, or a place without
+/// a cut between both.
+pub(super) fn hint(loss: &Loss) -> Option<String> {
+    let Loss { level, service, domains, .. } = loss;
+    loss.intervention.as_ref()?;
+    let third = if *domains < 3 { "a third" } else { "another" };
+    Some(match loss.cluster {
+        Cluster::Sharded | Cluster::Quorum if *domains >= 3 => return None,
+        Cluster::Sharded => format!(
+            "{service}: with a third {level}, even a small one that carries one master, and \
+             `quorum: automatic` it decides by itself"
+        ),
+        Cluster::Quorum => format!(
+            "{service}: with a third {level}, even a small one that carries one voting-only \
+             instance, and `quorum: automatic` it decides by itself"
+        ),
+        Cluster::PrimaryReplica => format!(
+            "{service}: two copies are two votes; where it must go on without a person, a third \
+             vote on {third} {level} decides: a third copy in Group Replication, or an arbiter \
+             beside Galera, neither of which is planned yet"
+        ),
+        Cluster::GatewayPair => format!(
+            "{service}: two instances are two votes; in one site they move the address by \
+             themselves, and between sites a third one has to decide, such as routing or DNS with \
+             health checks from {third} {level}"
+        ),
+        Cluster::Pool => return None,
     })
 }

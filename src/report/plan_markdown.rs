@@ -97,7 +97,8 @@ impl Summary {
         let header =
             ["failure", "service", "instances lost", "remaining used", "manual intervention"];
         let failovers = self.failovers().into_iter().map(|line| format!("{}\n\n", escaped(&line)));
-        let failovers: String = failovers.collect();
+        let hints = self.hints().into_iter().map(|hint| format!("Hint: {}\n\n", escaped(&hint)));
+        let failovers: String = failovers.chain(hints).collect();
         let mut text = String::new();
         if !self.losses.is_empty() {
             text = format!("{}\n{failovers}", table(&header, rows));

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::plan_text::size;
 use super::profile::own;
 use crate::spec::{
-    Demand, FixedVm, Objective, Quorum, RelationalDemand, Service, ShardedDemand, Spec, SpecErrors,
+    Cluster, Demand, FixedVm, Objective, Quorum, RelationalDemand, Service, ShardedDemand, Spec,
+    SpecErrors,
 };
 use crate::topology::NumaNode;
 use crate::units::{BitsPerSecond, Mebibytes, Microseconds, PerSecond, counted};
@@ -100,8 +101,15 @@ fn survived(spec: &Spec) -> String {
             }
         })
         .collect();
+    let pairs = |one: &&Service| one.engine.cluster() == Cluster::PrimaryReplica;
+    let pairs: Vec<&str> =
+        spec.services.iter().filter(pairs).map(|one| one.name.as_str()).collect();
+    let manual = match pairs.as_slice() {
+        [] => String::new(),
+        names => format!(", {} by manual failover", names.join(", ")),
+    };
     let except = if spec.vms.is_empty() { "" } else { ", except fixed VMs" };
-    format!("the loss of {}{except}", levels.join(", of "))
+    format!("the loss of {}{manual}{except}", levels.join(", of "))
 }
 
 /// A demand in a few words.

@@ -1,7 +1,7 @@
 //! What a plan survives, as a person reads it.
 
 use super::columns::columns;
-use super::intervention::intervention;
+use super::intervention::{hint, intervention};
 use super::plan::{ServiceSummary, Summary};
 use super::plan_text::rate;
 use crate::audit::{Failover, Loss, MachineLoss, Recovery};
@@ -21,11 +21,10 @@ impl Summary {
         let orders: String = orders
             .map(|(loss, order)| format!("  {} without {}: {order}\n", loss.service, loss.domain))
             .collect();
+        let hints: String = self.hints().iter().map(|hint| format!("  hint: {hint}\n")).collect();
         let orders = match orders.as_str() {
             "" => orders,
-            _ => {
-                format!("manual intervention required (policy.survive, quorum: manual):\n{orders}")
-            }
+            _ => format!("manual intervention required:\n{orders}{hints}"),
         };
         let failovers: String = self.failovers().iter().map(|line| format!("  {line}\n")).collect();
         let heading = self.heading(&levels.join(", any one "));
@@ -38,8 +37,12 @@ impl Summary {
         let has_machines = !self.machine_losses.is_empty();
         match (self.services.is_empty(), has_machines) {
             (true, true) => format!("lost with any one {levels}, as fixed VMs have no copies"),
-            (false, true) => format!("survives the loss of any one {levels}, except fixed VMs"),
-            (_, false) => format!("survives the loss of any one {levels}"),
+            _ => {
+                let is_manual = self.losses.iter().any(|loss| loss.intervention.is_some());
+                let manual = if is_manual { ", with manual failover where stated" } else { "" };
+                let machines = if has_machines { ", except fixed VMs" } else { "" };
+                format!("survives the loss of any one {levels}{manual}{machines}")
+            }
         }
     }
 
@@ -57,12 +60,25 @@ impl Summary {
         self.machine_losses.iter().flat_map(rows).collect()
     }
 
-    /// How long a service takes no writes while followers take over, a line for each.
+    /// What would spare interventions, each once.
+    pub(super) fn hints(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for hint in self.losses.iter().filter_map(hint) {
+            if !found.contains(&hint) {
+                found.push(hint);
+            }
+        }
+        found
+    }
+
+    /// How long a service is away while followers take over, a line for each.
     pub(super) fn failovers(&self) -> Vec<String> {
         let of_service = |service: &ServiceSummary| {
-            let own = self.losses.iter().filter(|loss| loss.service == service.name);
-            let failover = own.filter_map(|loss| loss.failover).max_by_key(|one| one.most_ms)?;
-            Some(format!("{}: {}", service.name, self::failover(failover)))
+            let own = || self.losses.iter().filter(|loss| loss.service == service.name);
+            let failover = own().filter_map(|loss| loss.failover).max_by_key(|one| one.most_ms);
+            let address = own().filter_map(|loss| loss.address_moves_ms).max();
+            let sentence = failover.map(self::failover).or_else(|| address.map(address_moves))?;
+            Some(format!("{}: {sentence}", service.name))
         };
         self.services.iter().filter_map(of_service).collect()
     }
@@ -90,6 +106,15 @@ fn failover(failover: Failover) -> String {
     )
 }
 
+/// The time without a gateway, as a sentence, and what nobody can decide.
+fn address_moves(millis: u64) -> String {
+    format!(
+        "its address moves {} s after the active instance falls silent (VRRP, which asks no \
+         majority: while the network between both is cut, both hold it)",
+        millis.div_ceil(1_000)
+    )
+}
+
 fn loss(loss: &Loss) -> Vec<String> {
     let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
     let lost = match loss.cluster {
@@ -114,15 +139,17 @@ fn aftermath(loss: &Loss) -> String {
         (0, Cluster::PrimaryReplica) if loss.leads_lost == 0 => "no primary lost".to_owned(),
         (0, Cluster::GatewayPair) if loss.leads_lost == 0 => "no active instance lost".to_owned(),
         (0, _) => "remaining instances take over the load".to_owned(),
+        _ if loss.intervention.is_some() => {
+            format!("manual failover required: {}", names.join(", "))
+        }
         (1, _) => format!("{} takes over", names.join("")),
         _ => format!("{} take over", names.join(", ")),
     };
     if !loss.lost_groups.is_empty() {
         after.push_str(&format!(", {} lost", counted(loss.lost_groups.len() as u64, "group")));
     }
-    if loss.intervention.is_some() {
-        let what = if loss.cluster == Cluster::Quorum { "recovery" } else { "failover" };
-        after.push_str(&format!("; manual {what} required"));
+    if loss.intervention.is_some() && names.is_empty() {
+        after.push_str("; manual recovery required");
     }
     after
 }
