@@ -207,3 +207,58 @@ fn a_gateway_moves_in_one_site_and_a_database_waits_for_a_person() {
         assert!(shown.contains(third), "{shown}");
     }
 }
+
+const EMULATED: &str = "\
+name: lab
+policy: { survive: host }
+network: { bridge: br0, subnet: 10.7.0.0/24, addresses: 10.7.0.30-10.7.0.90 }
+hosts:
+  - { name: t, count: 3, cores: 10, memory: 40GiB, disk: 400GiB, hypervisor: qemu }
+services:
+  - { name: tally, engine: redis, demand: { reads: 25k/s, writes: 2k/s, data: 3GiB } }
+";
+
+/// What was measured with hardware virtualisation promises nothing of emulated guests.
+#[test]
+fn no_speed_is_promised_of_software_emulation() {
+    let bench = Bench::new();
+    bench.put("spec.yaml", EMULATED);
+    let planned = bench.run(&["plan", "spec.yaml", "--max-load"]);
+    assert!(planned.starts_with("exit 0\n"), "{planned}");
+    let note = "note: tally: no promise: software emulation (hypervisor: qemu) on t-1, t-2, t-3";
+    assert!(planned.contains(note), "{planned}");
+    assert!(planned.contains("counted as with KVM"), "{planned}");
+    for format in ["text", "markdown"] {
+        let shown = bench.run(&["show", "plan.json", "--format", format]);
+        assert!(shown.contains("no promise: software emulation (hypervisor: qemu)"), "{shown}");
+        for promise in ["usable", "ceiling", "% used", "remaining, ", "97k/s"] {
+            assert!(!shown.contains(promise), "{promise}: {shown}");
+        }
+    }
+    let explained = bench.run(&["explain", "plan.json", "tally"]);
+    assert!(explained.contains(note), "{explained}");
+    let shown = json(&bench, &["show", "plan.json", "--format", "json"]);
+    assert_eq!(shown["services"][0]["emulated_on"], json!(["t-1", "t-2", "t-3"]));
+    assert_eq!(shown["services"][0]["unsplit"], Value::Null);
+}
+
+/// It is planned as with hardware virtualisation: the same sizes in the same places.
+#[test]
+fn emulated_guests_have_the_size_and_place_that_others_have() {
+    let instances = |spec: &str| {
+        let text = planned(spec).read("plan.json").unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["instances"].clone()
+    };
+    assert_eq!(instances(EMULATED), instances(&EMULATED.replace("qemu", "kvm")));
+}
+
+/// One emulated instance is enough: its group is as slow as it is.
+#[test]
+fn one_emulated_host_takes_the_promise_from_the_service() {
+    let hosts = "  - { name: k, count: 2, cores: 10, memory: 40GiB, disk: 400GiB }\n  - { name: t, cores: \
+                 10, memory: 40GiB, disk: 400GiB, hypervisor: qemu }\nservices";
+    let (before, after) = EMULATED.split_once("  - { name: t").unwrap();
+    let (_, after) = after.split_once("services").unwrap();
+    let shown = planned(&format!("{before}{hosts}{after}")).run(&["show", "plan.json"]);
+    assert!(shown.contains("no promise: software emulation (hypervisor: qemu) on t;"), "{shown}");
+}

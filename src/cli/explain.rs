@@ -11,6 +11,7 @@ use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Plan, store};
 use crate::profile::Profiles;
 use crate::report::explain as report;
+use crate::report::plan::Summary;
 use crate::solve::Limits;
 
 /// Explain a plan: an instance (why here, where else it could run), a service (other
@@ -53,6 +54,9 @@ pub fn run(args: &Args) -> Outcome {
     match args.format {
         Format::Text => ui::data(&text)?,
         Format::Json => ui::data(&format!("{value:#}\n"))?,
+    }
+    for note in Summary::new(&plan, &profiles, Vec::new()).notes() {
+        ui::say(&format!("note: {note}"));
     }
     Ok(exit::DONE)
 }

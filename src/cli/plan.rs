@@ -115,6 +115,9 @@ pub fn run(args: &Args) -> Outcome {
         text = format!("{} written to {}\n", text.trim_end(), args.output.display());
     }
     ui::data(&text)?;
+    for note in summary.notes() {
+        ui::say(&format!("note: {note}; memory and disks are planned as with KVM"));
+    }
     if let Some(directory) = images_elsewhere(&plan, args) {
         let directory = directory.display();
         ui::say(&format!(

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::profile::OwnProfiles;
 use crate::spec::{Cluster, FixedVm, Image, Network, Policy};
-use crate::topology::Topology;
+use crate::topology::{Host, Topology, Virtualization};
 use crate::units::Mebibytes;
 
 pub use file::FileError;
@@ -254,6 +254,16 @@ impl Plan {
     /// The instances of a service or of a fixed machine, in the plan's order.
     pub fn members(&self, service: &ServiceName) -> impl Iterator<Item = &Instance> {
         self.instances.iter().filter(move |instance| &instance.service == service)
+    }
+
+    /// The hosts that emulate an instance of a service in software, in the order of their
+    /// names.
+    #[must_use]
+    pub fn emulating(&self, service: &ServiceName) -> Vec<&HostName> {
+        let is_here = |host: &&Host| self.on_host(&host.name).any(|one| &one.service == service);
+        let emulates = |host: &&Host| host.hypervisor == Virtualization::Tcg;
+        let hosts = self.topology.hosts.iter().filter(emulates).filter(is_here);
+        hosts.map(|host| &host.name).collect()
     }
 
     /// The volumes of all instances of a host, in the plan's order.

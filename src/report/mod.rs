@@ -6,6 +6,7 @@ pub mod changes;
 mod columns;
 pub mod deploy;
 pub mod drill;
+mod emulation;
 pub mod explain;
 pub mod faults;
 pub mod graph;

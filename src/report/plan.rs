@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::change::Change;
+use super::emulation;
 use super::layout::reason;
 use super::moves::Moves;
 use super::outlook::Outlook;
@@ -67,8 +68,13 @@ pub struct ServiceSummary {
     pub engine: Engine,
     /// How it is split.
     pub layout: Layout,
-    /// What it can do.
+    /// What it can do where no instance is emulated in software; else only what it was
+    /// sized by.
     pub capacity: Capacity,
+    /// Hosts that emulate instances of it in software: nothing is promised then, since
+    /// ceilings hold for hardware virtualisation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub emulated_on: Vec<HostName>,
     /// What it would do unsplit.
     pub unsplit: Option<Unsplit>,
     /// The main settings of its engine.
@@ -161,6 +167,18 @@ impl Summary {
         self
     }
 
+    /// A note for each service of whose speed nothing is promised.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let emulated = self.services.iter().filter(|one| !one.emulated_on.is_empty());
+        emulated.map(|one| format!("{}: {}", one.name, emulation::no_promise(one))).collect()
+    }
+
+    /// Whether a service is emulated in software, at least in part.
+    pub(super) fn is_emulated(&self, name: &ServiceName) -> bool {
+        self.services.iter().any(|one| &one.name == name && !one.emulated_on.is_empty())
+    }
+
     /// The hosts that carry instances.
     #[must_use]
     pub fn hosts_used(&self) -> usize {
@@ -174,12 +192,14 @@ fn machine_losses_of(plan: &Plan) -> Vec<MachineLoss> {
 }
 
 fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSummary {
+    let emulated_on: Vec<HostName> = plan.emulating(&service.name).into_iter().cloned().collect();
     ServiceSummary {
         name: service.name.clone(),
         engine: service.engine,
         layout: service.layout.clone(),
         capacity: service.capacity.clone(),
-        unsplit: unsplit(plan, service, profiles),
+        unsplit: unsplit(plan, service, profiles).filter(|_| emulated_on.is_empty()),
+        emulated_on,
         settings: settings::of_service(plan, service),
     }
 }

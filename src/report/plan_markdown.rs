@@ -1,5 +1,6 @@
 //! The summary of a plan as Markdown, for a comment on a change of the spec.
 
+use super::emulation::{NO_PROMISE, no_promise};
 use super::intervention::intervention;
 use super::layout::{limit, shape};
 use super::plan::{InstanceSummary, NumaSummary, ServiceSummary, Summary};
@@ -50,6 +51,13 @@ impl Summary {
         let row = |one: &ServiceSummary| {
             let (layout, capacity) = (&one.layout, &one.capacity);
             let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
+            let (of, used) = if one.emulated_on.is_empty() {
+                let of =
+                    format!("{} of {}", rate(capacity.demand_per_s), rate(capacity.total_per_s));
+                (of, format!("{used:.0} %"))
+            } else {
+                (format!("{}: {}", rate(capacity.demand_per_s), no_promise(one)), "-".to_owned())
+            };
             vec![
                 format!("**{}** ({})", one.name, one.engine),
                 format!(
@@ -58,8 +66,8 @@ impl Summary {
                     layout.vcpus,
                     size(layout.memory_mib)
                 ),
-                format!("{} of {}", rate(capacity.demand_per_s), rate(capacity.total_per_s)),
-                format!("{used:.0} %"),
+                of,
+                used,
                 shape(one.engine.cluster(), layout),
                 limit(capacity.binding).to_owned(),
                 one.unsplit.as_ref().map_or_else(String::new, gain),
@@ -90,7 +98,11 @@ impl Summary {
                 format!("{} {}", loss.level, loss.domain),
                 loss.service.to_string(),
                 format!("{} of {}", loss.instances_lost, loss.instances),
-                format!("{used:.0} %"),
+                if self.is_emulated(&loss.service) {
+                    NO_PROMISE.to_owned()
+                } else {
+                    format!("{used:.0} %")
+                },
                 intervention(loss).unwrap_or_default(),
             ]
         });

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::columns::{bar, columns};
+use super::emulation::{NO_PROMISE, no_promise};
 use super::layout::{limited, shape};
 use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
 use super::settings;
@@ -58,6 +59,11 @@ impl fmt::Display for Summary {
         write!(f, "objectives, lexicographic:\n{}", columns(2, &rows))?;
         if let Some(outlook) = outlook {
             f.write_str(&outlook.text())?;
+            if services.iter().any(|one| !one.emulated_on.is_empty()) {
+                f.write_str(
+                    "          counted as with KVM: software emulation promises no speed\n",
+                )?;
+            }
         }
         writeln!(f)?;
         moves.as_ref().map_or(Ok(()), |moves| writeln!(f, "{moves}"))?;
@@ -108,31 +114,45 @@ pub(super) fn rate(rate: PerSecond) -> String {
 }
 
 fn service(service: &ServiceSummary, survives: bool) -> String {
-    let ServiceSummary { name, engine, layout, capacity, unsplit, settings } = service;
+    let ServiceSummary { name, engine, layout, capacity, emulated_on: _, unsplit, settings } =
+        service;
     let data = match layout.data_mib {
         Mebibytes::ZERO => String::new(),
         data => format!(", {} data", size(data)),
     };
-    let extrapolated =
-        if capacity.extrapolated { " (extrapolated beyond the measured range)" } else { "" };
-    let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
+    let (total, each) = rates(service);
     format!(
         "{name}  {engine}: {instances} of {vcpus} vCPU, {memory} memory{data}\n  \
          layout    {shape}; {limited}\n  \
-         capacity  {total} for a demand of {demand}, {used:.0} % used{extrapolated}\n  \
-         instance  {usable} usable, {ceiling} ceiling; unit: {unit}\n{settings}{unsplit}",
+         capacity  {total}\n  \
+         instance  {each}; unit: {unit}\n{settings}{unsplit}",
         instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
         shape = shape(engine.cluster(), layout),
         limited = limited(engine.cluster(), capacity.binding, layout, survives),
-        total = rate(capacity.total_per_s),
-        demand = rate(capacity.demand_per_s),
-        usable = rate(capacity.usable_per_s),
-        ceiling = rate(capacity.ceiling_per_s),
         unit = unit(&capacity.unit),
         settings = settings::line(settings),
         unsplit = unsplit.as_ref().map(alone).unwrap_or_default(),
+    )
+}
+
+/// What all instances can do and what each can; under emulation only what is asked.
+fn rates(service: &ServiceSummary) -> (String, String) {
+    let capacity = &service.capacity;
+    let demand = rate(capacity.demand_per_s);
+    if !service.emulated_on.is_empty() {
+        let total = format!("{}; sized for {demand} as with KVM", no_promise(service));
+        return (total, NO_PROMISE.to_owned());
+    }
+    let extrapolated =
+        if capacity.extrapolated { " (extrapolated beyond the measured range)" } else { "" };
+    let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
+    let total = rate(capacity.total_per_s);
+    let (usable, ceiling) = (rate(capacity.usable_per_s), rate(capacity.ceiling_per_s));
+    (
+        format!("{total} for a demand of {demand}, {used:.0} % used{extrapolated}"),
+        format!("{usable} usable, {ceiling} ceiling"),
     )
 }
 

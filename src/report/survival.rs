@@ -16,7 +16,8 @@ impl Summary {
         if levels.is_empty() {
             return "survives: no guarantee (policy.survive: none)\n".to_owned();
         }
-        let rows: Vec<_> = self.losses.iter().map(loss).collect();
+        let rows = |loss: &Loss| self::loss(loss, self.is_emulated(&loss.service));
+        let rows: Vec<_> = self.losses.iter().map(rows).collect();
         let orders = self.losses.iter().filter_map(|loss| Some((loss, intervention(loss)?)));
         let orders: String = orders
             .map(|(loss, order)| format!("  {} without {}: {order}\n", loss.service, loss.domain))
@@ -115,7 +116,7 @@ fn address_moves(millis: u64) -> String {
     )
 }
 
-fn loss(loss: &Loss) -> Vec<String> {
+fn loss(loss: &Loss, is_emulated: bool) -> Vec<String> {
     let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
     let lost = match loss.cluster {
         Cluster::Sharded => format!("{} of {} masters lost", loss.leads_lost, loss.leads),
@@ -123,7 +124,11 @@ fn loss(loss: &Loss) -> Vec<String> {
         Cluster::GatewayPair if loss.leads_lost > 0 => "active instance lost".to_owned(),
         _ => format!("{} of {} instances lost", loss.instances_lost, loss.instances),
     };
-    let left = format!("{} remaining, {used:.0} % used", rate(loss.remaining_per_s));
+    let left = if is_emulated {
+        "no promise of speed".to_owned()
+    } else {
+        format!("{} remaining, {used:.0} % used", rate(loss.remaining_per_s))
+    };
     vec![loss.domain.clone(), loss.service.to_string(), lost, aftermath(loss), left]
 }
 

@@ -122,7 +122,14 @@ impl Architecture {
 pub enum Virtualization {
     /// Hardware virtualisation.
     Kvm,
-    /// Software emulation: everything works, speeds mean nothing.
+    /// Software emulation: everything works, and no speed is promised.
+    ///
+    /// All ceilings were measured on hardware. Emulation translates each instruction, so
+    /// what is lost depends on the code: the engine, its version, encryption, even the
+    /// data. No measurement of these engines under it was found, and a factor without one
+    /// would be a guess that looks like a promise. So plans size and place as for KVM, and
+    /// state no capacity.
+    /// <https://www.qemu.org/docs/master/devel/tcg.html>
     #[serde(rename = "qemu")]
     Tcg,
 }
