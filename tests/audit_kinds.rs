@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use hostsplit::audit::{Finding, Kind, audit, losses};
+use hostsplit::drill::promise;
 use hostsplit::ids::HostName;
 use hostsplit::plan::{Instance, Plan, Role, ServicePlan};
 use hostsplit::planner::make;
@@ -184,4 +185,15 @@ fn a_lost_host_leaves_enough_of_every_kind() {
     let lost: BTreeSet<&str> =
         all.iter().filter(|loss| loss.domain == "h1").map(|loss| loss.service.as_str()).collect();
     assert_eq!(here, lost);
+}
+
+#[test]
+fn a_drill_leaves_out_a_host_whose_loss_a_person_has_to_answer() {
+    let plan = good();
+    let profiles = Profiles::builtin().unwrap();
+    let primary = plan.instances.iter().find(|one| one.role == Role::Primary).unwrap();
+    let refused = promise(&plan, &profiles, &primary.host).unwrap_err();
+    assert_eq!(refused, "orders: a person decides who takes over");
+    let other = plan.instances.iter().find(|one| one.name.as_str() == "orders-1").unwrap();
+    assert!(promise(&plan, &profiles, &other.host).is_ok());
 }
