@@ -145,7 +145,7 @@ fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> usize {
     let store = Store::new(state.to_owned());
     let lock = store.lock("bench").unwrap();
     let journal = store.journal(&lock).unwrap();
-    let (hosts, unreachable) = connect(plan, world);
+    let hosts = connect(plan, world);
     let clock = world.clock();
     let patience = Patience::default();
     let secrets = Secrets::default();
@@ -158,7 +158,7 @@ fn deploy(plan: &Plan, world: &SimulatedWorld, state: &Path) -> usize {
         secrets: &secrets,
         allowed: Allowed::default(),
     };
-    let seen = observe(&context, &unreachable);
+    let seen = observe(&context);
     part("look", &begun);
     let begun = Instant::now();
     let actions = decide(plan, &seen);

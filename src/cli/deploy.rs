@@ -7,10 +7,11 @@ use serde_json::json;
 
 use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::run::{self, RunOptions};
-use crate::cli::session::{Hosts, Session};
+use crate::cli::session::Session;
 use crate::cli::ui::{self, Format};
 use crate::deploy::{
-    Allowed, DiffContext, Obstacle, assume, gaps, preflight, refused_impacts, text_changes, verify,
+    Allowed, DiffContext, Hosts, Obstacle, assume, gaps, preflight, refused_impacts, text_changes,
+    verify,
 };
 use crate::graph::{Actions, decide, lost_volumes};
 use crate::ids::{HostName, ServiceName};
@@ -257,7 +258,7 @@ fn simulate(session: &mut Session, args: &Args) -> Outcome {
         return applied.map(|_| exit::DONE);
     }
     let hosts = session.connect()?;
-    let found = verify(&session.context(&hosts), &hosts.unreachable, false);
+    let found = verify(&session.context(&hosts), false);
     let plan = &session.plan;
     match args.format {
         Format::Text => {

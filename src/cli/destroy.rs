@@ -7,8 +7,9 @@ use serde_json::json;
 
 use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::run::{self, RunOptions};
-use crate::cli::session::{Hosts, Session};
+use crate::cli::session::Session;
 use crate::cli::ui::{self, Format};
+use crate::deploy::Hosts;
 use crate::graph::{Actions, decide_removal, lost_volumes};
 use crate::ids::HostName;
 use crate::plan::Plan;

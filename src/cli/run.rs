@@ -5,9 +5,9 @@ use std::io::{self, BufRead, IsTerminal};
 
 use crate::cli::error::{CliError, Outcome, exit};
 use crate::cli::progress;
-use crate::cli::session::{Hosts, Session};
+use crate::cli::session::Session;
 use crate::cli::ui::{self, Format};
-use crate::deploy::{execute, walk};
+use crate::deploy::{Hosts, execute, walk};
 use crate::graph::Actions;
 use crate::report::deploy::{critical_line, failures_text, summary_json, summary_line};
 use crate::state::journal::Entry;

@@ -41,7 +41,7 @@ pub fn run(args: Args) -> Outcome {
     let mut session = Session::open(&plan, state, None)?;
     let hosts = session.connect()?;
     session.look_for_secrets(&hosts, Make::Nothing);
-    let found = verify(&session.context(&hosts), &hosts.unreachable, !no_load);
+    let found = verify(&session.context(&hosts), !no_load);
     match format {
         Format::Text => ui::data(&verification_text(&found))?,
         Format::Json => ui::data(&format!("{:#}\n", verification_json(&found)))?,

@@ -1,9 +1,9 @@
 //! Everything that work on a vertex needs besides the vertex.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{ImageStore, StepError};
+use super::{Hosts, ImageStore, StepError};
 use crate::engine::{Crew, EngineError, Guests, Leaving, Outage};
 use crate::graph::{Impact, ImpactKind};
 use crate::guest::Guest;
@@ -40,8 +40,8 @@ impl Default for Patience {
 pub struct Context<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// Its hosts, those that answered.
-    pub hosts: &'a BTreeMap<HostName, Box<dyn Hypervisor>>,
+    /// Its hosts, and those of earlier plans.
+    pub hosts: &'a Hosts,
     /// What waiting goes by.
     pub clock: &'a dyn Clock,
     /// Where the image's files are.
@@ -89,16 +89,13 @@ impl Context<'_> {
     pub(super) fn crew<'s>(&'s self, service: &'s ServicePlan, leaving: &'s [Leaving]) -> Crew<'s> {
         let crew = Crew::new(self.plan, service, self).with_leaving(leaving);
         let crew = crew.losing_data(self.may_lose_data(service));
-        crew.without(|instance| !self.hosts.contains_key(&instance.host))
+        crew.without(|instance| !self.hosts.connected.contains_key(&instance.host))
     }
 
     /// Whether data of a service may be given up of which nothing is left: the operator has
-    /// allowed it, and no host may have it that does not answer.
+    /// allowed it, and no host may have it that does not answer, of an earlier plan either.
     fn may_lose_data(&self, service: &ServicePlan) -> bool {
-        let hosts = self.plan.topology.hosts.iter().filter(|host| host.uri.is_some());
-        let is_known =
-            |host: &HostName| self.hosts.contains_key(host) || self.allowed.left_out.contains(host);
-        self.allowed.data_loss.contains(&service.name) && hosts.map(|one| &one.name).all(is_known)
+        self.allowed.data_loss.contains(&service.name) && self.hosts.unreachable.is_empty()
     }
 
     /// A service with all instances that are not left out, also those that cannot be asked
@@ -111,7 +108,7 @@ impl Context<'_> {
 
     /// A connected host.
     pub(super) fn host(&self, name: &HostName) -> Result<&dyn Hypervisor, StepError> {
-        let host = self.hosts.get(name).map(AsRef::as_ref);
+        let host = self.hosts.connected.get(name).map(AsRef::as_ref);
         host.ok_or_else(|| StepError::NotConnected(name.clone()))
     }
 
@@ -130,6 +127,7 @@ impl Guests for Context<'_> {
         let instance = self.plan.instance(name).ok_or_else(|| problem("not in the plan"))?;
         let hypervisor = self
             .hosts
+            .connected
             .get(&instance.host)
             .ok_or_else(|| problem(&format!("host {} is not connected", instance.host)))?;
         Ok(Guest { hypervisor: hypervisor.as_ref(), domain: &instance.domain, clock: self.clock })
@@ -141,5 +139,37 @@ impl Guests for Context<'_> {
 
     fn clock(&self) -> &dyn Clock {
         self.clock
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::connect_without;
+    use crate::deploy::images::LocalImages;
+    use crate::sample;
+    use crate::simulated::SimulatedWorld;
+
+    #[test]
+    fn what_a_host_of_an_earlier_plan_may_have_is_not_lost_before_it_answers() {
+        let plan = sample::plan();
+        let (world, former) = (SimulatedWorld::new(&plan.topology), HostName::new("h9").unwrap());
+        let service = &plan.services[0];
+        let mut allowed =
+            Allowed { data_loss: [service.name.clone()].into(), ..Allowed::default() };
+        for (left_out, may_lose) in [(None, false), (Some(former.clone()), true)] {
+            allowed.left_out = left_out.into_iter().collect();
+            let earlier = [(former.clone(), "qemu+ssh://gone/system".to_owned())].into();
+            let context = Context {
+                plan: &plan,
+                hosts: &connect_without(&plan, &world, &allowed.left_out, &earlier),
+                clock: &world.clock(),
+                images: &LocalImages { directory: "images".into() },
+                patience: Patience::default(),
+                secrets: &Secrets::default(),
+                allowed: allowed.clone(),
+            };
+            assert_eq!(context.may_lose_data(service), may_lose, "{:?}", context.allowed);
+        }
     }
 }

@@ -12,11 +12,17 @@ use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
 use crate::state::world::{GuestView, HostView, Seen, World, is_ours};
 
-/// Connections, and the hosts that gave none.
-pub type Connected = (BTreeMap<HostName, Box<dyn Hypervisor>>, BTreeMap<HostName, HypervisorError>);
+/// The hosts of a plan, and those of earlier ones, without those that are left out.
+#[derive(Default)]
+pub struct Hosts {
+    /// Those that gave a connection.
+    pub connected: BTreeMap<HostName, Box<dyn Hypervisor>>,
+    /// Why the others gave none.
+    pub unreachable: BTreeMap<HostName, HypervisorError>,
+}
 
 /// Connects to all hosts that carry instances, at the same time.
-pub fn connect(plan: &Plan, connector: &dyn Connector) -> Connected {
+pub fn connect(plan: &Plan, connector: &dyn Connector) -> Hosts {
     connect_without(plan, connector, &BTreeSet::new(), &BTreeMap::new())
 }
 
@@ -27,7 +33,7 @@ pub fn connect_without(
     connector: &dyn Connector,
     left_out: &BTreeSet<HostName>,
     former: &BTreeMap<HostName, String>,
-) -> Connected {
+) -> Hosts {
     let hosts = plan.topology.hosts.iter();
     let used = hosts.filter(|host| plan.on_host(&host.name).next().is_some() || host.uri.is_some());
     let mut places: BTreeMap<&HostName, Option<&str>> =
@@ -36,14 +42,14 @@ pub fn connect_without(
     let places: Vec<(&HostName, Option<&str>)> =
         places.into_iter().filter(|(name, _)| !left_out.contains(*name)).collect();
     let attempts = on_each(&places, |(name, _)| *name, |place| connect_to(*place, connector));
-    let mut connected = Connected::default();
+    let mut hosts = Hosts::default();
     for ((name, _), attempt) in places.into_iter().zip(attempts) {
         match attempt {
-            Ok(hypervisor) => drop(connected.0.insert(name.clone(), hypervisor)),
-            Err(error) => drop(connected.1.insert(name.clone(), error)),
+            Ok(hypervisor) => drop(hosts.connected.insert(name.clone(), hypervisor)),
+            Err(error) => drop(hosts.unreachable.insert(name.clone(), error)),
         }
     }
-    connected
+    hosts
 }
 
 fn connect_to(
@@ -69,15 +75,12 @@ fn unreachable(host: &HostName, message: &str) -> HypervisorError {
 }
 
 /// Looks at every connected host, and at no guest.
-pub fn observe_hosts(
-    context: &Context<'_>,
-    unreachable: &BTreeMap<HostName, HypervisorError>,
-) -> World {
+pub fn observe_hosts(context: &Context<'_>) -> World {
     let mut world = World { left_out: context.allowed.left_out.clone(), ..World::default() };
-    for (name, error) in unreachable {
+    for (name, error) in &context.hosts.unreachable {
         world.hosts.insert(name.clone(), Seen::Unreachable(error.clone()));
     }
-    let hosts: Vec<_> = context.hosts.iter().collect();
+    let hosts: Vec<_> = context.hosts.connected.iter().collect();
     let seen =
         on_each(&hosts, |(name, _)| *name, |(name, host)| look(context.plan, name, host.as_ref()));
     world.hosts.extend(hosts.into_iter().map(|(name, _)| name.clone()).zip(seen));
@@ -86,8 +89,8 @@ pub fn observe_hosts(
 
 /// Looks at every connected host, then asks the deployment's guests that run as
 /// planned, then the clusters whose running guests are all ready.
-pub fn observe(context: &Context<'_>, unreachable: &BTreeMap<HostName, HypervisorError>) -> World {
-    let mut world = observe_hosts(context, unreachable);
+pub fn observe(context: &Context<'_>) -> World {
+    let mut world = observe_hosts(context);
     let running =
         context.plan.instances.iter().filter(|one| runs_as_planned(context.plan, &world, one));
     let running: Vec<&Instance> = running.collect();
@@ -106,7 +109,7 @@ fn find_leaving(context: &Context<'_>, world: &World) -> Vec<Leaving> {
         &found,
         |one| &one.host,
         |one| {
-            let hypervisor = context.hosts.get(&one.host)?.as_ref();
+            let hypervisor = context.hosts.connected.get(&one.host)?.as_ref();
             let guest = Guest { hypervisor, domain: &one.domain, clock: context.clock };
             let network = context.plan.network.as_ref()?;
             let addresses = guest.addresses().ok()??;

@@ -16,7 +16,7 @@ use crate::graph::drift::{self, Remedy};
 use crate::graph::{Action, Step, Vertex, decide, is_as_planned, owned_domain};
 use crate::guest::Facts;
 use crate::hypervisor::fan_out::on_each;
-use crate::hypervisor::{Domain, DomainState, HypervisorError};
+use crate::hypervisor::{Domain, DomainState};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::render;
@@ -108,17 +108,12 @@ impl Verification {
 }
 
 /// Looks at hosts, guests and clusters and compares all instances with the plan;
-/// `unreachable` are the hosts that gave no connection. With `load`, a short load
-/// then goes through each service that is as planned.
-pub fn verify(
-    context: &Context<'_>,
-    unreachable: &BTreeMap<HostName, HypervisorError>,
-    load: bool,
-) -> Verification {
+/// with `load`, a short load then goes through each service that is as planned.
+pub fn verify(context: &Context<'_>, load: bool) -> Verification {
     // Guests take their time to answer, so all of it is asked at once.
     let (world, guests, conflicts, probes) = thread::scope(|scope| {
         let probes = scope.spawn(|| probe(context));
-        let world = observe(context, unreachable);
+        let world = observe(context);
         let guests = guests(context, &world);
         let conflicts = address_conflicts(context, running(context.plan, &world));
         (

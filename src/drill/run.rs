@@ -1,6 +1,5 @@
 //! A drill of one host: cut off, measured, brought back, waited for.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cut::Target;
@@ -13,8 +12,8 @@ use crate::deploy::{
 };
 use crate::engine::{EngineError, Series};
 use crate::graph::decide;
+use crate::hypervisor::Connector;
 use crate::hypervisor::clock::{Clock, Pauses, Poll};
-use crate::hypervisor::{Connector, HypervisorError};
 use crate::ids::HostName;
 use crate::plan::Plan;
 use crate::secret::Secrets;
@@ -70,8 +69,6 @@ pub enum Phase {
     Whole(Duration),
 }
 
-type Unreachable = BTreeMap<HostName, HypervisorError>;
-
 impl Drill<'_> {
     /// Compares the deployment with its plan.
     ///
@@ -91,8 +88,7 @@ impl Drill<'_> {
         let series = Series { name: series(&host.name, cut), avoid: host.name.clone() };
         let mut trickle = Trickle::new(series);
         let most = promised.most;
-        let cut_at =
-            self.connected(|context, _| self.measure(context, host, cut, most, &mut trickle));
+        let cut_at = self.connected(|context| self.measure(context, host, cut, most, &mut trickle));
         if let Err(error @ (DrillError::NotServing { .. } | DrillError::NotConnected(_))) = cut_at {
             return Err(error);
         }
@@ -135,8 +131,8 @@ impl Drill<'_> {
     /// # Errors
     /// What differs still, in words.
     pub fn make_whole(&self) -> Result<(), String> {
-        let work = |context: &Context<'_>, unreachable: &Unreachable| {
-            let actions = decide(self.plan, &observe(context, unreachable));
+        let work = |context: &Context<'_>| {
+            let actions = decide(self.plan, &observe(context));
             let execute = |vertex: &_| execute(context, &actions, vertex, self.observer);
             walk(&actions, PARALLEL, &execute, None, self.observer, self.clock)
         };
@@ -158,8 +154,8 @@ impl Drill<'_> {
     }
 
     /// Does something with all hosts connected anew: connections do not outlive a host.
-    fn connected<T>(&self, work: impl FnOnce(&Context<'_>, &Unreachable) -> T) -> T {
-        let (hosts, unreachable) = connect(self.plan, self.connector);
+    fn connected<T>(&self, work: impl FnOnce(&Context<'_>) -> T) -> T {
+        let hosts = connect(self.plan, self.connector);
         let context = Context {
             plan: self.plan,
             hosts: &hosts,
@@ -169,11 +165,11 @@ impl Drill<'_> {
             secrets: self.secrets,
             allowed: Allowed::default(),
         };
-        work(&context, &unreachable)
+        work(&context)
     }
 
     fn verify(&self) -> Verification {
-        self.connected(|context, unreachable| verify(context, unreachable, false))
+        self.connected(|context| verify(context, false))
     }
 
     const fn target<'t>(&'t self, host: &'t Host) -> Target<'t> {
@@ -191,8 +187,11 @@ impl Drill<'_> {
         trickle: &mut Trickle,
     ) -> Result<Duration, DrillError> {
         let name = || host.name.clone();
-        let libvirt =
-            context.hosts.get(&host.name).ok_or_else(|| DrillError::NotConnected(name()))?;
+        let libvirt = context
+            .hosts
+            .connected
+            .get(&host.name)
+            .ok_or_else(|| DrillError::NotConnected(name()))?;
         let broken =
             |error: EngineError| DrillError::NotServing { host: name(), what: error.to_string() };
         for _ in 0..FIRST {
@@ -231,14 +230,15 @@ impl Drill<'_> {
         target.unfence(cut)?;
         let mut poll = Poll::new(self.clock, self.patience.boot, Pauses::every(PAUSE));
         loop {
-            let answer =
-                self.connected(|context, unreachable| match context.hosts.get(&host.name) {
-                    Some(libvirt) => target.bring_back(libvirt.as_ref(), cut),
-                    None => Err(unreachable
-                        .get(&host.name)
-                        .map(ToString::to_string)
-                        .unwrap_or_default()),
-                });
+            let answer = self.connected(|context| match context.hosts.connected.get(&host.name) {
+                Some(libvirt) => target.bring_back(libvirt.as_ref(), cut),
+                None => Err(context
+                    .hosts
+                    .unreachable
+                    .get(&host.name)
+                    .map(ToString::to_string)
+                    .unwrap_or_default()),
+            });
             match answer {
                 Ok(()) => return Ok(()),
                 Err(_) if poll.pause() => {}
@@ -251,7 +251,7 @@ impl Drill<'_> {
     fn lost(&self, trickle: &Trickle) -> Result<u64, EngineError> {
         let mut poll = Poll::new(self.clock, SETTLING, Pauses::every(PAUSE));
         loop {
-            match self.connected(|context, _| trickle.lost(context)) {
+            match self.connected(|context| trickle.lost(context)) {
                 Err(_) if poll.pause() => {}
                 answer => return answer,
             }

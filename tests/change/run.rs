@@ -146,8 +146,7 @@ impl Deployer<'_> {
 
     fn look<R>(&self, work: impl FnOnce(&Context<'_>, &Actions, &World) -> R) -> R {
         let allowed = Allowed { left_out: self.without.clone(), ..Allowed::default() };
-        let (hosts, unreachable) =
-            connect_without(self.plan, self.world, &self.without, &BTreeMap::new());
+        let hosts = connect_without(self.plan, self.world, &self.without, &BTreeMap::new());
         let (clock, secrets) = (self.world.clock(), secrets());
         let mut context = Context {
             plan: self.plan,
@@ -158,7 +157,7 @@ impl Deployer<'_> {
             secrets: &secrets,
             allowed,
         };
-        let mut seen = observe(&context, &unreachable);
+        let mut seen = observe(&context);
         let places = seen.may_run(&self.plan.name, self.memory.take());
         seen.unseen = seen.out_of_sight(&places);
         self.memory.replace(places);

@@ -13,7 +13,7 @@ use hostsplit::deploy::{
 };
 use hostsplit::graph::{Actions, decide, decide_removal};
 use hostsplit::hypervisor::fan_out::one_by_one;
-use hostsplit::hypervisor::{Connector, Hypervisor, HypervisorError, VolumeInfo};
+use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
 use hostsplit::recipe::redis::Credentials;
@@ -270,7 +270,7 @@ fn run_as(
     let store = Store::new(state.to_owned());
     let lock = store.lock("test").unwrap();
     let recorder = recording(store.journal(&lock).unwrap());
-    let (hosts, unreachable) = connect_without(plan, world, &allowed.left_out, &BTreeMap::new());
+    let hosts = connect_without(plan, world, &allowed.left_out, &BTreeMap::new());
     let clock = world.clock();
     let patience = Patience::default();
     let context = Context {
@@ -282,7 +282,7 @@ fn run_as(
         secrets,
         allowed: allowed.clone(),
     };
-    let seen = observe(&context, &unreachable);
+    let seen = observe(&context);
     let (actions, obstacles) = match purpose {
         Purpose::Deploy => {
             let actions = decide(plan, &seen);
@@ -318,26 +318,23 @@ fn looking<T>(
     world: &SimulatedWorld,
     then: impl FnOnce(&Context<'_>, World) -> T,
 ) -> T {
-    connected(plan, world, &secrets(), |context, unreachable| {
-        then(context, observe(context, unreachable))
-    })
+    connected(plan, world, &secrets(), |context| then(context, observe(context)))
 }
 
-/// Does something with the hosts that are connected, and those that are not, knowing some
-/// secrets.
+/// Does something with the hosts that are connected, knowing some secrets.
 pub fn connected<T>(
     plan: &Plan,
     world: &SimulatedWorld,
     secrets: &Secrets,
-    then: impl FnOnce(&Context<'_>, &BTreeMap<HostName, HypervisorError>) -> T,
+    then: impl FnOnce(&Context<'_>) -> T,
 ) -> T {
-    let (hosts, unreachable) = connect(plan, world);
+    let hosts = connect(plan, world);
     let (clock, patience) = (world.clock(), Patience::default());
     let allowed = Allowed::default();
     let images = &Files;
     let context =
         Context { plan, hosts: &hosts, clock: &clock, images, patience, secrets, allowed };
-    then(&context, &unreachable)
+    then(&context)
 }
 
 pub fn open(plan: &Plan, world: &SimulatedWorld, host: &str) -> Box<dyn Hypervisor> {

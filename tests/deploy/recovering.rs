@@ -44,9 +44,9 @@ fn settle(
 ) -> (Recovery, Secrets) {
     let store = SecretStore::new(state, state, recipe::secret_needs);
     let missing = store.missing(plan, &Nowhere).unwrap();
-    let recovery = connected(plan, world, &Secrets::default(), |context, unreachable| match say {
-        Some(say) => wake_and_recover(context, unreachable, &missing, say),
-        None => recover(context, unreachable, &missing),
+    let recovery = connected(plan, world, &Secrets::default(), |context| match say {
+        Some(say) => wake_and_recover(context, &missing, say),
+        None => recover(context, &missing),
     });
     let secrets = store.find(plan, &Nowhere, &recovery.passwords, make).unwrap();
     (recovery, secrets)

@@ -16,9 +16,9 @@ use crate::fixture::{Purpose, connected, open, plan, run, secrets};
 
 /// Verifies; also the processes that it started in guests.
 pub fn verified(plan: &Plan, world: &SimulatedWorld, load: bool) -> (Verification, usize) {
-    connected(plan, world, &secrets(), |context, unreachable| {
+    connected(plan, world, &secrets(), |context| {
         let before = world.log().len();
-        let found = verify(context, unreachable, load);
+        let found = verify(context, load);
         (found, world.log().len() - before)
     })
 }

@@ -16,11 +16,12 @@ use crate::cli::secrets::System;
 use crate::cli::ui;
 use crate::cli::uris::refuse_programs;
 use crate::deploy::{
-    Allowed, Context, ImageStore, LocalImages, Patience, connect_without, observe, observe_hosts,
+    Allowed, Context, Hosts, ImageStore, LocalImages, Patience, connect_without, observe,
+    observe_hosts,
 };
 use crate::digest::sha256;
+use crate::hypervisor::Connector;
 use crate::hypervisor::clock::{Clock, SystemClock};
-use crate::hypervisor::{Connector, Hypervisor, HypervisorError};
 use crate::ids::HostName;
 use crate::plan::{self, Plan};
 use crate::recipe;
@@ -57,13 +58,6 @@ pub struct Session {
     faults: Vec<Finding>,
     /// Only without real hosts.
     simulation: Option<Simulation>,
-}
-
-/// The hosts, connected.
-pub struct Hosts {
-    connected: BTreeMap<HostName, Box<dyn Hypervisor>>,
-    /// Hosts that did not answer.
-    pub unreachable: BTreeMap<HostName, HypervisorError>,
 }
 
 impl Session {
@@ -276,15 +270,16 @@ impl Session {
     fn connect_by(&self, connector: &dyn Connector) -> Hosts {
         let left_out = &self.allowed.left_out;
         let former = self.former_hosts();
-        let (connected, unreachable) = connect_without(&self.plan, connector, left_out, &former);
-        for host in former.keys().filter(|host| unreachable.contains_key(*host)) {
+        let hosts = connect_without(&self.plan, connector, left_out, &former);
+        for host in former.keys().filter(|host| hosts.unreachable.contains_key(*host)) {
             ui::say(&format!(
                 "note: {host}, which the plan has no more, does not answer; what it may still run \
                  is removed by a deploy once it does"
             ));
         }
-        tracing::info!(hosts = connected.len(), unreachable = unreachable.len(), "connected");
-        Hosts { connected, unreachable }
+        let (connected, unreachable) = (hosts.connected.len(), hosts.unreachable.len());
+        tracing::info!(hosts = connected, unreachable, "connected");
+        hosts
     }
 
     /// The context of a deploy: the plan with its connected hosts.
@@ -292,7 +287,7 @@ impl Session {
     pub fn context<'a>(&'a self, hosts: &'a Hosts) -> Context<'a> {
         Context {
             plan: &self.plan,
-            hosts: &hosts.connected,
+            hosts,
             clock: self.clock.as_ref(),
             images: self.images.as_ref(),
             patience: self.patience,
@@ -310,7 +305,7 @@ impl Session {
     /// Observes the hosts, the guests and the clusters.
     #[must_use]
     pub fn observe(&self, hosts: &Hosts) -> World {
-        let mut world = observe(&self.context(hosts), &hosts.unreachable);
+        let mut world = observe(&self.context(hosts));
         world.unseen = world.out_of_sight(&self.places(&world));
         let (guests, clusters) = (world.guests.len(), world.clusters.len());
         tracing::info!(hosts = world.hosts.len(), guests, clusters, "observed");
@@ -320,7 +315,7 @@ impl Session {
     /// Observes the hosts only, which is enough for a removal.
     #[must_use]
     pub fn observe_hosts(&self, hosts: &Hosts) -> World {
-        observe_hosts(&self.context(hosts), &hosts.unreachable)
+        observe_hosts(&self.context(hosts))
     }
 
     /// The last plan that was deployed from this state directory; `None`, with a note, if

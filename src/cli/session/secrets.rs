@@ -1,11 +1,11 @@
 //! The secrets of a session: found here or in guests, made, kept.
 
-use super::{Hosts, Session};
+use super::Session;
 use crate::cli::error::CliError;
 use crate::cli::run::confirm;
 use crate::cli::secrets::commands;
 use crate::cli::ui;
-use crate::deploy::{Recovery, RecoveryOutcome, recover, wake_and_recover};
+use crate::deploy::{Hosts, Recovery, RecoveryOutcome, recover, wake_and_recover};
 use crate::report::secrets::recovery_lines;
 use crate::secret::Make;
 use crate::state::store::Lock;
@@ -41,7 +41,7 @@ impl Session {
     pub fn find_secrets(&mut self, hosts: &Hosts, make: Make) -> Result<bool, CliError> {
         let missing = self.secret_store.missing(&self.plan, &self.sources)?;
         tracing::info!(services = missing.passwords.len(), "services without local passwords");
-        let recovery = recover(&self.context(hosts), &hosts.unreachable, &missing);
+        let recovery = recover(&self.context(hosts), &missing);
         self.use_recovered(&recovery, make)?;
         Ok(recovery
             .services
@@ -57,7 +57,7 @@ impl Session {
     pub fn wake_for_secrets(&mut self, hosts: &Hosts, _lock: &Lock) -> Result<(), CliError> {
         let missing = self.secret_store.missing(&self.plan, &self.sources)?;
         let note = |line: String| ui::say(&line);
-        let recovery = wake_and_recover(&self.context(hosts), &hosts.unreachable, &missing, &note);
+        let recovery = wake_and_recover(&self.context(hosts), &missing, &note);
         self.use_recovered(&recovery, Make::Stored)
     }
 

@@ -7,7 +7,7 @@ use crate::deploy::{Context, observe_hosts};
 use crate::engine::{EngineError, operator_of};
 use crate::guest::{Guest, GuestError};
 use crate::hypervisor::fan_out::on_each;
-use crate::hypervisor::{Domain, ErrorKind, HypervisorError};
+use crate::hypervisor::{Domain, ErrorKind};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::secret::{Lacking, Missing, Recovered, ServiceSecrets};
@@ -76,16 +76,12 @@ enum Reply {
 
 /// Looks for what is missing: at the hosts, then in the deployment's guests that run,
 /// whether or not they are as planned.
-pub fn recover(
-    context: &Context<'_>,
-    unreachable: &BTreeMap<HostName, HypervisorError>,
-    missing: &Missing,
-) -> Recovery {
+pub fn recover(context: &Context<'_>, missing: &Missing) -> Recovery {
     let mut recovery = Recovery::default();
     if missing.is_nothing() {
         return recovery;
     }
-    let world = observe_hosts(context, unreachable);
+    let world = observe_hosts(context);
     let of = |lacking: &Lacking| Some((context.plan.service(&lacking.service)?, lacking.client));
     let services: Vec<(&ServicePlan, bool)> = missing.passwords.iter().filter_map(of).collect();
     let wanted =
@@ -114,7 +110,7 @@ fn ask(context: &Context<'_>, world: &World, instance: &Instance) -> Reply {
         let unseen = world.view(&instance.host).is_none();
         return if there || unseen { Reply::Silent } else { Reply::Absent };
     };
-    let Some(hypervisor) = context.hosts.get(host) else { return Reply::Silent };
+    let Some(hypervisor) = context.hosts.connected.get(host) else { return Reply::Silent };
     if !domain.active {
         let (instance, domain) = (instance.name.clone(), domain.name.clone());
         return Reply::Off(PoweredOff { instance, host: host.clone(), domain });

@@ -1,12 +1,10 @@
 //! Guests that are powered off, started to ask for passwords that only they hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::recover::{PoweredOff, Recovery, RecoveryOutcome, recover};
 use crate::deploy::{Context, StepError};
 use crate::guest::Guest;
-use crate::hypervisor::HypervisorError;
-use crate::ids::HostName;
 use crate::secret::Missing;
 
 /// Looks for what is missing as [`recover`] does, and starts guests that may have
@@ -14,13 +12,12 @@ use crate::secret::Missing;
 /// that is started, and for each that could not be asked.
 pub fn wake_and_recover(
     context: &Context<'_>,
-    unreachable: &BTreeMap<HostName, HypervisorError>,
     missing: &Missing,
     note: &dyn Fn(String),
 ) -> Recovery {
     let mut asked = BTreeSet::new();
     loop {
-        let mut recovery = recover(context, unreachable, missing);
+        let mut recovery = recover(context, missing);
         let mut woken = false;
         for (service, outcome) in &mut recovery.services {
             let RecoveryOutcome::PoweredOff { instances } = &*outcome else { continue };
