@@ -152,21 +152,22 @@ impl<'a> ClusterView<'a> {
         )
     }
 
-    /// Whether a copy can take over from the master that it follows: a majority of those that
-    /// vote are seen to know it for its replica. One that does not denies its vote; without a
-    /// majority the attempt makes clients of the master wait for 5 s in vain, and for four node
-    /// time-outs no other is made (`clusterHandleSlaveFailover` in Redis's
-    /// `cluster_legacy.c`).
+    /// Whether a copy can take over from the master that it follows: without those that are
+    /// seen not to know it for its replica yet, there is a majority of those that vote. They
+    /// deny their votes; without a majority the attempt makes clients of the master wait for
+    /// 5 s in vain, and for four node time-outs no other is made
+    /// (`clusterHandleSlaveFailover` in Redis's `cluster_legacy.c`).
     #[must_use]
     pub fn is_electable(&self, copy: &NodeView) -> bool {
         let Some(me) = copy.me() else { return false };
         let voters: BTreeSet<&NodeId> =
             copy.nodes.iter().filter(|node| !node.slots.is_empty()).map(|node| &node.id).collect();
-        let votes = self.seen().filter(|(_, view, voter)| {
-            let known = view.node(&me.id).map(|known| &known.follows);
-            voters.contains(&voter.id) && known == Some(&me.follows)
-        });
-        votes.count() * 2 > voters.len()
+        let denies =
+            |view: &NodeView| view.node(&me.id).is_none_or(|known| known.follows != me.follows);
+        let denied = self.seen().filter(|(_, view, it)| voters.contains(&it.id) && denies(view));
+        let denied = denied.count();
+        // While nobody has any slots nobody votes, and nobody has to.
+        denied == 0 || denied * 2 < voters.len()
     }
 
     /// Nodes that are no instance of the plan, with who sees them.
