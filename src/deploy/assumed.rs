@@ -28,8 +28,8 @@ pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
     for instance in &prior.instances {
         let configured = is_configured(plan, prior, instance);
         let admission = admission(plan, prior, instance);
-        let guest =
-            GuestView { ready: true, checked: true, configured, admission, ..GuestView::default() };
+        world.admissions.extend(admission.map(|one| (instance.name.clone(), one)));
+        let guest = GuestView { ready: true, checked: true, configured, ..GuestView::default() };
         world.guests.insert(instance.name.clone(), guest);
     }
     for service in &prior.services {

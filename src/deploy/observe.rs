@@ -7,7 +7,7 @@ use crate::engine::{Checked, Difference, EngineError, Guests, Leaving, operator_
 use crate::graph::{is_as_planned, leaving, owned_domain};
 use crate::guest::{Guest, GuestError};
 use crate::hypervisor::fan_out::on_each;
-use crate::hypervisor::{Connector, ErrorKind, Hypervisor, HypervisorError};
+use crate::hypervisor::{Connector, Domain, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
 use crate::state::world::{GuestView, HostView, Seen, World, is_ours};
@@ -87,18 +87,27 @@ pub fn observe_hosts(context: &Context<'_>) -> World {
     world
 }
 
-/// Looks at every connected host, then asks the deployment's guests that run as
-/// planned, then the clusters whose running guests are all ready.
+/// Looks at every connected host, then asks the deployment's guests that run, then the
+/// clusters through those that are ready. What a guest reports of itself counts for those
+/// that run as planned; what brings its engine to its configuration, for all: where the
+/// machine changes as well, the others notice all the same.
 pub fn observe(context: &Context<'_>) -> World {
     let mut world = observe_hosts(context);
-    let running =
-        context.plan.instances.iter().filter(|one| runs_as_planned(context.plan, &world, one));
-    let running: Vec<&Instance> = running.collect();
+    let running: Vec<&Instance> =
+        context.plan.instances.iter().filter(|one| runs(context.plan, &world, one)).collect();
     let guests =
         on_each(&running, |instance| &instance.host, |instance| probe_guest(context, instance));
-    world.guests.extend(guests);
+    let ready: BTreeMap<InstanceName, bool> =
+        guests.iter().map(|(name, guest)| (name.clone(), guest.ready)).collect();
+    let as_planned = |one: &Instance| {
+        domain(context.plan, &world, one)
+            .is_some_and(|domain| is_as_planned(context.plan, one, domain))
+    };
+    let own = running.into_iter().zip(guests).filter(|(one, _)| as_planned(one));
+    let own: Vec<_> = own.map(|(_, guest)| guest).collect();
+    world.guests.extend(own);
     world.leaving = find_leaving(context, &world);
-    ask_clusters(context, &mut world);
+    ask_clusters(context, &mut world, &ready);
     world
 }
 
@@ -156,9 +165,12 @@ fn view(plan: &Plan, host: &dyn Hypervisor) -> Result<HostView, HypervisorError>
     Ok(HostView { report, domains, volumes, addresses })
 }
 
-fn runs_as_planned(plan: &Plan, world: &World, instance: &Instance) -> bool {
-    let domain = world.view(&instance.host).and_then(|view| owned_domain(plan, view, instance));
-    domain.is_some_and(|domain| domain.active && is_as_planned(plan, instance, domain))
+fn domain<'w>(plan: &Plan, world: &'w World, instance: &Instance) -> Option<&'w Domain> {
+    owned_domain(plan, world.view(&instance.host)?, instance)
+}
+
+fn runs(plan: &Plan, world: &World, instance: &Instance) -> bool {
+    domain(plan, world, instance).is_some_and(|domain| domain.active)
 }
 
 fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, GuestView) {
@@ -182,9 +194,9 @@ fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, Gue
 /// Asks each cluster through its guests that are ready. An instance counts as configured
 /// where nothing differs that its configuration brings about. How the cluster itself
 /// differs is only known where all of its running guests are ready.
-fn ask_clusters(context: &Context<'_>, world: &mut World) {
+fn ask_clusters(context: &Context<'_>, world: &mut World, ready: &BTreeMap<InstanceName, bool>) {
     let plan = context.plan;
-    let is_ready = |one: &Instance| world.guests.get(&one.name).map(|guest| guest.ready);
+    let is_ready = |one: &Instance| ready.get(&one.name).copied();
     let some_ready =
         |service: &&ServicePlan| plan.members(&service.name).any(|one| is_ready(one) == Some(true));
     let asked: Vec<&ServicePlan> = context.plan.services.iter().filter(some_ready).collect();
@@ -202,15 +214,18 @@ fn ask_clusters(context: &Context<'_>, world: &mut World) {
         .collect();
     for ((service, answer), is_whole) in asked.into_iter().zip(answers).zip(whole) {
         let Ok(Checked { differences, pending, admissions, lost }) = answer else { continue };
-        world.lost.extend(lost);
+        // A host that does not answer may have it.
+        if context.hosts.unreachable.is_empty() {
+            world.lost.extend(lost);
+        }
+        world.pending.extend(pending);
+        world.admissions.extend(admissions);
         for instance in plan.members(&service.name) {
             let differs =
                 |one: &Difference| one.instance == instance.name && one.fact.is_configured();
             if let Some(guest) = world.guests.get_mut(&instance.name).filter(|guest| guest.ready) {
                 guest.checked = true;
                 guest.configured = !differences.iter().any(differs);
-                guest.pending = pending.get(&instance.name).copied();
-                guest.admission = admissions.get(&instance.name).copied();
             }
         }
         if is_whole {

@@ -234,7 +234,8 @@ pub(super) fn of_instance(
 ) -> (Action, Reason) {
     let there =
         |volume: &Volume| world.view(&instance.host).is_some_and(|view| is_there(view, volume));
-    let guest = world.guests.get(&instance.name).copied().unwrap_or_default();
+    let name = &instance.name;
+    let guest = world.guests.get(name).copied().unwrap_or_default();
     match (fate, vertex) {
         (Fate::Unknown, _) => (Action::Unknown, Reason::HostUnreachable),
         (Fate::Elsewhere(host), _) => (Action::Unknown, Reason::MayRunOn(host.clone())),
@@ -287,12 +288,13 @@ pub(super) fn of_instance(
             (Action::Update, Reason::FileSystemGrows)
         }
         (Fate::Keep { .. }, Vertex::Configured(_)) if !guest.configured => {
-            let reason = match (guest.pending, guest.admission) {
-                (Some(Pending::Live), Some(admission)) => Reason::Admission(admission),
-                (Some(pending), _) => Reason::Pending(pending),
-                (None, _) if guest.ready && guest.checked => Reason::NotConfigured,
-                (None, _) => Reason::ToBeChecked,
-            };
+            let reason =
+                match (world.pending.get(name).copied(), world.admissions.get(name).copied()) {
+                    (Some(Pending::Live), Some(admission)) => Reason::Admission(admission),
+                    (Some(pending), _) => Reason::Pending(pending),
+                    (None, _) if guest.ready && guest.checked => Reason::NotConfigured,
+                    (None, _) => Reason::ToBeChecked,
+                };
             (Action::Update, reason)
         }
         (Fate::Keep { .. }, _) => (Action::NoOp, Reason::AsPlanned),

@@ -82,9 +82,9 @@ pub(super) fn impacts(
         let former = unwanted.iter().any(|one| is_domain_of(one, instance));
         let former = former.then(|| former_cause(plan, world, instance));
         of_instance((plan, world), instance, fate, former, &mut found);
-        let guest = world.guests.get(&instance.name);
-        let cause = match guest.and_then(|guest| guest.pending) {
-            Some(Pending::Outage) => Some("its engine is restarted"),
+        let is_kept = world.guests.contains_key(&instance.name);
+        let cause = match world.pending.get(&instance.name) {
+            Some(Pending::Outage) if is_kept => Some("its engine is restarted"),
             Some(Pending::Together) => Some("all of its engines are restarted together"),
             _ => None,
         };
@@ -96,7 +96,7 @@ pub(super) fn impacts(
                 add(&mut found, service, ImpactKind::DataLoss, cause, &instance.name);
             }
         }
-        if guest.and_then(|guest| guest.admission) == Some(Admission::RequiresAtOnce) {
+        if world.admissions.get(&instance.name) == Some(&Admission::RequiresAtOnce) {
             let cause = "clients without a password are refused at once: `password: optional` \
                          first lets both in";
             add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);

@@ -89,8 +89,8 @@ pub(super) fn sequence(
         if let Some(former) = former {
             sequence.former.insert(name(), former.vertex());
         }
-        let guest = world.guests.get(&instance.name);
-        if guest.and_then(|guest| guest.admission).is_some_and(Admission::is_prepared) {
+        let admission = world.admissions.get(&instance.name).copied();
+        if admission.is_some_and(Admission::is_prepared) {
             sequence.prepared.push(name());
         }
         let is_taken_down = matches!(

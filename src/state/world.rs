@@ -15,6 +15,11 @@ pub struct World {
     pub hosts: BTreeMap<HostName, Seen>,
     /// The deployment's guests that run as planned; others were not asked.
     pub guests: BTreeMap<InstanceName, GuestView>,
+    /// What brings engines to their planned configuration, where those are in use; also of
+    /// guests whose machine is another than planned.
+    pub pending: BTreeMap<InstanceName, Pending>,
+    /// How that alters whom they let in.
+    pub admissions: BTreeMap<InstanceName, Admission>,
     /// What differs from the plan in each cluster, as those guests report it that are ready.
     pub clusters: BTreeMap<ServiceName, Vec<Difference>>,
     /// Data of which nothing is left, in words, by the instance that is to serve it.
@@ -61,10 +66,6 @@ pub struct GuestView {
     pub checked: bool,
     /// Its engine runs with the planned configuration.
     pub configured: bool,
-    /// What brings its engine to the planned configuration, where that is in use.
-    pub pending: Option<Pending>,
-    /// How that alters whom its engine lets in.
-    pub admission: Option<Admission>,
     /// We may not ask it: the connection may only look.
     pub denied: bool,
 }

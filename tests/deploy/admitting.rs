@@ -126,6 +126,13 @@ fn a_password_that_is_required_at_once_has_to_be_allowed() {
     let sentence = "clients without a password are refused at once: `password: optional` first \
                     lets both in";
     assert!(refused.story().contains(sentence), "{}", refused.story());
+    // Also where all machines change, of which none runs as planned.
+    let mut larger = plan.clone();
+    for one in larger.instances.iter_mut().filter(|one| one.group.is_some()) {
+        one.memory_mib = Mebibytes::new(1024);
+    }
+    let refused = run(&larger, &world, state.path(), Purpose::Deploy);
+    assert!(refused.story().contains(sentence), "{}", refused.story());
     assert!(is_open(&plan, &world));
     follow(Entry::Open, Entry::Closed, &allowing("cache"));
 }
