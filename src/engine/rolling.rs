@@ -88,29 +88,32 @@ pub(super) fn wait_until_whole<C: Cluster>(
     let crew = &crew.only(|one| one.group == Some(group));
     let target = cluster.target(crew)?;
     let mut poll = Poll::new(crew.clock(), C::PATIENCE.idle, Pauses::every(C::PATIENCE.pause));
-    let mut last = None;
+    let (mut last, mut unformed) = (None, None);
     loop {
         let observed = cluster.observe(crew, &target);
         let copies = cluster.copies(&target, &observed, group);
-        if copies.ailing.is_empty() || holds_whole(cluster, all, &instance.name)? {
+        if copies.ailing.is_empty() {
             return Ok(());
         }
         if last.is_none() && copies.ailing.keys().any(|name| *name != instance.name) {
-            // A run that was cut off may have left one that copies nothing yet. What
-            // this does not mend shows below.
-            let _ = converge::form(cluster, all, Goal::Joined);
+            // A run that was cut off may have left one that copies nothing yet.
+            unformed = converge::form(cluster, all, Goal::Joined).err();
         }
-        // A copy of data that goes on is a change.
+        // A copy of data that goes on is a change; while there is one, the whole cluster is
+        // not asked besides.
         let rest = at_rest::<C>(&observed);
         if last.as_ref() != Some(&rest) {
             poll.restart();
             last = Some(rest);
+        } else if holds_whole(cluster, all, &instance.name)? {
+            return Ok(());
         }
         if !poll.pause() {
+            let unformed = unformed.iter().map(ToString::to_string);
             return Err(EngineError::Unformed {
                 service: crew.service.name.clone(),
                 waited_s: poll.waited().as_secs(),
-                missing: lines(&copies),
+                missing: lines(&copies).into_iter().chain(unformed).collect(),
             });
         }
     }
