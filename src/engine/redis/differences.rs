@@ -55,7 +55,8 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
     found
 }
 
-/// Slots of which nothing is left, by the instance that is to serve them.
+/// Slots of which nothing is left, by the instance that is to serve them, and what a copy may
+/// not have that is to take over by order.
 #[must_use]
 pub fn lost(cluster: &ClusterView<'_>) -> BTreeMap<InstanceName, String> {
     let gone = cluster.foreign_nodes().map(|(_, foreign)| cluster.lost_slots(foreign));
@@ -66,7 +67,11 @@ pub fn lost(cluster: &ClusterView<'_>) -> BTreeMap<InstanceName, String> {
         let heir = heirs.next().filter(|_| !slots.is_empty())?;
         Some((heir.name.clone(), format!("slots {slots}")))
     };
-    cluster.target.groups().filter_map(of_group).collect()
+    let heirs = cluster.heirs().into_iter().filter(|heir| heir.may_return).map(|heir| {
+        let master = cluster.name(&heir.master.id);
+        (heir.copy.name.clone(), format!("what only {master} has, which does not answer"))
+    });
+    cluster.target.groups().filter_map(of_group).chain(heirs).collect()
 }
 
 fn planned_role(cluster: &ClusterView<'_>, member: &Member) -> String {

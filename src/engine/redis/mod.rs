@@ -152,6 +152,11 @@ impl Cluster for Redis {
         if let Some(link) = &mut seen.view.link {
             link.offset = 0;
         }
+        // To one that does not answer a link is made again and again.
+        let nodes = seen.view.nodes.iter_mut();
+        for node in nodes.filter(|node| node.failed || node.suspect) {
+            node.connected = false;
+        }
     }
 
     fn foresee(observed: &Observed, steps: &[Step]) -> Option<Observed> {

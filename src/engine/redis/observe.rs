@@ -10,6 +10,7 @@ use super::users;
 use crate::engine::cluster::Answer;
 use crate::engine::{Crew, EngineError, Fact, cluster};
 use crate::ids::InstanceName;
+use crate::plan::Setting;
 
 /// The cluster as each instance sees it.
 pub type Observed = cluster::Observed<Seen>;
@@ -45,6 +46,10 @@ pub struct Link {
     pub copied: u64,
     /// How far in its master's stream it is.
     pub offset: u64,
+    /// Whether it takes over by order only: it has not reached its master since it was
+    /// started, or for more than ten node time-outs, and leaves it to a person whether its
+    /// data is recent enough (`cluster-replica-validity-factor`).
+    pub outdated: bool,
 }
 
 /// What will be seen once commands were taken that show at once, and only at the
@@ -110,7 +115,7 @@ pub(super) fn look(
     let info = info?;
     let state = parse_info(&info).get("cluster_state").copied().unwrap_or_default().to_owned();
     let replica = nodes.iter().any(|node| node.myself && node.follows.is_some());
-    let link = if replica { Some(link(&replication?)) } else { None };
+    let link = if replica { Some(link(&replication?, member)) } else { None };
     let settings = settings.map(|answer| settings::parse(&answer));
     let mut users = match reported {
         Ok(reported) => users::differences(access, &reported),
@@ -120,12 +125,29 @@ pub(super) fn look(
     Ok(Seen { view: NodeView { nodes, state, link }, settings, users })
 }
 
-fn link(info: &str) -> Link {
+/// For how many seconds a copy may be without its master before it leaves it to a person
+/// whether it takes over (`clusterHandleSlaveFailover` in Redis's `cluster_legacy.c`: the node
+/// time-out times `cluster-replica-validity-factor`, 10 by default, and
+/// `repl-ping-replica-period`, 10 s by default).
+fn longest_apart(member: &Member) -> u64 {
+    let timeout = match member.settings.get("cluster-node-timeout") {
+        Some(Setting::Millis(timeout)) => *timeout,
+        _ => 15_000,
+    };
+    timeout.saturating_mul(10).div_ceil(1_000).saturating_add(10)
+}
+
+fn link(info: &str, member: &Member) -> Link {
     let info = parse_info(info);
+    // Redis 7 says -1 where it has not reached it since it was started, earlier ones the time
+    // since 1970.
+    let down = info.get("master_link_down_since_seconds").and_then(|text| text.parse().ok());
+    let down = down.map(|seconds: i64| u64::try_from(seconds).unwrap_or(u64::MAX));
     let number = |name| info.get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
     Link {
         up: info.get("master_link_status") == Some(&"up"),
         copied: number("master_sync_read_bytes"),
         offset: number("slave_repl_offset"),
+        outdated: down.is_some_and(|seconds| seconds > longest_apart(member)),
     }
 }

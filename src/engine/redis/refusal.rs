@@ -75,6 +75,23 @@ pub enum Refusal {
         /// All masters that serve slots.
         all: usize,
     },
+    /// A master is gone, and its copy leaves it to a person whether its data is recent enough.
+    #[error(
+        "slots {slots}: {master} does not answer, and {copy}, which was not in step with it \
+         after its last start or for long, does not take over by itself: bring {master} back; or \
+         leave its host out with --without HOST and have the data as {copy} has it with \
+         --allow-data-loss {service}"
+    )]
+    Outdated {
+        /// The slots.
+        slots: Slots,
+        /// The master.
+        master: String,
+        /// The copy that has the most of its data.
+        copy: String,
+        /// The service.
+        service: ServiceName,
+    },
     /// Two instances have the same id: one's data was copied from the other.
     #[error("{one} and {other} have the same node id; one runs on a copy of the other's data")]
     Twins {
@@ -90,6 +107,7 @@ pub(super) fn refuse(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
     pairs(cluster)?;
     foreign_nodes(cluster)?;
     majority(cluster)?;
+    heirs(cluster)?;
     empty(cluster)
 }
 
@@ -156,6 +174,18 @@ fn majority(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
         return Err(Refusal::NoMajority { lost, all: living + lost });
     }
     Ok(())
+}
+
+fn heirs(cluster: &ClusterView<'_>) -> Result<(), Refusal> {
+    match cluster.heirs().iter().find(|heir| heir.may_return) {
+        Some(heir) if !cluster.target.may_lose_data => Err(Refusal::Outdated {
+            slots: heir.master.slots.clone(),
+            master: cluster.name(&heir.master.id),
+            copy: heir.copy.name.to_string(),
+            service: cluster.target.service.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn describe(foreign: &NodeLine, cluster: &ClusterView<'_>) -> String {

@@ -202,10 +202,10 @@ fn forced_failovers(cluster: &ClusterView<'_>) -> Vec<Step> {
             }
         }
     }
-    forced_failovers
-        .into_values()
-        .map(|(_, member)| Step { at: member.name.clone(), order: Order::ForceFailover })
-        .collect()
+    // Allowed, or it would have been refused.
+    let heirs = cluster.heirs().into_iter().map(|heir| heir.copy);
+    let forced = forced_failovers.into_values().map(|(_, member)| member).chain(heirs);
+    forced.map(|member| Step { at: member.name.clone(), order: Order::ForceFailover }).collect()
 }
 
 /// Slots that nobody serves go to the acting master of their group.

@@ -21,6 +21,17 @@ pub struct ClusterView<'a> {
     predecessors: BTreeMap<u32, &'a InstanceName>,
 }
 
+/// A copy that takes over by order only.
+#[derive(Clone, Copy, Debug)]
+pub struct Heir<'a> {
+    /// The copy.
+    pub copy: &'a Member,
+    /// The master that failed, as the copy sees it.
+    pub master: &'a NodeLine,
+    /// Whether the master may come back, with data that the copy has not.
+    pub may_return: bool,
+}
+
 impl<'a> ClusterView<'a> {
     /// Finds out which node is which instance, by what each says of itself.
     #[must_use]
@@ -247,6 +258,27 @@ impl<'a> ClusterView<'a> {
         let led = self.predecessors.iter().find(|(_, name)| ***name == member.name);
         let has_heir = |group| self.target.group(group).any(Member::is_present);
         member.is_leaving() && led.is_none_or(|(group, _)| has_heir(*group))
+    }
+
+    /// Copies that take over by order only, from a failed master that is not waited for: of
+    /// each such master the one that has the most of its data.
+    #[must_use]
+    pub fn heirs(&self) -> Vec<Heir<'a>> {
+        let mut heirs: BTreeMap<&NodeId, (u64, Heir<'a>)> = BTreeMap::new();
+        for (copy, view, me) in self.present() {
+            let Some(master) = me.follows.as_ref().and_then(|id| view.node(id)) else { continue };
+            let Some(link) = view.link.as_ref().filter(|link| link.outdated) else { continue };
+            let planned = self.at(master);
+            // With another id it is what was made anew in its place.
+            let may_return = planned.is_none_or(|planned| self.me(planned).is_none());
+            let is_awaited = may_return && planned.is_some_and(|planned| !planned.absent);
+            let leads = master.failed && !master.slots.is_empty() && !is_awaited;
+            let is_best = heirs.get(&master.id).is_none_or(|(most, _)| link.offset > *most);
+            if leads && is_best {
+                heirs.insert(&master.id, (link.offset, Heir { copy, master, may_return }));
+            }
+        }
+        heirs.into_values().map(|(_, heir)| heir).collect()
     }
 
     /// Whether an instance of the plan follows a node.

@@ -242,7 +242,12 @@ impl Network {
         let Some(master) = server.follows() else {
             return format!("role:master\r\nmaster_repl_offset:{offset}\r\n");
         };
-        let link = if self.is_linked(server, master) { "up" } else { "down" };
+        // Since when is not modelled, but whether it ever was since it was started.
+        let link = match (self.is_linked(server, master), server.synced == Some(master)) {
+            (true, _) => "up",
+            (false, true) => "down\r\nmaster_link_down_since_seconds:1",
+            (false, false) => "down\r\nmaster_link_down_since_seconds:-1",
+        };
         format!(
             "role:slave\r\nmaster_link_status:{link}\r\nslave_repl_offset:{offset}\r\n\
              master_repl_offset:{offset}\r\n"

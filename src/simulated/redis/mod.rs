@@ -82,7 +82,7 @@ struct Server {
     meets: Vec<(Endpoint, Duration)>,
     /// When it last asked for votes in vain: for four node time-outs it does not ask again.
     denied: Option<Duration>,
-    /// The master whose data it has.
+    /// The master whose data it has, since it was started.
     synced: Option<Uid>,
     /// The master whose data it is being sent.
     copying: Option<Uid>,
@@ -144,7 +144,6 @@ impl Server {
             // Those who follow it see that its stream is another.
             self.offset += 1;
         }
-        self.synced = None;
     }
 
     /// Begins, at its start, to import the slots that it has keys of and another
@@ -202,6 +201,8 @@ impl Network {
         server.timeout = config::node_timeout(&server.config);
         server.users = Users::read(config);
         server.link = None;
+        // It does not know any more how recent its data is.
+        server.synced = None;
         if !config::persists(&server.config) {
             server.forget_data();
         }

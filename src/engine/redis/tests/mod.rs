@@ -8,9 +8,11 @@ mod stage;
 use proptest::prelude::*;
 
 use self::stage::Stage;
+use super::Redis;
 use super::steps::Order;
 use crate::engine::cluster::Cluster as _;
-use crate::engine::{Change, EngineError, Fact, Goal, Through};
+use crate::engine::converge::at_rest;
+use crate::engine::{Change, EngineError, Fact, Goal, Operator as _, Through};
 use crate::guest::GuestError;
 use crate::plan::Setting;
 use crate::simulated::{Fault, Mode};
@@ -101,6 +103,54 @@ fn a_replica_inherits_from_a_master_that_was_made_anew_before_anybody_noticed() 
     assert!(done.contains("1 forced failover"), "{done}");
     assert_as_planned(&stage);
     assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
+}
+
+/// A replica of Redis does not know after its start how old its data is, and leaves it to a
+/// person whether it takes over.
+#[test]
+fn after_a_power_cut_of_all_a_copy_of_what_stays_away_takes_over_by_order() {
+    let stage = Stage::formed_with("appendonly", true.into());
+    stage.cli(1, &["SET", "foo", "bar"]).unwrap();
+    stage.wait(2);
+    for host in ["h1", "h2", "h3"] {
+        stage.cut(host);
+    }
+    stage.restore("h1");
+    stage.restore("h2");
+    stage.wait(60);
+    let crew = || stage.crew().without(|one| one.host.as_str() == "h3");
+    let error = stage.engine().form(&crew(), Goal::Planned).unwrap_err().to_string();
+    assert!(error.contains("cache-2 does not answer, and cache-5, which"), "{error}");
+    let checked = stage.engine().check(&crew()).unwrap();
+    let lost: Vec<String> =
+        checked.lost.iter().map(|(name, what)| format!("{name}: {what}")).collect();
+    assert_eq!(lost, ["cache-5: what only cache-2 has, which does not answer"]);
+    stage.engine().form(&crew().losing_data(true), Goal::Planned).unwrap();
+    assert_eq!(stage.cli(1, &["GET", "foo"]).unwrap().trim(), "bar");
+    stage.restore("h3");
+    stage.wait(5);
+    stage.form().unwrap();
+    assert_as_planned(&stage);
+}
+
+/// To a node that does not answer, Redis makes a link again and again.
+#[test]
+fn a_link_that_comes_and_goes_to_a_dead_node_is_no_progress() {
+    let stage = Stage::formed();
+    stage.cut("h3");
+    stage.wait(30);
+    let (crew, engine) = (stage.crew().without(|one| one.host.as_str() == "h3"), stage.engine());
+    let observed = engine.observe(&crew, &engine.target(&crew).unwrap());
+    let mut other = observed.clone();
+    let mut links = 0;
+    for node in other.seen.values_mut().flat_map(|seen| &mut seen.view.nodes) {
+        if node.failed {
+            node.connected = !node.connected;
+            links += 1;
+        }
+    }
+    assert!(links > 0 && observed != other);
+    assert_eq!(at_rest::<Redis>(&observed), at_rest::<Redis>(&other));
 }
 
 /// The Redis of the lab (8.0) denied such votes ("it is a master node"), and all writes of the

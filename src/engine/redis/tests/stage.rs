@@ -144,9 +144,14 @@ impl Stage {
 
     /// Formed, with a node timeout of ten minutes: longer than any boot.
     pub(super) fn formed_and_patient() -> Self {
+        Self::formed_with("cluster-node-timeout", Setting::Millis(600_000))
+    }
+
+    /// Formed, with a setting of its own.
+    pub(super) fn formed_with(name: &str, value: Setting) -> Self {
         let mut stage = Self::new();
         for instance in &mut stage.plan.instances {
-            instance.settings.insert("cluster-node-timeout".into(), Setting::Millis(600_000));
+            instance.settings.insert(name.to_owned(), value.clone());
         }
         for instance in &stage.plan.instances {
             stage.configure(instance);
