@@ -35,13 +35,13 @@ ends_with() {
 }
 on() { local host=$1; shift; typed virsh --quiet --connect "$(host_uri "$host")" "$@"; }
 
-# The lab has N hosts at least, each with a host file: small, so that plans fill them.
+# The lab has N hosts at least, each with a host file: small, so that plans fill them. All that it has are on.
 hosts() {
   local host new=()
   [ "$(cat "$lab_dir/complete" 2> /dev/null || echo 0)" -ge "$1" ] || typed "$lab/up" "$1"
   mkdir -p "$work/hosts"
   cd "$work"
-  for host in $(seq -f 'h%g' "$1"); do
+  for host in $(seq -f 'h%g' "$(cat "$lab_dir/complete")"); do
     host_answers "$host" || typed "$lab/power-on" "$host"
     [ -e "hosts/$host.yaml" ] || new+=("$host=$(host_uri "$host")")
   done
@@ -91,6 +91,12 @@ deploy() { ends_with 0 hostsplit deploy "$@" --yes; }
 
 # The addresses of all planned instances, one a line.
 addresses() { sed -n 's/.*"address": "\([0-9.]*\)".*/\1/p' plan.json; }
+# ask ADDRESS COMMAND...: what an instance answers; fails if it does not within 2 s.
+ask() {
+  local address=$1
+  shift
+  REDISCLI_AUTH=$(cat .hostsplit/stories/secrets/cache) "$lab/exec" timeout 2 redis-cli -h "$address" "$@" 2> /dev/null
+}
 client_dir() { printf '%s/clients/%s\n' "$work" "$story"; }
 # start_client KEYS: starts the client; it has written KEYS keys and goes on when this returns.
 start_client() {
