@@ -63,7 +63,8 @@ pub trait HumanUnit: Sized + Copy {
     const BASE: &'static str;
     /// Accepted units as `(spelling, numerator, denominator)`: a value times
     /// `numerator / denominator` is a number of base units. The first spelling
-    /// that divides a value is the one printed, so the largest comes first.
+    /// that divides a value is the one printed, so the largest comes first. A value in a
+    /// unit with both above 1 is rounded down.
     const UNITS: &'static [(&'static str, u64, u64)];
 
     /// Makes the quantity from a number of base units.
@@ -96,7 +97,9 @@ pub trait HumanUnit: Sized + Copy {
             .checked_mul(u128::from(*num))
             .ok_or_else(|| QuantityError::TooLarge { text: text.to_owned() })?;
         let divisor = scale * u128::from(*den);
-        if !product.is_multiple_of(divisor) {
+        // A decimal unit of a binary quantity is hardly ever a whole number of it.
+        let is_rounded = *num > 1 && *den > 1;
+        if !is_rounded && !product.is_multiple_of(divisor) {
             return Err(QuantityError::Fraction { text: text.to_owned(), base: Self::BASE });
         }
         u64::try_from(product / divisor)
@@ -256,11 +259,21 @@ const GI: u64 = 1 << 30;
 const TI: u64 = 1 << 40;
 
 quantity!(
-    /// Memory, disk and data sizes that a host hands out, in MiB.
+    /// Memory, disk and data sizes that a host hands out, in MiB. Decimal units, in which
+    /// disks are sold, are accepted and rounded down to whole MiB.
     Mebibytes,
     "MiB",
     "a size such as 64GiB or 512MiB",
-    [("TiB", MI, 1), ("GiB", KI, 1), ("MiB", 1, 1), ("KiB", 1, KI), ("B", 1, MI)]
+    [
+        ("TiB", MI, 1),
+        ("GiB", KI, 1),
+        ("MiB", 1, 1),
+        ("KiB", 1, KI),
+        ("B", 1, MI),
+        ("TB", 1_000_000_000_000, MI),
+        ("GB", 1_000_000_000, MI),
+        ("MB", 1_000_000, MI),
+    ]
 );
 
 impl Mebibytes {
@@ -422,6 +435,9 @@ mod tests {
     fn sizes_are_read_as_people_write_them() {
         assert_eq!(Mebibytes::parse("64GiB"), Ok(Mebibytes::new(65536)));
         assert_eq!(Mebibytes::parse("1.5 GiB"), Ok(Mebibytes::new(1536)));
+        assert_eq!(Mebibytes::parse("1TB"), Ok(Mebibytes::new(953_674)));
+        assert_eq!(Mebibytes::parse("1.5 GB"), Ok(Mebibytes::new(1430)));
+        assert_eq!(Mebibytes::parse("64GB").unwrap().to_string(), "61035MiB");
         assert_eq!(Bytes::parse("10KiB"), Ok(Bytes::new(10240)));
         assert_eq!(PerSecond::parse("900k/s"), Ok(PerSecond::new(900_000)));
         assert_eq!(BitsPerSecond::parse("10 Gbit/s").map(BitsPerSecond::get), Ok(10_000_000_000));
@@ -449,10 +465,10 @@ mod tests {
 
     #[test]
     fn wrong_quantities_say_what_was_expected() {
-        let unit = Mebibytes::parse("64GB").unwrap_err().to_string();
+        let unit = Mebibytes::parse("64Gb").unwrap_err().to_string();
         assert_eq!(
             unit,
-            "\"64GB\" has the unknown unit \"GB\"; expected a size such as 64GiB or 512MiB"
+            "\"64Gb\" has the unknown unit \"Gb\"; expected a size such as 64GiB or 512MiB"
         );
         let bare = Mebibytes::parse("64").unwrap_err().to_string();
         assert!(bare.contains("has no unit"), "{bare}");

@@ -247,11 +247,11 @@ fn all_mistakes_of_all_files_are_told_at_once() {
     let files = Files::good();
     files
         .put("spec.yaml", SPEC.replace("150MiB", "0MiB").replace("vcpus: 1", "vcpus: many"))
-        .put("hosts/h1.yaml", HOST.replace("70GiB", "70GB").replace("qemu\n", "xen\n"))
+        .put("hosts/h1.yaml", HOST.replace("70GiB", "70Gb").replace("qemu\n", "xen\n"))
         .put("hosts/h2.yaml", "nmae: h2\n");
     insta::assert_snapshot!(files.errors(), @r#"
     hosts/h1.yaml:3:13: hypervisor: "xen" is not known; expected kvm or qemu
-    hosts/h1.yaml:12:32: capacity: "70GB" has the unknown unit "GB"; expected a size such as 64GiB or 512MiB
+    hosts/h1.yaml:12:32: capacity: "70Gb" has the unknown unit "Gb"; expected a size such as 64GiB or 512MiB
     hosts/h2.yaml:1:1: the field "hypervisor" is missing
     hosts/h2.yaml:1:1: the field "numa" is missing
     hint: list its NUMA nodes as `hostsplit discover` writes them, or flat: `cores: 24, memory: 96GiB`
