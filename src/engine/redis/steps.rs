@@ -68,7 +68,7 @@ impl Order {
             Self::Forget(_) => "forgotten node",
             Self::Failover => "failover",
             Self::ForceFailover => "forced failover",
-            Self::Reset => "reset copy",
+            Self::Reset => "reset",
             Self::Move { .. } => "slot move",
             Self::Close(_) => "leftover of a slot move",
         }
