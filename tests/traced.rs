@@ -115,6 +115,9 @@ fn commands_that_only_look_start_connect_and_open_nothing() {
     let allowed = ["--allow-uri-programs", "status", "plan.json", "--state", "state"];
     let (_, lines) = traced(here, &allowed);
     if cfg!(feature = "libvirt") {
-        assert!(lines.iter().any(|line| line.contains("exec") && line.contains("ran")), "{lines:#?}");
+        assert!(
+            lines.iter().any(|line| line.contains("exec") && line.contains("ran")),
+            "{lines:#?}"
+        );
     }
 }

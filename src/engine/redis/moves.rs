@@ -52,8 +52,11 @@ fn destinations(
     own: &Slots,
 ) -> Vec<(InstanceName, Slots)> {
     let mut planned: Vec<(InstanceName, Slots)> = Vec::new();
-    for group in cluster.target.groups().filter(|group| is_whole(cluster, *group)) {
-        let Some((acting, _)) = cluster.acting(group) else { continue };
+    for group in cluster.target.groups() {
+        let Some((acting, leader)) = cluster.acting(group) else { continue };
+        if !is_whole(cluster, group) && !has_as_many(cluster, group, leader) {
+            continue;
+        }
         let slots = cluster.target.slots(group).intersection(own);
         if acting.name != from.name && !slots.is_empty() {
             planned.push((acting.name.clone(), slots));
@@ -72,6 +75,21 @@ fn destinations(
         }
     }
     open.into_iter().chain(planned).collect()
+}
+
+/// Whether as many copies of what a group serves are in step as are planned, whoever has them:
+/// its own may still copy what is to be moved to it, and those that leave go last.
+fn has_as_many(cluster: &ClusterView<'_>, group: u32, leader: &NodeLine) -> bool {
+    let planned = cluster.target.group(group).filter(|member| member.is_present()).count();
+    cluster
+        .seen()
+        .filter(|(_, view, me)| {
+            let follows = me.follows.as_ref() == Some(&leader.id);
+            follows && view.link.as_ref().is_some_and(|link| link.up)
+        })
+        .count()
+        + 1
+        >= planned
 }
 
 /// Marks of hand-overs that came to their end without them: a run was cut off between the
