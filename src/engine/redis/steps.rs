@@ -111,10 +111,11 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
     let phases: [(Goal, Phase); 12] = [
         (Goal::Joined, founding),
         (Goal::Joined, meetings),
+        // Those that are given up no longer count among the votes that a failover needs.
+        (Goal::Joined, stale_members),
         (Goal::Joined, forced_failovers),
         (Goal::Joined, slots),
         (Goal::Joined, followers),
-        (Goal::Joined, stale_members),
         (Goal::Balanced, moves::leftovers),
         (Goal::Balanced, moves::moves),
         (Goal::Balanced, deserters),
