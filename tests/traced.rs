@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -38,9 +39,14 @@ fn directory() -> tempfile::TempDir {
     let mut plan = good_plan();
     plan.services[0].access.password = Some(Password::Command("touch ran".into()));
     support::configure(&mut plan);
-    plan.topology.hosts[1].uri = Some("qemu+ext:///system?command=./ran".to_owned());
+    for host in &mut plan.topology.hosts {
+        host.uri = Some(format!("qemu+ext://{}/system?command=./program", host.name));
+    }
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("plan.json"), plan.to_text().unwrap()).unwrap();
+    let program = directory.path().join("program");
+    fs::write(&program, "#!/bin/sh\ntouch ran\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(directory.path().join("spec.yaml"), SPEC).unwrap();
     let outside = SPEC.replace("policy:", "include: [/etc/*.conf, ../*]\npolicy:");
     fs::write(directory.path().join("outside.yaml"), outside).unwrap();
