@@ -448,7 +448,7 @@ fn findings_name_the_thing_the_place_and_the_numbers() {
     }
     insta::assert_snapshot!(said, @r#"
     error: cache-5: CPU 14 of h1 is also pinned by cache-0 (duplicate_cpu)
-    error: h1 NUMA node 0: instances need 3GiB; allocatable: 2440MiB (memory)
+    error: h1 NUMA node 0: instances need 3GiB and QEMU itself 286MiB; allocatable: 2440MiB (memory)
     error: cache: host "h3" holds 2 of 3 masters, half or more (majority)
     warning: builder-0: 2 cores straddle 2 L3 domains; one of 6 cores would hold them (l3_straddled)
     error: cache: slots 5460-5460 are not assigned (slots)

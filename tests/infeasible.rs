@@ -94,7 +94,7 @@ fn too_little_memory() {
     ---
     error: no plan satisfies the spec
       Because the smallest layouts that serve the demand need more than there is:
-        all hosts  memory  needs 105.3 GiB, allocatable 42 GiB, short by 63.3 GiB
+        all hosts  memory  needs 106 GiB (of which 696 MiB for QEMU), allocatable 42 GiB, short by 64 GiB
       At least 35 % of the demand on cache could be served, data and load alike.
       Adding 5 hosts like h1 would make it feasible (cost 5).
     hint: for memory, add at least 5 hosts like h1, or reduce the demand
@@ -114,6 +114,47 @@ fn memory_behind_pages_that_divide_nothing() {
       At least 30 % of the demand on cache could be served, data and load alike.
       Adding 7 hosts like h1 would make it feasible (cost 7).
     hint: for memory, add at least 5 hosts like h1, or reduce the demand; 36GiB more is unusable: the pages of a NUMA node's instances have one size, which must divide the memory of each; 2MiB pages suit most
+    ");
+}
+
+/// A spec of machines on one host that keeps nothing: 128 GiB, of which some is in huge pages.
+fn machines(count: u32, pages: u32) -> String {
+    let cores: Vec<String> = (0..80).map(|core| format!("[{core}]")).collect();
+    let pages = if pages > 0 { format!("pages: {{ 2MiB: {pages} }}, ") } else { String::new() };
+    format!(
+        "name: full\npolicy: {{ survive: none }}\nhosts:\n  - name: h\n    hypervisor: kvm\n    \
+         reserve: none\n    numa: [{{ id: 0, memory: 128GiB, {pages}l3: [{{ cores: [{}] }}] }}]\n    \
+         pools: [{{ name: default, capacity: 1TiB }}]\n\
+         vms:\n  - {{ name: m, count: {count}, vcpus: 2, memory: 4GiB }}\n",
+        cores.join(", ")
+    )
+}
+
+/// QEMU takes 96 MiB for each of these machines: 31 of 4 GiB fit into 128 GiB, not 32.
+#[test]
+fn memory_of_qemu_is_counted() {
+    let screen = |count, pages| {
+        let bench = Bench::new();
+        bench.put("spec.yaml", &machines(count, pages));
+        bench.run(&["plan", "spec.yaml", "--format", "json"])
+    };
+    assert!(screen(31, 0).starts_with("exit 0\n"), "{}", screen(31, 0));
+    // 120 GiB in huge pages hold 30, and 8 GiB are left for QEMU.
+    assert!(screen(30, 61_440).starts_with("exit 0\n"), "{}", screen(30, 61_440));
+    // 127 GiB in huge pages would hold 31, and 1 GiB is left for QEMU: enough for 10.
+    let few = screen(10, 65_024);
+    assert!(few.starts_with("exit 0\n") && few.contains("\"memory_overhead_mib\": 960"), "{few}");
+    assert!(screen(11, 65_024).starts_with("exit 4\n"));
+    let bench = Bench::new();
+    bench.put("spec.yaml", &machines(32, 0));
+    insta::assert_snapshot!(bench.run(&["plan", "spec.yaml"]), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because the smallest layouts that serve the demand need more than there is:
+        all hosts  memory  needs 131 GiB (of which 3 GiB for QEMU), allocatable 128 GiB, short by 3 GiB
+      Adding 1 host like h would make it feasible (cost 1).
+    hint: for memory, add at least 1 host like h, or reduce the demand
     ");
 }
 

@@ -200,8 +200,12 @@ impl Search<'_> {
         let node = &host.numa[0];
         let small = layout.witness.as_ref();
         let cores = instances * layout.vcpus + witness * small.map_or(0, |one| one.vcpus);
-        let memory = u64::from(instances) * layout.memory_mib.get()
-            + u64::from(witness) * small.map_or(0, |one| one.memory_mib.get());
+        // QEMU takes 64 MiB, 8 MiB a virtual CPU, 8 MiB for its I/O thread, and page tables.
+        let with_qemu = |vcpus: u32, memory: Mebibytes| {
+            memory.get() + 72 + 8 * u64::from(vcpus) + memory.get().div_ceil(512)
+        };
+        let memory = u64::from(instances) * with_qemu(layout.vcpus, layout.memory_mib)
+            + u64::from(witness) * small.map_or(0, |one| with_qemu(one.vcpus, one.memory_mib));
         let disk = |data: Mebibytes| 8 * 1_024 + data.get() + 4;
         let disks = u64::from(instances) * disk(layout.data_mib)
             + u64::from(witness) * small.map_or(0, |one| disk(one.data_mib));

@@ -162,7 +162,7 @@ fn what_falls_short_is_named_with_its_numbers() {
     }
     let all: Vec<String> = shortages(&memory).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(all.join("\n"), @"
-    memory: needs 3072 MiB, has 2100, short by 972
+    memory: needs 3558 MiB, has 2100, short by 1458
     ");
 
     let mut disk = quickstart();

@@ -6,7 +6,7 @@ use super::index::Index;
 use super::{Findings, Kind};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Role, Volume};
-use crate::topology::NumaNode;
+use crate::topology::{Host, NumaNode, Virtualization};
 use crate::units::Mebibytes;
 
 /// Size of ordinary pages.
@@ -51,18 +51,31 @@ fn memory(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
     }
     for ((host, id), (node, instances)) in by_node {
         let subject = format!("{host} NUMA node {id}");
-        ordinary_pages(&subject, node, &instances, findings);
+        let overhead = index.host(host).map_or(Mebibytes::ZERO, |host| {
+            instances.iter().map(|instance| overhead(host, instance)).sum()
+        });
+        ordinary_pages(&subject, node, (&instances, overhead), findings);
         huge_pages(&subject, node, &instances, findings);
     }
+}
+
+/// What QEMU itself takes for an instance, of ordinary pages of the NUMA node: 64 MiB, 8 MiB
+/// for each virtual CPU and the one I/O thread, page tables of a 512th of the guest's memory;
+/// 256 MiB of translated code under software emulation.
+fn overhead(host: &Host, instance: &Instance) -> Mebibytes {
+    let threads = instance.cpus.len() as u64 + 1;
+    let tables = instance.memory_mib.get().div_ceil(512);
+    let translated = if host.hypervisor == Virtualization::Tcg { 256 } else { 0 };
+    Mebibytes::new(64 + 8 * threads + translated).saturating_add(Mebibytes::new(tables))
 }
 
 fn ordinary_pages(
     subject: &str,
     node: &NumaNode,
-    instances: &[&Instance],
+    (instances, overhead): (&[&Instance], Mebibytes),
     findings: &mut Findings,
 ) {
-    let needed: Mebibytes = instances
+    let own: Mebibytes = instances
         .iter()
         .filter(|instance| instance.page_kib == ORDINARY_KIB)
         .map(|instance| instance.memory_mib)
@@ -73,8 +86,9 @@ fn ordinary_pages(
         .map(|pool| Mebibytes::new(pool.size_kib.saturating_mul(pool.count) >> 10))
         .sum();
     let allocatable = node.allocatable_memory().saturating_sub(in_huge_pages);
-    if needed > allocatable {
-        let message = format!("instances need {needed}; allocatable: {allocatable}");
+    if own.saturating_add(overhead) > allocatable {
+        let message =
+            format!("instances need {own} and QEMU itself {overhead}; allocatable: {allocatable}");
         findings.add(Kind::Memory, subject, message);
     }
 }

@@ -130,7 +130,7 @@ fn room<'a>(
     };
     let memory = |node: &NumaNode| {
         let here = plan.on_host(&host.name).filter(|one| one.numa == node.id);
-        let used: Mebibytes = here.map(|one| one.memory_mib).sum();
+        let used: Mebibytes = here.map(|one| with_overhead(host, one)).sum();
         node.allocatable_memory().saturating_sub(used)
     };
     let nodes = || host.numa.iter();
@@ -140,16 +140,21 @@ fn room<'a>(
     }
     let with_cores = || nodes().filter(|node| free(node).len() as u64 >= needs);
     let most = with_cores().map(memory).max().unwrap_or(Mebibytes::ZERO);
-    let node = with_cores().find(|node| memory(node) >= own.memory_mib);
+    let node = with_cores().find(|node| memory(node) >= with_overhead(host, own));
     let node = node.ok_or(Verdict::NoRoom {
         resource: "memory",
-        needs: own.memory_mib.get(),
+        needs: with_overhead(host, own).get(),
         free: most.get(),
         unit: "MiB",
     })?;
     let mut cores = free(node);
     cores.truncate(usize::try_from(needs).unwrap_or(usize::MAX));
     Ok((node, cores))
+}
+
+/// Returns the memory of an instance with what QEMU itself takes on a host.
+fn with_overhead(host: &Host, one: &Instance) -> Mebibytes {
+    one.memory_mib.saturating_add(host.overhead(one.vcpus(), one.memory_mib))
 }
 
 /// Returns the CPUs of a host that belong to instances, siblings included.

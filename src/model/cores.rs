@@ -6,12 +6,13 @@
 //! ```
 
 use super::numa::{self, NumaResource};
-use super::problem::{Problem, Shape};
+use super::problem::{NumaCapacity, Problem, Shape};
 use super::program::{Program, Sum};
 use super::variables::Variables;
 use super::{Elastic, Slack};
 
-const NEED: fn(&Problem, usize, Shape) -> u64 = |problem, host, shape| problem.cores(host, shape);
+const NEED: fn(&Problem, usize, &NumaCapacity, Shape) -> u64 =
+    |problem, host, _, shape| problem.cores(host, shape);
 
 pub(super) fn add(
     problem: &Problem,
@@ -22,7 +23,7 @@ pub(super) fn add(
     let cores = NumaResource {
         name: "cores",
         need: NEED,
-        has: |numa| numa.cores,
+        has: |numa| Some(numa.cores),
         slack: elastic.cores.then_some(Slack::Cores),
     };
     numa::add(problem, variables, program, &cores);

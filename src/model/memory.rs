@@ -1,7 +1,11 @@
-//! Memory of each NUMA node, behind pages of one size:
+//! Memory of each NUMA node, behind pages of one size, and what QEMU itself takes beside
+//! it ([`crate::topology::overhead`]): of the same memory where the pages are ordinary ones,
+//! else of what is outside of the huge pages:
 //!
 //! ```text
-//! Σ_{p,s} memory(s) · n[p,s,r] <= memory(r) · u[h] + slack[r]
+//! Σ_{p,s} (memory(s) + overhead(s,h)) · n[p,s,r] <= memory(r) · u[h] + slack[r]    ordinary pages
+//! Σ_{p,s} memory(s) · n[p,s,r] <= memory(r) · u[h] + slack[r]                      huge pages
+//! Σ_{p,s} overhead(s,h) · n[p,s,r] <= outside(r) · u[h] + slack[r]                 huge pages
 //! ```
 
 use super::numa::{self, NumaResource};
@@ -18,9 +22,17 @@ pub(super) fn add(
 ) {
     let memory = NumaResource {
         name: "memory",
-        need: |_, _, shape| shape.memory_mib,
-        has: |numa| numa.memory_mib,
+        need: |problem, host, numa, shape| problem.memory(host, numa, shape),
+        has: |numa| Some(numa.memory_mib),
         slack: elastic.memory.then_some(Slack::Memory),
     };
-    numa::add(problem, variables, program, &memory);
+    let overhead = NumaResource {
+        name: "overhead",
+        need: |problem, host, _, shape| problem.overhead(host, shape),
+        has: |numa| numa.overhead_mib,
+        slack: elastic.memory.then_some(Slack::Memory),
+    };
+    for resource in [memory, overhead] {
+        numa::add(problem, variables, program, &resource);
+    }
 }

@@ -1,7 +1,7 @@
 //! What instances take of each NUMA node, which none of them leaves:
 //!
 //! ```text
-//! Σ_{p,s} need(s,h) · n[p,s,r] <= has(r) · u[h] + slack[r]
+//! Σ_{p,s} need(s,r) · n[p,s,r] <= has(r) · u[h] + slack[r]
 //! ```
 
 use super::Slack;
@@ -13,10 +13,10 @@ use super::variables::{InstanceCount, Variables};
 pub(super) struct NumaResource {
     /// Its name.
     pub name: &'static str,
-    /// What an instance of a shape takes on the host with that index.
-    pub need: fn(&Problem, usize, Shape) -> u64,
-    /// What a NUMA node has.
-    pub has: fn(&NumaCapacity) -> u64,
+    /// What an instance of a shape takes on a NUMA node of the host with that index.
+    pub need: fn(&Problem, usize, &NumaCapacity, Shape) -> u64,
+    /// What a NUMA node has; `None` for no limit of this kind.
+    pub has: fn(&NumaCapacity) -> Option<u64>,
     /// What the slack of the host with that index is called; `None` for no slack.
     pub slack: Option<fn(usize) -> Slack>,
 }
@@ -29,6 +29,7 @@ pub(super) fn add(
 ) {
     for (host, entry) in problem.hosts.iter().enumerate() {
         for (at, numa) in entry.numa.iter().enumerate() {
+            let Some(has) = (resource.has)(numa) else { continue };
             let mut row = taken(problem, variables, (host, at), resource.need);
             if row.is_empty() {
                 continue;
@@ -40,7 +41,7 @@ pub(super) fn add(
                 variables.slacks.push((short(host), slack));
             }
             if let Some(used) = variables.used.get(host) {
-                row.add(-int((resource.has)(numa)), *used);
+                row.add(-int(has), *used);
             }
             program.at_most(row, 0);
         }
@@ -52,11 +53,12 @@ pub(super) fn taken(
     problem: &Problem,
     variables: &Variables,
     (host, at): (usize, usize),
-    need: fn(&Problem, usize, Shape) -> u64,
+    need: fn(&Problem, usize, &NumaCapacity, Shape) -> u64,
 ) -> Sum {
+    let numa = problem.hosts.get(host).and_then(|host| host.numa.get(at));
     let of = |count: &InstanceCount| {
         let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
-        Some((int(need(problem, host, *shape)), count.var))
+        Some((int(need(problem, host, numa?, *shape)), count.var))
     };
     variables.on_numa(host, at).filter_map(of).collect()
 }

@@ -6,7 +6,7 @@
 //! d[p,s,r] >= prior[p,s,r] - n[p,s,r]                 instances that leave NUMA node r
 //! d[p]     >= 1 - Σ_{l as before} x[p,l]              services whose layout changes
 //! d[p,f]   >= prior leaders[p,f] - m[p,f]             leaders that leave domain f
-//! short[r] >= Σ_{p,s} memory[p,s] (n[p,s,r] + d[p,s,r]) + gone[r] - memory[r]
+//! short[r] >= Σ_{p,s} memory[p,s,r] (n[p,s,r] + d[p,s,r]) + gone[r] - memory[r]
 //! ```
 //!
 //! A goal is the sum of its `d`, of its `a` or of what is `short`. Instances of a size are
@@ -112,7 +112,8 @@ impl Problem<'_> {
             let numa = host.and_then(|host| self.hosts.get(host)).map(|host| host.numa.as_slice());
             let at = numa.and_then(|all| all.iter().position(|one| one.node.id == instance.numa));
             if let Some(place) = host.zip(at) {
-                *self.prior_memory.entry(place).or_default() += instance.memory_mib.get();
+                let memory = memory_of_prior(&self.hosts, place, instance);
+                *self.prior_memory.entry(place).or_default() += memory;
             }
         }
         let entries = found.into_iter();
@@ -171,6 +172,19 @@ impl Problem<'_> {
     }
 }
 
+/// Returns what an instance of a prior plan takes of a NUMA node's memory.
+fn memory_of_prior(
+    hosts: &[super::CandidateHost],
+    (host, at): (usize, usize),
+    one: &Instance,
+) -> u64 {
+    let host = hosts.get(host);
+    let numa = host.and_then(|host| host.numa.get(at));
+    let shared = host.filter(|_| numa.is_some_and(|numa| numa.overhead_mib.is_none()));
+    let overhead = shared.map(|host| host.host.overhead(one.vcpus(), one.memory_mib).get());
+    one.memory_mib.get().saturating_add(overhead.unwrap_or(0))
+}
+
 /// Returns the instances that hosts have more of than before. Of a service that the prior
 /// plan does not have none is filled from another, so those do not count.
 pub(super) fn arrivals(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
@@ -202,10 +216,6 @@ pub(super) fn arrivals(problem: &Problem, variables: &Variables, program: &mut P
 
 /// Returns the memory that is short on NUMA nodes where instances come before others leave.
 pub(super) fn room(problem: &Problem, variables: &Variables, program: &mut Program) -> Sum {
-    let memory = |part: usize, shape: usize| {
-        let shape = problem.parts.get(part).and_then(|part| part.shapes.get(shape));
-        int(shape.map_or(0, |shape| shape.memory_mib))
-    };
     let mut all = Sum::default();
     for (host, candidate) in problem.hosts.iter().enumerate() {
         for (at, numa) in candidate.numa.iter().enumerate() {
@@ -214,6 +224,10 @@ pub(super) fn room(problem: &Problem, variables: &Variables, program: &mut Progr
             if gone == 0 && here().next().is_none() {
                 continue;
             }
+            let memory = |part: usize, shape: usize| {
+                let shape = problem.parts.get(part).and_then(|part| part.shapes.get(shape));
+                int(shape.map_or(0, |shape| problem.memory(host, numa, *shape)))
+            };
             let mut row = Sum::default();
             for n in variables.on_numa(host, at) {
                 row.add(memory(n.part, n.shape), n.var);

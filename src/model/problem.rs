@@ -122,6 +122,9 @@ pub struct NumaCapacity<'a> {
     pub cores: u64,
     /// Memory for VMs, all of it behind pages of one size.
     pub memory_mib: u64,
+    /// Memory for QEMU itself where that of VMs is in huge pages; `None` where both take
+    /// it from `memory_mib`.
+    pub overhead_mib: Option<u64>,
 }
 
 impl<'a> Problem<'a> {
@@ -219,6 +222,31 @@ impl<'a> Problem<'a> {
     #[must_use]
     pub fn cores(&self, host: usize, shape: Shape) -> u64 {
         self.hosts.get(host).map_or(0, |host| cores_on(host.host, shape.vcpus).into())
+    }
+
+    /// Returns the memory that QEMU itself takes for an instance of `shape` on the host with
+    /// that index.
+    #[must_use]
+    pub fn overhead(&self, host: usize, shape: Shape) -> u64 {
+        let memory = Mebibytes::new(shape.memory_mib);
+        self.hosts.get(host).map_or(0, |host| host.host.overhead(shape.vcpus, memory).get())
+    }
+
+    /// Returns what an instance of `shape` takes of `memory_mib` of a NUMA node, which is on
+    /// the host with that index.
+    #[must_use]
+    pub fn memory(&self, host: usize, numa: &NumaCapacity, shape: Shape) -> u64 {
+        let overhead = if numa.overhead_mib.is_none() { self.overhead(host, shape) } else { 0 };
+        shape.memory_mib.saturating_add(overhead)
+    }
+
+    /// Returns how many instances of `shape` the memory of a NUMA node holds, which is on
+    /// the host with that index.
+    #[must_use]
+    pub fn fit_memory(&self, host: usize, numa: &NumaCapacity, shape: Shape) -> u64 {
+        let fit = numa.memory_mib / self.memory(host, numa, shape).max(1);
+        let beside = numa.overhead_mib.map(|most| most / self.overhead(host, shape).max(1));
+        fit.min(beside.unwrap_or(u64::MAX))
     }
 }
 
@@ -345,11 +373,7 @@ fn signature(host: &Host) -> String {
 
 impl<'a> CandidateHost<'a> {
     fn new(host: &'a Host, class: usize, sizes: &[u64], image: Mebibytes) -> Self {
-        let numa = host.numa.iter().map(|node| NumaCapacity {
-            node,
-            cores: node.allocatable_cores().into(),
-            memory_mib: usable_memory(node, sizes),
-        });
+        let numa = host.numa.iter().map(|node| NumaCapacity::new(node, sizes));
         let mut pools: Vec<(&Pool, u64)> = host
             .pools
             .iter()
@@ -360,17 +384,25 @@ impl<'a> CandidateHost<'a> {
     }
 }
 
-/// Returns the memory of a NUMA node for VMs that all have pages of one size: the largest of
-/// what is left for ordinary pages and of each pool whose pages divide all sizes.
-fn usable_memory(node: &NumaNode, sizes: &[u64]) -> u64 {
-    let most = node.allocatable_memory().get();
-    let held = node.pages.iter().map(|pool| pool.size_kib.saturating_mul(pool.count) / 1024);
-    let ordinary = most.saturating_sub(held.fold(0, u64::saturating_add));
-    let pools = node.pages.iter().filter(|pool| {
-        let divides = |size: &u64| size.saturating_mul(1024).is_multiple_of(pool.size_kib);
-        pool.size_kib > 0 && sizes.iter().all(divides)
-    });
-    pools
-        .map(|pool| (pool.size_kib.saturating_mul(pool.count) / 1024).min(most))
-        .fold(ordinary, u64::max)
+impl<'a> NumaCapacity<'a> {
+    /// Memory is that for VMs which all have pages of one size: the largest of what is left
+    /// for ordinary pages and of each pool whose pages divide all sizes.
+    fn new(node: &'a NumaNode, sizes: &[u64]) -> Self {
+        let most = node.allocatable_memory().get();
+        let held = node.pages.iter().map(|pool| pool.size_kib.saturating_mul(pool.count) / 1024);
+        let ordinary = most.saturating_sub(held.fold(0, u64::saturating_add));
+        let pools = node.pages.iter().filter(|pool| {
+            let divides = |size: &u64| size.saturating_mul(1024).is_multiple_of(pool.size_kib);
+            pool.size_kib > 0 && sizes.iter().all(divides)
+        });
+        let huge = pools.map(|pool| pool.size_kib.saturating_mul(pool.count) / 1024).max();
+        let huge = huge.unwrap_or(0).min(most);
+        let is_huge = huge > ordinary;
+        Self {
+            node,
+            cores: node.allocatable_cores().into(),
+            memory_mib: if is_huge { huge } else { ordinary },
+            overhead_mib: is_huge.then_some(ordinary),
+        }
+    }
 }

@@ -106,7 +106,7 @@ impl Variables {
                     fit = fit.min(numa.cores / cores);
                 }
                 if !elastic.memory {
-                    fit = fit.min(numa.memory_mib / size.memory_mib.max(1));
+                    fit = fit.min(problem.fit_memory(host, numa, size));
                 }
                 if fit > 0 {
                     let name = format!("n {part} {shape} {} {at}", entry.host.name);

@@ -226,6 +226,12 @@ impl Tier {
 }
 
 impl Instance {
+    /// Its virtual CPUs.
+    #[must_use]
+    pub fn vcpus(&self) -> u32 {
+        u32::try_from(self.cpus.len()).unwrap_or(u32::MAX)
+    }
+
     /// Root, data and seed, those that there are.
     pub fn volumes(&self) -> impl Iterator<Item = &Volume> {
         self.root.iter().chain(&self.data).chain(&self.seed)
@@ -269,6 +275,13 @@ impl Plan {
     /// The volumes of all instances of a host, in the plan's order.
     pub fn volumes_on<'a>(&'a self, host: &'a HostName) -> impl Iterator<Item = &'a Volume> {
         self.on_host(host).flat_map(Instance::volumes)
+    }
+
+    /// Memory that QEMU itself takes for an instance on the host where it is planned.
+    #[must_use]
+    pub fn overhead(&self, instance: &Instance) -> Mebibytes {
+        let host = self.topology.host(&instance.host);
+        host.map_or(Mebibytes::ZERO, |host| host.overhead(instance.vcpus(), instance.memory_mib))
     }
 
     /// The instances on a host, in the plan's order.

@@ -133,21 +133,25 @@ fn fewest(short: Mebibytes, mut leaving: Vec<(InstanceName, Mebibytes)>) -> Vec<
     found
 }
 
+/// Size of ordinary pages.
+const ORDINARY_KIB: u64 = 4;
+
 /// Host, NUMA node and page size.
 type Pages<'a> = (&'a HostName, u32, u64);
 
 fn memory(prior: &Plan, plan: &Plan) -> Vec<MemoryShort> {
     let mut taken: BTreeMap<Pages, BTreeMap<&InstanceName, Taken>> = BTreeMap::new();
-    let pages = |one: &'_ Instance| (one.numa, one.page_kib);
     for old in &prior.instances {
-        let (numa, page) = pages(old);
-        let here = taken.entry((&old.host, numa, page)).or_default();
-        here.entry(&old.name).or_default().old = Some(old.memory_mib);
+        for (page, memory) in pages(prior, old) {
+            let here = taken.entry((&old.host, old.numa, page)).or_default();
+            here.entry(&old.name).or_default().old = Some(memory);
+        }
     }
     for new in &plan.instances {
-        let (numa, page) = pages(new);
-        let here = taken.entry((&new.host, numa, page)).or_default();
-        here.entry(&new.name).or_default().new = Some(new.memory_mib);
+        for (page, memory) in pages(plan, new) {
+            let here = taken.entry((&new.host, new.numa, page)).or_default();
+            here.entry(&new.name).or_default().new = Some(memory);
+        }
     }
     let mut found = Vec::new();
     for ((host, numa, page_kib), here) in taken {
@@ -167,10 +171,19 @@ fn memory(prior: &Plan, plan: &Plan) -> Vec<MemoryShort> {
     found
 }
 
+/// Memory that an instance takes, by the size of the pages: QEMU itself takes ordinary ones.
+fn pages(plan: &Plan, one: &Instance) -> Vec<(u64, Mebibytes)> {
+    let overhead = plan.overhead(one);
+    match one.page_kib {
+        ..=ORDINARY_KIB => vec![(ORDINARY_KIB, one.memory_mib.saturating_add(overhead))],
+        huge => vec![(huge, one.memory_mib), (ORDINARY_KIB, overhead)],
+    }
+}
+
 /// Memory of a NUMA node that instances on pages of that size may have.
 fn allocatable(node: &NumaNode, page_kib: u64) -> Mebibytes {
     let size = |size: u64, count: u64| Mebibytes::new(size.saturating_mul(count) >> 10);
-    if page_kib > 4 {
+    if page_kib > ORDINARY_KIB {
         let own = node.pages.iter().filter(|pool| pool.size_kib == page_kib);
         return own.map(|pool| size(pool.size_kib, pool.count)).sum();
     }

@@ -10,6 +10,7 @@ use crate::hypervisor::METADATA_NAMESPACE;
 use crate::plan::{Instance, Plan, Volume};
 use crate::spec::Image;
 use crate::topology::cpuset;
+use crate::topology::overhead::TRANSLATION_CACHE_MIB;
 
 /// Most queue pairs of a virtual NIC: each costs memory and a file descriptor on the host, and one
 /// engine's traffic fills no more.
@@ -21,10 +22,6 @@ const MACHINE_QEMU: &str = "pc";
 
 /// QEMU's current machine, for hardware virtualisation.
 const MACHINE_KVM: &str = "q35";
-
-/// What software emulation keeps of translated code, in MiB. Without a bound QEMU
-/// takes up to 1 GiB for each guest beside its memory; 256 MiB was as fast.
-const TRANSLATION_CACHE_MIB: u32 = 256;
 
 /// Where the files of a direct boot lie on the instance's host. Disks need no path: they are named
 /// by pool and volume.

@@ -148,7 +148,9 @@ fn quantity(short: &Shortage) -> String {
 /// Where more of a resource can be used.
 const fn usable(resource: Resource) -> &'static str {
     match resource {
-        Resource::Cores | Resource::Memory => "on NUMA nodes that can still take an instance",
+        Resource::Cores | Resource::Memory | Resource::Overhead => {
+            "on NUMA nodes that can still take an instance"
+        }
         Resource::Disk | Resource::Iops => "in pools of hosts that can still take an instance",
         _ => "on hosts that can still take an instance",
     }
@@ -163,7 +165,7 @@ fn remedy(short: &Shortage) -> String {
                                      `bridges:` of those that have it"
             .to_owned(),
         (Remedy::X86Host, _) => "add x86_64 hosts".to_owned(),
-        (Remedy::Hosts { count, like }, Why::Total { unusable_mib }) => {
+        (Remedy::Hosts { count, like }, Why::Total { unusable_mib, .. }) => {
             let add = match like {
                 Some(name) => format!("add at least {} like {name}", counted(*count, "host")),
                 None => "add hosts".to_owned(),
@@ -302,12 +304,24 @@ fn row(shortage: &Shortage) -> Option<Vec<String>> {
         owner(shortage)?.to_owned(),
         resource.to_string(),
         format!(
-            "needs {}, allocatable {}, short by {}",
+            "needs {}{}, allocatable {}, short by {}",
             amount(*needed),
+            for_qemu(match shortage.why {
+                Why::Total { overhead_mib, .. } => overhead_mib,
+                _ => 0,
+            }),
             amount(*available),
             amount(shortage.short_by())
         ),
     ])
+}
+
+/// The part of what is needed that QEMU itself takes.
+fn for_qemu(overhead_mib: u64) -> String {
+    match overhead_mib {
+        0 => String::new(),
+        part => format!(" (of which {} for QEMU)", size(Mebibytes::new(part))),
+    }
 }
 
 fn refused(rejections: &[Rejection]) -> String {
@@ -315,14 +329,16 @@ fn refused(rejections: &[Rejection]) -> String {
         .iter()
         .take(LISTED)
         .map(|rejection| {
-            let Rejection { host, service, resource, needed, allocatable } = rejection;
+            let Rejection { host, service, resource, needed, overhead_mib, allocatable } =
+                rejection;
             vec![
                 host.clone(),
                 service.clone(),
                 resource.to_string(),
                 format!(
-                    "needs {}, allocatable {}",
+                    "needs {}{}, allocatable {}",
                     amount(*needed, *resource),
+                    for_qemu(*overhead_mib),
                     amount(*allocatable, *resource)
                 ),
             ]
@@ -353,7 +369,7 @@ fn served(served: &Served) -> String {
 /// A number with its unit where it has one; sizes as people read them.
 fn amount(value: u64, resource: Resource) -> String {
     match resource {
-        Resource::Memory | Resource::Disk => size(Mebibytes::new(value)),
+        Resource::Memory | Resource::Overhead | Resource::Disk => size(Mebibytes::new(value)),
         Resource::Bandwidth => format!("{value} {}", resource.unit()),
         _ => value.to_string(),
     }
@@ -393,6 +409,7 @@ pub fn json(why: &Infeasible) -> Value {
             "service": rejection.service,
             "resource": rejection.resource.as_str(),
             "needed": rejection.needed,
+            "overhead_mib": rejection.overhead_mib,
             "allocatable": rejection.allocatable,
             "unit": rejection.resource.unit(),
         })

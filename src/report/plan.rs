@@ -117,8 +117,10 @@ pub struct NumaSummary {
     pub cores_used: u64,
     /// Cores that instances may have.
     pub cores_allocatable: u64,
-    /// Memory that instances have.
+    /// Memory that instances have, with what QEMU itself takes.
     pub memory_used_mib: Mebibytes,
+    /// The part of it that QEMU itself takes.
+    pub memory_overhead_mib: Mebibytes,
     /// Memory that instances may have.
     pub memory_allocatable_mib: Mebibytes,
 }
@@ -233,12 +235,15 @@ fn numa_node(plan: &Plan, host: &Host, node: &NumaNode) -> NumaSummary {
     let used = node
         .cores()
         .filter(|core| here().any(|i| core.cpus.iter().any(|cpu| i.cpus.contains(cpu))));
+    let overhead: Mebibytes = here().map(|instance| plan.overhead(instance)).sum();
+    let memory: Mebibytes = here().map(|instance| instance.memory_mib).sum();
     NumaSummary {
         host: host.name.clone(),
         numa: node.id,
         cores_used: used.count() as u64,
         cores_allocatable: u64::from(node.allocatable_cores()),
-        memory_used_mib: here().map(|instance| instance.memory_mib).sum(),
+        memory_used_mib: memory.saturating_add(overhead),
+        memory_overhead_mib: overhead,
         memory_allocatable_mib: node.allocatable_memory(),
     }
 }

@@ -129,9 +129,10 @@ impl Summary {
                 format!("{} NUMA {}", node.host, node.numa),
                 format!("{} of {}", node.cores_used, node.cores_allocatable),
                 format!("{} of {}", size(node.memory_used_mib), size(node.memory_allocatable_mib)),
+                size(node.memory_overhead_mib),
             ]
         };
-        table(&["host", "cores", "memory"], self.numa.iter().map(row))
+        table(&["host", "cores", "memory", "of which for QEMU"], self.numa.iter().map(row))
     }
 
     fn instance_table(&self) -> String {

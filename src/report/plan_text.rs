@@ -246,6 +246,10 @@ fn hosts(numa: &[NumaSummary], pools: &[PoolSummary]) -> Vec<Vec<String>> {
 
 fn numa_row(node: &NumaSummary, pool: Option<&PoolSummary>) -> Vec<String> {
     let (used, of) = (node.memory_used_mib, node.memory_allocatable_mib);
+    let overhead = match node.memory_overhead_mib {
+        Mebibytes::ZERO => String::new(),
+        part => format!(", of which {} for QEMU", size(part)),
+    };
     vec![
         node.host.to_string(),
         node.numa.to_string(),
@@ -255,7 +259,7 @@ fn numa_row(node: &NumaSummary, pool: Option<&PoolSummary>) -> Vec<String> {
             node.cores_used,
             node.cores_allocatable
         ),
-        format!("{} {} of {}", bar(used.get(), of.get(), BAR), size(used), size(of)),
+        format!("{} {} of {}{overhead}", bar(used.get(), of.get(), BAR), size(used), size(of)),
         pool.map(disk).unwrap_or_default(),
     ]
 }

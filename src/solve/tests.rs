@@ -138,6 +138,8 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
                     node,
                     cores: node.allocatable_cores().into(),
                     memory_mib: node.allocatable_memory().get(),
+                    // Some have huge pages and little memory besides.
+                    overhead_mib: (host.cost % 3 == 0).then_some(400),
                 })
                 .collect(),
             pools: host.pools.iter().map(|pool| (pool, pool.capacity_mib.get())).collect(),

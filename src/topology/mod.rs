@@ -8,6 +8,7 @@ mod host;
 pub mod import;
 mod level;
 mod numa;
+pub mod overhead;
 pub mod reserve;
 pub mod uri;
 

@@ -70,7 +70,7 @@ pub fn least(spec: &Spec) -> Option<(u64, u64)> {
         let machines = spec.vms.first().map_or(0, |vm| u64::from(vm.count));
         let search = Search {
             hosts: &spec.topology.hosts,
-            sizes: [(vcpus.into(), mib), (1, 512)],
+            sizes: [(vcpus, mib), (1, 512)],
             groups,
             survives: spec.policy.survives(),
         };
@@ -81,7 +81,7 @@ pub fn least(spec: &Spec) -> Option<(u64, u64)> {
 
 struct Search<'a> {
     hosts: &'a [Host],
-    sizes: [(u64, u64); 2],
+    sizes: [(u32, u64); 2],
     groups: u64,
     survives: bool,
 }
@@ -114,8 +114,11 @@ impl Search<'_> {
     /// Cores taken, if all rules hold on the host.
     fn fits(&self, host: &Host, [masters, replicas, machines]: [u64; 3]) -> Option<u64> {
         let [(cores, memory), (vm_cores, vm_memory)] = self.sizes;
-        let cores = (masters + replicas) * cores + machines * vm_cores;
-        let memory = (masters + replicas) * memory + machines * vm_memory;
+        // QEMU takes 64 MiB, 8 MiB a virtual CPU, 8 MiB for its I/O thread, and page tables.
+        let with_qemu = |vcpus: u32, mib: u64| mib + 72 + 8 * u64::from(vcpus) + mib.div_ceil(512);
+        let memory = (masters + replicas) * with_qemu(cores, memory)
+            + machines * with_qemu(vm_cores, vm_memory);
+        let cores = (masters + replicas) * u64::from(cores) + machines * u64::from(vm_cores);
         let apart = masters + replicas <= self.groups && 2 * masters < self.groups;
         let fits = cores <= u64::from(host.numa[0].allocatable_cores())
             && memory <= host.numa[0].memory_mib.get()

@@ -93,8 +93,9 @@ fn memory(visit: &Visit<'_>, foreign: &[&Domain], obstacles: &mut Vec<Obstacle>)
     let running = foreign.iter().filter(|domain| domain.active);
     let foreign: u64 = running.map(|domain| domain.definition.memory_kib.div_ceil(1024)).sum();
     let foreign = Mebibytes::new(foreign);
-    let planned: Mebibytes =
-        visit.plan.on_host(&visit.host.name).map(|instance| instance.memory_mib).sum();
+    let plan = visit.plan;
+    let taken = |one: &Instance| one.memory_mib.saturating_add(plan.overhead(one));
+    let planned: Mebibytes = plan.on_host(&visit.host.name).map(taken).sum();
     let allocatable: Mebibytes = visit.host.numa.iter().map(NumaNode::allocatable_memory).sum();
     if foreign > Mebibytes::ZERO
         && planned > Mebibytes::ZERO

@@ -79,13 +79,14 @@ fn compare_node(
     // What a kernel counts as a node's memory differs between its versions and,
     // inside a VM, from minute to minute; what matters is that the plan's fits.
     let instances = visit.plan.on_host(&visit.host.name).filter(|one| one.numa == node.id);
-    let placed: Mebibytes = instances.map(|one| one.memory_mib).sum();
+    let placed: Mebibytes =
+        instances.map(|one| one.memory_mib.saturating_add(visit.plan.overhead(one))).sum();
     let needed = placed.saturating_add(node.reserved_memory_mib);
     compare_pages(visit, node, seen, obstacles);
     if seen.memory_kib < needed.kib() {
         obstacles.push(visit.obstacle(ObstacleKind::Differs {
             what: format!("memory of NUMA node {}", node.id),
-            planned: format!("{needed} for instances and the host"),
+            planned: format!("{needed} for instances, QEMU and the host"),
             found: Mebibytes::new(seen.memory_kib / 1024).to_string(),
         }));
     }

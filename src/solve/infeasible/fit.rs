@@ -1,7 +1,7 @@
 //! Which hosts can take the smallest instance of each part when they are empty.
 
 use super::{Rejection, Remedy, Resource, Shortage, Why};
-use crate::model::{CandidateHost, Part, Problem, Shape};
+use crate::model::{CandidateHost, NumaCapacity, Part, Problem, Shape};
 use crate::units::PerSecond;
 
 /// Returns the parts that fit nowhere.
@@ -26,11 +26,16 @@ pub fn rejections(problem: &Problem) -> Vec<Rejection> {
     for part in &problem.parts {
         let Some(shape) = smallest(part) else { continue };
         for (at, host) in problem.hosts.iter().enumerate() {
-            let lacks = needs(problem, at, shape).into_iter().zip(largest(host));
-            for ((resource, needed), allocatable) in lacks {
-                if needed > allocatable {
-                    let (host, service) = (host.host.name.to_string(), part.name.clone());
-                    found.push(Rejection { host, service, resource, needed, allocatable });
+            for Need { resource, needed, overhead_mib, largest } in needs(problem, at, shape) {
+                if needed > largest {
+                    found.push(Rejection {
+                        host: host.host.name.to_string(),
+                        service: part.name.clone(),
+                        resource,
+                        needed,
+                        overhead_mib,
+                        allocatable: largest,
+                    });
                 }
             }
         }
@@ -46,8 +51,10 @@ fn smallest(part: &Part) -> Option<Shape> {
 fn fits(problem: &Problem, at: usize, shape: Shape) -> bool {
     problem.hosts.get(at).is_some_and(|host| {
         let cores = problem.cores(at, shape);
-        let numa =
-            host.numa.iter().any(|numa| numa.cores >= cores && numa.memory_mib >= shape.memory_mib);
+        let numa = host
+            .numa
+            .iter()
+            .any(|numa| numa.cores >= cores && problem.fit_memory(at, numa, shape) > 0);
         // A machine without a disk needs no pool.
         let disk = |(pool, space): &(&crate::topology::Pool, u64)| {
             *space >= shape.disk_mib
@@ -57,25 +64,48 @@ fn fits(problem: &Problem, at: usize, shape: Shape) -> bool {
     })
 }
 
-/// Returns what an instance needs of one NUMA node and one pool of a host.
-fn needs(problem: &Problem, at: usize, shape: Shape) -> [(Resource, u64); 4] {
-    [
-        (Resource::Cores, problem.cores(at, shape)),
-        (Resource::Memory, shape.memory_mib),
-        (Resource::Disk, shape.disk_mib),
-        (Resource::Iops, shape.iops_per_s),
-    ]
+/// What an instance needs of one NUMA node or pool of a host.
+struct Need {
+    resource: Resource,
+    needed: u64,
+    /// The part of it that QEMU itself takes.
+    overhead_mib: u64,
+    /// The most that one of them has.
+    largest: u64,
 }
 
-/// Returns the most that one NUMA node and one pool of a host have.
-fn largest(host: &CandidateHost) -> [u64; 4] {
+/// Returns what an instance needs of one NUMA node and one pool of the host with that
+/// index. Of memory the NUMA node counts that comes nearest.
+fn needs(problem: &Problem, at: usize, shape: Shape) -> Vec<Need> {
+    let Some(host) = problem.hosts.get(at) else { return Vec::new() };
+    let plain = |resource, needed, largest| Need { resource, needed, overhead_mib: 0, largest };
     let numa = || host.numa.iter();
-    [
-        numa().map(|numa| numa.cores).max().unwrap_or(0),
-        numa().map(|numa| numa.memory_mib).max().unwrap_or(0),
-        host.pools.iter().map(|(_, space)| *space).max().unwrap_or(0),
-        fastest(host),
-    ]
+    let overhead = problem.overhead(at, shape);
+    let memory = |numa: &NumaCapacity| Need {
+        resource: Resource::Memory,
+        needed: problem.memory(at, numa, shape),
+        overhead_mib: if numa.overhead_mib.is_none() { overhead } else { 0 },
+        largest: numa.memory_mib,
+    };
+    let beside =
+        |numa: &NumaCapacity| Some(plain(Resource::Overhead, overhead, numa.overhead_mib?));
+    let nearest = |needs: &mut dyn Iterator<Item = Need>| {
+        needs.min_by_key(|need| need.needed.saturating_sub(need.largest))
+    };
+    let none = || plain(Resource::Memory, shape.memory_mib, 0);
+    let cores = numa().map(|numa| numa.cores).max().unwrap_or(0);
+    let space = host.pools.iter().map(|(_, space)| *space).max().unwrap_or(0);
+    let mut found = vec![
+        plain(Resource::Cores, problem.cores(at, shape), cores),
+        nearest(&mut numa().map(memory)).unwrap_or_else(none),
+    ];
+    // Where one NUMA node has ordinary pages, QEMU finds its memory there.
+    if numa().all(|numa| numa.overhead_mib.is_some()) {
+        found.extend(nearest(&mut numa().filter_map(beside)));
+    }
+    found.push(plain(Resource::Disk, shape.disk_mib, space));
+    found.push(plain(Resource::Iops, shape.iops_per_s, fastest(host)));
+    found
 }
 
 /// I/O operations of the fastest pool; one that is not stated has no limit.
@@ -87,15 +117,15 @@ fn fastest(host: &CandidateHost) -> u64 {
 fn unplaceable(problem: &Problem, part: &Part) -> Option<Shortage> {
     let shape = smallest(part)?;
     // The host that comes nearest in the first resource that is too little there.
-    let lacks = problem.hosts.iter().enumerate().filter_map(|(at, host)| {
-        let mut pairs = needs(problem, at, shape).into_iter().zip(largest(host)).enumerate();
-        pairs.find(|(_, ((_, needed), has))| needed > has)
+    let lacks = (0..problem.hosts.len()).filter_map(|at| {
+        let needs = needs(problem, at, shape);
+        needs.into_iter().enumerate().find(|(_, need)| need.needed > need.largest)
     });
-    let nearest = lacks.max_by_key(|(order, ((_, needed), has))| {
-        (*order, std::cmp::Reverse(needed.saturating_sub(*has)))
+    let nearest = lacks.max_by_key(|(order, need)| {
+        (*order, std::cmp::Reverse(need.needed.saturating_sub(need.largest)))
     });
     let (resource, needed, available) = match nearest {
-        Some((_, ((resource, needed), has))) => (resource, needed, has),
+        Some((_, need)) => (need.resource, need.needed, need.largest),
         None => (Resource::NumaNodes, 1, 0),
     };
     let why = Why::Indivisible { service: part.name.clone() };

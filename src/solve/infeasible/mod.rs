@@ -65,6 +65,8 @@ pub struct Rejection {
     pub resource: Resource,
     /// What the smallest instance needs of one NUMA node or pool.
     pub needed: u64,
+    /// The part of it that QEMU itself takes.
+    pub overhead_mib: u64,
     /// The most that one NUMA node or pool of the host has for instances.
     pub allocatable: u64,
 }

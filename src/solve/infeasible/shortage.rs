@@ -35,6 +35,8 @@ pub enum Resource {
     Cores,
     /// Memory for VMs.
     Memory,
+    /// Memory for QEMU itself, outside of the huge pages.
+    Overhead,
     /// Space in pools.
     Disk,
     /// I/O operations of pools.
@@ -60,6 +62,7 @@ impl Resource {
         match self {
             Self::Cores => "cores",
             Self::Memory => "memory",
+            Self::Overhead => "memory for QEMU",
             Self::Disk => "disk",
             Self::Iops => "I/O operations",
             Self::Bandwidth => "bandwidth",
@@ -75,7 +78,7 @@ impl Resource {
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Memory | Self::Disk => "MiB",
+            Self::Memory | Self::Overhead | Self::Disk => "MiB",
             Self::Iops => "IOPS",
             Self::Bandwidth => "Mbit/s",
             Self::FailureDomains(Level::Host) => "hosts",
@@ -104,6 +107,8 @@ pub enum Why {
     Total {
         /// Memory that is there, but behind pages of a size that no plan can use.
         unusable_mib: u64,
+        /// The part of what is needed that QEMU itself takes.
+        overhead_mib: u64,
     },
     /// The loss of one failure domain would leave no majority of the voters.
     Majority {

@@ -22,7 +22,7 @@ const TOTALS: [Total; 5] = [
     },
     Total {
         resource: Resource::Memory,
-        need: |_, shape| shape.memory_mib,
+        need: least_memory,
         has: |host| Some(host.numa.iter().map(|numa| numa.memory_mib).sum()),
     },
     Total {
@@ -51,7 +51,7 @@ pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
             resource: Resource::Addresses,
             needed,
             available,
-            why: Why::Total { unusable_mib: 0 },
+            why: Why::Total { unusable_mib: 0, overhead_mib: 0 },
             remedy: Remedy::Addresses,
         }
     }));
@@ -63,15 +63,18 @@ fn exceeded(problem: &Problem, total: &Total) -> Option<Shortage> {
     let available = has?.into_iter().fold(0, u64::saturating_add);
     let needed = least(problem, total.need);
     let short_by = needed.checked_sub(available).filter(|short| *short > 0)?;
-    let unusable_mib = match total.resource {
-        Resource::Memory => unusable_memory(problem),
-        _ => 0,
+    let (unusable_mib, overhead_mib) = match total.resource {
+        Resource::Memory => {
+            let alone = least(problem, |_, shape| shape.memory_mib);
+            (unusable_memory(problem), needed.saturating_sub(alone))
+        }
+        _ => (0, 0),
     };
     Some(Shortage {
         resource: total.resource,
         needed,
         available,
-        why: Why::Total { unusable_mib },
+        why: Why::Total { unusable_mib, overhead_mib },
         remedy: more_hosts(problem, total, short_by),
     })
 }
@@ -107,6 +110,14 @@ fn least(problem: &Problem, need: fn(&Problem, Shape) -> u64) -> u64 {
 
 fn least_cores(problem: &Problem, shape: Shape) -> u64 {
     (0..problem.hosts.len()).map(|host| problem.cores(host, shape)).min().unwrap_or(0)
+}
+
+/// Returns the memory of an instance with that of QEMU, where it takes the least.
+fn least_memory(problem: &Problem, shape: Shape) -> u64 {
+    let hosts = problem.hosts.iter().enumerate();
+    let all = hosts.flat_map(|(at, host)| host.numa.iter().map(move |numa| (at, numa)));
+    let least = all.map(|(at, numa)| problem.memory(at, numa, shape)).min();
+    least.unwrap_or(shape.memory_mib)
 }
 
 /// MiB of memory that are there, but behind pages of a size that no plan uses.

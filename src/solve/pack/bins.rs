@@ -1,10 +1,11 @@
 //! The packing problem: items, classes of equal hosts, and the bin types of each class.
 //!
 //! A bin is a NUMA node. Its cores and memory are its own; disk, I/O and bandwidth are
-//! shared by all bins of a host.
+//! shared by all bins of a host. Memory limits an instance alone where its pages are huge ones,
+//! else together with what QEMU itself takes: the other of the two amounts is unlimited.
 
 use super::knapsack::{Amounts, UNLIMITED};
-use crate::model::{CandidateHost, Part, PartKind, Problem, Shape};
+use crate::model::{CandidateHost, NumaCapacity, Part, PartKind, Problem, Shape};
 use crate::sizing::Candidate;
 
 /// Equal instances of one part.
@@ -68,7 +69,7 @@ impl<'p> BinPacking<'p> {
         });
         let eligible: Vec<Vec<bool>> = eligible.collect();
         let needs = classes.iter().map(|class| {
-            let of = |item: &Item| need(item.size, problem.cores(first(class), item.size));
+            let of = |item: &Item| need(problem, first(class), item.size);
             items.iter().map(of).collect()
         });
         let needs: Vec<Vec<Amounts>> = needs.collect();
@@ -114,8 +115,9 @@ impl<'p> BinPacking<'p> {
     /// Returns the index of the bin type of a NUMA node.
     pub(super) fn bin_type_of(&self, class: usize, host: usize, numa: usize) -> Option<usize> {
         let numa = self.problem.hosts.get(host)?.numa.get(numa)?;
-        let numa = [int(numa.cores), int(numa.memory_mib)];
-        let is_same = |place: &BinType| place.class == class && place.capacity[..2] == numa;
+        let is_same = |place: &BinType| {
+            place.class == class && place.capacity == of_numa(numa, place.capacity)
+        };
         self.bin_types.iter().position(is_same)
     }
 
@@ -196,9 +198,7 @@ fn classes(problem: &Problem) -> (Vec<HostClass>, Vec<BinType>) {
 fn bin_types(class: usize, host: &CandidateHost, of_host: Amounts) -> Vec<BinType> {
     let mut found: Vec<BinType> = Vec::new();
     for numa in &host.numa {
-        let mut capacity = of_host;
-        capacity[0] = int(numa.cores);
-        capacity[1] = int(numa.memory_mib);
+        let capacity = of_numa(numa, of_host);
         match found.iter_mut().find(|bin| bin.capacity == capacity) {
             Some(bin) => bin.per_host += 1,
             None => found.push(BinType { class, per_host: 1, capacity }),
@@ -207,39 +207,66 @@ fn bin_types(class: usize, host: &CandidateHost, of_host: Amounts) -> Vec<BinTyp
     found
 }
 
-/// Returns the least that an item takes on any class that allows it; where none does, on
-/// the first.
-fn least(item: usize, needs: &[Vec<Amounts>], eligible: &[Vec<bool>]) -> Amounts {
-    let allowed = needs.iter().zip(eligible).filter(|(_, may)| may.get(item) == Some(&true));
-    let own = allowed.filter_map(|(needs, _)| needs.get(item));
-    let any = needs.first().and_then(|needs| needs.get(item));
-    own.min_by_key(|need| need[0]).or(any).copied().unwrap_or_default()
+/// Returns what a NUMA node holds, of a host that holds so much.
+fn of_numa(numa: &NumaCapacity, of_host: Amounts) -> Amounts {
+    let [_, _, disk, iops, network, _] = of_host;
+    let [alone, with_overhead] = memory(numa);
+    [int(numa.cores), alone, disk, iops, network, with_overhead]
 }
 
-/// Returns what an instance takes.
-fn need(size: Shape, cores: u64) -> Amounts {
+/// Returns the memory of a NUMA node for instances alone, and for instances with QEMU.
+pub(super) fn memory(numa: &NumaCapacity) -> [i64; 2] {
+    let memory = int(numa.memory_mib);
+    match numa.overhead_mib {
+        None => [UNLIMITED, memory],
+        Some(_) => [memory, UNLIMITED],
+    }
+}
+
+/// Returns the least that an item takes of each amount on any class that allows it; where
+/// none does, on the first.
+fn least(item: usize, needs: &[Vec<Amounts>], eligible: &[Vec<bool>]) -> Amounts {
+    let allowed = needs.iter().zip(eligible).filter(|(_, may)| may.get(item) == Some(&true));
+    let own = allowed.filter_map(|(needs, _)| needs.get(item)).copied();
+    let least = own.reduce(|a, b| {
+        let mut least = a;
+        least.iter_mut().zip(b).for_each(|(least, b)| *least = b.min(*least));
+        least
+    });
+    let any = || needs.first().and_then(|needs| needs.get(item)).copied();
+    least.or_else(any).unwrap_or_default()
+}
+
+/// Returns what an instance takes on the host with that index.
+fn need(problem: &Problem, host: usize, size: Shape) -> Amounts {
     [
-        int(cores),
+        int(problem.cores(host, size)),
         int(size.memory_mib),
         int(size.disk_mib),
         int(size.iops_per_s),
         int(size.bits_per_s.div_ceil(1_000_000)),
+        int(size.memory_mib.saturating_add(problem.overhead(host, size))),
     ]
 }
 
 fn host_capacity(host: &CandidateHost) -> Amounts {
     let sum = |all: &mut dyn Iterator<Item = u64>| int(all.fold(0, u64::saturating_add));
+    let of_numa = |kind: usize| {
+        let all = host.numa.iter().filter_map(|numa| memory(numa).get(kind).copied());
+        all.fold(0i64, i64::saturating_add).min(UNLIMITED)
+    };
     let known: Option<Vec<u64>> =
         host.pools.iter().map(|(pool, _)| pool.iops_per_s.map(|iops| iops.get())).collect();
     [
         sum(&mut host.numa.iter().map(|numa| numa.cores)),
-        sum(&mut host.numa.iter().map(|numa| numa.memory_mib)),
+        of_numa(0),
         sum(&mut host.pools.iter().map(|(_, space)| *space)),
         // A host without pools has no disk whose I/O could be too little.
         known
             .filter(|known| !known.is_empty())
             .map_or(UNLIMITED, |known| sum(&mut known.into_iter())),
         host.host.network_bits_per_s.map_or(UNLIMITED, |bits| int(bits.get() / 1_000_000)),
+        of_numa(1),
     ]
 }
 

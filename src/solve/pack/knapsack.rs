@@ -14,10 +14,10 @@
 use super::lagrangian::multipliers;
 
 /// Number of capacities.
-pub(super) const DIMENSIONS: usize = 5;
+pub(super) const DIMENSIONS: usize = 6;
 
 /// Amounts by capacity: cores, MiB of memory, MiB of disk, I/O operations per
-/// second, Mbit/s.
+/// second, Mbit/s, MiB of memory with what QEMU itself takes.
 pub(super) type Amounts = [i64; DIMENSIONS];
 
 /// A capacity without limit.
@@ -286,9 +286,9 @@ mod tests {
             capacity in [1i64..20, 0i64..20, 0i64..20],
         ) {
             let items: Vec<PricedItem> = all.iter().enumerate().map(|(id, (value, w, most))| PricedItem {
-                id, value: *value, weight: [w[0], w[1], w[2], 0, 0], most: *most,
+                id, value: *value, weight: [w[0], w[1], w[2], 0, 0, 0], most: *most,
             }).collect();
-            let capacity = [capacity[0], capacity[1], capacity[2], UNLIMITED, UNLIMITED];
+            let capacity = [capacity[0], capacity[1], capacity[2], UNLIMITED, UNLIMITED, UNLIMITED];
             let found = solve(&items, &capacity, usize::MAX);
             prop_assert_eq!(found.value, brute(&items, capacity));
             prop_assert_eq!(found.bound, found.value);

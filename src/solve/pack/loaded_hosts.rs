@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::bins::{BinPacking, int};
-use super::knapsack::{Amounts, UNLIMITED};
-use crate::model::{PartKind, Problem};
+use super::bins::{BinPacking, int, memory};
+use super::knapsack::{Amounts, DIMENSIONS, UNLIMITED};
+use crate::model::{NumaCapacity, PartKind, Problem};
 use crate::topology::Level;
 
 /// An instance and where it is: indices in the problem.
@@ -17,15 +17,53 @@ pub(super) struct ItemPlacement {
     pub pool: usize,
 }
 
+/// Residual capacity of a NUMA node.
+#[derive(Clone, Copy, Debug)]
+struct NumaResidual {
+    cores: i64,
+    /// Memory for instances alone.
+    memory: i64,
+    /// Memory for instances with QEMU.
+    with_overhead: i64,
+    /// Memory for QEMU where that of instances is in huge pages.
+    overhead: i64,
+}
+
 /// Residual capacity of a host.
 #[derive(Clone, Debug)]
 struct Residual {
-    /// Cores and memory by NUMA node.
-    numa: Vec<[i64; 2]>,
+    /// By NUMA node.
+    numa: Vec<NumaResidual>,
     /// Space and I/O by pool.
     pools: Vec<[i64; 2]>,
     network: i64,
     instances: usize,
+}
+
+impl NumaResidual {
+    fn new(numa: &NumaCapacity) -> Self {
+        let [memory, with_overhead] = memory(numa);
+        let overhead = numa.overhead_mib.map_or(UNLIMITED, int);
+        Self { cores: int(numa.cores), memory, with_overhead, overhead }
+    }
+
+    const fn holds(&self, [cores, memory, _, _, _, with_overhead]: Amounts) -> bool {
+        cores <= self.cores
+            && memory <= self.memory
+            && with_overhead <= self.with_overhead
+            && with_overhead - memory <= self.overhead
+    }
+
+    const fn take(&mut self, [cores, memory, _, _, _, with_overhead]: Amounts) {
+        self.cores -= cores;
+        self.memory -= memory;
+        self.with_overhead -= with_overhead;
+        self.overhead -= with_overhead - memory;
+    }
+
+    fn memory_left(&self) -> i64 {
+        self.memory.min(self.with_overhead)
+    }
 }
 
 /// Most instances of a part in one failure domain of a level.
@@ -59,7 +97,7 @@ impl<'g> LoadedHosts<'g> {
     pub(super) fn new(packing: &'g BinPacking<'g>, chosen: &[Option<usize>]) -> Self {
         let problem = packing.problem;
         let left = problem.hosts.iter().map(|host| Residual {
-            numa: host.numa.iter().map(|r| [int(r.cores), int(r.memory_mib)]).collect(),
+            numa: host.numa.iter().map(NumaResidual::new).collect(),
             pools: host
                 .pools
                 .iter()
@@ -153,23 +191,24 @@ impl<'g> LoadedHosts<'g> {
 
     /// Returns the cores that are left on a host, and all it has for instances.
     pub(super) fn cores(&self, host: usize) -> (i64, i64) {
-        let left = self.left.get(host).map_or(0, |left| left.numa.iter().map(|r| r[0]).sum());
+        let left = self.left.get(host).map_or(0, |left| left.numa.iter().map(|r| r.cores).sum());
         let numa = self.packing.problem.hosts.get(host).map_or(&[][..], |host| &host.numa);
         (left, numa.iter().map(|numa| int(numa.cores)).sum())
     }
 
     /// Returns what is left of a host, NUMA nodes and pools summed.
     pub(super) fn left(&self, host: usize) -> Amounts {
-        let Some(left) = self.left.get(host) else { return [0; 5] };
-        let sum = |of: &[[i64; 2]], at: usize| {
-            of.iter().fold(0i64, |sum, one| sum.saturating_add(one.get(at).copied().unwrap_or(0)))
-        };
+        let Some(left) = self.left.get(host) else { return [0; DIMENSIONS] };
+        let sum = |all: &mut dyn Iterator<Item = i64>| all.fold(0, i64::saturating_add);
+        let numa = |of: fn(&NumaResidual) -> i64| sum(&mut left.numa.iter().map(of)).min(UNLIMITED);
+        let iops = sum(&mut left.pools.iter().map(|[_, rate]| *rate)).min(UNLIMITED);
         [
-            sum(&left.numa, 0),
-            sum(&left.numa, 1),
-            sum(&left.pools, 0),
-            if left.pools.is_empty() { UNLIMITED } else { sum(&left.pools, 1).min(UNLIMITED) },
+            numa(|one| one.cores),
+            numa(|one| one.memory),
+            sum(&mut left.pools.iter().map(|[space, _]| *space)),
+            if left.pools.is_empty() { UNLIMITED } else { iops },
             left.network,
+            numa(|one| one.with_overhead),
         ]
     }
 
@@ -185,14 +224,15 @@ impl<'g> LoadedHosts<'g> {
         let left = self.left.get(host)?;
         let item = self.packing.index(part, shape);
         let class = self.packing.class_of.get(host).copied()?;
-        let [cores, memory, disk, iops, network] = self.packing.need(class, item);
+        let need = self.packing.need(class, item);
+        let [_, _, disk, iops, network, _] = need;
         if network > left.network || !self.packing.is_eligible(class, item) {
             return None;
         }
         let numa = left.numa.iter().enumerate();
         let numa = numa.filter(|(at, _)| only.is_none_or(|only| only == *at));
-        let fitting = numa.filter(|(_, [c, m])| *c >= cores && *m >= memory);
-        let (numa, _) = fitting.min_by_key(|(at, [c, m])| (*c, *m, *at))?;
+        let fitting = numa.filter(|(_, one)| one.holds(need));
+        let (numa, _) = fitting.min_by_key(|(at, one)| (one.cores, one.memory_left(), *at))?;
         let mut pools = left.pools.iter();
         let pool = pools.position(|[space, rate]| *space >= disk && *rate >= iops);
         let pool = match pool {
@@ -242,11 +282,11 @@ impl<'g> LoadedHosts<'g> {
 
     fn change(&mut self, placement: ItemPlacement, by: i64) {
         let need = self.need((placement.part, placement.shape), placement.host);
-        let [cores, memory, disk, iops, network] = need.map(|one| one * by);
+        let taken = need.map(|one| one * by);
+        let [_, _, disk, iops, network, _] = taken;
         if let Some(left) = self.left.get_mut(placement.host) {
-            if let Some([c, m]) = left.numa.get_mut(placement.numa) {
-                *c -= cores;
-                *m -= memory;
+            if let Some(numa) = left.numa.get_mut(placement.numa) {
+                numa.take(taken);
             }
             if let Some([space, rate]) = left.pools.get_mut(placement.pool) {
                 *space -= disk;
