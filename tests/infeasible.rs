@@ -110,10 +110,10 @@ fn memory_behind_pages_that_divide_nothing() {
     ---
     error: no plan satisfies the spec
       Because the smallest layouts that serve the demand need more than there is:
-        all hosts  memory  needs 15.7 GiB, allocatable 6 GiB, short by 9.7 GiB
-      At least 30 % of the demand on cache could be served, data and load alike.
+        all hosts  memory  needs 16.2 GiB (of which 516 MiB for QEMU), allocatable 6 GiB, short by 10.2 GiB
+      At least 25 % of the demand on cache could be served, data and load alike.
       Adding 7 hosts like h1 would make it feasible (cost 7).
-    hint: for memory, add at least 5 hosts like h1, or reduce the demand; 36GiB more is unusable: the pages of a NUMA node's instances have one size, which must divide the memory of each; 2MiB pages suit most
+    hint: for memory, add at least 6 hosts like h1, or reduce the demand; 36GiB more is unusable: the pages of a NUMA node's instances have one size, which must divide the memory of each; 2MiB pages suit most
     ");
 }
 
@@ -258,13 +258,13 @@ fn data_larger_than_everything() {
       one cluster, no layout of it serves the demand.
       Because the smallest layouts that serve the demand need more than there is:
         all hosts    cores      needs 8798, allocatable 9, short by 8789
-        all hosts    memory     needs 347.4 TiB, allocatable 42 GiB, short by 347.3 TiB
+        all hosts    memory     needs 348.7 TiB (of which 1.3 TiB for QEMU), allocatable 42 GiB, short by 348.7 TiB
         all pools    disk       needs 669.1 TiB, allocatable 300 GiB, short by 668.8 TiB
         the network  addresses  needs 8798, allocatable 50, short by 8748
       None of the demand on cache could be served.
     hint: for cache: split it into several services
     hint: for cores, add at least 2,930 hosts like h1, or reduce the demand
-    hint: for memory, add at least 25,410 hosts like h1, or reduce the demand
+    hint: for memory, add at least 25,508 hosts like h1, or reduce the demand
     ");
 }
 
@@ -334,7 +334,7 @@ fn only_what_a_host_keeps_is_named() {
     hint: for cores, add at least 1 host like large, or reduce the demand
     ");
     let host = "  - { name: small, cores: 2, memory: 4GiB, reserve: { memory: 1GiB } }\n";
-    insta::assert_snapshot!(plan(host, "vcpus: 1, memory: 4GiB"), @"
+    insta::assert_snapshot!(plan(host, "vcpus: 1, memory: 3500MiB"), @"
     exit 4
     ---
     error: no plan satisfies the spec
@@ -342,9 +342,9 @@ fn only_what_a_host_keeps_is_named() {
       disks from one pool, and none is large enough for the smallest instance of
       a, it cannot be placed.
       Because the smallest layouts that serve the demand need more than there is:
-        all hosts  memory  needs 4 GiB, allocatable 3 GiB, short by 1 GiB
+        all hosts  memory  needs 3.5 GiB (of which 87 MiB for QEMU), allocatable 3 GiB, short by 515 MiB
       Too small for even one instance, when empty:
-        small  a  memory  needs 4 GiB, allocatable 3 GiB
+        small  a  memory  needs 3.5 GiB (of which 87 MiB for QEMU), allocatable 3 GiB
       The reserve of small takes 1 GiB of 4 GiB.
     hint: add a host with a larger NUMA node, or make the instances of a smaller
     hint: for memory, add at least 1 host like small, or reduce the demand
@@ -412,4 +412,56 @@ fn programs_get_the_same_numbers() {
       Adding 1 host like h1 would make it feasible (cost 1).
     hint: add a third host, or a small one that carries one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
     "#);
+}
+
+/// A spec of a search service with one copy on eight hosts.
+fn search(demand: &str) -> String {
+    format!(
+        "name: find\npolicy: {{ survive: none }}\n\
+         network: {{ bridge: br0, subnet: 10.30.0.0/24, addresses: 10.30.0.50-10.30.0.99 }}\n\
+         hosts:\n  - {{ name: n, count: 8, cores: 12, threads: 2, memory: 64GiB, disk: 2TiB }}\n\
+         services:\n  - {{ name: items, engine: opensearch, demand: {{ {demand} }} }}\n"
+    )
+}
+
+/// Instances that can hold no shard are promised nothing, so there are no more than shards.
+#[test]
+fn no_more_instances_than_shards() {
+    let planned = |demand: &str| {
+        let bench = Bench::new();
+        bench.put("spec.yaml", &search(demand));
+        let screen = bench.run(&["plan", "spec.yaml", "--format", "json"]);
+        assert!(screen.starts_with("exit 0\n"), "{screen}");
+        let plan = bench.read("plan.json").unwrap();
+        let count = |name: &str| plan.matches(name).count();
+        (count("\"role\": \"data\"") + count("\"role\": \"voter\""), plan)
+    };
+    let (instances, plan) =
+        planned("index: 20 docs/s, queries: 500/s, data: 24GiB, copies: 1, shards_per_query: 4");
+    assert!((1..=4).contains(&instances), "{instances}");
+    assert!(plan.contains("\"index.number_of_shards\""));
+    // One shard is worth one instance, and two copies of it are worth two.
+    let (one, _) =
+        planned("index: 20 docs/s, queries: 300/s, data: 24GiB, copies: 1, shards_per_query: 1");
+    assert_eq!(one, 1);
+}
+
+#[test]
+fn too_few_shards_for_the_searches() {
+    let bench = Bench::new();
+    let demand = "index: 90k docs/s, queries: 100/s, data: 24GiB, copies: 1, shards_per_query: 1";
+    bench.put("spec.yaml", &search(demand));
+    insta::assert_snapshot!(bench.run(&["plan", "spec.yaml"]), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because items needs 2 shards and the limit is 1 for primary shards of an
+      index, no layout of it serves the demand.
+      At least 30 % of the demand on items could be served, data and load alike.
+    hint: for items: set `shards_per_query: 2`
+    ");
+    // The hint is true.
+    bench.put("spec.yaml", &search(&demand.replace("shards_per_query: 1", "shards_per_query: 2")));
+    let screen = bench.run(&["plan", "spec.yaml"]);
+    assert!(screen.starts_with("exit 0\n"), "{screen}");
 }

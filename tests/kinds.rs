@@ -104,10 +104,10 @@ fn search_on_two_hosts_and_a_witness_host() {
         spec(hosts, policy, vec![("search", Engine::Elasticsearch, search(40_000, 100, 500, 2))]);
     let plan = plan(&spec).unwrap();
     insta::assert_snapshot!(table(&plan), @"
-    a  1 x search data, 16 vCPU, 32768 MiB
-    a  1 x search voter, 16 vCPU, 32768 MiB
-    b  1 x search data, 16 vCPU, 32768 MiB
-    b  1 x search voter, 16 vCPU, 32768 MiB
+    a  4 x search data, 8 vCPU, 16384 MiB
+    a  1 x search voter, 8 vCPU, 16384 MiB
+    b  4 x search data, 8 vCPU, 16384 MiB
+    b  1 x search voter, 8 vCPU, 16384 MiB
     small  1 x search witness, 1 vCPU, 2048 MiB
     ");
     outlives_each_host(&plan, "search");
@@ -149,10 +149,10 @@ fn two_hosts_have_no_majority_unless_an_operator_makes_one() {
     let survive = vec![Survive { level: Level::Host, quorum: Quorum::Manual }];
     let plan = plan(&spec(hosts(), Policy { survive, ..Policy::nothing() }, services())).unwrap();
     insta::assert_snapshot!(table(&plan), @"
-    a  4 x search data, 2 vCPU, 4096 MiB
-    a  2 x search voter, 2 vCPU, 4096 MiB
-    b  5 x search data, 2 vCPU, 4096 MiB
-    b  1 x search voter, 2 vCPU, 4096 MiB
+    a  1 x search data, 4 vCPU, 8192 MiB
+    a  2 x search voter, 4 vCPU, 8192 MiB
+    b  2 x search data, 4 vCPU, 8192 MiB
+    b  1 x search voter, 4 vCPU, 8192 MiB
     ");
     outlives_each_host(&plan, "search");
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::groups::members;
 use super::primary_replica;
+use super::quorum::{self, Division};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
 use crate::profile::{Profiles, Rules};
@@ -170,7 +171,7 @@ pub fn losses(plan: &Plan, profiles: &Profiles, level: Level) -> Vec<Loss> {
                 .map(|one| &one.name)
                 .collect();
             if !gone.is_empty() {
-                let replay = Replay { service, own, gone, domains: names.len() };
+                let replay = Replay { plan, service, own, gone, domains: names.len() };
                 losses.push(replay.loss(profiles, level, domain));
             }
         }
@@ -186,6 +187,7 @@ pub(super) fn domains(plan: &Plan, level: Level) -> BTreeMap<&HostName, String> 
 
 /// One service and the instances of it that are gone.
 struct Replay<'a> {
+    plan: &'a Plan,
     service: &'a ServicePlan,
     own: &'a [&'a Instance],
     gone: BTreeSet<&'a InstanceName>,
@@ -216,9 +218,7 @@ impl Replay<'_> {
             demand_per_s: self.demand(profiles),
         };
         self.groups(&mut loss);
-        let usable = self.service.capacity.usable_per_s.get();
-        let remaining = usable.saturating_mul(self.serving(&loss) as u64);
-        loss.remaining_per_s = PerSecond::new(remaining);
+        loss.remaining_per_s = self.remaining(profiles, &loss);
         loss.address_moves_ms = self.address_moves(&loss);
         loss.intervention = self.intervention(&loss);
         loss.failover = self.failover(profiles, &loss);
@@ -264,6 +264,23 @@ impl Replay<'_> {
                 loss.single_groups.push(group.index);
             }
         }
+    }
+
+    /// Returns what the instances that are left carry; those of a search cluster only with the
+    /// shards that are left: a copy of each is lost.
+    fn remaining(&self, profiles: &Profiles, loss: &Loss) -> PerSecond {
+        let service = self.service;
+        let serving = self.serving(loss) as u64;
+        let profile = profiles.of(service.engine);
+        let all = match (&service.demand, profile.map(|profile| (profile, &profile.rules))) {
+            (Demand::Quorum(demand), Some((profile, Rules::Quorum(rules)))) if serving > 0 => {
+                let primary = Division::new(self.plan, service, demand, (profile, rules)).primary;
+                let copies = u64::from(service.layout.copies.saturating_sub(1).max(1));
+                quorum::carried(service, primary.saturating_mul(copies), serving)
+            }
+            _ => service.capacity.usable_per_s.get().saturating_mul(serving),
+        };
+        PerSecond::new(all)
     }
 
     /// Counts the instances that serve afterwards. Copies are equal, so a successor

@@ -1,19 +1,20 @@
 //! Services: layout and capacity of any kind, then what holds for its own.
 
 use super::index::Index;
+use super::quorum::Division;
 use super::{Findings, Kind, gateway_pair, pool, primary_replica, quorum, sharded};
 use crate::plan::{Instance, Layout, Plan, Role, ServicePlan};
-use crate::profile::{Profiles, Rules};
+use crate::profile::{Profile, Profiles, Rules};
 use crate::spec::Demand;
-use crate::units::Mebibytes;
+use crate::units::{Mebibytes, PerSecond};
 
 pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, findings: &mut Findings) {
     for service in &plan.services {
-        capacity(service, findings);
+        let profile = profiles.of(service.engine);
+        capacity(plan, service, profile, findings);
         for instance in plan.members(&service.name) {
             layout(instance, &service.layout, findings);
         }
-        let profile = profiles.of(service.engine);
         match (&service.demand, profile.map(|profile| (profile, &profile.rules))) {
             (Demand::Sharded(demand), Some((profile, Rules::Sharded(rules)))) => {
                 sharded::check(plan, service, demand, (profile, rules), index, findings);
@@ -80,7 +81,12 @@ fn traffic(service: &ServicePlan, profiles: &Profiles) -> u128 {
     }
 }
 
-fn capacity(service: &ServicePlan, findings: &mut Findings) {
+fn capacity(
+    plan: &Plan,
+    service: &ServicePlan,
+    profile: Option<&Profile>,
+    findings: &mut Findings,
+) {
     let capacity = &service.capacity;
     let mut wrong = |message: String| findings.add(Kind::Capacity, &service.name, message);
     let (ceiling, usable) = (capacity.ceiling_per_s, capacity.usable_per_s);
@@ -88,7 +94,15 @@ fn capacity(service: &ServicePlan, findings: &mut Findings) {
         wrong(format!("usable rate {usable} exceeds the ceiling {ceiling}"));
     }
     let (total, serving) = (capacity.total_per_s, serving(service));
-    if usable.checked_mul(u64::from(serving)) != Some(total) {
+    let added = match (&service.demand, profile.map(|profile| (profile, &profile.rules))) {
+        (Demand::Quorum(demand), Some((profile, Rules::Quorum(rules)))) => {
+            let primary = Division::new(plan, service, demand, (profile, rules)).primary;
+            let shards = primary.saturating_mul(service.layout.copies.into());
+            Some(PerSecond::new(quorum::carried(service, shards, serving.into())))
+        }
+        _ => usable.checked_mul(u64::from(serving)),
+    };
+    if added != Some(total) {
         wrong(format!("{serving} serving instances of {usable} do not add up to {total}"));
     }
     if total < capacity.demand_per_s {

@@ -6,7 +6,7 @@
 use super::{Planned, Recipe, settings_of};
 use crate::plan::{Instance, Role, Setting, Settings};
 use crate::profile::Rules;
-use crate::sizing::quorum::Sizes;
+use crate::sizing::quorum::{Sharing, Sizes};
 use crate::spec::Demand;
 use crate::topology::Level;
 
@@ -65,7 +65,9 @@ fn settings(planned: &Planned<'_>, words: &Words) -> Settings {
         _ => vec!["data", "ingest"],
     };
     let heap = Sizes { profile, rules }.heap(instance.memory_mib);
-    let shards = demand.shards_per_query.map_or(rules.work.shards_per_query.whole(), u64::from);
+    let survives = plan.policy.survives();
+    let sharing = Sharing::new((profile, rules), demand, service.layout.copies, survives);
+    let shards = sharing.of(service.capacity.usable_per_s).primary;
     let mut settings = settings_of([
         ("cluster.name", format!("{}-{}", plan.name, service.name).as_str().into()),
         ("node.name", instance.name.as_str().into()),

@@ -235,6 +235,9 @@ fn engine_remedy(resource: Resource, needed: u64) -> String {
         LimitedResource::ShardCopies => {
             format!("set `copies: {needed}`, or `survive: none`")
         }
+        LimitedResource::Shards => format!("set `shards_per_query: {needed}`"),
+        LimitedResource::SearchedCopies => format!("set `copies: {needed}`"),
+        LimitedResource::ShardWork => "split it into several services".to_owned(),
         LimitedResource::GroupCopies | LimitedResource::PrimaryWrites => {
             "raise `shards` if the application can shard its data, or split the service into \
              several"

@@ -18,6 +18,12 @@ pub enum LimitedResource {
     ClusterProcesses,
     /// Copies of each shard of a quorum.
     ShardCopies,
+    /// Primary shards of an index.
+    Shards,
+    /// Copies of each shard that share its searches.
+    SearchedCopies,
+    /// Work on the shards of one index, whatever their number.
+    ShardWork,
     /// Copies of one group of a primary and its replicas.
     GroupCopies,
     /// Transactions that one primary writes.
@@ -34,7 +40,9 @@ impl LimitedResource {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClusterProcesses => "processes of one cluster",
-            Self::ShardCopies => "copies of each shard",
+            Self::ShardCopies | Self::SearchedCopies => "copies of each shard",
+            Self::Shards => "primary shards of an index",
+            Self::ShardWork => "work on the shards of one index",
             Self::GroupCopies => "copies of one group",
             Self::PrimaryWrites => "writes of one primary",
             Self::GatewayRequests => "requests per second of one gateway",
@@ -47,7 +55,9 @@ impl LimitedResource {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::ClusterProcesses => "processes",
-            Self::ShardCopies | Self::GroupCopies => "copies",
+            Self::ShardCopies | Self::SearchedCopies | Self::GroupCopies => "copies",
+            Self::Shards => "shards",
+            Self::ShardWork => "documents/s",
             Self::PrimaryWrites => "transactions/s",
             Self::GatewayRequests => "requests/s",
             Self::InstanceRequests => "requests",

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::audit::quorum::Division;
 use crate::plan::{Binding, Plan, ServicePlan};
 use crate::profile::{PrimaryReplica, Profile, Quorum, Rules, Sharded, ceil, floor, real};
 use crate::spec::{Demand, RelationalDemand, SearchDemand, ShardedDemand};
@@ -29,21 +30,13 @@ impl Promise {
 
     /// Instances that serve after the worst loss, copies of a shard being in different
     /// failure domains.
-    pub(super) fn left(self, service: &ServicePlan, work: u64) -> u64 {
+    pub(super) fn left(self, service: &ServicePlan, needed: u64) -> u64 {
         let instances = u64::from(service.layout.instances);
         if !self.survives {
             return instances;
         }
         let apart = instances / u64::from(service.layout.copies.max(1));
-        instances - apart.min(instances.saturating_sub(needed(service, work)))
-    }
-}
-
-/// Instances whose usable rates add up to the work.
-fn needed(service: &ServicePlan, work: u64) -> u64 {
-    match service.capacity.usable_per_s.get() {
-        0 => u64::MAX,
-        usable => work.div_ceil(usable).max(1),
+        instances - apart.min(instances.saturating_sub(needed))
     }
 }
 
@@ -62,7 +55,8 @@ pub(super) fn of(
             primary_replica(service, demand, rules, promise)
         }
         (Demand::Quorum(demand), Rules::Quorum(rules)) => {
-            quorum(service, demand, rules, (promise, work))
+            let division = Division::new(plan, service, demand, (profile, rules));
+            quorum(service, demand, rules, (promise, division.needed))
         }
         (Demand::Pool(_), Rules::Pool(_)) => Binding::Throughput,
         (Demand::GatewayPair(_), Rules::GatewayPair(_)) => {
@@ -235,12 +229,11 @@ fn quorum(
     service: &ServicePlan,
     demand: &SearchDemand,
     rules: &Quorum,
-    (promise, work): (Promise, u64),
+    (promise, need): (Promise, u64),
 ) -> Binding {
     let layout = &service.layout;
     let copies = u64::from(layout.copies);
     let domains = if layout.witness.is_some() { 2 } else { promise.domains.max(copies).max(2) };
-    let need = needed(service, work);
     let spare = if promise.survives { need.div_ceil(domains - 1) } else { 0 };
     let voters = match (promise.survives, layout.witness.is_some()) {
         (false, _) => 1,

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use super::binding::{self, PrimaryLoad, Promise, largest};
 use super::rates::{self, Rates};
+use crate::audit::quorum::Division;
 use crate::audit::{Findings, Kind};
 use crate::plan::{Binding, CpuPlacement, L3Use, Plan, ServicePlan};
 use crate::profile::{
-    Curve, GatewayPair, Pool, PrimaryReplica, Profile, Profiles, Quorum, Rules, Sharded, ceil, real,
+    GatewayPair, Pool, PrimaryReplica, Profile, Profiles, Quorum, Rules, Sharded, ceil, real,
 };
 use crate::spec::{
     Demand, GatewayDemand, Persistence, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
@@ -96,7 +97,7 @@ fn asked(plan: &Plan, service: &ServicePlan, profile: &Profile) -> Option<Asked>
             primary_replica(service, demand, (profile, rules), promise)
         }
         (Demand::Quorum(demand), Rules::Quorum(rules)) => {
-            quorum(service, demand, (profile, rules), promise)
+            quorum(plan, service, demand, (profile, rules))
         }
         (Demand::Pool(demand), Rules::Pool(rules)) => pool(service, demand, (profile, rules)),
         (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) => gateway_pair(demand, rules),
@@ -155,33 +156,22 @@ fn primary_replica(
 }
 
 fn quorum(
+    plan: &Plan,
     service: &ServicePlan,
     demand: &SearchDemand,
     (profile, rules): (&Profile, &Quorum),
-    promise: Promise,
 ) -> Asked {
     let (numbers, disk) = (&rules.work, &rules.disk);
-    let copies = service.layout.copies;
-    let shards = demand.shards_per_query.map_or(numbers.shards_per_query.default, f64::from);
-    let searches = real(demand.queries_per_s.get()) * shards;
-    let document = real(demand.document_bytes.get());
-    let further = (document - numbers.free_document_bytes.default).max(0.0) / 1024.0;
-    let cost = 1.0 + further * numbers.per_further_kib.default;
-    let again = f64::from(copies.saturating_sub(1));
-    let each = (1.0 + numbers.per_further_copy.default * again) * cost;
-    let core = match &profile.curve {
-        Curve::Threads(threads) => threads.one_thread.default,
-        Curve::Usl(usl) => usl.lambda.default,
-    };
-    let search = numbers.shard_ms.default / 1000.0 * core;
-    let indexed = real(demand.index_per_s.get());
-    let work = ceil(indexed * each + searches * search);
-    let serving = promise.left(service, work);
-    let written = indexed * f64::from(copies) * (document / 16384.0);
+    let division = Division::new(plan, service, demand, (profile, rules));
+    let searches = real(demand.queries_per_s.get()) * real(division.primary);
+    let (document, indexed) = (real(demand.document_bytes.get()), real(demand.index_per_s.get()));
+    let left = Promise::of(plan).left(service, division.needed);
+    let written = indexed * f64::from(service.layout.copies) * (document / 16384.0);
     let all = written * disk.writes_per_16_kib.default + searches * disk.reads_per_shard.default;
-    let iops = ceil(all / real(serving.max(1)));
+    let most = division.serving.div_ceil(left.max(1));
+    let iops = ceil(all * real(most) / real(division.serving.max(1)));
     let is_extrapolated = indexed > 0.0 && !numbers.per_further_kib.holds_at(document);
-    Asked { work, iops, cost: 1.0, is_extrapolated }
+    Asked { work: division.work, iops, cost: 1.0, is_extrapolated }
 }
 
 fn pool(service: &ServicePlan, demand: &WebDemand, (profile, rules): (&Profile, &Pool)) -> Asked {

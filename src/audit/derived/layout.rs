@@ -4,6 +4,7 @@
 //! them; that it is enough, the rules of the kind say.
 
 use super::binding::largest;
+use crate::audit::quorum::Division;
 use crate::audit::{Findings, Kind};
 use crate::plan::{Layout, Plan, ServicePlan, Witness};
 use crate::profile::{
@@ -74,7 +75,9 @@ fn sizes(plan: &Plan, service: &ServicePlan, profile: &Profile) -> Option<Sizes>
             Sizes { memory, data, groups: None, copies, witness: None }
         }
         (Demand::Quorum(demand), Rules::Quorum(rules)) => {
-            let (memory, data, witness) = quorum(layout, demand, (profile, rules));
+            let division = Division::new(plan, service, demand, (profile, rules));
+            let held = division.held(service, demand);
+            let (memory, data, witness) = quorum(layout, demand, (profile, rules), held);
             let copies = demand.copies.max(least);
             Sizes { memory, data, groups: Some(1), copies, witness: Some(witness) }
         }
@@ -150,6 +153,7 @@ fn quorum(
     layout: &Layout,
     demand: &SearchDemand,
     (profile, rules): (&Profile, &Quorum),
+    held: u64,
 ) -> (Vec<u64>, u64, [u64; 3]) {
     let (numbers, cluster, disk) = (&rules.memory, &rules.cluster, &rules.disk);
     let (least, most) = (numbers.least_mib.whole().max(1), numbers.most_mib.whole());
@@ -161,7 +165,9 @@ fn quorum(
         all.push(most);
     }
     let data = real(demand.data_mib.get().saturating_mul(layout.copies.into()));
-    let part = ceil(data * disk.overhead.default / real(u64::from(layout.instances).max(1)));
+    // Of all shards the fullest instance holds that many.
+    let most = real(held.div_ceil(u64::from(layout.instances).max(1))) / real(held.max(1));
+    let part = ceil(data * disk.overhead.default * most);
     let witness = [
         cluster.witness_vcpus.whole().max(1),
         memory(profile, cluster.witness_mib.whole()),

@@ -83,7 +83,7 @@ fn indexed(end: End, vcpus: u32, bytes: u64) -> f64 {
         shards_per_query: None,
     };
     let load = crate::sizing::quorum::Load { demand: &demand, rules, profile: &profile, copies: 1 };
-    let cost = load.work().get() as f64 / 1e6;
+    let cost = load.work(load.typical()).get() as f64 / 1e6;
     3.0 * bare(&profile, vcpus, vcpus / 2) / cost
 }
 

@@ -1,7 +1,8 @@
 //! The candidates of a search engine; see the folder's documentation.
 
 use super::memory::Sizes;
-use super::work::Load;
+use super::shards::{Shards, Sharing, carried};
+use super::work::{Load, Part};
 use crate::plan::{Binding, Capacity, Layout};
 use crate::profile::Quorum;
 use crate::sizing::cpu_option::{self, CpuOption};
@@ -14,6 +15,10 @@ use crate::units::{Mebibytes, PerSecond};
 
 /// Most candidates per count of virtual CPUs.
 const MOST: usize = 16;
+
+/// Most shards of an index, and most copies of each, that could help.
+const MOST_SHARDS: u64 = 1_024;
+const MOST_COPIES: u32 = 10;
 
 /// Instances beyond the fewest that are weighed where nothing is promised: their
 /// data volumes are smaller.
@@ -28,6 +33,8 @@ pub(in crate::sizing) struct QuorumLayouts<'a> {
     sizes: Sizes<'a>,
     copies: u32,
     domains: u64,
+    /// Whether only instances count that hold a shard.
+    is_sharded: bool,
 }
 
 /// A size of instance, with or without a witness beside its instances.
@@ -49,7 +56,8 @@ impl<'a> QuorumLayouts<'a> {
         let least = if input.context.policy.survives() { 2 } else { 1 };
         let sizes = Sizes { profile: input.profile, rules };
         let domains = spread::domains(input);
-        Self { demand, rules, input, sizes, copies: demand.copies.max(least), domains }
+        let copies = demand.copies.max(least);
+        Self { demand, rules, input, sizes, copies, domains, is_sharded: true }
     }
 
     fn options(&self) -> impl Iterator<Item = CpuOption> {
@@ -63,6 +71,20 @@ impl<'a> QuorumLayouts<'a> {
     fn load(&self) -> Load<'a> {
         let (demand, rules, copies) = (self.demand, self.rules, self.copies);
         Load { demand, rules, profile: self.input.profile, copies }
+    }
+
+    fn sharing(&self) -> Sharing<'a> {
+        Sharing { load: self.load(), survives: self.survives() }
+    }
+
+    /// The shards of an index on instances of a size, and how many carry the work.
+    fn shards(&self, size: InstanceSize) -> Shards {
+        let usable = size.option.ceiling.usable;
+        let shards = self.sharing().of(usable);
+        if self.is_sharded || shards.need < u64::MAX {
+            return shards;
+        }
+        Shards { need: shards.work.get().div_ceil(usable.get().max(1)).max(1), ..shards }
     }
 
     /// The candidates of one count of virtual CPUs and placement; those with a
@@ -102,7 +124,7 @@ impl<'a> QuorumLayouts<'a> {
 
     fn of_size(&self, size: InstanceSize, most: usize) -> Vec<Candidate> {
         let (floor, binding) = self.floor(size);
-        let need = self.need(size);
+        let need = self.shards(size).need;
         if need == u64::MAX {
             return Vec::new();
         }
@@ -120,17 +142,9 @@ impl<'a> QuorumLayouts<'a> {
             .collect()
     }
 
-    /// Instances whose usable rates add up to the work.
-    fn need(&self, size: InstanceSize) -> u64 {
-        match size.option.ceiling.usable.get() {
-            0 => u64::MAX,
-            usable => self.load().work().get().div_ceil(usable).max(1),
-        }
-    }
-
     /// The fewest instances, and the limit that sets them; of equal ones the first.
     fn floor(&self, size: InstanceSize) -> (u64, Binding) {
-        let need = self.need(size);
+        let need = self.shards(size).need;
         let spare = need.div_ceil(self.domains(size) - 1);
         let spare = if self.survives() { spare } else { 0 };
         let voters = match (self.survives(), size.has_witness) {
@@ -170,7 +184,10 @@ impl<'a> QuorumLayouts<'a> {
         let load = self.load();
         let serving = instances.saturating_sub(max_per_domain.unwrap_or(0));
         let usable = size.option.ceiling.usable;
-        let iops = load.iops(serving);
+        let (sharing, shards) = (self.sharing(), self.shards(size));
+        let part = Part::new(sharing.serving(shards.primary), serving);
+        let iops = load.iops(shards.primary, part);
+        let all = shards.primary.saturating_mul(self.copies.into());
         let voters = self.voters().min(instances.saturating_add(size.has_witness.into()));
         Candidate {
             layout: Layout {
@@ -179,22 +196,22 @@ impl<'a> QuorumLayouts<'a> {
                 instances: small(instances),
                 vcpus: size.option.vcpus,
                 memory_mib: size.memory,
-                data_mib: self.sizes.volume(self.data(), instances),
+                data_mib: self.sizes.volume(self.data(), (sharing.held(shards.primary), instances)),
                 witness: size.has_witness.then(|| self.sizes.witness()),
             },
             capacity: Some(Capacity {
                 unit: self.input.profile.unit.clone(),
                 ceiling_per_s: size.option.ceiling.ceiling,
                 usable_per_s: usable,
-                total_per_s: PerSecond::new(usable.get().saturating_mul(instances)),
-                demand_per_s: load.work(),
+                total_per_s: carried(all, instances, usable),
+                demand_per_s: shards.work,
                 iops_per_s: iops,
                 binding,
                 placement: size.option.placement,
                 extrapolated: size.option.ceiling.extrapolated || load.extrapolated(),
             }),
             unmet_per_s: PerSecond::ZERO,
-            network: load.network(serving),
+            network: load.network(shards.primary, part),
             iops,
             root_mib: None,
             max_per_domain: max_per_domain.map(small),
@@ -214,16 +231,47 @@ impl Layouts for QuorumLayouts<'_> {
         undominated(self.input, all)
     }
 
-    /// As if the demand stated copies enough.
+    /// As if the demand stated copies enough, and every instance held a shard.
     fn unconstrained(&self) -> Vec<Candidate> {
-        self.options().flat_map(|option| self.candidates(option).into_iter().next()).collect()
+        let free = Self { is_sharded: false, ..*self };
+        free.options().flat_map(|option| free.candidates(option).into_iter().next()).collect()
     }
 
-    /// Fewer copies than survive a loss.
+    /// Fewer copies than survive a loss, or fewer shards than the work has to be divided
+    /// into.
     fn exceeded_limit(&self) -> Option<EngineLimit> {
         let (needed, available) = (self.copies.into(), self.demand.copies.into());
         let limited = LimitedResource::ShardCopies;
-        (needed > available).then_some(EngineLimit { limited, needed, available })
+        if needed > available {
+            return Some(EngineLimit { limited, needed, available });
+        }
+        let best = self.options().map(|option| option.ceiling.usable).max()?;
+        let carries = |demand: &SearchDemand| {
+            let load = Load { demand, copies: demand.copies, ..self.load() };
+            Sharing { load, ..self.sharing() }.of(best).need < u64::MAX
+        };
+        if carries(self.demand) {
+            return None;
+        }
+        let typical = self.load().typical();
+        let more_shards = (typical + 1..=MOST_SHARDS).find(|shards| {
+            let shards_per_query = u32::try_from(*shards).ok();
+            carries(&SearchDemand { shards_per_query, ..self.demand.clone() })
+        });
+        let more_copies = || {
+            (self.demand.copies + 1..=MOST_COPIES)
+                .find(|copies| carries(&SearchDemand { copies: *copies, ..self.demand.clone() }))
+        };
+        let (limited, needed, available) = match (more_shards, more_copies()) {
+            (Some(shards), _) => (LimitedResource::Shards, shards, typical),
+            (None, Some(copies)) => (LimitedResource::SearchedCopies, copies.into(), available),
+            (None, None) => {
+                let shards = self.sharing().serving(typical);
+                let most = carried(shards, shards, best).get();
+                (LimitedResource::ShardWork, self.load().work(typical).get(), most)
+            }
+        };
+        Some(EngineLimit { limited, needed, available })
     }
 }
 
@@ -260,10 +308,10 @@ mod tests {
 
     #[test]
     fn work_follows_the_formula() {
-        // 2 · 10,000 for two copies; 100 searches of 5 shards for 10 ms of 23,500/s.
-        let all = found(demand(10_000, 100, 1, 2), &host(), 3);
+        // 2 · 10,000 for two copies; 5 searches of 5 shards for 10 ms of 23,500/s.
+        let all = found(demand(10_000, 5, 1, 2), &host(), 3);
         let capacity = all[0].capacity.clone().unwrap();
-        assert_eq!(capacity.demand_per_s.get(), 20_000 + 117_500);
+        assert_eq!(capacity.demand_per_s.get(), 20_000 + 5_875);
         // One core, no neighbours: 23,500 · 0.9, less 71.2 %.
         assert_eq!((capacity.ceiling_per_s.get(), capacity.usable_per_s.get()), (21_150, 6_091));
         assert!(capacity.extrapolated);

@@ -4,13 +4,14 @@
 //! memory = least · 2^i                        >= mib_per_vcpu · vcpus, <= most
 //! heap   = min(memory · heap_share, heap_max)
 //! held   = min(memory · data_per_memory, data_max)
-//! volume = ceil64(max(data · copies · overhead / instances, minimum))
+//! volume = ceil64(max(data · copies · overhead · part, minimum))
 //! ```
 //!
-//! `held` is the data that an instance can serve. Shards spread evenly, so each
-//! instance holds the same part of all copies; under forced awareness that stays so
-//! after a loss, since lost copies are not made again elsewhere.
+//! `held` is the data that an instance can serve. Whole shards spread evenly, and `part` is
+//! that of all which the instance with most of them holds; under forced awareness that stays
+//! so after a loss, since lost copies are not made again elsewhere.
 
+use super::shards::largest_part;
 use crate::plan::Witness;
 use crate::profile::{Profile, Quorum, ceil, floor, real};
 use crate::sizing::rounding::{rounded, rounded_memory};
@@ -56,11 +57,12 @@ impl Sizes<'_> {
         served.min(disk.data_max_mib.whole()).max(1)
     }
 
-    /// The data volume of each of so many instances that hold `data`, all copies
-    /// counted.
-    pub(super) fn volume(self, data: u64, instances: u64) -> Mebibytes {
+    /// The data volume of each of so many instances that hold so many shards with `data`,
+    /// all copies counted.
+    pub(super) fn volume(self, data: u64, (shards, instances): (u64, u64)) -> Mebibytes {
         let disk = &self.rules.disk;
-        let need = ceil(real(data) * disk.overhead.default / real(instances.max(1)));
+        let part = real(largest_part(shards, instances)) / real(shards.max(1));
+        let need = ceil(real(data) * disk.overhead.default * part);
         rounded(self.profile, need.max(disk.minimum_mib.whole()))
     }
 

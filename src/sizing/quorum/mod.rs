@@ -2,7 +2,7 @@
 //! majority.
 //!
 //! The instances that there must be are the most of what throughput, data per
-//! memory, voters and copies ask for. Under a policy the survivors of any one
+//! memory, voters and copies ask for. Only those count that hold a shard: see `shards`. Under a policy the survivors of any one
 //! failure domain carry the whole work, and copies of a shard never share a domain
 //! (forced awareness), which shards out evenly only if no domain holds more than
 //! its part of the instances; see `spread`. That counts the work of all copies,
@@ -15,9 +15,11 @@
 
 mod layouts;
 mod memory;
+mod shards;
 mod work;
 
 pub(super) use self::layouts::QuorumLayouts;
 pub use self::memory::Sizes;
+pub use self::shards::{Shards, Sharing};
 #[cfg(test)]
 pub(super) use self::work::Load;

@@ -5,14 +5,16 @@
 //! work  = index · (1 + per_further_copy · (copies - 1)) · cost + queries · shards · search
 //! cost  = 1 + max(document - free, 0) / KiB · per_further_kib
 //! search = shard_ms / 1000 · lambda
-//! iops  = (index · copies · document / 16 KiB · writes + queries · shards · reads) / serving
-//! bytes = (index · (document + overhead) · (copies + 1) + queries · shards · shard_bytes) / serving
+//! iops  = (index · copies · document / 16 KiB · writes + queries · shards · reads) · part
+//! bytes = (index · (document + overhead) · (copies + 1) + queries · shards · shard_bytes) · part
 //! ```
 //!
 //! A search takes CPU time on each shard it looks into; it counts as the documents
 //! that a core would index meanwhile. Documents pass the instance that takes them
-//! in, the primary shard and each further copy.
+//! in, the primary shard and each further copy. `part` is that of the serving shards which
+//! the instance with most of them holds.
 
+use super::shards::largest_part;
 use crate::profile::{Curve, Profile, Quorum, ceil, real};
 use crate::spec::SearchDemand;
 use crate::units::{BitsPerSecond, PerSecond};
@@ -26,14 +28,34 @@ pub(in crate::sizing) struct Load<'a> {
     pub copies: u32,
 }
 
+/// What the instance with most of the serving shards holds of them.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sizing) struct Part {
+    largest: f64,
+    of: f64,
+}
+
+impl Part {
+    /// The part of so many shards on so many instances.
+    pub fn new(shards: u64, instances: u64) -> Self {
+        Self { largest: real(largest_part(shards, instances)), of: real(shards.max(1)) }
+    }
+}
+
 impl Load<'_> {
-    /// The whole work, rounded up.
-    pub fn work(self) -> PerSecond {
+    /// Shards that a search looks into where their number is not free.
+    pub fn typical(self) -> u64 {
+        let typical = self.rules.work.shards_per_query.whole();
+        self.demand.shards_per_query.map_or(typical, u64::from).max(1)
+    }
+
+    /// The whole work of searches that look into so many shards, rounded up.
+    pub fn work(self, shards: u64) -> PerSecond {
         let numbers = &self.rules.work;
         let further = f64::from(self.copies.saturating_sub(1));
         let each = (1.0 + numbers.per_further_copy.default * further) * self.cost();
         let search = numbers.shard_ms.default / 1000.0 * core(&self.profile.curve);
-        let work = real(self.demand.index_per_s.get()) * each + self.searches() * search;
+        let work = real(self.demand.index_per_s.get()) * each + self.searches(shards) * search;
         PerSecond::new(ceil(work))
     }
 
@@ -44,31 +66,29 @@ impl Load<'_> {
             && !self.rules.work.per_further_kib.holds_at(document)
     }
 
-    /// I/O operations of each of so many serving instances.
-    pub fn iops(self, serving: u64) -> PerSecond {
+    /// I/O operations of an instance.
+    pub fn iops(self, shards: u64, part: Part) -> PerSecond {
         let disk = &self.rules.disk;
         let pieces = real(self.demand.document_bytes.get()) / 16384.0;
         let writes = real(self.demand.index_per_s.get()) * f64::from(self.copies) * pieces;
         let all = writes * disk.writes_per_16_kib.default
-            + self.searches() * disk.reads_per_shard.default;
-        PerSecond::new(ceil(all / real(serving.max(1))))
+            + self.searches(shards) * disk.reads_per_shard.default;
+        PerSecond::new(ceil(all * part.largest / part.of))
     }
 
-    /// Bandwidth of each of so many serving instances.
-    pub fn network(self, serving: u64) -> BitsPerSecond {
+    /// Bandwidth of an instance.
+    pub fn network(self, shards: u64, part: Part) -> BitsPerSecond {
         let network = &self.rules.network;
         let document = real(self.demand.document_bytes.get()) + network.overhead_bytes.default;
         let passes = f64::from(self.copies) + 1.0;
         let all = real(self.demand.index_per_s.get()) * document * passes
-            + self.searches() * network.shard_bytes.default;
-        BitsPerSecond::new(ceil(all * 8.0 / real(serving.max(1))))
+            + self.searches(shards) * network.shard_bytes.default;
+        BitsPerSecond::new(ceil(all * 8.0 * part.largest / part.of))
     }
 
     /// Searches of one shard per second.
-    fn searches(self) -> f64 {
-        let typical = self.rules.work.shards_per_query.default;
-        let shards = self.demand.shards_per_query.map_or(typical, f64::from);
-        real(self.demand.queries_per_s.get()) * shards
+    fn searches(self, shards: u64) -> f64 {
+        real(self.demand.queries_per_s.get()) * real(shards)
     }
 
     fn cost(self) -> f64 {
