@@ -64,7 +64,7 @@ fn an_instance_is_explained_by_where_else_it_could_stand() {
       h1 not enough cores: needs 1 cores on one NUMA node, at most 0 free
       h3 possible: same cost (30), equally good; ties are broken by the order of hosts
       h4 possible: cost 55 (+25)
-      h5 not enough memory: needs 896 MiB on one NUMA node, at most 176 free
+      h5 not enough memory: needs 978 MiB on one NUMA node, at most 176 free
     ---
     ");
 }
@@ -119,7 +119,7 @@ fn a_wish_costs_more_or_breaks_a_rule() {
     insta::assert_snapshot!(wish("cache-0 on h5"), @"
     exit 0
     cache has no instance on h5.
-      One more is infeasible. memory: the smallest instance needs 512 MiB, h5 has at most 176 in one
+      One more is infeasible. memory: the smallest instance needs 593 MiB, h5 has at most 176 in one
       place.
     ---
     ");

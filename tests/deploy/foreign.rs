@@ -288,7 +288,7 @@ fn a_host_that_is_not_as_planned_is_refused_by_name() {
     let refused = run(&plan, &world, state.path(), Purpose::Deploy);
     insta::assert_snapshot!(texts(&refused).join("\n"), @r"
     h2: CPUs of NUMA node 0: found 0-3, planned with 0-4
-    h2: memory of NUMA node 0: found 1GiB, planned with 2GiB for instances and the host
+    h2: memory of NUMA node 0: found 1GiB, planned with 2722MiB for instances, QEMU and the host
     h3: no bridge br0; there are: virbr0
     h3: no active pool default
     ");
