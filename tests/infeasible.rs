@@ -455,13 +455,13 @@ fn too_few_shards_for_the_searches() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because items needs 2 shards and the limit is 1 for primary shards of an
+      Because items needs 4 shards and the limit is 1 for primary shards of an
       index, no layout of it serves the demand.
       At least 30 % of the demand on items could be served, data and load alike.
-    hint: for items: set `shards_per_query: 2`
+    hint: for items: set `shards_per_query: 4`
     ");
     // The hint is true.
-    bench.put("spec.yaml", &search(&demand.replace("shards_per_query: 1", "shards_per_query: 2")));
+    bench.put("spec.yaml", &search(&demand.replace("shards_per_query: 1", "shards_per_query: 4")));
     let screen = bench.run(&["plan", "spec.yaml"]);
     assert!(screen.starts_with("exit 0\n"), "{screen}");
 }

@@ -9,7 +9,7 @@ use crate::sizing::cpu_option::{self, CpuOption};
 use crate::sizing::dominance::undominated;
 use crate::sizing::input::Layouts;
 use crate::sizing::spread::{self, Spread};
-use crate::sizing::{Candidate, EngineLimit, LimitedResource, SizingInput};
+use crate::sizing::{Candidate, EngineLimit, LimitedResource, SizingInput, cores_on};
 use crate::spec::{self, SearchDemand};
 use crate::units::{Mebibytes, PerSecond};
 
@@ -164,6 +164,15 @@ impl<'a> QuorumLayouts<'a> {
         })
     }
 
+    /// Whether a NUMA node of a host has cores for so many virtual CPUs.
+    fn is_held(&self, vcpus: u32) -> bool {
+        let hosts = &self.input.context.topology.hosts;
+        hosts.iter().any(|host| {
+            let cores = cores_on(host, vcpus);
+            host.numa.iter().any(|node| node.allocatable_cores() >= cores)
+        })
+    }
+
     fn voters(&self) -> u64 {
         self.rules.cluster.voters.whole()
     }
@@ -245,7 +254,10 @@ impl Layouts for QuorumLayouts<'_> {
         if needed > available {
             return Some(EngineLimit { limited, needed, available });
         }
-        let best = self.options().map(|option| option.ceiling.usable).max()?;
+        let usable = |option: CpuOption| option.ceiling.usable;
+        // What no host holds helps nobody.
+        let held = self.options().filter(|option| self.is_held(option.vcpus)).map(usable).max();
+        let best = held.or_else(|| self.options().map(usable).max())?;
         let carries = |demand: &SearchDemand| {
             let load = Load { demand, copies: demand.copies, ..self.load() };
             Sharing { load, ..self.sharing() }.of(best).need < u64::MAX
