@@ -99,6 +99,7 @@ fn service() -> ServicePlan {
             value_bytes: Bytes::new(512),
             data_mib: Mebibytes::from_gib(3),
             persistence: Persistence::Aof,
+            copies: None,
         }),
         layout: Layout {
             groups: 3,

@@ -93,9 +93,9 @@ fn a_demand_of_another_engine() {
     spec.yaml:10:41: the field "data" is missing
     spec.yaml:10:41: the field "reads" is missing
     spec.yaml:10:41: the field "writes" is missing
-    spec.yaml:10:43: unknown field "requests" in the demand of redis; expected reads, writes, value, data or persistence
+    spec.yaml:10:43: unknown field "requests" in the demand of redis; expected reads, writes, value, data, persistence or copies
     hint: `requests` is a field of apache, nginx, haproxy
-    spec.yaml:10:60: unknown field "cpu" in the demand of redis; expected reads, writes, value, data or persistence
+    spec.yaml:10:60: unknown field "cpu" in the demand of redis; expected reads, writes, value, data, persistence or copies
     hint: `cpu` is a field of apache, nginx
     "#);
 }
@@ -206,7 +206,7 @@ fn a_host_that_stands_twice_and_has_another_mistake() {
     let twice = "\
 hosts:
   - { name: a, cores: 96, memory: 512GiB, disk: 4TiB }
-  - { name: a, cores: 96, memory: 512GB, disk: 4TiB }
+  - { name: a, cores: 96, memory: 512Gb, disk: 4TiB }
   - { name: b, uri: qemu:///system, cores: 0, memory: 512GiB, disk: 4TiB }
   - { name: c, uri: qemu:///system, cores: 96, memory: 512GiB, disk: 4TiB }
 ";
@@ -215,7 +215,7 @@ hosts:
     ---
     error: 4 errors in spec.yaml
     spec.yaml:6:13: duplicate host name "a", first defined at spec.yaml:5:13
-    spec.yaml:6:35: memory: "512GB" has the unknown unit "GB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:6:35: memory: "512Gb" has the unknown unit "Gb"; expected a size such as 64GiB or 512MiB
     spec.yaml:7:44: cores: 0 is out of range: at least 1
     spec.yaml:8:21: uri: "qemu:///system" is also the uri of the host "b" at spec.yaml:7:21
     hint: its cores and memory would be given out twice
@@ -229,19 +229,19 @@ hosts:
   - name: a
     hypervisor: kvm
     numa:
-      - { id: 0, memory: 64GB, l3: [{ cores: [[0], [1]] }] }
+      - { id: 0, memory: 64Gb, l3: [{ cores: [[0], [1]] }] }
       - { id: 0, memory: 64GiB, l3: [{ cores: [[2], [3]] }] }
     pools:
-      - { name: ssd, capacity: 4TB }
+      - { name: ssd, capacity: 4Tb }
       - { name: ssd, capacity: 4TiB }
 ";
     insta::assert_snapshot!(screen(&[(HOSTS, twice)]), @r#"
     exit 1
     ---
     error: 4 errors in spec.yaml
-    spec.yaml:8:26: memory: "64GB" has the unknown unit "GB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:8:26: memory: "64Gb" has the unknown unit "Gb"; expected a size such as 64GiB or 512MiB
     spec.yaml:9:15: id: duplicate NUMA node 0
-    spec.yaml:11:32: capacity: "4TB" has the unknown unit "TB"; expected a size such as 64GiB or 512MiB
+    spec.yaml:11:32: capacity: "4Tb" has the unknown unit "Tb"; expected a size such as 64GiB or 512MiB
     spec.yaml:12:17: name: duplicate pool "ssd"
     "#);
 }
@@ -272,7 +272,7 @@ fn a_demand_of_an_unknown_engine() {
     insta::assert_snapshot!(
         screen(&[
             ("engine: redis, demand: { reads: 900k/s", "engine: kafka, demand: { raeds: 900k/s"),
-            ("data: 96GiB", "data: 96GB, brokers: 4, writes: 1/s"),
+            ("data: 96GiB", "data: 96Gb, brokers: 4, writes: 1/s"),
             ("engine: apache, demand: { requests: 40k/s", "engine: apach, tls: yes, demand: { requests: 40k"),
         ]),
         @r#"
@@ -280,10 +280,10 @@ fn a_demand_of_an_unknown_engine() {
     ---
     error: 8 errors in spec.yaml
     spec.yaml:7:28: engine: "kafka" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
-    spec.yaml:7:45: unknown field "raeds" in the demand; all engines together take reads, writes, value, data, persistence, working_set, shards, index, queries, copies, document, shards_per_query, requests, response, cpu or tls
+    spec.yaml:7:45: unknown field "raeds" in the demand; all engines together take reads, writes, value, data, persistence, copies, working_set, shards, index, queries, document, shards_per_query, requests, response, cpu or tls
     hint: did you mean "reads"?
-    spec.yaml:7:82: data: "96GB" has the unknown unit "GB"; expected a size such as 64GiB or 512MiB
-    spec.yaml:7:88: unknown field "brokers" in the demand; all engines together take reads, writes, value, data, persistence, working_set, shards, index, queries, copies, document, shards_per_query, requests, response, cpu or tls
+    spec.yaml:7:82: data: "96Gb" has the unknown unit "Gb"; expected a size such as 64GiB or 512MiB
+    spec.yaml:7:88: unknown field "brokers" in the demand; all engines together take reads, writes, value, data, persistence, copies, working_set, shards, index, queries, document, shards_per_query, requests, response, cpu or tls
     spec.yaml:7:100: duplicate field "writes"
     spec.yaml:10:26: engine: "apach" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "apache"?

@@ -128,7 +128,7 @@ const WRONG: &[(&str, &str)] = &[
     ("cores: 24", "cores: many"),
     ("cores: 24, ", ""),
     ("memory: 96GiB", "memory: 96"),
-    ("memory: 96GiB", "memory: 96GB"),
+    ("memory: 96GiB", "memory: 96Gb"),
     ("reserve: none", "reserve: nothing"),
     ("disk: 2TiB, iops: 100k/s", "numa: []"),
     ("engine: redis", "engine: rediss"),

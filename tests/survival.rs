@@ -262,3 +262,27 @@ fn one_emulated_host_takes_the_promise_from_the_service() {
     let shown = planned(&format!("{before}{hosts}{after}")).run(&["show", "plan.json"]);
     assert!(shown.contains("no promise: software emulation (hypervisor: qemu) on t;"), "{shown}");
 }
+
+#[test]
+fn three_copies_of_each_group_are_on_three_hosts() {
+    let spec = MIXED.replace("data: 2GiB }", "data: 2GiB, copies: 3 }");
+    let bench = planned(&spec);
+    let plan: Value = serde_json::from_str(&bench.read("plan.json").unwrap()).unwrap();
+    let host = |name: &Value| {
+        let instances = plan["instances"].as_array().unwrap();
+        instances.iter().find(|one| one["name"] == *name).unwrap()["host"].to_string()
+    };
+    for group in plan["services"][0]["groups"].as_array().unwrap() {
+        let replicas = group["replicas"].as_array().unwrap();
+        let mut hosts: Vec<String> = replicas.iter().chain([&group["lead"]]).map(host).collect();
+        hosts.sort();
+        hosts.dedup();
+        assert_eq!((replicas.len(), hosts.len()), (2, 3), "{group}");
+    }
+    let checked = bench.run(&["check", "plan.json", "--spec", "spec.yaml"]);
+    assert!(checked.contains("audit: no findings"), "{checked}");
+    // As few as the policy needs is no choice of less.
+    let fewer = bench.put("spec.yaml", &spec.replace("copies: 3", "copies: 1"));
+    let said = fewer.run(&["plan", "spec.yaml"]);
+    assert!(said.contains("3 shards, 1 replica each"), "{said}");
+}

@@ -34,6 +34,17 @@ pub struct ShardedDemand {
     pub data_mib: Mebibytes,
     /// How a master keeps its data over a restart.
     pub persistence: Persistence,
+    /// Copies of the data, the master's included; `None` for as few as the policy needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<u32>,
+}
+
+impl ShardedDemand {
+    /// Copies of the data where the policy needs at least `least`.
+    #[must_use]
+    pub fn copies_with(&self, least: u32) -> u32 {
+        self.copies.unwrap_or(least).max(least)
+    }
 }
 
 /// Demand of a relational database.

@@ -68,6 +68,7 @@ pub fn redis(name: ServiceName, access: Access, groups: Vec<Group>) -> ServicePl
             value_bytes: Bytes::new(512),
             data_mib: Mebibytes::new(64),
             persistence: Persistence::Aof,
+            copies: None,
         }),
         layout: Layout {
             groups: count,

@@ -133,6 +133,7 @@ fn service() -> ServicePlan {
             value_bytes: Bytes::new(512),
             data_mib: Mebibytes::new(1_200),
             persistence: Persistence::Aof,
+            copies: None,
         }),
         layout: Layout {
             groups: 3,

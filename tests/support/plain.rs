@@ -116,6 +116,7 @@ pub fn sharded(reads: u64, writes: u64, data_mib: u64) -> ShardedDemand {
         value_bytes: Bytes::new(512),
         data_mib: Mebibytes::new(data_mib),
         persistence: Persistence::Aof,
+        copies: None,
     }
 }
 

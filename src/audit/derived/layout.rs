@@ -67,7 +67,8 @@ fn sizes(plan: &Plan, service: &ServicePlan, profile: &Profile) -> Option<Sizes>
     Some(match (&service.demand, &profile.rules) {
         (Demand::Sharded(demand), Rules::Sharded(rules)) => {
             let (memory, data) = sharded(layout, demand, (profile, rules));
-            Sizes { memory: vec![memory], data, groups: None, copies: least, witness: None }
+            let copies = demand.copies_with(least);
+            Sizes { memory: vec![memory], data, groups: None, copies, witness: None }
         }
         (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
             let (memory, data) = primary_replica(layout, demand, (profile, rules));

@@ -38,7 +38,7 @@ impl<'a> ShardedLayouts<'a> {
         rules: &'a Sharded,
         input: &'a SizingInput,
     ) -> Self {
-        let copies = if input.context.policy.survives() { 2 } else { 1 };
+        let copies = demand.copies_with(if input.context.policy.survives() { 2 } else { 1 });
         Self {
             demand,
             rules,
@@ -243,6 +243,7 @@ mod tests {
             value_bytes: Bytes::new(512),
             data_mib: Mebibytes::from_gib(data_gib),
             persistence: Persistence::Aof,
+            copies: None,
         };
         let service = Service {
             name: ServiceName::new("cache").unwrap(),

@@ -108,12 +108,14 @@ fn sharded(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::Shar
     let value = scope.within("value", &wire.value, &(Bytes::new(1)..=MAX_VALUE));
     let data = scope.required_within("data", &wire.data, owner, &SIZES);
     let persistence = scope.optional("persistence", &wire.persistence);
+    let copies = scope.within("copies", &wire.copies, &(1..=MAX_COPIES));
     let demand = spec::ShardedDemand {
         reads_per_s: reads?,
         writes_per_s: writes?,
         value_bytes: value.unwrap_or(DEFAULT_VALUE),
         data_mib: data?,
         persistence: persistence.unwrap_or(Persistence::Aof),
+        copies,
     };
     something(scope, owner, [("reads", demand.reads_per_s), ("writes", demand.writes_per_s)])?;
     Some(demand)

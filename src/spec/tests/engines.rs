@@ -98,9 +98,9 @@ fn a_demand_of_another_kind_is_refused_with_what_the_engine_takes() {
     hint: `reads` is a field of redis, valkey, mysql, mariadb
     "#);
     insta::assert_snapshot!(said("  - { name: web, engine: redis, demand: { reads: 1k/s, write: 1/s, data: 1GiB, cpu: 1ms } }\n"), @r#"
-    spec.yaml:6:56: unknown field "write" in the demand of redis; expected reads, writes, value, data or persistence
+    spec.yaml:6:56: unknown field "write" in the demand of redis; expected reads, writes, value, data, persistence or copies
     hint: did you mean "writes"?
-    spec.yaml:6:80: unknown field "cpu" in the demand of redis; expected reads, writes, value, data or persistence
+    spec.yaml:6:80: unknown field "cpu" in the demand of redis; expected reads, writes, value, data, persistence or copies
     hint: `cpu` is a field of apache, nginx
     "#);
     insta::assert_snapshot!(said("  - { name: web, engine: nginx }\n"), @r#"

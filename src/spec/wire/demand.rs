@@ -18,6 +18,8 @@ wire! {
         required data: At<Mebibytes>,
         /// How data is kept over a restart: none, rdb or aof. Default: aof.
         optional persistence: At<Persistence>,
+        /// Copies of the data, the master's included. Default: 2 with policy.survive, else 1.
+        optional copies: At<u32>,
     }
 
     /// Demand of a relational database.
