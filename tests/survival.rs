@@ -286,3 +286,16 @@ fn three_copies_of_each_group_are_on_three_hosts() {
     let said = fewer.run(&["plan", "spec.yaml"]);
     assert!(said.contains("3 shards, 1 replica each"), "{said}");
 }
+
+#[test]
+fn a_change_of_emulated_guests_states_no_share_of_a_capacity() {
+    let change = |spec: &str| {
+        let bench = planned(spec);
+        bench.put("spec.yaml", &spec.replace("data: 3GiB", "data: 8GiB"));
+        let said = bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "next.json"]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+        said.contains("used meanwhile")
+    };
+    assert!(!change(EMULATED));
+    assert!(change(&EMULATED.replace("qemu", "kvm")));
+}

@@ -55,7 +55,7 @@ pub struct ServiceChange {
     /// Times that another copy takes over at our request, each within 2 s.
     pub hand_overs: usize,
     /// How full it gets meanwhile, in percent of what it can do then; `None` for fixed
-    /// machines and for services that come or go.
+    /// machines, for services that come or go, and for those that are emulated in software.
     pub used_percent: Option<f64>,
 }
 
@@ -237,11 +237,12 @@ fn service(
         }
     }
     let seconds = steps.iter().map(|one| one.seconds).sum();
+    let is_promised = prior.emulating(name).is_empty() && plan.emulating(name).is_empty();
     (!steps.is_empty()).then(|| ServiceChange {
         name: name.clone(),
         from: old.map(|one| one.layout.clone()),
         to: new.map(|one| one.layout.clone()),
-        used_percent: old.zip(new).map(|(old, new)| used(old, new, &fates)),
+        used_percent: old.zip(new).filter(|_| is_promised).map(|(old, new)| used(old, new, &fates)),
         steps,
         seconds,
         refused_s,
