@@ -60,8 +60,8 @@ fn traced(directory: &Path, args: &[&str]) -> (Option<i32>, Vec<String>) {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-e", calls, "-o"]).arg(&log);
     command.arg(env!("CARGO_BIN_EXE_hostsplit")).args(args).current_dir(directory);
-    let output = command.env_clear().env("PATH", env!("PATH")).output();
-    let output = output.expect("strace, which tests/setup installs");
+    // `tests/setup` installs strace.
+    let output = command.env_clear().env("PATH", env!("PATH")).output().unwrap();
     let lines = fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
     fs::remove_file(log).unwrap();
     (output.status.code(), lines)

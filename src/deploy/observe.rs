@@ -185,10 +185,7 @@ fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, Gue
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
     tracing::info!(ready, denied, "seen");
-    (
-        name.clone(),
-        GuestView { ready, checked: configured, configured, denied, ..GuestView::default() },
-    )
+    (name.clone(), GuestView { ready, checked: configured, configured, denied })
 }
 
 /// Asks each cluster through its guests that are ready. An instance counts as configured

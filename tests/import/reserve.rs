@@ -45,7 +45,7 @@ fn hosts_of_a_spec_keep_as_much_as_those_of_files() {
              vms: [{{ name: a, vcpus: 1, memory: {memory} }}]\n"
         )
     };
-    bench.put("fits.yaml", &spec("3GiB")).put("large.yaml", &spec("4GiB"));
+    bench.put("fits.yaml", &spec("3GiB")).put("large.yaml", &spec("3900MiB"));
     let fits = bench.run(&["plan", "fits.yaml"]);
     assert!(fits.starts_with("exit 0"), "{fits}");
     insta::assert_snapshot!(bench.run(&["plan", "large.yaml"]), @"
@@ -56,8 +56,8 @@ fn hosts_of_a_spec_keep_as_much_as_those_of_files() {
       disks from one pool, and none is large enough for the smallest instance of
       a, it cannot be placed.
       Too small for even one instance, when empty:
-        small-1  a  memory  needs 4 GiB, allocatable 3.5 GiB
-        small-2  a  memory  needs 4 GiB, allocatable 3.5 GiB
+        small-1  a  memory  needs 3.8 GiB (of which 88 MiB for QEMU), allocatable 3.5 GiB
+        small-2  a  memory  needs 3.8 GiB (of which 88 MiB for QEMU), allocatable 3.5 GiB
       The reserve of small-1 and small-2 takes 512 MiB of 4 GiB of each; it is the
       default where a host states no `reserve:`.
     hint: add a host with a larger NUMA node, or make the instances of a smaller
