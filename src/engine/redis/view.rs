@@ -260,10 +260,16 @@ impl<'a> ClusterView<'a> {
         member.is_leaving() && led.is_none_or(|(group, _)| has_heir(*group))
     }
 
-    /// Copies that take over by order only, from a failed master that is not waited for: of
-    /// each such master the one that has the most of its data.
+    /// Copies that take over by order only, from a failed master that is not waited for and of
+    /// which no other copy takes over by itself: of each such master the one that has the most
+    /// of its data.
     #[must_use]
     pub fn heirs(&self) -> Vec<Heir<'a>> {
+        let recent = self
+            .seen()
+            .filter(|(_, view, _)| view.link.as_ref().is_some_and(|link| !link.outdated));
+        let covered: BTreeSet<&NodeId> =
+            recent.filter_map(|(.., me)| me.follows.as_ref()).collect();
         let mut heirs: BTreeMap<&NodeId, (u64, Heir<'a>)> = BTreeMap::new();
         for (copy, view, me) in self.present() {
             let Some(master) = me.follows.as_ref().and_then(|id| view.node(id)) else { continue };
@@ -272,7 +278,8 @@ impl<'a> ClusterView<'a> {
             // With another id it is what was made anew in its place.
             let may_return = planned.is_none_or(|planned| self.me(planned).is_none());
             let is_awaited = may_return && planned.is_some_and(|planned| !planned.absent);
-            let leads = master.failed && !master.slots.is_empty() && !is_awaited;
+            let is_covered = covered.contains(&master.id);
+            let leads = master.failed && !master.slots.is_empty() && !is_covered && !is_awaited;
             let is_best = heirs.get(&master.id).is_none_or(|(most, _)| link.offset > *most);
             if leads && is_best {
                 heirs.insert(&master.id, (link.offset, Heir { copy, master, may_return }));

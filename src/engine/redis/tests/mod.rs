@@ -133,6 +133,31 @@ fn after_a_power_cut_of_all_a_copy_of_what_stays_away_takes_over_by_order() {
     assert_as_planned(&stage);
 }
 
+/// Another copy that was in step a moment ago is elected by itself, and has more of the data.
+#[test]
+fn nobody_takes_over_by_order_while_another_copy_can_by_itself() {
+    let stage = Stage::formed_with("appendonly", true.into());
+    for host in ["h1", "h2", "h3"] {
+        stage.cut(host);
+    }
+    stage.restore("h1");
+    stage.restore("h2");
+    stage.wait(60);
+    let crew = stage.crew().without(|one| one.host.as_str() == "h3").losing_data(true);
+    let target = stage.engine().target(&crew).unwrap();
+    let mut observed = stage.engine().observe(&crew, &target);
+    let forced = |observed: &_| {
+        let steps = stage.engine().steps(&target, observed, Goal::Planned).unwrap();
+        steps.iter().filter(|step| step.order == Order::ForceFailover).count()
+    };
+    assert_eq!(forced(&observed), 1);
+    let gone = observed.seen[&stage.instance(5).name].view.me().unwrap().follows.clone();
+    let other = &mut observed.seen.get_mut(&stage.instance(3).name).unwrap().view;
+    other.nodes.iter_mut().find(|node| node.myself).unwrap().follows = gone;
+    other.link.as_mut().unwrap().outdated = false;
+    assert_eq!(forced(&observed), 0);
+}
+
 /// To a node that does not answer, Redis makes a link again and again.
 #[test]
 fn a_link_that_comes_and_goes_to_a_dead_node_is_no_progress() {
