@@ -137,12 +137,15 @@ impl Graph {
             let (host, pool) = place.clone()?;
             Some(Vertex::ImageFile { host, pool, part })
         };
-        let needs: Vec<Vertex> =
-            image(ImagePart::Disk).into_iter().chain(after.iter().cloned()).collect();
-        self.add(Vertex::Root(name()), host, &needs);
-        if instance.data.is_some() {
-            self.add(Vertex::Data(name()), host, &[]);
+        // A machine that is made anew is taken away with its root: by then its data have grown,
+        // which asks the running domain, and which may fail.
+        let data = instance.data.as_ref().map(|_| Vertex::Data(name()));
+        if let Some(data) = &data {
+            self.add(data.clone(), host, &[]);
         }
+        let needs: Vec<Vertex> =
+            image(ImagePart::Disk).into_iter().chain(data).chain(after.iter().cloned()).collect();
+        self.add(Vertex::Root(name()), host, &needs);
         // Making a root anew takes the old domain away first, and that one holds
         // the old seed.
         self.add(Vertex::Seed(name()), host, &[Vertex::Root(name())]);

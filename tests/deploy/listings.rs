@@ -16,17 +16,17 @@ fn the_graph_as_text() {
     image disk in default @h2
     image kernel in default @h2
     image initrd in default @h2
-    root cache-0 @h1 <- image disk in default
     data cache-0 @h1
+    root cache-0 @h1 <- image disk in default, data cache-0
     seed cache-0 @h1 <- root cache-0
-    domain cache-0 @h1 <- image kernel in default, image initrd in default, root cache-0, data cache-0, seed cache-0
+    domain cache-0 @h1 <- image kernel in default, image initrd in default, data cache-0, root cache-0, seed cache-0
     running cache-0 @h1 <- domain cache-0
     ready cache-0 @h1 <- running cache-0
     configured cache-0 @h1 <- ready cache-0
-    root cache-1 @h2 <- image disk in default
     data cache-1 @h2
+    root cache-1 @h2 <- image disk in default, data cache-1
     seed cache-1 @h2 <- root cache-1
-    domain cache-1 @h2 <- image kernel in default, image initrd in default, root cache-1, data cache-1, seed cache-1
+    domain cache-1 @h2 <- image kernel in default, image initrd in default, data cache-1, root cache-1, seed cache-1
     running cache-1 @h2 <- domain cache-1
     ready cache-1 @h2 <- running cache-1
     configured cache-1 @h2 <- ready cache-1
@@ -51,8 +51,8 @@ fn the_graph_for_graphviz() {
       v14 [label="cluster cache"];
       subgraph cluster_1 {
         label="h1";
-        v0 [label="root cache-0"];
-        v1 [label="data cache-0"];
+        v0 [label="data cache-0"];
+        v1 [label="root cache-0"];
         v2 [label="seed cache-0"];
         v3 [label="domain cache-0"];
         v4 [label="running cache-0"];
@@ -61,22 +61,24 @@ fn the_graph_for_graphviz() {
       }
       subgraph cluster_2 {
         label="h2";
-        v7 [label="root cache-1"];
-        v8 [label="data cache-1"];
+        v7 [label="data cache-1"];
+        v8 [label="root cache-1"];
         v9 [label="seed cache-1"];
         v10 [label="domain cache-1"];
         v11 [label="running cache-1"];
         v12 [label="ready cache-1"];
         v13 [label="configured cache-1"];
       }
-      v0 -> v2;
+      v0 -> v1;
+      v1 -> v2;
       v0 -> v3;
       v1 -> v3;
       v2 -> v3;
       v3 -> v4;
       v4 -> v5;
       v5 -> v6;
-      v7 -> v9;
+      v7 -> v8;
+      v8 -> v9;
       v7 -> v10;
       v8 -> v10;
       v9 -> v10;
@@ -104,10 +106,10 @@ fn the_graph_with_actions_and_reasons() {
     ?   image disk in default @h2 (host unreachable)
     ?   image kernel in default @h2 (host unreachable)
     ?   image initrd in default @h2 (host unreachable)
-    ?   root cache-1 @h2 <- image disk in default (host unreachable)
     ?   data cache-1 @h2 (host unreachable)
+    ?   root cache-1 @h2 <- image disk in default, data cache-1 (host unreachable)
     ?   seed cache-1 @h2 <- root cache-1 (host unreachable)
-    ?   domain cache-1 @h2 <- image kernel in default, image initrd in default, root cache-1, data cache-1, seed cache-1 (host unreachable)
+    ?   domain cache-1 @h2 <- image kernel in default, image initrd in default, data cache-1, root cache-1, seed cache-1 (host unreachable)
     ?   running cache-1 @h2 <- domain cache-1 (host unreachable)
     ?   ready cache-1 @h2 <- running cache-1 (host unreachable)
     ?   configured cache-1 @h2 <- ready cache-1 (host unreachable)
@@ -116,10 +118,10 @@ fn the_graph_with_actions_and_reasons() {
     =   domain box-0 @h1 <- image kernel in default, image initrd in default, root box-0, seed box-0 (as planned)
     =   running box-0 @h1 <- domain box-0 (as planned)
     =   ready box-0 @h1 <- running box-0 (as planned)
-    -/+ root cache-0 @h1 <- image disk in default (digest differs from the plan)
     =   data cache-0 @h1 (as planned)
+    -/+ root cache-0 @h1 <- image disk in default, data cache-0 (digest differs from the plan)
     -/+ seed cache-0 @h1 <- root cache-0 (digest differs from the plan)
-    -/+ domain cache-0 @h1 <- image kernel in default, image initrd in default, root cache-0, data cache-0, seed cache-0 (digest differs from the plan)
+    -/+ domain cache-0 @h1 <- image kernel in default, image initrd in default, data cache-0, root cache-0, seed cache-0 (digest differs from the plan)
     ~   running cache-0 @h1 <- domain cache-0 (a dependency changes)
     ~   ready cache-0 @h1 <- running cache-0 (a dependency changes)
     ~   configured cache-0 @h1 <- ready cache-0 (a dependency changes)
@@ -128,7 +130,7 @@ fn the_graph_with_actions_and_reasons() {
     ");
     let json = graph_json(actions.graph(), Some(&actions));
     assert_eq!(json["vertices"].as_array().unwrap().len(), actions.graph().vertices().count());
-    insta::assert_snapshot!(format!("{:#}", json["vertices"][18]), @r#"
+    insta::assert_snapshot!(format!("{:#}", json["vertices"][19]), @r#"
     {
       "action": "replace",
       "host": "h1",
@@ -137,6 +139,10 @@ fn the_graph_with_actions_and_reasons() {
         {
           "host": "h1",
           "vertex": "image disk in default"
+        },
+        {
+          "host": "h1",
+          "vertex": "data cache-0"
         }
       ],
       "reason": "digest differs from the plan",
@@ -145,9 +151,9 @@ fn the_graph_with_actions_and_reasons() {
     "#);
     let dot = dot_of(&actions);
     for line in [
-        r#"v18 [label="-/+ root cache-0\ndigest differs from the plan" color=blue];"#,
-        r#"v19 [label="= data cache-0\nas planned" color=gray];"#,
-        r#"v6 [label="? root cache-1\nhost unreachable" style=dashed];"#,
+        r#"v18 [label="= data cache-0\nas planned" color=gray];"#,
+        r#"v19 [label="-/+ root cache-0\ndigest differs from the plan" color=blue];"#,
+        r#"v7 [label="? root cache-1\nhost unreachable" style=dashed];"#,
     ] {
         assert!(dot.contains(line), "{line} in\n{dot}");
     }
@@ -174,8 +180,8 @@ fn the_actions_of_a_first_deploy() {
       +   image disk in default    missing
       +   image kernel in default  missing
       +   image initrd in default  missing
-      +   root cache-0             missing
       +   data cache-0             missing
+      +   root cache-0             missing
       +   seed cache-0             missing
       +   domain cache-0           missing
       +   running cache-0          missing
@@ -190,8 +196,8 @@ fn the_actions_of_a_first_deploy() {
       +   image disk in default    missing
       +   image kernel in default  missing
       +   image initrd in default  missing
-      +   root cache-1             missing
       +   data cache-1             missing
+      +   root cache-1             missing
       +   seed cache-1             missing
       +   domain cache-1           missing
       +   running cache-1          missing
