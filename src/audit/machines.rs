@@ -61,9 +61,8 @@ fn recovery(plan: &Plan, machine: &Instance, (level, domain): (Level, &str)) -> 
     let host = plan.topology.host(&machine.host);
     let others = || plan.topology.hosts.iter().filter(|one| one.failure_domain(level) != domain);
     let is_shared = |host: &Host, pool: &str| host.pool(pool).is_some_and(|one| one.shared);
-    let survives = |pool: &str| {
-        host.is_some_and(|host| is_shared(host, pool)) && others().any(|one| is_shared(one, pool))
-    };
-    let mut disks = machine.root.iter().chain(&machine.data);
-    if disks.all(|volume| survives(&volume.pool)) { Recovery::Start } else { Recovery::Restore }
+    let disks = || machine.root.iter().chain(&machine.data);
+    let has_all = |host: &Host| disks().all(|volume| is_shared(host, &volume.pool));
+    let is_there = disks().next().is_none() || host.is_some_and(has_all) && others().any(has_all);
+    if is_there { Recovery::Start } else { Recovery::Restore }
 }
