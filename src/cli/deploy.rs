@@ -219,7 +219,7 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
         // Only now is it known what the guests run with.
         if actions_text(&known) != actions_text(&actions) {
             ui::say(&actions_text(&known));
-            run::confirm("Apply these changes?", args.yes || session.is_simulated())?;
+            run::confirm("Go on with these changes?", args.yes || session.is_simulated())?;
         }
         known
     } else {

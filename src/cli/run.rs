@@ -45,7 +45,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<(), CliError> {
     if answer.trim() == "yes" {
         Ok(())
     } else {
-        Err(CliError::new("not confirmed; nothing was changed"))
+        Err(CliError::new("not confirmed; nothing more was changed"))
     }
 }
 

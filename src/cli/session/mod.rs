@@ -274,7 +274,8 @@ impl Session {
         for host in former.keys().filter(|host| hosts.unreachable.contains_key(*host)) {
             ui::say(&format!(
                 "note: {host}, which the plan has no more, does not answer; what it may still run \
-                 is removed by a deploy once it does"
+                 is removed by a deploy once it does; if it is off for good, leave it out with \
+                 --without {host}"
             ));
         }
         let (connected, unreachable) = (hosts.connected.len(), hosts.unreachable.len());
