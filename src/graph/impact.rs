@@ -101,9 +101,8 @@ pub(super) fn impacts(
                          first lets both in";
             add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);
         }
-        if let Some(what) = world.lost.get(&instance.name) {
-            let cause = format!("nothing is left of {what}");
-            add(&mut found, service, ImpactKind::DataLoss, &cause, &instance.name);
+        if let Some(cause) = world.lost.get(&instance.name) {
+            add(&mut found, service, ImpactKind::DataLoss, cause, &instance.name);
         }
     }
     for one in unwanted {

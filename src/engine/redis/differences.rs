@@ -55,8 +55,8 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
     found
 }
 
-/// Slots of which nothing is left, by the instance that is to serve them, and what a copy may
-/// not have that is to take over by order.
+/// What is lost, in words, by the instance that is to serve it: slots of which nothing is left,
+/// and what a copy has not that is to take over by order.
 #[must_use]
 pub fn lost(cluster: &ClusterView<'_>) -> BTreeMap<InstanceName, String> {
     let gone = cluster.foreign_nodes().map(|(_, foreign)| cluster.lost_slots(foreign));
@@ -65,11 +65,12 @@ pub fn lost(cluster: &ClusterView<'_>) -> BTreeMap<InstanceName, String> {
         let slots = cluster.target.slots(group).intersection(&gone);
         let mut heirs = cluster.target.group(group).filter(|member| member.is_present());
         let heir = heirs.next().filter(|_| !slots.is_empty())?;
-        Some((heir.name.clone(), format!("slots {slots}")))
+        Some((heir.name.clone(), format!("nothing is left of slots {slots}")))
     };
     let heirs = cluster.heirs().into_iter().filter(|heir| heir.may_return).map(|heir| {
         let master = cluster.name(&heir.master.id);
-        (heir.copy.name.clone(), format!("what only {master} has, which does not answer"))
+        let cause = format!("it takes over without what only {master} has, unless that is back");
+        (heir.copy.name.clone(), cause)
     });
     cluster.target.groups().filter_map(of_group).chain(heirs).collect()
 }

@@ -47,7 +47,7 @@ pub struct Link {
     /// How far in its master's stream it is.
     pub offset: u64,
     /// Whether it takes over by order only: it has not reached its master since it was
-    /// started, or for more than ten node time-outs, and leaves it to a person whether its
+    /// started, or for more than eleven node time-outs, and leaves it to a person whether its
     /// data is recent enough (`cluster-replica-validity-factor`).
     pub outdated: bool,
 }
@@ -128,13 +128,13 @@ pub(super) fn look(
 /// For how many seconds a copy may be without its master before it leaves it to a person
 /// whether it takes over (`clusterHandleSlaveFailover` in Redis's `cluster_legacy.c`: the node
 /// time-out times `cluster-replica-validity-factor`, 10 by default, and
-/// `repl-ping-replica-period`, 10 s by default).
+/// `repl-ping-replica-period`, 10 s by default, counted from one node time-out on).
 fn longest_apart(member: &Member) -> u64 {
     let timeout = match member.settings.get("cluster-node-timeout") {
         Some(Setting::Millis(timeout)) => *timeout,
         _ => 15_000,
     };
-    timeout.saturating_mul(10).div_ceil(1_000).saturating_add(10)
+    timeout.saturating_mul(11).div_ceil(1_000).saturating_add(10)
 }
 
 fn link(info: &str, member: &Member) -> Link {

@@ -24,7 +24,8 @@ pub enum Refusal {
     /// Slots were with a node that is gone, and nobody has a copy of their data.
     #[error(
         "slots {slots} belong to {owner}, and nobody has a copy of their data: bring it back, or \
-         give the data up with --allow-data-loss {service}"
+         give the data up with --allow-data-loss {service}, once all hosts answer or are left \
+         out (--without HOST)"
     )]
     NothingLeft {
         /// The slots.
@@ -79,15 +80,15 @@ pub enum Refusal {
     #[error(
         "slots {slots}: {master} does not answer, and {copy}, which was not in step with it \
          after its last start or for long, does not take over by itself: bring {master} back; or \
-         leave its host out with --without HOST and have the data as {copy} has it with \
-         --allow-data-loss {service}"
+         leave all hosts that do not answer out with --without HOST and have the data as \
+         {copy} has it with --allow-data-loss {service}"
     )]
     Outdated {
         /// The slots.
         slots: Slots,
         /// The master.
         master: String,
-        /// The copy that has the most of its data.
+        /// The copy that would take over.
         copy: String,
         /// The service.
         service: ServiceName,

@@ -261,8 +261,8 @@ impl<'a> ClusterView<'a> {
     }
 
     /// Copies that take over by order only, from a failed master that is not waited for and of
-    /// which no other copy takes over by itself: of each such master the one that has the most
-    /// of its data.
+    /// which no other copy takes over by itself: of each such master the one that is furthest
+    /// in its stream, as far as they know after their start.
     #[must_use]
     pub fn heirs(&self) -> Vec<Heir<'a>> {
         let recent = self
@@ -271,9 +271,14 @@ impl<'a> ClusterView<'a> {
         let covered: BTreeSet<&NodeId> =
             recent.filter_map(|(.., me)| me.follows.as_ref()).collect();
         let mut heirs: BTreeMap<&NodeId, (u64, Heir<'a>)> = BTreeMap::new();
-        for (copy, view, me) in self.present() {
+        for (copy, view, me) in self.seen() {
             let Some(master) = me.follows.as_ref().and_then(|id| view.node(id)) else { continue };
             let Some(link) = view.link.as_ref().filter(|link| link.outdated) else { continue };
+            // One that answers has the data, whatever others think of it still: they hold it
+            // for failed for up to two node time-outs after its return.
+            if self.member(&master.id).is_some() {
+                continue;
+            }
             let planned = self.at(master);
             // With another id it is what was made anew in its place.
             let may_return = planned.is_none_or(|planned| self.me(planned).is_none());
