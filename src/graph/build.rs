@@ -199,7 +199,7 @@ impl Graph {
             self.add(vertex.clone(), host, &[]);
         }
         after.extend(sequence.first.iter().cloned().map(Vertex::Configured));
-        let is_joined = sequence.joins && (sequence.strangers || !after.is_empty());
+        let is_joined = sequence.joins && (sequence.apart || !after.is_empty());
         for instance in sequence.prepared.iter().filter_map(|name| plan.instance(name)) {
             let vertex = Vertex::Prepared(instance.name.clone());
             self.add(vertex.clone(), Some(&instance.host), &sequence.awake);

@@ -23,9 +23,9 @@ pub(super) struct Sequence {
     pub first: Vec<InstanceName>,
     /// Whether there is a cluster that those can join.
     pub joins: bool,
-    /// Whether members that are configured do not know each other, as after a run that was
-    /// cut off before they had met.
-    pub strangers: bool,
+    /// Whether members that are configured do not know each other, or do not copy what they
+    /// are to, as after a run that was cut off before they had joined.
+    pub apart: bool,
     /// What brings paused guests back, before anything is taken away.
     pub awake: Vec<Vertex>,
     /// Instances that let others in by the former rule and the planned one, before any
@@ -77,8 +77,9 @@ pub(super) fn sequence(
     unwanted: &[Unwanted],
 ) -> Sequence {
     let found = world.clusters.get(&service.name);
-    let strangers = found.into_iter().flatten().any(|one| matches!(one.fact, Fact::SightOf(_)));
-    let mut sequence = Sequence { joins: found.is_some(), strangers, ..Sequence::default() };
+    let mut facts = found.into_iter().flatten().map(|one| &one.fact);
+    let apart = facts.any(|fact| matches!(fact, Fact::SightOf(_) | Fact::Role));
+    let mut sequence = Sequence { joins: found.is_some(), apart, ..Sequence::default() };
     let mut restarts = Vec::new();
     let mut replaced = Vec::new();
     for instance in plan.members(&service.name) {
