@@ -198,6 +198,10 @@ impl Graph {
             let host = vertex.instance().and_then(|name| plan.instance(name)).map(|one| &one.host);
             self.add(vertex.clone(), host, &[]);
         }
+        for instance in sequence.silent.iter().filter_map(|name| plan.instance(name)) {
+            self.add_configured(instance, &after);
+            after = vec![Vertex::Configured(instance.name.clone())];
+        }
         after.extend(sequence.first.iter().cloned().map(Vertex::Configured));
         let is_joined = sequence.joins && (sequence.apart || !after.is_empty());
         for instance in sequence.prepared.iter().filter_map(|name| plan.instance(name)) {

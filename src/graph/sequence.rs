@@ -26,6 +26,9 @@ pub(super) struct Sequence {
     /// Whether members that are configured do not know each other, or do not copy what they
     /// are to, as after a run that was cut off before they had joined.
     pub apart: bool,
+    /// Instances in use whose server does not answer, as after a run that was cut off while it
+    /// configured them: one after the other, before any other waits for a cluster with them.
+    pub silent: Vec<InstanceName>,
     /// What brings paused guests back, before anything is taken away.
     pub awake: Vec<Vertex>,
     /// Instances that let others in by the former rule and the planned one, before any
@@ -50,6 +53,7 @@ impl Sequence {
     /// Whether others wait for an instance's engine, or it for them.
     pub fn is_queued(&self, name: &InstanceName) -> bool {
         self.restarts.contains(name)
+            || self.silent.contains(name)
             || self.batches.iter().any(|batch| batch.contains(name))
             || (self.waits() && self.live.contains(name))
     }
@@ -62,6 +66,7 @@ impl Sequence {
     /// Whether anything is done with instances that others may rely on.
     pub fn has_queue(&self) -> bool {
         !self.restarts.is_empty()
+            || !self.silent.is_empty()
             || !self.batches.is_empty()
             || !self.live.is_empty()
             || !self.prepared.is_empty()
@@ -123,7 +128,11 @@ pub(super) fn sequence(
     }
     // Stable: of equals the first in the plan.
     restarts.sort_by_key(|(pending, _)| *pending);
-    sequence.restarts = restarts.into_iter().map(|(_, name)| name).collect();
+    let restarts = restarts.into_iter().map(|(_, name)| name);
+    (sequence.silent, sequence.restarts) = restarts.partition(|name| {
+        let mut facts = found.into_iter().flatten();
+        facts.any(|one| one.instance == *name && one.fact == Fact::Answer)
+    });
     // Where all machines are other ones nobody was asked for the cluster.
     sequence.joins |= !replaced.is_empty();
     sequence.batches = batches(plan, service, &replaced);
