@@ -187,10 +187,10 @@ fn a_plan_is_shown() {
       builder-0  h1    0     6-7,18-19  1 GiB   fixed               requested by the spec
       builder-1  h2    0     6-7,18-19  1 GiB   fixed               requested by the spec
 
-    host  NUMA  cores used          memory used                                                disk used
-    h1    0     ####...... 4 of 10  #......... 3.2 GiB of 21.4 GiB, of which 286 MiB for QEMU  ##........ 15.3 GiB of 70 GiB in default
-    h2    0     ####...... 4 of 10  #......... 3.2 GiB of 21.4 GiB, of which 286 MiB for QEMU  ##........ 15.3 GiB of 70 GiB in default
-    h3    0     ##........ 2 of 10  #......... 2.1 GiB of 21.4 GiB, of which 180 MiB for QEMU  #......... 11.3 GiB of 70 GiB in default
+    host  NUMA  cores used          memory used                     of which for QEMU  disk used
+    h1    0     ####...... 4 of 10  #......... 3.2 GiB of 21.4 GiB  286 MiB            ##........ 15.3 GiB of 70 GiB in default
+    h2    0     ####...... 4 of 10  #......... 3.2 GiB of 21.4 GiB  286 MiB            ##........ 15.3 GiB of 70 GiB in default
+    h3    0     ##........ 2 of 10  #......... 2.1 GiB of 21.4 GiB  180 MiB            #......... 11.3 GiB of 70 GiB in default
 
     survives the loss of any one host, except fixed VMs:
       h1  cache  1 of 3 masters lost  cache-1 takes over  133k/s remaining, 93 % used
@@ -286,10 +286,10 @@ fn a_plan_is_made_shown_and_written() {
       cache-4   h1    0     2     512 MiB  replica of cache-1  standby for cache-1 if h3 fails
       cache-5   h3    0     2     512 MiB  replica of cache-2  standby for cache-2 if h2 fails
 
-    host  NUMA  cores used         memory used                                                disk used
-    h1    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB, of which 162 MiB for QEMU  ##........ 18 GiB of 70 GiB in default
-    h2    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB, of which 162 MiB for QEMU  ##........ 18 GiB of 70 GiB in default
-    h3    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB, of which 162 MiB for QEMU  ##........ 18 GiB of 70 GiB in default
+    host  NUMA  cores used         memory used                     of which for QEMU  disk used
+    h1    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB  162 MiB            ##........ 18 GiB of 70 GiB in default
+    h2    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB  162 MiB            ##........ 18 GiB of 70 GiB in default
+    h3    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB  162 MiB            ##........ 18 GiB of 70 GiB in default
 
     survives the loss of any one host:
       h1  cache  1 of 3 masters lost  cache-3 takes over  97k/s remaining, 5 % used

@@ -50,7 +50,9 @@ impl fmt::Display for Summary {
         rows.extend(instances.iter().map(instance));
         write!(f, "\n{}", columns(2, &rows))?;
         let mut header = vec![
-            ["host", "NUMA", "cores used", "memory used", "disk used"].map(str::to_owned).to_vec(),
+            ["host", "NUMA", "cores used", "memory used", "of which for QEMU", "disk used"]
+                .map(str::to_owned)
+                .to_vec(),
         ];
         header.extend(hosts(numa, pools));
         write!(f, "\n{}\n", columns(0, &header))?;
@@ -237,7 +239,9 @@ fn hosts(numa: &[NumaSummary], pools: &[PoolSummary]) -> Vec<Vec<String>> {
         rows.push(numa_row(node, disks.nth(nth)));
         if is_last {
             rows.extend(disks.map(|pool| {
-                vec![String::new(), String::new(), String::new(), String::new(), disk(pool)]
+                let mut row = vec![String::new(); 5];
+                row.push(disk(pool));
+                row
             }));
         }
     }
@@ -246,10 +250,6 @@ fn hosts(numa: &[NumaSummary], pools: &[PoolSummary]) -> Vec<Vec<String>> {
 
 fn numa_row(node: &NumaSummary, pool: Option<&PoolSummary>) -> Vec<String> {
     let (used, of) = (node.memory_used_mib, node.memory_allocatable_mib);
-    let overhead = match node.memory_overhead_mib {
-        Mebibytes::ZERO => String::new(),
-        part => format!(", of which {} for QEMU", size(part)),
-    };
     vec![
         node.host.to_string(),
         node.numa.to_string(),
@@ -259,7 +259,8 @@ fn numa_row(node: &NumaSummary, pool: Option<&PoolSummary>) -> Vec<String> {
             node.cores_used,
             node.cores_allocatable
         ),
-        format!("{} {} of {}{overhead}", bar(used.get(), of.get(), BAR), size(used), size(of)),
+        format!("{} {} of {}", bar(used.get(), of.get(), BAR), size(used), size(of)),
+        size(node.memory_overhead_mib),
         pool.map(disk).unwrap_or_default(),
     ]
 }
