@@ -77,6 +77,7 @@ fn host(ordinal: u32) -> Host {
         fence: None,
         migration: Migration::default(),
         architecture: Default::default(),
+        assumed: Default::default(),
     }
 }
 

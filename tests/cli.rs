@@ -290,6 +290,7 @@ fn a_plan_is_made_shown_and_written() {
     h1    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB  162 MiB            ##........ 18 GiB of 70 GiB in default
     h2    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB  162 MiB            ##........ 18 GiB of 70 GiB in default
     h3    0     ######.... 2 of 3  #......... 1.1 GiB of 21.4 GiB  162 MiB            ##........ 18 GiB of 70 GiB in default
+    network: 15 Mbit/s on h1, h2 and h3; bandwidth unknown and not enforced: state `network`
 
     survives the loss of any one host:
       h1  cache  1 of 3 masters lost  cache-3 takes over  97k/s remaining, 5 % used

@@ -61,6 +61,7 @@ const UNKNOWABLE: &[(&str, &[&str], &str)] = &[
     ("tiers[].bound", &["-1", "0", "a sibling's"], "a proof is the plan's claim"),
     ("tiers[].value", &["+1", "x2", "a sibling's"], "of moves: follows from the plan before"),
     ("topology", &["dropped"], "a host without instances"),
+    ("topology[].assumed*", &[], "the spec's: what nobody measured"),
     ("topology[].bridges*", &["dropped", "more", "another", "longer"], "the host knows"),
     ("topology[].cost", &["+1", "-1", "0", "x2"], "the spec's, of a host without instances"),
     ("topology[].hypervisor", &["another word"], "the host knows"),
@@ -100,6 +101,7 @@ fn host(name: &str, rack: &str, pages: Vec<PagePool>) -> Host {
     host.network_bits_per_s = Some(BitsPerSecond::new(10_000_000_000));
     host.pools[0].iops_per_s = Some(PerSecond::new(50_000));
     host.cost = 2;
+    host.assumed = ["cost".to_owned()].into();
     host.migration =
         Migration { address: Some(format!("{name}.move")), bits_per_s: None, tls: true };
     host

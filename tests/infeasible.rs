@@ -373,6 +373,7 @@ fn programs_get_the_same_numbers() {
     exit 4
     {
       "infeasible": {
+        "assumed": [],
         "rejections": [],
         "served": [
           {

@@ -83,7 +83,7 @@ fn members(noun: &str, has: &BTreeSet<String>, says: &BTreeSet<String>, findings
     }
 }
 
-fn host_fields(host: &Host, other: &Host) -> [(&'static str, bool); 11] {
+fn host_fields(host: &Host, other: &Host) -> [(&'static str, bool); 12] {
     let Host {
         name: _,
         uri,
@@ -97,9 +97,11 @@ fn host_fields(host: &Host, other: &Host) -> [(&'static str, bool); 11] {
         cost,
         fence,
         migration,
+        assumed,
     } = other;
     [
         ("URI", host.uri == *uri),
+        ("list of assumed fields", host.assumed == *assumed),
         ("hypervisor", host.hypervisor == *hypervisor),
         ("architecture", host.architecture == *architecture),
         ("labels", host.labels == *labels),

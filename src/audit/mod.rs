@@ -38,6 +38,7 @@ use self::index::Index;
 pub use self::kind::{Kind, Severity};
 pub use self::loss::{Failover, Intervention, Loss, Promotion, losses};
 pub use self::machines::{LostMachine, MachineLoss, Recovery, machine_losses};
+pub use self::service::traffic_of;
 use crate::plan::{FORMAT, Plan};
 use crate::profile::Profiles;
 

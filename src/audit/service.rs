@@ -6,6 +6,7 @@ use super::{Findings, Kind, gateway_pair, pool, primary_replica, quorum, sharded
 use crate::plan::{Instance, Layout, Plan, Role, ServicePlan};
 use crate::profile::{Profile, Profiles, Rules};
 use crate::spec::Demand;
+use crate::topology::Host;
 use crate::units::{Mebibytes, PerSecond};
 
 pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, findings: &mut Findings) {
@@ -44,21 +45,28 @@ pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, finding
 fn bandwidth(plan: &Plan, profiles: &Profiles, findings: &mut Findings) {
     for host in &plan.topology.hosts {
         let Some(most) = host.network_bits_per_s else { continue };
-        let mut needed: u128 = 0;
-        let count = |name| plan.on_host(&host.name).filter(|i| &i.service == name).count() as u128;
-        for service in &plan.services {
-            let each = traffic(service, profiles);
-            needed = needed.saturating_add(each.saturating_mul(count(&service.name)));
-        }
-        for vm in &plan.vms {
-            let each = u128::from(vm.network_bits_per_s.get());
-            needed = needed.saturating_add(each.saturating_mul(count(&vm.name)));
-        }
+        let needed = traffic_of(plan, profiles, host);
         if needed > u128::from(most.get()) {
             let message = format!("its instances need {needed} bit/s; its NIC has {most}");
             findings.add(Kind::Bandwidth, &host.name, message);
         }
     }
+}
+
+/// Returns the traffic of all instances of a host in bit/s, when all serve.
+#[must_use]
+pub fn traffic_of(plan: &Plan, profiles: &Profiles, host: &Host) -> u128 {
+    let mut needed: u128 = 0;
+    let count = |name| plan.on_host(&host.name).filter(|i| &i.service == name).count() as u128;
+    for service in &plan.services {
+        let each = traffic(service, profiles);
+        needed = needed.saturating_add(each.saturating_mul(count(&service.name)));
+    }
+    for vm in &plan.vms {
+        let each = u128::from(vm.network_bits_per_s.get());
+        needed = needed.saturating_add(each.saturating_mul(count(&vm.name)));
+    }
+    needed
 }
 
 /// Traffic of one instance of a service in bit/s.

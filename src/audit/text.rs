@@ -15,8 +15,9 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     for host in &plan.topology.hosts {
         let pools = host.pools.iter().map(|pool| &pool.name);
         let address = host.migration.address.iter().chain(host.labels.values());
-        for text in host.uri.iter().chain(&host.bridges).chain(pools).chain(address) {
-            named(&host.name, "URI, bridge, pool, label or address", text, findings);
+        let texts = host.uri.iter().chain(&host.bridges).chain(pools).chain(address);
+        for text in texts.chain(&host.assumed) {
+            named(&host.name, "URI, bridge, pool, label, address or field", text, findings);
         }
         if let Some(uri) = host.uri.as_ref().filter(|uri| !is_known(uri)) {
             let message = format!("{uri:?} is not a libvirt URI such as qemu+ssh://root@h1/system");

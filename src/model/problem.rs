@@ -365,6 +365,7 @@ fn signature(host: &Host) -> String {
         cost,
         fence: _,
         migration: _,
+        assumed: _,
         // Guests run on one architecture only.
         architecture: _,
     } = host;

@@ -221,6 +221,7 @@ fn infeasible(
             shortages: vec![solve::no_architecture()],
             rejections: Vec::new(),
             withheld: Vec::new(),
+            assumed: Vec::new(),
             served: Vec::new(),
             would_fit: Vec::new(),
         };
@@ -240,6 +241,7 @@ fn infeasible(
     }
     large.extend(solve::totals(&problem));
     Infeasible {
+        assumed: solve::assumed(&problem, &large, &[]),
         shortages: large,
         rejections: Vec::new(),
         withheld: Vec::new(),

@@ -1,4 +1,6 @@
-//! Text in columns.
+//! Text in columns and lines.
+
+use crate::units::grouped;
 
 /// Sets rows in columns, each as wide as its widest cell, two spaces apart;
 /// `indent` spaces in front, none behind.
@@ -44,6 +46,16 @@ pub(super) fn wrapped(indent: usize, width: usize, sentence: &str) -> String {
         text.push_str(&format!("{:indent$}{line}\n", ""));
     }
     text
+}
+
+/// Joins names as a sentence has them, the first few of many: `a, b and c`.
+pub(super) fn listed(names: &[String], most: usize) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [others @ .., last] if names.len() <= most => format!("{} and {last}", others.join(", ")),
+        [first, others @ ..] => format!("{first} and {} others", grouped(others.len() as u64)),
+    }
 }
 
 /// A bar of `width` characters, `part` of `whole` filled; anything that is not

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::columns::{columns, wrapped};
-use super::infeasible::because;
+use super::infeasible::{allocatable, amount, because};
 use super::plan_text::{rate, size};
 use super::settings;
 use super::survival::fate;
@@ -208,11 +208,10 @@ fn violation(why: &WhyNot, violation: &Violation) -> String {
         Violation::Architecture => format!("{host} is of another architecture than guests."),
         Violation::NoBridge => format!("{host} does not carry the network's bridge."),
         Violation::TooSmall(rejection) => format!(
-            "{}: the smallest instance needs {} {}, {host} has at most {} in one place.",
+            "{}: the smallest instance needs {}, {host} has at most {} in one place.",
             rejection.resource,
-            rejection.needed,
-            rejection.resource.unit(),
-            rejection.allocatable
+            amount(rejection.needed, rejection.resource),
+            allocatable(rejection)
         ),
         Violation::Spread(level) => format!("At most one of {service} may be in one {level}."),
         Violation::MaxPerHost(most) => format!(

@@ -1,6 +1,7 @@
 //! Why there is no plan: what is needed, what there is, what is missing, what would
 //! help. All words about infeasibility are here.
 
+mod assumed;
 mod withheld;
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::plan_text::size;
 use crate::sizing::LimitedResource;
 use crate::solve::{AddedHosts, Infeasible, Rejection, Remedy, Resource, Served, Shortage, Why};
 use crate::spec::Cluster;
-use crate::units::{Mebibytes, counted, percent};
+use crate::units::{Mebibytes, counted, grouped, percent};
 
 /// Columns of a sentence.
 const WIDTH: usize = 78;
@@ -24,7 +25,7 @@ const LISTED: usize = 8;
 /// Renders the reasons as sentences, each with its numbers, and what could be served.
 #[must_use]
 pub fn text(why: &Infeasible) -> String {
-    let Infeasible { shortages, rejections, withheld, served, would_fit } = why;
+    let Infeasible { shortages, rejections, withheld, assumed, served, would_fit } = why;
     let mut text = "no plan satisfies the spec\n".to_owned();
     let mut reported: Option<String> = None;
     for shortage in shortages {
@@ -39,6 +40,7 @@ pub fn text(why: &Infeasible) -> String {
     }
     text.push_str(&refused(rejections));
     text.push_str(&withheld::text(withheld));
+    text.push_str(&assumed::text(assumed));
     for served in served {
         text.push_str(&self::served(served));
     }
@@ -332,8 +334,7 @@ fn refused(rejections: &[Rejection]) -> String {
         .iter()
         .take(LISTED)
         .map(|rejection| {
-            let Rejection { host, service, resource, needed, overhead_mib, allocatable } =
-                rejection;
+            let Rejection { host, service, resource, needed, overhead_mib, .. } = rejection;
             vec![
                 host.clone(),
                 service.clone(),
@@ -342,7 +343,7 @@ fn refused(rejections: &[Rejection]) -> String {
                     "needs {}{}, allocatable {}",
                     amount(*needed, *resource),
                     for_qemu(*overhead_mib),
-                    amount(*allocatable, *resource)
+                    allocatable(rejection)
                 ),
             ]
         })
@@ -355,6 +356,15 @@ fn refused(rejections: &[Rejection]) -> String {
         more => format!("    and {more} more\n"),
     };
     format!("  Too small for even one instance, when empty:\n{}{more}", columns(4, &rows))
+}
+
+/// The most that one NUMA node or pool has, and whether that was assumed.
+pub(super) fn allocatable(rejection: &Rejection) -> String {
+    let most = amount(rejection.allocatable, rejection.resource);
+    match &rejection.assumed {
+        Some(field) => format!("{most} (assumed; state `{field}`)"),
+        None => most,
+    }
 }
 
 fn served(served: &Served) -> String {
@@ -370,10 +380,11 @@ fn served(served: &Served) -> String {
 }
 
 /// A number with its unit where it has one; sizes as people read them.
-fn amount(value: u64, resource: Resource) -> String {
+pub(super) fn amount(value: u64, resource: Resource) -> String {
     match resource {
         Resource::Memory | Resource::Overhead | Resource::Disk => size(Mebibytes::new(value)),
         Resource::Bandwidth => format!("{value} {}", resource.unit()),
+        Resource::Iops => format!("{}/s", grouped(value)),
         _ => value.to_string(),
     }
 }
@@ -415,6 +426,7 @@ pub fn json(why: &Infeasible) -> Value {
             "overhead_mib": rejection.overhead_mib,
             "allocatable": rejection.allocatable,
             "unit": rejection.resource.unit(),
+            "assumed": rejection.assumed,
         })
     });
     let served = why.served.iter().map(|served| {
@@ -433,6 +445,7 @@ pub fn json(why: &Infeasible) -> Value {
         "rejections": rejections.collect::<Vec<_>>(),
         "served": served.collect::<Vec<_>>(),
         "withheld": withheld::json(&why.withheld),
+        "assumed": assumed::json(&why.assumed),
         "would_fit": would_fit.collect::<Vec<_>>(),
     } })
 }

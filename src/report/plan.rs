@@ -1,9 +1,11 @@
 //! A plan in summary: services, instances, hosts, what it survives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::bandwidth;
+pub use super::bandwidth::BandwidthSummary;
 use super::change::Change;
 use super::emulation;
 use super::layout::reason;
@@ -14,7 +16,7 @@ pub use super::settings::MainSetting;
 use crate::audit::{Finding, Loss, MachineLoss, losses, machine_losses};
 use crate::explain::{Cause, Unsplit, unsplit};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use crate::plan::{Capacity, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier};
+use crate::plan::{Binding, Capacity, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier};
 use crate::profile::Profiles;
 use crate::report::profile::{self, OwnSummary};
 use crate::spec::{Engine, FixedVm, Survive};
@@ -36,6 +38,10 @@ pub struct Summary {
     pub numa: Vec<NumaSummary>,
     /// Storage pools of all hosts, in the order of hosts.
     pub pools: Vec<PoolSummary>,
+    /// What hosts need of their NICs.
+    pub bandwidth: Vec<BandwidthSummary>,
+    /// Services that the I/O operations of a disk limit which were assumed.
+    pub assumed_iops: Vec<AssumedIops>,
     /// What the plan promises to survive the loss of.
     pub survive: Vec<Survive>,
     /// The loss of each failure domain, replayed.
@@ -57,6 +63,17 @@ pub struct Summary {
     pub change: Option<Change>,
     /// How long the hosts last, on request.
     pub outlook: Option<Outlook>,
+}
+
+/// A service whose layout is limited by the I/O operations of disks that were assumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AssumedIops {
+    /// The service.
+    pub service: ServiceName,
+    /// The field of the hosts' files.
+    pub field: String,
+    /// The hosts.
+    pub hosts: Vec<HostName>,
 }
 
 /// One service: how it is split, and what that can do.
@@ -149,6 +166,8 @@ impl Summary {
             instances: plan.instances.iter().map(|i| instance(plan, i)).collect(),
             numa: numa(plan),
             pools: pools(plan),
+            bandwidth: bandwidth::of(plan, profiles),
+            assumed_iops: assumed_iops(plan),
             survive: plan.policy.survive.clone(),
             losses: plan.policy.levels().flat_map(|level| losses(plan, profiles, level)).collect(),
             machine_losses: machine_losses_of(plan),
@@ -191,6 +210,35 @@ impl Summary {
 
 fn machine_losses_of(plan: &Plan) -> Vec<MachineLoss> {
     plan.policy.levels().flat_map(|level| machine_losses(plan, level)).collect()
+}
+
+fn assumed_iops(plan: &Plan) -> Vec<AssumedIops> {
+    let limited = plan.services.iter().filter(|one| one.capacity.binding == Binding::Iops);
+    let of = |service: &ServicePlan| {
+        let mut by_field: BTreeMap<String, BTreeSet<HostName>> = BTreeMap::new();
+        for one in plan.members(&service.name) {
+            let volume = one.data.as_ref().or(one.root.as_ref());
+            let host = plan.topology.host(&one.host);
+            let field = volume.zip(host).and_then(|(disk, host)| unmeasured(host, &disk.pool));
+            if let Some(field) = field {
+                by_field.entry(field).or_default().insert(one.host.clone());
+            }
+        }
+        let service = service.name.clone();
+        by_field.into_iter().map(move |(field, hosts)| AssumedIops {
+            service: service.clone(),
+            field,
+            hosts: hosts.into_iter().collect(),
+        })
+    };
+    limited.flat_map(of).collect()
+}
+
+/// The field that would state the I/O operations of a pool, if they were assumed or are not
+/// stated, so that the profile assumes them.
+fn unmeasured(host: &Host, pool: &str) -> Option<String> {
+    let is_stated = host.pool(pool)?.iops_per_s.is_some();
+    if is_stated { host.assumed_iops(pool) } else { Some(format!("pools.{pool}.iops")) }
 }
 
 fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSummary {

@@ -4,7 +4,7 @@ use super::emulation::{NO_PROMISE, no_promise};
 use super::intervention::intervention;
 use super::layout::{limit, shape};
 use super::plan::{InstanceSummary, NumaSummary, ServiceSummary, Summary};
-use super::plan_text::{gain, part, proof, rate, size};
+use super::plan_text::{assumed, gain, part, proof, rate, size};
 use crate::units::{counted, percent};
 
 impl Summary {
@@ -22,6 +22,10 @@ impl Summary {
         }
         text.extend(self.profiles.iter().map(|own| format!("{}\n\n", escaped(&own.to_string()))));
         text.push_str(&self.survival_table());
+        let assumed = assumed(&self.bandwidth, &self.assumed_iops);
+        if !assumed.is_empty() {
+            text.push_str(&format!("{}\n", escaped_lines(&assumed)));
+        }
         if let Some(outlook) = &self.outlook {
             text.extend(outlook.text().lines().map(|line| format!("{}\n\n", escaped(line))));
         }
@@ -174,6 +178,11 @@ fn capital(text: &str) -> String {
 /// Escapes a text for a cell of a table.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;")
+}
+
+/// Escapes lines that follow each other in one paragraph.
+fn escaped_lines(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", escaped(line))).collect()
 }
 
 fn folded(title: &str, body: &str) -> String {

@@ -3,10 +3,14 @@
 
 use std::fmt;
 
-use super::columns::{bar, columns};
+use super::bandwidth;
+use super::columns::{bar, columns, listed, wrapped};
 use super::emulation::{NO_PROMISE, no_promise};
 use super::layout::{limited, shape};
-use super::plan::{InstanceSummary, NumaSummary, PoolSummary, ServiceSummary, Summary};
+use super::plan::{
+    AssumedIops, BandwidthSummary, InstanceSummary, NumaSummary, PoolSummary, ServiceSummary,
+    Summary,
+};
 use super::settings;
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
@@ -15,6 +19,12 @@ use crate::topology::cpuset;
 use crate::units::{Mebibytes, PerSecond, counted, grouped, percent};
 
 const BAR: u64 = 10;
+
+/// Columns of a sentence.
+const WIDTH: usize = 98;
+
+/// Hosts that are named together; the others are counted.
+const NAMED: usize = 6;
 
 impl fmt::Display for Summary {
     /// The screen up to the audit, which [`Summary::closing`] adds.
@@ -26,6 +36,8 @@ impl fmt::Display for Summary {
             instances,
             numa,
             pools,
+            bandwidth,
+            assumed_iops,
             survive,
             losses: _,
             machine_losses: _,
@@ -55,7 +67,8 @@ impl fmt::Display for Summary {
                 .to_vec(),
         ];
         header.extend(hosts(numa, pools));
-        write!(f, "\n{}\n", columns(0, &header))?;
+        write!(f, "\n{}", columns(0, &header))?;
+        writeln!(f, "{}", assumed(bandwidth, assumed_iops))?;
         f.write_str(&self.survival())?;
         let rows: Vec<_> = tiers.iter().map(tier).collect();
         write!(f, "objectives, lexicographic:\n{}", columns(2, &rows))?;
@@ -71,6 +84,22 @@ impl fmt::Display for Summary {
         moves.as_ref().map_or(Ok(()), |moves| writeln!(f, "{moves}"))?;
         change.as_ref().map_or(Ok(()), |change| writeln!(f, "{change}"))
     }
+}
+
+/// What was assumed of hosts, or is not known of them.
+pub(super) fn assumed(bandwidth: &[BandwidthSummary], iops: &[AssumedIops]) -> String {
+    let limited = |one: &AssumedIops| {
+        let AssumedIops { service, field, hosts } = one;
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let hosts = listed(&hosts, NAMED);
+        let sentence = format!(
+            "{service} is limited by the I/O operations of {hosts}; assumed, not measured: state \
+             `{field}`"
+        );
+        wrapped(0, WIDTH, &sentence)
+    };
+    let limited: String = iops.iter().map(limited).collect();
+    format!("{}{limited}", bandwidth::text(bandwidth))
 }
 
 impl Summary {

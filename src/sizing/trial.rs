@@ -48,5 +48,6 @@ fn host(number: u32) -> Host {
         fence: None,
         migration: Migration::default(),
         architecture: Default::default(),
+        assumed: Default::default(),
     }
 }

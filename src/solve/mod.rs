@@ -23,8 +23,8 @@ use std::time::Instant;
 pub use cancel::{cancel, is_cancelled};
 pub use fits::fits;
 pub use infeasible::{
-    AddedHosts, Infeasible, Rejection, Remedy, Resource, Served, Shortage, Why, Withheld, diagnose,
-    no_architecture, rejections, served, totals,
+    AddedHosts, Assumed, Infeasible, Origin, Rejection, Remedy, Resource, Served, Shortage, Why,
+    Withheld, assumed, diagnose, no_architecture, rejections, served, totals,
 };
 pub use tiers::{Placed, Solution, TierResult, solve};
 

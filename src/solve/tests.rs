@@ -53,6 +53,7 @@ fn host(at: usize, (nodes, gib, disk, cost, rack): &Kit) -> Host {
         fence: None,
         migration: Default::default(),
         architecture: Default::default(),
+        assumed: Default::default(),
     }
 }
 

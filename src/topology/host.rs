@@ -1,6 +1,6 @@
 //! A host: its NUMA nodes, pools, bridges and failure domains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ pub struct Host {
     /// How VMs that move here while they run reach it.
     #[serde(default, skip_serializing_if = "Migration::is_default")]
     pub migration: Migration,
+    /// Fields of its file whose values were assumed, such as `pools.default.iops`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub assumed: BTreeSet<String>,
 }
 
 /// How VMs reach a host that they move to while they run.
@@ -165,6 +168,15 @@ impl Host {
     #[must_use]
     pub fn pool(&self, name: &str) -> Option<&Pool> {
         self.pools.iter().find(|pool| pool.name == name)
+    }
+
+    /// The field of the host's file that states the I/O operations of a pool, if they were
+    /// assumed.
+    #[must_use]
+    pub fn assumed_iops(&self, pool: &str) -> Option<String> {
+        // A host without `numa` has one pool and states them beside it.
+        let fields = [format!("pools.{pool}.iops"), "iops".to_owned()];
+        fields.into_iter().find(|field| self.assumed.contains(field))
     }
 
     /// The NUMA node with that id.

@@ -63,6 +63,7 @@ fn host(name: &str) -> Host {
         fence: None,
         migration: Default::default(),
         architecture: Default::default(),
+        assumed: Default::default(),
     }
 }
 

@@ -56,6 +56,7 @@ pub fn host(name: &str, numa: Vec<NumaNode>, pool_gib: u64) -> Host {
         fence: None,
         migration: Default::default(),
         architecture: Default::default(),
+        assumed: Default::default(),
     }
 }
 

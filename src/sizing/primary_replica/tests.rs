@@ -45,6 +45,7 @@ fn hosts(iops: Option<u64>) -> Topology {
         fence: None,
         migration: Migration::default(),
         architecture: Default::default(),
+        assumed: Default::default(),
     };
     Topology::new(vec![host("a"), host("b"), host("c")])
 }

@@ -231,6 +231,7 @@ mod tests {
             fence: None,
             migration: Migration::default(),
             architecture: Default::default(),
+            assumed: Default::default(),
         };
         Topology::new(vec![host("a"), host("b")])
     }

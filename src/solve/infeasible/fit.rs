@@ -2,6 +2,7 @@
 
 use super::{Rejection, Remedy, Resource, Shortage, Why};
 use crate::model::{CandidateHost, NumaCapacity, Part, Problem, Shape};
+use crate::topology::Pool;
 use crate::units::PerSecond;
 
 /// Returns the parts that fit nowhere.
@@ -26,7 +27,8 @@ pub fn rejections(problem: &Problem) -> Vec<Rejection> {
     for part in &problem.parts {
         let Some(shape) = smallest(part) else { continue };
         for (at, host) in problem.hosts.iter().enumerate() {
-            for Need { resource, needed, overhead_mib, largest } in needs(problem, at, shape) {
+            for need in needs(problem, at, shape) {
+                let Need { resource, needed, overhead_mib, largest, assumed } = need;
                 if needed > largest {
                     found.push(Rejection {
                         host: host.host.name.to_string(),
@@ -35,6 +37,7 @@ pub fn rejections(problem: &Problem) -> Vec<Rejection> {
                         needed,
                         overhead_mib,
                         allocatable: largest,
+                        assumed,
                     });
                 }
             }
@@ -56,7 +59,7 @@ fn fits(problem: &Problem, at: usize, shape: Shape) -> bool {
             .iter()
             .any(|numa| numa.cores >= cores && problem.fit_memory(at, numa, shape) > 0);
         // A machine without a disk needs no pool.
-        let disk = |(pool, space): &(&crate::topology::Pool, u64)| {
+        let disk = |(pool, space): &(&Pool, u64)| {
             *space >= shape.disk_mib
                 && pool.iops_per_s.is_none_or(|most| most.get() >= shape.iops_per_s)
         };
@@ -72,13 +75,21 @@ struct Need {
     overhead_mib: u64,
     /// The most that one of them has.
     largest: u64,
+    /// The field that states it, if its value was assumed.
+    assumed: Option<String>,
 }
 
 /// Returns what an instance needs of one NUMA node and one pool of the host with that
 /// index. Of memory the NUMA node counts that comes nearest.
 fn needs(problem: &Problem, at: usize, shape: Shape) -> Vec<Need> {
     let Some(host) = problem.hosts.get(at) else { return Vec::new() };
-    let plain = |resource, needed, largest| Need { resource, needed, overhead_mib: 0, largest };
+    let plain = |resource, needed, largest| Need {
+        resource,
+        needed,
+        overhead_mib: 0,
+        largest,
+        assumed: None,
+    };
     let numa = || host.numa.iter();
     let overhead = problem.overhead(at, shape);
     let memory = |numa: &NumaCapacity| Need {
@@ -86,6 +97,7 @@ fn needs(problem: &Problem, at: usize, shape: Shape) -> Vec<Need> {
         needed: problem.memory(at, numa, shape),
         overhead_mib: if numa.overhead_mib.is_none() { overhead } else { 0 },
         largest: numa.memory_mib,
+        assumed: None,
     };
     let beside =
         |numa: &NumaCapacity| Some(plain(Resource::Overhead, overhead, numa.overhead_mib?));
@@ -104,14 +116,17 @@ fn needs(problem: &Problem, at: usize, shape: Shape) -> Vec<Need> {
         found.extend(nearest(&mut numa().filter_map(beside)));
     }
     found.push(plain(Resource::Disk, shape.disk_mib, space));
-    found.push(plain(Resource::Iops, shape.iops_per_s, fastest(host)));
+    let (most, assumed) = fastest(host);
+    found.push(Need { assumed, ..plain(Resource::Iops, shape.iops_per_s, most) });
     found
 }
 
-/// I/O operations of the fastest pool; one that is not stated has no limit.
-fn fastest(host: &CandidateHost) -> u64 {
-    let pools = host.pools.iter().map(|(pool, _)| pool.iops_per_s.map_or(u64::MAX, PerSecond::get));
-    pools.max().unwrap_or(u64::MAX)
+/// I/O operations of the fastest pool, and the field that states them if they were assumed;
+/// one that is not stated has no limit.
+fn fastest(host: &CandidateHost) -> (u64, Option<String>) {
+    let iops = |pool: &Pool| pool.iops_per_s.map_or(u64::MAX, PerSecond::get);
+    let fastest = host.pools.iter().map(|(pool, _)| *pool).max_by_key(|pool| iops(pool));
+    fastest.map_or((u64::MAX, None), |pool| (iops(pool), host.host.assumed_iops(&pool.name)))
 }
 
 fn unplaceable(problem: &Problem, part: &Part) -> Option<Shortage> {

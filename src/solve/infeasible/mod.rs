@@ -8,9 +8,11 @@
 //! | `domains.rs` | failure domains that quorums and spreads need |
 //! | `totals.rs` | cores, memory, disk, addresses, bandwidth of all hosts |
 //! | `fit.rs` | NUMA nodes and pools that the smallest instance of each part fits into |
+//! | `assumed.rs` | values of hosts that were assumed and decide |
 //! | `withheld.rs` | cores and memory that no instance can have |
 //! | `elastic.rs` | else: the least excess of one family of rules, solved |
 
+mod assumed;
 mod domains;
 mod elastic;
 mod fit;
@@ -18,9 +20,10 @@ mod shortage;
 mod totals;
 mod withheld;
 
+pub use self::assumed::{Assumed, assumed};
 pub use self::fit::rejections;
 pub use self::shortage::{Remedy, Resource, Shortage, Why};
-pub use self::withheld::Withheld;
+pub use self::withheld::{Origin, Withheld};
 use super::{Limits, solve};
 use crate::model::{Part, Problem};
 
@@ -37,6 +40,8 @@ pub struct Infeasible {
     pub rejections: Vec<Rejection>,
     /// Cores and memory of hosts that no instance can have, where they would help.
     pub withheld: Vec<Withheld>,
+    /// Values of hosts that decide and that nobody measured.
+    pub assumed: Vec<Assumed>,
     /// What the hosts could serve, each service's share rounded down.
     pub served: Vec<Served>,
     /// Hosts that would make it feasible, each entry alone, the least cost first.
@@ -69,6 +74,8 @@ pub struct Rejection {
     pub overhead_mib: u64,
     /// The most that one NUMA node or pool of the host has for instances.
     pub allocatable: u64,
+    /// The field of the host's file that states it, if that value was assumed.
+    pub assumed: Option<String>,
 }
 
 /// The part of a service's demand that could be served.
@@ -104,6 +111,7 @@ pub fn diagnose(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeas
     }
     let rejections = rejections(problem);
     Infeasible {
+        assumed: assumed(problem, &shortages, &rejections),
         withheld: withheld::withheld(problem, &shortages, &rejections),
         shortages,
         rejections,

@@ -22,8 +22,8 @@ pub enum Withheld {
         memory: Mebibytes,
         /// All memory.
         of_memory: Mebibytes,
-        /// Whether it is as much as a host keeps that states no reserve.
-        is_default: bool,
+        /// Where it comes from.
+        origin: Origin,
     },
     /// Cores of NUMA nodes without memory.
     Memoryless {
@@ -34,6 +34,17 @@ pub enum Withheld {
         /// Their cores.
         cores: u32,
     },
+}
+
+/// Where a reserve comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// The user stated it.
+    Stated,
+    /// It is as much as a host keeps that states none.
+    Default,
+    /// The file of the host lists it among what was assumed.
+    Assumed,
 }
 
 /// Finds what is withheld, if it is of a resource that is short and no less than what is.
@@ -51,18 +62,18 @@ pub(super) fn withheld(
         let cores: u32 = host.numa.iter().map(|node| node.reserved_cores).sum();
         let memory: Mebibytes = host.numa.iter().map(|node| node.reserved_memory_mib).sum();
         if cores > 0 || memory > Mebibytes::ZERO {
-            kept.entry((of, cores, memory, is_default(host, cores, memory)))
+            kept.entry((of, cores, memory, origin(host, cores, memory)))
                 .or_default()
                 .push(host.name.to_string());
         }
     }
-    let reserve = |(((of_cores, of_memory), cores, memory, is_default), hosts)| Withheld::Reserve {
+    let reserve = |(((of_cores, of_memory), cores, memory, origin), hosts)| Withheld::Reserve {
         hosts,
         cores,
         of_cores,
         memory,
         of_memory,
-        is_default,
+        origin,
     };
     let of_numa = |resource| matches!(resource, Resource::Cores | Resource::Memory);
     let is_short = shortages.iter().any(|short| of_numa(short.resource));
@@ -70,11 +81,18 @@ pub(super) fn withheld(
     kept.into_iter().map(reserve).chain(memoryless).collect()
 }
 
-/// Whether a host keeps as much as one that states no reserve.
-fn is_default(host: &Host, cores: u32, memory: Mebibytes) -> bool {
+/// Returns where the reserve of a host comes from: a stated one that is the default counts
+/// as it.
+fn origin(host: &Host, cores: u32, memory: Mebibytes) -> Origin {
+    if host.assumed.contains("reserve") {
+        return Origin::Assumed;
+    }
     let all = reserve::total_memory(&host.numa);
     let default = assumed::reserve(&reserve::cores_of_each(&host.numa), all);
-    u32::try_from(default.cores) == Ok(cores) && default.memory == memory
+    match u32::try_from(default.cores) == Ok(cores) && default.memory == memory {
+        true => Origin::Default,
+        false => Origin::Stated,
+    }
 }
 
 /// Whether an instance would fit into the host if it kept nothing.

@@ -12,7 +12,7 @@ use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::wire::{self, Reserve, ReserveOf};
 use crate::topology::uri::{SCHEMES, is_known, scheme};
 use crate::topology::{
-    Fence, Host, Level, Migration, NumaNode, Pool, Virtualization, assumed, reserve,
+    Fence, Host, Level, Migration, NumaNode, Pool, Virtualization, assumed as defaults, reserve,
 };
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -74,10 +74,9 @@ pub(super) fn host(
     };
     let numa = numa.and_then(|numa| reserved(scope, wire, numa));
     let fence = fence(scope, wire);
-    for at in wire.assumed.iter().flatten() {
-        // For people only, but still text.
-        scope.value("assumed", at);
-    }
+    let fields = wire.assumed.iter().flatten();
+    let assumed: BTreeSet<String> =
+        fields.filter_map(|at| scope.value("assumed", at)).map(|text| text.0).collect();
     let names = name.map(|name| flat::names(scope, wire, name));
     let name_at = scope.place(mark_or(&wire.name, owner));
     let uri_at = scope.place(mark_or(&wire.uri, owner));
@@ -97,6 +96,7 @@ pub(super) fn host(
             cost: cost.unwrap_or(1),
             fence: fence.clone(),
             migration: migration.clone(),
+            assumed: assumed.clone(),
         }),
         name,
         name_at: name_at.clone(),
@@ -205,7 +205,7 @@ fn reserved(
     mut numa: Vec<NumaNode>,
 ) -> Option<Vec<NumaNode>> {
     let (cores, memory) = (reserve::total_cores(&numa), reserve::total_memory(&numa));
-    let default = assumed::reserve(&reserve::cores_of_each(&numa), memory);
+    let default = defaults::reserve(&reserve::cores_of_each(&numa), memory);
     let default_cores = u32::try_from(default.cores).unwrap_or(cores);
     let default_memory = default.memory;
     let (kept_cores, kept_memory) = match wire.reserve.as_ref().map(|node| &node.value) {

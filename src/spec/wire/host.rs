@@ -58,7 +58,7 @@ wire! {
         optional pools: Vec<Spanned<Pool>>,
         /// A command that cuts the host off and brings it back, for `hostsplit drill`.
         optional fence: Spanned<Fence>,
-        /// Fields whose values were assumed, not measured; for people only.
+        /// Fields whose values were assumed, not measured: named as such where they decide.
         optional assumed: Vec<At<Text>>,
     }
 
