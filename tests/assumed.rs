@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/bench.rs"]
+#[expect(dead_code, reason = "other tests read what was written")]
 mod bench;
 
 use crate::bench::Bench;

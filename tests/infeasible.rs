@@ -82,7 +82,7 @@ fn too_few_cores() {
         all hosts  cores  needs 56, allocatable 9, short by 47
       At least 10 % of the demand on cache could be served, data and load alike.
       Adding 27 hosts like h1 would make it feasible (cost 27).
-    hint: for cores, add at least 16 hosts like h1, or reduce the demand
+    hint: add 27 hosts like h1; or reduce the demand
     ");
 }
 
@@ -97,7 +97,7 @@ fn too_little_memory() {
         all hosts  memory  needs 106 GiB (of which 696 MiB for QEMU), allocatable 42 GiB, short by 64 GiB
       At least 35 % of the demand on cache could be served, data and load alike.
       Adding 5 hosts like h1 would make it feasible (cost 5).
-    hint: for memory, add at least 5 hosts like h1, or reduce the demand
+    hint: add 5 hosts like h1; or reduce the demand
     ");
 }
 
@@ -111,9 +111,11 @@ fn memory_behind_pages_that_divide_nothing() {
     error: no plan satisfies the spec
       Because the smallest layouts that serve the demand need more than there is:
         all hosts  memory  needs 16.2 GiB (of which 516 MiB for QEMU), allocatable 6 GiB, short by 10.2 GiB
+      36 GiB more is unusable: the pages of a NUMA node's instances have one size,
+      which must divide the memory of each.
       At least 25 % of the demand on cache could be served, data and load alike.
       Adding 7 hosts like h1 would make it feasible (cost 7).
-    hint: for memory, add at least 6 hosts like h1, or reduce the demand; 36GiB more is unusable: the pages of a NUMA node's instances have one size, which must divide the memory of each; 2MiB pages suit most
+    hint: add 7 hosts like h1; or let the hosts have pages of 2MiB instead of 1GiB; or reduce the demand
     ");
 }
 
@@ -154,7 +156,7 @@ fn memory_of_qemu_is_counted() {
       Because the smallest layouts that serve the demand need more than there is:
         all hosts  memory  needs 131 GiB (of which 3 GiB for QEMU), allocatable 128 GiB, short by 3 GiB
       Adding 1 host like h would make it feasible (cost 1).
-    hint: for memory, add at least 1 host like h, or reduce the demand
+    hint: add 1 host like h
     ");
 }
 
@@ -169,7 +171,7 @@ fn too_little_disk() {
         all pools  disk  needs 54 GiB, allocatable 36 GiB, short by 18 GiB
       None of the demand on cache could be served.
       Adding 3 hosts like h1 would make it feasible (cost 3).
-    hint: for disk, enlarge the pools or add at least 2 hosts like h1
+    hint: add 3 hosts like h1
     ");
 }
 
@@ -196,7 +198,7 @@ fn two_hosts_keep_no_quorum() {
       majority writable after losing one.
       None of the demand on cache could be served.
       Adding 1 host like h1 would make it feasible (cost 1).
-    hint: add a third host, or a small one that carries one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
+    hint: add 1 host like h1; or add 1 small host, of which 2 cores, 4GiB and a disk of 64GiB are enough; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
     ");
 }
 
@@ -211,7 +213,7 @@ fn one_host_keeps_no_quorum() {
       there is only 1 host: losing it stops the cluster.
       None of the demand on cache could be served.
       Adding 2 hosts like h1 would make it feasible (cost 2).
-    hint: add 2 more hosts; a small one may carry just one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
+    hint: add 2 hosts like h1; or add 2 small hosts, of which 2 cores, 4GiB and a disk of 64GiB are enough; or `survive: none`
     ");
 }
 
@@ -243,7 +245,9 @@ fn one_instance_larger_than_any_numa_node() {
         h1  builder  cores  needs 8, allocatable 5
         h2  builder  cores  needs 8, allocatable 5
         h3  builder  cores  needs 8, allocatable 5
-    hint: add a host with a larger NUMA node, or make the instances of builder smaller
+      Adding 1 host like h1 with 9 cores in one NUMA node would make it feasible
+      (cost 1).
+    hint: add 1 host like h1 with 9 cores in one NUMA node
     ");
 }
 
@@ -262,9 +266,6 @@ fn data_larger_than_everything() {
         all pools    disk       needs 669.1 TiB, allocatable 300 GiB, short by 668.8 TiB
         the network  addresses  needs 8798, allocatable 50, short by 8748
       None of the demand on cache could be served.
-    hint: for cache: split it into several services
-    hint: for cores, add at least 2,930 hosts like h1, or reduce the demand
-    hint: for memory, add at least 25,508 hosts like h1, or reduce the demand
     ");
 }
 
@@ -282,7 +283,7 @@ fn more_machines_than_hosts_to_spread_them_over() {
       Because builder consists of 5 machines, at most one per host, and there are
       only 3 hosts, 2 of them cannot be placed.
       Adding 2 hosts like h1 would make it feasible (cost 2).
-    hint: add 2 hosts, reduce `count` of builder, or omit its `spread`
+    hint: add 2 hosts like h1; or `count: 3` of builder; or omit `spread` of builder
     ");
 }
 
@@ -305,7 +306,7 @@ fn enough_in_total_but_not_in_the_right_places() {
       it is the default where a host states no `reserve:`.
       None of the demand on cache could be served.
       Adding 1 host like h1 would make it feasible (cost 1).
-    hint: add a host, or move instances off the fullest ones
+    hint: add 1 host like h1
     ");
 }
 
@@ -331,7 +332,7 @@ fn only_what_a_host_keeps_is_named() {
         small  a  cores  needs 4, allocatable 2
       The reserve of large takes 4 of 8 cores and 2 GiB of 64 GiB.
       Adding 1 host like large would make it feasible (cost 1).
-    hint: for cores, add at least 1 host like large, or reduce the demand
+    hint: add 1 host like large
     ");
     let host = "  - { name: small, cores: 2, memory: 4GiB, reserve: { memory: 1GiB } }\n";
     insta::assert_snapshot!(plan(host, "vcpus: 1, memory: 3500MiB"), @"
@@ -346,8 +347,9 @@ fn only_what_a_host_keeps_is_named() {
       Too small for even one instance, when empty:
         small  a  memory  needs 3.5 GiB (of which 87 MiB for QEMU), allocatable 3 GiB
       The reserve of small takes 1 GiB of 4 GiB.
-    hint: add a host with a larger NUMA node, or make the instances of a smaller
-    hint: for memory, add at least 1 host like small, or reduce the demand
+      Adding 1 host like small with 5 GiB in one NUMA node would make it feasible
+      (cost 1).
+    hint: add 1 host like small with 5 GiB in one NUMA node; or make a smaller: `vcpus: 1, memory: 2985MiB`
     ");
 }
 
@@ -375,6 +377,12 @@ fn programs_get_the_same_numbers() {
       "infeasible": {
         "assumed": [],
         "rejections": [],
+        "remedies": [
+          "add 1 host like h1",
+          "add 1 small host, of which 2 cores, 4GiB and a disk of 64GiB are enough",
+          "accept manual failover: `survive: { level: host, quorum: manual }`",
+          "`survive: none`"
+        ],
         "served": [
           {
             "demand_per_s": 4600,
@@ -386,7 +394,6 @@ fn programs_get_the_same_numbers() {
           {
             "available": 2,
             "because": "Because cache needs 3 masters, no failure domain may hold half of them, and there are only 2 hosts: two hosts cannot keep a cluster that elects by majority writable after losing one.",
-            "hint": "add a third host, or a small one that carries one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`",
             "needed": 3,
             "of": null,
             "resource": "failure domains (host) for cache",
@@ -411,7 +418,7 @@ fn programs_get_the_same_numbers() {
       majority writable after losing one.
       None of the demand on cache could be served.
       Adding 1 host like h1 would make it feasible (cost 1).
-    hint: add a third host, or a small one that carries one master; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
+    hint: add 1 host like h1; or add 1 small host, of which 2 cores, 4GiB and a disk of 64GiB are enough; or accept manual failover: `survive: { level: host, quorum: manual }`; or `survive: none`
     "#);
 }
 
@@ -459,7 +466,7 @@ fn too_few_shards_for_the_searches() {
       Because items needs 4 shards and the limit is 1 for primary shards of an
       index, no layout of it serves the demand.
       At least 30 % of the demand on items could be served, data and load alike.
-    hint: for items: set `shards_per_query: 4`
+    hint: set `shards_per_query: 4` of items; or reduce the demand
     ");
     // The hint is true.
     bench.put("spec.yaml", &search(&demand.replace("shards_per_query: 1", "shards_per_query: 4")));

@@ -9,7 +9,7 @@ use hostsplit::ids::{DeploymentName, HostName};
 use hostsplit::plan::{Binding, Plan, Role};
 use hostsplit::planner::{PlanError, make};
 use hostsplit::profile::Profiles;
-use hostsplit::solve::{Limits, Remedy, Resource, Shortage, Why};
+use hostsplit::solve::{Limits, Resource, Shortage, Why};
 use hostsplit::spec::{Demand, Engine, FixedVm, Policy, ShardedDemand, Spec};
 use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode, PagePool, Pool, Topology};
 use hostsplit::units::{Mebibytes, PerSecond};
@@ -138,7 +138,7 @@ fn two_hosts_cannot_keep_a_quorum() {
     spec.topology.hosts.pop();
     let all = shortages(&spec);
     assert_eq!((all[0].needed, all[0].available, all[0].short_by()), (3, 2, 1));
-    assert_eq!(all[0].remedy, Remedy::FailureDomains);
+    assert_eq!(all[0].resource, Resource::FailureDomains(Level::Host));
     assert!(matches!(&all[0].why, Why::Majority { service, voters: 3, .. } if service == "cache"));
 }
 

@@ -9,7 +9,7 @@ use crate::model::{PartKind, Problem, Requirement};
 use crate::plan::Plan;
 use crate::profile::Profiles;
 use crate::sizing::{SizingContext, full_layouts};
-use crate::solve::{self, Limits, Rejection, Shortage};
+use crate::solve::{self, Deadline, Limits, Rejection, Shortage};
 use crate::topology::Level;
 
 /// What comes of one more instance on a host.
@@ -130,6 +130,6 @@ fn refused(problem: &Problem, requirement: Requirement) -> Vec<Violation> {
 
 /// Returns what falls short elsewhere.
 fn shortages(problem: &Problem, limits: &Limits) -> Vec<Violation> {
-    let why = solve::diagnose(problem, problem, limits);
-    why.shortages.into_iter().map(Violation::Shortage).collect()
+    let found = solve::shortages(problem, &Deadline::new(limits));
+    found.into_iter().map(Violation::Shortage).collect()
 }

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{self, Draft};
-use super::grow::more_hosts;
 use super::reached::reached;
+use super::remedy::remedied;
+use super::tries::Tries;
 use crate::ids::{NameError, ServiceName};
 use crate::model::{Goal, Problem};
 use crate::plan::{FORMAT, Plan, Role, ServicePlan, Settings, Tier};
@@ -14,9 +15,12 @@ use crate::profile::Profiles;
 use crate::recipe;
 use crate::sizing::{self, Candidate, EngineLimit, SizingContext, SizingInput};
 use crate::solve::{
-    self, Infeasible, Limits, Remedy, Resource, Shortage, Solution, SolveError, Why,
+    self, Deadline, Infeasible, Limits, Resource, Shortage, Solution, SolveError, Why,
 };
 use crate::spec::{Engine, Objective, Service, Spec};
+
+/// Most seconds for what would help where there is no plan.
+const REMEDY_SECONDS: f64 = 15.0;
 
 /// How a plan was found: what may differ between runs and so is not in it.
 #[must_use]
@@ -84,6 +88,7 @@ pub fn make_with(
     limits: &Limits,
     prior: Option<&Plan>,
 ) -> Result<(Plan, PlanReport), PlanError> {
+    let clock = Deadline::new(limits);
     let mut straddling = BTreeSet::new();
     loop {
         let context = SizingContext {
@@ -91,7 +96,7 @@ pub fn make_with(
             topology: &spec.topology,
             straddling: straddling.clone(),
         };
-        let (plan, report) = attempt(spec, profiles, &context, limits, prior)?;
+        let (plan, report) = attempt(spec, profiles, &context, (&clock, limits), prior)?;
         let worse = worse_than_promised(&plan);
         // A service that already counts as straddling cannot be placed worse.
         if worse.is_subset(&straddling) {
@@ -107,13 +112,13 @@ fn attempt(
     spec: &Spec,
     profiles: &Profiles,
     context: &SizingContext,
-    limits: &Limits,
+    (clock, limits): (&Deadline, &Limits),
     prior: Option<&Plan>,
 ) -> Result<(Plan, PlanReport), PlanError> {
     let inputs = inputs(spec, profiles, context)?;
     let candidates: Vec<Vec<Candidate>> = inputs.iter().map(SizingInput::full).collect();
     if candidates.iter().any(Vec::is_empty) {
-        return Err(infeasible(spec, profiles, &inputs, limits).into());
+        return Err(infeasible(spec, profiles, &inputs, clock).into());
     }
     let layouts = spec.services.iter().zip(&candidates);
     let layouts = layouts.map(|(service, found)| (service.name.to_string(), found.len())).collect();
@@ -121,10 +126,14 @@ fn attempt(
     if let Some(prior) = prior.filter(|_| spec.policy.objective.contains(&Objective::Moves)) {
         problem.keep(prior);
     }
-    let solution = match solve::solve(&problem, limits) {
+    let solution = match solve::solve(&problem, &clock.rest(limits.seconds)) {
         Ok(solution) if unmet(&solution) == 0 => solution,
         Ok(_) | Err(SolveError::Infeasible) => {
-            return Err(infeasible(spec, profiles, &inputs, limits).into());
+            return Err(infeasible(spec, profiles, &inputs, clock).into());
+        }
+        // The limit is that of all attempts.
+        Err(SolveError::Limit { .. }) => {
+            return Err(SolveError::Limit { seconds: limits.seconds.to_string() }.into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -208,23 +217,32 @@ fn inputs<'a>(
     spec.services.iter().map(input).collect()
 }
 
-/// What falls short, the engines' own limits first.
+/// What falls short, and what would help.
 fn infeasible(
     spec: &Spec,
     profiles: &Profiles,
     inputs: &[SizingInput],
-    limits: &Limits,
+    clock: &Deadline,
 ) -> Infeasible {
+    let why = short(spec, inputs, clock);
+    let clock = &Deadline::new(&clock.rest(REMEDY_SECONDS));
+    remedied(&Tries { spec, profiles, clock }, why)
+}
+
+/// What falls short, the engines' own limits first.
+fn short(spec: &Spec, inputs: &[SizingInput], clock: &Deadline) -> Infeasible {
+    let none = |shortages| Infeasible {
+        shortages,
+        rejections: Vec::new(),
+        withheld: Vec::new(),
+        assumed: Vec::new(),
+        served: Vec::new(),
+        would_fit: Vec::new(),
+        remedies: Vec::new(),
+    };
     let hosts = &spec.topology.hosts;
     if !hosts.is_empty() && !hosts.iter().any(|host| host.architecture.is_of_guests()) {
-        return Infeasible {
-            shortages: vec![solve::no_architecture()],
-            rejections: Vec::new(),
-            withheld: Vec::new(),
-            assumed: Vec::new(),
-            served: Vec::new(),
-            would_fit: Vec::new(),
-        };
+        return none(vec![solve::no_architecture()]);
     }
     let with = |more: fn(&SizingInput) -> Vec<Candidate>| {
         Problem::new(spec, inputs.iter().map(more).collect())
@@ -236,17 +254,13 @@ fn infeasible(
     let partial = with(|input| [input.full(), input.partial()].concat());
     let mut large: Vec<Shortage> = inputs.iter().filter_map(engine_limit).collect();
     if large.is_empty() {
-        let would_fit = more_hosts(spec, profiles);
-        return Infeasible { would_fit, ..solve::diagnose(&problem, &partial, limits) };
+        return solve::diagnose(&problem, &partial, clock);
     }
     large.extend(solve::totals(&problem));
     Infeasible {
         assumed: solve::assumed(&problem, &large, &[]),
-        shortages: large,
-        rejections: Vec::new(),
-        withheld: Vec::new(),
-        served: solve::served(&partial, limits),
-        would_fit: Vec::new(),
+        served: solve::served(&partial, clock),
+        ..none(large)
     }
 }
 
@@ -258,6 +272,5 @@ fn engine_limit(input: &SizingInput) -> Option<Shortage> {
         needed,
         available,
         why: Why::EngineLimit { service: input.name.to_string() },
-        remedy: Remedy::LessDemand,
     })
 }

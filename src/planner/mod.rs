@@ -13,10 +13,13 @@
 //! | `reached.rs` | a finished plan | its values of the objectives |
 //! | `room.rs` | two plans | what is short for old beside new |
 //! | `build.rs` | | the descent itself |
-//! | `grow.rs` | a spec without a plan | hosts that would make it fit |
+//! | `remedy.rs` | what falls short where there is no plan | changes with which there is one |
+//! | `grow.rs`, `edit.rs` | a spec without a plan | the same with more hosts, or edited |
+//! | `tries.rs` | a changed spec | whether it has a plan |
 
 mod build;
 mod cpus;
+mod edit;
 mod grow;
 mod instance;
 mod keep;
@@ -27,8 +30,10 @@ mod pin;
 mod place;
 mod reached;
 mod regroup;
+mod remedy;
 mod room;
 mod slots;
+mod tries;
 
 pub use make::{PlanError, PlanReport, make, make_with};
 pub use room::{MemoryShort, PoolShort, Room, SharedCpus};

@@ -2,22 +2,19 @@
 //! help. All words about infeasibility are here.
 
 mod assumed;
+mod remedy;
 mod withheld;
 
 use serde_json::{Value, json};
 
 use super::columns::{columns, wrapped};
 use super::plan_text::size;
-use crate::sizing::LimitedResource;
-use crate::solve::{AddedHosts, Infeasible, Rejection, Remedy, Resource, Served, Shortage, Why};
+use crate::solve::{AddedHosts, Infeasible, Rejection, Resource, Served, Shortage, Why};
 use crate::spec::Cluster;
 use crate::units::{Mebibytes, counted, grouped, percent};
 
 /// Columns of a sentence.
 const WIDTH: usize = 78;
-
-/// Remedies that are named, in the order of the shortages.
-const REMEDIES: usize = 3;
 
 /// Rejections that are listed; the others are counted.
 const LISTED: usize = 8;
@@ -25,7 +22,8 @@ const LISTED: usize = 8;
 /// Renders the reasons as sentences, each with its numbers, and what could be served.
 #[must_use]
 pub fn text(why: &Infeasible) -> String {
-    let Infeasible { shortages, rejections, withheld, assumed, served, would_fit } = why;
+    let Infeasible { shortages, rejections, withheld, assumed, served, would_fit, remedies: _ } =
+        why;
     let mut text = "no plan satisfies the spec\n".to_owned();
     let mut reported: Option<String> = None;
     for shortage in shortages {
@@ -38,6 +36,7 @@ pub fn text(why: &Infeasible) -> String {
         }
         reported = Some(because);
     }
+    text.push_str(&unusable(shortages));
     text.push_str(&refused(rejections));
     text.push_str(&withheld::text(withheld));
     text.push_str(&assumed::text(assumed));
@@ -50,7 +49,7 @@ pub fn text(why: &Infeasible) -> String {
 
 /// Says in one sentence why a resource falls short.
 pub(super) fn because(short: &Shortage) -> String {
-    let Shortage { resource, needed, available, why, remedy: _ } = short;
+    let Shortage { resource, needed, available, why } = short;
     match why {
         Why::NoBridge => {
             "Because no host has the bridge of the network, nothing can be placed.".to_owned()
@@ -96,6 +95,9 @@ pub(super) fn because(short: &Shortage) -> String {
         ),
         Why::Combination => "Each resource suffices alone, but no placement satisfies all \
                              constraints at once."
+            .to_owned(),
+        Why::Undetermined => "No placement satisfies all constraints at once; the time limit came \
+                              before it was found which of them exclude each other."
             .to_owned(),
         Why::EngineLimit { service } => format!(
             "Because {service} needs {needed} {} and the limit is {available} for {resource}, no \
@@ -158,100 +160,6 @@ const fn usable(resource: Resource) -> &'static str {
     }
 }
 
-/// Says what would help against a shortage.
-fn remedy(short: &Shortage) -> String {
-    let Shortage { resource, why, remedy, .. } = short;
-    let missing = short.short_by();
-    match (remedy, why) {
-        (Remedy::BridgedHost, _) => "add a host that has the bridge, or list the bridge under \
-                                     `bridges:` of those that have it"
-            .to_owned(),
-        (Remedy::X86Host, _) => "add x86_64 hosts".to_owned(),
-        (Remedy::Hosts { count, like }, Why::Total { unusable_mib, .. }) => {
-            let add = match like {
-                Some(name) => format!("add at least {} like {name}", counted(*count, "host")),
-                None => "add hosts".to_owned(),
-            };
-            match resource {
-                Resource::Disk => format!("for disk, enlarge the pools or {add}"),
-                _ => format!("for {resource}, {add}, or reduce the demand{}", pages(*unusable_mib)),
-            }
-        }
-        (Remedy::Hosts { .. }, _) => "add hosts".to_owned(),
-        (Remedy::Addresses, _) => format!("widen network.addresses by {missing} or more"),
-        (Remedy::FailureDomains, Why::Majority { cluster, .. }) => {
-            majority_remedy(missing, *cluster, &domain(*resource))
-        }
-        (Remedy::FailureDomains, Why::Spread { service }) => format!(
-            "add {}, reduce `count` of {service}, or omit its `spread`",
-            counted(missing, &domain(*resource))
-        ),
-        (Remedy::FailureDomains, _) => {
-            format!("add {}; or `survive: none`", counted(missing, &domain(*resource)))
-        }
-        (Remedy::LargerHost, Why::Indivisible { service }) => format!(
-            "add a host with a larger {}, or make the instances of {service} smaller",
-            place(*resource)
-        ),
-        (Remedy::LargerHost, _) => format!("add a host with a larger {}", place(*resource)),
-        (Remedy::AnotherHost, _) => "add a host, or move instances off the fullest ones".to_owned(),
-        (Remedy::AnotherDomain, _) => "add a host in a failure domain of its own".to_owned(),
-        (Remedy::LessDemand, Why::EngineLimit { service }) => {
-            format!("for {service}: {}", engine_remedy(*resource, short.needed))
-        }
-        (Remedy::LessDemand, _) => "reduce the demand".to_owned(),
-    }
-}
-
-/// Memory that pages of an unsuitable size keep from use.
-fn pages(unusable_mib: u64) -> String {
-    match unusable_mib {
-        0 => String::new(),
-        lost => format!(
-            "; {} more is unusable: the pages of a NUMA node's instances have one size, which \
-             must divide the memory of each; 2MiB pages suit most",
-            Mebibytes::new(lost)
-        ),
-    }
-}
-
-fn majority_remedy(missing: u64, cluster: Cluster, domain: &str) -> String {
-    let voter = match cluster {
-        Cluster::Quorum => "voting-only instance",
-        _ => "master",
-    };
-    let add = match missing {
-        1 => format!("add a third {domain}, or a small one that carries one {voter}"),
-        more => format!("add {more} more {domain}s; a small one may carry just one {voter}"),
-    };
-    format!(
-        "{add}; or accept manual failover: `survive: {{ level: {domain}, quorum: manual }}`; or \
-         `survive: none`"
-    )
-}
-
-fn engine_remedy(resource: Resource, needed: u64) -> String {
-    let Resource::Engine(limited) = resource else { return "reduce the demand".to_owned() };
-    match limited {
-        LimitedResource::ClusterProcesses => "split it into several services".to_owned(),
-        LimitedResource::ShardCopies => {
-            format!("set `copies: {needed}`, or `survive: none`")
-        }
-        LimitedResource::Shards => format!("set `shards_per_query: {needed}`"),
-        LimitedResource::SearchedCopies => format!("set `copies: {needed}`"),
-        LimitedResource::ShardWork => "split it into several services".to_owned(),
-        LimitedResource::GroupCopies | LimitedResource::PrimaryWrites => {
-            "raise `shards` if the application can shard its data, or split the service into \
-             several"
-                .to_owned()
-        }
-        LimitedResource::GatewayRequests => {
-            "split the pools behind it over several gateways".to_owned()
-        }
-        LimitedResource::InstanceRequests => "state less CPU time or smaller responses".to_owned(),
-    }
-}
-
 /// Where one instance takes a resource from.
 const fn place(resource: Resource) -> &'static str {
     match resource {
@@ -267,7 +175,9 @@ fn subject(short: &Shortage) -> String {
         Why::Total { .. } => resource.to_string(),
         Why::Architecture => "hosts of the architecture of guests".to_owned(),
         Why::NoBridge => "hosts that carry the network".to_owned(),
-        Why::Combination => "hosts that satisfy all constraints at once".to_owned(),
+        Why::Combination | Why::Undetermined => {
+            "hosts that satisfy all constraints at once".to_owned()
+        }
         Why::Fragmentation => format!("{resource} {}", usable(resource)),
         Why::Indivisible { service } => {
             format!("{resource} of one {} for {service}", place(resource))
@@ -289,15 +199,31 @@ const fn owner(short: &Shortage) -> Option<&'static str> {
     }
 }
 
-/// Hosts that would make it feasible.
+/// Memory that pages of an unsuitable size keep from use.
+fn unusable(shortages: &[Shortage]) -> String {
+    let unusable = shortages.iter().find_map(|short| match short.why {
+        Why::Total { unusable_mib, .. } if unusable_mib > 0 => Some(Mebibytes::new(unusable_mib)),
+        _ => None,
+    });
+    unusable.map_or_else(String::new, |unusable| {
+        let sentence = format!(
+            "{} more is unusable: the pages of a NUMA node's instances have one size, which must \
+             divide the memory of each.",
+            size(unusable)
+        );
+        wrapped(2, WIDTH, &sentence)
+    })
+}
+
+/// Hosts with which a plan was found.
 fn added(would_fit: &[AddedHosts]) -> String {
-    let hosts =
-        |added: &AddedHosts| format!("{} like {}", counted(added.count, "host"), added.like);
     let Some((first, others)) = would_fit.split_first() else { return String::new() };
+    let hosts = remedy::hosts;
     let mut sentence =
-        format!("Adding {} would make it feasible (cost {})", hosts(first), first.cost);
+        format!("Adding {} would make it feasible (cost {})", hosts(first), grouped(first.cost));
     for other in others {
-        sentence.push_str(&format!(", so would {} (cost {})", hosts(other), other.cost));
+        let cost = grouped(other.cost);
+        sentence.push_str(&format!(", so would {} (cost {cost})", hosts(other)));
     }
     wrapped(2, WIDTH, &format!("{sentence}."))
 }
@@ -389,17 +315,10 @@ pub(super) fn amount(value: u64, resource: Resource) -> String {
     }
 }
 
-/// Says what would help: remedies for the first shortages, each once.
+/// Says what would help: changes with which a plan was found, each alone.
 #[must_use]
 pub fn hint(why: &Infeasible) -> Option<String> {
-    let mut hints: Vec<String> = Vec::new();
-    for hint in why.shortages.iter().map(remedy) {
-        if !hints.contains(&hint) {
-            hints.push(hint);
-        }
-    }
-    hints.truncate(REMEDIES);
-    (!hints.is_empty()).then(|| hints.join("\nhint: "))
+    remedy::text(&why.remedies)
 }
 
 /// Renders the same as JSON.
@@ -414,7 +333,6 @@ pub fn json(why: &Infeasible) -> Value {
             "short_by": short.short_by(),
             "unit": short.resource.unit(),
             "because": because(short),
-            "hint": remedy(short),
         })
     });
     let rejections = why.rejections.iter().map(|rejection| {
@@ -440,6 +358,7 @@ pub fn json(why: &Infeasible) -> Value {
         .would_fit
         .iter()
         .map(|more| json!({ "like": more.like, "count": more.count, "cost": more.cost }));
+    let remedies = why.remedies.iter().map(remedy::sentence);
     json!({ "infeasible": {
         "shortages": shortages.collect::<Vec<_>>(),
         "rejections": rejections.collect::<Vec<_>>(),
@@ -447,27 +366,6 @@ pub fn json(why: &Infeasible) -> Value {
         "withheld": withheld::json(&why.withheld),
         "assumed": assumed::json(&why.assumed),
         "would_fit": would_fit.collect::<Vec<_>>(),
+        "remedies": remedies.collect::<Vec<_>>(),
     } })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_engines_own_limits_have_remedies_of_their_own() {
-        let against = |limited, needed| {
-            let why = Why::EngineLimit { service: "x".to_owned() };
-            let resource = Resource::Engine(limited);
-            remedy(&Shortage { resource, needed, available: 1, why, remedy: Remedy::LessDemand })
-        };
-        assert_eq!(
-            against(LimitedResource::ShardCopies, 2),
-            "for x: set `copies: 2`, or `survive: none`"
-        );
-        assert_eq!(
-            against(LimitedResource::GatewayRequests, 9),
-            "for x: split the pools behind it over several gateways"
-        );
-    }
 }

@@ -1,8 +1,10 @@
 //! Whether a problem has a plan at all: no objective, the first assignment will do.
 
 use super::highs::{MipLimits, MipOutcome, minimise};
+use super::infeasible::counted;
+use super::tiers::{is_large, solve};
 use super::{Deadline, Limits, SolveError};
-use crate::model::{Elastic, Model, Problem, Sum};
+use crate::model::{Elastic, Goal, Model, Problem, Sum};
 
 /// Whether every part can be placed with its whole demand.
 ///
@@ -24,4 +26,20 @@ pub fn fits(problem: &Problem, limits: &Limits) -> Result<bool, SolveError> {
         Ok(MipOutcome::Unknown) => Err(deadline.hit()),
         Err(message) => Err(SolveError::Solver { tier: "feasibility".to_owned(), message }),
     }
+}
+
+/// Whether every part can be placed, as far as that is known in time: `large` is the limit of
+/// a problem that is too large for the program per host. Then only a yes can be found, beside
+/// what counting shows.
+#[must_use]
+pub fn fits_in_time(problem: &Problem, limits: &Limits, large: &Limits) -> Option<bool> {
+    if !counted(problem).is_empty() {
+        return Some(false);
+    }
+    if !is_large(problem) {
+        return fits(problem, limits).ok();
+    }
+    let solution = solve(problem, large).ok()?;
+    let unmet = solution.tiers.iter().find(|tier| tier.goal == Goal::Unmet)?;
+    (unmet.value == 0).then_some(true)
 }

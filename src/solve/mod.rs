@@ -21,10 +21,10 @@ mod values;
 use std::time::Instant;
 
 pub use cancel::{cancel, is_cancelled};
-pub use fits::fits;
+pub use fits::{fits, fits_in_time};
 pub use infeasible::{
-    AddedHosts, Assumed, Infeasible, Origin, Rejection, Remedy, Resource, Served, Shortage, Why,
-    Withheld, assumed, diagnose, no_architecture, rejections, served, totals,
+    AddedHosts, Assumed, Edit, Infeasible, Origin, Rejection, Remedy, Resource, Served, Shortage,
+    Why, Withheld, assumed, diagnose, no_architecture, rejections, served, shortages, totals,
 };
 pub use tiers::{Placed, Solution, TierResult, solve};
 
@@ -45,7 +45,7 @@ impl Default for Limits {
 
 /// When the time of a solve is over.
 #[derive(Clone, Copy, Debug)]
-struct Deadline {
+pub struct Deadline {
     began: Instant,
     seconds: f64,
 }
@@ -56,7 +56,8 @@ impl Deadline {
         clippy::disallowed_methods,
         reason = "a time limit is an input; what it changes is shown with value and bound"
     )]
-    fn new(limits: &Limits) -> Self {
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
         Self { began: Instant::now(), seconds: limits.seconds }
     }
 
@@ -66,8 +67,15 @@ impl Deadline {
     }
 
     /// Returns the seconds that are left; 0 when the time is over, or the user wants an end.
-    fn left(&self) -> f64 {
+    #[must_use]
+    pub fn left(&self) -> f64 {
         if is_cancelled() { 0.0 } else { (self.seconds - self.spent()).max(0.0) }
+    }
+
+    /// Returns what is left as a limit, at most so many seconds.
+    #[must_use]
+    pub fn rest(&self, most: f64) -> Limits {
+        Limits { seconds: self.left().min(most) }
     }
 
     /// The error of a search that found nothing in time.

@@ -80,10 +80,15 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
         Ok(Packed::Unknown) | Err(_) => None,
     };
     let found = match packed {
-        Some(packed) if size(merged.problem()) > LARGE => packed,
+        Some(packed) if is_large(merged.problem()) => packed,
         packed => exact(merged.problem(), packed, &deadline)?,
     };
     Ok(merged.split(found))
+}
+
+/// Whether the program per host is too large to be solved.
+pub(super) fn is_large(problem: &Problem) -> bool {
+    size(problem) > LARGE
 }
 
 /// About how many counts the program per host has.

@@ -59,7 +59,7 @@ fn such_hosts_take_no_instance() {
     error: no plan satisfies the spec
       Because every host is of another architecture than guests, which are x86_64,
       nothing can be placed.
-    hint: add x86_64 hosts
+    hint: use x86_64 hosts of the same size
     ");
     bench.put("both.yaml", &spec("  - { name: x86, cores: 4, memory: 8GiB, bridges: [br0] }\n"));
     let both = bench.run(&["plan", "both.yaml", "-o", "plan.json"]);

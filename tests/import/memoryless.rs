@@ -76,6 +76,6 @@ fn they_give_the_reserve_and_are_named_where_cores_are_short() {
       make it feasible.
       NUMA nodes 1 and 3 of h1 have 4 cores and no memory: no instance fits there.
       Adding 1 host like h1 would make it feasible (cost 1).
-    hint: add a host, or move instances off the fullest ones
+    hint: add 1 host like h1
     ");
 }

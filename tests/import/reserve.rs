@@ -60,6 +60,8 @@ fn hosts_of_a_spec_keep_as_much_as_those_of_files() {
         small-2  a  memory  needs 3.8 GiB (of which 88 MiB for QEMU), allocatable 3.5 GiB
       The reserve of small-1 and small-2 takes 512 MiB of 4 GiB of each; it is the
       default where a host states no `reserve:`.
-    hint: add a host with a larger NUMA node, or make the instances of a smaller
+      Adding 1 host like small-1 with 5 GiB in one NUMA node would make it
+      feasible (cost 1).
+    hint: add 1 host like small-1 with 5 GiB in one NUMA node; or make a smaller: `vcpus: 1, memory: 3496MiB`
     ");
 }

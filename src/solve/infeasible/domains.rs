@@ -2,7 +2,7 @@
 //!
 //! `g` masters need `ceil(g / floor((g - 1) / 2))` domains: 3 for an odd number.
 
-use super::{Remedy, Resource, Shortage, Why};
+use super::{Resource, Shortage, Why};
 use crate::model::{Part, PartKind, Problem};
 use crate::sizing::Candidate;
 use crate::topology::Level;
@@ -51,6 +51,5 @@ fn too_few(problem: &Problem, level: Level, needed: u64, why: Why) -> Option<Sho
         needed,
         available,
         why,
-        remedy: Remedy::FailureDomains,
     })
 }

@@ -6,7 +6,7 @@
 
 use super::super::highs::{MipLimits, MipOutcome, minimise};
 use super::super::{Deadline, Limits};
-use super::{Remedy, Resource, Shortage, Why};
+use super::{Resource, Shortage, Why};
 use crate::model::{Elastic, Model, Problem, Slack, Sum, Var, bound_row};
 
 /// Families of rules, in the order in which a shortage is looked for.
@@ -85,11 +85,5 @@ const fn belongs(short: &Slack, family: Elastic) -> bool {
 
 /// That much more of a resource would do, where an instance can still be placed.
 const fn shortage(resource: Resource, by: u64) -> Shortage {
-    Shortage {
-        resource,
-        needed: by,
-        available: 0,
-        why: Why::Fragmentation,
-        remedy: Remedy::AnotherHost,
-    }
+    Shortage { resource, needed: by, available: 0, why: Why::Fragmentation }
 }

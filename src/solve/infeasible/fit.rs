@@ -1,6 +1,6 @@
 //! Which hosts can take the smallest instance of each part when they are empty.
 
-use super::{Rejection, Remedy, Resource, Shortage, Why};
+use super::{Rejection, Resource, Shortage, Why};
 use crate::model::{CandidateHost, NumaCapacity, Part, Problem, Shape};
 use crate::topology::Pool;
 use crate::units::PerSecond;
@@ -144,5 +144,5 @@ fn unplaceable(problem: &Problem, part: &Part) -> Option<Shortage> {
         None => (Resource::NumaNodes, 1, 0),
     };
     let why = Why::Indivisible { service: part.name.clone() };
-    Some(Shortage { resource, needed, available, why, remedy: Remedy::LargerHost })
+    Some(Shortage { resource, needed, available, why })
 }

@@ -5,6 +5,7 @@
 //! | file | counts |
 //! | --- | --- |
 //! | `shortage.rs` | nothing: what falls short, as data |
+//! | `remedy.rs` | nothing: what would help, as data, tried by `planner` |
 //! | `domains.rs` | failure domains that quorums and spreads need |
 //! | `totals.rs` | cores, memory, disk, addresses, bandwidth of all hosts |
 //! | `fit.rs` | NUMA nodes and pools that the smallest instance of each part fits into |
@@ -16,19 +17,24 @@ mod assumed;
 mod domains;
 mod elastic;
 mod fit;
+mod remedy;
 mod shortage;
 mod totals;
 mod withheld;
 
 pub use self::assumed::{Assumed, assumed};
 pub use self::fit::rejections;
-pub use self::shortage::{Remedy, Resource, Shortage, Why};
+pub use self::remedy::{AddedHosts, Edit, Remedy};
+pub use self::shortage::{Resource, Shortage, Why};
 pub use self::withheld::{Origin, Withheld};
-use super::{Limits, solve};
-use crate::model::{Part, Problem};
+use super::{Deadline, solve};
+use crate::model::{Goal, Part, Problem};
 
 /// Most seconds for what could be served: an extra, worth no long wait.
 const SERVED_SECONDS: f64 = 10.0;
+
+/// Most seconds for what falls short where counting finds nothing.
+const ELASTIC_SECONDS: f64 = 20.0;
 
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,19 +50,10 @@ pub struct Infeasible {
     pub assumed: Vec<Assumed>,
     /// What the hosts could serve, each service's share rounded down.
     pub served: Vec<Served>,
-    /// Hosts that would make it feasible, each entry alone, the least cost first.
+    /// Hosts with which a plan was found, each entry alone, the least cost first.
     pub would_fit: Vec<AddedHosts>,
-}
-
-/// More hosts of a kind that is there already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddedHosts {
-    /// A host of that kind.
-    pub like: String,
-    /// How many more.
-    pub count: u64,
-    /// What they cost together.
-    pub cost: u64,
+    /// Changes with which a plan was found, each alone.
+    pub remedies: Vec<Remedy>,
 }
 
 /// Why a host cannot take an instance: the two numbers.
@@ -92,50 +89,60 @@ pub struct Served {
 /// Finds what falls short for `problem`, which has no plan. `partial` is the same
 /// problem with layouts that serve a part of the demand as well.
 #[must_use]
-pub fn diagnose(problem: &Problem, partial: &Problem, limits: &Limits) -> Infeasible {
-    let mut shortages = Vec::new();
-    if problem.hosts.is_empty() {
-        shortages.push(no_bridge());
-    } else {
-        shortages.extend(domains::short(problem));
-        shortages.extend(fit::short(problem));
-        shortages.extend(totals(problem));
-    }
-    if shortages.is_empty() {
-        // What is left is how things are divided; a solver that gives up here
-        // takes nothing from what is already known.
-        shortages.extend(elastic::short(problem, limits).unwrap_or_default());
-    }
-    if shortages.is_empty() {
-        shortages.push(combination());
-    }
+pub fn diagnose(problem: &Problem, partial: &Problem, clock: &Deadline) -> Infeasible {
+    let shortages = shortages(problem, clock);
     let rejections = rejections(problem);
     Infeasible {
         assumed: assumed(problem, &shortages, &rejections),
         withheld: withheld::withheld(problem, &shortages, &rejections),
         shortages,
         rejections,
-        served: served(partial, limits),
+        served: served(partial, clock),
         would_fit: Vec::new(),
+        remedies: Vec::new(),
     }
+}
+
+/// Finds what falls short for a problem that has no plan.
+#[must_use]
+pub fn shortages(problem: &Problem, clock: &Deadline) -> Vec<Shortage> {
+    let found = counted(problem);
+    if !found.is_empty() {
+        return found;
+    }
+    // What is left is how things are divided.
+    match elastic::short(problem, &clock.rest(ELASTIC_SECONDS)) {
+        Some(found) if !found.is_empty() => found,
+        Some(_) => vec![no_placement(Why::Combination)],
+        None => vec![no_placement(Why::Undetermined)],
+    }
+}
+
+/// Finds what falls short by counting alone: nothing of it says that there is a plan.
+#[must_use]
+pub fn counted(problem: &Problem) -> Vec<Shortage> {
+    if problem.hosts.is_empty() {
+        return vec![no_bridge()];
+    }
+    let mut found = domains::short(problem);
+    found.extend(fit::short(problem));
+    found.extend(totals(problem));
+    found
 }
 
 /// No host runs guests, since all are of another architecture.
 #[must_use]
 pub const fn no_architecture() -> Shortage {
-    let (why, remedy) = (Why::Architecture, Remedy::X86Host);
-    Shortage { resource: Resource::Hosts, needed: 1, available: 0, why, remedy }
+    no_placement(Why::Architecture)
 }
 
 const fn no_bridge() -> Shortage {
-    let (why, remedy) = (Why::NoBridge, Remedy::BridgedHost);
-    Shortage { resource: Resource::Hosts, needed: 1, available: 0, why, remedy }
+    no_placement(Why::NoBridge)
 }
 
-/// Every count suffices alone, but no placement satisfies all constraints at once.
-const fn combination() -> Shortage {
-    let (why, remedy) = (Why::Combination, Remedy::AnotherDomain);
-    Shortage { resource: Resource::Hosts, needed: 1, available: 0, why, remedy }
+/// No host is as it has to be.
+const fn no_placement(why: Why) -> Shortage {
+    Shortage { resource: Resource::Hosts, needed: 1, available: 0, why }
 }
 
 /// Resources of all hosts that the smallest layouts of all parts exceed.
@@ -144,10 +151,11 @@ pub fn totals(problem: &Problem) -> Vec<Shortage> {
     totals::short(problem)
 }
 
-/// Returns what could be served; empty if even that has no answer.
+/// Returns what could be served; empty if even that has no answer, or where it is not known
+/// whether a service could have more than nothing.
 #[must_use]
-pub fn served(partial: &Problem, limits: &Limits) -> Vec<Served> {
-    let limits = Limits { seconds: limits.seconds.min(SERVED_SECONDS) };
+pub fn served(partial: &Problem, clock: &Deadline) -> Vec<Served> {
+    let limits = clock.rest(SERVED_SECONDS);
     let Ok(solution) = solve(partial, &limits) else { return Vec::new() };
     let of = |(part, chosen): (&Part, &Option<usize>)| {
         let any = part.candidates.iter().find_map(|c| c.capacity.as_ref())?;
@@ -160,5 +168,9 @@ pub fn served(partial: &Problem, limits: &Limits) -> Vec<Served> {
             demand_per_s: demand.get(),
         })
     };
-    partial.parts.iter().zip(&solution.chosen).filter_map(of).collect()
+    let unmet = solution.tiers.iter().find(|tier| tier.goal == Goal::Unmet);
+    let is_proved = unmet.is_some_and(|tier| tier.value == tier.bound);
+    let found: Vec<Served> = partial.parts.iter().zip(&solution.chosen).filter_map(of).collect();
+    let is_known = is_proved || found.iter().all(|one| one.served_per_s > 0);
+    if is_known { found } else { Vec::new() }
 }

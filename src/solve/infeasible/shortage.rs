@@ -16,8 +16,6 @@ pub struct Shortage {
     pub available: u64,
     /// Why that much is needed.
     pub why: Why,
-    /// What would help.
-    pub remedy: Remedy,
 }
 
 impl Shortage {
@@ -138,37 +136,11 @@ pub enum Why {
     Fragmentation,
     /// Each resource suffices alone, but not all constraints at once.
     Combination,
+    /// Not all constraints can be satisfied; the time was over before it was found why.
+    Undetermined,
     /// The engine allows no layout that is large enough.
     EngineLimit {
         /// The service.
         service: String,
     },
-}
-
-/// What would help.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// A host that has the bridge.
-    BridgedHost,
-    /// A host of the architecture of guests.
-    X86Host,
-    /// More hosts, at least that many, of the kind that has most of the resource.
-    Hosts {
-        /// How many; 0 where no host has any of the resource.
-        count: u64,
-        /// A host of that kind.
-        like: Option<String>,
-    },
-    /// A wider range of addresses.
-    Addresses,
-    /// More failure domains.
-    FailureDomains,
-    /// A host with a larger NUMA node or pool.
-    LargerHost,
-    /// One more host, or a better balance of those there are.
-    AnotherHost,
-    /// One more failure domain.
-    AnotherDomain,
-    /// Less demand on the engine, or more services that share it.
-    LessDemand,
 }

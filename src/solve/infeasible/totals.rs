@@ -1,7 +1,7 @@
 //! Resources of all hosts against the least that any layouts need of them. What
 //! falls short here falls short however instances are placed.
 
-use super::{Remedy, Resource, Shortage, Why};
+use super::{Resource, Shortage, Why};
 use crate::model::{CandidateHost, Part, Problem, Shape};
 use crate::sizing::Candidate;
 
@@ -52,7 +52,6 @@ pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
             needed,
             available,
             why: Why::Total { unusable_mib: 0, overhead_mib: 0 },
-            remedy: Remedy::Addresses,
         }
     }));
     found
@@ -62,7 +61,9 @@ fn exceeded(problem: &Problem, total: &Total) -> Option<Shortage> {
     let has: Option<Vec<u64>> = problem.hosts.iter().map(total.has).collect();
     let available = has?.into_iter().fold(0, u64::saturating_add);
     let needed = least(problem, total.need);
-    let short_by = needed.checked_sub(available).filter(|short| *short > 0)?;
+    if needed <= available {
+        return None;
+    }
     let (unusable_mib, overhead_mib) = match total.resource {
         Resource::Memory => {
             let alone = least(problem, |_, shape| shape.memory_mib);
@@ -75,25 +76,7 @@ fn exceeded(problem: &Problem, total: &Total) -> Option<Shortage> {
         needed,
         available,
         why: Why::Total { unusable_mib, overhead_mib },
-        remedy: more_hosts(problem, total, short_by),
     })
-}
-
-/// Returns the fewest hosts, of the kind that has most of a resource, that have what is
-/// missing.
-fn more_hosts(problem: &Problem, total: &Total, short_by: u64) -> Remedy {
-    let largest = problem
-        .hosts
-        .iter()
-        .filter_map(|host| Some(((total.has)(host)?, &host.host.name)))
-        .filter(|(has, _)| *has > 0)
-        .max_by(|(a, first), (b, second)| a.cmp(b).then_with(|| second.cmp(first)));
-    match largest {
-        Some((has, name)) => {
-            Remedy::Hosts { count: short_by.div_ceil(has), like: Some(name.to_string()) }
-        }
-        None => Remedy::Hosts { count: 0, like: None },
-    }
 }
 
 /// Returns the least of a resource that the layouts of all parts need together.
