@@ -13,7 +13,7 @@ use hostsplit::explain::spec_of;
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role, ServicePlan, Setting, SlotRange};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand};
+use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand, Tls};
 use hostsplit::topology::{Architecture, Level};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -381,7 +381,7 @@ fn texts_are_plain_and_ports_are_ports() {
     }
     // Redis takes zero for: not at all.
     let with_tls = said(|plan| {
-        plan.services[0].access.tls = true;
+        plan.services[0].access.tls = Tls::On;
         configure(plan);
         assert_eq!(plan.instances[0].settings["port"], Setting::Count(0));
     });

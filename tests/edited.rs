@@ -19,7 +19,7 @@ use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
     Access, Demand, Engine, GatewayDemand, Image, ImageFile, Password, Persistence, Policy, Quorum,
-    RelationalDemand, ShardedDemand, Spec, Survive, WebDemand,
+    RelationalDemand, ShardedDemand, Spec, Survive, Tls, WebDemand,
 };
 use hostsplit::topology::{Core, Host, L3Domain, Level, Migration, PagePool};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
@@ -128,7 +128,8 @@ fn image() -> Image {
 fn caches() -> Spec {
     let cache = plain::sharded(20_000, 2_000, 900);
     let mut cache = plain::service("cache", Engine::Redis, Demand::Sharded(cache));
-    cache.access = Access { password: Some(Password::Generated), tls: true, ..Access::default() };
+    cache.access =
+        Access { password: Some(Password::Generated), tls: Tls::On, ..Access::default() };
     let mut build = plain::machines("build", 2, 2, 1_024, 8);
     build.spread = Some(Level::Host);
     build.iops_per_s = PerSecond::new(100);

@@ -51,10 +51,12 @@ fn is_configured(plan: &Plan, prior: &Plan, instance: &Instance) -> bool {
 }
 
 /// How the plan alters whom an instance lets in that runs as `prior` says.
-fn admission(plan: &Plan, prior: &Plan, instance: &Instance) -> Option<Admission> {
-    let entry = |plan: &Plan| plan.service_of(instance).map(|service| service.access.entry());
+fn admission<'a>(plan: &'a Plan, prior: &'a Plan, instance: &Instance) -> Option<Admission> {
+    let access = |plan: &'a Plan| plan.service_of(instance).map(|service| &service.access);
     plan.instance(&instance.name)?;
-    Admission::between(entry(prior)?, entry(plan)?)
+    let (before, after) = (access(prior)?, access(plan)?);
+    let by_password = Admission::between(before.entry(), after.entry());
+    by_password.or_else(|| Admission::between_tls(before.tls, after.tls))
 }
 
 fn view(host: &HostName, prior: Option<&Plan>) -> HostView {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::spec::Entry;
+use crate::spec::{Entry, Tls};
 
 /// How a change alters who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +17,16 @@ pub enum Admission {
     Relaxes,
     /// There is no password any more.
     Opens,
+    /// Encrypted connections are accepted beside others.
+    Encrypts,
+    /// Connections without encryption, which were accepted beside others, are not any more.
+    RequiresEncryption,
+    /// Connections without encryption are accepted beside others.
+    AllowsPlain,
+    /// Encrypted connections, which were accepted beside others, are not any more.
+    DropsEncryption,
+    /// Encrypted connections are accepted in the place of others, or others in their place.
+    ReplacesEncryption,
 }
 
 impl Admission {
@@ -35,11 +45,24 @@ impl Admission {
         }
     }
 
+    /// Returns how one rule of encryption becomes another; `None` where it stays as it is.
+    #[must_use]
+    pub const fn between_tls(before: Tls, after: Tls) -> Option<Self> {
+        match (before, after) {
+            (Tls::Off, Tls::Optional) => Some(Self::Encrypts),
+            (Tls::Optional, Tls::On) => Some(Self::RequiresEncryption),
+            (Tls::On, Tls::Optional) => Some(Self::AllowsPlain),
+            (Tls::Optional, Tls::Off) => Some(Self::DropsEncryption),
+            (Tls::Off, Tls::On) | (Tls::On, Tls::Off) => Some(Self::ReplacesEncryption),
+            (Tls::Off, Tls::Off) | (Tls::On, Tls::On) | (Tls::Optional, Tls::Optional) => None,
+        }
+    }
+
     /// Whether all instances have to let each other in by the former rule and by the new
     /// one before any changes over.
     #[must_use]
     pub const fn is_prepared(self) -> bool {
-        matches!(self, Self::Accepts | Self::RequiresAtOnce | Self::Opens)
+        matches!(self, Self::Accepts | Self::RequiresAtOnce | Self::Opens | Self::AllowsPlain)
     }
 }
 
@@ -53,6 +76,11 @@ impl fmt::Display for Admission {
             }
             Self::Relaxes => "clients without the password are let in beside others",
             Self::Opens => "no password is needed any more",
+            Self::Encrypts => "encrypted connections are accepted beside others",
+            Self::RequiresEncryption => "encryption is required, other connections are refused",
+            Self::AllowsPlain => "connections without encryption are accepted beside others",
+            Self::DropsEncryption => "encrypted connections are not accepted any more",
+            Self::ReplacesEncryption => "clients need another kind of connections at once",
         })
     }
 }

@@ -357,6 +357,14 @@ pub trait Cluster: Send + Sync {
     fn recover(&self, _guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
         Ok(None)
     }
+
+    /// Whether a guest was given a certificate.
+    ///
+    /// # Errors
+    /// The guest does not answer.
+    fn has_certificate(&self, _guest: &Guest<'_>) -> Result<bool, EngineError> {
+        Ok(false)
+    }
 }
 
 /// A file that is not in the guest as it should be.

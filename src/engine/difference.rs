@@ -90,6 +90,8 @@ pub enum Fact {
     Role,
     /// Whether it is in step with what it copies.
     Replication,
+    /// Whether it encrypts what it sends to other instances of its cluster.
+    Encryption,
     /// What it makes of another instance of its cluster.
     SightOf(InstanceName),
     /// Somebody in its cluster that the plan does not know.
@@ -150,6 +152,7 @@ impl Fact {
                 | Self::ClusterState
                 | Self::Role
                 | Self::Replication
+                | Self::Encryption
                 | Self::SightOf(_)
                 | Self::Departure(_)
                 | Self::OwnerOfSlots(_)
@@ -201,6 +204,7 @@ impl fmt::Display for Fact {
             Self::ClusterState => "cluster state",
             Self::Role => "role",
             Self::Replication => "replication",
+            Self::Encryption => "what it sends to others",
             Self::SightOf(other) => return write!(f, "sight of {other}"),
             Self::Member => "member",
             Self::Departure(other) => return write!(f, "departure of {other}"),

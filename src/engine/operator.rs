@@ -112,6 +112,12 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// The guest does not answer.
     fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError>;
+
+    /// Whether a guest was given a certificate.
+    ///
+    /// # Errors
+    /// The guest does not answer.
+    fn has_certificate(&self, guest: &Guest<'_>) -> Result<bool, EngineError>;
 }
 
 /// What the configuration of an instance may do to those who use it.
@@ -271,6 +277,10 @@ impl<C: Cluster> Operator for C {
 
     fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
         self.recover(guest)
+    }
+
+    fn has_certificate(&self, guest: &Guest<'_>) -> Result<bool, EngineError> {
+        self.has_certificate(guest)
     }
 }
 

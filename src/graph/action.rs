@@ -117,6 +117,8 @@ pub enum Reason {
     UpstreamChanged,
     /// Can only be seen when what it needs is there.
     ToBeChecked,
+    /// What instances send each other is to be encrypted, or not any more.
+    ChangesOver(String),
     /// Instances are new to its cluster.
     NewMembers,
     /// Instances leave its cluster.
@@ -168,6 +170,10 @@ impl fmt::Display for Reason {
             Self::ClusterDiffers(what) => f.write_str(what),
             Self::UpstreamChanged => f.write_str("a dependency changes"),
             Self::ToBeChecked => f.write_str("checked once it runs"),
+            Self::ChangesOver(to) => write!(
+                f,
+                "all instances change over at once, to connections between them that are {to}"
+            ),
             Self::NewMembers => f.write_str("new instances join before others are replaced"),
             Self::MembersLeave => f.write_str("instances leave once others have their data"),
             Self::LessMemory => f.write_str("data moves before instances get less memory"),

@@ -20,7 +20,7 @@ use super::moves::{Move, in_order, of_move, relocation};
 use super::sequence::{Sequences, sequence};
 use super::unwanted::{Unwanted, former_data, not_in_plan};
 use super::{Graph, ImagePart, Vertex};
-use crate::engine::Pending;
+use crate::engine::{Fact, Pending};
 use crate::hypervisor::{Domain, DomainState};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, Role, Volume};
@@ -83,7 +83,7 @@ pub fn decide(plan: &Plan, world: &World) -> Actions {
             Vertex::Unwanted { .. } => (Action::Delete, Reason::NotInPlan),
             Vertex::ImageFile { host, pool, part } => image(plan, world, host, pool, *part),
             Vertex::Prepared(_) => (Action::Update, Reason::BothRules),
-            Vertex::Joined(_) => (Action::Update, Reason::NewMembers),
+            Vertex::Joined(service) => (Action::Update, joins(world, service)),
             Vertex::Balanced(_) => (Action::Update, Reason::LessMemory),
             Vertex::Resumed(_) => (Action::Update, Reason::Paused),
             Vertex::Rejoined(_) => (Action::Update, Reason::MachineReplaced),
@@ -308,6 +308,13 @@ fn growth(world: &World, instance: &Instance, volume: Option<&Volume>) -> (Actio
         Some((Action::Update, Reason::Grows { from, to }))
     });
     grows.unwrap_or((Action::NoOp, Reason::AsPlanned))
+}
+
+/// Why a cluster is brought together before anything is taken away.
+fn joins(world: &World, service: &ServiceName) -> Reason {
+    let mut differences = world.clusters.get(service).into_iter().flatten();
+    let over = differences.find(|one| one.fact == Fact::Encryption);
+    over.map_or(Reason::NewMembers, |one| Reason::ChangesOver(one.planned.clone()))
 }
 
 /// Decides on a cluster, last of all: its members' steps are decided already.

@@ -96,9 +96,18 @@ pub(super) fn impacts(
                 add(&mut found, service, ImpactKind::DataLoss, cause, &instance.name);
             }
         }
-        if world.admissions.get(&instance.name) == Some(&Admission::RequiresAtOnce) {
-            let cause = "clients without a password are refused at once: `password: optional` \
-                         first lets both in";
+        let refuses = match world.admissions.get(&instance.name) {
+            Some(Admission::RequiresAtOnce) => Some(
+                "clients without a password are refused at once: `password: optional` first lets \
+                 both in",
+            ),
+            Some(Admission::ReplacesEncryption) => Some(
+                "connections as clients have them now are refused at once: `tls: optional` first \
+                 takes both kinds",
+            ),
+            _ => None,
+        };
+        if let Some(cause) = refuses {
             add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);
         }
         if let Some(cause) = world.lost.get(&instance.name) {

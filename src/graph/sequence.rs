@@ -29,6 +29,9 @@ pub(super) struct Sequence {
     /// Instances in use whose server does not answer, as after a run that was cut off while it
     /// configured them: one after the other, before any other waits for a cluster with them.
     pub silent: Vec<InstanceName>,
+    /// Whether the cluster changes over to other connections between its instances, before any
+    /// of them closes a port.
+    pub changes_over: bool,
     /// What brings paused guests back, before anything is taken away.
     pub awake: Vec<Vertex>,
     /// Instances that let others in by the former rule and the planned one, before any
@@ -60,7 +63,7 @@ impl Sequence {
 
     /// Whether what instances take up while they run waits for anything.
     pub const fn waits(&self) -> bool {
-        self.shrinks || !self.prepared.is_empty()
+        self.shrinks || self.changes_over || !self.prepared.is_empty()
     }
 
     /// Whether anything is done with instances that others may rely on.
@@ -82,9 +85,11 @@ pub(super) fn sequence(
     unwanted: &[Unwanted],
 ) -> Sequence {
     let found = world.clusters.get(&service.name);
-    let mut facts = found.into_iter().flatten().map(|one| &one.fact);
-    let apart = facts.any(|fact| matches!(fact, Fact::SightOf(_) | Fact::Role));
-    let mut sequence = Sequence { joins: found.is_some(), apart, ..Sequence::default() };
+    let has = |which: fn(&Fact) -> bool| found.into_iter().flatten().any(|one| which(&one.fact));
+    let changes_over = has(|fact| matches!(fact, Fact::Encryption));
+    let apart = changes_over || has(|fact| matches!(fact, Fact::SightOf(_) | Fact::Role));
+    let mut sequence =
+        Sequence { joins: found.is_some(), apart, changes_over, ..Sequence::default() };
     let mut restarts = Vec::new();
     let mut replaced = Vec::new();
     for instance in plan.members(&service.name) {

@@ -61,7 +61,7 @@ impl Search<'_> {
             }
         }
         let wants = |instance: &&Instance| {
-            self.plan.service_of(instance).is_some_and(|service| service.access.tls)
+            self.plan.service_of(instance).is_some_and(|service| service.access.tls.is_offered())
         };
         let wanting: Vec<&Instance> = self.plan.instances.iter().filter(wants).collect();
         if wanting.is_empty() {

@@ -129,7 +129,7 @@ impl SecretStore {
                 missing.passwords.push(Lacking { service: service.name.clone(), client });
             }
         }
-        let asked = plan.services.iter().any(|service| service.access.tls);
+        let asked = plan.services.iter().any(|service| service.access.tls.is_offered());
         missing.authority = asked && !(self.folder.has("ca.crt")? && self.folder.has("ca.key")?);
         Ok(missing)
     }
@@ -183,7 +183,7 @@ mod tests {
     use super::super::Secret;
     use super::*;
     use crate::sample;
-    use crate::spec::Access;
+    use crate::spec::{Access, Tls};
 
     struct Given;
 
@@ -258,7 +258,11 @@ mod tests {
 
     fn plan(password: Password, tls: bool) -> Plan {
         let mut plan = sample::plan();
-        plan.services[0].access = Access { password: Some(password), tls, ..Access::default() };
+        plan.services[0].access = Access {
+            password: Some(password),
+            tls: if tls { Tls::On } else { Tls::Off },
+            ..Access::default()
+        };
         plan
     }
 

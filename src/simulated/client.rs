@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::State;
-use super::daemon::Endpoint;
+use super::daemon::{Contact, Endpoint};
 
 /// A client such as an application has: it knows some addresses, goes to the
 /// first that accepts its connection, and follows redirections. One that says that the
@@ -16,6 +16,8 @@ pub struct Client {
     pub contacts: Vec<(Ipv4Addr, u16)>,
     /// The password for clients, if there is one.
     pub password: Option<String>,
+    /// Whether its connections are encrypted.
+    pub encrypted: bool,
 }
 
 /// What became of the requests of a client, or of several.
@@ -40,7 +42,8 @@ impl State {
         for &(address, port) in &client.contacts {
             let at = Endpoint { address, port };
             let Some(daemon) = self.daemons.at(at) else { continue };
-            match daemon.request(at, password, key, now) {
+            let contact = Contact { at, password, encrypted: client.encrypted };
+            match daemon.request(&contact, key, now) {
                 Err(why) if why.starts_with("CLUSTERDOWN") => last = why,
                 answer => return answer,
             }

@@ -68,6 +68,14 @@ pub(super) struct Invocation<'a> {
     pub(super) now: Duration,
 }
 
+/// Where an ordinary client connects, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contact<'a> {
+    pub(super) at: Endpoint,
+    pub(super) password: Option<&'a str>,
+    pub(super) encrypted: bool,
+}
+
 impl Invocation<'_> {
     /// The value of an environment variable.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
@@ -115,26 +123,19 @@ pub(super) trait Daemon: fmt::Debug + Send {
     fn listens(&self, at: Endpoint) -> bool;
 
     /// Writes a value and reads it back, as an ordinary client that is connected
-    /// to `at` does.
+    /// to an endpoint does.
     ///
     /// # Errors
     /// Why it was refused.
-    fn request(
-        &mut self,
-        at: Endpoint,
-        password: Option<&str>,
-        key: &str,
-        now: Duration,
-    ) -> Result<(), String>;
+    fn request(&mut self, contact: &Contact<'_>, key: &str, now: Duration) -> Result<(), String>;
 
-    /// Sends one command as an ordinary client that is connected to `at` does.
+    /// Sends one command as an ordinary client that is connected to an endpoint does.
     ///
     /// # Errors
     /// Why it was refused.
     fn send(
         &mut self,
-        at: Endpoint,
-        password: Option<&str>,
+        contact: &Contact<'_>,
         words: &[&str],
         now: Duration,
     ) -> Result<String, String>;

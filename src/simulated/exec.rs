@@ -72,6 +72,9 @@ pub(super) fn run(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outco
         ("stat", ["-c", "%a %U:%G %n", paths @ ..]) => stat(guest, paths),
         ("env", ["SYSTEMCTL_SKIP_SYSV=1", "systemctl", verb @ .., unit])
         | ("systemctl", [verb @ .., unit]) => systemctl(guest, verb, unit),
+        ("xargs", ["-P", "0", "-I", "{}", program, args @ ..]) => {
+            each(guest, command, program, args)
+        }
         ("chmod" | "sh" | "install" | "stat" | "cat" | "systemctl", _) => {
             Outcome::failed(64, format!("not simulated: {program} {}", args.join(" ")))
         }
@@ -93,6 +96,23 @@ fn of_engine(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outcome> {
     let (address, local) = (running.address, local.as_slice());
     let invocation = Invocation { program, args, input, environment, local, address, rate, now };
     Some(guest.state.daemons.get(number)?.run(&invocation))
+}
+
+/// Runs a program for each line of the input, in the place of `{}`.
+fn each(guest: &mut Inside<'_>, command: &Command<'_>, program: &str, args: &[&str]) -> Outcome {
+    let mut all = Outcome::default();
+    for line in command.input.lines() {
+        let args: Vec<&str> =
+            args.iter().map(|arg| if *arg == "{}" { line } else { arg }).collect();
+        let one = run(guest, &Command { program, args: &args, input: "", ..*command });
+        let one = one.unwrap_or_else(|| Outcome::failed(127, format!("xargs: {program}")));
+        all.stdout += &one.stdout;
+        all.stderr += &one.stderr;
+        all.endless |= one.endless;
+        all.takes = all.takes.max(one.takes);
+        all.status = if one.status == 0 { all.status } else { 123 };
+    }
+    all
 }
 
 fn octal(mode: &str) -> u32 {

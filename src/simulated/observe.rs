@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::daemon::Endpoint;
+use super::daemon::{Contact, Endpoint};
 use super::{Call, SimulatedWorld, State};
 
 /// Somebody who looks after each call that may have changed something, and after each
@@ -99,7 +99,7 @@ impl Scene<'_> {
     ) -> Result<String, String> {
         let at = Endpoint { address: at.0, port: at.1 };
         let daemon = self.state.daemons.at(at).ok_or("Connection refused")?;
-        daemon.send(at, password, words, self.now)
+        daemon.send(&Contact { at, password, encrypted: false }, words, self.now)
     }
 }
 

@@ -159,8 +159,8 @@ pub struct Access {
     /// on and off while they are served.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
-    /// Whether all connections are encrypted.
-    pub tls: bool,
+    /// Whether connections are encrypted.
+    pub tls: Tls,
     /// The port for clients; `None` for the engine's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
@@ -181,6 +181,63 @@ impl Access {
             (Some(_), true) => Entry::Both,
             (Some(_), false) => Entry::Closed,
         }
+    }
+}
+
+/// Whether connections to a service are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TlsWord", into = "TlsWord")]
+pub enum Tls {
+    /// None are.
+    #[default]
+    Off,
+    /// Those of clients that want it, at the port above the one for clients; the instances
+    /// reach each other without. It is how encryption is turned on and off while clients are
+    /// served.
+    Optional,
+    /// All are, those between the instances too.
+    On,
+}
+
+/// As it is written: `true`, `false` or `"optional"`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum TlsWord {
+    Flag(bool),
+    Word(TlsOptional),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TlsOptional {
+    Optional,
+}
+
+impl From<TlsWord> for Tls {
+    fn from(word: TlsWord) -> Self {
+        match word {
+            TlsWord::Flag(false) => Self::Off,
+            TlsWord::Flag(true) => Self::On,
+            TlsWord::Word(TlsOptional::Optional) => Self::Optional,
+        }
+    }
+}
+
+impl From<Tls> for TlsWord {
+    fn from(tls: Tls) -> Self {
+        match tls {
+            Tls::Off => Self::Flag(false),
+            Tls::On => Self::Flag(true),
+            Tls::Optional => Self::Word(TlsOptional::Optional),
+        }
+    }
+}
+
+impl Tls {
+    /// Whether instances have certificates.
+    #[must_use]
+    pub const fn is_offered(self) -> bool {
+        !matches!(self, Self::Off)
     }
 }
 

@@ -38,9 +38,9 @@ fn deployed(from: Entry, to: Entry, state: &Path) -> SimulatedWorld {
     let members = plan.instances.iter().filter(|one| one.group.is_some());
     let contacts: Vec<_> = members.filter_map(|one| Some((one.address?, 6379))).collect();
     let password = Some("for-all-clients".to_owned());
-    world.attach(Client { contacts: contacts.clone(), password });
+    world.attach(Client { contacts: contacts.clone(), password, encrypted: false });
     if from != Entry::Closed && to != Entry::Closed {
-        world.attach(Client { contacts, password: None });
+        world.attach(Client { contacts, password: None, encrypted: false });
     }
     let _ = world.take_requests();
     world
@@ -54,7 +54,7 @@ fn starts(plan: &Plan, world: &SimulatedWorld) -> u32 {
 fn is_open(plan: &Plan, world: &SimulatedWorld) -> bool {
     let contacts = plan.instances.iter().filter(|one| one.group.is_some());
     let contacts = contacts.filter_map(|one| Some((one.address?, 6379))).collect();
-    world.request(&Client { contacts, password: None }, "open").is_ok()
+    world.request(&Client { contacts, password: None, encrypted: false }, "open").is_ok()
 }
 
 /// What is to be done, each with its reason.

@@ -60,7 +60,11 @@ fn deployed(plan: &Plan, state: &Path) -> SimulatedWorld {
     assert!(first.is_complete(), "{}", first.story());
     let members = plan.instances.iter().filter(|one| one.group.is_some());
     let contacts = members.filter_map(|one| Some((one.address?, 6379))).collect();
-    world.attach(Client { contacts, password: Some("for-all-clients".to_owned()) });
+    world.attach(Client {
+        contacts,
+        password: Some("for-all-clients".to_owned()),
+        encrypted: false,
+    });
     let _ = world.take_requests();
     world
 }

@@ -22,7 +22,7 @@ fn deployed() -> (Plan, SimulatedWorld) {
 fn client(plan: &Plan) -> Client {
     let members = plan.instances.iter().filter(|one| one.group.is_some());
     let contacts = members.filter_map(|one| Some((one.address?, 6379))).collect();
-    Client { contacts, password: Some("for-all-clients".to_owned()) }
+    Client { contacts, password: Some("for-all-clients".to_owned()), encrypted: false }
 }
 
 pub fn in_guest(

@@ -17,7 +17,7 @@ use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
 use hostsplit::recipe::redis::Credentials;
-use hostsplit::secret::{Secret, Secrets};
+use hostsplit::secret::{Identity, Secret, Secrets};
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Access, Image, ImageFile, Network, Password, Policy};
 use hostsplit::state::store::{Journal, Recorder, Store};
@@ -142,7 +142,13 @@ pub fn secrets() -> Secrets {
     let credentials =
         Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
     let services = BTreeMap::from([(ServiceName::new("cache").unwrap(), credentials.into())]);
-    Secrets { services, ..Secrets::default() }
+    let identity = |one: &Instance| Identity {
+        authority: "the certificate of the authority".to_owned(),
+        certificate: format!("the certificate of {}", one.name),
+        key: secret("the-key-of-an-instance"),
+    };
+    let identities = plan().instances.iter().map(|one| (one.name.clone(), identity(one))).collect();
+    Secrets { services, identities }
 }
 
 /// The plan's first group, and the fixed machine.

@@ -37,7 +37,11 @@ fn deployed(port: u16, state: &Path) -> SimulatedWorld {
     let members = plan.instances.iter().filter(|one| one.group.is_some());
     let contacts = members.filter_map(|one| one.address);
     let contacts = contacts.flat_map(|address| [(address, PORT), (address, OTHER)]).collect();
-    world.attach(Client { contacts, password: Some("for-all-clients".to_owned()) });
+    world.attach(Client {
+        contacts,
+        password: Some("for-all-clients".to_owned()),
+        encrypted: false,
+    });
     let _ = world.take_requests();
     world
 }
@@ -51,7 +55,7 @@ fn listens(plan: &Plan, world: &SimulatedWorld, port: u16) -> usize {
     let at = members.filter_map(|one| Some(vec![(one.address?, port)]));
     let password = Some("for-all-clients".to_owned());
     at.filter(|at| {
-        let client = Client { contacts: at.clone(), password: password.clone() };
+        let client = Client { contacts: at.clone(), password: password.clone(), encrypted: false };
         world.request(&client, "listens") != Err("Connection refused".to_owned())
     })
     .count()

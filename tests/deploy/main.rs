@@ -9,6 +9,7 @@ mod changing;
 mod clients;
 mod drift;
 mod drilling;
+mod encrypting;
 #[path = "../support/ending.rs"]
 mod ending;
 mod ends;

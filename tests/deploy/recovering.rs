@@ -12,8 +12,10 @@ use hostsplit::plan::Plan;
 use hostsplit::recipe;
 use hostsplit::secret::{Make, SecretStore, Secrets, Sources};
 use hostsplit::simulated::SimulatedWorld;
+use hostsplit::spec::Tls;
 use tempfile::TempDir;
 
+use crate::encrypting;
 use crate::fixture::{Purpose, Run, connected, inventory, look, plan, run, run_knowing};
 
 /// Nothing that a spec could refer to.
@@ -220,8 +222,7 @@ fn a_change_of_passwords_that_was_cut_off_is_ended_with_those_of_most() {
 
 #[test]
 fn the_authority_of_certificates_cannot_be_recovered_and_this_is_told() {
-    let mut plan = plan();
-    plan.services[0].access.tls = true;
+    let plan = encrypting::with(Tls::On);
     let (world, state) = (SimulatedWorld::new(&plan.topology), tempfile::tempdir().unwrap());
     let (recovery, before, _) = deploy(&plan, &world, state.path());
     assert!(!recovery.authority_lost, "there was none before");
@@ -243,4 +244,14 @@ fn the_authority_of_certificates_cannot_be_recovered_and_this_is_told() {
     let counts = run.actions.counts();
     assert_eq!((counts.create, counts.replace, counts.delete), (0, 0, 0), "{counts:?}");
     assert!(counts.update >= 6, "{counts:?}");
+}
+
+#[test]
+fn encryption_that_is_turned_on_has_lost_no_authority() {
+    let (_, world, state, before) = deployed();
+    let plan = encrypting::with(Tls::Optional);
+    let (recovery, after, _) = deploy(&plan, &world, state.path());
+    assert!(!recovery.authority_lost, "nobody was given a certificate before");
+    assert!(before.services == after.services && before.identities.is_empty());
+    assert!(world.file("shop-cache-0", "/etc/redis/server.crt").is_some());
 }

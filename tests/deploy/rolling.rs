@@ -40,7 +40,11 @@ fn deployed_as(plan: &Plan, state: &std::path::Path) -> SimulatedWorld {
     assert!(run(plan, &world, state, Purpose::Deploy).is_complete());
     let members = plan.instances.iter().filter(|one| one.group.is_some());
     let contacts = members.filter_map(|one| Some((one.address?, 6379))).collect();
-    world.attach(Client { contacts, password: Some("for-all-clients".to_owned()) });
+    world.attach(Client {
+        contacts,
+        password: Some("for-all-clients".to_owned()),
+        encrypted: false,
+    });
     let _ = world.take_requests();
     world
 }

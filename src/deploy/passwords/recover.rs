@@ -98,7 +98,7 @@ pub fn recover(context: &Context<'_>, missing: &Missing) -> Recovery {
         recovery.services.push((service.name.clone(), outcome));
         recovery.passwords.extend(found.map(|found| (service.name.clone(), found)));
     }
-    recovery.authority_lost = missing.authority && has_certificates(context.plan, &world);
+    recovery.authority_lost = missing.authority && has_certificates(context, &world);
     recovery
 }
 
@@ -187,12 +187,26 @@ fn judge(
     (outcome, None)
 }
 
-/// Whether an instance that speaks TLS is there.
-fn has_certificates(plan: &Plan, world: &World) -> bool {
-    let speaks =
-        |instance: &&Instance| plan.service_of(instance).is_some_and(|service| service.access.tls);
-    let mut speaking = plan.instances.iter().filter(speaks);
-    speaking.any(|instance| domain_of(plan, world, instance).is_some())
+/// Whether an instance has a certificate, or may have one: it cannot be asked. Where encryption
+/// is about to be turned on none has.
+fn has_certificates(context: &Context<'_>, world: &World) -> bool {
+    let plan = context.plan;
+    let has_tls = |instance: &&Instance| {
+        plan.service_of(instance).is_some_and(|service| service.access.tls.is_offered())
+    };
+    let asked: Vec<&Instance> = plan.instances.iter().filter(has_tls).collect();
+    let has = |instance: &&Instance| {
+        let Some((host, domain)) = domain_of(plan, world, instance) else { return false };
+        let hypervisor = context.hosts.connected.get(host).filter(|_| domain.active);
+        let Some((hypervisor, service)) = hypervisor.zip(plan.service_of(instance)) else {
+            return true;
+        };
+        let guest =
+            Guest { hypervisor: hypervisor.as_ref(), domain: &domain.name, clock: context.clock };
+        let found = operator_of(service).and_then(|engine| engine.has_certificate(&guest));
+        found.unwrap_or(true)
+    };
+    on_each(&asked, |instance| &instance.host, has).contains(&true)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How a client reaches the instances of a service: program, password, encryption.
 
 use crate::engine::Crew;
-use crate::recipe::redis::{Credentials, Package};
+use crate::recipe::redis::{Credentials, Doors, Package};
 use crate::secret::Secret;
 
 /// The user of hostsplit itself; clients use `default`.
@@ -19,7 +19,7 @@ pub struct ClientAccess {
     pub credentials: Option<Credentials>,
     /// Whether clients are let in without it as well.
     pub optional: bool,
-    /// Whether connections are encrypted.
+    /// Whether hostsplit's connections are encrypted.
     pub tls: bool,
 }
 
@@ -47,8 +47,9 @@ impl ClientAccess {
     #[must_use]
     pub fn of(package: &'static Package, crew: &Crew<'_>) -> Self {
         let credentials = crew.secrets().and_then(Credentials::of);
-        let crate::spec::Access { optional, tls, .. } = crew.service.access;
-        Self { package, credentials, optional, tls }
+        let access = &crew.service.access;
+        let tls = Doors::of(access).own().is_some_and(|(_, is_encrypted)| is_encrypted);
+        Self { package, credentials, optional: access.optional, tls }
     }
 
     /// The password of hostsplit's own user.

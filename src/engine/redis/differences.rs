@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::nodes::{NodeId, NodeLine};
 use super::observe::NodeView;
-use super::settings;
 use super::target::Member;
 use super::view::ClusterView;
+use super::{between, settings};
 use crate::engine::{Difference, Fact};
 use crate::ids::InstanceName;
 use crate::recipe::redis::slots::Slots;
@@ -48,6 +48,7 @@ pub fn differences(cluster: &ClusterView<'_>) -> Vec<Difference> {
             found.push(Difference { instance, fact, planned, found: seen });
         };
         settings::differences(member, &seen.settings, &mut differs);
+        between::differences(member, &seen.settings, &mut differs);
         for (fact, state) in &seen.users {
             differs(fact.clone(), "as the deployment keeps it".to_owned(), state.clone());
         }

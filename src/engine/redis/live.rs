@@ -4,20 +4,21 @@
 use std::collections::BTreeMap;
 
 use super::access::ClientAccess;
+use super::observe;
 use super::session::Session;
-use super::target::{address, port};
+use super::target::{Target, address, port};
 use super::users;
 use crate::engine::cluster::{FileChange, Serving, Uptake};
 use crate::engine::{Admission, Crew, Difference, EngineError, Fact};
 use crate::guest::GuestError;
-use crate::plan::Instance;
-use crate::recipe::redis::{Package, entry_of, listens_at, quote};
+use crate::plan::{Instance, Setting};
+use crate::recipe::redis::{BUS, Doors, Package, entry_of, quote};
 use crate::spec::Entry;
 
 /// Directives that `CONFIG SET` takes and that act at once: not marked
 /// `IMMUTABLE_CONFIG` in `config.c` of Redis 7 and 8 and Valkey 8, and none that decides
 /// where it listens or keeps its files. Any other needs a restart.
-const LIVE: [&str; 33] = [
+const LIVE: [&str; 37] = [
     "activedefrag",
     "active-expire-effort",
     "appendfsync",
@@ -51,13 +52,17 @@ const LIVE: [&str; 33] = [
     "repl-timeout",
     "save",
     "slowlog-log-slower-than",
+    "tls-auth-clients",
+    "tls-ca-cert-file",
+    "tls-cert-file",
+    "tls-key-file",
 ];
 
 /// What a directive of [`LIVE`] is set to that a configuration no longer holds: the default
 /// in `config.c` of Redis 7 and 8 and of Valkey 8. Those of which both have another are not
 /// here, but for the backlog: it is planned for instances with copies, and without one
 /// Redis holds none of it (1 MiB in Redis, 10 MiB in Valkey from 8.1 on).
-const DEFAULTS: [(&str, &str); 18] = [
+const DEFAULTS: [(&str, &str); 19] = [
     ("active-expire-effort", "1"),
     ("appendfsync", "everysec"),
     ("auto-aof-rewrite-min-size", "67108864"),
@@ -76,6 +81,7 @@ const DEFAULTS: [(&str, &str); 18] = [
     ("repl-diskless-sync-max-replicas", "0"),
     ("repl-timeout", "60"),
     ("slowlog-log-slower-than", "10000"),
+    ("tls-port", "0"),
 ];
 
 /// What an instance says of a password that it does not know, and of none.
@@ -96,10 +102,16 @@ pub(super) fn uptake(
     files: &[FileChange],
     running: Option<&[Difference]>,
 ) -> Uptake<Live> {
+    if divides(package, files) {
+        return Uptake::Restart;
+    }
     let mut live = Live::default();
     for FileChange { file, before } in files {
         if file.path == package.secrets {
             live.renew = true;
+            continue;
+        }
+        if before.is_none() && package.tls.files().contains(&file.path.as_str()) {
             continue;
         }
         let Some(before) = before else { return Uptake::Restart };
@@ -141,26 +153,49 @@ fn shows_all(before: &str, after: &str) -> bool {
     before.keys().all(is_kept) && after.iter().all(|(name, value)| is_known(name, value))
 }
 
-/// Directives that come and go with a password or another port, and are taken up with the
-/// users or with that port.
-const BESIDE: [&str; 3] = ["cluster-port", "include", "masteruser"];
+/// Directives that come and go with a password, another port or encryption, and are taken up
+/// with the users, with that port or by the whole cluster; or that mean nothing without it.
+const BESIDE: [&str; 9] = [
+    "cluster-port",
+    "include",
+    "masteruser",
+    "tls-auth-clients",
+    "tls-ca-cert-file",
+    "tls-cert-file",
+    "tls-cluster",
+    "tls-key-file",
+    "tls-replication",
+];
 
 /// Directives of the port for clients, which a running instance changes together.
 const DOOR: [&str; 3] = ["cluster-announce-bus-port", "port", "tls-port"];
 
-/// Whether changes of its files give an instance another port for clients.
+/// Where an instance listens for clients before and after changes of its files.
+fn doors(package: &Package, files: &[FileChange]) -> Option<(Doors, Doors)> {
+    let FileChange { file, before } =
+        files.iter().find(|change| change.file.path == package.config)?;
+    Some((Doors::read(before.as_deref()?), Doors::read(&file.text)))
+}
+
+/// Whether changes of its files give an instance other ports for clients, and leave none.
 pub(super) fn moves_door(package: &Package, files: &[FileChange]) -> bool {
-    let mut changes = files.iter().filter(|change| change.file.path == package.config);
-    changes.any(|FileChange { file, before }| {
-        before.as_deref().is_some_and(|before| listens_at(before) != listens_at(&file.text))
-    })
+    doors(package, files).is_some_and(|(before, after)| before != after && !before.shares(after))
 }
 
 /// How changes of its files alter whom an instance lets in.
 pub(super) fn admission(package: &Package, files: &[FileChange]) -> Option<Admission> {
+    by_password(package, files).or_else(|| by_encryption(package, files))
+}
+
+fn by_password(package: &Package, files: &[FileChange]) -> Option<Admission> {
     let change = files.iter().find(|change| change.file.path == package.secrets)?;
     let before = change.before.as_deref().map_or(Entry::Open, entry_of);
     Admission::between(before, entry_of(&change.file.text))
+}
+
+fn by_encryption(package: &Package, files: &[FileChange]) -> Option<Admission> {
+    let (before, after) = doors(package, files)?;
+    Admission::between_tls(before.tls(), after.tls())
 }
 
 /// Whether an instance takes changes up before its files are replaced. The one with its users
@@ -168,9 +203,12 @@ pub(super) fn admission(package: &Package, files: &[FileChange]) -> Option<Admis
 /// in the file before it is asked for: then there is a way in at each moment, also for a run
 /// that turns back.
 pub(super) fn takes_up_first(package: &Package, files: &[FileChange]) -> bool {
-    let is_new =
-        matches!(admission(package, files), Some(Admission::Accepts | Admission::RequiresAtOnce));
-    !is_new && files.iter().any(|change| change.file.path == package.secrets)
+    match admission(package, files) {
+        Some(Admission::Accepts | Admission::RequiresAtOnce) => false,
+        // The former one says where it listens, and the new one of no port that it is closed.
+        Some(Admission::AllowsPlain | Admission::DropsEncryption) => true,
+        _ => files.iter().any(|change| change.file.path == package.secrets),
+    }
 }
 
 /// Lets an instance let others in by both rules; says what was done.
@@ -179,12 +217,36 @@ pub(super) fn prepare(
     access: &ClientAccess,
     instance: &Instance,
 ) -> Result<Vec<String>, EngineError> {
+    let target = Target::of(access.clone(), crew)?;
+    let seen = observe::look(crew, access, target.known(&instance.name)?, &instance.name)?;
     let guest = crew.guest(&instance.name)?;
     let session = Session::new(&guest, access, (address(instance)?, port(instance)?));
-    for answer in session.ask_by_any_way(&users::preparation(access)?)? {
-        answer?;
+    let mut done = Vec::new();
+    if !seen.users.is_empty() {
+        for answer in session.ask_by_any_way(&users::preparation(access)?)? {
+            answer?;
+        }
+        done.push("lets others in by both rules".to_owned());
     }
-    Ok(vec!["lets others in by both rules".to_owned()])
+    let is_closed = seen.settings?.get("port").is_some_and(|port| port == "0");
+    let planned = instance.settings.get("port").and_then(Setting::number);
+    if let Some(port) = planned.filter(|port| is_closed && *port != 0) {
+        open(
+            &session,
+            &[("port", port.to_string()), ("cluster-announce-bus-port", BUS.to_string())],
+        )?;
+        done.push(format!("listens at {port} as well"));
+    }
+    Ok(done)
+}
+
+/// Changes the ports of an instance, all at once, and lets the others know.
+fn open(session: &Session<'_>, directives: &[(&str, String)]) -> Result<(), EngineError> {
+    let [nodes] = session.ask(["CLUSTER NODES"])?;
+    let pairs = directives.iter().map(|(name, value)| format!("{name} {value}"));
+    let mut commands = vec![format!("CONFIG SET {}", pairs.collect::<Vec<_>>().join(" "))];
+    commands.extend(introductions(&nodes?));
+    session.ask_all(&commands)?.into_iter().try_for_each(|answer| answer.map(drop))
 }
 
 /// Directives that a configuration no longer holds, with the defaults that they go back to.
@@ -196,28 +258,42 @@ fn gone<'a>(before: &'a str, after: &'a str) -> impl Iterator<Item = (String, St
     gone.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
 }
 
-/// How instances reach each other: by encrypted connections or others, to which port. Without
-/// a port of its own that is 10,000 above the one for clients.
-fn reach(text: &str) -> (bool, Option<u32>) {
-    let set = |name: &str| directives(text).get(name).and_then(|lines| lines.first().copied());
-    let port = |name: &str| set(name).and_then(|value| value.parse::<u16>().ok()).map(u32::from);
-    let is_encrypted = set("tls-cluster") == Some("yes");
-    let client = port(if is_encrypted { "tls-port" } else { "port" });
-    let own = port("cluster-port").filter(|port| *port != 0);
-    (is_encrypted, own.or_else(|| client.map(|port| port + 10_000)))
+/// The port at which instances reach each other. Without one of its own that is 10,000 above the
+/// one for clients, the encrypted one where they encrypt what they send each other.
+fn bus(text: &str) -> Option<u32> {
+    let own = setting(text, "cluster-port").and_then(|port| port.parse::<u16>().ok());
+    let doors = Doors::read(text);
+    let client = if encrypts(text) { doors.encrypted } else { doors.plain };
+    own.filter(|port| *port != 0).map(u32::from).or(client.map(|port| u32::from(port) + 10_000))
+}
+
+/// Whether an instance encrypts what it sends to others.
+fn encrypts(text: &str) -> bool {
+    setting(text, "tls-cluster") == Some("yes")
+}
+
+fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    directives(text).get(name).and_then(|lines| lines.first().copied())
 }
 
 /// Whether an instance with changes could not talk to one without them, or could not be asked
-/// whether it has them: by another port and another password at once.
+/// whether it has them: by another port, or encryption, and another password at once. That
+/// instances encrypt what they send each other can change where both kinds of connections are
+/// taken meanwhile.
 pub(super) fn divides(package: &Package, files: &[FileChange]) -> bool {
     let divides = |change: &FileChange| {
         let before = change.before.as_deref().filter(|_| change.file.path == package.config);
         // One that hostsplit did not write says nothing of how it is reached.
-        before.is_some_and(|before| {
-            !directives(before).is_empty() && reach(before) != reach(&change.file.text)
+        before.filter(|before| !directives(before).is_empty()).is_some_and(|before| {
+            let after = change.file.text.as_str();
+            let has_both = Doors::read(before).encrypted.is_some()
+                && Doors::read(before).encrypted == Doors::read(after).encrypted
+                && by_encryption(package, files).is_some();
+            bus(before) != bus(after) || (encrypts(before) != encrypts(after) && !has_both)
         })
     };
-    let is_unasked = || moves_door(package, files) && admission(package, files).is_some();
+    let moves = || moves_door(package, files) || by_encryption(package, files).is_some();
+    let is_unasked = || moves() && by_password(package, files).is_some();
     files.iter().any(divides) || is_unasked()
 }
 
@@ -257,18 +333,15 @@ pub(super) fn take_up(
     };
     let (door, others): (Vec<_>, Vec<_>) =
         changes.directives.iter().partition(|(name, _)| DOOR.contains(&name.as_str()));
-    let mut commands: Vec<String> = others.into_iter().map(set).collect();
+    let commands: Vec<String> = others.into_iter().map(set).collect();
+    let session = Session::new(&guest, access, at);
+    session.ask_all(&commands)?.into_iter().try_for_each(|answer| answer.map(drop))?;
     if !door.is_empty() {
-        let session = Session::new(&guest, access, at);
-        let [nodes] = session.ask(["CLUSTER NODES"])?;
-        let pairs = door.iter().map(|(name, value)| format!("{name} {value}"));
-        commands.push(format!("CONFIG SET {}", pairs.collect::<Vec<_>>().join(" ")));
-        commands.extend(introductions(&nodes?));
+        let door: Vec<_> =
+            door.into_iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        open(&session, &door)?;
     }
-    if !commands.is_empty() {
-        for answer in Session::new(&guest, access, at).ask_all(&commands)? {
-            answer?;
-        }
+    if !changes.directives.is_empty() {
         let names: Vec<&str> = changes.directives.keys().map(String::as_str).collect();
         done.push(format!("set {}", names.join(", ")));
     }
@@ -322,12 +395,22 @@ mod tests {
     fn instances_are_divided_by_where_they_reach_each_other_and_how() {
         let plain = "port 6379\n";
         let other = "port 7000\ncluster-port 16379\ncluster-announce-bus-port 16379\n";
-        let encrypted = "port 0\ntls-port 6379\ntls-cluster yes\n";
+        let both = "port 6379\ntls-port 6380\ncluster-port 16379\n";
+        let encrypted = "port 0\ntls-port 6380\ntls-cluster yes\ncluster-port 16379\n";
+        let at_own_port = "port 0\ntls-port 6379\ntls-cluster yes\n";
         for (before, after, divides, moves) in [
             (plain, other, false, true),
             (other, plain, false, true),
             (plain, "port 7000\n", true, true),
-            (plain, encrypted, true, false),
+            (plain, both, false, false),
+            (both, encrypted, false, false),
+            (encrypted, both, false, false),
+            (both, plain, false, false),
+            (plain, encrypted, true, true),
+            (encrypted, plain, true, true),
+            // Those who came by encrypted connections do not find it there.
+            (both, at_own_port, true, true),
+            (plain, at_own_port, true, true),
             ("", plain, false, true),
         ] {
             let files = change(before, after);

@@ -9,6 +9,7 @@
 //! Why steps and not a script: `docs/cluster-formation.md`.
 
 mod access;
+mod between;
 mod copies;
 pub mod differences;
 mod identity;
@@ -267,5 +268,9 @@ impl Cluster for Redis {
 
     fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
         Ok(guest.read_file(self.0.secrets)?.and_then(|text| recipe::read(&text)).map(Into::into))
+    }
+
+    fn has_certificate(&self, guest: &Guest<'_>) -> Result<bool, EngineError> {
+        Ok(guest.read_file(self.0.tls.certificate)?.is_some())
     }
 }

@@ -1,6 +1,7 @@
 //! Commands to instances: all of one instance through one `redis-cli`, which costs an
 //! emulated guest more than what it sends, and all instances at the same time.
 
+use super::between;
 use super::reshard::hand_over;
 use super::session::Session;
 use super::steps::{Order, Step};
@@ -34,6 +35,9 @@ pub(super) fn send<'a>(
         if let [Step { order: Order::Move { slots, to, ids }, .. }] = lot.as_slice() {
             let to = target.known(to)?;
             return Ok(vec![hand_over(crew, target, (member, to), ids, slots)]);
+        }
+        if let [Step { order: Order::Encrypt(encrypt), .. }] = lot.as_slice() {
+            return Ok(vec![between::change(crew, target, member, *encrypt)]);
         }
         let guest = crew.guest(&via(crew, member)?)?;
         let session = Session::new(&guest, &target.access, (member.address, member.port));
@@ -96,7 +100,7 @@ fn words(target: &Target, order: &Order) -> Option<String> {
             let lines = slots.iter().map(|slot| format!("CLUSTER SETSLOT {slot} STABLE"));
             return Some(lines.collect::<Vec<_>>().join("\n"));
         }
-        Order::Move { .. } => return None,
+        Order::Move { .. } | Order::Encrypt(_) => return None,
     }
     Some(words.join(" "))
 }

@@ -12,7 +12,7 @@ use crate::engine::EngineError;
 use crate::engine::cluster::Answer;
 use crate::guest::GuestError;
 use crate::guest::{Call, Guest, Limit, Output};
-use crate::recipe::redis::{internal_of, listens_at};
+use crate::recipe::redis::{Doors, internal_of};
 use crate::secret::Secret;
 use std::net::Ipv4Addr;
 
@@ -157,25 +157,26 @@ impl<'a> Session<'a> {
     }
 
     fn send(&self, options: &[&str], commands: &[&str]) -> Result<Said<'a>, EngineError> {
-        let said = self.send_to(self.port, options, commands)?;
+        let said = self.send_to((self.port, self.access.tls), options, commands)?;
         if !said.output.stderr.contains(NOBODY) {
             return Ok(said);
         }
         let configuration = self.guest.read_file(self.access.package.config)?;
-        match configuration.as_deref().and_then(listens_at) {
-            Some(port) if port != self.port => self.send_to(port, options, commands),
+        match configuration.as_deref().and_then(|text| Doors::read(text).own()) {
+            Some(door) if door.0 != self.port => self.send_to(door, options, commands),
             _ => Ok(said),
         }
     }
 
     fn send_to(
         &self,
-        port: u16,
+        (port, tls): (u16, bool),
         options: &[&str],
         commands: &[&str],
     ) -> Result<Said<'a>, EngineError> {
         let (address, port) = (self.address.to_string(), port.to_string());
-        let mut line = self.access.line(&address, &port, &self.login);
+        let access = ClientAccess { tls, ..self.access.clone() };
+        let mut line = access.line(&address, &port, &self.login);
         line.extend_from_slice(options);
         let environment = ClientAccess::environment(self.login.password());
         let input = script(commands);

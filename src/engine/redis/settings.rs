@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::target::Member;
 use crate::engine::{EngineError, Fact};
 use crate::plan::Setting;
-use crate::recipe::redis::words;
+use crate::recipe::redis::{BETWEEN, words};
 
 /// Directives by name, as Redis reports them.
 pub type Running = BTreeMap<String, String>;
@@ -18,8 +18,11 @@ pub(super) const UNREPORTED: [&str; 5] =
 /// The command that asks an instance for its planned directives.
 pub(super) fn question(member: &Member) -> String {
     // Asked for nothing, Redis would refuse.
-    let names: BTreeSet<&str> =
-        asked(member).map(|(name, _)| name).chain(["port", "masteruser"]).collect();
+    let names: BTreeSet<&str> = asked(member)
+        .map(|(name, _)| name)
+        .chain(["port", "tls-port", "masteruser"])
+        .chain(BETWEEN)
+        .collect();
     names.into_iter().fold("CONFIG GET".to_owned(), |text, name| text + " " + name)
 }
 
@@ -43,7 +46,7 @@ pub(super) fn differences(
             return differs(Fact::Configuration, "readable".to_owned(), error.to_string());
         }
     };
-    for (name, planned) in asked(member) {
+    for (name, planned) in asked(member).filter(|(name, _)| !BETWEEN.contains(name)) {
         let seen = running.get(name).map_or("unknown to this Redis", String::as_str);
         if !is_as_planned(planned, seen) {
             differs(Fact::Setting(name.to_owned()), spelled(planned), seen.to_owned());

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::moves;
 use super::nodes::{NodeId, NodeLine};
 use super::refusal::refuse;
 use super::target::Member;
 use super::view::ClusterView;
+use super::{between, moves};
 use crate::engine::Goal;
 use crate::ids::InstanceName;
 use crate::recipe::redis::slots::Slots;
@@ -55,6 +55,8 @@ pub enum Order {
     },
     /// Take slots for neither on their way out nor in.
     Close(Slots),
+    /// Let all instances encrypt what they send each other, or none.
+    Encrypt(bool),
 }
 
 impl Order {
@@ -71,6 +73,7 @@ impl Order {
             Self::Reset => "reset",
             Self::Move { .. } => "slot move",
             Self::Close(_) => "leftover of a slot move",
+            Self::Encrypt(_) => "change of encryption",
         }
     }
 }
@@ -88,6 +91,8 @@ impl fmt::Display for Step {
             Order::ForceFailover => write!(f, "{at} takes over from a master that is gone"),
             Order::Reset => write!(f, "{at} gives its copy up"),
             Order::Close(slots) => write!(f, "{at} closes slots {slots}"),
+            Order::Encrypt(true) => write!(f, "all encrypt what they send each other"),
+            Order::Encrypt(false) => write!(f, "none encrypts what it sends to others"),
             Order::Move { slots, to, .. } => write!(f, "{at} hands slots {slots} over to {to}"),
         }
     }
@@ -108,7 +113,9 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
     if !cluster.is_complete() {
         return Ok(Vec::new());
     }
-    let phases: [(Goal, Phase); 12] = [
+    let phases: [(Goal, Phase); 13] = [
+        // Without it those that differ cannot connect.
+        (Goal::Joined, between::steps),
         (Goal::Joined, founding),
         (Goal::Joined, meetings),
         // Those that are given up no longer count among the votes that a failover needs.

@@ -22,7 +22,7 @@ use crate::profile::Rules;
 use crate::secret::Secrets;
 use crate::sizing::io_threads;
 use crate::sizing::sharded::Sizes;
-use crate::spec::{Demand, Persistence};
+use crate::spec::{Access, Demand, Persistence, Tls};
 use crate::template::Template;
 use crate::units::Mebibytes;
 
@@ -50,7 +50,7 @@ pub struct Package {
     /// The file with its passwords, which the configuration includes.
     pub secrets: &'static str,
     /// Where its certificate and key lie.
-    pub tls: Tls,
+    pub tls: Certificates,
     /// Where it keeps its data.
     pub directory: &'static str,
     /// User and group that it runs as.
@@ -59,7 +59,7 @@ pub struct Package {
 
 /// Files of an instance that speaks TLS.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Tls {
+pub struct Certificates {
     /// The certificate of who signed all certificates.
     pub authority: &'static str,
     /// Its own certificate.
@@ -76,7 +76,7 @@ pub static REDIS: Package = Package {
     benchmark: "redis-benchmark",
     config: "/etc/redis/redis.conf",
     secrets: "/etc/redis/secrets.conf",
-    tls: Tls {
+    tls: Certificates {
         authority: "/etc/redis/ca.crt",
         certificate: "/etc/redis/server.crt",
         key: "/etc/redis/server.key",
@@ -93,7 +93,7 @@ pub static VALKEY: Package = Package {
     benchmark: "valkey-benchmark",
     config: "/etc/valkey/valkey.conf",
     secrets: "/etc/valkey/secrets.conf",
-    tls: Tls {
+    tls: Certificates {
         authority: "/etc/valkey/ca.crt",
         certificate: "/etc/valkey/server.crt",
         key: "/etc/valkey/server.key",
@@ -101,6 +101,14 @@ pub static VALKEY: Package = Package {
     directory: "/var/lib/valkey",
     owner: Owner { user: "valkey", group: "valkey" },
 };
+
+impl Certificates {
+    /// All of them.
+    #[must_use]
+    pub const fn files(&self) -> [&'static str; 3] {
+        [self.authority, self.certificate, self.key]
+    }
+}
 
 impl Package {
     /// All of them.
@@ -179,7 +187,6 @@ fn settings(planned: &Planned<'_>) -> Settings {
         if persistence == Persistence::Rdb { &[3600, 1, 300, 100, 60, 10000] } else { &[] };
     let mut settings = settings_of([
         ("bind", Setting::words([Ipv4Addr::UNSPECIFIED])),
-        ("port", u64::from(service.access.port.unwrap_or(PORT)).into()),
         ("dir", Package::of(service.engine).directory.into()),
         ("maxmemory", Setting::Bytes(sizes.max_memory_bytes(layout.memory_mib))),
         // A full master refuses writes rather than lose keys in silence.
@@ -229,20 +236,19 @@ fn access(service: &ServicePlan) -> Settings {
         ]),
         None => settings_of([("protected-mode", false.into())]),
     };
-    if service.access.port.is_some_and(|port| port != PORT) {
+    let doors = Doors::of(&service.access);
+    settings.insert("port".to_owned(), u64::from(doors.plain.unwrap_or(0)).into());
+    if [doors.plain, doors.encrypted].into_iter().flatten().any(|port| port != PORT) {
         settings.extend(settings_of([
             ("cluster-port", u64::from(BUS).into()),
             // One that was started with another port for clients does not know it.
             ("cluster-announce-bus-port", u64::from(BUS).into()),
         ]));
     }
-    if service.access.tls {
+    if let Some(port) = doors.encrypted {
         let tls = &package.tls;
         settings.extend(settings_of([
-            ("port", 0.into()),
-            ("tls-port", u64::from(service.access.port.unwrap_or(PORT)).into()),
-            ("tls-replication", true.into()),
-            ("tls-cluster", true.into()),
+            ("tls-port", u64::from(port).into()),
             // Clients prove who they are by their password; on the cluster's bus
             // the engine asks for certificates all the same.
             ("tls-auth-clients", false.into()),
@@ -250,6 +256,9 @@ fn access(service: &ServicePlan) -> Settings {
             ("tls-cert-file", tls.certificate.into()),
             ("tls-key-file", tls.key.into()),
         ]));
+    }
+    if service.access.tls == Tls::On {
+        settings.extend(BETWEEN.map(|name| (name.to_owned(), true.into())));
     }
     settings
 }
@@ -278,7 +287,7 @@ fn closed(
         owner: package.owner,
     };
     let mut files = Vec::new();
-    if service.access.tls {
+    if service.access.tls.is_offered() {
         let identity = secrets.identities.get(&instance.name);
         let identity = identity.ok_or_else(|| missing("certificate"))?;
         let tls = &package.tls;
@@ -296,16 +305,64 @@ fn closed(
     Ok(files)
 }
 
-/// Returns the port for clients in the text of a configuration file: the encrypted one, if
-/// there is no other.
-#[must_use]
-pub fn listens_at(configuration: &str) -> Option<u16> {
-    let set = |name: &str| {
-        let mut lines = configuration.lines().filter_map(|line| line.split_once(' '));
-        let (_, value) = lines.find(|(directive, _)| *directive == name)?;
-        value.trim().parse().ok().filter(|port| *port != 0)
-    };
-    set("port").or_else(|| set("tls-port"))
+/// Directives by which instances encrypt what they send each other: all of a cluster or none.
+pub const BETWEEN: [&str; 2] = ["tls-cluster", "tls-replication"];
+
+/// Where an instance listens for clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doors {
+    /// The port for connections that are not encrypted.
+    pub plain: Option<u16>,
+    /// The port for those that are.
+    pub encrypted: Option<u16>,
+}
+
+impl Doors {
+    /// The ports that clients are to use.
+    #[must_use]
+    pub fn of(access: &Access) -> Self {
+        let port = access.port.unwrap_or(PORT);
+        match access.tls {
+            Tls::Off => Self { plain: Some(port), encrypted: None },
+            Tls::Optional => Self { plain: Some(port), encrypted: port.checked_add(1) },
+            Tls::On => Self { plain: None, encrypted: Some(port) },
+        }
+    }
+
+    /// The ports in the text of a configuration file.
+    #[must_use]
+    pub fn read(configuration: &str) -> Self {
+        let set = |name: &str| {
+            let mut lines = configuration.lines().filter_map(|line| line.split_once(' '));
+            let (_, value) = lines.find(|(directive, _)| *directive == name)?;
+            value.trim().parse().ok().filter(|port| *port != 0)
+        };
+        Self { plain: set("port"), encrypted: set("tls-port") }
+    }
+
+    /// The port that hostsplit uses, and whether connections to it are encrypted.
+    #[must_use]
+    pub fn own(self) -> Option<(u16, bool)> {
+        let encrypted = self.encrypted.map(|port| (port, true));
+        self.plain.map(|port| (port, false)).or(encrypted)
+    }
+
+    /// Which kinds of connections are taken.
+    #[must_use]
+    pub const fn tls(self) -> Tls {
+        match self {
+            Self { encrypted: None, .. } => Tls::Off,
+            Self { plain: Some(_), .. } => Tls::Optional,
+            Self { plain: None, .. } => Tls::On,
+        }
+    }
+
+    /// Whether clients that use one of these find it among others.
+    #[must_use]
+    pub fn shares(self, other: Self) -> bool {
+        (self.plain.is_some() && self.plain == other.plain)
+            || (self.encrypted.is_some() && self.encrypted == other.encrypted)
+    }
 }
 
 #[derive(Serialize)]
@@ -345,7 +402,7 @@ fn directive(instance: &Instance, name: &str, value: &Setting) -> Result<String,
 mod tests {
     use super::*;
     use crate::sample;
-    use crate::spec::{Access, Password};
+    use crate::spec::Password;
 
     fn lines(access: Access) -> String {
         let mut service = sample::plan().services.remove(0);
@@ -361,11 +418,15 @@ mod tests {
         insta::assert_snapshot!(closed, @r"
         include /etc/valkey/secrets.conf
         masteruser replica
+        port 6379
         protected-mode on
         ");
         access.optional = true;
         assert_eq!(lines(access), closed.replace("protected-mode on", "protected-mode off"));
-        insta::assert_snapshot!(lines(Access::default()), @"protected-mode off");
+        insta::assert_snapshot!(lines(Access::default()), @r"
+        port 6379
+        protected-mode off
+        ");
     }
 
     #[test]
@@ -373,18 +434,20 @@ mod tests {
         insta::assert_snapshot!(lines(Access { port: Some(7000), ..Access::default() }), @r"
         cluster-announce-bus-port 16379
         cluster-port 16379
+        port 7000
         protected-mode off
         ");
         let own = Access { port: Some(PORT), ..Access::default() };
         assert_eq!(lines(own), lines(Access::default()));
-        assert_eq!(listens_at("# port 1\nport 0\ntls-port 7000\n"), Some(7000));
-        assert_eq!(listens_at("port 6379\ntls-port 7000\n"), Some(6379));
-        assert_eq!(listens_at("bind 0.0.0.0\n"), None);
+        let own = |text| Doors::read(text).own();
+        assert_eq!(own("# port 1\nport 0\ntls-port 7000\n"), Some((7000, true)));
+        assert_eq!(own("port 6379\ntls-port 7000\n"), Some((6379, false)));
+        assert_eq!(own("bind 0.0.0.0\n"), None);
     }
 
     #[test]
     fn with_tls_nothing_goes_in_plain_text() {
-        insta::assert_snapshot!(lines(Access { tls: true, ..Access::default() }), @r"
+        insta::assert_snapshot!(lines(Access { tls: Tls::On, ..Access::default() }), @r"
         port 0
         protected-mode off
         tls-auth-clients off
@@ -398,9 +461,24 @@ mod tests {
     }
 
     #[test]
+    fn encryption_is_offered_at_the_port_above_and_instances_do_without() {
+        insta::assert_snapshot!(lines(Access { tls: Tls::Optional, ..Access::default() }), @r"
+        cluster-announce-bus-port 16379
+        cluster-port 16379
+        port 6379
+        protected-mode off
+        tls-auth-clients off
+        tls-ca-cert-file /etc/valkey/ca.crt
+        tls-cert-file /etc/valkey/server.crt
+        tls-key-file /etc/valkey/server.key
+        tls-port 6380
+        ");
+    }
+
+    #[test]
     fn packages_share_no_file_and_no_unit() {
         let parts = |one: &Package| {
-            let Tls { authority, certificate, key } = one.tls;
+            let Certificates { authority, certificate, key } = one.tls;
             [one.units[0], one.config, one.secrets, authority, certificate, key, one.directory]
         };
         let mut all: Vec<&str> = Package::ALL.into_iter().flat_map(parts).collect();

@@ -20,6 +20,8 @@ pub(super) struct Caller<'a> {
     pub(super) login: Login<'a>,
     /// Whether it follows redirections.
     pub(super) follow: bool,
+    /// Whether its connections are encrypted.
+    pub(super) encrypted: bool,
     /// How it shows answers.
     pub(super) form: Form,
     pub(super) now: Duration,
@@ -150,7 +152,11 @@ impl Network {
             let redirection = Redirection::read(refusal).filter(|_| caller.follow);
             let Some(redirection) = redirection else { return Some(answer) };
             let Redirection { slot, place, asking } = redirection;
-            let Some(next) = redirection.endpoint().and_then(|endpoint| self.at(endpoint)) else {
+            let to = redirection.endpoint();
+            let to = if caller.encrypted { self.encrypted(talk.at, to) } else { to };
+            let next = to.and_then(|to| Some((self.at(to)?, to.port)));
+            let is_open = |(next, port): &(Uid, u16)| self.takes(*next, *port, caller.encrypted);
+            let Some((next, _)) = next.filter(is_open) else {
                 let gone = format!("Could not connect to Redis at {place}: Connection refused");
                 return Some(Err(gone));
             };
@@ -158,6 +164,13 @@ impl Network {
             (talk.at, talk.asking) = (next, asking);
         }
         Some(error("too many redirections"))
+    }
+
+    /// Where a server sends those who come by encrypted connections instead.
+    fn encrypted(&self, from: Uid, to: Option<Endpoint>) -> Option<Endpoint> {
+        let mut known = self.servers.get(&from)?.view.values();
+        let port = known.find(|peer| peer.endpoint == to)?.encrypted?;
+        to.map(|at| Endpoint { port, ..at })
     }
 
     /// The answer of a server to somebody who was let in.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::cli::Caller;
 use super::program;
 use super::reply::Form;
-use super::{Login, Network, Peer, Server, Uid, config};
+use super::{Login, Network, Peer, Server, TLS_CLUSTER, TLS_REPLICATION, Uid, config};
 use crate::recipe::redis::Package;
-use crate::simulated::daemon::{Daemon, Endpoint, Invocation, Link, Start, VolumeId};
+use crate::simulated::daemon::{Contact, Daemon, Endpoint, Invocation, Link, Start, VolumeId};
 use crate::simulated::exec::Outcome;
 use crate::simulated::observe::{Presence, Server as Facts};
 
@@ -73,29 +73,26 @@ impl Daemon for Network {
         self.at(at).is_some()
     }
 
-    fn request(
-        &mut self,
-        at: Endpoint,
-        password: Option<&str>,
-        key: &str,
-        now: Duration,
-    ) -> Result<(), String> {
+    fn request(&mut self, contact: &Contact<'_>, key: &str, now: Duration) -> Result<(), String> {
         let value = format!("at {} ms", now.as_millis());
-        self.send(at, password, &["SET", key, &value], now)?;
-        let found = self.send(at, password, &["GET", key], now)?;
+        self.send(contact, &["SET", key, &value], now)?;
+        let found = self.send(contact, &["GET", key], now)?;
         if found == value { Ok(()) } else { Err(format!("read {found:?} for {value:?}")) }
     }
 
     fn send(
         &mut self,
-        at: Endpoint,
-        password: Option<&str>,
+        contact: &Contact<'_>,
         words: &[&str],
         now: Duration,
     ) -> Result<String, String> {
+        let Contact { at, password, encrypted } = *contact;
         let server = self.at(at).ok_or("Connection refused")?;
+        if !self.takes(server, at.port, encrypted) {
+            return Err("Connection closed by server".to_owned());
+        }
         let login = Login { user: "default", password };
-        let caller = Caller { login, follow: true, form: Form::Raw, now };
+        let caller = Caller { login, follow: true, form: Form::Raw, encrypted, now };
         let Outcome { status, stdout, stderr, endless, .. } = self.command(server, words, &caller);
         match status {
             _ if endless => Err("no answer".to_owned()),
@@ -159,6 +156,7 @@ impl Server {
         mix(u64::from(self.synced.unwrap_or_default()));
         mix(u64::from(self.copying.unwrap_or_default()));
         mix(self.epoch);
+        mix(u64::from(self.encrypts(TLS_CLUSTER)) + 2 * u64::from(self.encrypts(TLS_REPLICATION)));
         mix((self.migrating.len() + 100_000 * self.importing.len()) as u64);
         for (uid, peer) in &self.view {
             mix(u64::from(*uid));
@@ -166,6 +164,7 @@ impl Server {
             mix(u64::from(peer.follows.unwrap_or_default()));
             mix(u64::from(peer.failed));
             mix(place(peer.endpoint));
+            mix(u64::from(peer.encrypted.unwrap_or_default()));
             for (first, last) in peer.slots.ranges().iter().chain(peer.unclaimed.ranges()) {
                 mix((u64::from(*first) << 16) + u64::from(*last));
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cli::error;
 use super::keys::Keys;
 use super::reply::{Answer, Reply};
-use super::{Endpoint, Login, Network, Uid, place};
+use super::{Endpoint, Login, Network, TLS_CLUSTER, Uid, place};
 use crate::recipe::redis::slots::slot_of;
 
 /// Which keys a command is for.
@@ -155,7 +155,10 @@ impl Network {
         if pairs.is_empty() {
             return Ok(Reply::Status("NOKEY"));
         }
-        let Some(target) = order.to.and_then(|to| self.at(to)) else {
+        // It connects to others as it does on the cluster's bus.
+        let encrypted = server.encrypts(TLS_CLUSTER);
+        let reaches = |to: &Uid| order.to.is_some_and(|at| self.takes(*to, at.port, encrypted));
+        let Some(target) = order.to.and_then(|to| self.at(to)).filter(reaches) else {
             return Err("IOERR error or timeout connecting to the client".to_owned());
         };
         if self.is_stopped(target) {

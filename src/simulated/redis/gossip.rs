@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
 
-use super::{Endpoint, Login, Network, Peer, Server, Uid};
+use super::{Endpoint, Login, Network, Peer, Server, TLS_CLUSTER, TLS_REPLICATION, Uid};
 use crate::recipe::redis::slots::Slots;
 
 /// Virtual time between two rounds.
@@ -41,20 +41,34 @@ impl Network {
         let waits = |server: &Server| {
             !server.meets.is_empty() || !server.banned.is_empty() || server.copying.is_some()
         };
-        let is_steady = before == self.beliefs() && !self.servers.values().any(waits);
+        let is_steady = before == self.beliefs()
+            && !self.servers.values().any(waits)
+            && !self.servers.values().any(|server| self.is_behind(server));
         self.steady = is_steady.then_some(before);
+    }
+
+    /// Whether a server has not heard yet that another listens elsewhere.
+    fn is_behind(&self, server: &Server) -> bool {
+        let listens = |uid: &Uid| self.servers.get(uid).and_then(|one| one.online);
+        let moved = |(uid, known): (&Uid, &Peer)| {
+            let ends = known.endpoint.zip(listens(uid));
+            ends.is_some_and(|(known, at)| known != at && known.address == at.address)
+        };
+        server.online.is_some() && server.view.iter().any(moved)
     }
 
     /// A round in which everybody says what he said before: all that changes is when
     /// each was last heard.
     fn repeat(&mut self, online: &[Uid], now: Duration) {
-        let places: BTreeMap<Uid, Option<Endpoint>> =
-            self.servers.iter().map(|(uid, server)| (*uid, server.online)).collect();
+        let place = |server: &Server| server.online.map(|at| (at, server.encrypts(TLS_CLUSTER)));
+        let places: BTreeMap<Uid, Option<(Endpoint, bool)>> =
+            self.servers.iter().map(|(uid, server)| (*uid, place(server))).collect();
         for uid in online {
             let Some(server) = self.servers.get_mut(uid) else { continue };
+            let encrypts = server.encrypts(TLS_CLUSTER);
             for (peer, known) in &mut server.view {
                 let place = places.get(peer).copied().flatten();
-                if place.is_some() && place == known.endpoint {
+                if place.is_some() && place == known.endpoint.map(|at| (at, encrypts)) {
                     known.heard = now;
                 }
             }
@@ -83,6 +97,13 @@ impl Network {
     /// its start (`CLUSTER_WRITABLE_DELAY`), lest it take writes for slots that it lost.
     pub(super) fn come_back(&mut self, uid: Uid, online: &[Uid], now: Duration) {
         for &peer in online.iter().filter(|peer| **peer != uid) {
+            // It connects to all that it knows, wherever they listen for clients now.
+            let there = self.servers.get(&peer).and_then(|one| one.online);
+            if let Some(known) = self.peer(uid, peer)
+                && known.endpoint.map(|at| at.address) == there.map(|at| at.address)
+            {
+                known.endpoint = there;
+            }
             self.exchange(uid, peer, now);
         }
     }
@@ -111,17 +132,19 @@ impl Network {
         let here = server.online;
         for (endpoint, until) in std::mem::take(&mut server.meets) {
             match self.at(endpoint) {
-                Some(found) if found != uid => {
+                Some(found) if found != uid && self.connects(uid, found) => {
                     self.learn(uid, found, now);
+                    let there = self.servers.get(&found).and_then(|server| server.online);
                     if let Some(known) = self.peer(uid, found) {
-                        known.endpoint = Some(endpoint);
+                        known.endpoint = there;
                     }
                     self.learn(found, uid, now);
                     if let Some(known) = self.peer(found, uid) {
                         known.endpoint = here;
                     }
                 }
-                None if now < until => {
+                Some(found) if found == uid => {}
+                _ if now < until => {
                     if let Some(server) = self.servers.get_mut(&uid) {
                         server.meets.push((endpoint, until));
                     }
@@ -166,8 +189,17 @@ impl Network {
         let Some(known) = self.servers.get(&from).and_then(|server| server.view.get(&to)) else {
             return;
         };
-        let actual = self.servers.get(&to).and_then(|server| server.online);
-        if known.endpoint != actual {
+        let is_there = match (known.endpoint, self.servers.get(&to).and_then(|one| one.online)) {
+            (known, actual) if known == actual => true,
+            // The port for clients is another, and not the one where servers reach each other:
+            // it is heard of when nothing else was for half the node time-out.
+            (Some(before), Some(now_at)) => {
+                let timeout = self.servers.get(&from).map_or(Duration::MAX, |one| one.timeout);
+                before.address == now_at.address && now.saturating_sub(known.heard) > timeout / 2
+            }
+            _ => false,
+        };
+        if !is_there || !self.connects(from, to) {
             return;
         }
         self.hear(to, from, now);
@@ -249,7 +281,9 @@ impl Network {
         let found = || {
             let server = self.servers.get(&uid)?;
             let source = self.servers.get(&server.follows()?)?;
-            (source.online.is_some() && source.follows().is_none()).then_some((server, source))
+            let is_open = source.port(server.encrypts(TLS_REPLICATION)).is_some();
+            (source.online.is_some() && source.follows().is_none() && is_open)
+                .then_some((server, source))
         };
         let Some((server, source)) = found() else { return (None, false) };
         let known = server.link.as_ref().filter(|(master, _)| *master == source.uid);
@@ -290,6 +324,7 @@ impl Server {
             if self.knows(of, claim) { Slots::EMPTY } else { self.grant(of, claim, source) };
         if let Some(peer) = self.view.get_mut(&of) {
             (peer.endpoint, peer.heard, peer.failed) = (claim.endpoint, claim.heard, claim.failed);
+            peer.encrypted = claim.encrypted;
         }
         let has_lost_all =
             !taken.is_empty() && self.view.get(&source).is_some_and(|peer| peer.slots.is_empty());

@@ -32,6 +32,10 @@ use self::users::{Login, Users};
 use super::daemon::{Endpoint, Link, VolumeId};
 use crate::recipe::redis::slots::Slots;
 
+/// Whether servers encrypt what they tell each other, and what replicas are sent.
+const TLS_CLUSTER: &str = "tls-cluster";
+const TLS_REPLICATION: &str = "tls-replication";
+
 /// A server's identity; lives as long as its volume.
 type Uid = u32;
 
@@ -96,6 +100,8 @@ struct Server {
 struct Peer {
     /// `None` once somebody else answered there.
     endpoint: Option<Endpoint>,
+    /// Its port for encrypted connections.
+    encrypted: Option<u16>,
     follows: Option<Uid>,
     epoch: u64,
     slots: Slots,
@@ -109,6 +115,7 @@ impl Peer {
     const fn new(endpoint: Option<Endpoint>, now: Duration) -> Self {
         Self {
             endpoint,
+            encrypted: None,
             follows: None,
             epoch: 0,
             slots: Slots::EMPTY,
@@ -126,6 +133,18 @@ impl Server {
 
     fn follows(&self) -> Option<Uid> {
         self.me().and_then(|me| me.follows)
+    }
+
+    /// Where it takes connections that are encrypted, or others.
+    fn port(&self, encrypted: bool) -> Option<u16> {
+        let set = |name: &str| self.config.get(name).and_then(|port| port.parse().ok());
+        let port = if encrypted { set("tls-port") } else { set("port").or(Some(6379)) };
+        port.filter(|port| *port != 0)
+    }
+
+    /// Whether it encrypts what it sends to others, by one of these.
+    fn encrypts(&self, directive: &str) -> bool {
+        self.config.get(directive).is_some_and(|set| set == "yes")
     }
 
     /// Whether it holds a peer for perhaps failed. One without an address is
@@ -225,15 +244,15 @@ impl Network {
         let running = running.filter_map(|(volume, link)| Some((*self.stores.get(volume)?, *link)));
         let running: BTreeMap<Uid, Link> = running.collect();
         for (uid, server) in &mut self.servers {
-            let set = |name: &str| server.config.get(name).filter(|port| *port != "0");
-            let port = set("port").or_else(|| set("tls-port")).and_then(|port| port.parse().ok());
+            let port = server.port(false).or_else(|| server.port(true));
             let at = |link: &Link| Endpoint { address: link.address, port: port.unwrap_or(6379) };
             let link = running.get(uid);
             server.stopped = link.filter(|link| link.stopped).map(at);
             server.online = link.filter(|link| !link.stopped).map(at);
+            let encrypted = server.port(true);
             let me = server.view.get_mut(uid);
             if let (Some(endpoint), Some(me)) = (server.online, me) {
-                me.endpoint = Some(endpoint);
+                (me.endpoint, me.encrypted) = (Some(endpoint), encrypted);
             }
         }
     }
@@ -241,8 +260,25 @@ impl Network {
     /// The server that listens there.
     fn at(&self, endpoint: Endpoint) -> Option<Uid> {
         let mut all = self.servers.iter();
-        let listens = |server: &Server| server.online.or(server.stopped) == Some(endpoint);
+        let listens = |server: &Server| {
+            let ports = [server.port(false), server.port(true)];
+            server.online.or(server.stopped).is_some_and(|at| {
+                at.address == endpoint.address
+                    && (at.port == endpoint.port || ports.contains(&Some(endpoint.port)))
+            })
+        };
         all.find(|(_, server)| listens(server)).map(|(uid, _)| *uid)
+    }
+
+    /// Whether a server takes connections of a kind at a port.
+    fn takes(&self, uid: Uid, port: u16, encrypted: bool) -> bool {
+        self.servers.get(&uid).and_then(|server| server.port(encrypted)) == Some(port)
+    }
+
+    /// Whether two servers can connect to each other: both encrypt or none does.
+    fn connects(&self, one: Uid, other: Uid) -> bool {
+        let encrypts = |uid| self.servers.get(&uid).map(|server| server.encrypts(TLS_CLUSTER));
+        encrypts(one) == encrypts(other)
     }
 
     fn online(&self) -> Vec<Uid> {

@@ -15,6 +15,7 @@ struct Options<'a> {
     user: &'a str,
     password: Option<&'a str>,
     follow: bool,
+    encrypted: bool,
     form: Form,
     rest: &'a [&'a str],
 }
@@ -39,7 +40,8 @@ impl<'a> Options<'a> {
                 ["-c", count, tail @ ..] if count.parse::<u32>().is_ok() => found.rest = tail,
                 ["-c", tail @ ..] => (found.follow, found.rest) = (true, tail),
                 ["--no-raw", tail @ ..] => (found.form, found.rest) = (Form::Quoted, tail),
-                ["-e" | "--raw" | "--no-auth-warning" | "--tls" | "--csv", tail @ ..] => {
+                ["--tls", tail @ ..] => (found.encrypted, found.rest) = (true, tail),
+                ["-e" | "--raw" | "--no-auth-warning" | "--csv", tail @ ..] => {
                     found.rest = tail;
                 }
                 _ => return found,
@@ -75,7 +77,7 @@ pub(super) fn client(
     invocation: &Invocation<'_>,
 ) -> Outcome {
     let password = invocation.variable("REDISCLI_AUTH");
-    let Options { host, port, user, password, follow, form, rest } =
+    let Options { host, port, user, password, follow, encrypted, form, rest } =
         Options::read(invocation.args, password);
     let &Invocation { input, address, now, .. } = invocation;
     let server = match host {
@@ -83,7 +85,13 @@ pub(super) fn client(
         _ if address.is_some_and(|own| host.parse() == Ok(own)) => own,
         _ => endpoint(host, port).and_then(|endpoint| network.at(endpoint)),
     };
-    let caller = Caller { login: Login { user, password }, follow, form, now };
+    let takes =
+        |server: Uid, kind| port.parse().is_ok_and(|port| network.takes(server, port, kind));
+    let server = server.filter(|server| takes(*server, false) || takes(*server, true));
+    if server.is_some_and(|server| !takes(server, encrypted)) {
+        return Outcome::failed(1, "Error: Connection reset by peer".to_owned());
+    }
+    let caller = Caller { login: Login { user, password }, follow, encrypted, form, now };
     match server {
         Some(server) if rest.is_empty() => network.session(server, input, &caller),
         Some(server) => network.command(server, rest, &caller),

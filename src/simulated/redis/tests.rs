@@ -55,7 +55,13 @@ impl Cluster {
     }
 
     fn caller(&self, follow: bool, form: Form) -> Caller<'static> {
-        Caller { login: Login { user: "default", password: None }, follow, form, now: self.now }
+        Caller {
+            login: Login { user: "default", password: None },
+            follow,
+            encrypted: false,
+            form,
+            now: self.now,
+        }
     }
 
     /// What one server answers.

@@ -6,7 +6,7 @@ use crate::spec::read::form::Spanned;
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::wire;
-use crate::spec::{Access, Cluster, Engine, Password};
+use crate::spec::{Access, Cluster, Engine, Password, Tls};
 
 /// How clients get into a service: into a sharded one by a password, unless its author
 /// says otherwise.
@@ -30,23 +30,36 @@ pub(super) fn access(
         None => (Some(Password::Generated), false),
         Some(node) => password(scope, node)?,
     };
+    let tls = tls.unwrap_or_default();
     let port = match scope.optional("port", &wire.port) {
         None => None,
-        Some(number) => Some(port(scope, number, wire.port.as_ref().map(|at| at.mark))?),
+        Some(number) => Some(port(scope, number, tls, wire.port.as_ref().map(|at| at.mark))?),
     };
-    Some(Access { password, optional, tls: tls.unwrap_or_default(), port })
+    Some(Access { password, optional, tls, port })
 }
 
-/// A port for clients, which is not the one that instances reach each other at.
-fn port(scope: &mut Scope<'_>, number: u32, mark: Option<Mark>) -> Option<u16> {
-    let port = u16::try_from(number).ok().filter(|port| *port != 0 && *port != BUS);
-    if let (None, Some(mark)) = (port, mark) {
-        let message = format!(
+/// A port for clients, which is not the one that instances reach each other at, nor is the
+/// one above it where that is for encrypted connections.
+fn port(scope: &mut Scope<'_>, number: u32, tls: Tls, mark: Option<Mark>) -> Option<u16> {
+    let is_free = |port: u16| port != 0 && port != BUS;
+    let has_next = |port: u16| tls != Tls::Optional || port.checked_add(1).is_some_and(is_free);
+    let port = u16::try_from(number).ok().filter(|port| is_free(*port));
+    let message = match port {
+        Some(port) if has_next(port) => return Some(port),
+        Some(_) => format!(
+            "port: with `tls: optional` the port above {number} is for encrypted connections; \
+             expected 1 to 65534, and not {}, above which is {BUS}, which instances reach each \
+             other at",
+            BUS - 1
+        ),
+        None => format!(
             "port: {number} is not a port for clients; expected 1 to 65535, and not {BUS}, which instances reach each other at"
-        );
+        ),
+    };
+    if let Some(mark) = mark {
         scope.error(mark, message);
     }
-    port
+    None
 }
 
 /// The port that the instances of a sharded cluster reach each other at.

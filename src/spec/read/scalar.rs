@@ -6,7 +6,7 @@ use schemars::{Schema, json_schema};
 use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
 use crate::profile::Decimal;
 use crate::spec::diagnostic::{alternatives, nearest};
-use crate::spec::{Engine, MigrationMethod, Objective, Persistence, Quorum};
+use crate::spec::{Engine, MigrationMethod, Objective, Persistence, Quorum, Tls};
 use crate::topology::{Architecture, Level, Virtualization, fence};
 use crate::units::{HumanUnit, PerSecond};
 
@@ -115,6 +115,18 @@ impl Scalar for bool {
     }
     fn schema() -> Schema {
         json_schema!({ "type": "boolean" })
+    }
+}
+
+impl Scalar for Tls {
+    fn read(text: &str) -> Result<Self, ScalarError> {
+        word(text, &[("true", Self::On), ("false", Self::Off), ("optional", Self::Optional)])
+    }
+    fn expected() -> String {
+        "true, false or optional".to_owned()
+    }
+    fn schema() -> Schema {
+        json_schema!({ "enum": [true, false, "optional"] })
     }
 }
 

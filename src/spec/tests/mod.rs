@@ -336,12 +336,15 @@ fn a_password_is_made_or_referenced_and_never_written() {
     assert_eq!(access(", password: optional"), both(Password::Generated));
     let file = ", password: { file: pw, optional: true }";
     assert_eq!(access(file), both(Password::File("pw".into())));
-    assert!(access(", tls: true").tls);
+    assert_eq!(access(", tls: true").tls, Tls::On);
+    assert_eq!(access(", tls: optional").tls, Tls::Optional);
     assert_eq!((access("").port, access(", port: 7000").port), (None, Some(7000)));
     for bad in [
         ", port: 16379",
         ", port: 70000",
         ", port: 0",
+        ", tls: optional, port: 16378",
+        ", tls: optional, port: 65535",
         ", password: {}",
         ", password: { optional: true }",
         ", password: { env: A, file: b }",

@@ -11,7 +11,7 @@ use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Node, Tree};
-use crate::spec::{Cluster, Engine, MigrationMethod};
+use crate::spec::{Cluster, Engine, MigrationMethod, Tls};
 use crate::topology::Level;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -30,9 +30,10 @@ wire! {
         /// Where the password comes from, or `optional`, or `none`; for sharded clusters.
         /// Default: a deploy generates one.
         optional password: Spanned<PasswordRule>,
-        /// Whether all connections are encrypted; for sharded clusters. Default:
+        /// Whether connections are encrypted: all of them, or with `optional` those of clients
+        /// that want it, at the port above the one for clients; for sharded clusters. Default:
         /// false.
-        optional tls: At<bool>,
+        optional tls: At<Tls>,
         /// The port for clients; for sharded clusters. Default: that of the engine.
         optional port: At<u32>,
     }
