@@ -1,6 +1,7 @@
 //! Fixed machines that a plan has on another host go there as they are: while they run,
 //! with their disks, wherever the deploy is killed.
 
+use hostsplit::deploy::Allowed;
 use hostsplit::graph::{Action, Vertex, decide};
 use hostsplit::ids::{HostName, InstanceName};
 use hostsplit::plan::{Instance, Plan, Role};
@@ -118,6 +119,35 @@ fn a_machine_that_is_off_boots_at_its_new_host_from_its_own_disk() {
         assert!(calls.iter().any(|call| expected.contains(&call.as_str())), "{calls:?}");
         assert_eq!(note(&world, &new).as_deref(), Some("kept"));
         assert!(open(&new, &world, "h2").is_active(&fixed(&new).domain).unwrap());
+        assert!(is_settled(&new, &world));
+    }
+}
+
+#[test]
+fn a_machine_of_a_dead_host_starts_elsewhere_from_its_disks_or_from_empty_ones() {
+    let cases: [(fn(&mut Plan), _, _); 2] =
+        [(|_| {}, Action::Create, None), (share, Action::NoOp, Some("kept"))];
+    for (change, root, left) in cases {
+        let (old, mut new) = plans(|plan| {
+            change(plan);
+            plan.services.clear();
+            plan.instances.retain(|one| one.role == Role::Fixed);
+        });
+        let (world, state) = deployed(&old);
+        let h1 = host("h1");
+        world.power_cut(&h1);
+        new.drained.insert(h1.clone());
+        let name = fixed(&new).name.clone();
+        let allowed = Allowed { left_out: [h1.clone()].into(), ..Allowed::default() };
+        let started = run_allowing(&new, &world, state.path(), &allowed);
+        assert!(started.is_complete(), "{}", started.story());
+        assert_eq!(started.actions.step(&Vertex::Root(name)).unwrap().action, root);
+        assert!(open(&new, &world, "h2").is_active(&fixed(&new).domain).unwrap());
+        // What comes back starts nothing, and what is left there of the machine goes.
+        world.power_on(&h1);
+        let back = run(&new, &world, state.path(), Purpose::Deploy);
+        assert!(back.is_complete(), "{}", back.story());
+        assert_eq!(note(&world, &new).as_deref(), left);
         assert!(is_settled(&new, &world));
     }
 }
