@@ -13,6 +13,7 @@
     reason = "a program that measures and prints"
 )]
 
+use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -132,6 +133,7 @@ fn plan() -> Plan {
         vms: Vec::new(),
         drained: Default::default(),
         policy_when_whole: None,
+        restart_when_whole: BTreeSet::new(),
         instances,
         tiers: Vec::new(),
     }

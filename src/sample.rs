@@ -1,7 +1,7 @@
 //! A small plan made by hand, for unit tests: three hosts, one Redis service of
 //! three groups with two copies each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use uuid::Uuid;
@@ -45,6 +45,7 @@ pub(crate) fn plan() -> Plan {
         vms: Vec::new(),
         drained: Default::default(),
         policy_when_whole: None,
+        restart_when_whole: BTreeSet::new(),
         instances: (0..6).map(instance).collect(),
         tiers: vec![Tier { name: "unmet".into(), unit: "/s".into(), value: 0, bound: 0 }],
     }
@@ -162,6 +163,7 @@ fn instance(ordinal: u8) -> Instance {
         data: Some(volume("data", 4)),
         seed: Some(Volume { size_mib: Mebibytes::new(1), ..volume("seed", 0) }),
         settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
+        restart: None,
         domain,
     }
 }

@@ -91,6 +91,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         Kind::Instances => plan.services[0].layout.instances = 7,
         Kind::Objective => plan.tiers[1].value = 4,
         Kind::FixedCount => plan.vms[0].count = 3,
+        Kind::Restart => plan.vms[0].restart = true,
         Kind::FixedSpread => move_to(plan, "builder-1", "h1", &[8, 9]),
     }
 }
@@ -541,7 +542,7 @@ fn a_plan_is_one_of_its_spec_or_says_what_differs() {
     }
     let shown: Vec<String> = against(&plan, &other).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(shown.join("\n"), @"
-    error: builder: its size, number or spread differs from what the spec says (spec)
+    error: builder: its size, number or rules differs from what the spec says (spec)
     error: cache: its demand differs from what the spec says (spec)
     error: h1: its CPUs or memory differs from what its host file says (spec)
     error: h3: the spec has no such host (spec)

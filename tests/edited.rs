@@ -132,6 +132,7 @@ fn caches() -> Spec {
         Access { password: Some(Password::Generated), tls: Tls::On, ..Access::default() };
     let mut build = plain::machines("build", 2, 2, 1_024, 8);
     build.spread = Some(Level::Host);
+    build.restart = true;
     build.iops_per_s = PerSecond::new(100);
     let mut spec = plain::spec(hosts(), Policy::surviving(Level::Host), vec![cache]);
     (spec.vms, spec.image) = (vec![build], Some(image()));

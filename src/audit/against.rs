@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use super::{Finding, Findings, Kind};
 use crate::plan::{Plan, ServicePlan};
-use crate::spec::{Service, Spec};
+use crate::spec::{FixedVm, Service, Spec};
 use crate::topology::Host;
 
 /// Compares what a plan was made from with a spec: each difference is a finding.
@@ -50,10 +50,12 @@ pub fn against(plan: &Plan, spec: &Spec) -> Vec<Finding> {
     members("entry of vms", &has, &says, &mut findings);
     for vm in vms {
         let Some(planned) = plan.vms.iter().find(|one| one.name == vm.name) else { continue };
+        let restart = planned.restart || plan.restart_when_whole.contains(&vm.name);
+        let planned = FixedVm { restart, ..planned.clone() };
         differences(
             &vm.name,
             "the spec",
-            &[("size, number or spread", planned == vm)],
+            &[("size, number or rules", planned == *vm)],
             &mut findings,
         );
     }

@@ -10,7 +10,7 @@ use crate::topology::{Host, NumaNode, Virtualization};
 use crate::units::Mebibytes;
 
 /// Size of ordinary pages.
-const ORDINARY_KIB: u64 = 4;
+pub(super) const ORDINARY_KIB: u64 = 4;
 
 pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
     for instance in &plan.instances {
@@ -62,7 +62,7 @@ fn memory(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
 /// What QEMU itself takes for an instance, of ordinary pages of the NUMA node: 64 MiB, 8 MiB
 /// for each virtual CPU and the one I/O thread, page tables of a 512th of the guest's memory;
 /// 256 MiB of translated code under software emulation.
-fn overhead(host: &Host, instance: &Instance) -> Mebibytes {
+pub(super) fn overhead(host: &Host, instance: &Instance) -> Mebibytes {
     let threads = instance.cpus.len() as u64 + 1;
     let tables = instance.memory_mib.get().div_ceil(512);
     let translated = if host.hypervisor == Virtualization::Tcg { 256 } else { 0 };
@@ -80,17 +80,22 @@ fn ordinary_pages(
         .filter(|instance| instance.page_kib == ORDINARY_KIB)
         .map(|instance| instance.memory_mib)
         .sum();
-    let in_huge_pages: Mebibytes = node
-        .pages
-        .iter()
-        .map(|pool| Mebibytes::new(pool.size_kib.saturating_mul(pool.count) >> 10))
-        .sum();
-    let allocatable = node.allocatable_memory().saturating_sub(in_huge_pages);
+    let allocatable = ordinary_memory(node);
     if own.saturating_add(overhead) > allocatable {
         let message =
             format!("instances need {own} and QEMU itself {overhead}; allocatable: {allocatable}");
         findings.add(Kind::Memory, subject, message);
     }
+}
+
+/// What a NUMA node has for instances beside its huge pages.
+pub(super) fn ordinary_memory(node: &NumaNode) -> Mebibytes {
+    let in_huge_pages: Mebibytes = node
+        .pages
+        .iter()
+        .map(|pool| Mebibytes::new(pool.size_kib.saturating_mul(pool.count) >> 10))
+        .sum();
+    node.allocatable_memory().saturating_sub(in_huge_pages)
 }
 
 fn huge_pages(subject: &str, node: &NumaNode, instances: &[&Instance], findings: &mut Findings) {
@@ -178,7 +183,7 @@ fn iops(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
 }
 
 /// I/O operations per second that an instance is planned with.
-fn operations(plan: &Plan, instance: &Instance) -> u64 {
+pub(super) fn operations(plan: &Plan, instance: &Instance) -> u64 {
     let service = plan.service_of(instance);
     let vm = plan.vms.iter().find(|vm| vm.name == instance.service);
     match (service, vm) {

@@ -159,6 +159,9 @@ kinds! {
     FixedCount = "fixed_count",
     /// Fixed machines are spread as the spec states.
     FixedSpread = "fixed_spread",
+    /// Machines that are to be restarted have a place outside of their failure domain, with
+    /// room for all that come there after any one loss.
+    Restart = "restart",
     /// Files of the image have a SHA-256 of 64 lower-case hexadecimal digits.
     ImageDigest = "image_digest",
     /// Names of files, pools, bridges and settings, and values of settings, are free of

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::loss::domains;
 use crate::ids::InstanceName;
-use crate::plan::{Instance, Plan, Role};
+use crate::plan::{Instance, Plan, RestartPlace, Role};
 use crate::topology::{Host, Level};
 
 /// The fixed machines that go with one failure domain.
@@ -28,6 +28,9 @@ pub struct LostMachine {
     pub name: InstanceName,
     /// What brings it back before its failure domain is back.
     pub recovery: Recovery,
+    /// Where room is kept for it; `None` where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<RestartPlace>,
 }
 
 /// What a person can do for a machine whose host is lost.
@@ -49,8 +52,8 @@ pub fn machine_losses(plan: &Plan, level: Level) -> Vec<MachineLoss> {
     for machine in plan.instances.iter().filter(|one| one.role == Role::Fixed) {
         let Some(domain) = domains.get(&machine.host) else { continue };
         let recovery = recovery(plan, machine, (level, domain));
-        let name = machine.name.clone();
-        lost.entry(domain).or_default().push(LostMachine { name, recovery });
+        let (name, place) = (machine.name.clone(), machine.restart.clone());
+        lost.entry(domain).or_default().push(LostMachine { name, recovery, place });
     }
     let loss =
         |(domain, machines): (&String, _)| MachineLoss { level, domain: domain.clone(), machines };

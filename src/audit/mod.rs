@@ -22,6 +22,7 @@ mod pool;
 mod primary_replica;
 mod quorum;
 mod reference;
+mod restart;
 mod service;
 mod sharded;
 mod speed;
@@ -127,6 +128,7 @@ pub fn rules(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     service::check(plan, profiles, &index, &mut findings);
     survival::check(plan, profiles, &mut findings);
     fixed::check(plan, &mut findings);
+    restart::check(plan, profiles, &index, &mut findings);
     text::check(plan, &mut findings);
     reference::check(plan, &mut findings);
     findings.sorted()

@@ -17,12 +17,25 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     for host in plan.drained.iter().filter(|host| plan.topology.host(host).is_none()) {
         findings.add(Kind::Reference, host, "is being emptied, but is no host of the plan");
     }
+    restarts(plan, findings);
     policy(plan, "policy", &plan.policy, findings);
     if let Some(policy) = &plan.policy_when_whole {
         self::policy(plan, "policy when whole", policy, findings);
         if plan.drained.is_empty() {
             let message = "a policy for when no host is emptied any more, and none is";
             findings.add(Kind::Reference, &plan.name, message);
+        }
+    }
+}
+
+/// Room to restart machines that is kept again later is not kept now.
+fn restarts(plan: &Plan, findings: &mut Findings) {
+    for name in &plan.restart_when_whole {
+        let vm = plan.vms.iter().find(|vm| vm.name == *name);
+        if vm.is_none_or(|vm| vm.restart) || plan.drained.is_empty() {
+            let message = "room to restart it when no host is emptied any more, which it has, or \
+                           which nothing asks for";
+            findings.add(Kind::Reference, name, message);
         }
     }
 }

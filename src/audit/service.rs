@@ -69,6 +69,17 @@ pub fn traffic_of(plan: &Plan, profiles: &Profiles, host: &Host) -> u128 {
     needed
 }
 
+/// Traffic of one instance in bit/s.
+pub(super) fn bandwidth_of(plan: &Plan, profiles: &Profiles, instance: &Instance) -> u128 {
+    match plan.service_of(instance) {
+        Some(service) => traffic(service, profiles),
+        None => {
+            let vm = plan.vms.iter().find(|vm| vm.name == instance.service);
+            vm.map_or(0, |vm| vm.network_bits_per_s.get().into())
+        }
+    }
+}
+
 /// Traffic of one instance of a service in bit/s.
 fn traffic(service: &ServicePlan, profiles: &Profiles) -> u128 {
     match (&service.demand, profiles.of(service.engine).map(|profile| &profile.rules)) {

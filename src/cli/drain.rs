@@ -69,7 +69,10 @@ pub fn run(args: &Args) -> Outcome {
         }
     }
     let policy = prior.policy_when_whole.clone().unwrap_or_else(|| prior.policy.clone());
-    let spec = Spec { drained, policy, ..spec_of(&prior) };
+    let mut spec = Spec { drained, policy, ..spec_of(&prior) };
+    for vm in &mut spec.vms {
+        vm.restart |= prior.restart_when_whole.contains(&vm.name);
+    }
     note_unreached(&spec);
     let profiles = spec.profiles.resolve()?;
     let default = Limits::default();
@@ -91,29 +94,71 @@ pub fn run(args: &Args) -> Outcome {
     Ok(exit::DONE)
 }
 
-/// The plan without the hosts; where no majority is left to decide after a loss, one that
-/// a person has to decide for.
+/// What is given up where the hosts that are left cannot keep it, the least first.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Relaxed {
+    /// Room to restart fixed machines.
+    restart: bool,
+    /// A majority that decides by itself.
+    quorum: bool,
+}
+
+/// The plan without the hosts; where the rest cannot keep room to restart machines, or no
+/// majority is left to decide after a loss, one that gives that up until they are back.
 fn without(
     spec: &Spec,
     profiles: &Profiles,
     limits: &Limits,
     prior: &Plan,
 ) -> Result<Plan, CliError> {
-    let why = match planner::make_with(spec, profiles, limits, Some(prior)) {
-        Ok((plan, _)) => return Ok(plan),
-        Err(PlanError::Infeasible(why)) => why,
-        Err(error) => return Err(error.into()),
-    };
-    let manual = Spec { policy: spec.policy.with_manual_quorum(), ..spec.clone() };
-    match planner::make_with(&manual, profiles, limits, Some(prior)) {
-        Ok((plan, _)) if manual.policy != spec.policy => {
+    let mut first = None;
+    for (restart, quorum) in [(false, false), (true, false), (false, true), (true, true)] {
+        let relaxed = Relaxed { restart, quorum };
+        let Some(less) = relaxed.of(spec) else { continue };
+        match planner::make_with(&less, profiles, limits, Some(prior)) {
+            Ok((plan, _)) => return Ok(relaxed.noted(spec, plan)),
+            Err(PlanError::Infeasible(why)) => drop(first.get_or_insert(why)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // The spec itself was tried first.
+    Err(first.map_or_else(|| CliError::new("no plan was sought"), |why| infeasible_error(&why)))
+}
+
+impl Relaxed {
+    /// The spec without what is given up; `None` where it does not ask for that.
+    fn of(self, spec: &Spec) -> Option<Spec> {
+        let mut less = spec.clone();
+        if self.restart {
+            less.vms.iter_mut().for_each(|vm| vm.restart = false);
+        }
+        if self.quorum {
+            less.policy = spec.policy.with_manual_quorum();
+        }
+        let is_less =
+            (!self.restart || less.vms != spec.vms) && (!self.quorum || less.policy != spec.policy);
+        is_less.then_some(less)
+    }
+
+    /// The plan with what holds again once it is whole, which is said.
+    fn noted(self, spec: &Spec, mut plan: Plan) -> Plan {
+        if self.quorum {
             ui::say(
                 "note: without these hosts the loss of another one can take a majority: \
                  until they are back, a person decides then (`hostsplit show` says how)",
             );
-            Ok(Plan { policy_when_whole: Some(spec.policy.clone()), ..plan })
+            plan.policy_when_whole = Some(spec.policy.clone());
         }
-        Err(PlanError::Infeasible(_)) | Ok(_) => Err(infeasible_error(&why)),
-        Err(error) => Err(error.into()),
+        if self.restart {
+            let own = spec.vms.iter().filter(|vm| vm.restart).map(|vm| &vm.name);
+            plan.restart_when_whole = own.cloned().collect();
+            let names: Vec<&str> = plan.restart_when_whole.iter().map(|one| one.as_str()).collect();
+            ui::say(&format!(
+                "note: without these hosts there is no room to restart {} after the loss of \
+                 another one, until they are back",
+                names.join(", ")
+            ));
+        }
+        plan
     }
 }

@@ -40,12 +40,8 @@ impl Totals {
     /// Returns the totals of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        let used: Vec<_> = plan
-            .topology
-            .hosts
-            .iter()
-            .filter(|host| plan.on_host(&host.name).next().is_some())
-            .collect();
+        let used: Vec<_> =
+            plan.topology.hosts.iter().filter(|host| plan.uses(&host.name)).collect();
         let cores = |host: &&crate::topology::Host| -> u64 {
             let pinned: std::collections::BTreeSet<u32> =
                 plan.on_host(&host.name).flat_map(|one| one.cpus.iter().copied()).collect();

@@ -60,6 +60,13 @@ fn relaxed(spec: &Spec) -> Vec<(String, Spec)> {
             }
             found.push((format!("spread: {level} of {}", vm.name), without));
         }
+        if vm.restart {
+            let mut without = spec.clone();
+            if let Some(vm) = without.vms.get_mut(at) {
+                vm.restart = false;
+            }
+            found.push((format!("restart of {}", vm.name), without));
+        }
     }
     let reserves = spec
         .topology

@@ -110,10 +110,10 @@ fn refused(problem: &Problem, requirement: Requirement) -> Vec<Violation> {
     let own = rejections.filter(|one| one.host == name && one.service == part.name);
     let mut found: Vec<Violation> = own.map(Violation::TooSmall).collect();
     match part.kind {
-        PartKind::Fixed(Some(level)) if requirement.least > 1 => {
-            found.push(Violation::Spread(level));
+        PartKind::Fixed(rules) => {
+            let spread = rules.spread.filter(|_| requirement.least > 1);
+            found.extend(spread.map(Violation::Spread));
         }
-        PartKind::Fixed(_) => {}
         PartKind::Service(_) => {
             let per_host = part.candidates.iter().map(|one| {
                 let witness = u64::from(one.layout.witness.is_some());

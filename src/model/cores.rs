@@ -14,18 +14,17 @@ use super::{Elastic, Slack};
 const NEED: fn(&Problem, usize, &NumaCapacity, Shape) -> u64 =
     |problem, host, _, shape| problem.cores(host, shape);
 
+/// Cores without slack.
+pub(super) const CORES: NumaResource =
+    NumaResource { name: "cores", need: NEED, has: |numa| Some(numa.cores), slack: None };
+
 pub(super) fn add(
     problem: &Problem,
     variables: &mut Variables,
     program: &mut Program,
     elastic: Elastic,
 ) {
-    let cores = NumaResource {
-        name: "cores",
-        need: NEED,
-        has: |numa| Some(numa.cores),
-        slack: elastic.cores.then_some(Slack::Cores),
-    };
+    let cores = NumaResource { slack: elastic.cores.then_some(Slack::Cores), ..CORES };
     numa::add(problem, variables, program, &cores);
 }
 

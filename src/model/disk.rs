@@ -16,15 +16,38 @@ use super::variables::{InstanceCount, Variables};
 use super::{Elastic, Slack};
 
 /// What the instances of a pool share.
-struct PoolResource {
+pub(super) struct PoolResource {
     name: &'static str,
     /// What an instance takes.
-    need: fn(Shape) -> u64,
+    pub need: fn(Shape) -> u64,
     /// What each pool has, in the order of the host's pools; `None` for no limit.
-    has: fn(&CandidateHost) -> Vec<Option<u64>>,
+    pub has: fn(&CandidateHost) -> Vec<Option<u64>>,
     /// What the slack of the pool with these indices is called; `None` for no slack.
     slack: Option<fn(usize, usize) -> Slack>,
 }
+
+/// Space, without slack.
+pub(super) const SPACE: PoolResource = PoolResource {
+    name: "disk",
+    need: |shape| shape.disk_mib,
+    // A host without a pool takes no volume: a pool of nothing.
+    has: |host| match host.pools.as_slice() {
+        [] => vec![Some(0)],
+        pools => pools.iter().map(|(_, space)| Some(*space)).collect(),
+    },
+    slack: None,
+};
+
+/// I/O operations, without slack.
+pub(super) const OPERATIONS: PoolResource = PoolResource {
+    name: "iops",
+    need: |shape| shape.iops_per_s,
+    has: |host| {
+        let known = |pool: &crate::topology::Pool| Some(pool.iops_per_s?.get());
+        host.pools.iter().map(|(pool, _)| known(pool)).collect()
+    },
+    slack: None,
+};
 
 pub(super) fn add(
     problem: &Problem,
@@ -37,25 +60,8 @@ pub(super) fn add(
             link(problem, variables, program, host);
         }
     }
-    let space = PoolResource {
-        name: "disk",
-        need: |shape| shape.disk_mib,
-        // A host without a pool takes no volume: a pool of nothing.
-        has: |host| match host.pools.as_slice() {
-            [] => vec![Some(0)],
-            pools => pools.iter().map(|(_, space)| Some(*space)).collect(),
-        },
-        slack: elastic.disk.then_some(Slack::Disk),
-    };
-    let operations = PoolResource {
-        name: "iops",
-        need: |shape| shape.iops_per_s,
-        has: |host| {
-            let known = |pool: &crate::topology::Pool| Some(pool.iops_per_s?.get());
-            host.pools.iter().map(|(pool, _)| known(pool)).collect()
-        },
-        slack: elastic.iops.then_some(Slack::Iops),
-    };
+    let space = PoolResource { slack: elastic.disk.then_some(Slack::Disk), ..SPACE };
+    let operations = PoolResource { slack: elastic.iops.then_some(Slack::Iops), ..OPERATIONS };
     for resource in [space, operations] {
         share(problem, variables, program, &resource);
     }
@@ -68,19 +74,9 @@ fn share(
     resource: &PoolResource,
 ) {
     for (host, entry) in problem.hosts.iter().enumerate() {
-        let single = entry.pools.len() <= 1;
         for (at, has) in (resource.has)(entry).into_iter().enumerate() {
             let Some(has) = has else { continue };
-            let need = |count: &InstanceCount| {
-                let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
-                Some((int((resource.need)(*shape)), count.var))
-            };
-            let mut row: Sum = if single {
-                variables.on_host(host).filter_map(need).collect()
-            } else {
-                let here = variables.pools.iter().filter(|c| (c.host, c.at) == (host, at));
-                here.filter_map(need).collect()
-            };
+            let mut row = taken(problem, variables, (host, at), resource.need);
             if row.is_empty() {
                 continue;
             }
@@ -92,6 +88,24 @@ fn share(
             program.at_most(row, int(has));
         }
     }
+}
+
+/// Returns what is taken of a pool, given by host and place.
+pub(super) fn taken(
+    problem: &Problem,
+    variables: &Variables,
+    (host, at): (usize, usize),
+    need: fn(Shape) -> u64,
+) -> Sum {
+    let of = |count: &InstanceCount| {
+        let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
+        Some((int(need(*shape)), count.var))
+    };
+    if problem.hosts.get(host).is_none_or(|entry| entry.pools.len() <= 1) {
+        return variables.on_host(host).filter_map(of).collect();
+    }
+    let here = variables.pools.iter().filter(|count| (count.host, count.at) == (host, at));
+    here.filter_map(of).collect()
 }
 
 fn link(problem: &Problem, variables: &Variables, program: &mut Program, host: usize) {

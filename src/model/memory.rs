@@ -14,25 +14,30 @@ use super::program::Program;
 use super::variables::Variables;
 use super::{Elastic, Slack};
 
+/// Memory, and that for QEMU beside huge pages, without slack.
+pub(super) const MEMORY: [NumaResource; 2] = [
+    NumaResource {
+        name: "memory",
+        need: |problem, host, numa, shape| problem.memory(host, numa, shape),
+        has: |numa| Some(numa.memory_mib),
+        slack: None,
+    },
+    NumaResource {
+        name: "overhead",
+        need: |problem, host, _, shape| problem.overhead(host, shape),
+        has: |numa| numa.overhead_mib,
+        slack: None,
+    },
+];
+
 pub(super) fn add(
     problem: &Problem,
     variables: &mut Variables,
     program: &mut Program,
     elastic: Elastic,
 ) {
-    let memory = NumaResource {
-        name: "memory",
-        need: |problem, host, numa, shape| problem.memory(host, numa, shape),
-        has: |numa| Some(numa.memory_mib),
-        slack: elastic.memory.then_some(Slack::Memory),
-    };
-    let overhead = NumaResource {
-        name: "overhead",
-        need: |problem, host, _, shape| problem.overhead(host, shape),
-        has: |numa| numa.overhead_mib,
-        slack: elastic.memory.then_some(Slack::Memory),
-    };
-    for resource in [memory, overhead] {
-        numa::add(problem, variables, program, &resource);
+    for resource in MEMORY {
+        let slack = elastic.memory.then_some(Slack::Memory as fn(usize) -> Slack);
+        numa::add(problem, variables, program, &NumaResource { slack, ..resource });
     }
 }

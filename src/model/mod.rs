@@ -17,6 +17,7 @@
 //! | `max_per_domain.rs` | copies of a group in different failure domains |
 //! | `quorum.rs` | no failure domain holds half of the masters |
 //! | `spread.rs` | fixed machines over failure domains |
+//! | `restart.rs` | room to restart fixed machines after each loss |
 //! | `symmetry.rs` | equal hosts in one order |
 //! | `requirement.rs` | what `explain --why-not` requires |
 //! | `prior.rs` | what a prior plan has, which should stay |
@@ -37,6 +38,7 @@ mod problem;
 mod program;
 mod quorum;
 mod requirement;
+mod restart;
 mod spread;
 mod symmetry;
 mod variables;
@@ -44,11 +46,11 @@ mod variables;
 pub use objective::{Goal, TIERS, bound_row, goal};
 pub use prior::{Prior, PriorHost};
 pub use problem::{
-    CandidateHost, NumaCapacity, Part, PartKind, Problem, ROOT_WITHOUT_IMAGE, Requirement, SEED,
-    Shape,
+    CandidateHost, FixedRules, NumaCapacity, Part, PartKind, Problem, ROOT_WITHOUT_IMAGE,
+    Requirement, SEED, Shape,
 };
 pub use program::{Program, Row, Sense, Sum, Var, Variable};
-pub use variables::{InstanceCount, Variables};
+pub use variables::{InstanceCount, RestartCount, Variables};
 
 /// Families of capacity rows that get slack variables: elastic programming, to find
 /// what makes a program infeasible.
@@ -66,6 +68,8 @@ pub struct Elastic {
     pub bandwidth: bool,
     /// Addresses of the deployment.
     pub addresses: bool,
+    /// Machines that are not restarted after a loss. Other families leave that rule out.
+    pub restarts: bool,
 }
 
 /// What a slack variable counts.
@@ -83,6 +87,8 @@ pub enum Slack {
     Bandwidth(usize),
     /// Addresses.
     Addresses,
+    /// Machines that are not restarted: indices of failure domain and part.
+    Restart(usize, usize),
 }
 
 /// A program with what its variables mean.
@@ -108,6 +114,9 @@ impl Model {
         anti_affinity::add(problem, &variables, &mut program);
         quorum::add(problem, &variables, &mut program);
         spread::add(problem, &variables, &mut program);
+        if elastic == Elastic::default() || elastic.restarts {
+            restart::add(problem, &mut variables, &mut program, elastic);
+        }
         requirement::add(problem, &variables, &mut program);
         // A requirement names a host, and so does a prior instance: equal hosts are then
         // no longer interchangeable.

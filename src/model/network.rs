@@ -6,7 +6,7 @@
 //! Σ_{p,s} bits(s) · n[p,s,r of h] <= bandwidth(h) + slack[h]
 //! ```
 
-use super::problem::Problem;
+use super::problem::{Problem, Shape};
 use super::program::{Program, Sum, int};
 use super::variables::{InstanceCount, Variables};
 use super::{Elastic, Slack};
@@ -20,12 +20,7 @@ pub(super) fn add(
     addresses(problem, variables, program, elastic);
     for (host, entry) in problem.hosts.iter().enumerate() {
         let Some(bandwidth) = entry.host.network_bits_per_s else { continue };
-        // In Mbit/s: the need rounded up, the bandwidth rounded down.
-        let bits = |count: &InstanceCount| {
-            let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
-            Some((int(shape.bits_per_s.div_ceil(1_000_000)), count.var))
-        };
-        let mut row: Sum = variables.on_host(host).filter_map(bits).collect();
+        let mut row = taken(problem, variables, host);
         if elastic.bandwidth && !row.is_empty() {
             let slack = program.variable(format!("short bandwidth {host}"), None);
             row.add(-1, slack);
@@ -35,6 +30,20 @@ pub(super) fn add(
             program.at_most(row, int(bandwidth.get() / 1_000_000));
         }
     }
+}
+
+/// Traffic of an instance in Mbit/s: rounded up, as bandwidth is rounded down.
+pub(super) fn traffic(shape: Shape) -> i64 {
+    int(shape.bits_per_s.div_ceil(1_000_000))
+}
+
+/// Returns the traffic of the instances on a host, in Mbit/s.
+pub(super) fn taken(problem: &Problem, variables: &Variables, host: usize) -> Sum {
+    let of = |count: &InstanceCount| {
+        let shape = problem.parts.get(count.part)?.shapes.get(count.shape)?;
+        Some((traffic(*shape), count.var))
+    };
+    variables.on_host(host).filter_map(of).collect()
 }
 
 fn addresses(

@@ -75,8 +75,17 @@ pub struct Part {
 pub enum PartKind {
     /// A service of that kind of cluster.
     Service(Cluster),
-    /// Fixed machines, at most one per failure domain of that level.
-    Fixed(Option<Level>),
+    /// Fixed machines under these rules.
+    Fixed(FixedRules),
+}
+
+/// Rules of an entry of fixed machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FixedRules {
+    /// Failure domains of that level hold at most one.
+    pub spread: Option<Level>,
+    /// Whether room is kept to restart each.
+    pub restart: bool,
 }
 
 /// Size of an instance.
@@ -140,7 +149,8 @@ impl<'a> Problem<'a> {
         });
         let fixed = spec.vms.iter().map(|vm: &FixedVm| {
             let only = vec![crate::sizing::fixed(vm)];
-            Part::new(vm.name.to_string(), PartKind::Fixed(vm.spread), only, root)
+            let rules = FixedRules { spread: vm.spread, restart: vm.restart };
+            Part::new(vm.name.to_string(), PartKind::Fixed(rules), only, root)
         });
         let parts: Vec<Part> = services.chain(fixed).collect();
         let sizes: Vec<u64> =
@@ -282,6 +292,12 @@ impl Part {
     pub fn instances(&self, candidate: &Candidate) -> impl Iterator<Item = (usize, u64)> {
         let counts = self.shapes.iter().map(|shape| Self::count(candidate, *shape).into());
         counts.enumerate().filter(|(_, count)| *count > 0)
+    }
+
+    /// Whether room is kept to restart its machines.
+    #[must_use]
+    pub const fn restarts(&self) -> bool {
+        matches!(self.kind, PartKind::Fixed(FixedRules { restart: true, .. }))
     }
 
     /// Whether its leading instances vote, so that a majority of them must stay.

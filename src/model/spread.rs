@@ -5,13 +5,15 @@
 //! Σ_{r in d} n[p,s,r] <= 1
 //! ```
 
-use super::problem::{PartKind, Problem};
+use super::problem::{FixedRules, PartKind, Problem};
 use super::program::Program;
 use super::variables::Variables;
 
 pub(super) fn add(problem: &Problem, variables: &Variables, program: &mut Program) {
     for (part, entry) in problem.parts.iter().enumerate() {
-        let PartKind::Fixed(Some(level)) = entry.kind else { continue };
+        let PartKind::Fixed(FixedRules { spread: Some(level), .. }) = entry.kind else {
+            continue;
+        };
         for (_, hosts) in problem.domains(level) {
             program.at_most(variables.on(part, &hosts, false), 1);
         }

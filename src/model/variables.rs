@@ -8,6 +8,7 @@
 //! m[p,d]    leading instances of service p in failure domain d (under a policy
 //!           only; the witness of a quorum is not among them)
 //! u[h]      1 if host h is used
+//! r, t      see `restart.rs`
 //! ```
 
 use std::collections::BTreeMap;
@@ -33,6 +34,24 @@ pub struct InstanceCount {
     pub var: Var,
 }
 
+/// A count of machines that are restarted at one place after one loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestartCount {
+    /// Index of the failure domain that is lost.
+    pub domain: usize,
+    /// Index of the part.
+    pub part: usize,
+    /// Index of the shared pool that has their disks ([`Problem::shared_pools`]); `None`
+    /// where they have none there, so that the disks are restored.
+    pub shared: Option<usize>,
+    /// Index of the host.
+    pub host: usize,
+    /// Index of the NUMA node within the host, or of the pool.
+    pub at: usize,
+    /// The variable.
+    pub var: Var,
+}
+
 /// What the variables of a program mean.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
@@ -46,6 +65,10 @@ pub struct Variables {
     pub leaders: Vec<(usize, usize, Var)>,
     /// `u[h]`, by host.
     pub used: Vec<Var>,
+    /// `r[d,p,o,r]`.
+    pub restarts: Vec<RestartCount>,
+    /// `t[d,p,k]`.
+    pub restart_pools: Vec<RestartCount>,
     /// What may be exceeded.
     pub slacks: Vec<(Slack, Var)>,
     /// Indices in `counts` by host, ascending: with thousands of hosts, going

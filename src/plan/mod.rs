@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::profile::OwnProfiles;
 use crate::spec::{Cluster, FixedVm, Image, Network, Policy};
-use crate::topology::{Host, Topology, Virtualization};
+use crate::topology::{Host, Level, Topology, Virtualization};
 use crate::units::Mebibytes;
 
 pub use file::FileError;
@@ -72,6 +72,9 @@ pub struct Plan {
     /// The policy that holds again once no host is being emptied; `None`: the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_when_whole: Option<Policy>,
+    /// Entries of fixed machines for which room is kept again once no host is being emptied.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restart_when_whole: BTreeSet<ServiceName>,
     /// Every VM, in the order of services, then of ordinals.
     pub instances: Vec<Instance>,
     /// What the solver reached and proved, tier by tier.
@@ -189,6 +192,24 @@ pub struct Instance {
     pub seed: Option<Volume>,
     /// The configuration of its engine; empty for fixed machines.
     pub settings: Settings,
+    /// Where it is restarted once its failure domain is lost; `None` where no room is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartPlace>,
+}
+
+/// Where a fixed machine is restarted once its failure domain is lost: room that is kept
+/// there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RestartPlace {
+    /// The host.
+    pub host: HostName,
+    /// NUMA node that its CPUs and memory would belong to.
+    pub numa: u32,
+    /// Size of the pages behind its memory, in KiB.
+    pub page_kib: u64,
+    /// The pool of its disks; `None` for a machine without a disk.
+    pub pool: Option<String>,
 }
 
 /// A volume to be made.
@@ -282,6 +303,20 @@ impl Plan {
     pub fn overhead(&self, instance: &Instance) -> Mebibytes {
         let host = self.topology.host(&instance.host);
         host.map_or(Mebibytes::ZERO, |host| host.overhead(instance.vcpus(), instance.memory_mib))
+    }
+
+    /// Whether a host has instances, or room that is kept to restart some.
+    #[must_use]
+    pub fn uses(&self, host: &HostName) -> bool {
+        let is_kept = |one: &Instance| one.restart.as_ref().is_some_and(|one| one.host == *host);
+        self.on_host(host).next().is_some() || self.instances.iter().any(is_kept)
+    }
+
+    /// The kind of failure domain after whose loss machines can be restarted: the widest that
+    /// the policy names, else the host.
+    #[must_use]
+    pub fn restart_level(&self) -> Level {
+        self.policy.levels().last().unwrap_or(Level::Host)
     }
 
     /// The instances on a host, in the plan's order.

@@ -6,6 +6,7 @@ use super::make::PlanError;
 use super::member::{self, Member, Named};
 use super::pin::pinned;
 use super::place::{Placed, place};
+use super::restart;
 use crate::ids::ServiceName;
 use crate::model::Problem;
 use crate::plan::{Instance, Plan, ServicePlan};
@@ -31,7 +32,9 @@ pub(super) struct Draft<'a> {
 
 /// Builds the services and instances of a draft.
 pub(super) fn build(draft: &Draft) -> Result<(Vec<ServicePlan>, Vec<Instance>), PlanError> {
-    let mut placed = place(draft.problem, draft.solution, draft.prior).into_iter();
+    let (placed, restarts) = place(draft.problem, draft.solution, draft.prior)
+        .ok_or_else(|| missing("room to restart machines", &draft.spec.name))?;
+    let mut placed = placed.into_iter();
     let mut next = |name: &ServiceName| -> Result<Placed, PlanError> {
         placed.next().flatten().ok_or_else(|| missing("placement", name))
     };
@@ -48,7 +51,12 @@ pub(super) fn build(draft: &Draft) -> Result<(Vec<ServicePlan>, Vec<Instance>), 
         members.extend(member::fixed(draft, vm, next(&vm.name)?)?);
     }
     let pinned = pinned(draft.problem, draft.prior, members)?;
-    Ok((services, instances(draft, pinned)?))
+    let places = restart::places(draft.problem, &pinned, restarts)?;
+    let mut instances = instances(draft, pinned)?;
+    for (instance, place) in instances.iter_mut().zip(places) {
+        instance.restart = place;
+    }
+    Ok((services, instances))
 }
 
 /// Returns the error that the solution lacks something of a service or an instance.

@@ -50,6 +50,7 @@ fn apply(spec: &mut Spec, edit: &Edit) -> Option<()> {
             }
         }
         Edit::NoSpread { vms } => machines(spec, vms)?.spread = None,
+        Edit::NoRestart { vms } => machines(spec, vms)?.restart = false,
         Edit::Size { vms, vcpus, memory, disk } => {
             let machines = machines(spec, vms)?;
             (machines.vcpus, machines.memory_mib, machines.disk_mib) = (*vcpus, *memory, *disk);

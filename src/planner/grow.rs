@@ -78,6 +78,7 @@ fn apart(spec: &Spec, why: &Infeasible) -> Option<Level> {
     let widest = spec.policy.levels().last();
     let mut levels = why.shortages.iter().filter_map(|short| match (short.resource, &short.why) {
         (Resource::FailureDomains(level), _) => Some(level),
+        (_, Why::Restart { level, .. }) => Some(*level),
         (_, Why::Combination | Why::Undetermined | Why::Fragmentation) => widest,
         _ => None,
     });

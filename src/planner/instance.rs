@@ -52,6 +52,7 @@ pub(super) fn instances(draft: &Draft, pinned: Vec<Pinned>) -> Result<Vec<Instan
             data,
             seed,
             settings: Settings::new(),
+            restart: None,
             domain,
             name,
         });

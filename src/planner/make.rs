@@ -152,6 +152,7 @@ fn attempt(
         vms: spec.vms.clone(),
         drained: spec.drained.clone(),
         policy_when_whole: None,
+        restart_when_whole: BTreeSet::new(),
         instances,
         tiers: Vec::new(),
     };

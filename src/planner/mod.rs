@@ -9,6 +9,7 @@
 //! | `slots.rs` | what groups had in a prior plan | equal parts of the hash slots |
 //! | `member.rs` | placed instances | names, roles and groups; against a prior plan by `keep.rs` |
 //! | `pin.rs` | named instances | exact CPUs (`cpus.rs`) and page sizes (`pages.rs`) |
+//! | `restart.rs` | machines that are restarted after a loss | where, on which pages |
 //! | `instance.rs` | pinned instances | addresses, identities and volumes |
 //! | `reached.rs` | a finished plan | its values of the objectives |
 //! | `room.rs` | two plans | what is short for old beside new |
@@ -31,6 +32,7 @@ mod place;
 mod reached;
 mod regroup;
 mod remedy;
+mod restart;
 mod room;
 mod slots;
 mod tries;

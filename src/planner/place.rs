@@ -15,7 +15,7 @@ use crate::ids::{HostName, InstanceName};
 use crate::model::{CandidateHost, Part, PartKind, Problem};
 use crate::plan::Plan;
 use crate::sizing::Candidate;
-use crate::solve::Solution;
+use crate::solve::{self, Restarted, Solution};
 use crate::spec::Cluster;
 use crate::topology::Pool;
 use crate::units::PerSecond;
@@ -62,23 +62,19 @@ pub(super) struct GroupPlacement {
     pub followers: Vec<Placement>,
 }
 
+/// A machine's part, host and pool, and where it is restarted once its failure domain is
+/// lost.
+pub(super) type Restart = ((usize, usize, usize), Restarted);
+
 /// Places the instances of each part; `None` for a part without a chosen layout or
-/// without instances.
+/// without instances. Returns the places of machines that are restarted as well; `None` where
+/// there is no room for them, which the solution rules out.
 pub(super) fn place<'a>(
     problem: &'a Problem,
     solution: &Solution,
     prior: Option<&Plan>,
-) -> Vec<Option<Placed<'a>>> {
-    let mut pools = Pools::new();
-    for placed in &solution.pools {
-        let key = (placed.part, placed.shape, placed.host);
-        pools.entry(key).or_default().push_back((placed.at, placed.count));
-    }
-    for host in 0..problem.hosts.len() {
-        let had = prior.and_then(|prior| largest_first(problem, solution, host, Some(prior)));
-        let found = had.or_else(|| largest_first(problem, solution, host, None));
-        pools.extend(found.into_iter().flatten());
-    }
+) -> Option<(Vec<Option<Placed<'a>>>, Vec<Restart>)> {
+    let (mut pools, restarts) = pools(problem, solution, prior)?;
     let mut placements: BTreeMap<usize, Vec<Placement>> = BTreeMap::new();
     let mut witnesses: BTreeMap<usize, Placement> = BTreeMap::new();
     for placed in &solution.numa {
@@ -107,7 +103,52 @@ pub(super) fn place<'a>(
         let placements = grouped(problem, part, candidate, open, witness, prior);
         Some(Placed { candidate, placements })
     };
-    problem.parts.iter().enumerate().map(&mut chosen).collect()
+    Some((problem.parts.iter().enumerate().map(&mut chosen).collect(), restarts))
+}
+
+/// Returns the pools of instances, and where machines are restarted. The solver counts on its
+/// own pools for that; others are as good if the replay of each loss finds room.
+fn pools(
+    problem: &Problem,
+    solution: &Solution,
+    prior: Option<&Plan>,
+) -> Option<(Pools, Vec<Restart>)> {
+    let mut solved = Pools::new();
+    for placed in &solution.pools {
+        let key = (placed.part, placed.shape, placed.host);
+        solved.entry(key).or_default().push_back((placed.at, placed.count));
+    }
+    let changed = |prior: Option<&Plan>| {
+        let mut pools = solved.clone();
+        for host in 0..problem.hosts.len() {
+            let had = prior.and_then(|prior| largest_first(problem, solution, host, Some(prior)));
+            let found = had.or_else(|| largest_first(problem, solution, host, None));
+            pools.extend(found.into_iter().flatten());
+        }
+        pools
+    };
+    if !problem.restarts() {
+        return Some((changed(prior), Vec::new()));
+    }
+    let tries: [&dyn Fn() -> Pools; 3] =
+        [&|| changed(prior), &|| changed(None), &|| solved.clone()];
+    tries.into_iter().find_map(|pools| {
+        let pools = pools();
+        let placed = pools.iter().flat_map(|((part, shape, host), all)| {
+            let of = |(at, count): &(usize, u64)| solve::Placed {
+                part: *part,
+                shape: *shape,
+                host: *host,
+                at: *at,
+                count: *count,
+            };
+            all.iter().map(of)
+        });
+        let placed: Vec<solve::Placed> = placed.collect();
+        let found = solve::restarts(problem, solution, &placed)?.into_iter();
+        let keyed = found.map(|((host, pool), one)| ((one.part, host, pool), one));
+        Some((pools, keyed.collect()))
+    })
 }
 
 /// Instances per pool, by part, shape and host.

@@ -14,7 +14,9 @@ pub(super) fn reached(plan: &Plan, goal: Goal) -> Option<u64> {
         let vcpus = |one: &Instance| u32::try_from(one.cpus.len()).unwrap_or(u32::MAX);
         plan.on_host(&host.name).map(|one| u64::from(cores_on(host, vcpus(one)))).sum()
     };
-    let used: BTreeSet<_> = plan.instances.iter().map(|one| &one.host).collect();
+    // A host that is only kept to restart machines is paid as well.
+    let kept = plan.instances.iter().filter_map(|one| Some(&one.restart.as_ref()?.host));
+    let used: BTreeSet<_> = plan.instances.iter().map(|one| &one.host).chain(kept).collect();
     let hosts = || plan.topology.hosts.iter().filter(|host| used.contains(&host.name));
     Some(match goal {
         Goal::Cost => hosts().map(|host| host.cost).fold(0, u64::saturating_add),

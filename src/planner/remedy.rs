@@ -94,6 +94,10 @@ fn ideas(spec: &Spec, why: &Infeasible, short: &Shortage) -> Vec<Idea> {
         }
         Why::Survival { .. } => vec![one(Edit::NoSurvival)],
         Why::Spread { service } => spread(service, short.available),
+        Why::Restart { service, .. } => {
+            let vms = ServiceName::new(service.as_str()).ok();
+            vms.map(|vms| one(Edit::NoRestart { vms })).into_iter().collect()
+        }
         Why::Indivisible { service } => {
             let smaller = smaller(spec, why, service).map(|way| vec![vec![way]]);
             smaller.into_iter().chain(working_sets(spec, short.resource)).collect()

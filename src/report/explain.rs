@@ -30,7 +30,11 @@ pub fn instance(plan: &Plan, profiles: &Profiles, why: &InstanceWhy) -> String {
     }
     for loss in &summary.machine_losses {
         if let Some(machine) = loss.machines.iter().find(|one| one.name == why.name) {
-            let fate = fate(&[machine.name.as_str()], machine.recovery, loss.level);
+            let fate = fate(
+                &[machine.name.as_str()],
+                machine.recovery,
+                (loss.level, machine.place.as_ref().map(|place| &place.host)),
+            );
             let sentence = format!("If {} {} fails: {fate}", loss.level, loss.domain);
             text.push_str(&wrapped(0, WIDTH, &sentence));
         }

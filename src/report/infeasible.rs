@@ -3,6 +3,7 @@
 
 mod assumed;
 mod remedy;
+mod restart;
 mod withheld;
 
 use serde_json::{Value, json};
@@ -81,6 +82,9 @@ pub(super) fn because(short: &Shortage) -> String {
             only(*available, &domain(*resource)),
             short.short_by()
         ),
+        Why::Restart { service, level, domains } => {
+            restart::because(service, (*level, domains), (*needed, *available))
+        }
         Why::Indivisible { service } => format!(
             "Because an instance takes its CPUs and memory from one NUMA node and its disks from \
              one pool, and none is large enough for the smallest instance of {service}, it cannot \
@@ -185,6 +189,7 @@ fn subject(short: &Shortage) -> String {
         Why::Majority { service, .. } | Why::Survival { service } | Why::Spread { service } => {
             format!("{resource} ({}) for {service}", domain(resource))
         }
+        Why::Restart { service, level, domains } => restart::subject(service, *level, domains),
         Why::EngineLimit { service } => format!("{resource}, for {service}"),
     }
 }

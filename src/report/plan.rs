@@ -209,7 +209,16 @@ impl Summary {
 }
 
 fn machine_losses_of(plan: &Plan) -> Vec<MachineLoss> {
-    plan.policy.levels().flat_map(|level| machine_losses(plan, level)).collect()
+    if plan.policy.survives() {
+        return plan.policy.levels().flat_map(|level| machine_losses(plan, level)).collect();
+    }
+    // Where nothing is promised, what can be restarted is said, and no more.
+    let mut losses = machine_losses(plan, plan.restart_level());
+    for loss in &mut losses {
+        loss.machines.retain(|one| one.place.is_some());
+    }
+    losses.retain(|loss| !loss.machines.is_empty());
+    losses
 }
 
 fn assumed_iops(plan: &Plan) -> Vec<AssumedIops> {

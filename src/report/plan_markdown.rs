@@ -94,7 +94,12 @@ impl Summary {
     fn survival_table(&self) -> String {
         let levels: Vec<&str> = self.survive.iter().map(|one| one.level.as_str()).collect();
         if levels.is_empty() {
-            return "Survives: no guarantee (`policy.survive: none`).\n\n".to_owned();
+            let mut text = "Survives: no guarantee (`policy.survive: none`).\n\n".to_owned();
+            if !self.machine_losses.is_empty() {
+                text.push_str(&table(&["failure", "fixed VMs"], self.machines().into_iter()));
+                text.push_str(&self.restart_steps());
+            }
+            return text;
         }
         let rows = self.losses.iter().map(|loss| {
             let used = percent(loss.demand_per_s.get(), loss.remaining_per_s.get());
@@ -123,8 +128,17 @@ impl Summary {
             let heading = self.heading(&levels.join(", any one "));
             text.push_str(&format!("{}:\n\n", escaped(&capital(&heading))));
             text.push_str(&table(&["failure", "fixed VMs"], self.machines().into_iter()));
+            text.push_str(&self.restart_steps());
         }
         text
+    }
+
+    /// How machines are restarted for which room is kept, as a paragraph.
+    fn restart_steps(&self) -> String {
+        match self.steps().trim() {
+            "" => String::new(),
+            steps => format!("{}\n\n", escaped(&capital(steps))),
+        }
     }
 
     fn host_table(&self) -> String {

@@ -209,12 +209,13 @@ pub(super) fn gain(unsplit: &Unsplit) -> String {
 
 fn fixed(vm: &FixedVm) -> String {
     let spread = vm.spread.map(|level| format!(", at most one per {level}")).unwrap_or_default();
+    let restart = if vm.restart { ", room to restart each elsewhere" } else { "" };
     let disk = match vm.disk_mib {
         Mebibytes::ZERO => String::new(),
         disk => format!(", {} disk", size(disk)),
     };
     format!(
-        "{}  fixed: {} of {} vCPU, {} memory{disk}{spread}\n",
+        "{}  fixed: {} of {} vCPU, {} memory{disk}{spread}{restart}\n",
         vm.name,
         counted(vm.count.into(), "VM"),
         vm.vcpus,

@@ -80,15 +80,18 @@ fn machines(vm: &FixedVm) -> String {
     if let Some(level) = vm.spread {
         let _ = write!(text, ", at most one per {level}");
     }
+    if vm.restart {
+        text.push_str(", room to restart each elsewhere");
+    }
     text
 }
 
 fn survived(spec: &Spec) -> String {
     if !spec.policy.survives() {
-        return "no guarantee".to_owned();
+        return format!("no guarantee{}", restarted(spec));
     }
     if spec.services.is_empty() {
-        return "nothing: fixed VMs have no copies".to_owned();
+        return format!("nothing: fixed VMs have no copies{}", restarted(spec));
     }
     let levels: Vec<String> = spec
         .policy
@@ -109,7 +112,17 @@ fn survived(spec: &Spec) -> String {
         names => format!(", {} by manual failover", names.join(", ")),
     };
     let except = if spec.vms.is_empty() { "" } else { ", except fixed VMs" };
-    format!("the loss of {}{manual}{except}", levels.join(", of "))
+    format!("the loss of {}{manual}{except}{}", levels.join(", of "), restarted(spec))
+}
+
+/// Which entries of fixed VMs are restarted by a person.
+fn restarted(spec: &Spec) -> String {
+    let names: Vec<&str> =
+        spec.vms.iter().filter(|vm| vm.restart).map(|vm| vm.name.as_str()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!("; there is room to restart {}", names.join(", ")),
+    }
 }
 
 /// A demand in a few words.

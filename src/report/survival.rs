@@ -1,10 +1,13 @@
 //! What a plan survives, as a person reads it.
 
+use std::collections::BTreeMap;
+
 use super::columns::columns;
 use super::intervention::{hint, intervention};
 use super::plan::{ServiceSummary, Summary};
 use super::plan_text::rate;
-use crate::audit::{Failover, Loss, MachineLoss, Recovery};
+use crate::audit::{Failover, Loss, LostMachine, MachineLoss, Recovery};
+use crate::ids::HostName;
 use crate::spec::Cluster;
 use crate::topology::Level;
 use crate::units::{counted, percent};
@@ -14,7 +17,11 @@ impl Summary {
     pub(super) fn survival(&self) -> String {
         let levels: Vec<&str> = self.survive.iter().map(|one| one.level.as_str()).collect();
         if levels.is_empty() {
-            return "survives: no guarantee (policy.survive: none)\n".to_owned();
+            let kept = columns(2, &self.machines());
+            return format!(
+                "survives: no guarantee (policy.survive: none)\n{kept}{}",
+                self.steps()
+            );
         }
         let rows = |loss: &Loss| self::loss(loss, self.is_emulated(&loss.service));
         let rows: Vec<_> = self.losses.iter().map(rows).collect();
@@ -30,7 +37,28 @@ impl Summary {
         let failovers: String = self.failovers().iter().map(|line| format!("  {line}\n")).collect();
         let heading = self.heading(&levels.join(", any one "));
         let machines = columns(2, &self.machines());
-        format!("{heading}:\n{}{failovers}{machines}{orders}", columns(2, &rows))
+        let steps = self.steps();
+        format!("{heading}:\n{}{failovers}{machines}{steps}{orders}", columns(2, &rows))
+    }
+
+    /// How machines are restarted for which room is kept.
+    pub(super) fn steps(&self) -> String {
+        let machines = || self.machine_losses.iter().flat_map(|loss| &loss.machines);
+        if machines().all(|one| one.place.is_none()) {
+            return String::new();
+        }
+        let is_restored = |one: &LostMachine| {
+            one.place.as_ref().is_some_and(|place| place.pool.is_some())
+                && one.recovery == Recovery::Restore
+        };
+        let empty = match machines().any(is_restored) {
+            true => "; disks that are lost with HOST begin empty, to be restored",
+            false => "",
+        };
+        format!(
+            "  to restart: `hostsplit drain PLAN HOST`, then `hostsplit deploy PLAN --without \
+             HOST`{empty}\n"
+        )
     }
 
     /// What survives the loss of any one of these, and what does not.
@@ -50,13 +78,15 @@ impl Summary {
     /// Failure domains with the fixed VMs that are lost with them, and what brings those back.
     pub(super) fn machines(&self) -> Vec<Vec<String>> {
         let rows = |loss: &MachineLoss| {
-            let fates = [Recovery::Start, Recovery::Restore].map(|recovery| {
-                let own = loss.machines.iter().filter(|one| one.recovery == recovery);
-                let names: Vec<&str> = own.map(|one| one.name.as_str()).collect();
-                let fate = (!names.is_empty()).then(|| fate(&names, recovery, loss.level))?;
-                Some(vec![loss.domain.clone(), fate])
+            let mut alike: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+            for one in &loss.machines {
+                let place = one.place.as_ref().map(|place| &place.host);
+                alike.entry((one.recovery, place)).or_default().push(one.name.as_str());
+            }
+            let fates = alike.into_iter().map(|((recovery, place), names)| {
+                vec![loss.domain.clone(), fate(&names, recovery, (loss.level, place))]
             });
-            fates.into_iter().flatten().collect::<Vec<_>>()
+            fates.collect::<Vec<_>>()
         };
         self.machine_losses.iter().flat_map(rows).collect()
     }
@@ -86,14 +116,20 @@ impl Summary {
 }
 
 /// What the loss of a failure domain means for fixed VMs on it.
-pub(super) fn fate(names: &[&str], recovery: Recovery, level: Level) -> String {
+pub(super) fn fate(
+    names: &[&str],
+    recovery: Recovery,
+    (level, place): (Level, Option<&HostName>),
+) -> String {
     let (are, them) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
     let names = names.join(", ");
+    let on = place.map_or_else(|| "elsewhere".to_owned(), |host| format!("on {host}"));
     let back = match recovery {
-        Recovery::Start => format!("a person starts {them} elsewhere"),
-        Recovery::Restore => format!("a person restores {them} elsewhere from a backup"),
+        Recovery::Start => format!("a person starts {them} {on}"),
+        Recovery::Restore => format!("a person restores {them} {on} from a backup"),
     };
-    format!("{names} {are} lost until the {level} is back, or until {back}")
+    let room = if place.is_some() { "; room is kept there" } else { "" };
+    format!("{names} {are} lost until the {level} is back, or until {back}{room}")
 }
 
 /// The time without writes, as a sentence.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::tiers::{Placed, Solution};
+use super::tiers::{Placed, Restarted, Solution};
 use crate::model::{Part, PartKind, Problem};
 
 /// A problem with equal fixed machines merged.
@@ -16,19 +16,19 @@ pub(super) struct Merged<'p> {
 
 impl<'p> Merged<'p> {
     pub(super) fn new(whole: &Problem<'p>) -> Self {
-        let mut first: BTreeMap<Vec<crate::model::Shape>, usize> = BTreeMap::new();
+        let mut first: BTreeMap<(bool, Vec<crate::model::Shape>), usize> = BTreeMap::new();
         let mut found: Vec<Part> = Vec::new();
         let mut parts = Vec::new();
         for part in &whole.parts {
             let only = match (part.kind, part.candidates.as_slice()) {
-                (PartKind::Fixed(None), [only]) => only,
+                (PartKind::Fixed(rules), [only]) if rules.spread.is_none() => only,
                 _ => {
                     parts.push((found.len(), None));
                     found.push(part.clone());
                     continue;
                 }
             };
-            let at = *first.entry(part.shapes.clone()).or_insert(found.len());
+            let at = *first.entry((part.restarts(), part.shapes.clone())).or_insert(found.len());
             parts.push((at, Some(only.layout.instances.into())));
             match found.get_mut(at).and_then(|same| same.candidates.first_mut()) {
                 Some(same) => {
@@ -53,9 +53,15 @@ impl<'p> Merged<'p> {
             let own = solution.leaders.iter().filter(move |(other, _, _)| other == at);
             own.map(move |(_, domain, count)| (part, *domain, *count))
         });
+        // Machines of merged entries are interchangeable: the first entry has them all.
+        let restarts = solution.restarts.iter().map(|one| {
+            let first = self.parts.iter().position(|(at, _)| *at == one.part);
+            Restarted { part: first.unwrap_or(one.part), ..*one }
+        });
         Solution {
             chosen: chosen.collect(),
             leaders: leaders.collect(),
+            restarts: restarts.collect(),
             numa: self.dealt(solution.numa),
             pools: self.dealt(solution.pools),
             tiers: solution.tiers,

@@ -26,7 +26,7 @@ pub use infeasible::{
     AddedHosts, Assumed, Edit, Infeasible, Origin, Rejection, Remedy, Resource, Served, Shortage,
     Why, Withheld, assumed, diagnose, no_architecture, rejections, served, shortages, totals,
 };
-pub use tiers::{Placed, Solution, TierResult, solve};
+pub use tiers::{Placed, Restarted, Solution, TierResult, restarts, solve};
 
 /// How long the solver may try.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,7 +9,7 @@ use super::exact::exact;
 use super::tiers::solve;
 use super::{Deadline, Limits, SolveError};
 use crate::ids::{HostName, ServiceName};
-use crate::model::{CandidateHost, NumaCapacity, Part, PartKind, Problem, Shape};
+use crate::model::{CandidateHost, FixedRules, NumaCapacity, Part, PartKind, Problem, Shape};
 use crate::plan::{Binding, Capacity, CpuPlacement, L3Use, Layout};
 use crate::sizing::Candidate;
 use crate::spec::{Cluster, Quorum, Survive};
@@ -115,7 +115,7 @@ fn fixed(at: usize, (vcpus, gib, disk, count, spread): (u32, u64, u64, u32, u8))
     let shape = shape(vcpus, gib, disk);
     Part {
         name: ServiceName::new(format!("m{at}")).unwrap().to_string(),
-        kind: PartKind::Fixed(level),
+        kind: PartKind::Fixed(FixedRules { spread: level, restart: false }),
         candidates: vec![candidate(shape, count, None)],
         shapes: vec![shape],
     }

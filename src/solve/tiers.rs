@@ -3,7 +3,7 @@
 
 use super::exact::exact;
 use super::merge::Merged;
-use super::pack::{Packed, pack};
+use super::pack::{Packed, pack, with_restarts};
 use super::{Deadline, Limits, SolveError};
 use crate::model::{Goal, Problem};
 
@@ -37,6 +37,23 @@ pub struct Placed {
     pub count: u64,
 }
 
+/// A machine that is restarted elsewhere once its failure domain is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Restarted {
+    /// Index of the failure domain that is lost.
+    pub domain: usize,
+    /// Index of the part.
+    pub part: usize,
+    /// Index of the shared pool that has its disks ([`Problem::shared_pools`]).
+    pub shared: Option<usize>,
+    /// Index of the host where it is restarted.
+    pub host: usize,
+    /// Index of the NUMA node within that host.
+    pub numa: usize,
+    /// Index of the pool of that host in which its disks are restored.
+    pub pool: Option<usize>,
+}
+
 /// A solved problem.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solution {
@@ -48,6 +65,8 @@ pub struct Solution {
     pub pools: Vec<Placed>,
     /// Leading instances as (part, failure domain, count); empty without a policy.
     pub leaders: Vec<(usize, usize, u64)>,
+    /// Machines that are restarted after each loss.
+    pub restarts: Vec<Restarted>,
     /// What each tier reached.
     pub tiers: Vec<TierResult>,
 }
@@ -55,6 +74,9 @@ pub struct Solution {
 /// Counts above which the program per host is too large: the packed plan is then
 /// the plan, with its bounds.
 const LARGE: usize = 4_000;
+
+/// Counts of restarted machines above which the same holds.
+const LARGE_RESTARTS: usize = 10_000;
 
 /// Solves a problem tier by tier.
 ///
@@ -79,6 +101,11 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
         // The program per host does without a packing.
         Ok(Packed::Unknown) | Err(_) => None,
     };
+    // What is packed keeps no room for restarts: its bounds hold, and it may need more hosts.
+    let packed = match packed {
+        Some(packed) if problem.restarts() => with_restarts(merged.problem(), packed),
+        packed => packed,
+    };
     let found = match packed {
         Some(packed) if is_large(merged.problem()) => packed,
         packed => exact(merged.problem(), packed, &deadline)?,
@@ -86,14 +113,28 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
     Ok(merged.split(found))
 }
 
-/// Whether the program per host is too large to be solved.
+/// Whether the program per host has about so many counts that it is too large to be solved.
 pub(super) fn is_large(problem: &Problem) -> bool {
-    size(problem) > LARGE
-}
-
-/// About how many counts the program per host has.
-fn size(problem: &Problem) -> usize {
     let shapes: usize = problem.parts.iter().map(|part| part.shapes.len()).sum();
     let numa: usize = problem.hosts.iter().map(|host| host.numa.len()).sum();
-    shapes.saturating_mul(numa)
+    let restarts = if problem.restarts() {
+        let parts = problem.parts.iter().filter(|part| part.restarts()).count();
+        let domains = problem.domains(problem.restart_level()).len();
+        parts.saturating_mul(numa).saturating_mul(domains)
+    } else {
+        0
+    };
+    shapes.saturating_mul(numa) > LARGE || restarts > LARGE_RESTARTS
+}
+
+/// Finds where each machine is restarted that is to be, on hosts that a solution uses; with
+/// the host and the pool where it is. `pools` says in which pools instances are on hosts with
+/// several. `None` if no way was found.
+#[must_use]
+pub fn restarts(
+    problem: &Problem,
+    solution: &Solution,
+    pools: &[Placed],
+) -> Option<Vec<((usize, usize), Restarted)>> {
+    super::pack::restarts(problem, solution, pools)
 }

@@ -1,9 +1,9 @@
 //! Solutions as values of the variables of the program per host, and back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::tiers::{Placed, Solution, TierResult};
-use crate::model::{InstanceCount, Model, Var, Variables};
+use super::tiers::{Placed, Restarted, Solution, TierResult};
+use crate::model::{InstanceCount, Model, RestartCount, Var, Variables};
 
 /// Returns the values of a solution in the program per host.
 pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
@@ -34,10 +34,29 @@ pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
             set(*var, 1);
         }
     }
+    for one in &solution.restarts {
+        if let Some(var) = model.variables.used.get(one.host) {
+            set(*var, 1);
+        }
+    }
     for (part, domain, count) in &solution.leaders {
         let own = |(p, d, _): &&(usize, usize, Var)| (*p, *d) == (*part, *domain);
         if let Some((_, _, var)) = model.variables.leaders.iter().find(own) {
             set(*var, *count);
+        }
+    }
+    for one in &solution.restarts {
+        let Restarted { domain, part, shared, host, numa, pool } = *one;
+        let is_like = |other: &&RestartCount| {
+            (other.domain, other.part, other.shared, other.host) == (domain, part, shared, host)
+        };
+        let restarts = model.variables.restarts.iter().filter(is_like);
+        let pools = model.variables.restart_pools.iter().filter(is_like);
+        let numa = restarts.filter(|one| one.at == numa);
+        for one in numa.chain(pools.filter(|one| Some(one.at) == pool)) {
+            if let Some(value) = values.get_mut(one.var.index()) {
+                *value = value.saturating_add(1);
+            }
         }
     }
     values
@@ -65,8 +84,28 @@ pub(super) fn read(variables: &Variables, values: &[i64], tiers: Vec<TierResult>
         numa: placed(&variables.counts),
         pools: placed(&variables.pools),
         leaders: variables.leaders.iter().map(|(p, d, var)| (*p, *d, value(*var))).collect(),
+        restarts: restarts(variables, value),
         tiers,
     }
+}
+
+/// Returns the machines that are restarted after each loss, one by one.
+fn restarts(variables: &Variables, value: impl Fn(Var) -> u64) -> Vec<Restarted> {
+    let key = |one: &RestartCount| (one.domain, one.part, one.host);
+    let mut pools: BTreeMap<_, VecDeque<usize>> = BTreeMap::new();
+    for one in &variables.restart_pools {
+        pools.entry(key(one)).or_default().extend((0..value(one.var)).map(|_| one.at));
+    }
+    let mut found = Vec::new();
+    for one in &variables.restarts {
+        let RestartCount { domain, part, shared, host, at: numa, var } = *one;
+        for _ in 0..value(var) {
+            let restored = pools.get_mut(&key(one)).filter(|_| shared.is_none());
+            let pool = restored.and_then(VecDeque::pop_front);
+            found.push(Restarted { domain, part, shared, host, numa, pool });
+        }
+    }
+    found
 }
 
 /// Converts a value that is never below 0.

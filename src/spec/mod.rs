@@ -288,6 +288,10 @@ pub struct FixedVm {
     pub network_bits_per_s: BitsPerSecond,
     /// Failure domains of this level hold at most one each, if stated.
     pub spread: Option<Level>,
+    /// Whether each can be restarted on another host once its own is lost: the plan keeps
+    /// room for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
     /// How a move of one ends that writes faster than the network takes.
     #[serde(default, skip_serializing_if = "MigrationMethod::is_default")]
     pub migrate: MigrationMethod,

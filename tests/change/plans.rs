@@ -329,6 +329,7 @@ impl Plans {
             name: DeploymentName::new("shop").unwrap(),
             policy: Policy::surviving(Level::Host),
             policy_when_whole: None,
+            restart_when_whole: BTreeSet::new(),
             drained: Default::default(),
             network: Some(Network {
                 bridge: "br0".to_owned(),

@@ -131,6 +131,7 @@ pub fn plan() -> Plan {
         vms: Vec::new(),
         drained: Default::default(),
         policy_when_whole: None,
+        restart_when_whole: BTreeSet::new(),
         instances,
         tiers: Vec::new(),
     }

@@ -48,6 +48,7 @@ pub fn instance(
         data: (role != Role::Fixed).then(|| volume("data.raw", 1024)),
         seed: Some(volume("seed.img", 1)),
         settings: settings.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+        restart: None,
         domain,
         name,
     }

@@ -101,6 +101,7 @@ pub fn instance(service: &str, ordinal: u32, host: &str, cpus: Vec<u32>, number:
         data: None,
         seed: Some(volume(text, "seed.img", 4)),
         settings: Settings::new(),
+        restart: None,
         name,
     }
 }
@@ -199,6 +200,7 @@ pub fn good_plan() -> Plan {
         profiles: Default::default(),
         drained: Default::default(),
         policy_when_whole: None,
+        restart_when_whole: BTreeSet::new(),
         topology: Topology { hosts: vec![host("h1"), host("h2"), host("h3")] },
         services: vec![service()],
         vms: vec![FixedVm {
@@ -211,6 +213,7 @@ pub fn good_plan() -> Plan {
             migrate: Default::default(),
             network_bits_per_s: BitsPerSecond::ZERO,
             spread: Some(Level::Host),
+            restart: false,
         }],
         instances: vec![
             redis(0, "h1", 2, Role::Master),

@@ -15,7 +15,7 @@ use crate::topology::NumaNode;
 enum Source {
     /// A plan serves everything, or there is none.
     Nothing,
-    /// Prices of hosts with instances.
+    /// Prices of hosts with instances, and of those that are kept to restart some.
     Cost,
     /// Cores that instances have, whole.
     Cores,
@@ -76,7 +76,8 @@ pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
 }
 
 fn reached(plan: &Plan, index: &Index<'_>, source: Source) -> Option<u128> {
-    let hosts: BTreeSet<&HostName> = plan.instances.iter().map(|one| &one.host).collect();
+    let mut hosts: BTreeSet<&HostName> = plan.instances.iter().map(|one| &one.host).collect();
+    hosts.extend(plan.instances.iter().filter_map(|one| Some(&one.restart.as_ref()?.host)));
     let cores = |instance: &Instance| u128::from(cores(instance, index));
     Some(match source {
         Source::Nothing => 0,

@@ -13,8 +13,7 @@ pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
             problem.quorum_levels().find_map(|level| majority(problem, part, level))
         }
         PartKind::Service(_) => survival(problem, part),
-        PartKind::Fixed(Some(level)) => spread(problem, part, level),
-        PartKind::Fixed(None) => None,
+        PartKind::Fixed(rules) => spread(problem, part, rules.spread?),
     };
     problem.parts.iter().filter_map(of).collect()
 }

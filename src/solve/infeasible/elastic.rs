@@ -26,10 +26,18 @@ const NONE: Elastic = Elastic {
     iops: false,
     bandwidth: false,
     addresses: false,
+    restarts: false,
 };
 
-const ALL: Elastic =
-    Elastic { cores: true, memory: true, disk: true, iops: true, bandwidth: true, addresses: true };
+const ALL: Elastic = Elastic {
+    cores: true,
+    memory: true,
+    disk: true,
+    iops: true,
+    bandwidth: true,
+    addresses: true,
+    restarts: false,
+};
 
 /// Returns what falls short; `None` if the solver has no answer in time.
 pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>> {
@@ -80,6 +88,7 @@ const fn belongs(short: &Slack, family: Elastic) -> bool {
         Slack::Iops(..) => family.iops,
         Slack::Bandwidth(_) => family.bandwidth,
         Slack::Addresses => family.addresses,
+        Slack::Restart(..) => family.restarts,
     }
 }
 

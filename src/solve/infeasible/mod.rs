@@ -11,6 +11,7 @@
 //! | `fit.rs` | NUMA nodes and pools that the smallest instance of each part fits into |
 //! | `assumed.rs` | values of hosts that were assumed and decide |
 //! | `withheld.rs` | cores and memory that no instance can have |
+//! | `restart.rs` | machines without room to be restarted, solved |
 //! | `elastic.rs` | else: the least excess of one family of rules, solved |
 
 mod assumed;
@@ -18,6 +19,7 @@ mod domains;
 mod elastic;
 mod fit;
 mod remedy;
+mod restart;
 mod shortage;
 mod totals;
 mod withheld;
@@ -109,6 +111,11 @@ pub fn shortages(problem: &Problem, clock: &Deadline) -> Vec<Shortage> {
     let found = counted(problem);
     if !found.is_empty() {
         return found;
+    }
+    let limits = clock.rest(ELASTIC_SECONDS);
+    let without_room = restart::short(problem, &limits).unwrap_or_default();
+    if !without_room.is_empty() {
+        return without_room;
     }
     // What is left is how things are divided.
     match elastic::short(problem, &clock.rest(ELASTIC_SECONDS)) {

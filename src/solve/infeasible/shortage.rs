@@ -49,6 +49,8 @@ pub enum Resource {
     NumaNodes,
     /// Failure domains of a level.
     FailureDomains(Level),
+    /// Machines that can be restarted.
+    Restarts,
     /// What an engine limits by itself.
     Engine(LimitedResource),
 }
@@ -68,6 +70,7 @@ impl Resource {
             Self::Hosts => "hosts",
             Self::NumaNodes => "NUMA nodes",
             Self::FailureDomains(_) => "failure domains",
+            Self::Restarts => "restarts",
             Self::Engine(limited) => limited.as_str(),
         }
     }
@@ -83,6 +86,7 @@ impl Resource {
             Self::FailureDomains(Level::Rack) => "racks",
             Self::FailureDomains(Level::Site) => "sites",
             Self::Engine(limited) => limited.unit(),
+            Self::Restarts => "VMs",
             Self::Cores | Self::Addresses | Self::Hosts | Self::NumaNodes => self.as_str(),
         }
     }
@@ -126,6 +130,15 @@ pub enum Why {
     Spread {
         /// Their entry.
         service: String,
+    },
+    /// Machines of an entry find no room elsewhere once their failure domain is lost.
+    Restart {
+        /// Their entry.
+        service: String,
+        /// The kind of failure domain.
+        level: Level,
+        /// The names of those of which that is so, each alone.
+        domains: Vec<String>,
     },
     /// No NUMA node or pool holds even the smallest instance.
     Indivisible {

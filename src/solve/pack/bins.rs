@@ -156,7 +156,7 @@ fn items(problem: &Problem) -> Vec<Item> {
             let count = |one| i64::from(Part::count(one, *size));
             let most = entry.candidates.iter().map(count).max().unwrap_or(0);
             let max_per_host = match entry.kind {
-                PartKind::Fixed(Some(_)) => 1,
+                PartKind::Fixed(rules) if rules.spread.is_some() => 1,
                 _ if size.is_witness || problem.survive.is_empty() => most,
                 _ => {
                     let has = entry.candidates.iter().filter(|one| count(one) > 0);

@@ -18,7 +18,7 @@ pub(super) struct ItemPlacement {
 }
 
 /// Residual capacity of a NUMA node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NumaResidual {
     cores: i64,
     /// Memory for instances alone.
@@ -30,7 +30,7 @@ struct NumaResidual {
 }
 
 /// Residual capacity of a host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Residual {
     /// By NUMA node.
     numa: Vec<NumaResidual>,
@@ -240,15 +240,48 @@ impl<'g> LoadedHosts<'g> {
             None if left.pools.is_empty() && disk == 0 => 0,
             None => return None,
         };
-        let limits = self.limits.get(part)?.iter().zip(self.counts.get(part)?);
-        let is_apart = self.is_witness(part, shape)
-            || limits.into_iter().all(|(limit, counts)| {
+        let is_apart = self.is_apart((part, shape), host);
+        is_apart.then_some(ItemPlacement { part, shape, host, numa, pool })
+    }
+
+    /// Whether an instance fits exactly there, by every rule. Without a pool of the host, its
+    /// disks are elsewhere.
+    pub(super) fn holds(&self, one: ItemPlacement) -> bool {
+        let ItemPlacement { part, shape, host, numa, pool } = one;
+        let (Some(left), Some(class)) = (self.left.get(host), self.packing.class_of.get(host))
+        else {
+            return false;
+        };
+        let item = self.packing.index(part, shape);
+        let need = self.packing.need(*class, item);
+        let [_, _, disk, iops, network, _] = need;
+        let has_room =
+            left.pools.get(pool).is_none_or(|[space, rate]| *space >= disk && *rate >= iops);
+        has_room
+            && network <= left.network
+            && left.numa.get(numa).is_some_and(|one| one.holds(need))
+            && self.packing.is_eligible(*class, item)
+            && self.is_apart((part, shape), host)
+    }
+
+    /// Whether as much is left of two hosts, place by place.
+    pub(super) fn are_alike(&self, host: usize, other: usize) -> bool {
+        self.packing.class_of.get(host) == self.packing.class_of.get(other)
+            && self.left.get(host) == self.left.get(other)
+    }
+
+    /// Whether no rule on failure domains keeps an instance from a host.
+    fn is_apart(&self, (part, shape): (usize, usize), host: usize) -> bool {
+        let (Some(limits), Some(counts)) = (self.limits.get(part), self.counts.get(part)) else {
+            return false;
+        };
+        self.is_witness(part, shape)
+            || limits.iter().zip(counts).all(|(limit, counts)| {
                 let domain = self.domain(limit.level, host);
                 domain
                     .and_then(|domain| counts.get(domain))
                     .is_some_and(|counts| *counts < limit.most)
-            });
-        is_apart.then_some(ItemPlacement { part, shape, host, numa, pool })
+            })
     }
 
     /// Places an instance where it was found to fit.
@@ -332,8 +365,12 @@ impl<'g> LoadedHosts<'g> {
 fn limits(problem: &Problem, part: usize, chosen: Option<usize>) -> Vec<DomainLimit> {
     let at = |level: Level| LEVELS.iter().position(|other| *other == level).unwrap_or(0);
     let Some(entry) = problem.parts.get(part) else { return Vec::new() };
-    if let PartKind::Fixed(spread) = entry.kind {
-        return spread.map(|level| DomainLimit { level: at(level), most: 1 }).into_iter().collect();
+    if let PartKind::Fixed(rules) = entry.kind {
+        return rules
+            .spread
+            .map(|level| DomainLimit { level: at(level), most: 1 })
+            .into_iter()
+            .collect();
     }
     let Some(candidate) = chosen.and_then(|chosen| entry.candidates.get(chosen)) else {
         return Vec::new();

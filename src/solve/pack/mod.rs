@@ -26,6 +26,7 @@
 //! | `pricing.rs`, `knapsack.rs`, `lagrangian.rs` | patterns under dual prices |
 //! | `restricted_master.rs` | the master problem in integers, hosts made of patterns |
 //! | `host_subset.rs` | hosts chosen first, then filled |
+//! | `restart.rs` | where lost machines are restarted |
 //! | `balance.rs`, `leaders.rs` | cores of the busiest host, leaders by failure domain |
 //!
 //! - P. Gilmore, R. Gomory, "A Linear Programming Approach to the Cutting-Stock
@@ -52,7 +53,9 @@ mod lower_bound;
 mod master_rows;
 mod pricing;
 mod relaxation;
+mod restart;
 mod restricted_master;
 mod search;
 
+pub(super) use self::restart::{restarts, with_restarts};
 pub(super) use self::search::{Packed, pack};

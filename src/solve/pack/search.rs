@@ -73,6 +73,7 @@ fn to_full(subset: &LayoutSubset, found: Solution) -> Solution {
         numa: shaped(found.numa),
         pools: shaped(found.pools),
         leaders: found.leaders,
+        restarts: found.restarts,
         tiers: found.tiers,
     }
 }
@@ -293,6 +294,7 @@ fn solution(
         numa: placed(&placements, |one| one.numa),
         pools: placed(&placements, |one| one.pool).into_iter().filter(has_several).collect(),
         leaders,
+        restarts: Vec::new(),
         tiers,
     })
 }

@@ -47,6 +47,7 @@ fn fixed_vm(
     let networks = BitsPerSecond::ZERO..=MAX_NETWORK;
     let network = scope.within("network", &wire.network, &networks);
     let spread = scope.optional("spread", &wire.spread);
+    let restart = scope.optional("restart", &wire.restart).unwrap_or(false);
     let migrate = scope.optional("migrate", &wire.migrate).unwrap_or_default();
     if wire.disk.is_none()
         && let Some(at) = &wire.iops
@@ -63,6 +64,7 @@ fn fixed_vm(
         iops_per_s: iops.unwrap_or(PerSecond::ZERO),
         network_bits_per_s: network.unwrap_or(BitsPerSecond::ZERO),
         spread,
+        restart,
         migrate,
     })
 }

@@ -40,6 +40,7 @@ fn a_flat_host_is_one_numa_node_and_one_l3_domain() {
     assert_eq!(big.numa[0].allocatable_cores(), 4);
     let (a, b) = (&spec.vms[0], &spec.vms[1]);
     assert_eq!((a.count, a.disk_mib, a.spread), (1, Mebibytes::ZERO, None));
+    assert!(!a.restart);
     assert_eq!(b.iops_per_s, PerSecond::new(1_000));
     assert_eq!(b.network_bits_per_s, BitsPerSecond::new(200_000_000));
 }

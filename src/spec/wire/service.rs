@@ -69,6 +69,9 @@ wire! {
         optional network: At<BitsPerSecond>,
         /// Failure domains of this level hold at most one each.
         optional spread: At<Level>,
+        /// Whether room is kept on other hosts to restart each once its own is lost.
+        /// Default: false.
+        optional restart: At<bool>,
         /// How one that moves to another host ends, if it writes faster than the network
         /// takes: auto-converge slows it down, post-copy lets it run there before all its
         /// memory has come. Default: auto-converge.
