@@ -33,6 +33,17 @@ impl Cluster {
             Self::GatewayPair => "gateway-pair",
         }
     }
+
+    /// What its rates count.
+    #[must_use]
+    pub const fn operations(self) -> &'static str {
+        match self {
+            Self::Sharded => "reads",
+            Self::PrimaryReplica => "read transactions",
+            Self::Quorum => "document operations",
+            Self::Pool | Self::GatewayPair => "requests",
+        }
+    }
 }
 
 impl fmt::Display for Cluster {

@@ -415,7 +415,7 @@ fn what_follows_from_a_plan_is_compared_with_it() {
         }),
         @"
         error: cache: data volumes of 1152 MiB; expected 1216 (layout)
-        error: cache: I/O operations of an instance: the plan states 133/s; expected 134/s (ceiling)
+        error: cache: disk of an instance: the plan states 133 I/O operations/s; expected 134 (ceiling)
         "
     );
     insta::assert_snapshot!(

@@ -170,11 +170,12 @@ fn a_plan_is_shown() {
     exit 0
     cache  redis: 6 instances of 2 vCPU, 1 GiB memory, 1.1 GiB data
       layout    3 shards, 1 replica each; limited by quorum size
-      capacity  133k/s for a demand of 124k/s, 93 % used
-      instance  44k/s usable, 129k/s ceiling; unit: plain reads per second
+      demand    124k reads/s, from 60k reads/s + 40k writes/s × 1.6 (1 replica, append-only file)
+      capacity  133k reads/s, 93 % used by the demand
+      instance  44k of a ceiling of 129k reads/s usable; unit: plain reads per second
       settings  maxmemory 426 MiB, appendonly on, save none, repl-backlog-size 32 MiB
-      unsplit   a single instance on the whole of h1 serves 244k/s;
-                h1 filled with instances of this size serves 444k/s (1.8×)
+      unsplit   a single instance on the whole of h1 serves 244k reads/s;
+                h1 filled with instances of this size serves 444k reads/s (1.8×)
     builder  fixed: 2 VMs of 4 vCPU, 1 GiB memory, 4 GiB disk, at most one per host
 
       instance   host  NUMA  CPUs       memory  role                reason
@@ -193,19 +194,19 @@ fn a_plan_is_shown() {
     h3    0     ##........ 2 of 10  #......... 2.1 GiB of 21.4 GiB  180 MiB            #......... 11.3 GiB of 70 GiB in default
 
     survives the loss of any one host, except fixed VMs:
-      h1  cache  1 of 3 masters lost  cache-1 takes over  133k/s remaining, 93 % used
-      h2  cache  1 of 3 masters lost  cache-3 takes over  133k/s remaining, 93 % used
-      h3  cache  1 of 3 masters lost  cache-5 takes over  133k/s remaining, 93 % used
+      h1  cache  1 of 3 masters lost  cache-1 takes over  133k reads/s remaining, 93 % used
+      h2  cache  1 of 3 masters lost  cache-3 takes over  133k reads/s remaining, 93 % used
+      h3  cache  1 of 3 masters lost  cache-5 takes over  133k reads/s remaining, 93 % used
       cache: no writes to a lost master's slots for 16 to 25 s (node timeout 15 s, then election)
       h1  builder-0 is lost until the host is back, or until a person restores it elsewhere from a backup
       h2  builder-1 is lost until the host is back, or until a person restores it elsewhere from a backup
     objectives, lexicographic:
-      unmet demand                             0/s    optimal
-      cost of used hosts                       3      optimal
-      cores                                    10     optimal
-      memory                                   8 GiB  optimal
-      cores on the busiest host                4      optimal
-      leading instances in one failure domain  1      optimal
+      unmet demand                             0 operations/s  optimal
+      cost of used hosts                       3               optimal
+      cores                                    10              optimal
+      memory                                   8 GiB           optimal
+      cores on the busiest host                4               optimal
+      leading instances in one failure domain  1               optimal
 
     8 instances on 3 hosts. audit: no findings.
     ---
@@ -272,11 +273,12 @@ fn a_plan_is_made_shown_and_written() {
     exit 0
     cache  redis: 6 instances of 1 vCPU, 512 MiB memory, 1 GiB data
       layout    3 shards, 1 replica each; limited by quorum size
-      capacity  97k/s for a demand of 4,600/s, 5 % used
-      instance  32k/s usable, 113k/s ceiling; unit: plain reads per second
+      demand    4,600 reads/s, from 3,000 reads/s + 1,000 writes/s × 1.6 (1 replica, append-only file)
+      capacity  97k reads/s, 5 % used by the demand
+      instance  32k of a ceiling of 113k reads/s usable; unit: plain reads per second
       settings  maxmemory 129 MiB, appendonly on, save none, repl-backlog-size 32 MiB
-      unsplit   a single instance on the whole of h1 serves 101k/s;
-                h1 filled with instances of this size serves 97k/s (0.9×)
+      unsplit   a single instance on the whole of h1 serves 101k reads/s;
+                6 instances of 1 core each serve the demand, after a loss as well (policy.survive)
 
       instance  host  NUMA  CPUs  memory   role                reason
       cache-0   h1    0     1     512 MiB  master 0-5461       a quorum needs 3 masters
@@ -293,17 +295,17 @@ fn a_plan_is_made_shown_and_written() {
     network: 15 Mbit/s on h1, h2 and h3; bandwidth unknown and not enforced: state `network`
 
     survives the loss of any one host:
-      h1  cache  1 of 3 masters lost  cache-3 takes over  97k/s remaining, 5 % used
-      h2  cache  1 of 3 masters lost  cache-5 takes over  97k/s remaining, 5 % used
-      h3  cache  1 of 3 masters lost  cache-4 takes over  97k/s remaining, 5 % used
+      h1  cache  1 of 3 masters lost  cache-3 takes over  97k reads/s remaining, 5 % used
+      h2  cache  1 of 3 masters lost  cache-5 takes over  97k reads/s remaining, 5 % used
+      h3  cache  1 of 3 masters lost  cache-4 takes over  97k reads/s remaining, 5 % used
       cache: no writes to a lost master's slots for 16 to 25 s (node timeout 15 s, then election)
     objectives, lexicographic:
-      unmet demand                             0/s    optimal
-      cost of used hosts                       3      optimal
-      cores                                    6      optimal
-      memory                                   3 GiB  optimal
-      cores on the busiest host                2      optimal
-      leading instances in one failure domain  1      optimal
+      unmet demand                             0 operations/s  optimal
+      cost of used hosts                       3               optimal
+      cores                                    6               optimal
+      memory                                   3 GiB           optimal
+      cores on the busiest host                2               optimal
+      leading instances in one failure domain  1               optimal
 
     6 instances on 3 hosts. audit: no findings. written to plan.json
     ---

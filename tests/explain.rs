@@ -75,19 +75,19 @@ fn a_service_is_explained_by_the_other_splits() {
     exit 0
     cache: 48 layouts evaluated jointly with all other services; totals are those of the best plan with that layout
       layout                         usable/instance  cost  hosts  cores  memory
-      6 (3 × 2) of 1 vCPU, 896 MiB   32k/s            30    3      8      7.2 GiB  chosen
-      10 (5 × 2) of 1 vCPU, 704 MiB  32k/s            45    3      12     8.8 GiB
-      8 (4 × 2) of 1 vCPU, 768 MiB   32k/s            55    4      10     8 GiB
-      12 (6 × 2) of 1 vCPU, 640 MiB  32k/s            55    4      14     9.5 GiB
-      14 (7 × 2) of 1 vCPU, 576 MiB  32k/s            55    4      16     9.8 GiB
-      6 (3 × 2) of 2 vCPU, 896 MiB   72k/s            -     -      -      -        does not fit
-      6 (3 × 2) of 4 vCPU, 896 MiB   127k/s           -     -      -      -        does not fit
-      8 (4 × 2) of 2 vCPU, 768 MiB   72k/s            -     -      -      -        does not fit
-      10 (5 × 2) of 2 vCPU, 704 MiB  72k/s            -     -      -      -        does not fit
-      12 (6 × 2) of 2 vCPU, 640 MiB  72k/s            -     -      -      -        does not fit
-      14 (7 × 2) of 2 vCPU, 576 MiB  72k/s            -     -      -      -        does not fit
-      16 (8 × 2) of 1 vCPU, 512 MiB  32k/s            -     -      -      -        does not fit
-      16 (8 × 2) of 2 vCPU, 512 MiB  72k/s            -     -      -      -        does not fit
+      6 (3 × 2) of 1 vCPU, 896 MiB   32k reads/s      30    3      8      7.2 GiB  chosen
+      10 (5 × 2) of 1 vCPU, 704 MiB  32k reads/s      45    3      12     8.8 GiB
+      8 (4 × 2) of 1 vCPU, 768 MiB   32k reads/s      55    4      10     8 GiB
+      12 (6 × 2) of 1 vCPU, 640 MiB  32k reads/s      55    4      14     9.5 GiB
+      14 (7 × 2) of 1 vCPU, 576 MiB  32k reads/s      55    4      16     9.8 GiB
+      6 (3 × 2) of 2 vCPU, 896 MiB   72k reads/s      -     -      -      -        does not fit
+      6 (3 × 2) of 4 vCPU, 896 MiB   127k reads/s     -     -      -      -        does not fit
+      8 (4 × 2) of 2 vCPU, 768 MiB   72k reads/s      -     -      -      -        does not fit
+      10 (5 × 2) of 2 vCPU, 704 MiB  72k reads/s      -     -      -      -        does not fit
+      12 (6 × 2) of 2 vCPU, 640 MiB  72k reads/s      -     -      -      -        does not fit
+      14 (7 × 2) of 2 vCPU, 576 MiB  72k reads/s      -     -      -      -        does not fit
+      16 (8 × 2) of 1 vCPU, 512 MiB  32k reads/s      -     -      -      -        does not fit
+      16 (8 × 2) of 2 vCPU, 512 MiB  72k reads/s      -     -      -      -        does not fit
     ---
     ");
 }
@@ -119,7 +119,7 @@ fn a_wish_costs_more_or_breaks_a_rule() {
     insta::assert_snapshot!(wish("cache-0 on h5"), @"
     exit 0
     cache has no instance on h5.
-      One more is infeasible. memory: the smallest instance needs 593 MiB, h5 has at most 176 in one
+      One more is infeasible. memory: the smallest instance needs 593 MiB, h5 has at most 176 MiB in one
       place.
     ---
     ");

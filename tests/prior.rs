@@ -353,18 +353,18 @@ fn a_host_that_is_replaced_takes_over_what_the_old_one_had() {
     let screen = bench.run(&["plan", "spec.yaml", "--prior", "plan.json", "-o", "new.json"]);
     insta::assert_snapshot!(tail(&screen, "objectives"), @"
     objectives, lexicographic:
-      unmet demand                             0/s      optimal
-      cost of used hosts                       30       optimal
-      instances moved off their host           4        optimal
-      instances new on their host              3        optimal
-      instances moved off their NUMA node      0        optimal
-      services whose layout changes            0        optimal
-      memory short for old beside new          0 MiB    optimal
-      cores                                    10       optimal
-      memory                                   9.2 GiB  optimal
-      cores on the busiest host                4        optimal
-      leading instances in one failure domain  1        optimal
-      leading instances moved                  0        optimal
+      unmet demand                             0 operations/s  optimal
+      cost of used hosts                       30              optimal
+      instances moved off their host           4               optimal
+      instances new on their host              3               optimal
+      instances moved off their NUMA node      0               optimal
+      services whose layout changes            0               optimal
+      memory short for old beside new          0 MiB           optimal
+      cores                                    10              optimal
+      memory                                   9.2 GiB         optimal
+      cores on the busiest host                4               optimal
+      leading instances in one failure domain  1               optimal
+      leading instances moved                  0               optimal
 
     changes from the prior plan: 4 unchanged, 3 moved, 2 resized, 1 added, 1 removed
       ~ cache-6  h2 -> h9, replaces cache-2

@@ -81,9 +81,9 @@ fn beside_services_they_are_named_with_each_host() {
     let bench = planned(MIXED);
     insta::assert_snapshot!(survival(&bench.run(&["show", "plan.json"])), @"
     survives the loss of any one host, except fixed VMs:
-      box-1  sessions  1 of 3 masters lost  sessions-3 takes over  97k/s remaining, 24 % used
-      box-2  sessions  1 of 3 masters lost  sessions-5 takes over  97k/s remaining, 24 % used
-      box-3  sessions  1 of 3 masters lost  sessions-4 takes over  97k/s remaining, 24 % used
+      box-1  sessions  1 of 3 masters lost  sessions-3 takes over  97k reads/s remaining, 24 % used
+      box-2  sessions  1 of 3 masters lost  sessions-5 takes over  97k reads/s remaining, 24 % used
+      box-3  sessions  1 of 3 masters lost  sessions-4 takes over  97k reads/s remaining, 24 % used
       sessions: no writes to a lost master's slots for 16 to 25 s (node timeout 15 s, then election)
       box-1  mail-0 is lost until the host is back, or until a person restores it elsewhere from a backup
       box-2  mail-1 is lost until the host is back, or until a person restores it elsewhere from a backup
@@ -153,12 +153,12 @@ fn no_pair_across_two_sites_decides_by_itself() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(shown, @"
             survives the loss of any one site, with manual failover where stated:
-              north  books  primary lost           manual failover required: books-1       903/s remaining, 43 % used
-              north  shop   1 of 2 instances lost  remaining instances take over the load  12k/s remaining, 7 % used
-              north  door   active instance lost   manual failover required: door-1        29k/s remaining, 6 % used
-              south  books  1 of 2 instances lost  no primary lost                         903/s remaining, 43 % used
-              south  shop   1 of 2 instances lost  remaining instances take over the load  12k/s remaining, 7 % used
-              south  door   1 of 2 instances lost  no active instance lost                 29k/s remaining, 6 % used
+              north  books  primary lost           manual failover required: books-1       903 read transactions/s remaining, 43 % used
+              north  shop   1 of 2 instances lost  remaining instances take over the load  12k requests/s remaining, 7 % used
+              north  door   active instance lost   manual failover required: door-1        29k requests/s remaining, 6 % used
+              south  books  1 of 2 instances lost  no primary lost                         903 read transactions/s remaining, 43 % used
+              south  shop   1 of 2 instances lost  remaining instances take over the load  12k requests/s remaining, 7 % used
+              south  door   1 of 2 instances lost  no active instance lost                 29k requests/s remaining, 6 % used
             manual intervention required:
               books without north: replicas elect nobody: make sure that books-0 is off (fence the host: cut off, it may still take writes); then on books-1 run `STOP REPLICA IO_THREAD`, wait until all that was received is applied, run `STOP REPLICA; RESET REPLICA ALL; SET GLOBAL read_only = OFF`, and lead clients there; what books-0 took without an acknowledgement is lost, and books-0 may return as a replica only
               door without north: the address does not move between sites by itself: make sure that door-0 is off (fence its host: cut off, it may still serve clients); then add the address on door-1 (`ip address add`), announce it (`arping -U`), and take it out of door-0 before that returns

@@ -19,7 +19,7 @@ pub(super) fn check(
     let derived = work(demand, rules);
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), derived) {
-        let message = format!("its demand is {derived}/s in requests; the plan states {claimed}");
+        let message = super::service::too_little(service, derived);
         findings.add(Kind::Ceiling, &service.name, message);
     }
     for instance in plan.members(&service.name) {
@@ -54,8 +54,8 @@ fn behind(plan: &Plan, service: &ServicePlan, demand: &GatewayDemand, findings: 
     }
     if requests > u128::from(demand.requests_per_s.get()) {
         let message = format!(
-            "the pools behind it serve {requests}/s; its demand is {}",
-            demand.requests_per_s
+            "the pools behind it serve {requests} requests/s; its demand is {} requests/s",
+            demand.requests_per_s.get()
         );
         findings.add(Kind::Gateway, &service.name, message);
     }

@@ -78,7 +78,7 @@ fn demanded(
     let derived = work(demand, rules, copies, copies);
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), derived) {
-        let message = format!("its demand is {derived}/s in reads; the plan states {claimed}");
+        let message = super::service::too_little(service, derived);
         findings.add(Kind::Ceiling, &service.name, message);
     }
     let (write, _) = write(rules, copies);
@@ -86,8 +86,11 @@ fn demanded(
     let primary = u128::from(demand.writes_per_s.get()) * write / MILLION / groups;
     let usable = service.capacity.usable_per_s;
     if primary > u128::from(usable.get()) + 1 {
-        let message =
-            format!("the writes of a group are {primary}/s in reads; its primary can do {usable}");
+        let unit = service.engine.cluster().operations();
+        let message = format!(
+            "the writes of a group come to {primary} {unit}/s; its primary can do {} {unit}/s",
+            usable.get()
+        );
         findings.add(Kind::Capacity, &service.name, message);
     }
 }

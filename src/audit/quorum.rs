@@ -152,7 +152,7 @@ fn demanded(
     let derived = indexed + searches(demand, typical(demand, rules)) * search / MILLION;
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), derived) {
-        let message = format!("its demand is {derived}/s in documents; the plan states {claimed}");
+        let message = super::service::too_little(service, derived);
         findings.add(Kind::Ceiling, &service.name, message);
     }
 }

@@ -80,6 +80,13 @@ pub(super) fn bandwidth_of(plan: &Plan, profiles: &Profiles, instance: &Instance
     }
 }
 
+/// Says that a plan states less work than its demand comes to.
+pub(super) fn too_little(service: &ServicePlan, derived: u128) -> String {
+    let (unit, claimed) = (service.engine.cluster().operations(), service.capacity.demand_per_s);
+    let claimed = claimed.get();
+    format!("its demand comes to {derived} {unit}/s; the plan states {claimed} {unit}/s")
+}
+
 /// Traffic of one instance of a service in bit/s.
 fn traffic(service: &ServicePlan, profiles: &Profiles) -> u128 {
     match (&service.demand, profiles.of(service.engine).map(|profile| &profile.rules)) {

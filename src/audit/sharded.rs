@@ -61,8 +61,7 @@ fn demanded(
     let derived = u128::from(demand.reads_per_s.get()).saturating_add(writes);
     let claimed = service.capacity.demand_per_s;
     if falls_short(claimed.get(), derived) {
-        let message =
-            format!("its demand is {derived}/s in plain reads; the plan states {claimed}");
+        let message = super::service::too_little(service, derived);
         findings.add(Kind::Ceiling, &service.name, message);
     }
 }
@@ -123,6 +122,7 @@ fn max_memory(instance: &Instance) -> Option<u64> {
 /// within what one instance can do, and every copy of it holds the data.
 fn parts(plan: &Plan, service: &ServicePlan, demand: &ShardedDemand, findings: &mut Findings) {
     let Capacity { usable_per_s, demand_per_s, .. } = service.capacity;
+    let unit = service.engine.cluster().operations();
     let exceeds = |whole: u64, slots: u64, most: u64| {
         u128::from(whole) * u128::from(slots) > u128::from(most) * u128::from(SLOTS)
     };
@@ -131,8 +131,10 @@ fn parts(plan: &Plan, service: &ServicePlan, demand: &ShardedDemand, findings: &
         let slots: u64 = group.slots.iter().map(|range| width(*range)).sum();
         if exceeds(demand_per_s.get(), slots, usable_per_s.get()) {
             let message = format!(
-                "group {index} has {slots} of {SLOTS} slots; its part of {demand_per_s} exceeds the \
-                 {usable_per_s} of an instance"
+                "group {index} has {slots} of {SLOTS} slots; its part of {} {unit}/s exceeds the {} \
+                 {unit}/s of an instance",
+                demand_per_s.get(),
+                usable_per_s.get()
             );
             findings.add(Kind::Capacity, &service.name, message);
         }

@@ -79,8 +79,11 @@ pub(super) fn check(
         ("usable rate", service.capacity.usable_per_s, usable),
     ] {
         if exceeds(claimed.get(), derived) {
-            let message =
-                format!("its cores give a {what} of {derived}/s; the plan states {claimed}");
+            let unit = service.engine.cluster().operations();
+            let claimed = claimed.get();
+            let message = format!(
+                "its cores give a {what} of {derived} {unit}/s; the plan states {claimed} {unit}/s"
+            );
             findings.add(Kind::Ceiling, &instance.name, message);
         }
     }

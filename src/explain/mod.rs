@@ -5,6 +5,7 @@
 //! is checked by the audit, a split, a rule or a requirement by solving again.
 
 mod cause;
+mod demand;
 mod instance;
 mod load;
 mod price;
@@ -16,6 +17,7 @@ use crate::plan::Plan;
 use crate::spec::{Service, Spec};
 
 pub use cause::Cause;
+pub use demand::{DemandPart, Of, demand_parts};
 pub use instance::{Elsewhere, InstanceWhy, Verdict, instance};
 pub use load::{MaxLoad, max_load, periods};
 pub use price::{Price, prices};

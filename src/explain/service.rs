@@ -12,7 +12,7 @@ use crate::plan::{Capacity, Layout, Plan, ServicePlan};
 use crate::profile::Profiles;
 use crate::sizing::{Candidate, SizingContext, full_layouts};
 use crate::solve::{self, Limits, Solution};
-use crate::spec::Spec;
+use crate::spec::{Cluster, Spec};
 
 /// Splits that are solved again at most.
 const MOST: usize = 12;
@@ -22,6 +22,8 @@ const MOST: usize = 12;
 pub struct ServiceWhy {
     /// The service.
     pub name: ServiceName,
+    /// Its kind of cluster, which says what rates count.
+    pub cluster: Cluster,
     /// The split that was chosen.
     pub layout: Layout,
     /// What it can do.
@@ -70,6 +72,7 @@ pub fn service(
     others.sort_by_key(|one| (one.totals.is_none(), one.totals, one.layout.clone()));
     Some(ServiceWhy {
         name: name.clone(),
+        cluster: own.engine.cluster(),
         layout: own.layout.clone(),
         capacity: own.capacity.clone(),
         totals: Totals::of(plan),

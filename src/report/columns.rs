@@ -48,6 +48,14 @@ pub(super) fn wrapped(indent: usize, width: usize, sentence: &str) -> String {
     text
 }
 
+/// Sets a sentence behind a word in lines of at most `width` characters, all of them behind
+/// the column of the word.
+pub(super) fn labelled(word: &str, width: usize, sentence: &str) -> String {
+    const INDENT: usize = 12;
+    let lines = wrapped(INDENT, width, sentence);
+    format!("  {word:<10}{}", lines.get(INDENT..).unwrap_or_default())
+}
+
 /// Joins names as a sentence has them, the first few of many: `a, b and c`.
 pub(super) fn listed(names: &[String], most: usize) -> String {
     match names {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::columns::{columns, wrapped};
 use super::infeasible::{allocatable, amount, because};
-use super::plan_text::{rate, size};
+use super::plan_text::{rate_of, size};
 use super::settings;
 use super::survival::fate;
 use crate::audit::Finding;
@@ -14,6 +14,7 @@ use crate::explain::{
 use crate::plan::{Layout, Plan};
 use crate::profile::Profiles;
 use crate::report::plan::Summary;
+use crate::spec::Cluster;
 use crate::units::{Mebibytes, counted, grouped};
 
 const WIDTH: usize = 100;
@@ -107,14 +108,14 @@ pub fn service(why: &ServiceWhy) -> String {
         capacity: why.capacity.clone(),
         totals: Some(why.totals),
     };
-    rows.push(row(&chosen, "chosen"));
+    rows.push(row(why.cluster, &chosen, "chosen"));
     rows.extend(why.others.iter().map(|other| {
         let note = match other.totals {
             None => "does not fit",
             Some(totals) if totals == why.totals => "same totals",
             Some(_) => "",
         };
-        row(other, note)
+        row(why.cluster, other, note)
     }));
     let evaluated = counted(why.candidates as u64, "layout");
     format!(
@@ -125,8 +126,8 @@ pub fn service(why: &ServiceWhy) -> String {
     )
 }
 
-fn row(one: &RunnerUp, note: &str) -> Vec<String> {
-    let usable = rate(one.capacity.usable_per_s);
+fn row(cluster: Cluster, one: &RunnerUp, note: &str) -> Vec<String> {
+    let usable = rate_of(one.capacity.usable_per_s, cluster);
     let mut row = vec![layout(&one.layout), usable];
     match one.totals {
         Some(totals) => row.extend(figures(totals)),

@@ -5,6 +5,7 @@ mod bandwidth;
 pub mod change;
 pub mod changes;
 mod columns;
+mod demand;
 pub mod deploy;
 pub mod drill;
 mod emulation;

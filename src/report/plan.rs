@@ -14,7 +14,7 @@ use super::outlook::Outlook;
 use super::settings;
 pub use super::settings::MainSetting;
 use crate::audit::{Finding, Loss, MachineLoss, losses, machine_losses};
-use crate::explain::{Cause, Unsplit, unsplit};
+use crate::explain::{Cause, DemandPart, Unsplit, demand_parts, unsplit};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::plan::{Binding, Capacity, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier};
 use crate::profile::Profiles;
@@ -88,6 +88,8 @@ pub struct ServiceSummary {
     /// What it can do where no instance is emulated in software; else only what it was
     /// sized by.
     pub capacity: Capacity,
+    /// What is asked for, in the operations that the rates count.
+    pub demand: Vec<DemandPart>,
     /// Hosts that emulate instances of it in software: nothing is promised then, since
     /// ceilings hold for hardware virtualisation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -257,6 +259,7 @@ fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSu
         engine: service.engine,
         layout: service.layout.clone(),
         capacity: service.capacity.clone(),
+        demand: demand_parts(plan, service, profiles),
         unsplit: unsplit(plan, service, profiles).filter(|_| emulated_on.is_empty()),
         emulated_on,
         settings: settings::of_service(plan, service),

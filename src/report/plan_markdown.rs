@@ -1,10 +1,12 @@
 //! The summary of a plan as Markdown, for a comment on a change of the spec.
 
+use super::demand;
 use super::emulation::{NO_PROMISE, no_promise};
 use super::intervention::intervention;
 use super::layout::{limit, shape};
 use super::plan::{InstanceSummary, NumaSummary, ServiceSummary, Summary};
-use super::plan_text::{assumed, gain, part, proof, rate, size};
+use super::plan_text::{assumed, gain, part, proof, rate_of, size, thousands};
+use crate::explain::Unsplit;
 use crate::units::{counted, percent};
 
 impl Summary {
@@ -20,6 +22,11 @@ impl Summary {
         if !self.services.is_empty() {
             text.push_str(&self.service_table());
         }
+        text.extend(self.services.iter().map(|one| {
+            let demand = escaped(&demand::sentence(one));
+            format!("- demand on {}: {demand}\n", one.name)
+        }));
+        text.push_str(if self.services.is_empty() { "" } else { "\n" });
         text.extend(self.profiles.iter().map(|own| format!("{}\n\n", escaped(&own.to_string()))));
         text.push_str(&self.survival_table());
         let assumed = assumed(&self.bandwidth, &self.assumed_iops);
@@ -56,11 +63,12 @@ impl Summary {
             let (layout, capacity) = (&one.layout, &one.capacity);
             let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
             let (of, used) = if one.emulated_on.is_empty() {
-                let of =
-                    format!("{} of {}", rate(capacity.demand_per_s), rate(capacity.total_per_s));
+                let total = rate_of(capacity.total_per_s, one.engine.cluster());
+                let of = format!("{} of {total}", thousands(capacity.demand_per_s));
                 (of, format!("{used:.0} %"))
             } else {
-                (format!("{}: {}", rate(capacity.demand_per_s), no_promise(one)), "-".to_owned())
+                let demand = rate_of(capacity.demand_per_s, one.engine.cluster());
+                (format!("{demand}: {}", no_promise(one)), "-".to_owned())
             };
             vec![
                 format!("**{}** ({})", one.name, one.engine),
@@ -74,7 +82,7 @@ impl Summary {
                 used,
                 shape(one.engine.cluster(), layout),
                 limit(capacity.binding).to_owned(),
-                one.unsplit.as_ref().map_or_else(String::new, gain),
+                one.unsplit.as_ref().map_or_else(String::new, vs_unsplit),
             ]
         };
         table(
@@ -181,6 +189,14 @@ fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let escape = |row: Vec<String>| row.iter().map(|cell| escaped(cell)).collect::<Vec<_>>();
     let body: String = rows.map(|row| line(&escape(row))).collect();
     format!("{}{}{body}\n", line(&head), line(&rule))
+}
+
+/// What a host serves when it is split, against one instance; a split for less is not for speed.
+fn vs_unsplit(unsplit: &Unsplit) -> String {
+    match unsplit.gain_tenths {
+        10.. => gain(unsplit),
+        _ => "not for speed".to_owned(),
+    }
 }
 
 /// A sentence with its first letter in upper case.

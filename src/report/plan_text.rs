@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::bandwidth;
-use super::columns::{bar, columns, listed, wrapped};
+use super::columns::{bar, columns, labelled, listed, wrapped};
+use super::demand;
 use super::emulation::{NO_PROMISE, no_promise};
 use super::layout::{limited, shape};
 use super::plan::{
@@ -14,14 +15,14 @@ use super::plan::{
 use super::settings;
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
-use crate::spec::FixedVm;
+use crate::spec::{Cluster, FixedVm};
 use crate::topology::cpuset;
 use crate::units::{Mebibytes, PerSecond, counted, grouped, percent};
 
 const BAR: u64 = 10;
 
-/// Columns of a sentence.
-const WIDTH: usize = 98;
+/// Columns of a screen.
+const WIDTH: usize = 100;
 
 /// Hosts that are named together; the others are counted.
 const NAMED: usize = 6;
@@ -135,18 +136,31 @@ pub(super) fn size(size: Mebibytes) -> String {
     }
 }
 
-/// A rate to three digits or more, rounded down.
-pub(super) fn rate(rate: PerSecond) -> String {
+/// The number of a rate, to three digits or more, rounded down.
+pub(super) fn thousands(rate: PerSecond) -> String {
     match rate.get() {
-        few @ 0..10_000 => format!("{}/s", grouped(few)),
-        some @ 10_000..10_000_000 => format!("{}k/s", grouped(some / 1_000)),
-        many => format!("{}M/s", grouped(many / 1_000_000)),
+        few @ 0..10_000 => grouped(few),
+        some @ 10_000..10_000_000 => format!("{}k", grouped(some / 1_000)),
+        many => format!("{}M", grouped(many / 1_000_000)),
     }
 }
 
+/// A rate of a service: `34k reads/s`.
+pub(super) fn rate_of(rate: PerSecond, cluster: Cluster) -> String {
+    format!("{} {}/s", thousands(rate), cluster.operations())
+}
+
 fn service(service: &ServiceSummary, survives: bool) -> String {
-    let ServiceSummary { name, engine, layout, capacity, emulated_on: _, unsplit, settings } =
-        service;
+    let ServiceSummary {
+        name,
+        engine,
+        layout,
+        capacity,
+        demand: _,
+        emulated_on: _,
+        unsplit,
+        settings,
+    } = service;
     let data = match layout.data_mib {
         Mebibytes::ZERO => String::new(),
         data => format!(", {} data", size(data)),
@@ -154,47 +168,66 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
     let (total, each) = rates(service);
     format!(
         "{name}  {engine}: {instances} of {vcpus} vCPU, {memory} memory{data}\n  \
-         layout    {shape}; {limited}\n  \
-         capacity  {total}\n  \
-         instance  {each}; unit: {unit}\n{settings}{unsplit}",
+         layout    {shape}; {limited}\n{demand}{total}{each}{settings}{unsplit}",
         instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
         shape = shape(engine.cluster(), layout),
         limited = limited(engine.cluster(), capacity.binding, layout, survives),
-        unit = unit(&capacity.unit),
+        demand = demand::line(service),
+        total = labelled("capacity", WIDTH, &total),
+        each = labelled("instance", WIDTH, &format!("{each}; unit: {}", unit(&capacity.unit))),
         settings = settings::line(settings),
-        unsplit = unsplit.as_ref().map(alone).unwrap_or_default(),
+        unsplit = unsplit.as_ref().map(|one| alone(service, one, survives)).unwrap_or_default(),
     )
 }
 
 /// What all instances can do and what each can; under emulation only what is asked.
 fn rates(service: &ServiceSummary) -> (String, String) {
-    let capacity = &service.capacity;
-    let demand = rate(capacity.demand_per_s);
+    let (capacity, cluster) = (&service.capacity, service.engine.cluster());
     if !service.emulated_on.is_empty() {
-        let total = format!("{}; sized for {demand} as with KVM", no_promise(service));
+        let total = format!("{}; sized for the demand as with KVM", no_promise(service));
         return (total, NO_PROMISE.to_owned());
     }
     let extrapolated =
         if capacity.extrapolated { " (extrapolated beyond the measured range)" } else { "" };
     let used = percent(capacity.demand_per_s.get(), capacity.total_per_s.get());
-    let total = rate(capacity.total_per_s);
-    let (usable, ceiling) = (rate(capacity.usable_per_s), rate(capacity.ceiling_per_s));
+    let total = rate_of(capacity.total_per_s, cluster);
+    let usable = thousands(capacity.usable_per_s);
+    let ceiling = rate_of(capacity.ceiling_per_s, cluster);
     (
-        format!("{total} for a demand of {demand}, {used:.0} % used{extrapolated}"),
-        format!("{usable} usable, {ceiling} ceiling"),
+        format!("{total}, {used:.0} % used by the demand{extrapolated}"),
+        format!("{usable} of a ceiling of {ceiling} usable"),
     )
 }
 
-fn alone(unsplit: &Unsplit) -> String {
-    let Unsplit { host, usable_per_s, split_per_s, gain_tenths: _, extrapolated } = unsplit;
-    let (whole, split, gain) = (rate(*usable_per_s), rate(*split_per_s), gain(unsplit));
+/// What one instance on a whole host would serve, and what that host serves when it is split;
+/// where that is less, what the split is for.
+fn alone(service: &ServiceSummary, unsplit: &Unsplit, survives: bool) -> String {
+    let Unsplit { host, usable_per_s, split_per_s, gain_tenths, extrapolated } = unsplit;
+    let cluster = service.engine.cluster();
+    let whole = rate_of(*usable_per_s, cluster);
     let far = if *extrapolated { " (extrapolated)" } else { "" };
+    let split = if *gain_tenths >= 10 {
+        let (split, gain) = (rate_of(*split_per_s, cluster), gain(unsplit));
+        format!("{host} filled with instances of this size serves {split} ({gain})")
+    } else {
+        enough(service, survives)
+    };
     format!(
         "  unsplit   a single instance on the whole of {host} serves {whole}{far};\n            \
-         {host} filled with instances of this size serves {split} ({gain})\n"
+         {split}\n"
     )
+}
+
+/// Why instances are as small as they are: so few cores serve the demand.
+fn enough(service: &ServiceSummary, survives: bool) -> String {
+    let instances = u64::from(service.layout.instances);
+    let cores = counted(u64::from(service.capacity.placement.cores), "core");
+    let serve = if instances == 1 { "serves" } else { "serve" };
+    let each = if instances == 1 { "" } else { " each" };
+    let after = if survives { ", after a loss as well (policy.survive)" } else { "" };
+    format!("{} of {cores}{each} {serve} the demand{after}", counted(instances, "instance"))
 }
 
 /// What is counted, without the details of how it was measured.
@@ -311,7 +344,7 @@ pub(super) fn proof(tier: &Tier) -> (String, String) {
     let Tier { name, unit, value, bound } = tier;
     let amount = |value: u64| match unit.as_str() {
         "MiB" => size(Mebibytes::new(value)),
-        "/s" => rate(PerSecond::new(value)),
+        "/s" => format!("{} operations/s", thousands(PerSecond::new(value))),
         // The name of the objective says what is counted.
         unit if name.contains(unit) => grouped(value),
         unit => format!("{} {unit}", grouped(value)),
@@ -340,7 +373,10 @@ mod tests {
             format!("masters in one failure domain | 1 | {best}")
         );
         assert_eq!(row("memory", "MiB", 3_072, 3_072), format!("memory | 3 GiB | {best}"));
-        assert_eq!(row("unmet demand", "/s", 0, 0), format!("unmet demand | 0/s | {best}"));
+        assert_eq!(
+            row("unmet demand", "/s", 0, 0),
+            format!("unmet demand | 0 operations/s | {best}")
+        );
         assert_eq!(
             row("cost of used hosts", "cost", 3, 2),
             "cost of used hosts | 3 | best bound 2, gap 33.3 %"
@@ -354,7 +390,7 @@ mod tests {
         assert_eq!(size(Mebibytes::new(21_952)), "21.4 GiB");
         assert_eq!(size(Mebibytes::new(1_023)), "1,023 MiB");
         assert_eq!(size(Mebibytes::from_gib(3_584)), "3.5 TiB");
-        assert_eq!(rate(PerSecond::new(9_999)), "9,999/s");
-        assert_eq!(rate(PerSecond::new(679_432)), "679k/s");
+        assert_eq!(thousands(PerSecond::new(9_999)), "9,999");
+        assert_eq!(rate_of(PerSecond::new(679_432), Cluster::Sharded), "679k reads/s");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::columns::columns;
 use super::intervention::{hint, intervention};
 use super::plan::{ServiceSummary, Summary};
-use super::plan_text::rate;
+use super::plan_text::rate_of;
 use crate::audit::{Failover, Loss, LostMachine, MachineLoss, Recovery};
 use crate::ids::HostName;
 use crate::spec::Cluster;
@@ -163,7 +163,7 @@ fn loss(loss: &Loss, is_emulated: bool) -> Vec<String> {
     let left = if is_emulated {
         "no promise of speed".to_owned()
     } else {
-        format!("{} remaining, {used:.0} % used", rate(loss.remaining_per_s))
+        format!("{} remaining, {used:.0} % used", rate_of(loss.remaining_per_s, loss.cluster))
     };
     vec![loss.domain.clone(), loss.service.to_string(), lost, aftermath(loss), left]
 }

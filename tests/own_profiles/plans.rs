@@ -18,14 +18,15 @@ use super::{REDIS, bench, plain};
 fn a_number_of_the_specs_own_changes_the_plan() {
     let bench = bench("{ set: { threads.one_thread: 7000 } }");
     let screen = bench.run(&["plan", "spec.yaml"]);
-    insta::assert_snapshot!(screen.lines().take(7).collect::<Vec<_>>().join("\n"), @"
+    insta::assert_snapshot!(screen.lines().take(8).collect::<Vec<_>>().join("\n"), @"
     exit 0
     cache  redis: 10 instances of 1 vCPU, 512 MiB memory, 1 GiB data
       layout    5 shards, 1 replica each; limited by throughput per instance
-      capacity  7,120/s for a demand of 4,600/s, 65 % used
-      instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second
+      demand    4,600 reads/s, from 3,000 reads/s + 1,000 writes/s × 1.6 (1 replica, append-only file)
+      capacity  7,120 reads/s, 65 % used by the demand
+      instance  1,424 of a ceiling of 4,945 reads/s usable; unit: plain reads per second
       settings  maxmemory 129 MiB, appendonly on, save none, repl-backlog-size 32 MiB
-      unsplit   a single instance on the whole of h-1 serves 5,583/s;
+      unsplit   a single instance on the whole of h-1 serves 5,583 reads/s;
     ");
     let plan: Value = serde_json::from_str(&bench.read("plan.json").unwrap()).unwrap();
     assert_eq!(plan["services"][0]["layout"]["groups"], 5);
@@ -73,18 +74,18 @@ fn a_plan_without_its_numbers_fails_its_check() {
     };
     insta::assert_snapshot!(edited(None), @"
     exit 5
-    error: cache-0: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
-    error: cache-0: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
-    error: cache-1: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
-    error: cache-1: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
-    error: cache-2: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
-    error: cache-2: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
-    error: cache-3: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
-    error: cache-3: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
-    error: cache-4: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
-    error: cache-4: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
-    error: cache-5: its cores give a ceiling of 113050/s; the plan states 226100/s (ceiling)
-    error: cache-5: its cores give a usable rate of 32558/s; the plan states 65116/s (ceiling)
+    error: cache-0: its cores give a ceiling of 113050 reads/s; the plan states 226100 reads/s (ceiling)
+    error: cache-0: its cores give a usable rate of 32558 reads/s; the plan states 65116 reads/s (ceiling)
+    error: cache-1: its cores give a ceiling of 113050 reads/s; the plan states 226100 reads/s (ceiling)
+    error: cache-1: its cores give a usable rate of 32558 reads/s; the plan states 65116 reads/s (ceiling)
+    error: cache-2: its cores give a ceiling of 113050 reads/s; the plan states 226100 reads/s (ceiling)
+    error: cache-2: its cores give a usable rate of 32558 reads/s; the plan states 65116 reads/s (ceiling)
+    error: cache-3: its cores give a ceiling of 113050 reads/s; the plan states 226100 reads/s (ceiling)
+    error: cache-3: its cores give a usable rate of 32558 reads/s; the plan states 65116 reads/s (ceiling)
+    error: cache-4: its cores give a ceiling of 113050 reads/s; the plan states 226100 reads/s (ceiling)
+    error: cache-4: its cores give a usable rate of 32558 reads/s; the plan states 65116 reads/s (ceiling)
+    error: cache-5: its cores give a ceiling of 113050 reads/s; the plan states 226100 reads/s (ceiling)
+    error: cache-5: its cores give a usable rate of 32558 reads/s; the plan states 65116 reads/s (ceiling)
     6 instances on 3 hosts. audit: 12 findings.
     values of the objectives are derived again, their bounds are the plan's claim
     ---
@@ -133,14 +134,15 @@ fn a_profile_file_of_ones_own() {
     let screen = bench.run(&["plan", "spec.yaml", "-o", "plans/../plan.json"]);
     assert!(screen.starts_with("exit 1"), "{screen}");
     let screen = bench.run(&["plan", "spec.yaml"]);
-    insta::assert_snapshot!(screen.lines().take(7).collect::<Vec<_>>().join("\n"), @"
+    insta::assert_snapshot!(screen.lines().take(8).collect::<Vec<_>>().join("\n"), @"
     exit 0
     cache  redis: 10 instances of 1 vCPU, 640 MiB memory, 1 GiB data
       layout    5 shards, 1 replica each; limited by throughput per instance
-      capacity  7,120/s for a demand of 4,600/s, 65 % used
-      instance  1,424/s usable, 4,945/s ceiling; unit: plain reads per second
+      demand    4,600 reads/s, from 3,000 reads/s + 1,000 writes/s × 1.6 (1 replica, append-only file)
+      capacity  7,120 reads/s, 65 % used by the demand
+      instance  1,424 of a ceiling of 4,945 reads/s usable; unit: plain reads per second
       settings  maxmemory 55 MiB, appendonly on, save none, repl-backlog-size 32 MiB
-      unsplit   a single instance on the whole of h-1 serves 5,583/s;
+      unsplit   a single instance on the whole of h-1 serves 5,583 reads/s;
     ");
     // The plan is judged alone, the file may be gone.
     bench.put("spec.yaml", "").put("profiles/redis-measured.toml", "");

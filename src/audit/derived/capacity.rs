@@ -36,14 +36,16 @@ pub(super) fn check(plan: &Plan, profiles: &Profiles, findings: &mut Findings) {
         let capacity = &service.capacity;
         let rates = Rates::of(profile, service.layout.vcpus, capacity.placement, asked.cost);
         let mut wrong = |message: String| findings.add(Kind::Ceiling, &service.name, message);
-        for (what, found, expected) in [
-            ("ceiling", capacity.ceiling_per_s, rates.ceiling),
-            ("usable rate", capacity.usable_per_s, rates.usable),
-            ("demand", capacity.demand_per_s, asked.work),
-            ("I/O operations of an instance", capacity.iops_per_s, asked.iops),
+        let unit = service.engine.cluster().operations();
+        for (what, found, expected, unit) in [
+            ("ceiling", capacity.ceiling_per_s, rates.ceiling, unit),
+            ("usable rate", capacity.usable_per_s, rates.usable, unit),
+            ("demand", capacity.demand_per_s, asked.work, unit),
+            ("disk of an instance", capacity.iops_per_s, asked.iops, "I/O operations"),
         ] {
             if found.get() != expected {
-                wrong(format!("{what}: the plan states {}/s; expected {expected}/s", found.get()));
+                let found = found.get();
+                wrong(format!("{what}: the plan states {found} {unit}/s; expected {expected}"));
             }
         }
         let is_extrapolated = rates.is_extrapolated || asked.is_extrapolated;

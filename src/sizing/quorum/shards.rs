@@ -82,6 +82,13 @@ impl<'a> Sharing<'a> {
         best
     }
 
+    /// Returns the work of indexing alone.
+    #[must_use]
+    pub fn indexing(self) -> PerSecond {
+        let demand = SearchDemand { queries_per_s: PerSecond::ZERO, ..self.load.demand.clone() };
+        Load { demand: &demand, ..self.load }.work(0)
+    }
+
     fn with(self, primary: u64, usable: PerSecond) -> Shards {
         let work = self.load.work(primary);
         Shards { primary, work, need: need(self.serving(primary), usable, work) }
