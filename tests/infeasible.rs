@@ -258,13 +258,13 @@ fn data_larger_than_everything() {
     exit 4
     ---
     error: no plan satisfies the spec
-      Because cache needs 8798 processes and the limit is 1000 for processes of
+      Because cache needs 8,798 processes and the limit is 1,000 for processes of
       one cluster, no layout of it serves the demand.
       Because the smallest layouts that serve the demand need more than there is:
-        all hosts    cores      needs 8798, allocatable 9, short by 8789
+        all hosts    cores      needs 8,798, allocatable 9, short by 8,789
         all hosts    memory     needs 348.7 TiB (of which 1.3 TiB for QEMU), allocatable 42 GiB, short by 348.7 TiB
         all pools    disk       needs 669.1 TiB, allocatable 300 GiB, short by 668.8 TiB
-        the network  addresses  needs 8798, allocatable 50, short by 8748
+        the network  addresses  needs 8,798, allocatable 50, short by 8,748
       None of the demand on cache could be served.
     ");
 }

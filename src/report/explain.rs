@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::columns::{columns, wrapped};
-use super::infeasible::{allocatable, amount, because};
+use super::infeasible::{because, needed_and_most};
 use super::plan_text::{rate_of, size};
 use super::settings;
 use super::survival::fate;
@@ -212,12 +212,13 @@ fn violation(why: &WhyNot, violation: &Violation) -> String {
     match violation {
         Violation::Architecture => format!("{host} is of another architecture than guests."),
         Violation::NoBridge => format!("{host} does not carry the network's bridge."),
-        Violation::TooSmall(rejection) => format!(
-            "{}: the smallest instance needs {}, {host} has at most {} in one place.",
-            rejection.resource,
-            amount(rejection.needed, rejection.resource),
-            allocatable(rejection)
-        ),
+        Violation::TooSmall(rejection) => {
+            let [needed, most] = needed_and_most(rejection);
+            format!(
+                "{}: the smallest instance needs {needed}, {host} has at most {most} in one place.",
+                rejection.resource
+            )
+        }
         Violation::Spread(level) => format!("At most one of {service} may be in one {level}."),
         Violation::MaxPerHost(most) => format!(
             "No host may hold more than {most} instances of {service}: the others must have a copy \

@@ -104,9 +104,11 @@ pub(super) fn because(short: &Shortage) -> String {
                               before it was found which of them exclude each other."
             .to_owned(),
         Why::EngineLimit { service } => format!(
-            "Because {service} needs {needed} {} and the limit is {available} for {resource}, no \
-             layout of it serves the demand.",
-            resource.unit()
+            "Because {service} needs {} {} and the limit is {} for {resource}, no layout of it \
+             serves the demand.",
+            grouped(*needed),
+            resource.unit(),
+            grouped(*available)
         ),
     }
 }
@@ -235,19 +237,17 @@ fn added(would_fit: &[AddedHosts]) -> String {
 
 fn row(shortage: &Shortage) -> Option<Vec<String>> {
     let Shortage { resource, needed, available, .. } = shortage;
-    let amount = |value| amount(value, *resource);
+    let [needs, has] = apart([*needed, *available], *resource);
     Some(vec![
         owner(shortage)?.to_owned(),
         resource.to_string(),
         format!(
-            "needs {}{}, allocatable {}, short by {}",
-            amount(*needed),
+            "needs {needs}{}, allocatable {has}, short by {}",
             for_qemu(match shortage.why {
                 Why::Total { overhead_mib, .. } => overhead_mib,
                 _ => 0,
             }),
-            amount(*available),
-            amount(shortage.short_by())
+            amount(shortage.short_by(), *resource)
         ),
     ])
 }
@@ -265,17 +265,13 @@ fn refused(rejections: &[Rejection]) -> String {
         .iter()
         .take(LISTED)
         .map(|rejection| {
-            let Rejection { host, service, resource, needed, overhead_mib, .. } = rejection;
+            let Rejection { host, service, resource, overhead_mib, .. } = rejection;
+            let [needed, most] = needed_and_most(rejection);
             vec![
                 host.clone(),
                 service.clone(),
                 resource.to_string(),
-                format!(
-                    "needs {}{}, allocatable {}",
-                    amount(*needed, *resource),
-                    for_qemu(*overhead_mib),
-                    allocatable(rejection)
-                ),
+                format!("needs {needed}{}, allocatable {most}", for_qemu(*overhead_mib)),
             ]
         })
         .collect();
@@ -289,13 +285,27 @@ fn refused(rejections: &[Rejection]) -> String {
     format!("  Too small for even one instance, when empty:\n{}{more}", columns(4, &rows))
 }
 
-/// The most that one NUMA node or pool has, and whether that was assumed.
-pub(super) fn allocatable(rejection: &Rejection) -> String {
-    let most = amount(rejection.allocatable, rejection.resource);
-    match &rejection.assumed {
+/// What an instance needs and the most that one NUMA node or pool has, with whether that was
+/// assumed.
+pub(super) fn needed_and_most(rejection: &Rejection) -> [String; 2] {
+    let Rejection { resource, needed, allocatable, .. } = rejection;
+    let [needed, most] = apart([*needed, *allocatable], *resource);
+    let most = match &rejection.assumed {
         Some(field) => format!("{most} (assumed; state `{field}`)"),
         None => most,
+    };
+    [needed, most]
+}
+
+/// Two amounts of a resource, in MiB where they would look the same in a larger unit.
+fn apart(values: [u64; 2], resource: Resource) -> [String; 2] {
+    let shown = values.map(|value| amount(value, resource));
+    let [first, second] = &shown;
+    let is_size = matches!(resource, Resource::Memory | Resource::Overhead | Resource::Disk);
+    if is_size && first == second {
+        return values.map(|mib| format!("{} MiB", grouped(mib)));
     }
+    shown
 }
 
 fn served(served: &Served) -> String {
@@ -316,7 +326,7 @@ pub(super) fn amount(value: u64, resource: Resource) -> String {
         Resource::Memory | Resource::Overhead | Resource::Disk => size(Mebibytes::new(value)),
         Resource::Bandwidth => format!("{value} {}", resource.unit()),
         Resource::Iops => format!("{}/s", grouped(value)),
-        _ => value.to_string(),
+        _ => grouped(value),
     }
 }
 
@@ -373,4 +383,18 @@ pub fn json(why: &Infeasible) -> Value {
         "would_fit": would_fit.collect::<Vec<_>>(),
         "remedies": remedies.collect::<Vec<_>>(),
     } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_that_differ_look_different() {
+        let shown = |values, resource| apart(values, resource).join(" of ");
+        let seed = shown([102_404, 102_400], Resource::Disk);
+        assert_eq!(seed, "102,404 MiB of 102,400 MiB");
+        assert_eq!(shown([112_640, 102_400], Resource::Memory), "110 GiB of 100 GiB");
+        assert_eq!(shown([8_798, 9], Resource::Cores), "8,798 of 9");
+    }
 }
