@@ -39,7 +39,7 @@ pub struct PlanReport {
 pub enum PlanError {
     /// The hosts cannot carry the demand.
     #[error(transparent)]
-    Infeasible(#[from] Infeasible),
+    Infeasible(#[from] Box<Infeasible>),
     /// The solver gave no answer.
     #[error(transparent)]
     Solve(#[from] SolveError),
@@ -118,7 +118,7 @@ fn attempt(
     let inputs = inputs(spec, profiles, context)?;
     let candidates: Vec<Vec<Candidate>> = inputs.iter().map(SizingInput::full).collect();
     if candidates.iter().any(Vec::is_empty) {
-        return Err(infeasible(spec, profiles, &inputs, clock).into());
+        return Err(Box::new(infeasible(spec, profiles, &inputs, clock)).into());
     }
     let layouts = spec.services.iter().zip(&candidates);
     let layouts = layouts.map(|(service, found)| (service.name.to_string(), found.len())).collect();
@@ -129,7 +129,7 @@ fn attempt(
     let solution = match solve::solve(&problem, &clock.rest(limits.seconds)) {
         Ok(solution) if unmet(&solution) == 0 => solution,
         Ok(_) | Err(SolveError::Infeasible) => {
-            return Err(infeasible(spec, profiles, &inputs, clock).into());
+            return Err(Box::new(infeasible(spec, profiles, &inputs, clock)).into());
         }
         // The limit is that of all attempts.
         Err(SolveError::Limit { .. }) => {
