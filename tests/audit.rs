@@ -13,7 +13,7 @@ use hostsplit::explain::spec_of;
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role, ServicePlan, Setting, SlotRange};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::{Demand, Persistence, Policy, ShardedDemand, Tls};
+use hostsplit::spec::{Demand, HostSet, Persistence, Policy, ShardedDemand, Tls};
 use hostsplit::topology::{Architecture, Level};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -92,6 +92,7 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         Kind::Objective => plan.tiers[1].value = 4,
         Kind::FixedCount => plan.vms[0].count = 3,
         Kind::Restart => plan.vms[0].restart = true,
+        Kind::FixedHost => plan.vms[0].not_on = vec![HostSet::Host(HostName::new("h2").unwrap())],
         Kind::FixedSpread => move_to(plan, "builder-1", "h1", &[8, 9]),
     }
 }

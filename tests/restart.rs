@@ -12,12 +12,13 @@ mod plain;
 use std::collections::BTreeSet;
 
 use hostsplit::audit::{Kind, audit, rules};
+use hostsplit::ids::HostName;
 use hostsplit::model::Problem;
 use hostsplit::plan::{Plan, RestartPlace};
 use hostsplit::planner::{PlanError, make_with};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::{Limits, fits};
-use hostsplit::spec::{FixedVm, Policy, Spec};
+use hostsplit::spec::{FixedVm, HostSet, Policy, Spec};
 use hostsplit::topology::{Host, Level, PagePool, Pool};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -105,6 +106,20 @@ impl<'a> Ways<'a> {
         self.hosts[host].failure_domain(self.level) == lost
     }
 
+    /// Whether a machine may be on a host.
+    fn may(&self, machine: usize, host: usize) -> bool {
+        let (vm, host) = (self.machines[machine], self.hosts[host]);
+        let rack = host.labels.get(&Level::Rack);
+        let is_in = |sets: &[HostSet]| {
+            sets.iter().any(|set| match set {
+                HostSet::Host(name) => *name == host.name,
+                HostSet::Rack(name) => Some(name) == rack,
+                HostSet::Site(_) => false,
+            })
+        };
+        (vm.on.is_empty() || is_in(&vm.on)) && !is_in(&vm.not_on)
+    }
+
     fn survives(&self, open: &[usize], placed: &[Place], lost: &str) -> bool {
         let left = |(_, place): &(usize, Place)| !self.is_lost(place.0, lost);
         let all: Vec<(usize, Place)> = placed.iter().copied().enumerate().collect();
@@ -130,7 +145,8 @@ impl<'a> Ways<'a> {
             self.hosts[host].pools.iter().any(|one| one.shared && one.name == pool.name)
         };
         let all = 0..self.hosts.len();
-        let is_seen = pool.shared && all.filter(|at| !self.is_lost(*at, lost)).any(&sees);
+        let may = |at: &usize| !self.is_lost(*at, lost) && self.may(*machine, *at);
+        let is_seen = pool.shared && all.filter(may).any(&sees);
         self.places(open).into_iter().any(|place| {
             if is_seen && self.hosts[place.0].pools[place.2].name != pool.name {
                 return false;
@@ -164,7 +180,8 @@ impl<'a> Ways<'a> {
             let most = host.network_bits_per_s.map_or(u64::MAX, BitsPerSecond::get);
             let bits = |vm: &FixedVm| vm.network_bits_per_s.get();
             numa && pools && sum(&|place| place.0 == at, &bits) <= most
-        }) && self.is_spread(all)
+        }) && all.iter().all(|(machine, place, _)| self.may(*machine, place.0))
+            && self.is_spread(all)
     }
 
     fn is_spread(&self, all: &[(usize, Place, bool)]) -> bool {
@@ -226,6 +243,12 @@ fn small(numbers: &mut Numbers) -> Spec {
         let mut vm = plain::machines(name, count, vcpus, mib, numbers.of(&[10, 10, 20]));
         vm.spread = numbers.of(&[None, None, Some(Level::Host), Some(Level::Rack)]);
         vm.restart = numbers.below(4) > 0;
+        let host = |number: u64| HostSet::Host(HostName::new(format!("h{number}")).unwrap());
+        match numbers.below(6) {
+            0 => vm.on = vec![host(1), HostSet::Rack("b".to_owned())],
+            1 => vm.not_on = vec![host(2)],
+            _ => {}
+        }
         vm.network_bits_per_s = BitsPerSecond::new(1_000_000);
         spec.vms.push(vm);
     }
@@ -456,6 +479,49 @@ fn screens_say_where_machines_are_restarted_and_by_whom() {
       box-2  erp-1 is lost until the host is back, or until a person restores it on box-1 from a backup; room is kept there
       box-3  erp-2 is lost until the host is back, or until a person restores it on box-1 from a backup; room is kept there
       to restart: `hostsplit drain PLAN HOST`, then `hostsplit deploy PLAN --without HOST`; disks that are lost with HOST begin empty, to be restored
+    ");
+}
+
+#[test]
+fn machines_are_on_hosts_that_are_allowed_and_restarted_there() {
+    let bench = Bench::new();
+    let rules = "on: [box-1, box-2], not_on: box-1, restart: true";
+    let spec = OFFICE.replace("restart: true", "not_on: box-1, restart: true");
+    bench.put("spec.yaml", &spec.replace("count: 3, vcpus: 3", "count: 2, vcpus: 3"));
+    let said = bench.run(&["plan", "spec.yaml"]);
+    insta::assert_snapshot!(survival(&said), @"
+    lost with any one host, as fixed VMs have no copies:
+      box-2  erp-0 is lost until the host is back, or until a person restores it on box-3 from a backup; room is kept there
+      box-3  scratch-0 is lost until the host is back, or until a person starts it elsewhere
+      box-3  erp-1 is lost until the host is back, or until a person restores it on box-2 from a backup; room is kept there
+      to restart: `hostsplit drain PLAN HOST`, then `hostsplit deploy PLAN --without HOST`; disks that are lost with HOST begin empty, to be restored
+    ");
+    let why = bench.run(&["explain", "plan.json", "--why-not", "erp on box-1"]);
+    assert!(why.contains("erp may not be on box-1"), "{why}");
+    // One host is left, which is too small for all.
+    bench.put("one.yaml", &OFFICE.replace("restart: true", rules));
+    insta::assert_snapshot!(bench.run(&["plan", "one.yaml"]), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because of `on` and `not_on`, erp may be on hosts that hold 2 of its 3 VMs
+      even if they are empty.
+    hint: omit `on` and `not_on` of erp
+    ");
+    bench.put("none.yaml", &OFFICE.replace("restart: true", "on: bx-1, not_on: { rack: r1 }"));
+    insta::assert_snapshot!(bench.run(&["check", "none.yaml"]), @r#"
+    exit 1
+    ---
+    error: 2 errors in none.yaml
+    none.yaml:6:70: on: there is no host "bx-1"
+    hint: did you mean "box-1"?
+    none.yaml:6:84: not_on: there is no rack "r1"
+    "#);
+    bench.put("left.yaml", &OFFICE.replace("restart: true", "on: box-1, not_on: { host: box-1 }"));
+    insta::assert_snapshot!(bench.run(&["check", "left.yaml"]), @"
+    exit 1
+    ---
+    error: left.yaml:6:85: not_on: leaves no host for erp
     ");
 }
 

@@ -97,7 +97,7 @@ services:
   - { name: edge, engine: haproxy }
   - { name: other, engine: haproxy, demand: { requests: 1/s, tls: true } }
 vms:
-  - { name: builder, count: 6, vcpus: 8, memory: 32GiB, disk: 200GiB, iops: 1k/s, network: 1 Gbit/s, spread: host, restart: true }
+  - { name: builder, count: 6, vcpus: 8, memory: 32GiB, disk: 200GiB, iops: 1k/s, network: 1 Gbit/s, spread: host, on: [h1, { rack: r1 }], not_on: { host: h2 }, restart: true }
   - include: vms.yaml
 profiles:
   redis: { file: own/redis.toml, set: { threads.one_thread: 95000, sharded.work.write: 1.2 } }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Findings, Kind};
 use crate::plan::{Instance, Plan, Role};
-use crate::spec::FixedVm;
+use crate::spec::{FixedVm, HostSet};
+use crate::topology::{Host, Level};
 use crate::units::Mebibytes;
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
@@ -16,9 +17,28 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         }
         for machine in &machines {
             size(vm, machine, findings);
+            let place = machine.restart.as_ref().map(|place| &place.host);
+            for name in [&machine.host].into_iter().chain(place) {
+                let host = plan.topology.host(name);
+                if host.is_some_and(|host| !is_allowed(vm, host)) {
+                    let message = format!("is on {name}, or restarted there, which is not allowed");
+                    findings.add(Kind::FixedHost, &machine.name, message);
+                }
+            }
         }
         spread(plan, vm, &machines, findings);
     }
+}
+
+/// Whether the entry's lists allow a host.
+pub(super) fn is_allowed(vm: &FixedVm, host: &Host) -> bool {
+    let label = |level: Level, name: &String| host.labels.get(&level) == Some(name);
+    let names = |set: &HostSet| match set {
+        HostSet::Host(name) => *name == host.name,
+        HostSet::Rack(name) => label(Level::Rack, name),
+        HostSet::Site(name) => label(Level::Site, name),
+    };
+    !vm.not_on.iter().any(names) && (vm.on.is_empty() || vm.on.iter().any(names))
 }
 
 fn size(vm: &FixedVm, machine: &Instance, findings: &mut Findings) {

@@ -159,6 +159,8 @@ kinds! {
     FixedCount = "fixed_count",
     /// Fixed machines are spread as the spec states.
     FixedSpread = "fixed_spread",
+    /// Fixed machines are on hosts that the spec allows, also once they are restarted.
+    FixedHost = "fixed_host",
     /// Machines that are to be restarted have a place outside of their failure domain, with
     /// room for all that come there after any one loss.
     Restart = "restart",

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fixed::is_allowed;
 use super::hosts::{self, ORDINARY_KIB};
 use super::index::Index;
 use super::loss::domains;
@@ -96,12 +97,14 @@ impl Place<'_> {
         }
     }
 
-    /// Whether a host is one that instances may be planned on.
+    /// Whether a host is one that the machine may be planned on.
     fn may_run(&self, host: &Host) -> bool {
+        let vm = self.plan.vms.iter().find(|vm| vm.name == self.machine.service);
         let bridge = self.plan.network.as_ref().map(|network| &network.bridge);
         host.architecture.is_of_guests()
             && !self.plan.drained.contains(&host.name)
             && bridge.is_none_or(|bridge| host.bridges.contains(bridge))
+            && vm.is_none_or(|vm| is_allowed(vm, host))
     }
 
     fn is_shared(host: &Host, pool: &str) -> bool {

@@ -60,6 +60,13 @@ fn relaxed(spec: &Spec) -> Vec<(String, Spec)> {
             }
             found.push((format!("spread: {level} of {}", vm.name), without));
         }
+        if vm.has_host_rules() {
+            let mut without = spec.clone();
+            if let Some(vm) = without.vms.get_mut(at) {
+                (vm.on, vm.not_on) = (Vec::new(), Vec::new());
+            }
+            found.push((format!("hosts of {}", vm.name), without));
+        }
         if vm.restart {
             let mut without = spec.clone();
             if let Some(vm) = without.vms.get_mut(at) {

@@ -5,7 +5,7 @@
 use super::service::totals;
 use super::{Totals, spec_of};
 use crate::ids::{HostName, ServiceName};
-use crate::model::{PartKind, Problem, Requirement};
+use crate::model::{PartKind, Problem, Requirement, Shape};
 use crate::plan::Plan;
 use crate::profile::Profiles;
 use crate::sizing::{SizingContext, full_layouts};
@@ -47,6 +47,8 @@ pub enum Violation {
     Architecture,
     /// The host is too small for even one instance.
     TooSmall(Rejection),
+    /// The machines may not be on the host.
+    NotAllowed,
     /// A failure domain of that level holds at most one of these fixed machines.
     Spread(Level),
     /// One host holds at most that many instances.
@@ -113,6 +115,10 @@ fn refused(problem: &Problem, requirement: Requirement) -> Vec<Violation> {
         PartKind::Fixed(rules) => {
             let spread = rules.spread.filter(|_| requirement.least > 1);
             found.extend(spread.map(Violation::Spread));
+            let is_allowed = |shape: &Shape| problem.is_allowed(requirement.host, *shape);
+            if !part.shapes.iter().all(is_allowed) {
+                found.push(Violation::NotAllowed);
+            }
         }
         PartKind::Service(_) => {
             let per_host = part.candidates.iter().map(|one| {

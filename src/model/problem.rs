@@ -27,6 +27,8 @@ pub struct Problem<'a> {
     pub hosts: Vec<CandidateHost<'a>>,
     /// Kinds of failure domain whose loss the plan survives, smallest first.
     pub survive: Vec<Survive>,
+    /// Sets of hosts that fixed machines may be on, by host.
+    pub allowed: Vec<Vec<bool>>,
     /// Addresses that instances may have; `None` where none are planned.
     pub addresses: Option<u64>,
     /// Rows beyond the rules; none where a plan is made.
@@ -107,6 +109,8 @@ pub struct Shape {
     pub is_witness: bool,
     /// The CPUs it needs at least; `None` where any host will do.
     pub placement: Option<CpuPlacement>,
+    /// Index in [`Problem::allowed`] of the hosts that it may be on; `None` for all.
+    pub allowed: Option<usize>,
 }
 
 /// A host and the NUMA nodes that can take instances.
@@ -152,11 +156,12 @@ impl<'a> Problem<'a> {
             let rules = FixedRules { spread: vm.spread, restart: vm.restart };
             Part::new(vm.name.to_string(), PartKind::Fixed(rules), only, root)
         });
-        let parts: Vec<Part> = services.chain(fixed).collect();
+        let mut parts: Vec<Part> = services.chain(fixed).collect();
         let sizes: Vec<u64> =
             parts.iter().flat_map(|part| &part.shapes).map(|shape| shape.memory_mib).collect();
         // Each pool that holds roots also holds the image they are overlays on.
         let hosts = hosts(spec, &sizes, image.unwrap_or(Mebibytes::ZERO));
+        let allowed = allowed(spec, &hosts, &mut parts);
         let addresses = spec.network.as_ref().map(|network| {
             let (first, last) = (u32::from(network.first), u32::from(network.last));
             let all = u64::from(last).saturating_add(1).saturating_sub(first.into());
@@ -168,6 +173,7 @@ impl<'a> Problem<'a> {
             parts,
             hosts,
             survive: spec.policy.survive.clone(),
+            allowed,
             addresses,
             requirements: Vec::new(),
             prior: Vec::new(),
@@ -204,9 +210,20 @@ impl<'a> Problem<'a> {
         automatic.map(|survive| survive.level)
     }
 
-    /// Whether the host with that index has CPUs that are good enough for `shape`.
+    /// Whether the host with that index is one that `shape` may be on.
+    #[must_use]
+    pub fn is_allowed(&self, host: usize, shape: Shape) -> bool {
+        let hosts = shape.allowed.map(|at| self.allowed.get(at));
+        hosts.is_none_or(|hosts| hosts.and_then(|hosts| hosts.get(host)) == Some(&true))
+    }
+
+    /// Whether the host with that index is one that `shape` may be on, and has CPUs that are
+    /// good enough for it.
     #[must_use]
     pub fn is_eligible(&self, host: usize, shape: Shape) -> bool {
+        if !self.is_allowed(host, shape) {
+            return false;
+        }
         shape.placement.is_none_or(|needed| {
             self.hosts
                 .get(host)
@@ -326,6 +343,7 @@ impl Shape {
             iops_per_s: candidate.iops.get(),
             is_witness: false,
             placement: candidate.capacity.as_ref().map(|capacity| capacity.placement),
+            allowed: None,
         };
         let witness = layout.witness.as_ref().map(|witness| Self {
             vcpus: witness.vcpus,
@@ -336,13 +354,20 @@ impl Shape {
             iops_per_s: 0,
             is_witness: true,
             placement: None,
+            allowed: None,
         });
         [Some(main), witness].into_iter().flatten()
     }
 
     /// Whether both are the same instance, whatever its traffic and root.
     fn same_instance(self, other: Self) -> bool {
-        let bare = |shape: Self| Self { bits_per_s: 0, iops_per_s: 0, disk_mib: 0, ..shape };
+        let bare = |shape: Self| Self {
+            bits_per_s: 0,
+            iops_per_s: 0,
+            disk_mib: 0,
+            allowed: None,
+            ..shape
+        };
         bare(self) == bare(other)
     }
 
@@ -357,12 +382,31 @@ fn hosts<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<CandidateHo
     let carries = |host: &&Host| spec.takes_instances(host) && !spec.drained.contains(&host.name);
     let mut classes: BTreeMap<String, Vec<&Host>> = BTreeMap::new();
     for host in spec.topology.hosts.iter().filter(carries) {
-        classes.entry(signature(host)).or_default().push(host);
+        // Hosts that differ in what may be on them are not alike.
+        let ruled = spec.vms.iter().filter(|vm| vm.has_host_rules());
+        let may: Vec<bool> = ruled.map(|vm| vm.may_be_on(host)).collect();
+        classes.entry(format!("{} {may:?}", signature(host))).or_default().push(host);
     }
     let mut found = Vec::new();
     for (class, (_, mut hosts)) in classes.into_iter().enumerate() {
         hosts.sort_by_key(|host| &host.name);
         found.extend(hosts.into_iter().map(|host| CandidateHost::new(host, class, sizes, image)));
+    }
+    found
+}
+
+/// Returns the sets of hosts that fixed machines may be on, each once, and writes into sizes
+/// which it is.
+fn allowed(spec: &Spec, hosts: &[CandidateHost], parts: &mut [Part]) -> Vec<Vec<bool>> {
+    let mut found: Vec<Vec<bool>> = Vec::new();
+    let fixed = parts.iter_mut().skip(spec.services.len());
+    for (vm, part) in spec.vms.iter().zip(fixed).filter(|(vm, _)| vm.has_host_rules()) {
+        let may: Vec<bool> = hosts.iter().map(|host| vm.may_be_on(host.host)).collect();
+        let at = found.iter().position(|other| *other == may).unwrap_or(found.len());
+        if at == found.len() {
+            found.push(may);
+        }
+        part.shapes.iter_mut().for_each(|shape| shape.allowed = Some(at));
     }
     found
 }

@@ -84,7 +84,10 @@ impl Problem<'_> {
         }
         let name = pool.name.as_str();
         let at = self.shared_pools().iter().position(|other| *other == name)?;
-        let sees = |other: &usize| !lost.contains(other) && self.sees(*other, name);
+        let sees = |other: &usize| {
+            let may = !lost.contains(other) && self.is_eligible(*other, shape);
+            may && self.sees(*other, name)
+        };
         (0..self.hosts.len()).any(|other| sees(&other)).then_some(at)
     }
 

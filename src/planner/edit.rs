@@ -50,6 +50,10 @@ fn apply(spec: &mut Spec, edit: &Edit) -> Option<()> {
             }
         }
         Edit::NoSpread { vms } => machines(spec, vms)?.spread = None,
+        Edit::AnyHost { vms } => {
+            let machines = machines(spec, vms)?;
+            (machines.on, machines.not_on) = (Vec::new(), Vec::new());
+        }
         Edit::NoRestart { vms } => machines(spec, vms)?.restart = false,
         Edit::Size { vms, vcpus, memory, disk } => {
             let machines = machines(spec, vms)?;

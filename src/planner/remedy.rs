@@ -96,8 +96,10 @@ fn ideas(spec: &Spec, why: &Infeasible, short: &Shortage) -> Vec<Idea> {
         Why::Spread { service } => spread(service, short.available),
         Why::Restart { service, .. } => {
             let vms = ServiceName::new(service.as_str()).ok();
-            vms.map(|vms| one(Edit::NoRestart { vms })).into_iter().collect()
+            let own = vms.map(|vms| one(Edit::NoRestart { vms }));
+            own.into_iter().chain(any_host(spec)).collect()
         }
+        Why::Allowed { .. } => any_host(spec).into_iter().collect(),
         Why::Indivisible { service } => {
             let smaller = smaller(spec, why, service).map(|way| vec![vec![way]]);
             smaller.into_iter().chain(working_sets(spec, short.resource)).collect()
@@ -113,8 +115,16 @@ fn ideas(spec: &Spec, why: &Infeasible, short: &Shortage) -> Vec<Idea> {
             let pages = one(Edit::SmallPages);
             [pages].into_iter().chain(working_sets(spec, short.resource)).collect()
         }
-        _ => working_sets(spec, short.resource).into_iter().collect(),
+        _ => working_sets(spec, short.resource).into_iter().chain(any_host(spec)).collect(),
     }
+}
+
+/// Machines on all hosts, those of one entry or of all.
+fn any_host(spec: &Spec) -> Option<Idea> {
+    let ruled = spec.vms.iter().filter(|vm| vm.has_host_rules());
+    let all: Vec<Edit> = ruled.map(|vm| Edit::AnyHost { vms: vm.name.clone() }).collect();
+    let each = all.iter().map(|edit| vec![edit.clone()]);
+    (!all.is_empty()).then(|| each.chain([all.clone()]).collect())
 }
 
 fn spread(vms: &str, domains: u64) -> Vec<Idea> {

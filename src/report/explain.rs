@@ -219,6 +219,7 @@ fn violation(why: &WhyNot, violation: &Violation) -> String {
                 rejection.resource
             )
         }
+        Violation::NotAllowed => format!("{service} may not be on {host}."),
         Violation::Spread(level) => format!("At most one of {service} may be in one {level}."),
         Violation::MaxPerHost(most) => format!(
             "No host may hold more than {most} instances of {service}: the others must have a copy \

@@ -82,6 +82,11 @@ pub(super) fn because(short: &Shortage) -> String {
             only(*available, &domain(*resource)),
             short.short_by()
         ),
+        Why::Allowed { service } => format!(
+            "Because of `on` and `not_on`, {service} may be on hosts that hold {available} of its {} \
+             even if they are empty.",
+            counted(*needed, "VM")
+        ),
         Why::Restart { service, level, domains } => {
             restart::because(service, (*level, domains), (*needed, *available))
         }
@@ -191,6 +196,7 @@ fn subject(short: &Shortage) -> String {
         Why::Majority { service, .. } | Why::Survival { service } | Why::Spread { service } => {
             format!("{resource} ({}) for {service}", domain(resource))
         }
+        Why::Allowed { service } => format!("VMs of {service} on hosts that they may be on"),
         Why::Restart { service, level, domains } => restart::subject(service, *level, domains),
         Why::EngineLimit { service } => format!("{resource}, for {service}"),
     }

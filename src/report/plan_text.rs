@@ -15,7 +15,7 @@ use super::plan::{
 use super::settings;
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
-use crate::spec::{Cluster, FixedVm};
+use crate::spec::{Cluster, FixedVm, HostSet};
 use crate::topology::cpuset;
 use crate::units::{Mebibytes, PerSecond, counted, grouped, percent};
 
@@ -240,15 +240,28 @@ pub(super) fn gain(unsplit: &Unsplit) -> String {
     format!("{}.{}×", grouped(unsplit.gain_tenths / 10), unsplit.gain_tenths % 10)
 }
 
+/// Which hosts fixed VMs may be on.
+pub(super) fn host_rules(vm: &FixedVm) -> String {
+    let listed = |word: &str, sets: &[HostSet]| match sets {
+        [] => String::new(),
+        sets => {
+            let names: Vec<String> = sets.iter().map(ToString::to_string).collect();
+            format!(", {word} {}", names.join(", "))
+        }
+    };
+    format!("{}{}", listed("on", &vm.on), listed("not on", &vm.not_on))
+}
+
 fn fixed(vm: &FixedVm) -> String {
     let spread = vm.spread.map(|level| format!(", at most one per {level}")).unwrap_or_default();
+    let hosts = host_rules(vm);
     let restart = if vm.restart { ", room to restart each elsewhere" } else { "" };
     let disk = match vm.disk_mib {
         Mebibytes::ZERO => String::new(),
         disk => format!(", {} disk", size(disk)),
     };
     format!(
-        "{}  fixed: {} of {} vCPU, {} memory{disk}{spread}{restart}\n",
+        "{}  fixed: {} of {} vCPU, {} memory{disk}{spread}{hosts}{restart}\n",
         vm.name,
         counted(vm.count.into(), "VM"),
         vm.vcpus,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::plan_text::size;
+use super::plan_text::{host_rules, size};
 use super::profile::own;
 use crate::spec::{
     Cluster, Demand, FixedVm, Objective, Quorum, RelationalDemand, Service, ShardedDemand, Spec,
@@ -80,6 +80,7 @@ fn machines(vm: &FixedVm) -> String {
     if let Some(level) = vm.spread {
         let _ = write!(text, ", at most one per {level}");
     }
+    text.push_str(&host_rules(vm));
     if vm.restart {
         text.push_str(", room to restart each elsewhere");
     }

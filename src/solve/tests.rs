@@ -66,6 +66,7 @@ fn shape(vcpus: u32, gib: u64, disk: u64) -> Shape {
         bits_per_s: disk * 10_000_000,
         iops_per_s: disk * 7,
         is_witness: false,
+        allowed: None,
         placement: None,
     }
 }
@@ -151,6 +152,7 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
         parts,
         hosts,
         survive,
+        allowed: Vec::new(),
         addresses: None,
         requirements,
         prior: Vec::new(),

@@ -7,6 +7,7 @@
 mod check;
 mod demand;
 mod diagnostic;
+mod host_set;
 mod load;
 mod policy;
 mod read;
@@ -19,6 +20,7 @@ pub use self::demand::{
     Demand, GatewayDemand, Persistence, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
 pub use self::diagnostic::{Diagnostic, Mark, Place, SpecErrors};
+pub use self::host_set::HostSet;
 pub use self::load::{Reach, load, load_within};
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};
@@ -288,6 +290,12 @@ pub struct FixedVm {
     pub network_bits_per_s: BitsPerSecond,
     /// Failure domains of this level hold at most one each, if stated.
     pub spread: Option<Level>,
+    /// Hosts that they may be on; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<HostSet>,
+    /// Hosts that they may not be on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_on: Vec<HostSet>,
     /// Whether each can be restarted on another host once its own is lost: the plan keeps
     /// room for that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -295,6 +303,21 @@ pub struct FixedVm {
     /// How a move of one ends that writes faster than the network takes.
     #[serde(default, skip_serializing_if = "MigrationMethod::is_default")]
     pub migrate: MigrationMethod,
+}
+
+impl FixedVm {
+    /// Whether it says which hosts they may be on.
+    #[must_use]
+    pub const fn has_host_rules(&self) -> bool {
+        !self.on.is_empty() || !self.not_on.is_empty()
+    }
+
+    /// Whether `on` and `not_on` allow a host.
+    #[must_use]
+    pub fn may_be_on(&self, host: &Host) -> bool {
+        let is_in = |sets: &[HostSet]| sets.iter().any(|set| set.contains(host));
+        (self.on.is_empty() || is_in(&self.on)) && !is_in(&self.not_on)
+    }
 }
 
 /// How the live migration of a machine ends that writes faster than the network takes.

@@ -213,6 +213,8 @@ pub fn good_plan() -> Plan {
             migrate: Default::default(),
             network_bits_per_s: BitsPerSecond::ZERO,
             spread: Some(Level::Host),
+            on: Vec::new(),
+            not_on: Vec::new(),
             restart: false,
         }],
         instances: vec![

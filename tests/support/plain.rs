@@ -77,6 +77,8 @@ pub fn machines(name: &str, count: u32, vcpus: u32, mib: u64, disk_gib: u64) -> 
         iops_per_s: PerSecond::ZERO,
         network_bits_per_s: BitsPerSecond::ZERO,
         spread: None,
+        on: Vec::new(),
+        not_on: Vec::new(),
         restart: false,
         migrate: Default::default(),
     }

@@ -9,7 +9,9 @@ use crate::units::PerSecond;
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
     let is_unplaceable = |part: &&Part| {
         let fits = |shape: &Shape| (0..problem.hosts.len()).any(|at| fits(problem, at, *shape));
-        !part.shapes.is_empty() && !part.shapes.iter().any(fits)
+        // Of others the hosts are counted that they may be on.
+        let is_free = part.shapes.iter().all(|shape| shape.allowed.is_none());
+        is_free && !part.shapes.is_empty() && !part.shapes.iter().any(fits)
     };
     problem
         .parts
@@ -26,7 +28,8 @@ pub fn rejections(problem: &Problem) -> Vec<Rejection> {
     let mut found = Vec::new();
     for part in &problem.parts {
         let Some(shape) = smallest(part) else { continue };
-        for (at, host) in problem.hosts.iter().enumerate() {
+        let hosts = problem.hosts.iter().enumerate();
+        for (at, host) in hosts.filter(|(at, _)| problem.is_allowed(*at, shape)) {
             for need in needs(problem, at, shape) {
                 let Need { resource, needed, overhead_mib, largest, assumed } = need;
                 if needed > largest {

@@ -9,11 +9,13 @@
 //! | `domains.rs` | failure domains that quorums and spreads need |
 //! | `totals.rs` | cores, memory, disk, addresses, bandwidth of all hosts |
 //! | `fit.rs` | NUMA nodes and pools that the smallest instance of each part fits into |
+//! | `allowed.rs` | machines that fit on the hosts which they may be on |
 //! | `assumed.rs` | values of hosts that were assumed and decide |
 //! | `withheld.rs` | cores and memory that no instance can have |
 //! | `restart.rs` | machines without room to be restarted, solved |
 //! | `elastic.rs` | else: the least excess of one family of rules, solved |
 
+mod allowed;
 mod assumed;
 mod domains;
 mod elastic;
@@ -133,6 +135,7 @@ pub fn counted(problem: &Problem) -> Vec<Shortage> {
     }
     let mut found = domains::short(problem);
     found.extend(fit::short(problem));
+    found.extend(allowed::short(problem));
     found.extend(totals(problem));
     found
 }

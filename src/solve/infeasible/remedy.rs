@@ -72,6 +72,11 @@ pub enum Edit {
         /// Their entry.
         vms: ServiceName,
     },
+    /// Fixed machines may be on all hosts.
+    AnyHost {
+        /// Their entry.
+        vms: ServiceName,
+    },
     /// No room is kept to restart fixed machines.
     NoRestart {
         /// Their entry.

@@ -55,7 +55,7 @@ pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>>
         }
         let (service, domains) = (entry.name.clone(), vec![name.clone()]);
         let why = Why::Restart { service, level, domains };
-        found.push(Shortage { resource: Resource::Restarts, needed, available, why });
+        found.push(Shortage { resource: Resource::Machines, needed, available, why });
     }
     Some(found)
 }

@@ -49,8 +49,8 @@ pub enum Resource {
     NumaNodes,
     /// Failure domains of a level.
     FailureDomains(Level),
-    /// Machines that can be restarted.
-    Restarts,
+    /// Fixed machines.
+    Machines,
     /// What an engine limits by itself.
     Engine(LimitedResource),
 }
@@ -70,7 +70,7 @@ impl Resource {
             Self::Hosts => "hosts",
             Self::NumaNodes => "NUMA nodes",
             Self::FailureDomains(_) => "failure domains",
-            Self::Restarts => "restarts",
+            Self::Machines => "VMs",
             Self::Engine(limited) => limited.as_str(),
         }
     }
@@ -86,8 +86,9 @@ impl Resource {
             Self::FailureDomains(Level::Rack) => "racks",
             Self::FailureDomains(Level::Site) => "sites",
             Self::Engine(limited) => limited.unit(),
-            Self::Restarts => "VMs",
-            Self::Cores | Self::Addresses | Self::Hosts | Self::NumaNodes => self.as_str(),
+            Self::Machines | Self::Cores | Self::Addresses | Self::Hosts | Self::NumaNodes => {
+                self.as_str()
+            }
         }
     }
 }
@@ -128,6 +129,11 @@ pub enum Why {
     },
     /// Fixed machines go to failure domains of their own.
     Spread {
+        /// Their entry.
+        service: String,
+    },
+    /// The hosts that machines of an entry may be on hold too few of them.
+    Allowed {
         /// Their entry.
         service: String,
     },

@@ -8,6 +8,7 @@ mod demand;
 mod flat;
 mod gateway;
 mod host;
+mod host_list;
 mod image;
 mod names;
 mod network;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::across;
 use super::host::{self, FoundHost};
+use super::host_list;
 use super::image;
 use super::names::Names;
 use super::network;
@@ -46,6 +47,9 @@ pub(in crate::spec) fn spec(sources: &Sources, diagnostics: &mut Diagnostics) ->
         network::has_room(&mut scope, wire, network, &services, &vms, &policy);
     }
     across::labels(sources, &hosts, diagnostics);
+    if hosts_known {
+        host_list::known(sources, &hosts, &vms, diagnostics);
+    }
     let engines: Vec<&str> = services.iter().map(|service| service.engine.as_str()).collect();
     let image = sources.image.as_ref().and_then(|found| image::image(found, &engines, diagnostics));
     let size = image.as_ref().map(|image| image.virtual_size_mib);

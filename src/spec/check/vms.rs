@@ -1,5 +1,6 @@
 //! `vms:`: machines of fixed size and count.
 
+use super::host_list;
 use super::names::{MAX_COUNT, Names};
 use crate::spec::FixedVm;
 use crate::spec::diagnostic::Diagnostics;
@@ -47,6 +48,8 @@ fn fixed_vm(
     let networks = BitsPerSecond::ZERO..=MAX_NETWORK;
     let network = scope.within("network", &wire.network, &networks);
     let spread = scope.optional("spread", &wire.spread);
+    let on = host_list::sets(scope, "on", &wire.on);
+    let not_on = host_list::sets(scope, "not_on", &wire.not_on);
     let restart = scope.optional("restart", &wire.restart).unwrap_or(false);
     let migrate = scope.optional("migrate", &wire.migrate).unwrap_or_default();
     if wire.disk.is_none()
@@ -64,6 +67,8 @@ fn fixed_vm(
         iops_per_s: iops.unwrap_or(PerSecond::ZERO),
         network_bits_per_s: network.unwrap_or(BitsPerSecond::ZERO),
         spread,
+        on,
+        not_on,
         restart,
         migrate,
     })

@@ -7,6 +7,7 @@
 
 mod demand;
 mod host;
+mod host_list;
 mod image;
 mod item;
 mod policy;
@@ -19,6 +20,7 @@ pub(super) use self::demand::{
     GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
 pub(super) use self::host::{Host, L3Domain, NumaNode, Pages, Reserve, ReserveOf};
+pub(super) use self::host_list::HostList;
 pub(super) use self::image::{File, Image};
 pub(super) use self::item::{Entries, Item};
 pub(super) use self::policy::Survive;

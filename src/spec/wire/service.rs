@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
+use super::HostList;
 use super::demand::{GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
 use crate::ids::ServiceName;
 use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
@@ -69,6 +70,10 @@ wire! {
         optional network: At<BitsPerSecond>,
         /// Failure domains of this level hold at most one each.
         optional spread: At<Level>,
+        /// Hosts that they may be on: names, or labels such as { rack: r1 }. Default: all.
+        optional on: Spanned<HostList>,
+        /// Hosts that they may not be on.
+        optional not_on: Spanned<HostList>,
         /// Whether room is kept on other hosts to restart each once its own is lost.
         /// Default: false.
         optional restart: At<bool>,
