@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::model::Problem;
 use crate::profile::Profiles;
 use crate::sizing::{Ratio, Scale, SizingContext, full_layouts};
-use crate::solve::{self, Limits, SolveError};
+use crate::solve::{self, Deadline, Limits, SolveError};
 use crate::spec::Spec;
 
 /// The largest multiple that is looked for, in hundredths.
@@ -40,7 +40,10 @@ pub fn max_load(
     if spec.services.is_empty() {
         return Ok(None);
     }
-    let fits = |hundredths: u64| match fits(spec, profiles, hundredths, limits) {
+    // The limit is that of all tries.
+    let clock = Deadline::new(limits);
+    let rest = || clock.rest(limits.seconds);
+    let fits = |hundredths: u64| match fits(spec, profiles, hundredths, &rest()) {
         Err(SolveError::Limit { .. }) => Ok(None),
         other => other.map(Some),
     };
