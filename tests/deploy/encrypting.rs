@@ -205,6 +205,35 @@ fn one_further_deploy_finishes_a_change_that_was_killed_at_any_call() {
     }
 }
 
+/// An instance that does not answer when the deploy looks must not close its port before
+/// the others have changed over: its replica would find no port of it any more.
+#[test]
+fn one_further_deploy_finishes_a_change_in_which_a_call_failed() {
+    let (from, to) = (Tls::Optional, Tls::On);
+    let looks = {
+        let (state, plan) = (tempfile::tempdir().unwrap(), with(to));
+        let world = deployed(from, to, state.path());
+        let before = world.log().len();
+        let _ = look(&plan, &world);
+        world.log().len() - before
+    };
+    let mut refused = 0;
+    for call in 1..=looks {
+        let case = format!("call {call}");
+        let (state, plan) = (tempfile::tempdir().unwrap(), with(to));
+        let world = deployed(from, to, state.path());
+        world.fail(Fault::at((world.log().len() + call) as u64, Mode::Before));
+        let first = run(&plan, &world, state.path(), Purpose::Deploy);
+        refused += u32::from(first.story().contains("it did not answer when it was asked"));
+        let second = run_again(&plan, &world, state.path());
+        assert!(second.is_complete(), "{case}: {}", second.story());
+        assert_eq!(world.take_requests().refused, [""; 0], "{case}");
+        assert_eq!(decide(&plan, &look(&plan, &world)).counts().changes(), 0, "{case}");
+        assert_eq!(taken(&plan, &world), takes(to), "{case}");
+    }
+    assert!(refused > 0, "it came to that");
+}
+
 fn killed_at(from: Tls, to: Tls, call: usize) {
     let case = format!("{from:?} to {to:?}, call {call}");
     let mode = if call.is_multiple_of(2) { Mode::DieBefore } else { Mode::DieAfter };

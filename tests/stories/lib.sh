@@ -98,15 +98,16 @@ ask() {
   REDISCLI_AUTH=$(cat .hostsplit/stories/secrets/cache) "$lab/exec" timeout 2 redis-cli -h "$address" "$@" 2> /dev/null
 }
 client_dir() { printf '%s/clients/%s\n' "$work" "$story"; }
-# start_client KEYS: starts the client; it has written KEYS keys and goes on when this returns.
+# start_client KEYS [PORT OPTION...]: starts the client; it has written KEYS keys and goes on when this returns.
 start_client() {
-  local keys=$1 dir seeds
+  local keys=$1 port=${2:-6379} dir seeds
   dir=$(client_dir)
   rm -rf "$dir"
   mkdir -p "$dir"
   mapfile -t seeds < <(addresses)
-  "$lab/exec" "$stories/client" "$dir" "${seeds[@]/%/:6379}" \
-    --password-file "$work/.hostsplit/stories/secrets/cache" --preload "$keys" > "$dir/report" 2>&1 < /dev/null &
+  "$lab/exec" "$stories/client" "$dir" "${seeds[@]/%/:$port}" \
+    --password-file "$work/.hostsplit/stories/secrets/cache" --preload "$keys" "${@:3}" \
+    > "$dir/report" 2>&1 < /dev/null &
   client_pid=$!
   trap end_client EXIT
   "$lab/wait-for" 300 test -e "$dir/ready" || { cat "$dir/report"; failed "no key could be written"; }

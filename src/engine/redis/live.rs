@@ -205,8 +205,11 @@ fn by_encryption(package: &Package, files: &[FileChange]) -> Option<Admission> {
 pub(super) fn takes_up_first(package: &Package, files: &[FileChange]) -> bool {
     match admission(package, files) {
         Some(Admission::Accepts | Admission::RequiresAtOnce) => false,
-        // The former one says where it listens, and the new one of no port that it is closed.
-        Some(Admission::AllowsPlain | Admission::DropsEncryption) => true,
+        // The former one says where it listens, and the new one of no port that it is closed;
+        // and one that may not be closed yet must not be closed by a restart.
+        Some(
+            Admission::AllowsPlain | Admission::DropsEncryption | Admission::RequiresEncryption,
+        ) => true,
         _ => files.iter().any(|change| change.file.path == package.secrets),
     }
 }
@@ -238,6 +241,38 @@ pub(super) fn prepare(
         done.push(format!("listens at {port} as well"));
     }
     Ok(done)
+}
+
+/// Refuses to close the port without encryption before the cluster has changed over: the
+/// replicas of an instance would find no port of it any more. It comes to that where it did not
+/// answer when the deploy looked. One that was started with its former file since follows.
+fn may_close(
+    session: &Session<'_>,
+    crew: &Crew<'_>,
+    instance: &Instance,
+) -> Result<(), EngineError> {
+    const QUESTION: &str = "CONFIG GET tls-cluster";
+    let encrypts = |session: &Session<'_>| -> Result<bool, EngineError> {
+        let [answer] = session.ask([QUESTION])?;
+        Ok(answer?.lines().any(|line| line.trim() == "yes"))
+    };
+    let other_encrypts = |other: &Instance| -> Result<bool, EngineError> {
+        let guest = crew.guest(&other.name)?;
+        encrypts(&Session::asking(&guest, session.access, (address(other)?, port(other)?)))
+    };
+    let mut others = crew.members().iter().filter(|one| one.name != instance.name);
+    // Of one that does not answer nothing is known.
+    if encrypts(session)? || others.any(|other| other_encrypts(other).unwrap_or(false)) {
+        return Ok(());
+    }
+    Err(EngineError::Refused {
+        service: crew.service.name.clone(),
+        reason: format!(
+            "{} would close its port without encryption before all instances encrypt what they \
+             send each other; it did not answer when it was asked: deploy again",
+            instance.name
+        ),
+    })
 }
 
 /// Changes the ports of an instance, all at once, and lets the others know.
@@ -337,6 +372,10 @@ pub(super) fn take_up(
     let session = Session::new(&guest, access, at);
     session.ask_all(&commands)?.into_iter().try_for_each(|answer| answer.map(drop))?;
     if !door.is_empty() {
+        let closes = door.iter().any(|(name, value)| *name == "port" && *value == "0");
+        if closes {
+            may_close(&session, crew, instance)?;
+        }
         let door: Vec<_> =
             door.into_iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         open(&session, &door)?;

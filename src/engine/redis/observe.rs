@@ -42,6 +42,9 @@ pub struct NodeView {
 pub struct Link {
     /// Whether it is in step with its master.
     pub up: bool,
+    /// Whether it knows no port of its master: the one that it used was closed before the
+    /// cluster changed over to encrypted connections, or back.
+    pub astray: bool,
     /// Bytes of a full copy that arrived, while there is one.
     pub copied: u64,
     /// How far in its master's stream it is.
@@ -146,6 +149,7 @@ fn link(info: &str, member: &Member) -> Link {
     let number = |name| info.get(name).and_then(|text| text.parse().ok()).unwrap_or_default();
     Link {
         up: info.get("master_link_status") == Some(&"up"),
+        astray: info.get("master_port") == Some(&"0"),
         copied: number("master_sync_read_bytes"),
         offset: number("slave_repl_offset"),
         outdated: down.is_some_and(|seconds| seconds > longest_apart(member)),

@@ -113,7 +113,7 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
     if !cluster.is_complete() {
         return Ok(Vec::new());
     }
-    let phases: [(Goal, Phase); 13] = [
+    let phases: [(Goal, Phase); 14] = [
         // Without it those that differ cannot connect.
         (Goal::Joined, between::steps),
         (Goal::Joined, founding),
@@ -122,6 +122,7 @@ pub fn steps(cluster: &ClusterView<'_>, goal: Goal) -> Result<Vec<Step>, Refusal
         (Goal::Joined, stale_members),
         (Goal::Joined, forced_failovers),
         (Goal::Joined, slots),
+        (Goal::Joined, astray),
         (Goal::Joined, followers),
         (Goal::Balanced, moves::leftovers),
         (Goal::Balanced, moves::moves),
@@ -234,6 +235,18 @@ fn slots(cluster: &ClusterView<'_>) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Replicas that know no port of their master are commanded again to follow it: Redis takes
+/// the port that it listens at then, and they go on where they were.
+fn astray(cluster: &ClusterView<'_>) -> Vec<Step> {
+    let astray = cluster.seen().filter_map(|(member, view, me)| {
+        view.link.as_ref().filter(|link| link.astray && !link.up)?;
+        let master = view.node(me.follows.as_ref()?)?;
+        let order = Order::Replicate(master.id.clone(), cluster.member(&master.id)?.name.clone());
+        Some(Step { at: member.name.clone(), order })
+    });
+    astray.collect()
 }
 
 /// Everybody else of a group follows its acting master. One that copies another group's

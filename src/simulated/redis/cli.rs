@@ -261,8 +261,9 @@ impl Network {
             (false, true) => "down\r\nmaster_link_down_since_seconds:1",
             (false, false) => "down\r\nmaster_link_down_since_seconds:-1",
         };
+        let port = if server.astray { 0 } else { 6379 };
         format!(
-            "role:slave\r\nmaster_link_status:{link}\r\nslave_repl_offset:{offset}\r\n\
+            "role:slave\r\nmaster_port:{port}\r\nmaster_link_status:{link}\r\nslave_repl_offset:{offset}\r\n\
              master_repl_offset:{offset}\r\n"
         )
     }

@@ -173,6 +173,7 @@ impl Server {
 
     /// Becomes a replica of a master, or of another one.
     pub(super) fn follow(&mut self, master: Uid) {
+        self.astray = false;
         if self.follows() == Some(master) {
             return;
         }

@@ -266,13 +266,26 @@ impl Network {
     /// The master that a replica follows, where it runs and is connected to, or lets it in.
     /// One whose user may copy no more gets a refusal in its stream, and needs a copy.
     fn source(&mut self, uid: Uid) -> Option<Uid> {
+        let is_shut = self.is_shut(uid);
         let (link, is_broken) = self.link(uid);
         let server = self.servers.get_mut(&uid)?;
+        server.astray |= is_shut;
         if is_broken {
             server.synced = None;
         }
         server.link = link;
         server.link.as_ref().map(|(master, _)| *master)
+    }
+
+    /// Whether the master of a replica, which runs, listens at no port that the replica uses.
+    fn is_shut(&self, uid: Uid) -> bool {
+        let shut = || {
+            let server = self.servers.get(&uid)?;
+            let source = self.servers.get(&server.follows()?)?;
+            let port = source.port(server.encrypts(TLS_REPLICATION));
+            Some(source.online.is_some() && port.is_none())
+        };
+        shut().unwrap_or(false)
     }
 
     /// The connection of a replica to its master, and whether the one that it had broke.
@@ -281,9 +294,8 @@ impl Network {
         let found = || {
             let server = self.servers.get(&uid)?;
             let source = self.servers.get(&server.follows()?)?;
-            let is_open = source.port(server.encrypts(TLS_REPLICATION)).is_some();
-            (source.online.is_some() && source.follows().is_none() && is_open)
-                .then_some((server, source))
+            let is_reached = source.online.is_some() && !server.astray && !self.is_shut(uid);
+            (is_reached && source.follows().is_none()).then_some((server, source))
         };
         let Some((server, source)) = found() else { return (None, false) };
         let known = server.link.as_ref().filter(|(master, _)| *master == source.uid);

@@ -90,6 +90,8 @@ struct Server {
     synced: Option<Uid>,
     /// The master whose data it is being sent.
     copying: Option<Uid>,
+    /// Whether it knows no port of its master: the one that it used was closed.
+    astray: bool,
     /// The master that it is connected to, and as which user: who was let in stays in,
     /// whatever becomes of the password.
     link: Option<(Uid, String)>,
@@ -214,12 +216,13 @@ impl Network {
             denied: None,
             synced: None,
             copying: None,
+            astray: false,
             link: None,
         });
         server.config = config::directives(config);
         server.timeout = config::node_timeout(&server.config);
         server.users = Users::read(config);
-        server.link = None;
+        (server.link, server.astray) = (None, false);
         // It does not know any more how recent its data is.
         server.synced = None;
         if !config::persists(&server.config) {
