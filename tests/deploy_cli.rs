@@ -200,6 +200,19 @@ fn a_state_directory_that_others_could_have_filled_is_refused() {
     assert_eq!(bare(directory.path(), &simulated, (false, false)), Some(0));
 }
 
+/// It says which hosts may run something: without it one could be made a second time.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a file that is damaged")]
+fn a_deployed_plan_that_cannot_be_read_is_not_taken_for_none() {
+    let directory = with_plan(&good_plan());
+    let state = directory.path().join(".hostsplit/shop");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(state.join("plan.json"), "{\"format\":").unwrap();
+    for args in [&["deploy", "plan.json", "--dry-run", "--offline"][..], &["status", "plan.json"]] {
+        assert_eq!(bare(directory.path(), args, (false, false)), Some(1), "{args:?}");
+    }
+}
+
 #[test]
 fn without_a_plan_before_everything_is_new() {
     let bench = bench(&good_plan());

@@ -136,7 +136,7 @@ pub fn run(args: Args) -> Outcome {
         return simulate(&mut session, &args);
     }
     if args.dry_run {
-        let prior = session.prior();
+        let prior = session.prior().cloned();
         return if args.offline {
             offline(&session, prior.as_ref(), &args)
         } else {
@@ -188,11 +188,12 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     keep_former_hosts(session, &world)?;
     session.keep_places(&world)?;
     let refused = refused_impacts(&actions, session.allowed());
-    refuse(&refused, "change that is not allowed", "nothing was changed")?;
+    refuse(&refused, "refused change", "nothing was changed")?;
     if actions.counts().changes() == 0 {
         session.store_secrets(&lock)?;
         // What it says besides, such as a host that is used again, is deployed as well.
         session.save_plan()?;
+        session.forget_left_out()?;
         let is_partial = world.is_partly_seen(used(&session.plan));
         match args.format {
             Format::Text if is_partial => ui::data(&format!(
@@ -207,7 +208,7 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     if args.yes {
         ui::say(&closing_line(&actions));
     } else {
-        if let Some(summary) = summary(&session.plan, session.prior().as_ref(), &actions) {
+        if let Some(summary) = summary(&session.plan, session.prior(), &actions) {
             ui::say(&summary.to_string());
         }
         let lost = lost_text(&lost_volumes(&session.plan, &actions));
@@ -227,6 +228,7 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     };
     session.store_secrets(&lock)?;
     session.save_plan()?;
+    session.forget_left_out()?;
     let parallel = args.parallel.into();
     let options = RunOptions { command: "deploy", parallel, format: args.format };
     run::run(session, &hosts, &actions, &lock, options).map(Some)
@@ -288,7 +290,7 @@ fn wake(session: &mut Session, hosts: &Hosts, lock: &Lock) -> Result<Actions, Cl
     )?;
     refuse(
         &refused_impacts(&actions, session.allowed()),
-        "change that is not allowed",
+        "refused change",
         "guests were started to read secrets, nothing else was changed",
     )?;
     Ok(actions)

@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Outcome {
     }
     session.refuse_findings()?;
     let world = if offline {
-        assume(&session.plan, session.prior().as_ref())
+        assume(&session.plan, session.prior())
     } else {
         let hosts = session.connect_to_look()?;
         session.look_for_secrets(&hosts, Make::Ephemeral);

@@ -50,6 +50,8 @@ pub struct Session {
     clock: Box<dyn Clock>,
     patience: Patience,
     allowed: Allowed,
+    /// The plan that was deployed last.
+    deployed: Option<Plan>,
     /// Hosts of earlier plans, as they were kept.
     former: BTreeMap<HostName, String>,
     /// What hosts may run, as it was kept.
@@ -131,6 +133,7 @@ impl Session {
         };
         session.former = session.store.former_hosts().map_err(damaged)?;
         session.places = session.store.places().map_err(damaged)?;
+        session.deployed = session.deployed_plan()?;
         Ok(session)
     }
 
@@ -163,6 +166,7 @@ impl Session {
             clock: Box::new(SystemClock::default()),
             patience: Patience::default(),
             allowed: Allowed::default(),
+            deployed: None,
             former: BTreeMap::new(),
             places: Places::new(),
             simulation: None,
@@ -319,21 +323,27 @@ impl Session {
         observe_hosts(&self.context(hosts))
     }
 
-    /// The last plan that was deployed from this state directory; `None`, with a note, if
-    /// it cannot be read.
+    /// The last plan that was deployed from this state directory.
     #[must_use]
-    pub fn prior(&self) -> Option<Plan> {
+    pub const fn prior(&self) -> Option<&Plan> {
+        self.deployed.as_ref()
+    }
+
+    /// Reads the plan that was deployed last. One that cannot be read is an error: it says which
+    /// hosts may run something of the deployment.
+    fn deployed_plan(&self) -> Result<Option<Plan>, CliError> {
         match plan::store::read(&self.store.plan_path()) {
-            Ok(plan) => Some(plan),
+            Ok(plan) => Ok(Some(plan)),
             Err(plan::store::StoreError::Read { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound =>
             {
-                None
+                Ok(None)
             }
-            Err(error) => {
-                ui::say(&format!("note: cannot compare with the last deployed plan: {error}"));
-                None
-            }
+            Err(error) => Err(CliError::from(error).hint(
+                "it is the plan that was deployed last, and says which hosts may run something \
+                 of it: restore it, with the plan that you deployed if you have it; or remove it \
+                 if all of that is on hosts of this plan",
+            )),
         }
     }
 
@@ -342,7 +352,7 @@ impl Session {
     /// # Errors
     /// The state directory cannot be written.
     pub fn save_plan(&self) -> Result<(), CliError> {
-        if let Ok(prior) = plan::store::read(&self.store.plan_path())
+        if let Some(prior) = &self.deployed
             && prior.image != self.plan.image
         {
             self.store.save_former_plan(prior.to_text()?.as_bytes())?;
@@ -355,7 +365,7 @@ impl Session {
     #[must_use]
     pub fn former_hosts(&self) -> BTreeMap<HostName, String> {
         let mut former = self.former.clone();
-        if let Ok(prior) = plan::store::read(&self.store.plan_path()) {
+        if let Some(prior) = &self.deployed {
             let used = |host: &&topology::Host| prior.on_host(&host.name).next().is_some();
             let used = prior.topology.hosts.iter().filter(used);
             former.extend(used.filter_map(|host| Some((host.name.clone(), host.uri.clone()?))));
@@ -367,9 +377,9 @@ impl Session {
     /// What hosts may run, by the plans that put it there and by what is seen of them.
     fn places(&self, world: &World) -> Places {
         let mut planned = self.places.clone();
-        if let Ok(prior) = plan::store::read(&self.store.plan_path()) {
-            for one in prior.instances {
-                planned.entry(one.host).or_default().insert(one.name);
+        if let Some(prior) = &self.deployed {
+            for one in &prior.instances {
+                planned.entry(one.host.clone()).or_default().insert(one.name.clone());
             }
         }
         world.may_run(&self.plan.name, planned)
@@ -381,6 +391,27 @@ impl Session {
     /// The state directory cannot be written.
     pub fn keep_places(&self, world: &World) -> Result<(), CliError> {
         Ok(self.store.save_places(&self.places(world))?)
+    }
+
+    /// Forgets hosts that the plan has no more and that are left out: they are off for good.
+    /// Otherwise each deploy would go without them for ever.
+    ///
+    /// # Errors
+    /// The state directory.
+    pub fn forget_left_out(&self) -> Result<(), CliError> {
+        let mut former = self.store.former_hosts()?;
+        let mut places = self.store.places()?;
+        for host in &self.allowed.left_out {
+            if self.plan.topology.host(host).is_none() && former.remove(host).is_some() {
+                places.remove(host);
+                ui::say(&format!(
+                    "note: {host}, which the plan has no more, is forgotten: should it return, \
+                     nothing of the deployment is removed there, and nothing of it starts by itself"
+                ));
+            }
+        }
+        self.store.save_former_hosts(&former)?;
+        Ok(self.store.save_places(&places)?)
     }
 
     /// What waiting and durations go by.
@@ -475,4 +506,37 @@ fn who() -> String {
     let user = user.unwrap_or_else(|_| "someone".to_owned());
     let host = host.map_or_else(|_| "this machine".to_owned(), |host| host.trim().to_owned());
     format!("{user}@{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::ids::InstanceName;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test")]
+    fn a_host_that_is_off_for_good_is_remembered_until_it_is_left_out() {
+        let (directory, mut plan) = (tempfile::tempdir().unwrap(), crate::sample::plan());
+        plan.topology.hosts.truncate(2);
+        let file = directory.path().join("plan.json");
+        std::fs::write(&file, plan.to_text().unwrap()).unwrap();
+        let (gone, away) = (HostName::new("h3").unwrap(), HostName::new("h4").unwrap());
+        let read = || Session::read(&file, None, None).unwrap();
+        let uris = [&gone, &away].map(|host| (host.clone(), format!("qemu+ssh://{host}/system")));
+        let store = read().store;
+        store.save_former_hosts(&BTreeMap::from(uris)).unwrap();
+        let runs = BTreeSet::from([InstanceName::new("cache-2").unwrap()]);
+        store.save_places(&BTreeMap::from([(gone.clone(), runs)])).unwrap();
+
+        read().forget_left_out().unwrap();
+        assert_eq!(read().former_hosts().len(), 2);
+        let left_out = BTreeSet::from([gone.clone()]);
+        let session = read().allowing(Allowed { left_out, ..Allowed::default() });
+        session.forget_left_out().unwrap();
+        let former = read().former_hosts();
+        assert_eq!(former.keys().collect::<Vec<_>>(), [&away]);
+        assert!(session.store.places().unwrap().is_empty());
+    }
 }
