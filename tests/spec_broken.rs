@@ -287,7 +287,7 @@ fn a_demand_of_an_unknown_engine() {
     spec.yaml:7:100: duplicate field "writes"
     spec.yaml:10:26: engine: "apach" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "apache"?
-    spec.yaml:10:38: tls: "yes" is not known; expected true or false
+    spec.yaml:10:38: tls: "yes" is not known; expected true, false or optional
     spec.yaml:10:63: requests: "40k" has the unknown unit "k"; expected a rate such as 900k/s or 500/s
     "#
     );
