@@ -277,6 +277,20 @@ pub trait Cluster: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Asks, before anything of changes is written, what must keep a running instance from
+    /// taking them up now.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] with the reason; the way to it.
+    fn may_take_up(
+        &self,
+        _crew: &Crew<'_>,
+        _instance: &Instance,
+        _changes: &Self::Live,
+    ) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Lets a running instance take up changes; says what was done.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ pub(super) fn configure<C: Cluster>(
         match work.uptake(&stale)? {
             Uptake::Nothing => work.write(&stale)?,
             Uptake::Live(changes) => {
+                cluster.may_take_up(crew, instance, &changes)?;
                 if work.moves_door(&stale)? {
                     room = work.make_way()?;
                     // Its file says where it listens, until it listens elsewhere.

@@ -205,11 +205,8 @@ fn by_encryption(package: &Package, files: &[FileChange]) -> Option<Admission> {
 pub(super) fn takes_up_first(package: &Package, files: &[FileChange]) -> bool {
     match admission(package, files) {
         Some(Admission::Accepts | Admission::RequiresAtOnce) => false,
-        // The former one says where it listens, and the new one of no port that it is closed;
-        // and one that may not be closed yet must not be closed by a restart.
-        Some(
-            Admission::AllowsPlain | Admission::DropsEncryption | Admission::RequiresEncryption,
-        ) => true,
+        // The former one says where it listens, and the new one of no port that it is closed.
+        Some(Admission::AllowsPlain | Admission::DropsEncryption) => true,
         _ => files.iter().any(|change| change.file.path == package.secrets),
     }
 }
@@ -246,11 +243,17 @@ pub(super) fn prepare(
 /// Refuses to close the port without encryption before the cluster has changed over: the
 /// replicas of an instance would find no port of it any more. It comes to that where it did not
 /// answer when the deploy looked. One that was started with its former file since follows.
-fn may_close(
-    session: &Session<'_>,
+pub(super) fn may_take_up(
     crew: &Crew<'_>,
+    access: &ClientAccess,
     instance: &Instance,
+    changes: &Live,
 ) -> Result<(), EngineError> {
+    if changes.directives.get("port").is_none_or(|port| port != "0") {
+        return Ok(());
+    }
+    let guest = crew.guest(&instance.name)?;
+    let session = Session::new(&guest, access, (address(instance)?, port(instance)?));
     const QUESTION: &str = "CONFIG GET tls-cluster";
     let encrypts = |session: &Session<'_>| -> Result<bool, EngineError> {
         let [answer] = session.ask([QUESTION])?;
@@ -258,11 +261,11 @@ fn may_close(
     };
     let other_encrypts = |other: &Instance| -> Result<bool, EngineError> {
         let guest = crew.guest(&other.name)?;
-        encrypts(&Session::asking(&guest, session.access, (address(other)?, port(other)?)))
+        encrypts(&Session::asking(&guest, access, (address(other)?, port(other)?)))
     };
     let mut others = crew.members().iter().filter(|one| one.name != instance.name);
     // Of one that does not answer nothing is known.
-    if encrypts(session)? || others.any(|other| other_encrypts(other).unwrap_or(false)) {
+    if encrypts(&session)? || others.any(|other| other_encrypts(other).unwrap_or(false)) {
         return Ok(());
     }
     Err(EngineError::Refused {
@@ -372,10 +375,6 @@ pub(super) fn take_up(
     let session = Session::new(&guest, access, at);
     session.ask_all(&commands)?.into_iter().try_for_each(|answer| answer.map(drop))?;
     if !door.is_empty() {
-        let closes = door.iter().any(|(name, value)| *name == "port" && *value == "0");
-        if closes {
-            may_close(&session, crew, instance)?;
-        }
         let door: Vec<_> =
             door.into_iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         open(&session, &door)?;

@@ -212,6 +212,15 @@ impl Cluster for Redis {
         live::divides(self.0, files)
     }
 
+    fn may_take_up(
+        &self,
+        crew: &Crew<'_>,
+        instance: &Instance,
+        changes: &Live,
+    ) -> Result<(), EngineError> {
+        live::may_take_up(crew, &ClientAccess::of(self.0, crew), instance, changes)
+    }
+
     fn take_up(
         &self,
         crew: &Crew<'_>,
