@@ -7,7 +7,7 @@ use crate::solve::{self, Deadline};
 use crate::spec::Spec;
 
 /// Most seconds of one try; one that takes longer shows nothing.
-const SECONDS: f64 = 1.0;
+const SECONDS: f64 = 3.0;
 /// Most seconds of one try with many hosts.
 const LARGE_SECONDS: f64 = 5.0;
 
