@@ -228,10 +228,13 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     };
     session.store_secrets(&lock)?;
     session.save_plan()?;
-    session.forget_left_out()?;
     let parallel = args.parallel.into();
     let options = RunOptions { command: "deploy", parallel, format: args.format };
-    run::run(session, &hosts, &actions, &lock, options).map(Some)
+    let code = run::run(session, &hosts, &actions, &lock, options)?;
+    if code == exit::DONE {
+        session.forget_left_out()?;
+    }
+    Ok(Some(code))
 }
 
 /// The hosts that a plan uses.

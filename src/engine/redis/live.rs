@@ -254,9 +254,8 @@ pub(super) fn may_take_up(
     }
     let guest = crew.guest(&instance.name)?;
     let session = Session::new(&guest, access, (address(instance)?, port(instance)?));
-    const QUESTION: &str = "CONFIG GET tls-cluster";
     let encrypts = |session: &Session<'_>| -> Result<bool, EngineError> {
-        let [answer] = session.ask([QUESTION])?;
+        let [answer] = session.ask(["CONFIG GET tls-cluster"])?;
         Ok(answer?.lines().any(|line| line.trim() == "yes"))
     };
     let other_encrypts = |other: &Instance| -> Result<bool, EngineError> {
@@ -272,7 +271,8 @@ pub(super) fn may_take_up(
         service: crew.service.name.clone(),
         reason: format!(
             "{} would close its port without encryption before all instances encrypt what they \
-             send each other; it did not answer when it was asked: deploy again",
+             send each other: one of them did not answer when the deploy looked, or is not ready; \
+             bring it back, or leave its host out, and deploy again",
             instance.name
         ),
     })
@@ -315,7 +315,7 @@ fn setting<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 }
 
 /// Whether an instance with changes could not talk to one without them, or could not be asked
-/// whether it has them: by another port, or encryption, and another password at once. That
+/// whether it has them: by two of another port, encryption and another password at once. That
 /// instances encrypt what they send each other can change where both kinds of connections are
 /// taken meanwhile.
 pub(super) fn divides(package: &Package, files: &[FileChange]) -> bool {
@@ -330,9 +330,12 @@ pub(super) fn divides(package: &Package, files: &[FileChange]) -> bool {
             bus(before) != bus(after) || (encrypts(before) != encrypts(after) && !has_both)
         })
     };
-    let moves = || moves_door(package, files) || by_encryption(package, files).is_some();
-    let is_unasked = || moves() && by_password(package, files).is_some();
-    files.iter().any(divides) || is_unasked()
+    let kinds = [
+        moves_door(package, files),
+        by_encryption(package, files).is_some(),
+        by_password(package, files).is_some(),
+    ];
+    files.iter().any(divides) || kinds.into_iter().filter(|is_changed| *is_changed).count() > 1
 }
 
 /// The directives of a file, each with its lines.
@@ -446,6 +449,8 @@ mod tests {
             (both, plain, false, false),
             (plain, encrypted, true, true),
             (encrypted, plain, true, true),
+            // Certificates and another port at once.
+            (plain, "port 7000\ntls-port 7001\ncluster-port 16379\n", true, true),
             // Those who came by encrypted connections do not find it there.
             (both, at_own_port, true, true),
             (plain, at_own_port, true, true),
