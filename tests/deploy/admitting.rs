@@ -4,13 +4,15 @@
 use std::path::Path;
 
 use hostsplit::deploy::Allowed;
-use hostsplit::graph::{Action, Vertex, decide};
+use hostsplit::graph::decide;
 use hostsplit::plan::Plan;
 use hostsplit::simulated::{Client, Fault, Mode, SimulatedWorld};
 use hostsplit::spec::{Access, Entry, Password};
 use hostsplit::units::Mebibytes;
 
-use crate::fixture::{Purpose, Run, allowing, look, plan, run, run_allowing};
+use crate::fixture::{
+    Purpose, Run, allowing, at_every, look, plan, reasons, run, run_allowing, starts,
+};
 
 /// The plan with another rule of whom its service lets in, and the settings of that.
 fn with(entry: Entry) -> Plan {
@@ -46,23 +48,11 @@ fn deployed(from: Entry, to: Entry, state: &Path) -> SimulatedWorld {
     world
 }
 
-fn starts(plan: &Plan, world: &SimulatedWorld) -> u32 {
-    plan.instances.iter().map(|one| world.starts(&one.domain)).sum()
-}
-
 /// Whether a client without a password is let in.
 fn is_open(plan: &Plan, world: &SimulatedWorld) -> bool {
     let contacts = plan.instances.iter().filter(|one| one.group.is_some());
     let contacts = contacts.filter_map(|one| Some((one.address?, 6379))).collect();
     world.request(&Client { contacts, password: None, encrypted: false }, "open").is_ok()
-}
-
-/// What is to be done, each with its reason.
-fn reasons(run: &Run) -> Vec<String> {
-    let steps = run.actions.steps().filter(|(vertex, step)| {
-        step.action != Action::NoOp && !matches!(vertex, Vertex::Cluster(_))
-    });
-    steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect()
 }
 
 /// Deploys a rule while writers of both kinds write.
@@ -156,20 +146,8 @@ fn a_password_is_turned_on_and_off_with_machines_that_change() {
 #[test]
 fn one_further_deploy_finishes_a_rule_that_was_killed_at_any_call() {
     for (from, to) in CHANGES {
-        let calls = {
-            let state = tempfile::tempdir().unwrap();
-            let world = deployed(from, to, state.path());
-            let before = world.log().len();
-            assert!(run(&with(to), &world, state.path(), Purpose::Deploy).is_complete());
-            world.log().len() - before
-        };
-        // Most calls only look; every one of some instance is among these.
-        let cases: Vec<usize> = (1..=calls).filter(|call| call % 11 == 1).collect();
-        std::thread::scope(|scope| {
-            for part in cases.chunks(cases.len().div_ceil(2)) {
-                scope.spawn(move || part.iter().for_each(|call| killed_at(from, to, *call)));
-            }
-        });
+        let begin = |state: &Path| deployed(from, to, state);
+        at_every(11, &with(to), &begin, |call| killed_at(from, to, call));
     }
 }
 

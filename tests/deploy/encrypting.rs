@@ -5,14 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostsplit::deploy::Allowed;
-use hostsplit::graph::{Action, Vertex, decide};
+use hostsplit::graph::decide;
 use hostsplit::hypervisor::clock::Clock;
 use hostsplit::plan::Plan;
 use hostsplit::simulated::{Client, Fault, Mode, SimulatedWorld};
 use hostsplit::spec::Tls;
 use hostsplit::units::Mebibytes;
 
-use crate::fixture::{Purpose, Run, allowing, look, plan, run, run_allowing};
+use crate::fixture::{
+    Purpose, Run, allowing, at_every, look, plan, reasons, run, run_allowing, starts,
+};
 
 const PLAIN: u16 = 6379;
 const ENCRYPTED: u16 = 6380;
@@ -70,10 +72,6 @@ fn deployed(from: Tls, to: Tls, state: &Path) -> SimulatedWorld {
     world
 }
 
-fn starts(plan: &Plan, world: &SimulatedWorld) -> u32 {
-    plan.instances.iter().map(|one| world.starts(&one.domain)).sum()
-}
-
 /// By which kinds of connections clients are let in now: without encryption, and with it.
 fn taken(plan: &Plan, world: &SimulatedWorld) -> [bool; 2] {
     [false, true].map(|encrypted| world.request(&client(plan, encrypted), "taken").is_ok())
@@ -82,14 +80,6 @@ fn taken(plan: &Plan, world: &SimulatedWorld) -> [bool; 2] {
 /// By which they are to be let in.
 fn takes(tls: Tls) -> [bool; 2] {
     [tls != Tls::On, tls != Tls::Off]
-}
-
-/// What is to be done, each with its reason.
-fn reasons(run: &Run) -> Vec<String> {
-    let steps = run.actions.steps().filter(|(vertex, step)| {
-        step.action != Action::NoOp && !matches!(vertex, Vertex::Cluster(_))
-    });
-    steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect()
 }
 
 const CHANGES: [(Tls, Tls); 4] = [
@@ -190,20 +180,27 @@ fn encryption_is_turned_on_and_off_with_machines_that_change() {
 #[test]
 fn one_further_deploy_finishes_a_change_that_was_killed_at_any_call() {
     for (from, to) in CHANGES {
-        let calls = {
-            let state = tempfile::tempdir().unwrap();
-            let world = deployed(from, to, state.path());
-            let before = world.log().len();
-            assert!(run(&with(to), &world, state.path(), Purpose::Deploy).is_complete());
-            world.log().len() - before
-        };
-        // Most calls only look; every one of some instance is among these.
-        let cases: Vec<usize> = (1..=calls).filter(|call| call % 7 == 1).collect();
-        std::thread::scope(|scope| {
-            for part in cases.chunks(cases.len().div_ceil(2)) {
-                scope.spawn(move || part.iter().for_each(|call| killed_at(from, to, *call)));
-            }
-        });
+        let begin = |state: &Path| deployed(from, to, state);
+        at_every(7, &with(to), &begin, |call| killed_at(from, to, call));
+    }
+}
+
+/// Members that leave are changed over as well: they have data until others have it.
+#[test]
+fn encryption_is_turned_on_and_off_while_copies_leave() {
+    for (from, to) in CHANGES {
+        let (state, mut plan) = (tempfile::tempdir().unwrap(), with(to));
+        let service = &mut plan.services[0];
+        service.layout.copies = 1;
+        service.groups.iter_mut().for_each(|group| group.replicas.clear());
+        let leads: Vec<_> = service.groups.iter().map(|group| group.lead.clone()).collect();
+        plan.instances.retain(|one| one.group.is_none() || leads.contains(&one.name));
+        let world = deployed(from, to, state.path());
+        let changed = run(&plan, &world, state.path(), Purpose::Deploy);
+        assert!(changed.is_complete(), "{from:?} to {to:?}: {}", changed.story());
+        assert_eq!(world.take_requests().refused, [""; 0], "{from:?} to {to:?}");
+        assert_eq!(decide(&plan, &look(&plan, &world)).counts().changes(), 0);
+        assert_eq!(taken(&plan, &world), takes(to), "{from:?} to {to:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use hostsplit::deploy::{
     WalkOutcome, connect, connect_without, execute, observe, preflight, refused_impacts, review,
     walk,
 };
-use hostsplit::graph::{Actions, decide, decide_removal};
+use hostsplit::graph::{Action, Actions, Vertex, decide, decide_removal};
 use hostsplit::hypervisor::fan_out::one_by_one;
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
@@ -366,4 +366,38 @@ pub fn inventory(plan: &Plan, world: &SimulatedWorld) -> Vec<String> {
         }
     }
     lines
+}
+
+/// How often engines were started, all together.
+pub fn starts(plan: &Plan, world: &SimulatedWorld) -> u32 {
+    plan.instances.iter().map(|one| world.starts(&one.domain)).sum()
+}
+
+/// What is to be done besides with clusters, each with its reason.
+pub fn reasons(run: &Run) -> Vec<String> {
+    let steps = run.actions.steps().filter(|(vertex, step)| {
+        step.action != Action::NoOp && !matches!(vertex, Vertex::Cluster(_))
+    });
+    steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect()
+}
+
+/// Plays a case for every nth call of a deploy that nothing interrupts, on two threads. Most
+/// calls only look, and every one of some instance is among these.
+pub fn at_every(
+    nth: usize,
+    plan: &Plan,
+    begin: &dyn Fn(&Path) -> SimulatedWorld,
+    case: impl Fn(usize) + Sync,
+) {
+    let state = tempfile::tempdir().unwrap();
+    let world = begin(state.path());
+    let before = world.log().len();
+    assert!(run(plan, &world, state.path(), Purpose::Deploy).is_complete());
+    let calls = world.log().len() - before;
+    let cases: Vec<usize> = (1..=calls).filter(|call| call % nth == 1).collect();
+    std::thread::scope(|scope| {
+        for part in cases.chunks(cases.len().div_ceil(2)) {
+            scope.spawn(|| part.iter().for_each(|call| case(*call)));
+        }
+    });
 }

@@ -7,7 +7,7 @@ use hostsplit::graph::{Action, Vertex, decide};
 use hostsplit::plan::Plan;
 use hostsplit::simulated::{Client, Fault, Mode, SimulatedWorld};
 
-use crate::fixture::{Purpose, look, plan, run};
+use crate::fixture::{Purpose, at_every, look, plan, run, starts};
 
 const PORT: u16 = 6379;
 const OTHER: u16 = 7000;
@@ -46,10 +46,6 @@ fn deployed(port: u16, state: &Path) -> SimulatedWorld {
     world
 }
 
-fn starts(plan: &Plan, world: &SimulatedWorld) -> u32 {
-    plan.instances.iter().map(|one| world.starts(&one.domain)).sum()
-}
-
 fn listens(plan: &Plan, world: &SimulatedWorld, port: u16) -> usize {
     let members = plan.instances.iter().filter(|one| one.group.is_some());
     let at = members.filter_map(|one| Some(vec![(one.address?, port)]));
@@ -86,19 +82,7 @@ fn a_port_changes_one_by_one_while_a_client_writes() {
 
 #[test]
 fn one_further_deploy_finishes_a_port_that_was_killed_at_any_call() {
-    let calls = {
-        let state = tempfile::tempdir().unwrap();
-        let world = deployed(PORT, state.path());
-        let before = world.log().len();
-        assert!(run(&with(OTHER), &world, state.path(), Purpose::Deploy).is_complete());
-        world.log().len() - before
-    };
-    let cases: Vec<usize> = (1..=calls).filter(|call| call % 5 == 1).collect();
-    std::thread::scope(|scope| {
-        for part in cases.chunks(cases.len().div_ceil(2)) {
-            scope.spawn(move || part.iter().for_each(|call| killed_at(*call)));
-        }
-    });
+    at_every(5, &with(OTHER), &|state: &Path| deployed(PORT, state), killed_at);
 }
 
 fn killed_at(call: usize) {

@@ -10,7 +10,7 @@ use hostsplit::simulated::{Client, Fault, Mode, Requests, SimulatedWorld};
 
 use crate::fixture::{
     Purpose, Recording, Run, allowing, look, plan, run, run_allowing, run_knowing, run_with,
-    secrets,
+    secrets, starts,
 };
 
 /// A setting that Redis takes while it runs.
@@ -47,10 +47,6 @@ fn deployed_as(plan: &Plan, state: &std::path::Path) -> SimulatedWorld {
     });
     let _ = world.take_requests();
     world
-}
-
-fn starts(plan: &Plan, world: &SimulatedWorld) -> u32 {
-    plan.instances.iter().map(|one| world.starts(&one.domain)).sum()
 }
 
 /// What is to be done with the configuration of each instance.
