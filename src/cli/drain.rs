@@ -17,7 +17,7 @@ use crate::plan::{Plan, store};
 use crate::planner::{self, PlanError};
 use crate::profile::Profiles;
 use crate::report::moves::Moves;
-use crate::solve::Limits;
+use crate::solve::{Limits, SolveError};
 use crate::spec::Spec;
 use crate::units;
 
@@ -117,12 +117,19 @@ fn without(
         let Some(less) = relaxed.of(spec) else { continue };
         match planner::make_with(&less, profiles, limits, Some(prior)) {
             Ok((plan, _)) => return Ok(relaxed.noted(spec, plan)),
-            Err(PlanError::Infeasible(why)) => drop(first.get_or_insert(why)),
+            // Where time is up, the one that asks for less may be found in time.
+            Err(
+                error @ (PlanError::Infeasible(_) | PlanError::Solve(SolveError::Limit { .. })),
+            ) => drop(first.get_or_insert(error)),
             Err(error) => return Err(error.into()),
         }
     }
     // The spec itself was tried first.
-    Err(first.map_or_else(|| CliError::new("no plan was sought"), |why| infeasible_error(&why)))
+    Err(match first {
+        Some(PlanError::Infeasible(why)) => infeasible_error(&why),
+        Some(error) => error.into(),
+        None => CliError::new("no plan was sought"),
+    })
 }
 
 impl Relaxed {
