@@ -204,6 +204,25 @@ fn encryption_is_turned_on_and_off_while_copies_leave() {
     }
 }
 
+/// A server that answers nobody keeps the cluster from changing over, and nobody from it.
+#[test]
+fn one_that_hangs_keeps_the_others_as_they_are() {
+    let (from, to) = (Tls::Optional, Tls::On);
+    let (state, plan) = (tempfile::tempdir().unwrap(), with(to));
+    let world = deployed(from, to, state.path());
+    let replica = &plan.services[0].groups[0].replicas[0];
+    let domain = &plan.instance(replica).unwrap().domain;
+    world.set_hung(domain, true);
+    let first = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(!first.is_complete(), "{}", first.story());
+    assert_eq!(world.take_requests().refused, [""; 0], "{}", first.story());
+    world.set_hung(domain, false);
+    let second = run_again(&plan, &world, state.path());
+    assert!(second.is_complete(), "{}", second.story());
+    assert_eq!(world.take_requests().refused, [""; 0]);
+    assert_eq!(taken(&plan, &world), takes(to));
+}
+
 /// Whose host does not answer runs on all the same, and must not be cut off from the others.
 #[test]
 fn who_cannot_be_looked_at_changes_over_with_the_others() {
