@@ -203,7 +203,7 @@ pub enum Tls {
 
 /// As it is written: `true`, `false` or `"optional"`.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected true, false or \"optional\" for tls")]
 enum TlsWord {
     Flag(bool),
     Word(TlsOptional),

@@ -338,6 +338,12 @@ fn a_password_is_made_or_referenced_and_never_written() {
     assert_eq!(access(file), both(Password::File("pw".into())));
     assert_eq!(access(", tls: true").tls, Tls::On);
     assert_eq!(access(", tls: optional").tls, Tls::Optional);
+    for (text, tls) in [("true", Tls::On), ("false", Tls::Off), ("\"optional\"", Tls::Optional)] {
+        assert_eq!(serde_json::from_str::<Tls>(text).unwrap(), tls);
+        assert_eq!(serde_json::to_string(&tls).unwrap(), text);
+    }
+    let said = serde_json::from_str::<Tls>("\"maybe\"").unwrap_err().to_string();
+    assert!(said.starts_with("expected true, false or \"optional\" for tls"), "{said}");
     assert_eq!((access("").port, access(", port: 7000").port), (None, Some(7000)));
     for bad in [
         ", port: 16379",
