@@ -7,13 +7,14 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 
 use hostsplit::audit::{Finding, Kind, against, audit, is_fit, losses, rules};
 use hostsplit::explain::spec_of;
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role, ServicePlan, Setting, SlotRange};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::{Demand, HostSet, Persistence, Policy, ShardedDemand, Tls};
+use hostsplit::spec::{Demand, HostSet, Persistence, Policy, ShardedDemand, Spread, Tls};
 use hostsplit::topology::{Architecture, Level};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -493,6 +494,20 @@ fn no_time_is_promised_where_an_operator_has_to_help() {
     assert_eq!(losses[0].failover, None);
     // Only a replica is lost: nobody takes over, and nothing stops.
     assert_eq!((losses[1].leads_lost, losses[1].failover), (0, None));
+}
+
+#[test]
+fn a_host_holds_as_many_machines_as_their_spread_lets_it() {
+    let profiles = Profiles::builtin().unwrap();
+    let spread = |at_most| Spread { per: Level::Host, at_most: NonZeroU32::new(at_most).unwrap() };
+    let mut plan = good_plan();
+    move_to(&mut plan, "builder-1", "h1", &[8, 9]);
+    plan.vms[0].spread = Some(spread(1));
+    let findings = rules(&plan, &profiles);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].message, r#"shares host "h1" with builder-0"#);
+    plan.vms[0].spread = Some(spread(2));
+    assert_eq!(rules(&plan, &profiles), []);
 }
 
 #[test]

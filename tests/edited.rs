@@ -10,6 +10,7 @@ mod edits;
 mod plain;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
 use hostsplit::audit::audit;
 use hostsplit::ids::ServiceName;
@@ -19,7 +20,7 @@ use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
     Access, Demand, Engine, GatewayDemand, Image, ImageFile, Password, Persistence, Policy, Quorum,
-    RelationalDemand, ShardedDemand, Spec, Survive, Tls, WebDemand,
+    RelationalDemand, ShardedDemand, Spec, Spread, Survive, Tls, WebDemand,
 };
 use hostsplit::topology::{Core, Host, L3Domain, Level, Migration, PagePool};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
@@ -82,7 +83,8 @@ const UNKNOWABLE: &[(&str, &[&str], &str)] = &[
     ("vms[]", &["a key less"], "the spec's: the spread"),
     ("vms[].iops_per_s", &["+1", "-1", "0", "x2"], "the spec's"),
     ("vms[].network_bits_per_s", &["+1"], "the spec's"),
-    ("vms[].spread", &["another word"], "the spec's: racks are hosts here"),
+    ("vms[].spread*", &["another word"], "the spec's: racks are hosts here"),
+    ("vms[].spread.at_most", &["+1", "-1", "x2"], "the spec's, where no host holds as many"),
 ];
 
 /// A host of two L3 domains of four cores with two threads, in a rack.
@@ -131,7 +133,7 @@ fn caches() -> Spec {
     cache.access =
         Access { password: Some(Password::Generated), tls: Tls::On, ..Access::default() };
     let mut build = plain::machines("build", 2, 2, 1_024, 8);
-    build.spread = Some(Level::Host);
+    build.spread = Some(Level::Host.into());
     build.restart = true;
     build.iops_per_s = PerSecond::new(100);
     let mut spec = plain::spec(hosts(), Policy::surviving(Level::Host), vec![cache]);
@@ -186,7 +188,9 @@ fn plain_ones() -> Spec {
     let cache = ShardedDemand { persistence: Persistence::Rdb, ..plain::sharded(9_000, 90, 300) };
     let cache = plain::service("cache", Engine::Valkey, Demand::Sharded(cache));
     let mut spec = plain::spec(hosts, Policy::nothing(), vec![cache]);
-    spec.vms = vec![plain::machines("router", 1, 1, 512, 0)];
+    let mut router = plain::machines("router", 1, 1, 512, 0);
+    router.spread = Some(Spread { per: Level::Host, at_most: NonZeroU32::new(2).unwrap() });
+    spec.vms = vec![router];
     spec
 }
 

@@ -74,7 +74,12 @@ fn fixed_machines() {
     let vms = |vms: &str| format!("{HEAD}{HOSTS}vms:\n  - {{ name: m, {vms} }}\n");
     let spread = vms("count: 5, vcpus: 1, memory: 1GiB, spread: host");
     hinted(&spread, "`count: 3` of m", &[("count: 5", "count: 3")]);
+    let two = "spread: { per: host, at_most: 2 }";
+    hinted(&spread, &format!("`{two}` of m"), &[("spread: host", two)]);
     hinted(&spread, "omit `spread` of m", &[(", spread: host", "")]);
+    let seven = spread.replace("count: 5", "count: 7").replace("spread: host", two);
+    hinted(&seven, "`count: 6` of m", &[("count: 7", "count: 6")]);
+    hinted(&seven, "`spread: { per: host, at_most: 3 }` of m", &[("at_most: 2", "at_most: 3")]);
     let large = vms("vcpus: 6, memory: 20GiB");
     let hint = "1 host like h-1 with 7 cores and 23 GiB in one NUMA node";
     let host = "\n  - { name: l, cores: 7, memory: 23GiB, disk: 1TiB }\nvms:";

@@ -283,7 +283,25 @@ fn more_machines_than_hosts_to_spread_them_over() {
       Because builder consists of 5 machines, at most one per host, and there are
       only 3 hosts, 2 of them cannot be placed.
       Adding 2 hosts like h1 would make it feasible (cost 2).
-    hint: add 2 hosts like h1; or `count: 3` of builder; or omit `spread` of builder
+    hint: add 2 hosts like h1; or `count: 3` of builder; or `spread: { per: host, at_most: 2 }` of builder; or omit `spread` of builder
+    ");
+}
+
+#[test]
+fn more_machines_than_hosts_may_hold_of_them() {
+    let asked = Asked {
+        cores: 8,
+        vms: "vms: [{ name: builder, count: 7, vcpus: 1, memory: 1GiB, disk: 20GiB, spread: { per: host, at_most: 2 } }]",
+        ..ASKED
+    };
+    insta::assert_snapshot!(asked.screen(), @"
+    exit 4
+    ---
+    error: no plan satisfies the spec
+      Because builder consists of 7 machines, at most 2 per host, and there are
+      only 3 hosts, 1 of them cannot be placed.
+      Adding 1 host like h1 would make it feasible (cost 1).
+    hint: add 1 host like h1; or `count: 6` of builder; or `spread: { per: host, at_most: 3 }` of builder; or omit `spread` of builder
     ");
 }
 

@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::num::NonZeroU32;
+
 use hostsplit::audit::{audit, is_fit};
 use hostsplit::planner::{PlanError, make};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Demand, Engine, FixedVm, Persistence, Policy, ShardedDemand, Spec};
+use hostsplit::spec::{Demand, Engine, FixedVm, Persistence, Policy, ShardedDemand, Spec, Spread};
 use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode, PagePool, Topology, reserve};
 use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes};
 use proptest::prelude::*;
@@ -66,7 +68,7 @@ prop_compose! {
         survive in prop::sample::select(vec![None, Some(Level::Host)]),
         count in 1u32..4,
         vcpus in 1u32..5,
-        spread in prop::sample::select(vec![None, Some(Level::Host)]),
+        spread in prop::sample::select(vec![None, Some(1), Some(2)]),
     ) -> Spec {
         let redis = ShardedDemand {
             value_bytes: Bytes::new(value),
@@ -75,6 +77,10 @@ prop_compose! {
         };
         let policy = survive.map_or_else(Policy::nothing, Policy::surviving);
         let cache = plain::service("cache", Engine::Redis, Demand::Sharded(redis));
+        let spread = spread.map(|at_most| Spread {
+            per: Level::Host,
+            at_most: NonZeroU32::new(at_most).unwrap(),
+        });
         let builder = FixedVm { spread, ..plain::machines("builder", count, vcpus, 1_024, 8) };
         Spec { topology, vms: vec![builder], ..plain::spec(Vec::new(), policy, vec![cache]) }
     }

@@ -52,7 +52,7 @@ fn quickstart() -> Spec {
 }
 
 fn fixed(name: &str, count: u32, vcpus: u32, spread: Option<Level>) -> FixedVm {
-    FixedVm { spread, ..plain::machines(name, count, vcpus, 512, 10) }
+    FixedVm { spread: spread.map(Into::into), ..plain::machines(name, count, vcpus, 512, 10) }
 }
 
 /// The plan of a spec, judged.
@@ -186,7 +186,8 @@ fn what_falls_short_is_named_with_its_numbers() {
     spread.vms.push(fixed("builder", 4, 1, Some(Level::Host)));
     let short = &shortages(&spread)[0];
     assert_eq!(short.resource, Resource::FailureDomains(Level::Host));
-    assert_eq!(short.why, Why::Spread { service: "builder".to_owned() });
+    let (service, machines) = ("builder".to_owned(), 4);
+    assert_eq!(short.why, Why::Spread { service, machines, spread: Level::Host.into() });
 
     assert_eq!(shortages(&spec(Vec::new(), 1, 1, None))[0].available, 0);
 }

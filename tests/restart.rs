@@ -9,7 +9,8 @@ mod bench;
 #[path = "support/plain.rs"]
 mod plain;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
 use hostsplit::audit::{Kind, audit, rules};
 use hostsplit::ids::HostName;
@@ -18,7 +19,7 @@ use hostsplit::plan::{Plan, RestartPlace};
 use hostsplit::planner::{PlanError, make_with};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::{Limits, fits};
-use hostsplit::spec::{FixedVm, HostSet, Policy, Spec};
+use hostsplit::spec::{FixedVm, HostSet, Policy, Spec, Spread};
 use hostsplit::topology::{Host, Level, PagePool, Pool};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -185,11 +186,15 @@ impl<'a> Ways<'a> {
     }
 
     fn is_spread(&self, all: &[(usize, Place, bool)]) -> bool {
-        let mut taken = BTreeSet::new();
+        let mut taken = BTreeMap::new();
         all.iter().all(|(machine, place, _)| {
             let vm = self.machines[*machine];
-            let domain = vm.spread.map(|level| self.hosts[place.0].failure_domain(level));
-            domain.is_none_or(|domain| taken.insert((vm.name.as_str(), domain)))
+            vm.spread.is_none_or(|spread| {
+                let domain = self.hosts[place.0].failure_domain(spread.per);
+                let count: &mut u32 = taken.entry((vm.name.as_str(), domain)).or_default();
+                *count += 1;
+                *count <= spread.at_most.get()
+            })
         })
     }
 }
@@ -241,7 +246,10 @@ fn small(numbers: &mut Numbers) -> Spec {
         let count = numbers.of(&[1, 2, if entries == 1 { 3 } else { 1 }]);
         let (vcpus, mib) = (numbers.of(&[1, 1, 2, 3]), numbers.of(&[512, 1_024, 2_048]));
         let mut vm = plain::machines(name, count, vcpus, mib, numbers.of(&[10, 10, 20]));
-        vm.spread = numbers.of(&[None, None, Some(Level::Host), Some(Level::Rack)]);
+        let two = |per| Spread { per, at_most: NonZeroU32::new(2).unwrap() };
+        let one = [Level::Host, Level::Rack].map(Spread::from);
+        let spreads = [one[0], one[1], two(Level::Host), two(Level::Rack)].map(Some);
+        vm.spread = if numbers.below(2) == 0 { None } else { numbers.of(&spreads) };
         vm.restart = numbers.below(4) > 0;
         let host = |number: u64| HostSet::Host(HostName::new(format!("h{number}")).unwrap());
         match numbers.below(6) {

@@ -98,6 +98,7 @@ services:
   - { name: other, engine: haproxy, demand: { requests: 1/s, tls: true } }
 vms:
   - { name: builder, count: 6, vcpus: 8, memory: 32GiB, disk: 200GiB, iops: 1k/s, network: 1 Gbit/s, spread: host, on: [h1, { rack: r1 }], not_on: { host: h2 }, restart: true }
+  - { name: worker, count: 6, vcpus: 8, memory: 32GiB, spread: { per: rack, at_most: 2 } }
   - include: vms.yaml
 profiles:
   redis: { file: own/redis.toml, set: { threads.one_thread: 95000, sharded.work.write: 1.2 } }
@@ -154,6 +155,9 @@ const WRONG: &[(&str, &str)] = &[
     ("vcpus: 8, ", ""),
     ("count: 6", "count: -6"),
     ("spread: host", "spread: room"),
+    ("spread: host", "spread: { at_most: 2 }"),
+    ("spread: host", "spread: { per: host, at_most: two }"),
+    ("spread: host", "spread: { per: host, most: 2 }"),
 ];
 
 #[test]

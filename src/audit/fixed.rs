@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Findings, Kind};
 use crate::plan::{Instance, Plan, Role};
-use crate::spec::{FixedVm, HostSet};
+use crate::spec::{FixedVm, HostSet, Spread};
 use crate::topology::{Host, Level};
 use crate::units::Mebibytes;
 
@@ -64,14 +64,17 @@ fn size(vm: &FixedVm, machine: &Instance, findings: &mut Findings) {
 }
 
 fn spread(plan: &Plan, vm: &FixedVm, machines: &[&Instance], findings: &mut Findings) {
-    let Some(level) = vm.spread else { return };
-    let mut taken = BTreeMap::new();
+    let Some(Spread { per, at_most }) = vm.spread else { return };
+    let mut taken: BTreeMap<String, Vec<&Instance>> = BTreeMap::new();
     for machine in machines {
         let Some(host) = plan.topology.host(&machine.host) else { continue };
-        let domain = host.failure_domain(level);
-        if let Some(other) = taken.insert(domain.clone(), &machine.name) {
-            let message = format!("shares {level} {domain:?} with {other}");
+        let domain = host.failure_domain(per);
+        let here = taken.entry(domain.clone()).or_default();
+        if here.len() >= at_most.get() as usize {
+            let others: Vec<&str> = here.iter().map(|one| one.name.as_str()).collect();
+            let message = format!("shares {per} {domain:?} with {}", others.join(", "));
             findings.add(Kind::FixedSpread, &machine.name, message);
         }
+        here.push(machine);
     }
 }

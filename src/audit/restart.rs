@@ -17,7 +17,7 @@ use super::{Findings, Kind};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, RestartPlace, Volume};
 use crate::profile::Profiles;
-use crate::spec::FixedVm;
+use crate::spec::{FixedVm, Spread};
 use crate::topology::{Host, Level, NumaNode};
 use crate::units::Mebibytes;
 
@@ -273,20 +273,23 @@ impl<'a> Replay<'a> {
         self.short(host, "bit/s", needed, most.get(), findings);
     }
 
-    /// No failure domain of the entry's spread holds two of its machines after the loss.
+    /// No failure domain of the entry's spread holds too many of its machines after the loss.
     fn spread(&self, vm: &FixedVm, findings: &mut Findings) {
-        let Some(level) = vm.spread else { return };
-        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let Some(Spread { per, at_most }) = vm.spread else { return };
+        let mut taken: BTreeMap<String, u32> = BTreeMap::new();
         for machine in self.plan.members(&vm.name) {
             let is_lost = self.domains.get(&machine.host) == Some(self.lost);
             let place = machine.restart.as_ref().map(|place| &place.host);
             let host = if is_lost { place } else { Some(&machine.host) };
             let Some(host) = host.and_then(|host| self.index.host(host)) else { continue };
-            let domain = host.failure_domain(level);
-            if !taken.insert(domain.clone()) {
+            let domain = host.failure_domain(per);
+            let count = taken.entry(domain.clone()).or_default();
+            *count += 1;
+            if *count > at_most.get() {
                 let (of, lost) = (self.level, self.lost);
                 let message = format!(
-                    "shares {level} {domain:?} with another after the loss of {of} {lost:?}"
+                    "is number {count} in {per} {domain:?} after the loss of {of} {lost:?}; \
+                     expected at most {at_most}"
                 );
                 findings.add(Kind::Restart, &machine.name, message);
             }

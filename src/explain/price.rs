@@ -53,12 +53,12 @@ fn relaxed(spec: &Spec) -> Vec<(String, Spec)> {
         }
     }
     for (at, vm) in spec.vms.iter().enumerate() {
-        if let Some(level) = vm.spread {
+        if let Some(spread) = vm.spread {
             let mut without = spec.clone();
             if let Some(vm) = without.vms.get_mut(at) {
                 vm.spread = None;
             }
-            found.push((format!("spread: {level} of {}", vm.name), without));
+            found.push((format!("spread: {spread} of {}", vm.name), without));
         }
         if vm.has_host_rules() {
             let mut without = spec.clone();

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::profile::Profiles;
 use crate::sizing::{SizingContext, full_layouts};
 use crate::solve::{self, Deadline, Limits, Rejection, Shortage};
-use crate::topology::Level;
+use crate::spec::Spread;
 
 /// What comes of one more instance on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +49,8 @@ pub enum Violation {
     TooSmall(Rejection),
     /// The machines may not be on the host.
     NotAllowed,
-    /// A failure domain of that level holds at most one of these fixed machines.
-    Spread(Level),
+    /// A failure domain holds no more of these fixed machines.
+    Spread(Spread),
     /// One host holds at most that many instances.
     MaxPerHost(u64),
     /// Too little would be left for the others.
@@ -113,7 +113,7 @@ fn refused(problem: &Problem, requirement: Requirement) -> Vec<Violation> {
     let mut found: Vec<Violation> = own.map(Violation::TooSmall).collect();
     match part.kind {
         PartKind::Fixed(rules) => {
-            let spread = rules.spread.filter(|_| requirement.least > 1);
+            let spread = rules.spread.filter(|spread| requirement.least > spread.most());
             found.extend(spread.map(Violation::Spread));
             let is_allowed = |shape: &Shape| problem.is_allowed(requirement.host, *shape);
             if !part.shapes.iter().all(is_allowed) {

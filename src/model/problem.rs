@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::prior::{Prior, PriorHost};
 use crate::plan::CpuPlacement;
 use crate::sizing::{Candidate, cores_on, offered};
-use crate::spec::{Cluster, FixedVm, Quorum, Spec, Survive};
+use crate::spec::{Cluster, FixedVm, Quorum, Spec, Spread, Survive};
 use crate::topology::{Host, Level, NumaNode, Pool};
 use crate::units::Mebibytes;
 
@@ -84,8 +84,8 @@ pub enum PartKind {
 /// Rules of an entry of fixed machines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FixedRules {
-    /// Failure domains of that level hold at most one.
-    pub spread: Option<Level>,
+    /// The most that a failure domain holds.
+    pub spread: Option<Spread>,
     /// Whether room is kept to restart each.
     pub restart: bool,
 }

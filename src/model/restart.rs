@@ -12,7 +12,7 @@
 //! Σ need · n[p,s,r] + Σ need · r[d,p,o,r] <= has(r) · u[h]      cores, memory
 //! Σ need · n[p,s,k] + Σ need · t[d,p,k] <= has(k)               space, I/O operations
 //! Σ bits · n[p,s,r of h] + Σ bits · r[d,p,o,r of h] <= bandwidth(h)
-//! Σ_{r in e, not in d} n[p,s,r] + Σ_{r in e} r[d,p,o,r] <= 1    machines spread over e
+//! Σ_{r in e, not in d} n[p,s,r] + Σ_{r in e} r[d,p,o,r] <= at_most(p)    machines spread over e
 //! ```
 //!
 //! The failure domains are those of the widest level that is survived, else hosts. For a
@@ -273,8 +273,8 @@ impl After<'_> {
     fn spread(&self, problem: &Problem, variables: &Variables, program: &mut Program) {
         for (part, entry) in problem.parts.iter().enumerate().filter(|(_, part)| part.restarts()) {
             let super::PartKind::Fixed(rules) = entry.kind else { continue };
-            let Some(level) = rules.spread else { continue };
-            for (_, mut hosts) in problem.domains(level) {
+            let Some(spread) = rules.spread else { continue };
+            for (_, mut hosts) in problem.domains(spread.per) {
                 hosts.retain(|host| !self.lost.contains(host));
                 let own = self.restarts.iter().filter(|one| one.part == part);
                 let here = own.filter(|one| hosts.contains(&one.host));
@@ -282,7 +282,7 @@ impl After<'_> {
                 if !more.is_empty() {
                     let mut row = variables.on(part, &hosts, false);
                     row.add_sum(1, &more);
-                    program.at_most(row, 1);
+                    program.at_most(row, int(spread.most()));
                 }
             }
         }

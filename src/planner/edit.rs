@@ -49,6 +49,7 @@ fn apply(spec: &mut Spec, edit: &Edit) -> Option<()> {
                 node.pages = if held > 0 { vec![small] } else { Vec::new() };
             }
         }
+        Edit::Spread { vms, spread } => machines(spec, vms)?.spread = Some(*spread),
         Edit::NoSpread { vms } => machines(spec, vms)?.spread = None,
         Edit::AnyHost { vms } => {
             let machines = machines(spec, vms)?;

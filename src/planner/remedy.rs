@@ -1,13 +1,15 @@
 //! What would help where there is no plan: changes are proposed for what falls short, and
 //! those are kept with which a plan is found.
 
+use std::num::NonZeroU32;
+
 use super::edit::edited;
 use super::grow::{more_hosts, small_hosts};
 use super::tries::Tries;
 use crate::ids::ServiceName;
 use crate::sizing::{LimitedResource, Ratio, Scale};
 use crate::solve::{Edit, Infeasible, Remedy, Resource, Shortage, Why};
-use crate::spec::{Demand, Service, Spec};
+use crate::spec::{Demand, Service, Spec, Spread};
 use crate::units::Mebibytes;
 
 /// Parts of all demands that are tried, in percent.
@@ -93,7 +95,9 @@ fn ideas(spec: &Spec, why: &Infeasible, short: &Shortage) -> Vec<Idea> {
             manual.into_iter().chain([one(Edit::NoSurvival)]).collect()
         }
         Why::Survival { .. } => vec![one(Edit::NoSurvival)],
-        Why::Spread { service } => spread(service, short.available),
+        Why::Spread { service, machines, spread } => {
+            fewer_or_closer(service, (*machines, *spread), short.available)
+        }
         Why::Restart { service, .. } => {
             let vms = ServiceName::new(service.as_str()).ok();
             let own = vms.map(|vms| one(Edit::NoRestart { vms }));
@@ -127,11 +131,17 @@ fn any_host(spec: &Spec) -> Option<Idea> {
     (!all.is_empty()).then(|| each.chain([all.clone()]).collect())
 }
 
-fn spread(vms: &str, domains: u64) -> Vec<Idea> {
+/// Fewer machines, or more of them in each of so many failure domains.
+fn fewer_or_closer(vms: &str, (machines, spread): (u64, Spread), domains: u64) -> Vec<Idea> {
     let Ok(vms) = ServiceName::new(vms) else { return Vec::new() };
-    let fewer = u32::try_from(domains).ok().filter(|count| *count > 0);
-    let fewer = fewer.map(|count| vec![vec![Edit::Count { vms: vms.clone(), count }]]);
-    fewer.into_iter().chain([vec![vec![Edit::NoSpread { vms }]]]).collect()
+    let natural = |number: u64| u32::try_from(number).ok().and_then(NonZeroU32::new);
+    let fewer = natural(domains.saturating_mul(spread.most()));
+    let fewer = fewer.map(|count| Edit::Count { vms: vms.clone(), count: count.get() });
+    let closer = machines.div_ceil(domains.max(1));
+    let closer = natural(closer)
+        .map(|at_most| Edit::Spread { vms: vms.clone(), spread: Spread { at_most, ..spread } });
+    let all = [fewer, closer, Some(Edit::NoSpread { vms })];
+    all.into_iter().flatten().map(|edit| vec![vec![edit]]).collect()
 }
 
 /// Fixed machines as large as the first host takes that refuses them for their size.

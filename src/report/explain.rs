@@ -220,7 +220,13 @@ fn violation(why: &WhyNot, violation: &Violation) -> String {
             )
         }
         Violation::NotAllowed => format!("{service} may not be on {host}."),
-        Violation::Spread(level) => format!("At most one of {service} may be in one {level}."),
+        Violation::Spread(spread) => {
+            let most = match spread.most() {
+                1 => "one".to_owned(),
+                most => grouped(most),
+            };
+            format!("At most {most} of {service} may be in one {}.", spread.per)
+        }
         Violation::MaxPerHost(most) => format!(
             "No host may hold more than {most} instances of {service}: the others must have a copy \
              of everything and carry the demand."

@@ -9,7 +9,7 @@ mod withheld;
 use serde_json::{Value, json};
 
 use super::columns::{columns, wrapped};
-use super::plan_text::size;
+use super::plan_text::{at_most, size};
 use crate::solve::{AddedHosts, Infeasible, Rejection, Resource, Served, Shortage, Why};
 use crate::spec::Cluster;
 use crate::units::{Mebibytes, counted, grouped, percent};
@@ -74,13 +74,12 @@ pub(super) fn because(short: &Shortage) -> String {
             counted(*needed, &domain(*resource)),
             only(*available, &domain(*resource))
         ),
-        Why::Spread { service } => format!(
-            "Because {service} consists of {}, at most one per {}, and there {}, {} of them cannot \
-             be placed.",
-            counted(*needed, "machine"),
-            domain(*resource),
+        Why::Spread { service, machines, spread } => format!(
+            "Because {service} consists of {}, {}, and there {}, {} of them cannot be placed.",
+            counted(*machines, "machine"),
+            at_most(*spread),
             only(*available, &domain(*resource)),
-            short.short_by()
+            machines.saturating_sub(available.saturating_mul(spread.most()))
         ),
         Why::Allowed { service } => format!(
             "Because of `on` and `not_on`, {service} may be on hosts that hold {available} of its {} \
@@ -193,7 +192,7 @@ fn subject(short: &Shortage) -> String {
         Why::Indivisible { service } => {
             format!("{resource} of one {} for {service}", place(resource))
         }
-        Why::Majority { service, .. } | Why::Survival { service } | Why::Spread { service } => {
+        Why::Majority { service, .. } | Why::Survival { service } | Why::Spread { service, .. } => {
             format!("{resource} ({}) for {service}", domain(resource))
         }
         Why::Allowed { service } => format!("VMs of {service} on hosts that they may be on"),

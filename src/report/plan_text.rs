@@ -15,7 +15,7 @@ use super::plan::{
 use super::settings;
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
-use crate::spec::{Cluster, FixedVm, HostSet};
+use crate::spec::{Cluster, FixedVm, HostSet, Spread};
 use crate::topology::cpuset;
 use crate::units::{Mebibytes, PerSecond, counted, grouped, percent};
 
@@ -252,8 +252,16 @@ pub(super) fn host_rules(vm: &FixedVm) -> String {
     format!("{}{}", listed("on", &vm.on), listed("not on", &vm.not_on))
 }
 
+/// `at most one per host`.
+pub(super) fn at_most(spread: Spread) -> String {
+    match spread.most() {
+        1 => format!("at most one per {}", spread.per),
+        most => format!("at most {} per {}", grouped(most), spread.per),
+    }
+}
+
 fn fixed(vm: &FixedVm) -> String {
-    let spread = vm.spread.map(|level| format!(", at most one per {level}")).unwrap_or_default();
+    let spread = vm.spread.map(|spread| format!(", {}", at_most(spread))).unwrap_or_default();
     let hosts = host_rules(vm);
     let restart = if vm.restart { ", room to restart each elsewhere" } else { "" };
     let disk = match vm.disk_mib {

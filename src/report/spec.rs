@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::plan_text::{host_rules, size};
+use super::plan_text::{at_most, host_rules, size};
 use super::profile::own;
 use crate::spec::{
     Cluster, Demand, FixedVm, Objective, Quorum, RelationalDemand, Service, ShardedDemand, Spec,
@@ -77,8 +77,8 @@ fn machines(vm: &FixedVm) -> String {
     if vm.network_bits_per_s > BitsPerSecond::ZERO {
         let _ = write!(text, ", {}", vm.network_bits_per_s);
     }
-    if let Some(level) = vm.spread {
-        let _ = write!(text, ", at most one per {level}");
+    if let Some(spread) = vm.spread {
+        let _ = write!(text, ", {}", at_most(spread));
     }
     text.push_str(&host_rules(vm));
     if vm.restart {

@@ -2,6 +2,7 @@
 //! start and without a bound from elsewhere, finds the same values.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
@@ -12,7 +13,7 @@ use crate::ids::{HostName, ServiceName};
 use crate::model::{CandidateHost, FixedRules, NumaCapacity, Part, PartKind, Problem, Shape};
 use crate::plan::{Binding, Capacity, CpuPlacement, L3Use, Layout};
 use crate::sizing::Candidate;
-use crate::spec::{Cluster, Quorum, Survive};
+use crate::spec::{Cluster, Quorum, Spread, Survive};
 use crate::topology::{Core, Host, L3Domain, Level, NumaNode, Pool, Virtualization};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -112,11 +113,13 @@ fn service() -> Part {
 }
 
 fn fixed(at: usize, (vcpus, gib, disk, count, spread): (u32, u64, u64, u32, u8)) -> Part {
-    let level = [None, None, Some(Level::Host), Some(Level::Rack)][usize::from(spread)];
+    let per = [Level::Host, Level::Rack][usize::from(spread % 2)];
+    let at_most = NonZeroU32::new((spread / 2).into());
+    let spread = at_most.map(|at_most| Spread { per, at_most });
     let shape = shape(vcpus, gib, disk);
     Part {
         name: ServiceName::new(format!("m{at}")).unwrap().to_string(),
-        kind: PartKind::Fixed(FixedRules { spread: level, restart: false }),
+        kind: PartKind::Fixed(FixedRules { spread, restart: false }),
         candidates: vec![candidate(shape, count, None)],
         shapes: vec![shape],
     }
@@ -182,7 +185,7 @@ proptest! {
     #[test]
     fn packing_changes_no_value(
         kits in kits(),
-        machines in proptest::collection::vec((1u32..6, 1u64..8, 1u64..30, 1u32..5, 0u8..4), 1..6),
+        machines in proptest::collection::vec((1u32..6, 1u64..8, 1u64..30, 1u32..5, 0u8..6), 1..6),
         survives in 0u8..4,
         serves in any::<bool>(),
     ) {

@@ -12,6 +12,7 @@ mod load;
 mod policy;
 mod read;
 mod schema;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -24,6 +25,7 @@ pub use self::host_set::HostSet;
 pub use self::load::{Reach, load, load_within};
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};
+pub use self::spread::Spread;
 pub use crate::profile::{Cluster, Engine};
 
 use std::collections::BTreeSet;
@@ -33,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{DeploymentName, HostName, ServiceName};
 use crate::profile::OwnProfiles;
-use crate::topology::{Host, Level, Topology};
+use crate::topology::{Host, Topology};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 /// One deployment.
@@ -288,8 +290,8 @@ pub struct FixedVm {
     pub iops_per_s: PerSecond,
     /// Traffic of each.
     pub network_bits_per_s: BitsPerSecond,
-    /// Failure domains of this level hold at most one each, if stated.
-    pub spread: Option<Level>,
+    /// The most of them that a failure domain holds, if stated.
+    pub spread: Option<Spread>,
     /// Hosts that they may be on; empty for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on: Vec<HostSet>,

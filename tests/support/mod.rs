@@ -212,7 +212,7 @@ pub fn good_plan() -> Plan {
             iops_per_s: PerSecond::ZERO,
             migrate: Default::default(),
             network_bits_per_s: BitsPerSecond::ZERO,
-            spread: Some(Level::Host),
+            spread: Some(Level::Host.into()),
             on: Vec::new(),
             not_on: Vec::new(),
             restart: false,

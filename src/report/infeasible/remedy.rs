@@ -70,6 +70,7 @@ fn edit(edit: &Edit) -> String {
         Edit::NoSurvival => "`survive: none`".to_owned(),
         Edit::Count { vms, count } => format!("`count: {count}` of {vms}"),
         Edit::SmallPages => "let the hosts have pages of 2MiB instead of 1GiB".to_owned(),
+        Edit::Spread { vms, spread } => format!("`spread: {spread}` of {vms}"),
         Edit::NoSpread { vms } => format!("omit `spread` of {vms}"),
         Edit::AnyHost { vms } => format!("omit `on` and `not_on` of {vms}"),
         Edit::NoRestart { vms } => format!("omit `restart` of {vms}"),

@@ -5,6 +5,7 @@
 use super::{Resource, Shortage, Why};
 use crate::model::{Part, PartKind, Problem};
 use crate::sizing::Candidate;
+use crate::spec::Spread;
 use crate::topology::Level;
 
 pub(super) fn short(problem: &Problem) -> Vec<Shortage> {
@@ -37,9 +38,10 @@ fn survival(problem: &Problem, part: &Part) -> Option<Shortage> {
     too_few(problem, level, needed, Why::Survival { service: part.name.clone() })
 }
 
-fn spread(problem: &Problem, part: &Part, level: Level) -> Option<Shortage> {
+fn spread(problem: &Problem, part: &Part, spread: Spread) -> Option<Shortage> {
     let machines = part.candidates.iter().map(|c| u64::from(c.layout.instances)).max()?;
-    too_few(problem, level, machines, Why::Spread { service: part.name.clone() })
+    let why = Why::Spread { service: part.name.clone(), machines, spread };
+    too_few(problem, spread.per, spread.domains(machines), why)
 }
 
 /// Returns the failure domains that are missing, if any are.

@@ -2,7 +2,7 @@
 
 use super::Resource;
 use crate::ids::ServiceName;
-use crate::spec::Cluster;
+use crate::spec::{Cluster, Spread};
 use crate::topology::Level;
 use crate::units::Mebibytes;
 
@@ -67,7 +67,14 @@ pub enum Edit {
     },
     /// The hosts have small huge pages instead of large ones, as much as before.
     SmallPages,
-    /// Fixed machines may share failure domains.
+    /// A failure domain holds more fixed machines.
+    Spread {
+        /// Their entry.
+        vms: ServiceName,
+        /// How many it holds.
+        spread: Spread,
+    },
+    /// A failure domain holds any number of fixed machines.
     NoSpread {
         /// Their entry.
         vms: ServiceName,

@@ -1,7 +1,7 @@
 //! What falls short, as data: the words are the report's.
 
 use crate::sizing::LimitedResource;
-use crate::spec::Cluster;
+use crate::spec::{Cluster, Spread};
 use crate::topology::Level;
 
 /// One thing that there is too little of.
@@ -127,10 +127,14 @@ pub enum Why {
         /// The service.
         service: String,
     },
-    /// Fixed machines go to failure domains of their own.
+    /// Failure domains hold so many fixed machines of an entry at most.
     Spread {
         /// Their entry.
         service: String,
+        /// How many machines there are.
+        machines: u64,
+        /// How many a failure domain holds.
+        spread: Spread,
     },
     /// The hosts that machines of an entry may be on hold too few of them.
     Allowed {

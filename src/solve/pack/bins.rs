@@ -5,7 +5,7 @@
 //! else together with what QEMU itself takes: the other of the two amounts is unlimited.
 
 use super::knapsack::{Amounts, UNLIMITED};
-use crate::model::{CandidateHost, NumaCapacity, Part, PartKind, Problem, Shape};
+use crate::model::{CandidateHost, FixedRules, NumaCapacity, Part, PartKind, Problem, Shape};
 use crate::sizing::Candidate;
 
 /// Equal instances of one part.
@@ -156,7 +156,9 @@ fn items(problem: &Problem) -> Vec<Item> {
             let count = |one| i64::from(Part::count(one, *size));
             let most = entry.candidates.iter().map(count).max().unwrap_or(0);
             let max_per_host = match entry.kind {
-                PartKind::Fixed(rules) if rules.spread.is_some() => 1,
+                PartKind::Fixed(FixedRules { spread: Some(spread), .. }) => {
+                    int(spread.most()).min(most)
+                }
                 _ if size.is_witness || problem.survive.is_empty() => most,
                 _ => {
                     let has = entry.candidates.iter().filter(|one| count(one) > 0);

@@ -368,7 +368,7 @@ fn limits(problem: &Problem, part: usize, chosen: Option<usize>) -> Vec<DomainLi
     if let PartKind::Fixed(rules) = entry.kind {
         return rules
             .spread
-            .map(|level| DomainLimit { level: at(level), most: 1 })
+            .map(|spread| DomainLimit { level: at(spread.per), most: int(spread.most()) })
             .into_iter()
             .collect();
     }

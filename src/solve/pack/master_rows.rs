@@ -9,9 +9,9 @@
 //! Σ_l x[l] = 1                                                   choice: each part
 //! ```
 
-use super::bins::{BinPacking, HostClass};
+use super::bins::{BinPacking, HostClass, int};
 use super::knapsack::{UNLIMITED, real};
-use crate::model::{Part, PartKind, Shape};
+use crate::model::{FixedRules, Part, PartKind, Shape};
 use crate::sizing::Candidate;
 use crate::topology::Level;
 
@@ -113,7 +113,7 @@ pub(super) fn count(candidate: &Candidate, size: Shape) -> i64 {
 /// Most instances of a part in one failure domain.
 pub(super) fn max_per_domain(parts: &[Part], part: usize, candidate: &Candidate) -> i64 {
     match parts.get(part).map(|part| part.kind) {
-        Some(PartKind::Fixed(rules)) if rules.spread.is_some() => 1,
+        Some(PartKind::Fixed(FixedRules { spread: Some(spread), .. })) => int(spread.most()),
         _ => candidate.max_per_domain.unwrap_or(candidate.layout.instances).into(),
     }
 }
@@ -124,7 +124,7 @@ fn wide_domains(packing: &BinPacking) -> Vec<WideDomain> {
     let mut found = Vec::new();
     for (part, entry) in problem.parts.iter().enumerate() {
         let levels: Vec<Level> = match entry.kind {
-            PartKind::Fixed(rules) => rules.spread.into_iter().collect(),
+            PartKind::Fixed(rules) => rules.spread.map(|spread| spread.per).into_iter().collect(),
             PartKind::Service(_) => problem.survive.iter().map(|survive| survive.level).collect(),
         };
         for level in levels.into_iter().filter(|level| *level != Level::Host) {

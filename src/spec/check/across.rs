@@ -4,6 +4,7 @@
 use crate::spec::diagnostic::{Diagnostics, Mark};
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
+use crate::spec::wire;
 use crate::topology::{Host, Level};
 use crate::units::Mebibytes;
 
@@ -21,7 +22,11 @@ pub(super) fn labels(sources: &Sources, hosts: &[Host], diagnostics: &mut Diagno
         }
     }
     for (file, vm) in &sources.vms {
-        if let Some(at) = &vm.value.spread
+        let at = vm.value.spread.as_ref().and_then(|spread| match spread {
+            wire::Spread::One(at) => Some(at),
+            wire::Spread::Of(of) => of.value.per.as_ref(),
+        });
+        if let Some(at) = at
             && let Ok(level) = at.value
         {
             labelled(&mut Scope { file, diagnostics }, "spread", (level, at.mark), hosts);

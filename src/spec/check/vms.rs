@@ -1,13 +1,15 @@
 //! `vms:`: machines of fixed size and count.
 
+use std::num::NonZeroU32;
+
 use super::host_list;
 use super::names::{MAX_COUNT, Names};
-use crate::spec::FixedVm;
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
+use crate::spec::{FixedVm, Spread};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 const MAX_SIZE: Mebibytes = Mebibytes::from_gib(1 << 20);
@@ -47,7 +49,7 @@ fn fixed_vm(
     let iops = scope.within("iops", &wire.iops, &(PerSecond::ZERO..=MAX_IOPS));
     let networks = BitsPerSecond::ZERO..=MAX_NETWORK;
     let network = scope.within("network", &wire.network, &networks);
-    let spread = scope.optional("spread", &wire.spread);
+    let spread = wire.spread.as_ref().and_then(|wire| spread(scope, wire));
     let on = host_list::sets(scope, "on", &wire.on);
     let not_on = host_list::sets(scope, "not_on", &wire.not_on);
     let restart = scope.optional("restart", &wire.restart).unwrap_or(false);
@@ -72,4 +74,17 @@ fn fixed_vm(
         restart,
         migrate,
     })
+}
+
+fn spread(scope: &mut Scope<'_>, wire: &wire::Spread) -> Option<Spread> {
+    match wire {
+        wire::Spread::One(at) => scope.value("spread", at).map(Spread::from),
+        wire::Spread::Of(node) => {
+            let wire = &node.value;
+            let per = scope.required("spread.per", &wire.per, node.mark);
+            let at_most = scope.within("spread.at_most", &wire.at_most, &(1..=MAX_COUNT));
+            let at_most = at_most.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+            Some(Spread { per: per?, at_most })
+        }
+    }
 }

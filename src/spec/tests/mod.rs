@@ -7,7 +7,10 @@ mod hosts;
 mod parts;
 mod policies;
 
+use std::num::NonZeroU32;
+
 use super::*;
+use crate::topology::Level;
 
 const SPEC: &str = "\
 name: quickstart
@@ -98,7 +101,7 @@ fn a_good_spec_is_read_with_its_defaults() {
     let Demand::Sharded(demand) = &spec.services[0].demand else { panic!("redis is sharded") };
     assert_eq!((demand.reads_per_s.get(), demand.value_bytes.get()), (3_000, 512));
     assert_eq!(demand.persistence, Persistence::Aof);
-    assert_eq!((spec.vms[0].count, spec.vms[0].spread), (2, Some(Level::Host)));
+    assert_eq!((spec.vms[0].count, spec.vms[0].spread), (2, Some(Level::Host.into())));
     let host = &spec.topology.hosts[0];
     assert_eq!((host.cost, host.threads_per_core()), (1, 2));
     assert_eq!(host.reserved_cpus(), [0, 4]);
@@ -204,10 +207,40 @@ fn a_failure_domain_that_is_named_is_known_of_every_host() {
     spec.yaml:10:76: spread: 1 of 1 hosts have no label site, such as h1
     hint: add `labels: { site: NAME }` to each of their host files
     "#);
+    let two = "spread: { per: site, at_most: 2 }";
+    insta::assert_snapshot!(changed("spec.yaml", "spread: host", two), @r#"
+    spec.yaml:10:83: spread: 1 of 1 hosts have no label site, such as h1
+    hint: add `labels: { site: NAME }` to each of their host files
+    "#);
     let files = Files::good();
     files.put("spec.yaml", SPEC.replace("survive: host", "survive: rack"));
     files.put("hosts/h1.yaml", format!("{HOST}labels: {{ rack: r1 }}\n"));
     assert!(files.load().is_ok());
+}
+
+#[test]
+fn machines_are_spread_by_a_level_and_a_number() {
+    let spread = |text: &str| changed("spec.yaml", "spread: host", &format!("spread: {text}"));
+    insta::assert_snapshot!(spread("hots"), @r#"
+    spec.yaml:10:76: spread: "hots" is not known; expected host, rack or site
+    hint: did you mean "host"?
+    "#);
+    insta::assert_snapshot!(spread("[host]"), @"spec.yaml:10:76: spread: found a list; expected host, rack, site or a map such as { per: host, at_most: 2 }");
+    insta::assert_snapshot!(spread("{ at_most: 2 }"), @r#"spec.yaml:10:76: the field "spread.per" is missing"#);
+    insta::assert_snapshot!(spread("{ per: hots, atmost: 2 }"), @r#"
+    spec.yaml:10:83: spread.per: "hots" is not known; expected host, rack or site
+    hint: did you mean "host"?
+    spec.yaml:10:89: unknown field "atmost" in spread; expected per or at_most
+    hint: did you mean "at_most"?
+    "#);
+    insta::assert_snapshot!(spread("{ per: host, at_most: 0 }"), @"spec.yaml:10:98: spread.at_most: 0 is out of range: at least 1");
+    let files = Files::good();
+    for (text, at_most) in [("{ per: host }", 1), ("{ per: host, at_most: 2 }", 2)] {
+        files.put("spec.yaml", SPEC.replace("spread: host", &format!("spread: {text}")));
+        let at_most = NonZeroU32::new(at_most).unwrap();
+        let expected = Some(Spread { per: Level::Host, at_most });
+        assert_eq!(files.load().unwrap().vms[0].spread, expected, "{text}");
+    }
 }
 
 #[test]

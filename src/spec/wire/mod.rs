@@ -13,6 +13,7 @@ mod item;
 mod policy;
 mod profile;
 mod service;
+mod spread;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -26,6 +27,7 @@ pub(super) use self::item::{Entries, Item};
 pub(super) use self::policy::Survive;
 pub(super) use self::profile::{Numbers, Profile, Profiles, SetNumber};
 pub(super) use self::service::{FixedVm, PasswordFrom, PasswordRule, RawDemand, Service};
+pub(super) use self::spread::Spread;
 
 use crate::ids::DeploymentName;
 use crate::spec::Objective;

@@ -5,15 +5,14 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::HostList;
 use super::demand::{GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
+use super::{HostList, Spread};
 use crate::ids::ServiceName;
 use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Node, Tree};
 use crate::spec::{Cluster, Engine, MigrationMethod, Tls};
-use crate::topology::Level;
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 wire! {
@@ -68,8 +67,9 @@ wire! {
         optional iops: At<PerSecond>,
         /// Traffic of each.
         optional network: At<BitsPerSecond>,
-        /// Failure domains of this level hold at most one each.
-        optional spread: At<Level>,
+        /// Failure domains of this level hold at most one each, or at most so many:
+        /// { per: host, at_most: 2 }.
+        optional spread: Spread,
         /// Hosts that they may be on: names, or labels such as { rack: r1 }. Default: all.
         optional on: Spanned<HostList>,
         /// Hosts that they may not be on.
