@@ -168,7 +168,8 @@ fn webs() -> Spec {
     let web = Demand::Pool(WebDemand { tls: true, ..plain::web(2_000, 4_096, 0) });
     let web = behind(plain::service("web", Engine::Apache, web));
     let app = Demand::Pool(plain::web(300, 20_000, 800));
-    let app = behind(plain::service("app", Engine::Nginx, app));
+    let mut app = behind(plain::service("app", Engine::Nginx, app));
+    app.access.port = Some(8_080);
     let edge = Demand::GatewayPair(GatewayDemand {
         requests_per_s: PerSecond::new(2_300),
         response_bytes_per_s: 2_000 * 4_096 + 300 * 20_000,

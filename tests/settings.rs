@@ -30,7 +30,7 @@ services:
   - { name: search,  engine: elasticsearch, demand: { index: 5k docs/s, queries: 100/s, data: 200GiB, copies: 2 } }
   - { name: logs,    engine: opensearch,    demand: { index: 5k docs/s, queries: 20/s, data: 200GiB, copies: 2 } }
   - { name: web,     engine: apache,        demand: { requests: 10k/s, response: 10KiB }, gateway: edge }
-  - { name: assets,  engine: nginx,         demand: { requests: 10k/s, response: 20KiB }, gateway: edge }
+  - { name: assets,  engine: nginx,         demand: { requests: 10k/s, response: 20KiB }, gateway: edge, port: 8080 }
   - { name: edge,    engine: haproxy }
 ";
 

@@ -93,7 +93,8 @@ services:
   - { name: cache, engine: redis, demand: { reads: 900k/s, writes: 100k/s, value: 512B, data: 96GiB, persistence: aof } }
   - { name: orders, engine: mysql, demand: { reads: 60k/s, writes: 4k/s, data: 400GiB, working_set: 20%, shards: 2 } }
   - { name: search, engine: elasticsearch, demand: { index: 80k docs/s, queries: 2k/s, data: 2TiB, copies: 2, document: 1KiB, shards_per_query: 5 } }
-  - { name: web, engine: apache, demand: { requests: 40k/s, response: 10KiB, cpu: 5ms, tls: false }, gateway: edge }
+  - { name: web, engine: apache, demand: { requests: 40k/s, response: 10KiB, cpu: 5ms, tls: false }, gateway: edge, port: 8080, serve: { content: site } }
+  - { name: app, engine: nginx, demand: { requests: 1/s }, serve: { proxy: 'http://10.0.0.9:8080' } }
   - { name: edge, engine: haproxy }
   - { name: other, engine: haproxy, demand: { requests: 1/s, tls: true } }
 vms:
@@ -151,6 +152,10 @@ const WRONG: &[(&str, &str)] = &[
     ("{ usl.kappa: 2.1e-4 }", "{}"),
     ("tls: false", "tls: maybe"),
     ("engine: apache", "engine: redis"),
+    ("content: site", "contents: site"),
+    ("content: site", "content: [site]"),
+    ("serve: { content: site }", "serve: site"),
+    ("persistence: aof }", "persistence: aof }, serve: { content: site }"),
     ("engine: haproxy }\n", "engine: nginx }\n"),
     ("vcpus: 8, ", ""),
     ("count: 6", "count: -6"),

@@ -117,12 +117,13 @@ fn host_fields(host: &Host, other: &Host) -> [(&'static str, bool); 12] {
     ]
 }
 
-fn service_fields(planned: &ServicePlan, service: &Service) -> [(&'static str, bool); 4] {
-    let Service { name: _, engine, demand, gateway, access } = service;
+fn service_fields(planned: &ServicePlan, service: &Service) -> [(&'static str, bool); 5] {
+    let Service { name: _, engine, demand, gateway, access, serve } = service;
     [
         ("engine", planned.engine == *engine),
         ("demand", planned.demand == *demand),
         ("gateway", planned.gateway == *gateway),
         ("password or TLS", planned.access == *access),
+        ("content", planned.serve == *serve),
     ]
 }

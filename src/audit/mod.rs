@@ -23,6 +23,7 @@ mod primary_replica;
 mod quorum;
 mod reference;
 mod restart;
+mod serve;
 mod service;
 mod sharded;
 mod speed;
@@ -131,6 +132,7 @@ pub fn rules(plan: &Plan, profiles: &Profiles) -> Vec<Finding> {
     restart::check(plan, profiles, &index, &mut findings);
     text::check(plan, &mut findings);
     reference::check(plan, &mut findings);
+    serve::check(plan, &mut findings);
     findings.sorted()
 }
 

@@ -44,8 +44,7 @@ fn image(plan: &Plan, findings: &mut Findings) {
     for file in [Some(&image.disk), image.kernel.as_ref(), image.initrd.as_ref()] {
         let Some(file) = file else { continue };
         named(&plan.name, "file name of the image", &file.file, findings);
-        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if file.sha256.len() != DIGEST || !file.sha256.bytes().all(is_hex) {
+        if !is_digest(&file.sha256) {
             let message = format!(
                 "the SHA-256 of {:?} is {:?}; expected {DIGEST} lower-case hexadecimal digits",
                 file.file, file.sha256
@@ -55,7 +54,13 @@ fn image(plan: &Plan, findings: &mut Findings) {
     }
 }
 
-fn named(subject: &impl fmt::Display, what: &str, text: &str, findings: &mut Findings) {
+/// Whether a text is a SHA-256 as plans spell it.
+pub(super) fn is_digest(text: &str) -> bool {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == DIGEST && text.bytes().all(is_hex)
+}
+
+pub(super) fn named(subject: &impl fmt::Display, what: &str, text: &str, findings: &mut Findings) {
     plain(subject, what, text, findings);
     if text.is_empty() {
         findings.add(Kind::Text, subject, format!("an empty {what}"));

@@ -72,6 +72,7 @@ pub fn spec_of(plan: &Plan) -> Spec {
         demand: service.demand.clone(),
         gateway: service.gateway.clone(),
         access: service.access.clone(),
+        serve: service.serve.clone(),
     });
     Spec {
         name: plan.name.clone(),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceName, ServiceName};
-use crate::spec::{Access, Demand, Engine};
+use crate::spec::{Access, Demand, Engine, Serve};
 use crate::units::{Mebibytes, PerSecond};
 
 /// One service as planned.
@@ -23,6 +23,9 @@ pub struct ServicePlan {
     /// How clients get in.
     #[serde(default, skip_serializing_if = "Access::is_open")]
     pub access: Access,
+    /// What it serves, for pools; `None` for a page that names the instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<Serve>,
     /// How it is split.
     pub layout: Layout,
     /// What it can do.

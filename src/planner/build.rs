@@ -77,6 +77,7 @@ fn service_plan(
         demand: service.demand.clone(),
         gateway: service.gateway.clone(),
         access: service.access.clone(),
+        serve: service.serve.clone(),
         layout: candidate.layout.clone(),
         capacity,
         groups: named.groups(draft.profiles, service)?,

@@ -4,10 +4,8 @@
 use super::{Planned, Recipe, settings_of};
 use crate::plan::{Setting, Settings};
 use crate::profile::{Pool, Rules};
-use crate::spec::{Demand, WebDemand};
+use crate::spec::Demand;
 
-/// Ports without and with TLS.
-const PORTS: [u64; 2] = [80, 443];
 /// `ThreadsPerChild`: the event MPM's default `ThreadLimit`, so that no other limit has
 /// to be raised.
 /// <https://httpd.apache.org/docs/2.4/mod/mpm_common.html>
@@ -34,7 +32,7 @@ pub(super) static NGINX: Recipe =
     Recipe { settings: nginx, main: &["worker_processes", "worker_connections"], setup: None };
 
 fn apache(planned: &Planned<'_>) -> Settings {
-    let Some((demand, rules)) = asked(planned) else { return Settings::new() };
+    let Some(rules) = rules(planned) else { return Settings::new() };
     let vcpus = u64::from(planned.service.layout.vcpus);
     let workers = rules.memory.workers_per_vcpu.whole().saturating_mul(vcpus);
     let children = workers.div_ceil(THREADS_PER_CHILD).max(1);
@@ -50,12 +48,14 @@ fn apache(planned: &Planned<'_>) -> Settings {
     if vcpus >= 2 * CORES_PER_SOCKET {
         settings.insert("ListenCoresBucketsRatio".to_owned(), CORES_PER_SOCKET.into());
     }
-    settings.insert("Listen".to_owned(), listen(planned, demand));
+    settings.insert("Listen".to_owned(), listen(planned));
     settings
 }
 
 fn nginx(planned: &Planned<'_>) -> Settings {
-    let Some((demand, _)) = asked(planned) else { return Settings::new() };
+    if rules(planned).is_none() {
+        return Settings::new();
+    }
     let vcpus = u64::from(planned.service.layout.vcpus);
     settings_of([
         ("worker_processes", vcpus.into()),
@@ -66,22 +66,23 @@ fn nginx(planned: &Planned<'_>) -> Settings {
         // One listening socket for each worker: the kernel spreads the connections.
         ("reuseport", true.into()),
         ("keepalive_timeout", KEEP_ALIVE_S.into()),
-        ("listen", listen(planned, demand)),
+        ("listen", listen(planned)),
     ])
 }
 
-fn asked<'a>(planned: &Planned<'a>) -> Option<(&'a WebDemand, &'a Pool)> {
+/// The numbers of the profile, where demand and profile are those of a pool.
+fn rules<'a>(planned: &Planned<'a>) -> Option<&'a Pool> {
     match (&planned.service.demand, &planned.profile.rules) {
-        (Demand::Pool(demand), Rules::Pool(rules)) => Some((demand, rules)),
+        (Demand::Pool(_), Rules::Pool(rules)) => Some(rules),
         _ => None,
     }
 }
 
 /// Address and port; the port alone where no address is planned.
-fn listen(planned: &Planned<'_>, demand: &WebDemand) -> Setting {
-    let port = PORTS[usize::from(demand.tls)];
+fn listen(planned: &Planned<'_>) -> Setting {
+    let port = planned.service.access.web_port();
     match planned.instance.address {
         Some(address) => format!("{address}:{port}").as_str().into(),
-        None => port.into(),
+        None => u64::from(port).into(),
     }
 }

@@ -18,8 +18,14 @@ pub(super) fn with<T>(
 ) -> T {
     let profiles = Profiles::builtin().unwrap();
     let name = ServiceName::new("trial").unwrap();
-    let service =
-        Service { name, engine, demand, gateway: None, access: crate::spec::Access::default() };
+    let service = Service {
+        name,
+        engine,
+        demand,
+        gateway: None,
+        access: crate::spec::Access::default(),
+        serve: None,
+    };
     let topology = Topology::new((0..hosts).map(host).collect());
     let context = SizingContext::new(policy, &topology);
     f(&SizingInput::new(&service, &profiles, &context).unwrap())

@@ -20,6 +20,19 @@ pub enum Demand {
     GatewayPair(GatewayDemand),
 }
 
+impl Demand {
+    /// Whether the instances of a pool or a gateway end TLS.
+    #[must_use]
+    pub const fn ends_tls(&self) -> bool {
+        match self {
+            Self::Pool(WebDemand { tls, .. }) | Self::GatewayPair(GatewayDemand { tls, .. }) => {
+                *tls
+            }
+            Self::Sharded(_) | Self::PrimaryReplica(_) | Self::Quorum(_) => false,
+        }
+    }
+}
+
 /// Demand of a sharded cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

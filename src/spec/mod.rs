@@ -12,6 +12,7 @@ mod load;
 mod policy;
 mod read;
 mod schema;
+mod serve;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use self::host_set::HostSet;
 pub use self::load::{Reach, load, load_within};
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};
+pub use self::serve::{GATEWAY_STATUS_PORT, Serve, Target, WEB_STATUS_PORT};
 pub use self::spread::Spread;
 pub use crate::profile::{Cluster, Engine};
 
@@ -151,7 +153,13 @@ pub struct Service {
     pub gateway: Option<ServiceName>,
     /// How clients get in.
     pub access: Access,
+    /// What it serves, for pools; `None` for a page that names the instance.
+    pub serve: Option<Serve>,
 }
+
+/// Ports of HTTP and of HTTPS.
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 /// How clients get into a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +183,22 @@ impl Access {
     #[must_use]
     pub fn is_open(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The port of the members of a pool: the one that was asked for, else that of HTTP, or
+    /// with TLS that of HTTPS.
+    #[must_use]
+    pub fn web_port(&self) -> u16 {
+        self.port.unwrap_or(if self.tls.is_offered() { HTTPS } else { HTTP })
+    }
+
+    /// The port at which a gateway with that access takes the requests of a pool.
+    #[must_use]
+    pub fn front_port(&self, gateway: &Self) -> u16 {
+        match self.port {
+            None if gateway.tls.is_offered() => HTTPS,
+            _ => self.web_port(),
+        }
     }
 
     /// Whom the service lets in.

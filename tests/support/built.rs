@@ -63,6 +63,7 @@ pub fn redis(name: ServiceName, access: Access, groups: Vec<Group>) -> ServicePl
         engine: Engine::Redis,
         gateway: None,
         access,
+        serve: None,
         demand: Demand::Sharded(ShardedDemand {
             reads_per_s: rate,
             writes_per_s: rate,

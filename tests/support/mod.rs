@@ -129,6 +129,7 @@ fn service() -> ServicePlan {
         engine: Engine::Redis,
         gateway: None,
         access: Access::default(),
+        serve: None,
         demand: Demand::Sharded(ShardedDemand {
             reads_per_s: PerSecond::new(60_000),
             writes_per_s: PerSecond::new(40_000),

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::spec::{
     Access, Demand, Engine, FixedVm, Network, Persistence, Policy, SearchDemand, Service,
-    ShardedDemand, Spec, WebDemand,
+    ShardedDemand, Spec, Tls, WebDemand,
 };
 use hostsplit::topology::{Core, Host, L3Domain, NumaNode, Pool, Topology, Virtualization};
 use hostsplit::units::{BitsPerSecond, Bytes, Mebibytes, PerSecond};
@@ -63,7 +63,9 @@ pub fn host(name: &str, numa: Vec<NumaNode>, pool_gib: u64) -> Host {
 /// A service that everybody gets into.
 pub fn service(name: &str, engine: Engine, demand: Demand) -> Service {
     let name = ServiceName::new(name).unwrap();
-    Service { name, engine, demand, gateway: None, access: Access::default() }
+    let tls = if demand.ends_tls() { Tls::On } else { Tls::Off };
+    let access = Access { tls, ..Access::default() };
+    Service { name, engine, demand, gateway: None, access, serve: None }
 }
 
 /// Machines of fixed size that need no I/O operations and no bandwidth.

@@ -78,6 +78,7 @@ fn with<T>(
         demand: Demand::PrimaryReplica(demand.clone()),
         gateway: None,
         access: Default::default(),
+        serve: None,
     };
     let topology = hosts(iops);
     let context = SizingContext::new(policy, &topology);

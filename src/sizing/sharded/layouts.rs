@@ -252,6 +252,7 @@ mod tests {
             demand: Demand::Sharded(demand),
             gateway: None,
             access: Access::default(),
+            serve: None,
         };
         let topology = hosts();
         let context = SizingContext::new(policy, &topology);

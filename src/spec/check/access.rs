@@ -1,6 +1,7 @@
 //! `password:` and `tls:` of a service: how clients get in.
 
 use super::demand::engines;
+use super::ports;
 use crate::spec::diagnostic::Mark;
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scalar::Text;
@@ -16,14 +17,7 @@ pub(super) fn access(
     wire: &wire::Service,
 ) -> Option<Access> {
     if engine.cluster() != Cluster::Sharded {
-        let tls = wire.tls.as_ref().map(|at| ("tls", at.mark));
-        let port = wire.port.as_ref().map(|at| ("port", at.mark));
-        let password = wire.password.as_ref().map(|node| ("password", node.mark));
-        for (field, mark) in tls.into_iter().chain(password).chain(port) {
-            let supported = engines(Cluster::Sharded);
-            scope.error(mark, format!("{field}: not supported for {engine}, only for {supported}"));
-        }
-        return Some(Access::default());
+        return Some(without_password(scope, engine, wire));
     }
     let tls = scope.optional("tls", &wire.tls);
     let (password, optional) = match &wire.password {
@@ -36,6 +30,43 @@ pub(super) fn access(
         Some(number) => Some(port(scope, number, tls, wire.port.as_ref().map(|at| at.mark))?),
     };
     Some(Access { password, optional, tls, port })
+}
+
+/// How clients get into a service that asks for no password: only a pool has a port of its
+/// choice. Whether it ends TLS is part of its demand, since that is work.
+fn without_password(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Access {
+    let cluster = engine.cluster();
+    let sharded = engines(Cluster::Sharded);
+    if let Some(node) = &wire.password {
+        let message = format!("password: not supported for {engine}, only for {sharded}");
+        scope.error(node.mark, message);
+    }
+    if let Some(at) = &wire.tls {
+        let message = format!("tls: not supported for {engine}, only for {sharded}");
+        let is_web = matches!(cluster, Cluster::Pool | Cluster::GatewayPair);
+        let hint = "whether it ends TLS is part of its demand: `demand: { tls: true }`";
+        scope.error_with(at.mark, message, is_web.then(|| hint.to_owned()));
+    }
+    let Some(at) = &wire.port else { return Access::default() };
+    if cluster != Cluster::Pool {
+        let pools = engines(Cluster::Pool);
+        let message = format!("port: not supported for {engine}, only for {sharded}, {pools}");
+        let hint = "a gateway listens at the ports of the pools behind it: `port:` of these";
+        let is_gateway = cluster == Cluster::GatewayPair;
+        scope.error_with(at.mark, message, is_gateway.then(|| hint.to_owned()));
+        return Access::default();
+    }
+    let Some(number) = scope.value("port", at) else { return Access::default() };
+    let port = u16::try_from(number).ok().filter(|port| ports::is_free(*port));
+    if port.is_none() {
+        let message = format!(
+            "port: {number} is not a port of a pool; expected 1 to 65535, and not {}, at which \
+             instances say how they are",
+            ports::taken()
+        );
+        scope.error(at.mark, message);
+    }
+    Access { port, ..Access::default() }
 }
 
 /// A port for clients, which is not the one that instances reach each other at, nor is the

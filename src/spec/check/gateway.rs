@@ -19,6 +19,10 @@ pub(super) struct Unresolved {
     pub own: OwnDemand,
     /// The place of its `gateway:`, else its own.
     pub at: Place,
+    /// The place of its `serve:`, else its own.
+    pub serve_at: Place,
+    /// The place of its `port:`, else its own.
+    pub port_at: Place,
 }
 
 /// What a gateway states itself.
@@ -26,7 +30,7 @@ pub(super) struct Unresolved {
 pub(super) struct OwnDemand {
     requests: PerSecond,
     bytes_per_s: u64,
-    tls: bool,
+    pub tls: bool,
 }
 
 /// The demand of a gateway before it is resolved.
@@ -74,7 +78,7 @@ pub(super) fn resolve(
 ) -> Vec<Service> {
     let behind = sums(&found);
     let mut services = Vec::new();
-    for Unresolved { mut service, own, at } in found {
+    for Unresolved { mut service, own, at, .. } in found {
         if let Demand::GatewayPair(demand) = &mut service.demand {
             let (requests, bytes) =
                 behind.get(&service.name).copied().unwrap_or((PerSecond::ZERO, 0));

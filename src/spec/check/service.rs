@@ -7,13 +7,14 @@ use super::any_demand;
 use super::demand::{self, engines};
 use super::gateway::{self, OwnDemand, Unresolved};
 use super::names::Names;
+use super::{ports, serve};
 use crate::ids::ServiceName;
-use crate::spec::diagnostic::Diagnostics;
+use crate::spec::diagnostic::{Diagnostics, Mark};
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
-use crate::spec::{Cluster, Service};
+use crate::spec::{Cluster, Serve, Service, Tls};
 
 /// The services that are right, in the order of the spec.
 pub(super) fn services(
@@ -23,11 +24,15 @@ pub(super) fn services(
 ) -> Vec<Service> {
     let before = diagnostics.len();
     let mut found = Vec::new();
-    for (file, node) in &sources.services {
-        found.extend(service(&mut Scope { file, diagnostics }, node, names));
+    for (index, (file, node)) in sources.services.iter().enumerate() {
+        let served = sources.served.get(&index);
+        found.extend(service(&mut Scope { file, diagnostics }, node, served, names));
     }
     let complete = diagnostics.len() == before && !sources.incomplete;
-    gateway::unknown(&found, written(sources).as_ref(), diagnostics);
+    let written = written(sources);
+    gateway::unknown(&found, written.as_ref(), diagnostics);
+    serve::targets(&found, written.as_ref(), diagnostics);
+    ports::collisions(&found, diagnostics);
     gateway::resolve(found, complete, diagnostics)
 }
 
@@ -42,6 +47,7 @@ fn written(sources: &Sources) -> Option<BTreeSet<&ServiceName>> {
 fn service(
     scope: &mut Scope<'_>,
     node: &Spanned<wire::Service>,
+    served: Option<&Serve>,
     names: &mut Names,
 ) -> Option<Unresolved> {
     let (owner, wire) = (node.mark, &node.value);
@@ -54,6 +60,9 @@ fn service(
     let Some(engine) = engine else {
         any_demand::demand(scope, wire.demand.as_ref());
         access::of_any_engine(scope, wire);
+        if let Some(node) = &wire.serve {
+            serve::of_any_engine(scope, node);
+        }
         return None;
     };
     let (demand, own) = if engine.cluster() == Cluster::GatewayPair {
@@ -72,7 +81,15 @@ fn service(
         );
     }
     let access = access(scope, engine, wire);
-    let at = scope.place(wire.gateway.as_ref().map_or(owner, |at| at.mark));
-    let service = Service { name: name?, engine, demand: demand?, gateway, access: access? };
-    misplaced.is_none().then_some(Unresolved { service, own, at })
+    let serve = serve::serve(scope, engine, wire.serve.as_ref(), served);
+    let place = |mark: Option<Mark>| scope.place(mark.unwrap_or(owner));
+    let at = place(wire.gateway.as_ref().map(|at| at.mark));
+    let serve_at = place(wire.serve.as_ref().map(|node| node.mark));
+    let port_at = place(wire.port.as_ref().map(|at| at.mark));
+    let (demand, mut access) = (demand?, access?);
+    if demand.ends_tls() || own.tls {
+        access.tls = Tls::On;
+    }
+    let service = Service { name: name?, engine, demand, gateway, access, serve: serve? };
+    misplaced.is_none().then_some(Unresolved { service, own, at, serve_at, port_at })
 }

@@ -52,7 +52,8 @@ pub(in crate::spec) fn read_up_to(path: &Path, most: u64) -> Result<String, Diag
     let source = File::open(path).map_err(unreadable)?;
     source.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > most {
-        return Err(fault(format!("{TOO_LARGE} {} MiB", most >> 20)));
+        let (most, unit) = if most < 1 << 20 { (most >> 10, "KiB") } else { (most >> 20, "MiB") };
+        return Err(fault(format!("{TOO_LARGE} {most} {unit}")));
     }
     text(bytes).map_err(|(message, mark)| {
         let place = Place { mark: Some(mark), ..place.clone() };

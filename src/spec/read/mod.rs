@@ -46,5 +46,6 @@ mod parse;
 pub(super) mod profile;
 pub(super) mod scalar;
 pub(super) mod scope;
+mod served;
 pub(super) mod sources;
 pub(super) mod tree;

@@ -9,10 +9,11 @@ use super::parse::parse;
 use super::profile::{self, FoundProfile};
 use super::scalar::Include;
 use super::scope::Scope;
-use crate::spec::Engine;
+use super::served;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Mark, Place};
 use crate::spec::load::Reach;
 use crate::spec::wire::{Entries, FixedVm, Host, Image, Item, PartFile, Service, SpecFile};
+use crate::spec::{Engine, Serve};
 
 /// Files that a spec may include; each is read once.
 const MAX_FILES: usize = 10_000;
@@ -27,6 +28,8 @@ pub(in crate::spec) struct Sources {
     pub hosts: Vec<(String, Spanned<Host>)>,
     /// Services, likewise.
     pub services: Vec<(String, Spanned<Service>)>,
+    /// What services serve out of files, by their place in that list.
+    pub served: BTreeMap<usize, Serve>,
     /// Fixed machines, likewise.
     pub vms: Vec<(String, Spanned<FixedVm>)>,
     /// The image with its file and the directory that its paths start from.
@@ -79,7 +82,8 @@ pub(in crate::spec) fn sources(
     });
     let profiles = profiles.unwrap_or_default();
     let incomplete = !diagnostics.is_empty();
-    Some(Sources { file: name, spec, hosts, services, vms, image, profiles, incomplete })
+    let served = served::files(&services, directory, &bounds, diagnostics);
+    Some(Sources { file: name, spec, hosts, services, served, vms, image, profiles, incomplete })
 }
 
 /// Parts of the spec, each with its file.

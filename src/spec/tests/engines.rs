@@ -31,7 +31,7 @@ fn each_engine_takes_the_demand_of_its_kind_of_cluster() {
   - { name: e, engine: elasticsearch, demand: { index: 80k docs/s, queries: 2k/s, data: 2TiB } }
   - { name: f, engine: opensearch, demand: { index: 5/s, queries: 2k/s, data: 2TiB, copies: 1, document: 2KiB, shards_per_query: 3 } }
   - { name: g, engine: apache, demand: { requests: 40k/s, cpu: 5ms }, gateway: i }
-  - { name: h, engine: nginx, demand: { requests: 1k/s, response: 1KiB, tls: true }, gateway: i }
+  - { name: h, engine: nginx, demand: { requests: 1k/s, response: 1KiB, tls: true }, gateway: i, port: 8443 }
   - { name: i, engine: haproxy, demand: { requests: 10/s, response: 100B, tls: true } }
 ")
     .load()

@@ -6,6 +6,7 @@ mod hostile;
 mod hosts;
 mod parts;
 mod policies;
+mod serving;
 
 use std::num::NonZeroU32;
 

@@ -26,7 +26,7 @@ pub(super) use self::image::{File, Image};
 pub(super) use self::item::{Entries, Item};
 pub(super) use self::policy::Survive;
 pub(super) use self::profile::{Numbers, Profile, Profiles, SetNumber};
-pub(super) use self::service::{FixedVm, PasswordFrom, PasswordRule, RawDemand, Service};
+pub(super) use self::service::{FixedVm, PasswordFrom, PasswordRule, RawDemand, Serve, Service};
 pub(super) use self::spread::Spread;
 
 use crate::ids::DeploymentName;

@@ -34,8 +34,23 @@ wire! {
         /// that want it, at the port above the one for clients; for sharded clusters. Default:
         /// false.
         optional tls: At<Tls>,
-        /// The port for clients; for sharded clusters. Default: that of the engine.
+        /// The port for clients; for sharded clusters, and for pools, where it is also that
+        /// at the gateway. Default: that of the engine; of a pool 80, with TLS 443.
         optional port: At<u32>,
+        /// What a pool of web servers serves. Default: a page that names the instance.
+        optional serve: Spanned<Serve>,
+    }
+
+    /// What a pool of web servers serves: one of these.
+    struct Serve {
+        /// A directory of files, or a .tar or .tar.gz file of one.
+        optional content: At<Text>,
+        /// The servers that requests are passed on to: http://HOST:PORT, or the name of
+        /// another pool.
+        optional proxy: At<Text>,
+        /// A file of directives in the engine's own language, for the inside of its server or
+        /// virtual host.
+        optional config: At<Text>,
     }
 
     /// Where a password comes from: one of these.
@@ -83,7 +98,7 @@ wire! {
         optional migrate: At<MigrationMethod>,
     }
 }
-described!(FixedVm, PasswordFrom);
+described!(FixedVm, PasswordFrom, Serve);
 
 /// Whether clients need a password.
 #[derive(Debug)]
@@ -174,7 +189,8 @@ fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
         then["required"] = json!(["demand"]);
     }
     if cluster != Cluster::Pool {
-        then["not"] = json!({ "required": ["gateway"] });
+        let only_of_pools = ["gateway", "serve"].map(|field| json!({ "required": [field] }));
+        then["not"] = json!({ "anyOf": only_of_pools });
     }
     json!({
         "if": { "properties": { "engine": { "enum": engines } }, "required": ["engine"] },

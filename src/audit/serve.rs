@@ -1,0 +1,118 @@
+//! What pools serve and where they listen: what a spec would have been refused without.
+
+use std::collections::BTreeMap;
+
+use super::text::{is_digest, named};
+use super::{Findings, Kind};
+use crate::ids::ServiceName;
+use crate::plan::{Plan, ServicePlan};
+use crate::spec::{Cluster, GATEWAY_STATUS_PORT, Serve, Target, Tls, WEB_STATUS_PORT};
+
+pub(super) fn check(plan: &Plan, findings: &mut Findings) {
+    let mut taken: BTreeMap<(&ServiceName, u16), &ServiceName> = BTreeMap::new();
+    for service in &plan.services {
+        tls(service, findings);
+        if let Some(serve) = &service.serve {
+            self::serve(plan, service, serve, findings);
+        }
+        let cluster = service.engine.cluster();
+        let mut wrong = |message| findings.add(Kind::Port, &service.name, message);
+        if let Some(port) = service.access.port {
+            let is_taken = [0, WEB_STATUS_PORT, GATEWAY_STATUS_PORT].contains(&port);
+            if cluster == Cluster::GatewayPair {
+                wrong(format!("a gateway at port {port}; it listens at those of its pools"));
+            } else if cluster == Cluster::Pool && is_taken {
+                wrong(format!("port {port} is none that a pool may have"));
+            }
+        }
+        let Some(gateway) = service.gateway.as_ref().and_then(|name| plan.service(name)) else {
+            continue;
+        };
+        let port = service.access.front_port(&gateway.access);
+        if let Some(first) = taken.insert((&gateway.name, port), &service.name) {
+            wrong(format!("port {port} of the gateway {} is that of {first}", gateway.name));
+        }
+    }
+}
+
+/// TLS is work, so it is part of the demand of those that are sized by it.
+fn tls(service: &ServicePlan, findings: &mut Findings) {
+    let is_web = matches!(service.engine.cluster(), Cluster::Pool | Cluster::GatewayPair);
+    let expected = if service.demand.ends_tls() { Tls::On } else { Tls::Off };
+    if is_web && service.access.tls != expected {
+        let message = "clients are let in with another TLS than its demand counts";
+        findings.add(Kind::Reference, &service.name, message);
+    }
+}
+
+fn serve(plan: &Plan, service: &ServicePlan, serve: &Serve, findings: &mut Findings) {
+    let name = &service.name;
+    if service.engine.cluster() != Cluster::Pool {
+        let message = format!("{} serves nothing of its own", service.engine);
+        findings.add(Kind::Reference, name, message);
+    }
+    match serve {
+        Serve::Content { path, sha256, bytes } => {
+            named(name, "path of its content", path, findings);
+            if !is_digest(sha256) || *bytes == 0 {
+                let message = format!(
+                    "its content is {bytes} bytes of SHA-256 {sha256:?}; expected some, and 64 \
+                     lower-case hexadecimal digits"
+                );
+                findings.add(Kind::Text, name, message);
+            }
+        }
+        Serve::Proxy { to: Target::Server(server) } => {
+            let is_server = |text: &str| {
+                let (host, port) = text.rsplit_once(':')?;
+                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+                let port = port.parse::<u16>().ok().filter(|port| *port != 0);
+                (!host.is_empty() && host.chars().all(plain)).then_some(())?;
+                port
+            };
+            if is_server(server).is_none() {
+                let message = format!("its requests go on to {server:?}; expected HOST:PORT");
+                findings.add(Kind::Text, name, message);
+            }
+        }
+        Serve::Proxy { to: Target::Service(to) } => target(plan, service, to, findings),
+        Serve::Config { text } => {
+            let is_plain = !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t'));
+            if text.len() as u64 > Serve::MOST_CONFIG || !is_plain {
+                let message = "its configuration is too long or has control characters";
+                findings.add(Kind::Text, name, message);
+            }
+        }
+    }
+}
+
+fn target(plan: &Plan, service: &ServicePlan, to: &ServiceName, findings: &mut Findings) {
+    let mut wrong = |message| findings.add(Kind::Reference, &service.name, message);
+    match plan.service(to) {
+        None => wrong(format!("its requests go on to {to}, which is no service of the plan")),
+        Some(other) if other.engine.cluster() != Cluster::Pool || other.demand.ends_tls() => {
+            wrong(format!("its requests go on to {to}, which takes none without TLS"));
+        }
+        Some(_) if comes_back(plan, service) => {
+            wrong(format!("its requests go on to {to} and come back to it"));
+        }
+        Some(_) => {}
+    }
+}
+
+/// Whether requests to a service come back to it.
+fn comes_back(plan: &Plan, service: &ServicePlan) -> bool {
+    let next = |one: &ServicePlan| match &one.serve {
+        Some(Serve::Proxy { to: Target::Service(name) }) => plan.service(name),
+        _ => None,
+    };
+    let mut at = service;
+    plan.services.iter().any(|_| match next(at) {
+        Some(to) if to.name == service.name => true,
+        Some(to) => {
+            at = to;
+            false
+        }
+        None => false,
+    })
+}

@@ -1,0 +1,53 @@
+//! What a pool of web servers serves.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ServiceName;
+
+/// The port at which a web server says how it is.
+pub const WEB_STATUS_PORT: u16 = 8081;
+
+/// The port at which a gateway says how it is.
+pub const GATEWAY_STATUS_PORT: u16 = 8404;
+
+/// What a pool of web servers serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Serve {
+    /// Files.
+    Content {
+        /// A directory or an archive: absolute if the spec says so, else relative to the
+        /// directory of the spec. A deploy looks for it where it looks for the image.
+        path: String,
+        /// SHA-256 of the archive ([`crate::content::pack`]), 64 lower-case hexadecimal
+        /// digits.
+        sha256: String,
+        /// Size of the archive.
+        bytes: u64,
+    },
+    /// What other servers answer.
+    Proxy {
+        /// Where requests go on to.
+        to: Target,
+    },
+    /// What its author wrote, in the language of the engine.
+    Config {
+        /// Directives for the inside of the server or virtual host.
+        text: String,
+    },
+}
+
+impl Serve {
+    /// Most bytes of a fragment of configuration: it is part of the plan.
+    pub const MOST_CONFIG: u64 = 64 << 10;
+}
+
+/// Where requests go on to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// A server: host, colon and port.
+    Server(String),
+    /// The members of another pool.
+    Service(ServiceName),
+}
