@@ -28,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("spec", &["content", "ids", "profile", "topology", "units"]),
     ("plan", &["atomic_file", "digest", "ids", "profile", "spec", "topology", "units"]),
     ("sizing", &["ids", "plan", "profile", "spec", "topology", "units"]),
-    ("model", &["plan", "sizing", "spec", "topology", "units"]),
+    ("model", &["ids", "plan", "sizing", "spec", "topology", "units"]),
     ("solve", &["ids", "model", "sizing", "spec", "topology", "units"]),
     ("secret", &["atomic_file", "digest", "engines", "ids", "plan", "spec"]),
     (

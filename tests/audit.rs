@@ -14,7 +14,7 @@ use hostsplit::explain::spec_of;
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role, ServicePlan, Setting, SlotRange};
 use hostsplit::profile::Profiles;
-use hostsplit::spec::{Demand, HostSet, Persistence, Policy, ShardedDemand, Spread, Tls};
+use hostsplit::spec::{Demand, FixedVm, HostSet, Persistence, Policy, ShardedDemand, Spread, Tls};
 use hostsplit::topology::{Architecture, Level};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
@@ -94,6 +94,17 @@ fn break_rule(kind: Kind, plan: &mut Plan) {
         Kind::FixedCount => plan.vms[0].count = 3,
         Kind::Restart => plan.vms[0].restart = true,
         Kind::FixedHost => plan.vms[0].not_on = vec![HostSet::Host(HostName::new("h2").unwrap())],
+        Kind::FixedApart => plan.vms[0].apart = vec![plan.services[0].name.clone()],
+        Kind::FixedNear => {
+            // An entry without machines is nowhere.
+            let none = FixedVm {
+                name: ServiceName::new("none").unwrap(),
+                count: 0,
+                ..plan.vms[0].clone()
+            };
+            plan.vms[0].near = vec![none.name.clone()];
+            plan.vms.push(none);
+        }
         Kind::FixedSpread => move_to(plan, "builder-1", "h1", &[8, 9]),
     }
 }

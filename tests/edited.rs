@@ -81,6 +81,8 @@ const UNKNOWABLE: &[(&str, &[&str], &str)] = &[
     ("topology[].uri", &["another", "longer", "exchanged"], "the spec's"),
     ("network", &["a key less"], "the spec's: the gateway"),
     ("vms[]", &["a key less"], "the spec's: the spread"),
+    ("vms[].apart", &["dropped"], "the spec's"),
+    ("vms[].near", &["dropped"], "the spec's"),
     ("vms[].iops_per_s", &["+1", "-1", "0", "x2"], "the spec's"),
     ("vms[].network_bits_per_s", &["+1"], "the spec's"),
     ("vms[].spread*", &["another word"], "the spec's: racks are hosts here"),
@@ -135,6 +137,7 @@ fn caches() -> Spec {
     let mut build = plain::machines("build", 2, 2, 1_024, 8);
     build.spread = Some(Level::Host.into());
     build.restart = true;
+    build.near = vec![ServiceName::new("cache").unwrap()];
     build.iops_per_s = PerSecond::new(100);
     let mut spec = plain::spec(hosts(), Policy::surviving(Level::Host), vec![cache]);
     (spec.vms, spec.image) = (vec![build], Some(image()));
@@ -191,6 +194,7 @@ fn plain_ones() -> Spec {
     let mut spec = plain::spec(hosts, Policy::nothing(), vec![cache]);
     let mut router = plain::machines("router", 1, 1, 512, 0);
     router.spread = Some(Spread { per: Level::Host, at_most: NonZeroU32::new(2).unwrap() });
+    router.apart = vec![ServiceName::new("cache").unwrap()];
     spec.vms = vec![router];
     spec
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use hostsplit::audit::{Kind, audit, rules};
-use hostsplit::ids::HostName;
+use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::model::Problem;
 use hostsplit::plan::{Plan, RestartPlace};
 use hostsplit::planner::{PlanError, make_with};
@@ -82,7 +82,9 @@ impl<'a> Ways<'a> {
         if placed.len() == self.machines.len() {
             let domains: BTreeSet<String> =
                 self.hosts.iter().map(|host| host.failure_domain(self.level)).collect();
-            return domains.iter().all(|lost| self.survives(open, placed, lost));
+            let all: Vec<_> = placed.iter().copied().enumerate().collect();
+            return self.is_near(&all)
+                && domains.iter().all(|lost| self.survives(open, placed, lost));
         }
         self.places(open).into_iter().any(|place| {
             placed.push(place);
@@ -140,7 +142,9 @@ impl<'a> Ways<'a> {
         there: Vec<(usize, Place, bool)>,
         lost: &str,
     ) -> bool {
-        let Some(((machine, was), rest)) = gone.split_first() else { return true };
+        let Some(((machine, was), rest)) = gone.split_first() else {
+            return self.is_near(&there.iter().map(|(m, p, _)| (*m, *p)).collect::<Vec<_>>());
+        };
         let pool = &self.hosts[was.0].pools[was.2];
         let sees = |host: usize| {
             self.hosts[host].pools.iter().any(|one| one.shared && one.name == pool.name)
@@ -183,6 +187,26 @@ impl<'a> Ways<'a> {
             numa && pools && sum(&|place| place.0 == at, &bits) <= most
         }) && all.iter().all(|(machine, place, _)| self.may(*machine, place.0))
             && self.is_spread(all)
+            && self.is_apart(all)
+    }
+
+    /// Whether no host holds machines that are to be apart.
+    fn is_apart(&self, all: &[(usize, Place, bool)]) -> bool {
+        let name = |machine: usize| &self.machines[machine].name;
+        all.iter().all(|(machine, place, _)| {
+            let mut here = all.iter().filter(|(_, other, _)| other.0 == place.0);
+            here.all(|(other, _, _)| !self.machines[*machine].apart.contains(name(*other)))
+        })
+    }
+
+    /// Whether each machine has on its host what it is to be near.
+    fn is_near(&self, all: &[(usize, Place)]) -> bool {
+        all.iter().all(|(machine, place)| {
+            let here = || all.iter().filter(|(_, other)| other.0 == place.0);
+            let has =
+                |name: &ServiceName| here().any(|(other, _)| self.machines[*other].name == *name);
+            self.machines[*machine].near.iter().all(has)
+        })
     }
 
     fn is_spread(&self, all: &[(usize, Place, bool)]) -> bool {
@@ -260,13 +284,23 @@ fn small(numbers: &mut Numbers) -> Spec {
         vm.network_bits_per_s = BitsPerSecond::new(1_000_000);
         spec.vms.push(vm);
     }
+    if let [a, b] = spec.vms.as_mut_slice() {
+        let (first, second) = (vec![a.name.clone()], vec![b.name.clone()]);
+        match numbers.below(8) {
+            0 | 1 => a.apart = second,
+            2 | 3 => a.near = second,
+            4 => b.near = first,
+            5 => (a.near, b.near) = (second, first),
+            _ => {}
+        }
+    }
     spec
 }
 
 #[test]
 fn a_plan_is_there_and_costs_what_counting_out_every_way_finds() {
     let (mut numbers, mut possible, mut refused) = (Numbers(7), 0, 0);
-    for number in 0..250 {
+    for number in 0..400 {
         let spec = small(&mut numbers);
         let least = Ways::new(&spec).least_cost();
         // What would help where there is none is sought for long, and not the question here.

@@ -98,7 +98,7 @@ services:
   - { name: edge, engine: haproxy }
   - { name: other, engine: haproxy, demand: { requests: 1/s, tls: true } }
 vms:
-  - { name: builder, count: 6, vcpus: 8, memory: 32GiB, disk: 200GiB, iops: 1k/s, network: 1 Gbit/s, spread: host, on: [h1, { rack: r1 }], not_on: { host: h2 }, restart: true }
+  - { name: builder, count: 6, vcpus: 8, memory: 32GiB, disk: 200GiB, iops: 1k/s, network: 1 Gbit/s, spread: host, on: [h1, { rack: r1 }], not_on: { host: h2 }, apart: [cache, orders], near: web, restart: true }
   - { name: worker, count: 6, vcpus: 8, memory: 32GiB, spread: { per: rack, at_most: 2 } }
   - include: vms.yaml
 profiles:
@@ -160,6 +160,9 @@ const WRONG: &[(&str, &str)] = &[
     ("vcpus: 8, ", ""),
     ("count: 6", "count: -6"),
     ("spread: host", "spread: room"),
+    ("near: web", "near: { name: web }"),
+    ("apart: [cache, orders]", "apart: []"),
+    ("apart: [cache, orders]", "apart: [Cache]"),
     ("spread: host", "spread: { at_most: 2 }"),
     ("spread: host", "spread: { per: host, at_most: two }"),
     ("spread: host", "spread: { per: host, most: 2 }"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::neighbours;
 use super::{Findings, Kind};
 use crate::plan::{Instance, Plan, Role};
 use crate::spec::{FixedVm, HostSet, Spread};
@@ -28,6 +29,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         }
         spread(plan, vm, &machines, findings);
     }
+    neighbours::check(plan, findings);
 }
 
 /// Whether the entry's lists allow a host.

@@ -161,6 +161,10 @@ kinds! {
     FixedSpread = "fixed_spread",
     /// Fixed machines are on hosts that the spec allows, also once they are restarted.
     FixedHost = "fixed_host",
+    /// No host holds fixed machines and what they are to be apart from.
+    FixedApart = "fixed_apart",
+    /// Fixed machines are on hosts with what they are to be near.
+    FixedNear = "fixed_near",
     /// Machines that are to be restarted have a place outside of their failure domain, with
     /// room for all that come there after any one loss.
     Restart = "restart",

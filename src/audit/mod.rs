@@ -18,6 +18,7 @@ mod index;
 mod kind;
 mod loss;
 mod machines;
+mod neighbours;
 mod pool;
 mod primary_replica;
 mod quorum;

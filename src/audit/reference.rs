@@ -2,6 +2,7 @@
 //! a spec would have been refused without.
 
 use super::{Findings, Kind};
+use crate::ids::ServiceName;
 use crate::plan::{Plan, ServicePlan};
 use crate::spec::{Cluster, Demand, Objective, Policy};
 
@@ -18,6 +19,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         findings.add(Kind::Reference, host, "is being emptied, but is no host of the plan");
     }
     restarts(plan, findings);
+    neighbours(plan, findings);
     policy(plan, "policy", &plan.policy, findings);
     if let Some(policy) = &plan.policy_when_whole {
         self::policy(plan, "policy when whole", policy, findings);
@@ -36,6 +38,25 @@ fn restarts(plan: &Plan, findings: &mut Findings) {
             let message = "room to restart it when no host is emptied any more, which it has, or \
                            which nothing asks for";
             findings.add(Kind::Reference, name, message);
+        }
+    }
+}
+
+/// What machines are to be apart from, or near, is something else of the plan, each once.
+fn neighbours(plan: &Plan, findings: &mut Findings) {
+    for vm in &plan.vms {
+        for (list, names) in [("apart", &vm.apart), ("near", &vm.near)] {
+            let is_known = |name: &ServiceName| {
+                plan.service(name).is_some() || plan.vms.iter().any(|other| other.name == *name)
+            };
+            for name in names.iter().filter(|name| **name == vm.name || !is_known(name)) {
+                let message = format!("{list}: {name} is no other service or entry of the plan");
+                findings.add(Kind::Reference, &vm.name, message);
+            }
+            if !names.is_sorted_by(|one, other| one < other) {
+                let message = format!("{list}: expected names in order, each once");
+                findings.add(Kind::Reference, &vm.name, message);
+            }
         }
     }
 }

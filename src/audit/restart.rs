@@ -1,7 +1,7 @@
 //! Machines that are to be restarted once their failure domain is lost: each has a place
 //! outside of it, and the loss of each failure domain is replayed on what the others have:
 //! whole cores, pages and ordinary memory with that of QEMU, space and operations of pools,
-//! bandwidth, and the spread of the machines.
+//! bandwidth, the spread of the machines and what they are beside.
 //!
 //! The failure domains are those of the widest level that is survived, else hosts. Of a smaller
 //! one within it less is lost, and more is left: the same places do.
@@ -12,6 +12,7 @@ use super::fixed::is_allowed;
 use super::hosts::{self, ORDINARY_KIB};
 use super::index::Index;
 use super::loss::domains;
+use super::neighbours;
 use super::service::bandwidth_of;
 use super::{Findings, Kind};
 use crate::ids::HostName;
@@ -178,6 +179,9 @@ impl<'a> Replay<'a> {
         for vm in self.plan.vms.iter().filter(|vm| vm.restart) {
             self.spread(vm, findings);
         }
+        let is_lost = |host: &HostName| self.domains.get(host) == Some(self.lost);
+        let lost = format!("{} {:?}", self.level, self.lost);
+        neighbours::after_loss(self.plan, is_lost, &lost, findings);
     }
 
     /// Adds that a host is short of something after the loss.

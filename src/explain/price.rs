@@ -67,6 +67,14 @@ fn relaxed(spec: &Spec) -> Vec<(String, Spec)> {
             }
             found.push((format!("hosts of {}", vm.name), without));
         }
+        for (rule, names) in [("apart", &vm.apart), ("near", &vm.near)] {
+            let mut without = spec.clone();
+            if let Some(vm) = without.vms.get_mut(at).filter(|_| !names.is_empty()) {
+                let own = if rule == "apart" { &mut vm.apart } else { &mut vm.near };
+                own.clear();
+                found.push((format!("{rule} of {}", vm.name), without));
+            }
+        }
         if vm.restart {
             let mut without = spec.clone();
             if let Some(vm) = without.vms.get_mut(at) {

@@ -17,6 +17,7 @@
 //! | `max_per_domain.rs` | copies of a group in different failure domains |
 //! | `quorum.rs` | no failure domain holds half of the masters |
 //! | `spread.rs` | fixed machines over failure domains |
+//! | `neighbours.rs` | fixed machines on no host with others, or only on hosts with some |
 //! | `restart.rs` | room to restart fixed machines after each loss |
 //! | `symmetry.rs` | equal hosts in one order |
 //! | `requirement.rs` | what `explain --why-not` requires |
@@ -30,6 +31,7 @@ mod choice;
 mod cores;
 mod disk;
 mod memory;
+mod neighbours;
 mod network;
 mod numa;
 mod objective;
@@ -50,7 +52,7 @@ pub use problem::{
     Requirement, SEED, Shape,
 };
 pub use program::{Program, Row, Sense, Sum, Var, Variable};
-pub use variables::{InstanceCount, RestartCount, Variables};
+pub use variables::{InstanceCount, Presence, RestartCount, Variables};
 
 /// Families of capacity rows that get slack variables: elastic programming, to find
 /// what makes a program infeasible.
@@ -114,6 +116,7 @@ impl Model {
         anti_affinity::add(problem, &variables, &mut program);
         quorum::add(problem, &variables, &mut program);
         spread::add(problem, &variables, &mut program);
+        neighbours::add(problem, &mut variables, &mut program);
         if elastic == Elastic::default() || elastic.restarts {
             restart::add(problem, &mut variables, &mut program, elastic);
         }

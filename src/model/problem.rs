@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::prior::{Prior, PriorHost};
+use crate::ids::ServiceName;
 use crate::plan::CpuPlacement;
 use crate::sizing::{Candidate, cores_on, offered};
 use crate::spec::{Cluster, FixedVm, Quorum, Spec, Spread, Survive};
@@ -29,6 +30,10 @@ pub struct Problem<'a> {
     pub survive: Vec<Survive>,
     /// Sets of hosts that fixed machines may be on, by host.
     pub allowed: Vec<Vec<bool>>,
+    /// Pairs of parts that share no host: fixed machines, and what they are apart from.
+    pub apart: Vec<(usize, usize)>,
+    /// Pairs of parts of which the first is only on hosts that the second is on.
+    pub near: Vec<(usize, usize)>,
     /// Addresses that instances may have; `None` where none are planned.
     pub addresses: Option<u64>,
     /// Rows beyond the rules; none where a plan is made.
@@ -162,6 +167,8 @@ impl<'a> Problem<'a> {
         // Each pool that holds roots also holds the image they are overlays on.
         let hosts = hosts(spec, &sizes, image.unwrap_or(Mebibytes::ZERO));
         let allowed = allowed(spec, &hosts, &mut parts);
+        let apart = pairs(spec, &parts, |vm| &vm.apart);
+        let near = pairs(spec, &parts, |vm| &vm.near);
         let addresses = spec.network.as_ref().map(|network| {
             let (first, last) = (u32::from(network.first), u32::from(network.last));
             let all = u64::from(last).saturating_add(1).saturating_sub(first.into());
@@ -174,6 +181,8 @@ impl<'a> Problem<'a> {
             hosts,
             survive: spec.policy.survive.clone(),
             allowed,
+            apart,
+            near,
             addresses,
             requirements: Vec::new(),
             prior: Vec::new(),
@@ -208,6 +217,15 @@ impl<'a> Problem<'a> {
     pub fn quorum_levels(&self) -> impl Iterator<Item = Level> {
         let automatic = self.survive.iter().filter(|one| one.quorum == Quorum::Automatic);
         automatic.map(|survive| survive.level)
+    }
+
+    /// Whether the machines of a part are like those of any other part of their size: fixed
+    /// machines without a rule that counts those of their entry.
+    #[must_use]
+    pub fn is_interchangeable(&self, part: usize) -> bool {
+        let kind = self.parts.get(part).map(|part| part.kind);
+        matches!(kind, Some(PartKind::Fixed(FixedRules { spread: None, .. })))
+            && !self.has_neighbour_rules(part)
     }
 
     /// Whether the host with that index is one that `shape` may be on.
@@ -409,6 +427,20 @@ fn allowed(spec: &Spec, hosts: &[CandidateHost], parts: &mut [Part]) -> Vec<Vec<
         part.shapes.iter_mut().for_each(|shape| shape.allowed = Some(at));
     }
     found
+}
+
+/// Returns pairs of an entry of fixed machines and a part that it names.
+fn pairs(
+    spec: &Spec,
+    parts: &[Part],
+    names: impl Fn(&FixedVm) -> &[ServiceName],
+) -> Vec<(usize, usize)> {
+    let at = |name: &ServiceName| parts.iter().position(|part| part.name == name.as_str());
+    let of = |vm: &FixedVm| {
+        let others = names(vm).iter().filter_map(&at);
+        others.filter_map(|other| Some((at(&vm.name)?, other))).collect::<Vec<_>>()
+    };
+    spec.vms.iter().flat_map(of).collect()
 }
 
 /// Returns everything about a host but how it is called and reached.

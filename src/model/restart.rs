@@ -15,6 +15,8 @@
 //! Σ_{r in e, not in d} n[p,s,r] + Σ_{r in e} r[d,p,o,r] <= at_most(p)    machines spread over e
 //! ```
 //!
+//! What machines may be beside then is in `neighbours.rs`.
+//!
 //! The failure domains are those of the widest level that is survived, else hosts. For a
 //! smaller one within `d` the same places do: less is lost, and more is left. A machine
 //! whose disks another host sees is restarted at such a host, where they take no more room
@@ -25,6 +27,7 @@ use std::collections::BTreeMap;
 use super::cores::CORES;
 use super::disk::{self, OPERATIONS, SPACE};
 use super::memory::MEMORY;
+use super::neighbours;
 use super::network;
 use super::numa;
 use super::problem::{Part, Problem, Shape};
@@ -140,6 +143,7 @@ pub(super) fn add(
             pools: variables.restart_pools.get(first.1..).unwrap_or_default().to_vec(),
         };
         after.rows(problem, variables, program);
+        neighbours::after_loss(problem, variables, program, domain);
     }
 }
 

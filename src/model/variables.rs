@@ -9,6 +9,7 @@
 //!           only; the witness of a quorum is not among them)
 //! u[h]      1 if host h is used
 //! r, t      see `restart.rs`
+//! b         see `neighbours.rs`
 //! ```
 
 use std::collections::BTreeMap;
@@ -52,6 +53,19 @@ pub struct RestartCount {
     pub var: Var,
 }
 
+/// Whether there are instances of a part on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// Index of the failure domain after whose loss it is asked; `None` before any.
+    pub domain: Option<usize>,
+    /// Index of the part.
+    pub part: usize,
+    /// Index of the host.
+    pub host: usize,
+    /// The variable.
+    pub var: Var,
+}
+
 /// What the variables of a program mean.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
@@ -69,6 +83,8 @@ pub struct Variables {
     pub restarts: Vec<RestartCount>,
     /// `t[d,p,k]`.
     pub restart_pools: Vec<RestartCount>,
+    /// `b[p,h]` and `b[d,p,h]`.
+    pub present: Vec<Presence>,
     /// What may be exceeded.
     pub slacks: Vec<(Slack, Var)>,
     /// Indices in `counts` by host, ascending: with thousands of hosts, going

@@ -55,6 +55,8 @@ fn apply(spec: &mut Spec, edit: &Edit) -> Option<()> {
             let machines = machines(spec, vms)?;
             (machines.on, machines.not_on) = (Vec::new(), Vec::new());
         }
+        Edit::NoApart { vms } => machines(spec, vms)?.apart.clear(),
+        Edit::NoNear { vms } => machines(spec, vms)?.near.clear(),
         Edit::NoRestart { vms } => machines(spec, vms)?.restart = false,
         Edit::Size { vms, vcpus, memory, disk } => {
             let machines = machines(spec, vms)?;

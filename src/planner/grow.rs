@@ -79,7 +79,8 @@ fn apart(spec: &Spec, why: &Infeasible) -> Option<Level> {
     let mut levels = why.shortages.iter().filter_map(|short| match (short.resource, &short.why) {
         (Resource::FailureDomains(level), _) => Some(level),
         (_, Why::Restart { level, .. }) => Some(*level),
-        (_, Why::Combination | Why::Undetermined | Why::Fragmentation) => widest,
+        (_, Why::Neighbours { .. } | Why::Combination) => widest,
+        (_, Why::Undetermined | Why::Fragmentation) => widest,
         _ => None,
     });
     levels.find(|level| *level != Level::Host)

@@ -8,7 +8,7 @@ use super::grow::{more_hosts, small_hosts};
 use super::tries::Tries;
 use crate::ids::ServiceName;
 use crate::sizing::{LimitedResource, Ratio, Scale};
-use crate::solve::{Edit, Infeasible, Remedy, Resource, Shortage, Why};
+use crate::solve::{Edit, Infeasible, NeighbourRule, Remedy, Resource, Shortage, Why};
 use crate::spec::{Demand, Service, Spec, Spread};
 use crate::units::Mebibytes;
 
@@ -103,6 +103,7 @@ fn ideas(spec: &Spec, why: &Infeasible, short: &Shortage) -> Vec<Idea> {
             let own = vms.map(|vms| one(Edit::NoRestart { vms }));
             own.into_iter().chain(any_host(spec)).collect()
         }
+        Why::Neighbours { rules } => without_neighbours(rules),
         Why::Allowed { .. } => any_host(spec).into_iter().collect(),
         Why::Indivisible { service } => {
             let smaller = smaller(spec, why, service).map(|way| vec![vec![way]]);
@@ -121,6 +122,20 @@ fn ideas(spec: &Spec, why: &Infeasible, short: &Shortage) -> Vec<Idea> {
         }
         _ => working_sets(spec, short.resource).into_iter().chain(any_host(spec)).collect(),
     }
+}
+
+/// One rule on neighbours less, each alone, or none of them.
+fn without_neighbours(rules: &[NeighbourRule]) -> Vec<Idea> {
+    let edit = |rule: &NeighbourRule| {
+        let vms = ServiceName::new(rule.service.as_str()).ok()?;
+        Some(if rule.is_near { Edit::NoNear { vms } } else { Edit::NoApart { vms } })
+    };
+    let all: Vec<Edit> = rules.iter().filter_map(edit).collect();
+    let mut ideas: Vec<Idea> = all.iter().map(|edit| vec![vec![edit.clone()]]).collect();
+    if let Some(last) = ideas.last_mut() {
+        last.push(all);
+    }
+    ideas
 }
 
 /// Machines on all hosts, those of one entry or of all.

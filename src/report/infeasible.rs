@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use super::columns::{columns, wrapped};
 use super::plan_text::{at_most, size};
-use crate::solve::{AddedHosts, Infeasible, Rejection, Resource, Served, Shortage, Why};
+use crate::solve::{
+    AddedHosts, Infeasible, NeighbourRule, Rejection, Resource, Served, Shortage, Why,
+};
 use crate::spec::Cluster;
 use crate::units::{Mebibytes, counted, grouped, percent};
 
@@ -81,6 +83,10 @@ pub(super) fn because(short: &Shortage) -> String {
             only(*available, &domain(*resource)),
             machines.saturating_sub(available.saturating_mul(spread.most()))
         ),
+        Why::Neighbours { rules } => {
+            let rules: Vec<String> = rules.iter().map(neighbours).collect();
+            format!("Because {}, not all of them can be placed.", joined(&rules, "and"))
+        }
         Why::Allowed { service } => format!(
             "Because of `on` and `not_on`, {service} may be on hosts that hold {available} of its {} \
              even if they are empty.",
@@ -114,6 +120,28 @@ pub(super) fn because(short: &Shortage) -> String {
             resource.unit(),
             grouped(*available)
         ),
+    }
+}
+
+fn neighbours(rule: &NeighbourRule) -> String {
+    let NeighbourRule { service, is_near, others } = rule;
+    match is_near {
+        true => {
+            let others = joined(others, "and");
+            format!("every VM of {service} must be on a host with {others} (`near`)")
+        }
+        false => {
+            let others = joined(others, "or");
+            format!("no host may hold both {service} and {others} (`apart`)")
+        }
+    }
+}
+
+/// `a, b and c`.
+fn joined(names: &[String], last: &str) -> String {
+    match names {
+        [init @ .., end] if !init.is_empty() => format!("{} {last} {end}", init.join(", ")),
+        names => names.concat(),
     }
 }
 
@@ -185,7 +213,7 @@ fn subject(short: &Shortage) -> String {
         Why::Total { .. } => resource.to_string(),
         Why::Architecture => "hosts of the architecture of guests".to_owned(),
         Why::NoBridge => "hosts that carry the network".to_owned(),
-        Why::Combination | Why::Undetermined => {
+        Why::Neighbours { .. } | Why::Combination | Why::Undetermined => {
             "hosts that satisfy all constraints at once".to_owned()
         }
         Why::Fragmentation => format!("{resource} {}", usable(resource)),

@@ -15,7 +15,7 @@ use super::plan::{
 use super::settings;
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
-use crate::spec::{Cluster, FixedVm, HostSet, Spread};
+use crate::spec::{Cluster, FixedVm, Spread};
 use crate::topology::cpuset;
 use crate::units::{Mebibytes, PerSecond, counted, grouped, percent};
 
@@ -240,16 +240,21 @@ pub(super) fn gain(unsplit: &Unsplit) -> String {
     format!("{}.{}×", grouped(unsplit.gain_tenths / 10), unsplit.gain_tenths % 10)
 }
 
-/// Which hosts fixed VMs may be on.
+/// Which hosts fixed VMs may be on, and beside what.
 pub(super) fn host_rules(vm: &FixedVm) -> String {
-    let listed = |word: &str, sets: &[HostSet]| match sets {
-        [] => String::new(),
-        sets => {
-            let names: Vec<String> = sets.iter().map(ToString::to_string).collect();
-            format!(", {word} {}", names.join(", "))
-        }
-    };
-    format!("{}{}", listed("on", &vm.on), listed("not on", &vm.not_on))
+    format!(
+        "{}{}{}{}",
+        after("on", &vm.on),
+        after("not on", &vm.not_on),
+        after("apart from", &vm.apart),
+        after("near", &vm.near)
+    )
+}
+
+/// `, on h1, h2`.
+fn after(word: &str, names: &[impl fmt::Display]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    if names.is_empty() { String::new() } else { format!(", {word} {}", names.join(", ")) }
 }
 
 /// `at most one per host`.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::tiers::{Placed, Restarted, Solution};
-use crate::model::{Part, PartKind, Problem};
+use crate::model::{Part, Problem};
 
 /// A problem with equal fixed machines merged.
 pub(super) struct Merged<'p> {
@@ -19,9 +19,9 @@ impl<'p> Merged<'p> {
         let mut first: BTreeMap<(bool, Vec<crate::model::Shape>), usize> = BTreeMap::new();
         let mut found: Vec<Part> = Vec::new();
         let mut parts = Vec::new();
-        for part in &whole.parts {
-            let only = match (part.kind, part.candidates.as_slice()) {
-                (PartKind::Fixed(rules), [only]) if rules.spread.is_none() => only,
+        for (number, part) in whole.parts.iter().enumerate() {
+            let only = match part.candidates.as_slice() {
+                [only] if whole.is_interchangeable(number) => only,
                 _ => {
                     parts.push((found.len(), None));
                     found.push(part.clone());
@@ -38,7 +38,13 @@ impl<'p> Merged<'p> {
                 None => found.push(part.clone()),
             }
         }
-        Self { problem: Problem { parts: found, ..whole.clone() }, parts }
+        // What rules on neighbours name is not merged.
+        let pairs = |whole: &[(usize, usize)]| {
+            let at = |part: &usize| parts.get(*part).map(|(at, _)| *at);
+            whole.iter().filter_map(|(one, other)| at(one).zip(at(other))).collect()
+        };
+        let (apart, near) = (pairs(&whole.apart), pairs(&whole.near));
+        Self { problem: Problem { parts: found, apart, near, ..whole.clone() }, parts }
     }
 
     pub(super) const fn problem(&self) -> &Problem<'p> {

@@ -23,8 +23,9 @@ use std::time::Instant;
 pub use cancel::{cancel, is_cancelled};
 pub use fits::{fits, fits_in_time};
 pub use infeasible::{
-    AddedHosts, Assumed, Edit, Infeasible, Origin, Rejection, Remedy, Resource, Served, Shortage,
-    Why, Withheld, assumed, diagnose, no_architecture, rejections, served, shortages, totals,
+    AddedHosts, Assumed, Edit, Infeasible, NeighbourRule, Origin, Rejection, Remedy, Resource,
+    Served, Shortage, Why, Withheld, assumed, diagnose, no_architecture, rejections, served,
+    shortages, totals,
 };
 pub use tiers::{Placed, Restarted, Solution, TierResult, restarts, solve};
 

@@ -156,6 +156,8 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
         hosts,
         survive,
         allowed: Vec::new(),
+        apart: Vec::new(),
+        near: Vec::new(),
         addresses: None,
         requirements,
         prior: Vec::new(),
@@ -188,6 +190,7 @@ proptest! {
         machines in proptest::collection::vec((1u32..6, 1u64..8, 1u64..30, 1u32..5, 0u8..6), 1..6),
         survives in 0u8..4,
         serves in any::<bool>(),
+        rules in proptest::collection::vec((any::<bool>(), 0usize..6, 0usize..6), 0..3),
     ) {
         let hosts: Vec<Host> = kits.iter().enumerate().map(|(at, kit)| host(at, kit)).collect();
         let mut parts: Vec<Part> = serves.then(service).into_iter().collect();
@@ -195,7 +198,14 @@ proptest! {
         let level = [None, Some(Level::Host), Some(Level::Rack), Some(Level::Host)];
         let quorum = if survives == 3 { Quorum::Manual } else { Quorum::Automatic };
         let survive = level[usize::from(survives)].map(|level| Survive { level, quorum });
-        let problem = problem(&hosts, parts, survive.into_iter().collect());
+        let mut problem = problem(&hosts, parts, survive.into_iter().collect());
+        for (is_near, one, other) in rules {
+            let parts = problem.parts.len();
+            let (one, other) = (one % parts, other % parts);
+            let is_fixed = matches!(problem.parts[one].kind, PartKind::Fixed(_));
+            let rules = if is_near { &mut problem.near } else { &mut problem.apart };
+            rules.extend((is_fixed && one != other).then_some((one, other)));
+        }
         let limits = Limits::default();
         let alone = values(exact(&problem, None, &Deadline::new(&limits)));
         prop_assert_eq!(values(solve(&problem, &limits)), alone);

@@ -1,6 +1,6 @@
 //! Solutions as values of the variables of the program per host, and back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::tiers::{Placed, Restarted, Solution, TierResult};
 use crate::model::{InstanceCount, Model, RestartCount, Var, Variables};
@@ -37,6 +37,21 @@ pub(super) fn assignment(model: &Model, solution: &Solution) -> Vec<i64> {
     for one in &solution.restarts {
         if let Some(var) = model.variables.used.get(one.host) {
             set(*var, 1);
+        }
+    }
+    let hosts: BTreeSet<(usize, usize)> =
+        solution.numa.iter().map(|one| (one.part, one.host)).collect();
+    let after = |domain: usize, key: (usize, usize)| {
+        hosts.contains(&key)
+            || solution
+                .restarts
+                .iter()
+                .any(|one| (one.domain, one.part, one.host) == (domain, key.0, key.1))
+    };
+    for one in &model.variables.present {
+        let key = (one.part, one.host);
+        if one.domain.map_or_else(|| hosts.contains(&key), |domain| after(domain, key)) {
+            set(one.var, 1);
         }
     }
     for (part, domain, count) in &solution.leaders {

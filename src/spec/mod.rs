@@ -322,6 +322,12 @@ pub struct FixedVm {
     /// Hosts that they may not be on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_on: Vec<HostSet>,
+    /// Services and entries of which no host has an instance beside one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apart: Vec<ServiceName>,
+    /// Services and entries of which each host with one of them has an instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<ServiceName>,
     /// Whether each can be restarted on another host once its own is lost: the plan keeps
     /// room for that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

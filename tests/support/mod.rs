@@ -216,6 +216,8 @@ pub fn good_plan() -> Plan {
             spread: Some(Level::Host.into()),
             on: Vec::new(),
             not_on: Vec::new(),
+            apart: Vec::new(),
+            near: Vec::new(),
             restart: false,
         }],
         instances: vec![

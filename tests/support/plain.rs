@@ -81,6 +81,8 @@ pub fn machines(name: &str, count: u32, vcpus: u32, mib: u64, disk_gib: u64) -> 
         spread: None,
         on: Vec::new(),
         not_on: Vec::new(),
+        apart: Vec::new(),
+        near: Vec::new(),
         restart: false,
         migrate: Default::default(),
     }

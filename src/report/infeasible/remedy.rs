@@ -73,6 +73,8 @@ fn edit(edit: &Edit) -> String {
         Edit::Spread { vms, spread } => format!("`spread: {spread}` of {vms}"),
         Edit::NoSpread { vms } => format!("omit `spread` of {vms}"),
         Edit::AnyHost { vms } => format!("omit `on` and `not_on` of {vms}"),
+        Edit::NoApart { vms } => format!("omit `apart` of {vms}"),
+        Edit::NoNear { vms } => format!("omit `near` of {vms}"),
         Edit::NoRestart { vms } => format!("omit `restart` of {vms}"),
         Edit::Size { vms, vcpus, memory, disk } => {
             let disk = match *disk {

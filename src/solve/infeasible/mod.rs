@@ -13,6 +13,7 @@
 //! | `assumed.rs` | values of hosts that were assumed and decide |
 //! | `withheld.rs` | cores and memory that no instance can have |
 //! | `restart.rs` | machines without room to be restarted, solved |
+//! | `neighbours.rs` | rules on neighbours that leave no plan, solved |
 //! | `elastic.rs` | else: the least excess of one family of rules, solved |
 
 mod allowed;
@@ -20,6 +21,7 @@ mod assumed;
 mod domains;
 mod elastic;
 mod fit;
+mod neighbours;
 mod remedy;
 mod restart;
 mod shortage;
@@ -29,7 +31,7 @@ mod withheld;
 pub use self::assumed::{Assumed, assumed};
 pub use self::fit::rejections;
 pub use self::remedy::{AddedHosts, Edit, Remedy};
-pub use self::shortage::{Resource, Shortage, Why};
+pub use self::shortage::{NeighbourRule, Resource, Shortage, Why};
 pub use self::withheld::{Origin, Withheld};
 use super::{Deadline, solve};
 use crate::model::{Goal, Part, Problem};
@@ -118,6 +120,9 @@ pub fn shortages(problem: &Problem, clock: &Deadline) -> Vec<Shortage> {
     let without_room = restart::short(problem, &limits).unwrap_or_default();
     if !without_room.is_empty() {
         return without_room;
+    }
+    if let Some(excluded) = neighbours::short(problem, &clock.rest(ELASTIC_SECONDS)) {
+        return vec![excluded];
     }
     // What is left is how things are divided.
     match elastic::short(problem, &clock.rest(ELASTIC_SECONDS)) {

@@ -84,6 +84,16 @@ pub enum Edit {
         /// Their entry.
         vms: ServiceName,
     },
+    /// Fixed machines may share hosts with anything.
+    NoApart {
+        /// Their entry.
+        vms: ServiceName,
+    },
+    /// Fixed machines need nothing beside them.
+    NoNear {
+        /// Their entry.
+        vms: ServiceName,
+    },
     /// No room is kept to restart fixed machines.
     NoRestart {
         /// Their entry.

@@ -99,6 +99,18 @@ impl std::fmt::Display for Resource {
     }
 }
 
+/// What the machines of an entry share hosts with, or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeighbourRule {
+    /// The entry.
+    pub service: String,
+    /// Whether each of its machines is on a host with each of the others; else no host holds
+    /// one of its machines and any of them.
+    pub is_near: bool,
+    /// The others.
+    pub others: Vec<String>,
+}
+
 /// Why a resource does not suffice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -135,6 +147,12 @@ pub enum Why {
         machines: u64,
         /// How many a failure domain holds.
         spread: Spread,
+    },
+    /// What machines may and must share hosts with leaves no place for all: without any one of
+    /// these rules there would be one, or only without all of them.
+    Neighbours {
+        /// The rules.
+        rules: Vec<NeighbourRule>,
     },
     /// The hosts that machines of an entry may be on hold too few of them.
     Allowed {

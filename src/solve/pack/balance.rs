@@ -113,6 +113,9 @@ fn move_or_swap(
     let cost = hosts.cost();
     let item = (one.part, one.shape);
     *tries += 1;
+    if hosts.is_needed(one) {
+        return false;
+    }
     hosts.remove(one);
     if let Some(there) = hosts.fits(item, to, None) {
         hosts.place(there);
@@ -123,6 +126,9 @@ fn move_or_swap(
     }
     for other in others {
         *tries += 1;
+        if hosts.is_needed(*other) {
+            continue;
+        }
         hosts.remove(*other);
         if let Some(back) = hosts.fits((other.part, other.shape), from, None)
             && let Some(there) = hosts.fits(item, to, None)

@@ -59,7 +59,8 @@ impl Weights {
 /// Items to be placed, in order: part and shape.
 pub(super) type Queue = Vec<(usize, usize)>;
 
-/// Returns all items by falling size. `by` is the dimension that alone decides.
+/// Returns all items by falling size, what is to be near others after them. `by` is the
+/// dimension that alone decides.
 pub(super) fn queue(
     packing: &BinPacking,
     demand: &[i64],
@@ -74,7 +75,11 @@ pub(super) fn queue(
         }
     };
     let mut order: Vec<(f64, usize)> = (0..packing.items.len()).map(|at| (size(at), at)).collect();
-    order.sort_by(|(a, first), (b, second)| b.total_cmp(a).then(first.cmp(second)));
+    order.sort_by(|(a, first), (b, second)| {
+        let rank = |at: usize| packing.items.get(at).map_or(0, |item| packing.rank(item.part));
+        let by_rank = rank(*first).cmp(&rank(*second));
+        by_rank.then(b.total_cmp(a)).then(first.cmp(second))
+    });
     let mut found = Vec::new();
     for (_, at) in order {
         let Some(item) = packing.items.get(at) else { continue };

@@ -57,6 +57,8 @@ pub(super) struct BinPacking<'p> {
     least: Vec<Amounts>,
     /// Class of each host.
     pub class_of: Vec<usize>,
+    /// By part: how many others come before it that it is to be near.
+    ranks: Vec<usize>,
 }
 
 impl<'p> BinPacking<'p> {
@@ -82,7 +84,14 @@ impl<'p> BinPacking<'p> {
                 }
             }
         }
-        Self { problem, items, classes, bin_types, eligible, needs, least, class_of }
+        let ranks = ranks(problem);
+        Self { problem, items, classes, bin_types, eligible, needs, least, class_of, ranks }
+    }
+
+    /// Returns when the instances of a part are placed: those that are to be near others come
+    /// after them.
+    pub(super) fn rank(&self, part: usize) -> usize {
+        self.ranks.get(part).copied().unwrap_or(0)
     }
 
     /// Returns what an item takes on a class of hosts.
@@ -146,6 +155,25 @@ impl<'p> BinPacking<'p> {
         };
         self.problem.parts.iter().enumerate().map(of).max().unwrap_or(0)
     }
+}
+
+/// Returns by part how long the chain of parts is that it is to be near. Parts that are to be
+/// near each other have no order; they end a chain where it would come back.
+fn ranks(problem: &Problem) -> Vec<usize> {
+    let mut ranks = vec![0; problem.parts.len()];
+    for _ in 0..problem.parts.len() {
+        let before = ranks.clone();
+        for (one, other) in &problem.near {
+            let next = before.get(*other).map_or(0, |rank| rank + 1);
+            if let Some(rank) = ranks.get_mut(*one) {
+                *rank = next.max(*rank);
+            }
+        }
+        if ranks == before {
+            break;
+        }
+    }
+    ranks
 }
 
 /// One item per shape of each part.

@@ -124,7 +124,7 @@ pub(super) fn concentration(hosts: &LoadedHosts, weights: &Weights) -> f64 {
     used(hosts).iter().map(|host| weights.weigh(&hosts.left(*host)).powi(2)).sum()
 }
 
-/// Sorts by falling size; each round perturbs the sizes a little differently.
+/// Sorts by falling size, what is to be near others after them; each round perturbs the sizes a little differently.
 pub(super) fn sort(
     packing: &BinPacking,
     all: &mut [ItemPlacement],
@@ -138,7 +138,10 @@ pub(super) fn sort(
     };
     let mut keyed: Vec<(f64, ItemPlacement)> =
         all.iter().map(|one| (key(one, &mut random), *one)).collect();
-    keyed.sort_by(|(a, x), (b, y)| b.total_cmp(a).then(x.cmp(y)));
+    keyed.sort_by(|(a, x), (b, y)| {
+        let by_rank = packing.rank(x.part).cmp(&packing.rank(y.part));
+        by_rank.then(b.total_cmp(a)).then(x.cmp(y))
+    });
     for (place, (_, one)) in all.iter_mut().zip(keyed) {
         *place = one;
     }

@@ -1,6 +1,6 @@
 //! Hosts with the items placed on them: where another item fits, by every rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::bins::{BinPacking, int, memory};
 use super::knapsack::{Amounts, DIMENSIONS, UNLIMITED};
@@ -240,12 +240,13 @@ impl<'g> LoadedHosts<'g> {
             None if left.pools.is_empty() && disk == 0 => 0,
             None => return None,
         };
-        let is_apart = self.is_apart((part, shape), host);
-        is_apart.then_some(ItemPlacement { part, shape, host, numa, pool })
+        let is_ruled_out =
+            !self.is_apart((part, shape), host) || self.missing(part, host).next().is_some();
+        (!is_ruled_out).then_some(ItemPlacement { part, shape, host, numa, pool })
     }
 
-    /// Whether an instance fits exactly there, by every rule. Without a pool of the host, its
-    /// disks are elsewhere.
+    /// Whether an instance fits exactly there, by every rule but what it is to be near, which
+    /// may come yet. Without a pool of the host, its disks are elsewhere.
     pub(super) fn holds(&self, one: ItemPlacement) -> bool {
         let ItemPlacement { part, shape, host, numa, pool } = one;
         let (Some(left), Some(class)) = (self.left.get(host), self.packing.class_of.get(host))
@@ -264,17 +265,44 @@ impl<'g> LoadedHosts<'g> {
             && self.is_apart((part, shape), host)
     }
 
-    /// Whether as much is left of two hosts, place by place.
+    /// Whether as much is left of two hosts, place by place, and the same parts are there that
+    /// rules on neighbours name.
     pub(super) fn are_alike(&self, host: usize, other: usize) -> bool {
+        let named = |host: usize| -> BTreeSet<usize> {
+            let parts = self.on(host).iter().map(|one| one.part);
+            parts.filter(|part| self.packing.problem.has_neighbour_rules(*part)).collect()
+        };
         self.packing.class_of.get(host) == self.packing.class_of.get(other)
             && self.left.get(host) == self.left.get(other)
+            && named(host) == named(other)
     }
 
-    /// Whether no rule on failure domains keeps an instance from a host.
+    /// Whether a host has an instance of a part.
+    pub(super) fn has(&self, part: usize, host: usize) -> bool {
+        self.on(host).iter().any(|one| one.part == part)
+    }
+
+    /// Returns the parts that an instance of a part is to be near and that a host lacks.
+    pub(super) fn missing(&self, part: usize, host: usize) -> impl Iterator<Item = usize> {
+        let near = self.packing.problem.near_to(part);
+        near.filter(move |other| !self.has(*other, host))
+    }
+
+    /// Whether others on its host are to be near an instance, and it is the only one there.
+    pub(super) fn is_needed(&self, one: ItemPlacement) -> bool {
+        let mut nearby = self.packing.problem.nearby(one.part);
+        nearby.any(|part| self.has(part, one.host))
+            && self.on(one.host).iter().filter(|other| other.part == one.part).count() == 1
+    }
+
+    /// Whether no rule on failure domains, and no instance there, keeps one from a host.
     fn is_apart(&self, (part, shape): (usize, usize), host: usize) -> bool {
         let (Some(limits), Some(counts)) = (self.limits.get(part), self.counts.get(part)) else {
             return false;
         };
+        if self.packing.problem.apart_from(part).any(|other| self.has(other, host)) {
+            return false;
+        }
         self.is_witness(part, shape)
             || limits.iter().zip(counts).all(|(limit, counts)| {
                 let domain = self.domain(limit.level, host);

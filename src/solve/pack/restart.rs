@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::tiers::{Placed, Restarted, Solution};
 use super::bins::BinPacking;
 use super::loaded_hosts::{ItemPlacement, LoadedHosts};
-use crate::model::{Goal, Part, PartKind, Problem, Shape};
+use crate::model::{Goal, Part, Problem, Shape};
 
 /// Steps of the search after one loss.
 const STEPS: usize = 20_000;
@@ -176,7 +176,8 @@ impl<'g> Replay<'g> {
         }
     }
 
-    /// Returns the machines that are restarted of those that are gone, largest first.
+    /// Returns the machines that are restarted of those that are gone, largest first, what is
+    /// to be near others after them.
     fn lost(&self, domain: usize, hosts: &[usize], gone: &[ItemPlacement]) -> Vec<Lost> {
         let problem = self.packing.problem;
         let mut found = BTreeSet::new();
@@ -189,10 +190,11 @@ impl<'g> Replay<'g> {
             let need = self.packing.least(self.packing.index(from.part, from.shape));
             let [cores, memory, ..] = need;
             let alike = first_alike(problem, from.part);
-            found.insert((Reverse((cores, memory)), alike, shared, *from, number));
+            let rank = self.packing.rank(from.part);
+            found.insert((rank, Reverse((cores, memory)), alike, shared, *from, number));
         }
         let mut counts: BTreeMap<(usize, Option<usize>), usize> = BTreeMap::new();
-        let lost = found.into_iter().map(|(_, alike, shared, from, _)| {
+        let lost = found.into_iter().map(|(_, _, alike, shared, from, _)| {
             let number = counts.entry((alike, shared)).or_default();
             let hints = self.hints.get(&(domain, alike, shared));
             let hint = hints.and_then(|hints| hints.get(*number)).copied();
@@ -210,12 +212,15 @@ impl<'g> Replay<'g> {
         places: &mut Vec<ItemPlacement>,
         steps: &mut usize,
     ) -> bool {
-        let Some((one, rest)) = lost.split_first() else { return true };
+        let Some((one, rest)) = lost.split_first() else {
+            let mut places = places.iter();
+            return places.all(|place| self.hosts.missing(place.part, place.host).next().is_none());
+        };
         if *steps == 0 {
             return false;
         }
         *steps -= 1;
-        for place in self.targets(one, left) {
+        for place in self.targets(one, rest, left) {
             self.hosts.place(place);
             places.push(place);
             if self.search(rest, left, places, steps) {
@@ -227,15 +232,21 @@ impl<'g> Replay<'g> {
         false
     }
 
-    /// Returns the places where a machine fits, the best first.
-    fn targets(&self, lost: &Lost, left: &[usize]) -> Vec<ItemPlacement> {
+    /// Returns the places where a machine fits, the best first; what it is to be near is there,
+    /// or among the `rest`.
+    fn targets(&self, lost: &Lost, rest: &[Lost], left: &[usize]) -> Vec<ItemPlacement> {
         let problem = self.packing.problem;
         let ItemPlacement { part, shape, .. } = lost.from;
         let Some(entry) = problem.parts.get(part) else { return Vec::new() };
         let Some(size) = entry.shapes.get(shape).copied() else { return Vec::new() };
-        let is_free = matches!(entry.kind, PartKind::Fixed(rules) if rules.spread.is_none());
+        let is_free = problem.is_interchangeable(part);
+        let comes = |part: usize| rest.iter().any(|other| other.from.part == part);
         let mut found: Vec<(bool, i64, ItemPlacement)> = Vec::new();
-        for host in left.iter().filter(|host| problem.may_restart(**host, size, lost.shared)) {
+        let may = |host: &&usize| {
+            problem.may_restart(**host, size, lost.shared)
+                && self.hosts.missing(part, **host).all(comes)
+        };
+        for host in left.iter().filter(may) {
             for place in places(problem, (*host, size), lost) {
                 let place = ItemPlacement { part, shape, ..place };
                 let is_like = |(_, _, other): &(bool, i64, ItemPlacement)| {
@@ -286,9 +297,11 @@ fn restarted(domain: usize, lost: &Lost, place: ItemPlacement) -> Restarted {
 /// count them together.
 fn first_alike(problem: &Problem, part: usize) -> usize {
     let Some(own) = problem.parts.get(part) else { return part };
-    if !matches!(own.kind, PartKind::Fixed(rules) if rules.spread.is_none()) {
+    if !problem.is_interchangeable(part) {
         return part;
     }
-    let is_alike = |other: &Part| (other.kind, &other.shapes) == (own.kind, &own.shapes);
-    problem.parts.iter().position(is_alike).unwrap_or(part)
+    let is_alike = |(at, other): (usize, &Part)| {
+        problem.is_interchangeable(at) && (other.kind, &other.shapes) == (own.kind, &own.shapes)
+    };
+    problem.parts.iter().enumerate().position(is_alike).unwrap_or(part)
 }

@@ -11,6 +11,7 @@ mod host;
 mod host_list;
 mod image;
 mod names;
+mod neighbours;
 mod network;
 mod numa;
 mod policy;

@@ -8,6 +8,7 @@ use super::host::{self, FoundHost};
 use super::host_list;
 use super::image;
 use super::names::Names;
+use super::neighbours;
 use super::network;
 use super::policy;
 use super::profile;
@@ -47,6 +48,7 @@ pub(in crate::spec) fn spec(sources: &Sources, diagnostics: &mut Diagnostics) ->
         network::has_room(&mut scope, wire, network, &services, &vms, &policy);
     }
     across::labels(sources, &hosts, diagnostics);
+    neighbours::known(sources, diagnostics);
     if hosts_known {
         host_list::known(sources, &hosts, &vms, diagnostics);
     }

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use super::host_list;
 use super::names::{MAX_COUNT, Names};
+use super::neighbours;
 use crate::spec::diagnostic::Diagnostics;
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
@@ -52,6 +53,8 @@ fn fixed_vm(
     let spread = wire.spread.as_ref().and_then(|wire| spread(scope, wire));
     let on = host_list::sets(scope, "on", &wire.on);
     let not_on = host_list::sets(scope, "not_on", &wire.not_on);
+    let apart = neighbours::names(scope, "apart", &wire.apart);
+    let near = neighbours::names(scope, "near", &wire.near);
     let restart = scope.optional("restart", &wire.restart).unwrap_or(false);
     let migrate = scope.optional("migrate", &wire.migrate).unwrap_or_default();
     if wire.disk.is_none()
@@ -71,6 +74,8 @@ fn fixed_vm(
         spread,
         on,
         not_on,
+        apart,
+        near,
         restart,
         migrate,
     })

@@ -245,6 +245,32 @@ fn machines_are_spread_by_a_level_and_a_number() {
 }
 
 #[test]
+fn machines_are_apart_from_or_near_others() {
+    let rules = |text: &str| changed("spec.yaml", "spread: host", text);
+    insta::assert_snapshot!(rules("apart: cach, near: []"), @r#"
+    spec.yaml:10:75: apart: there is no service or entry of vms "cach"
+    hint: did you mean "cache"?
+    spec.yaml:10:87: near: is an empty list; expected at least one name
+    "#);
+    insta::assert_snapshot!(rules("apart: [builder, cache], near: [cache, builder]"), @r#"
+    spec.yaml:10:76: apart: "builder" is the entry itself
+    hint: `spread: host` keeps the machines of one entry on different hosts
+    spec.yaml:10:100: near: "cache" is to be apart from it as well
+    spec.yaml:10:107: near: "builder" is the entry itself
+    "#);
+    insta::assert_snapshot!(rules("near: { service: cache }"), @"spec.yaml:10:74: near: found a map; expected a name or a list such as [a, b]");
+    let files = Files::good();
+    let more = "near: [cache], apart: other }\n  - { name: other, vcpus: 1, memory: 1GiB";
+    files.put("spec.yaml", SPEC.replace("spread: host", more));
+    let vms = files.load().unwrap().vms;
+    assert_eq!((vms[0].near[0].as_str(), vms[0].apart[0].as_str()), ("cache", "other"));
+    // What is to be apart from one may not be near it, whichever of both says so.
+    let both = more.replace("1GiB", "1GiB, near: builder");
+    files.put("spec.yaml", SPEC.replace("spread: host", &both));
+    insta::assert_snapshot!(files.errors(), @r#"spec.yaml:11:50: near: "builder" is to be apart from it as well"#);
+}
+
+#[test]
 fn a_fixed_machine_holds_the_image() {
     insta::assert_snapshot!(changed("spec.yaml", "disk: 4GiB", "disk: 3071MiB"), @"spec.yaml:10:62: disk: 3071MiB is less than the image's 3GiB; expected at least that");
     let files = Files::good();

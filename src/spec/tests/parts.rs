@@ -136,6 +136,6 @@ fn mistakes_in_parts_stand_where_they_are() {
     vms.yaml:1:1: the field "memory" is missing
     vms.yaml:1:1: the field "name" is missing
     vms.yaml:1:1: the field "vcpus" is missing
-    vms.yaml:1:1: unknown field "vms"; expected name, count, vcpus, memory, disk, iops, network, spread, on, not_on, restart or migrate
+    vms.yaml:1:1: unknown field "vms"; expected name, count, vcpus, memory, disk, iops, network, spread, on, not_on, apart, near, restart or migrate
     "#);
 }

@@ -10,6 +10,7 @@ mod host;
 mod host_list;
 mod image;
 mod item;
+mod name_list;
 mod policy;
 mod profile;
 mod service;
@@ -24,6 +25,7 @@ pub(super) use self::host::{Host, L3Domain, NumaNode, Pages, Reserve, ReserveOf}
 pub(super) use self::host_list::HostList;
 pub(super) use self::image::{File, Image};
 pub(super) use self::item::{Entries, Item};
+pub(super) use self::name_list::NameList;
 pub(super) use self::policy::Survive;
 pub(super) use self::profile::{Numbers, Profile, Profiles, SetNumber};
 pub(super) use self::service::{FixedVm, PasswordFrom, PasswordRule, RawDemand, Serve, Service};

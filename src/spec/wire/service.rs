@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use super::demand::{GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
-use super::{HostList, Spread};
+use super::{HostList, NameList, Spread};
 use crate::ids::ServiceName;
 use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
 use crate::spec::read::scalar::Text;
@@ -89,6 +89,10 @@ wire! {
         optional on: Spanned<HostList>,
         /// Hosts that they may not be on.
         optional not_on: Spanned<HostList>,
+        /// Services and other vms: no host holds one of these machines and an instance of them.
+        optional apart: Spanned<NameList>,
+        /// Services and other vms: each of these machines is on a host with an instance of each.
+        optional near: Spanned<NameList>,
         /// Whether room is kept on other hosts to restart each once its own is lost.
         /// Default: false.
         optional restart: At<bool>,
