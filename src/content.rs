@@ -312,7 +312,7 @@ mod tests {
     fn an_entry_that_would_not_stay_in_its_directory_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.tar");
-        let mut with = |name: &str, kind: EntryType| {
+        let with = |name: &str, kind: EntryType| {
             let mut archive = Builder::new(Vec::new());
             let mut header = header(kind, 0);
             // `append_data` would refuse such a name itself.

@@ -20,7 +20,7 @@ use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
     Access, Demand, Engine, GatewayDemand, Image, ImageFile, Password, Persistence, Policy, Quorum,
-    RelationalDemand, ShardedDemand, Spec, Spread, Survive, Tls, WebDemand,
+    RelationalDemand, Serve, ShardedDemand, Spec, Spread, Survive, Target, Tls, WebDemand,
 };
 use hostsplit::topology::{Core, Host, L3Domain, Level, Migration, PagePool};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
@@ -59,6 +59,13 @@ const UNKNOWABLE: &[(&str, &[&str], &str)] = &[
     ("services[].demand.value_bytes", &["+1", "-1", "0", "x2"], "small values cost the same"),
     ("services[].groups[].replicas", &["turned"], "copies are equal"),
     ("services[].groups[].slots", &["exchanged"], "follows from the plan before"),
+    ("services[].serve.content.bytes", &["+1", "-1", "x2"], "only the files have their size"),
+    (
+        "services[].serve.content.path",
+        &["another", "another word", "longer"],
+        "the spec names files",
+    ),
+    ("services[].serve.content.sha256", &["another"], "only the files have their digest"),
     ("tiers[].bound", &["-1", "0", "a sibling's"], "a proof is the plan's claim"),
     ("tiers[].value", &["+1", "x2", "a sibling's"], "of moves: follows from the plan before"),
     ("topology", &["dropped"], "a host without instances"),
@@ -169,10 +176,14 @@ fn webs() -> Spec {
         service
     };
     let web = Demand::Pool(WebDemand { tls: true, ..plain::web(2_000, 4_096, 0) });
-    let web = behind(plain::service("web", Engine::Apache, web));
+    let mut web = behind(plain::service("web", Engine::Apache, web));
     let app = Demand::Pool(plain::web(300, 20_000, 800));
+    web.serve =
+        Some(Serve::Content { path: "site".to_owned(), sha256: "4".repeat(64), bytes: 2_048 });
     let mut app = behind(plain::service("app", Engine::Nginx, app));
     app.access.port = Some(8_080);
+    let to = Target::Server("10.20.9.9:8080".to_owned());
+    app.serve = Some(Serve::Proxy { to });
     let edge = Demand::GatewayPair(GatewayDemand {
         requests_per_s: PerSecond::new(2_300),
         response_bytes_per_s: 2_000 * 4_096 + 300 * 20_000,

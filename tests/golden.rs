@@ -20,6 +20,9 @@ use hostsplit::recipe::redis;
 use hostsplit::render::{self, DiskPaths};
 use hostsplit::units::{Mebibytes, PerSecond};
 
+#[path = "golden/web.rs"]
+mod web;
+
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut cases: Vec<PathBuf> = fs::read_dir(root)

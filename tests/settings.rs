@@ -144,10 +144,11 @@ fn instances_know_their_peers() {
                 assert_eq!(members.iter().map(roles).filter(can_vote).count(), voters.len());
             }
             Engine::Haproxy => {
-                for pool in ["web", "assets"] {
+                for (pool, port) in [("web", 80), ("assets", 8080)] {
                     let name = pool.parse().unwrap();
-                    let servers: Vec<String> =
-                        plan.members(&name).map(|one| one.address.unwrap().to_string()).collect();
+                    let server =
+                        |one: &Instance| format!("{}={}:{port}", one.name, one.address.unwrap());
+                    let servers: Vec<String> = plan.members(&name).map(server).collect();
                     assert_eq!(words(members[0], &format!("backend.{pool}")), servers);
                 }
                 let other = members[1].address.unwrap().to_string();

@@ -5,11 +5,12 @@
 //! One file for each family of engines. What runs in the guest is observed and
 //! changed by [`crate::engine`]; nothing here has an effect.
 
-mod haproxy;
+pub mod haproxy;
 mod mysql;
 pub mod redis;
 mod search;
-mod web;
+mod stamp;
+pub mod web;
 
 pub use self::redis::slots;
 
@@ -18,7 +19,7 @@ use crate::guest_file::{GuestFile, Owner};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan, Settings};
 use crate::profile::{Profile, Profiles};
-use crate::secret::{SecretNeed, Secrets};
+use crate::secret::{Identity, SecretNeed, Secrets};
 use crate::template::TemplateError;
 
 /// How an engine is configured and set up.
@@ -75,6 +76,38 @@ impl Setup {
         let mut files = (self.closed)(service, instance, secrets)?;
         files.extend((self.plain)(service, instance)?);
         Ok(files)
+    }
+}
+
+/// Files of an instance that speaks TLS.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Certificates {
+    /// The certificate of who signed all certificates.
+    pub authority: &'static str,
+    /// Its own certificate.
+    pub certificate: &'static str,
+    /// Its own key.
+    pub key: &'static str,
+}
+
+impl Certificates {
+    /// All of them.
+    #[must_use]
+    pub const fn files(&self) -> [&'static str; 3] {
+        [self.authority, self.certificate, self.key]
+    }
+
+    /// The files of an instance, which its user alone may read.
+    fn of(&self, identity: &Identity, owner: Owner) -> [GuestFile; 3] {
+        let Identity { authority, certificate, key } = identity;
+        let texts = [authority.as_str(), certificate.as_str(), key.expose()];
+        let mut texts = texts.into_iter();
+        self.files().map(|path| GuestFile {
+            path: path.to_owned(),
+            text: texts.next().unwrap_or_default().to_owned(),
+            mode: 0o400,
+            owner,
+        })
     }
 }
 

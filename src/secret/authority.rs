@@ -1,5 +1,5 @@
 //! Certificates: a small authority of the deployment that vouches for each
-//! instance at its address.
+//! instance at its addresses.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -70,15 +70,19 @@ impl Authority {
         &self.key
     }
 
-    /// Vouches for an instance at its address, as a server and as a client of
+    /// Vouches for an instance at its addresses, as a server and as a client of
     /// the others.
     ///
     /// # Errors
     /// The library, in words.
-    pub fn vouch(&self, instance: &InstanceName, address: Ipv4Addr) -> Result<Identity, String> {
+    pub fn vouch(
+        &self,
+        instance: &InstanceName,
+        addresses: &[Ipv4Addr],
+    ) -> Result<Identity, String> {
         let key = KeyPair::generate().map_err(|error| error.to_string())?;
         let certificate =
-            self.sign(instance, address, &key).map_err(|error| error.to_string())?.pem();
+            self.sign(instance, addresses, &key).map_err(|error| error.to_string())?.pem();
         let (authority, key) = (self.certificate.clone(), key.serialize_pem().into());
         Ok(Identity { authority, certificate, key })
     }
@@ -86,12 +90,13 @@ impl Authority {
     fn sign(
         &self,
         instance: &InstanceName,
-        address: Ipv4Addr,
+        addresses: &[Ipv4Addr],
         key: &KeyPair,
     ) -> Result<Certificate, rcgen::Error> {
         let mut params = CertificateParams::new(vec![instance.to_string()])?;
         params.distinguished_name = name(instance.as_str());
-        params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(address)));
+        let addresses = addresses.iter().map(|one| SanType::IpAddress(IpAddr::V4(*one)));
+        params.subject_alt_names.extend(addresses);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         // Replication and the cluster's bus connect as clients with the same.
         params.extended_key_usages =
@@ -125,7 +130,7 @@ mod tests {
         let made = Authority::generate(&deployment).unwrap();
         let read = Authority::read(&deployment, made.certificate().to_owned(), made.key().clone());
         let instance = InstanceName::new("cache-0").unwrap();
-        let identity = read.unwrap().vouch(&instance, Ipv4Addr::new(10, 0, 0, 1)).unwrap();
+        let identity = read.unwrap().vouch(&instance, &[Ipv4Addr::new(10, 0, 0, 1)]).unwrap();
         assert_eq!(identity.authority, made.certificate());
         assert!(identity.certificate.starts_with("-----BEGIN CERTIFICATE-----"));
         assert!(!format!("{identity:?}").contains("PRIVATE KEY"));

@@ -25,6 +25,7 @@ pub use self::store::{Lacking, Make, Missing, Recovered, SecretStore, Sources};
 use crate::digest::hex;
 use crate::engines::Engine;
 use crate::ids::{InstanceName, ServiceName};
+use crate::plan::ServicePlan;
 
 /// Bytes of chance in a password that we make.
 const ENTROPY: usize = 24;
@@ -107,6 +108,14 @@ pub struct SecretNeed {
 /// Returns the secrets that a service of an engine shares.
 pub type Needs = fn(Engine) -> &'static [SecretNeed];
 
+/// The secrets that a service has. Where an engine's clients know one of them, all come with
+/// the password of clients; those of an engine whose clients know none are always there.
+fn needs_of(needs: Needs, service: &ServicePlan) -> &'static [SecretNeed] {
+    let all = needs(service.engine);
+    let is_open = service.access.password.is_none();
+    if is_open && all.iter().any(|need| need.for_clients) { &[] } else { all }
+}
+
 /// Secrets that the instances of a service share, by their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceSecrets(BTreeMap<&'static str, Secret>);
@@ -133,7 +142,7 @@ impl FromIterator<(&'static str, Secret)> for ServiceSecrets {
 /// Secrets of a deployment, found or made.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    /// Those of each service that asks for a password.
+    /// Those of each service that has some.
     pub services: BTreeMap<ServiceName, ServiceSecrets>,
     /// Certificates and keys, of instances that speak TLS.
     pub identities: BTreeMap<InstanceName, Identity>,

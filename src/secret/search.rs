@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -11,9 +12,9 @@ use zeroize::Zeroizing;
 use super::error::{Result, SecretError};
 use super::folder::{Folder, closed, failed};
 use super::store::{Make, Recovered, Sources, file_of};
-use super::{Authority, Identity, Needs, Secret, SecretNeed, Secrets};
+use super::{Authority, Identity, Needs, Secret, SecretNeed, Secrets, needs_of};
 use crate::plan::{Instance, Plan, ServicePlan};
-use crate::spec::Password;
+use crate::spec::{Cluster, Password};
 
 /// Largest file of a password, in bytes.
 const MAX_PASSWORD_FILE: u64 = 64 << 10;
@@ -49,14 +50,13 @@ impl Search<'_> {
     pub(super) fn run(&self) -> Result<Secrets> {
         let mut secrets = Secrets::default();
         for service in &self.plan.services {
-            let Some(password) = &service.access.password else { continue };
             let mut found = Vec::new();
-            let needs = (self.needs)(service.engine);
+            let needs = needs_of(self.needs, service);
             for need in needs {
-                let secret = self.secret(service, password, *need)?;
+                let secret = self.secret(service, *need)?;
                 found.extend(secret.map(|secret| (need.name, secret)));
             }
-            if found.len() == needs.len() {
+            if !needs.is_empty() && found.len() == needs.len() {
                 secrets.services.insert(service.name.clone(), found.into_iter().collect());
             }
         }
@@ -78,33 +78,28 @@ impl Search<'_> {
 
     /// One secret of a service: what the spec refers to, for the one that clients know,
     /// else our own.
-    fn secret(
-        &self,
-        service: &ServicePlan,
-        password: &Password,
-        need: SecretNeed,
-    ) -> Result<Option<Secret>> {
+    fn secret(&self, service: &ServicePlan, need: SecretNeed) -> Result<Option<Secret>> {
         let unusable = |origin: &str, problem: String| SecretError::Unusable {
             service: service.name.clone(),
             origin: origin.to_owned(),
             problem,
         };
+        let password = service.access.password.as_ref().filter(|_| need.for_clients);
         let (origin, text) = match password {
-            _ if !need.for_clients => return self.kept(service, need),
-            Password::Generated => return self.kept(service, need),
-            Password::File(file) => {
+            None | Some(Password::Generated) => return self.kept(service, need),
+            Some(Password::File(file)) => {
                 let path = self.beside.join(file);
                 let text = password_file(&path).map_err(failed("cannot read", &path))?;
                 closed(&path)?;
                 (format!("file {file}"), text)
             }
-            Password::Environment(name) => {
+            Some(Password::Environment(name)) => {
                 let origin = format!("environment variable {name}");
                 let text = self.sources.environment(name);
                 let text = text.ok_or_else(|| unusable(&origin, "it is not set".to_owned()))?;
                 (origin, text)
             }
-            Password::Command(command) => {
+            Some(Password::Command(command)) => {
                 let origin = format!("`{}`", command.escape_debug());
                 let text = self.sources.run(command);
                 match text.map_err(|error| unusable(&origin, error.to_string()))? {
@@ -175,14 +170,29 @@ impl Search<'_> {
         Ok(Some(authority))
     }
 
+    /// Returns the address at which clients of several instances end their TLS: that of a
+    /// gateway, also for the members of a pool whose connections it passes on as they are.
+    fn shared_address(&self, instance: &Instance) -> Option<Ipv4Addr> {
+        let service = self.plan.service_of(instance)?;
+        let gateway = service.gateway.as_ref().and_then(|name| self.plan.service(name));
+        let is_passed_on = gateway.is_some_and(|one| !one.access.tls.is_offered());
+        let is_gateway = service.engine.cluster() == Cluster::GatewayPair;
+        let network = self.plan.network.as_ref().filter(|_| is_gateway || is_passed_on)?;
+        network.vip
+    }
+
     /// Returns the certificate of an instance. One that another authority signed, or
     /// for another address, is made anew.
     fn identity(&self, authority: &Authority, instance: &Instance) -> Result<Option<Identity>> {
         let Some(address) = instance.address else { return Ok(None) };
+        let addresses: Vec<Ipv4Addr> =
+            std::iter::once(address).chain(self.shared_address(instance)).collect();
         let folder = &self.folder;
         let (crt, key) = (format!("{}.crt", instance.name), format!("{}.key", instance.name));
+        let written: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let written = written.join(" ");
         let stamp =
-            format!("# {address}, signed by the authority of:\n{}", authority.certificate());
+            format!("# {written}, signed by the authority of:\n{}", authority.certificate());
         if let Some((text, key)) = folder.text(&crt)?.zip(folder.text(&key)?)
             && let Some(certificate) = text.strip_prefix(&stamp)
         {
@@ -195,7 +205,7 @@ impl Search<'_> {
         }
         let path = folder.path(&crt);
         let identity = authority
-            .vouch(&instance.name, address)
+            .vouch(&instance.name, &addresses)
             .map_err(|problem| SecretError::Authority { path, problem })?;
         self.put(&key, identity.key.expose())?;
         self.put(&crt, &(stamp + &identity.certificate))?;

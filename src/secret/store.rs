@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use super::error::Result;
 use super::folder::{Folder, Forgotten};
 use super::search::Search;
-use super::{Needs, SecretNeed, Secrets, ServiceSecrets};
+use super::{Needs, SecretNeed, Secrets, ServiceSecrets, needs_of};
 use crate::ids::ServiceName;
 use crate::plan::Plan;
 use crate::spec::Password;
@@ -110,12 +110,12 @@ impl SecretStore {
     pub fn missing(&self, plan: &Plan, sources: &dyn Sources) -> Result<Missing> {
         let mut missing = Missing::default();
         for service in &plan.services {
-            let Some(password) = &service.access.password else { continue };
+            let password = service.access.password.as_ref();
             let mut lacking = Vec::new();
-            for need in (self.needs)(service.engine) {
-                let is_ours = !need.for_clients || *password == Password::Generated;
+            for need in needs_of(self.needs, service) {
+                let is_ours = !need.for_clients || password == Some(&Password::Generated);
                 let is_unread =
-                    matches!(password, Password::Command(_)) && !sources.runs_commands();
+                    matches!(password, Some(Password::Command(_))) && !sources.runs_commands();
                 let is_lacking = match (is_ours, is_unread) {
                     (true, _) => !self.folder.has(&file_of(&service.name, *need))?,
                     (false, is_unread) => is_unread,
@@ -182,6 +182,7 @@ mod tests {
 
     use super::super::Secret;
     use super::*;
+    use crate::engines::Engine;
     use crate::sample;
     use crate::spec::{Access, Tls};
 
@@ -346,6 +347,53 @@ mod tests {
             before.identities[name] != after.identities[name]
         };
         assert!(differs(0) && !differs(1));
+    }
+
+    #[test]
+    fn a_gateway_vouches_at_the_address_of_its_clients_too() {
+        let state = tempfile::tempdir().unwrap();
+        let store = SecretStore::new(state.path(), state.path(), needs);
+        let mut plan = plan(Password::Generated, true);
+        plan.services[0].engine = Engine::Haproxy;
+        let before = settle(&store, &plan).unwrap().identities;
+        let network = plan.network.as_mut().unwrap();
+        network.vip = "10.20.0.10".parse().ok();
+        let after = settle(&store, &plan).unwrap().identities;
+        assert!(before.iter().all(|(name, identity)| after[name] != *identity));
+        assert_eq!(settle(&store, &plan).unwrap().identities, after);
+        // A member whose connections a gateway passes on as they are.
+        let mut pool = plan.services[0].clone();
+        pool.engine = Engine::Nginx;
+        pool.gateway = Some(ServiceName::new("edge").unwrap());
+        let mut gateway = plan.services.remove(0);
+        gateway.name = ServiceName::new("edge").unwrap();
+        plan.services = vec![pool, gateway];
+        let ends_tls = settle(&store, &plan).unwrap().identities;
+        assert!(after.iter().all(|(name, identity)| ends_tls[name] != *identity));
+        plan.services[1].access.tls = Tls::Off;
+        assert_eq!(settle(&store, &plan).unwrap().identities.len(), after.len());
+        let text = fs::read_to_string(state.path().join("secrets/cache-0.crt")).unwrap();
+        assert!(text.starts_with("# 10.20.0.50 10.20.0.10, signed by"), "{text}");
+    }
+
+    #[test]
+    fn secrets_that_no_client_knows_need_no_password_of_clients() {
+        fn inner(_: Engine) -> &'static [SecretNeed] {
+            &NEEDS[1..]
+        }
+        let state = tempfile::tempdir().unwrap();
+        let mut plan = plan(Password::Generated, false);
+        plan.services[0].access = Access::default();
+        let store = SecretStore::new(state.path(), state.path(), needs);
+        assert!(store.missing(&plan, &Given).unwrap().is_nothing());
+        assert!(settle(&store, &plan).unwrap().services.is_empty(), "clients need none");
+        let store = SecretStore::new(state.path(), state.path(), inner);
+        let lacking = store.missing(&plan, &Given).unwrap().passwords;
+        assert_eq!(lacking.iter().map(|one| one.client).collect::<Vec<_>>(), [false]);
+        let made = settle(&store, &plan).unwrap().services;
+        assert!(made.values().all(|all| all.get("internal").is_some()) && made.len() == 1);
+        assert!(store.missing(&plan, &Given).unwrap().is_nothing());
+        assert!(settle(&store, &plan).unwrap().services == made);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub use self::users::{Credentials, entry_of, internal_of, read, rules, users};
 pub use self::words::{quote, words};
 
 use self::users::{CLIENT, INTERNAL, NO_USERS};
-use super::{Planned, Recipe, RecipeError, Setup, settings_of};
+use super::{Certificates, Planned, Recipe, RecipeError, Setup, settings_of};
 use crate::digest::sha256;
 use crate::engines::Engine;
 use crate::guest_file::{GuestFile, Owner};
@@ -57,17 +57,6 @@ pub struct Package {
     pub owner: Owner,
 }
 
-/// Files of an instance that speaks TLS.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Certificates {
-    /// The certificate of who signed all certificates.
-    pub authority: &'static str,
-    /// Its own certificate.
-    pub certificate: &'static str,
-    /// Its own key.
-    pub key: &'static str,
-}
-
 /// Redis 7 and 8.
 pub static REDIS: Package = Package {
     engine: Engine::Redis,
@@ -101,14 +90,6 @@ pub static VALKEY: Package = Package {
     directory: "/var/lib/valkey",
     owner: Owner { user: "valkey", group: "valkey" },
 };
-
-impl Certificates {
-    /// All of them.
-    #[must_use]
-    pub const fn files(&self) -> [&'static str; 3] {
-        [self.authority, self.certificate, self.key]
-    }
-}
 
 impl Package {
     /// All of them.
@@ -290,10 +271,7 @@ fn closed(
     if service.access.tls.is_offered() {
         let identity = secrets.identities.get(&instance.name);
         let identity = identity.ok_or_else(|| missing("certificate"))?;
-        let tls = &package.tls;
-        files.push(file(tls.authority, identity.authority.clone()));
-        files.push(file(tls.certificate, identity.certificate.clone()));
-        files.push(file(tls.key, identity.key.expose().to_owned()));
+        files.extend(package.tls.of(identity, package.owner));
     }
     if service.access.password.is_none() {
         files.push(file(package.secrets, NO_USERS.to_owned()));

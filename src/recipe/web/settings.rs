@@ -1,10 +1,11 @@
-//! Apache httpd with its event MPM, and nginx: limits of workers and connections.
-//! Planned, not yet deployed.
+//! The settings of web servers: limits from the numbers of the plan, where they listen, and
+//! where their content is.
 
-use super::{Planned, Recipe, settings_of};
+use super::{PAGE, content_directory};
 use crate::plan::{Setting, Settings};
 use crate::profile::{Pool, Rules};
-use crate::spec::Demand;
+use crate::recipe::{Planned, settings_of};
+use crate::spec::{Demand, Serve, Target};
 
 /// `ThreadsPerChild`: the event MPM's default `ThreadLimit`, so that no other limit has
 /// to be raised.
@@ -20,18 +21,8 @@ const CONNECTIONS: u64 = 4_096;
 /// below nginx's 75, since an idle connection holds memory on both sides of a gateway.
 const KEEP_ALIVE_S: u64 = 5;
 
-/// Apache httpd 2.4.
-pub(super) static APACHE: Recipe = Recipe {
-    settings: apache,
-    main: &["MaxRequestWorkers", "ServerLimit", "ThreadsPerChild", "ListenCoresBucketsRatio"],
-    setup: None,
-};
-
-/// nginx.
-pub(super) static NGINX: Recipe =
-    Recipe { settings: nginx, main: &["worker_processes", "worker_connections"], setup: None };
-
-fn apache(planned: &Planned<'_>) -> Settings {
+/// The settings of Apache.
+pub(super) fn apache(planned: &Planned<'_>) -> Settings {
     let Some(rules) = rules(planned) else { return Settings::new() };
     let vcpus = u64::from(planned.service.layout.vcpus);
     let workers = rules.memory.workers_per_vcpu.whole().saturating_mul(vcpus);
@@ -44,20 +35,22 @@ fn apache(planned: &Planned<'_>) -> Settings {
         ("ServerLimit", children.saturating_mul(2).into()),
         ("KeepAlive", true.into()),
         ("KeepAliveTimeout", KEEP_ALIVE_S.into()),
+        ("Listen", listen(planned)),
     ]);
     if vcpus >= 2 * CORES_PER_SOCKET {
         settings.insert("ListenCoresBucketsRatio".to_owned(), CORES_PER_SOCKET.into());
     }
-    settings.insert("Listen".to_owned(), listen(planned));
+    serve(planned, &super::apache::NAMES, &mut settings);
     settings
 }
 
-fn nginx(planned: &Planned<'_>) -> Settings {
+/// The settings of nginx.
+pub(super) fn nginx(planned: &Planned<'_>) -> Settings {
     if rules(planned).is_none() {
         return Settings::new();
     }
     let vcpus = u64::from(planned.service.layout.vcpus);
-    settings_of([
+    let mut settings = settings_of([
         ("worker_processes", vcpus.into()),
         ("worker_cpu_affinity", "auto".into()),
         ("worker_connections", CONNECTIONS.into()),
@@ -67,7 +60,9 @@ fn nginx(planned: &Planned<'_>) -> Settings {
         ("reuseport", true.into()),
         ("keepalive_timeout", KEEP_ALIVE_S.into()),
         ("listen", listen(planned)),
-    ])
+    ]);
+    serve(planned, &super::nginx::NAMES, &mut settings);
+    settings
 }
 
 /// The numbers of the profile, where demand and profile are those of a pool.
@@ -84,5 +79,31 @@ fn listen(planned: &Planned<'_>) -> Setting {
     match planned.instance.address {
         Some(address) => format!("{address}:{port}").as_str().into(),
         None => u64::from(port).into(),
+    }
+}
+
+/// What is served, and who may see how the instance is.
+fn serve(planned: &Planned<'_>, names: &super::Names, settings: &mut Settings) {
+    let Planned { plan, service, .. } = *planned;
+    let mut set = |name: &str, value: Setting| settings.insert(name.to_owned(), value);
+    match &service.serve {
+        None => drop(set(names.root, PAGE.into())),
+        Some(Serve::Content { sha256, .. }) => {
+            set(names.root, content_directory(sha256).as_str().into());
+        }
+        Some(Serve::Proxy { to: Target::Server(server) }) => {
+            set(names.servers, Setting::words([server]));
+        }
+        Some(Serve::Proxy { to: Target::Service(name) }) => {
+            let port = plan.service(name).map_or(0, |to| to.access.web_port());
+            let members = plan.members(name).filter_map(|one| one.address);
+            let servers = members.map(|address| format!("{address}:{port}"));
+            set(names.servers, Setting::words(servers));
+        }
+        Some(Serve::Config { .. }) => {}
+    }
+    if let Some(network) = &plan.network {
+        let subnet = format!("{}/{}", network.subnet, network.prefix);
+        set(names.allow, subnet.as_str().into());
     }
 }

@@ -1,28 +1,19 @@
-//! HAProxy, and keepalived beside it, which moves the address that clients use within a
-//! site. Between sites a person does.
-//! Planned, not yet deployed.
-//! <https://docs.haproxy.org/3.0/configuration.html>
-//! <https://www.keepalived.org/manpage.html>
+//! The settings of gateways: limits from the numbers of the plan, a frontend and a backend for
+//! each pool, and who holds the address.
 
 use std::collections::BTreeSet;
 
-use super::{Planned, Recipe, settings_of};
+use super::{Mode, frontend};
 use crate::plan::{Instance, Role, Setting, Settings};
 use crate::profile::{Rules, ceil, real};
+use crate::recipe::{Planned, settings_of};
 use crate::spec::Demand;
 use crate::topology::Level;
 
 /// VRRP priorities of the two: any two values of which the first is larger.
 const PRIORITIES: [u64; 2] = [150, 100];
 
-/// HAProxy with keepalived.
-pub(super) static HAPROXY: Recipe = Recipe {
-    settings,
-    main: &["nbthread", "maxconn", "vrrp.virtual_ipaddress", "vrrp.priority"],
-    setup: None,
-};
-
-fn settings(planned: &Planned<'_>) -> Settings {
+pub(super) fn settings(planned: &Planned<'_>) -> Settings {
     let Planned { plan, service, instance, profile } = *planned;
     let (Demand::GatewayPair(demand), Rules::GatewayPair(rules)) =
         (&service.demand, &profile.rules)
@@ -35,13 +26,23 @@ fn settings(planned: &Planned<'_>) -> Settings {
         ("nbthread", u64::from(service.layout.vcpus).into()),
         ("maxconn", connections.into()),
     ]);
-    for pool in plan.services.iter().filter(|pool| pool.gateway.as_ref() == Some(&service.name)) {
-        let servers = plan.members(&pool.name).filter_map(|one| one.address);
-        settings.insert(format!("backend.{}", pool.name), Setting::words(servers));
-    }
     let vip = plan.network.as_ref().and_then(|network| network.vip);
-    let Some(vip) = vip.filter(|_| service.layout.copies > 1) else { return settings };
-    if in_one_site(planned) {
+    for pool in plan.services.iter().filter(|pool| pool.gateway.as_ref() == Some(&service.name)) {
+        let (front, mode) = (frontend(service, pool), Mode::of(service, pool));
+        if let Some(address) = vip.or(instance.address) {
+            let bind = [format!("{address}:{}", front.port), mode.word().to_owned()];
+            settings.insert(format!("frontend.{}", pool.name), Setting::words(bind));
+        }
+        let port = pool.access.web_port();
+        let server = |one: &Instance| Some(format!("{}={}:{port}", one.name, one.address?));
+        let servers = plan.members(&pool.name).filter_map(server);
+        settings.insert(format!("backend.{}", pool.name), Setting::words(servers));
+        if mode.verifies(pool) {
+            settings.insert(format!("backend.{}.ssl", pool.name), true.into());
+        }
+    }
+    let Some(vip) = vip else { return settings };
+    if service.layout.copies > 1 && in_one_site(planned) {
         let peers = planned.members().filter(|one| one.name != instance.name);
         settings.extend(settings_of([
             ("vrrp.virtual_ipaddress", vip.into()),
@@ -53,7 +54,7 @@ fn settings(planned: &Planned<'_>) -> Settings {
             ("vrrp.nopreempt", true.into()),
         ]));
     } else if instance.role == Role::Active {
-        // The other one gets it from a person.
+        // The other one, if there is one, gets it from a person.
         settings.insert("virtual_ipaddress".to_owned(), vip.into());
     }
     settings

@@ -1,0 +1,263 @@
+//! The files of gateways. The ports and timeouts that they hold as they are come with their
+//! reason:
+//!
+//! - `inter 1s fall 2`: a member that died gets no requests after 2 s; `rise 2` and
+//!   `slowstart` let one that came back warm up.
+//! - `retries 3` and `redispatch 1`: a request that failed goes to another member at once. What
+//!   may have been done already is not repeated: of methods, GET, HEAD and OPTIONS are safe.
+//! - `timeout connect 2s`: on one network an answer takes a millisecond, and a lost packet is
+//!   sent again after one second.
+//! - `advert_int 1`: the other takes the address after three missed advertisements and a part
+//!   of a second, 3 to 4 s.
+
+use serde::Serialize;
+
+use super::{
+    AUTHORITY, CERTIFICATE, CONFIG, GATE, ROOT, STATISTICS, STATUS_PORT, VRRP, VRRP_CONFIG,
+    VRRP_UNIT_CONFIG,
+};
+use crate::guest_file::GuestFile;
+use crate::plan::{Instance, ServicePlan, Setting};
+use crate::recipe::{RecipeError, stamp};
+use crate::secret::Secrets;
+use crate::spec::WEB_STATUS_PORT;
+use crate::template::{Template, plain as unquoted};
+
+/// Connections above those of clients: for keepalived, hostsplit, Prometheus and people.
+const SPARE: u64 = 100;
+
+/// VRRP takes as many characters of a password.
+/// <https://www.rfc-editor.org/rfc/rfc2338#section-5.3.10>
+const VRRP_PASSWORD: usize = 8;
+
+static HAPROXY: Template = Template {
+    name: "haproxy/haproxy.cfg.hbs",
+    text: include_str!("../../../templates/haproxy/haproxy.cfg.hbs"),
+    escape: unquoted,
+};
+static KEEPALIVED: Template = Template {
+    name: "keepalived/keepalived.conf.hbs",
+    text: include_str!("../../../templates/keepalived/keepalived.conf.hbs"),
+    escape: unquoted,
+};
+static UNIT: Template = Template {
+    name: "keepalived/unit.conf.hbs",
+    text: include_str!("../../../templates/keepalived/unit.conf.hbs"),
+    escape: unquoted,
+};
+
+#[derive(Serialize)]
+struct Haproxy<'a> {
+    instance: &'a str,
+    digest: &'static str,
+    nbthread: u64,
+    maxconn: u64,
+    most: u64,
+    status: String,
+    check: u16,
+    statistics: &'a str,
+    servers: Vec<Server<'a>>,
+    pools: Vec<Pool<'a>>,
+}
+
+#[derive(Serialize)]
+struct Pool<'a> {
+    name: &'a str,
+    defaults: &'static str,
+    bind: &'a str,
+    certificate: Option<&'static str>,
+    http: bool,
+    servers: Vec<Server<'a>>,
+}
+
+#[derive(Clone, Serialize)]
+struct Server<'a> {
+    pool: &'a str,
+    name: &'a str,
+    at: &'a str,
+    authority: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Keepalived<'a> {
+    instance: &'a str,
+    service: &'a str,
+    address: String,
+    status: String,
+    vrrp: Option<Vrrp<'a>>,
+    fixed: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Vrrp<'a> {
+    nopreempt: bool,
+    router_id: u64,
+    priority: u64,
+    password: &'a str,
+    peers: &'a [String],
+    virtual_ipaddress: String,
+}
+
+/// The settings of an instance, one after the other.
+#[derive(Clone, Copy)]
+struct Reader<'a>(&'a Instance);
+
+impl<'a> Reader<'a> {
+    fn wrong(self, name: &str) -> RecipeError {
+        RecipeError::Name { instance: self.0.name.clone(), name: name.to_owned() }
+    }
+
+    fn number(self, name: &str) -> Result<u64, RecipeError> {
+        let found = self.0.settings.get(name).and_then(Setting::number);
+        found.ok_or_else(|| self.wrong(name))
+    }
+
+    fn words(self, name: &str) -> Result<&'a [String], RecipeError> {
+        match self.0.settings.get(name) {
+            Some(Setting::Words(words)) => Ok(words),
+            _ => Err(self.wrong(name)),
+        }
+    }
+
+    fn is_on(self, name: &str) -> bool {
+        self.0.settings.get(name) == Some(&Setting::Switch(true))
+    }
+
+    fn address(self, name: &str) -> Option<String> {
+        self.0.settings.get(name).map(ToString::to_string)
+    }
+
+    /// The instance's own address, where it says how it is.
+    fn own(self) -> Result<String, RecipeError> {
+        let address = self.0.address.ok_or_else(|| self.wrong("address"))?;
+        Ok(address.to_string())
+    }
+
+    fn status(self) -> Result<String, RecipeError> {
+        Ok(format!("{}:{STATUS_PORT}", self.own()?))
+    }
+
+    fn pool(self, name: &'a str) -> Result<Pool<'a>, RecipeError> {
+        let frontend = format!("frontend.{name}");
+        let [bind, mode] = self.words(&frontend)? else { return Err(self.wrong(&frontend)) };
+        let backend = format!("backend.{name}");
+        let authority = self.is_on(&format!("{backend}.ssl")).then_some(AUTHORITY);
+        let server = |text: &'a String| {
+            let (server, at) = text.split_once('=')?;
+            Some(Server { pool: name, name: server, at, authority })
+        };
+        let servers: Option<Vec<Server<'a>>> = self.words(&backend)?.iter().map(server).collect();
+        Ok(Pool {
+            name,
+            defaults: if mode == "tcp" { "_tcp" } else { "_http" },
+            bind,
+            certificate: (mode == "https").then_some(CERTIFICATE),
+            http: mode != "tcp",
+            servers: servers.ok_or_else(|| self.wrong(&backend))?,
+        })
+    }
+
+    fn haproxy(self, statistics: &'a str) -> Result<String, RecipeError> {
+        let names = self.0.settings.keys().filter_map(|name| name.strip_prefix("frontend."));
+        let pools: Vec<Pool<'a>> = names.map(|name| self.pool(name)).collect::<Result<_, _>>()?;
+        let maxconn = self.number("maxconn")?;
+        let text = HAPROXY.render(&Haproxy {
+            instance: self.0.name.as_str(),
+            digest: stamp::BLANK,
+            nbthread: self.number("nbthread")?,
+            maxconn,
+            most: maxconn.saturating_add(SPARE),
+            status: self.status()?,
+            check: WEB_STATUS_PORT,
+            statistics,
+            servers: pools.iter().flat_map(|pool| pool.servers.iter().cloned()).collect(),
+            pools,
+        })?;
+        Ok(stamp::stamped(&text))
+    }
+
+    fn keepalived(self, service: &str, password: &str) -> Result<String, RecipeError> {
+        let vrrp = match self.address("vrrp.virtual_ipaddress") {
+            None => None,
+            Some(virtual_ipaddress) => Some(Vrrp {
+                nopreempt: self.is_on("vrrp.nopreempt"),
+                router_id: self.number("vrrp.virtual_router_id")?,
+                priority: self.number("vrrp.priority")?,
+                password: password.get(..VRRP_PASSWORD).unwrap_or(password),
+                peers: self.words("vrrp.unicast_peer")?,
+                virtual_ipaddress,
+            }),
+        };
+        Ok(KEEPALIVED.render(&Keepalived {
+            instance: self.0.name.as_str(),
+            service,
+            address: self.own()?,
+            status: self.status()?,
+            vrrp,
+            fixed: self.address("virtual_ipaddress"),
+        })?)
+    }
+}
+
+fn file(path: &str, text: String, mode: u32) -> GuestFile {
+    GuestFile { path: path.to_owned(), text, mode, owner: ROOT }
+}
+
+/// Files with passwords, certificates and keys.
+pub(super) fn closed(
+    service: &ServicePlan,
+    instance: &Instance,
+    secrets: &Secrets,
+) -> Result<Vec<GuestFile>, RecipeError> {
+    let missing = |what| RecipeError::NoSecret { instance: instance.name.clone(), what };
+    let secret = |name: &str| secrets.services.get(&service.name)?.get(name);
+    let statistics = secret(STATISTICS.name).ok_or_else(|| missing("password of statistics"))?;
+    let vrrp = secret(VRRP.name).ok_or_else(|| missing("password of VRRP"))?;
+    let mut files = Vec::new();
+    if service.access.tls.is_offered() {
+        let identity = secrets.identities.get(&instance.name);
+        let identity = identity.ok_or_else(|| missing("certificate"))?;
+        let both = format!("{}{}", identity.certificate, identity.key.expose());
+        files.push(file(AUTHORITY, identity.authority.clone(), 0o400));
+        files.push(file(CERTIFICATE, both, 0o400));
+    }
+    let reader = Reader(instance);
+    files.push(file(CONFIG, reader.haproxy(statistics.expose())?, 0o400));
+    let text = reader.keepalived(service.name.as_str(), vrrp.expose())?;
+    files.push(file(VRRP_CONFIG, text, 0o400));
+    Ok(files)
+}
+
+#[derive(Serialize)]
+struct Unit<'a> {
+    instance: &'a str,
+    address: String,
+}
+
+/// The other files; the gate comes last.
+pub(super) fn plain(_: &ServicePlan, instance: &Instance) -> Result<Vec<GuestFile>, RecipeError> {
+    let address = Reader(instance).own()?;
+    let unit = UNIT.render(&Unit { instance: instance.name.as_str(), address })?;
+    let gate = "# Written by hostsplit: the configuration beside it is its.\n".to_owned();
+    Ok(vec![file(VRRP_UNIT_CONFIG, unit, 0o644), file(GATE, gate, 0o644)])
+}
+
+/// Replaces the password of the statistics by a mark. That of VRRP has a name that announces
+/// it.
+pub(super) fn mask(line: &str, mark: &str) -> Option<String> {
+    let (before, rest) = line.split_once("stats auth ")?;
+    let (user, _) = rest.split_once(':')?;
+    Some(format!("{before}stats auth {user}:{mark}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_the_statistics_is_masked() {
+        let masked = mask("    stats auth admin:hunter2", "(secret)");
+        assert_eq!(masked.unwrap(), "    stats auth admin:(secret)");
+        assert_eq!(mask("    stats uri /", "(secret)"), None);
+    }
+}

@@ -1,0 +1,140 @@
+//! HAProxy, and keepalived beside it, which moves the address that clients use within a
+//! site. Between sites a person does.
+//!
+//! A gateway alone, and the active one of two sites, have the address from keepalived as well,
+//! as a fixed one: VRRP without a peer to send to falls back to multicast, which would reach
+//! routers that do not belong to it. So each gateway runs the same units, and a second one
+//! makes no other machine of the first.
+//! <https://docs.haproxy.org/3.0/configuration.html>
+//! <https://www.keepalived.org/manpage.html>
+
+mod files;
+mod settings;
+
+use super::{Recipe, Setup};
+use crate::guest_file::Owner;
+use crate::plan::{Plan, ServicePlan};
+use crate::secret::SecretNeed;
+use crate::spec::GATEWAY_STATUS_PORT;
+
+/// The unit of HAProxy, without `.service`.
+pub const UNIT: &str = "haproxy";
+/// The unit of keepalived.
+pub const VRRP_UNIT: &str = "keepalived";
+/// Both, in the order of their start: who takes the address can serve at it.
+pub const UNITS: &[&str] = &[UNIT, VRRP_UNIT];
+
+/// The configuration of HAProxy.
+pub const CONFIG: &str = "/etc/haproxy/haproxy.cfg";
+/// The configuration of keepalived.
+pub const VRRP_CONFIG: &str = "/etc/keepalived/keepalived.conf";
+/// What the unit of keepalived does besides; systemd has to be told of a new one.
+pub const VRRP_UNIT_CONFIG: &str = "/etc/systemd/system/keepalived.service.d/91-hostsplit.conf";
+/// The file that both do not start without. It says nothing: the package of HAProxy brings a
+/// configuration along, so that this one cannot be its.
+pub const GATE: &str = "/etc/haproxy/hostsplit";
+/// The certificate of who signed those of gateways and members.
+pub const AUTHORITY: &str = "/etc/haproxy/ca.crt";
+/// A gateway's own certificate, with its key behind it.
+pub const CERTIFICATE: &str = "/etc/haproxy/server.pem";
+/// The socket of its administration.
+pub const ADMIN_SOCKET: &str = "/run/haproxy/admin.sock";
+
+/// Configuration files, and the commands that judge each, whose path ends them.
+pub const CHECKS: [(&str, &[&str]); 2] =
+    [(CONFIG, &["haproxy", "-c", "-q", "-f"]), (VRRP_CONFIG, &["keepalived", "-t", "-f"])];
+
+/// The port at which a gateway says how it is, at its own address: `/healthz`, `/metrics`
+/// for Prometheus, `/configuration` as web servers have it, and statistics for people.
+pub const STATUS_PORT: u16 = GATEWAY_STATUS_PORT;
+
+/// The password of the statistics, for the user `admin`.
+pub const STATISTICS: SecretNeed = SecretNeed { name: "statistics", for_clients: false };
+/// The password by which gateways know each other's advertisements: its first characters.
+pub const VRRP: SecretNeed = SecretNeed { name: "vrrp", for_clients: false };
+
+const ROOT: Owner = Owner { user: "root", group: "root" };
+
+/// Each gateway listens at an address that only one of them has, and has a port of its own for
+/// each connection to a member.
+/// <https://docs.kernel.org/networking/ip-sysctl.html>
+const SYSCTLS: &[&str] = &[
+    "net.ipv4.ip_nonlocal_bind = 1",
+    "net.ipv4.ip_local_port_range = 10240 65535",
+    "net.core.somaxconn = 65535",
+];
+
+static SETUP: Setup = Setup {
+    units: UNITS,
+    gate: GATE,
+    data: "/var/lib/haproxy",
+    owner: ROOT,
+    sysctls: SYSCTLS,
+    tmpfiles: &[],
+    secrets: &[STATISTICS, VRRP],
+    plain: files::plain,
+    mask: files::mask,
+    closed: files::closed,
+};
+
+/// HAProxy with keepalived.
+pub(super) static HAPROXY: Recipe = Recipe {
+    settings: settings::settings,
+    main: &["nbthread", "maxconn", "vrrp.virtual_ipaddress", "vrrp.priority"],
+    setup: Some(&SETUP),
+};
+
+/// What a gateway does with the connections of a pool's clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// It reads requests.
+    Http,
+    /// It ends TLS and reads requests.
+    Https,
+    /// It passes bytes on: members end TLS, and it does not.
+    Tcp,
+}
+
+impl Mode {
+    fn of(gateway: &ServicePlan, pool: &ServicePlan) -> Self {
+        match (gateway.access.tls.is_offered(), pool.access.tls.is_offered()) {
+            (true, _) => Self::Https,
+            (false, true) => Self::Tcp,
+            (false, false) => Self::Http,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Tcp => "tcp",
+        }
+    }
+
+    /// Whether it speaks TLS to the members itself.
+    const fn verifies(self, pool: &ServicePlan) -> bool {
+        matches!(self, Self::Https) && pool.access.tls.is_offered()
+    }
+}
+
+/// Where clients of a pool ask a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frontend {
+    /// The port.
+    pub port: u16,
+    /// Whether connections are encrypted, by the gateway or by the members.
+    pub encrypted: bool,
+}
+
+fn frontend(gateway: &ServicePlan, pool: &ServicePlan) -> Frontend {
+    let port = pool.access.front_port(&gateway.access);
+    Frontend { port, encrypted: Mode::of(gateway, pool) != Mode::Http }
+}
+
+/// Where clients ask a gateway, in the order of the pools behind it.
+#[must_use]
+pub fn frontends(plan: &Plan, gateway: &ServicePlan) -> Vec<Frontend> {
+    let pools = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&gateway.name));
+    pools.map(|pool| frontend(gateway, pool)).collect()
+}

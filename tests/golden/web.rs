@@ -1,0 +1,149 @@
+//! The files of web servers and gateways, and what the real programs say of them.
+
+use super::*;
+
+use hostsplit::guest_file::GuestFile;
+use hostsplit::ids::{DeploymentName, InstanceName};
+use hostsplit::plan::ServicePlan;
+use hostsplit::profile::Profiles;
+use hostsplit::recipe::{self, haproxy, web};
+use hostsplit::secret::{Authority, Identity, Secret, Secrets};
+use hostsplit::solve::Limits;
+use hostsplit::spec::Engine;
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/web")
+}
+
+fn planned() -> Plan {
+    let spec = hostsplit::spec::load(&directory().join("spec.yaml")).unwrap();
+    let profiles = Profiles::builtin().unwrap();
+    hostsplit::planner::make(&spec, &profiles, &Limits::default()).unwrap().0
+}
+
+/// Secrets that are the same each time, with such identities.
+fn secrets(plan: &Plan, identity: impl Fn(&InstanceName) -> Identity) -> Secrets {
+    let secret = |text: &str| Secret::parse(text).unwrap();
+    let known = [
+        (haproxy::STATISTICS.name, secret("00112233445566778899")),
+        (haproxy::VRRP.name, secret("aabbccddeeff00112233")),
+    ];
+    let of = |service: &ServicePlan| (service.name.clone(), known.clone().into_iter().collect());
+    let identities = plan.instances.iter().map(|one| (one.name.clone(), identity(&one.name)));
+    Secrets { services: plan.services.iter().map(of).collect(), identities: identities.collect() }
+}
+
+fn files(plan: &Plan, instance: &Instance, secrets: &Secrets) -> Vec<GuestFile> {
+    let service = plan.service_of(instance).unwrap();
+    let setup = recipe::of(service.engine).setup.unwrap();
+    let files = setup.files(service, instance, secrets).unwrap();
+    assert_eq!(files.last().unwrap().path, setup.gate, "what gates a start is written last");
+    files
+}
+
+/// The files of all instances, one after the other.
+#[test]
+fn files_of_web_servers_and_gateways_are_the_golden_ones() {
+    let bless = std::env::var_os("HOSTSPLIT_BLESS").is_some();
+    let plan = planned();
+    let name = |text: &str| Identity {
+        authority: "(authority)\n".to_owned(),
+        certificate: format!("({text})\n"),
+        key: "(key)\n".to_owned().into(),
+    };
+    let secrets = secrets(&plan, |instance| name(instance.as_str()));
+    let mut differing = Vec::new();
+    for instance in &plan.instances {
+        let mut text = String::new();
+        for file in files(&plan, instance, &secrets) {
+            let GuestFile { path, mode, owner, .. } = &file;
+            text += &format!("==> {path} {mode:o} {owner}\n{}", file.text);
+        }
+        let path = directory().join(format!("expected/{}", instance.name));
+        if bless {
+            fs::write(&path, &text).unwrap();
+        } else if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+            differing.push(format!("{}:\n{text}", path.display()));
+        }
+    }
+    assert!(differing.is_empty(), "not as in the golden files:\n{}", differing.join("\n"));
+}
+
+#[test]
+fn each_configuration_says_which_one_it_is() {
+    let plan = planned();
+    let mut seen = std::collections::BTreeSet::new();
+    for instance in &plan.instances {
+        let service = plan.service_of(instance).unwrap();
+        if service.engine == Engine::Haproxy {
+            continue;
+        }
+        let text = web::configuration(service, instance).unwrap();
+        let digest = web::planned_digest(service, instance).unwrap();
+        assert_eq!(web::digest_in(&text), Some(digest.as_str()));
+        assert!(seen.insert(digest), "{}", instance.name);
+    }
+    let mut other = plan.clone();
+    for instance in &mut other.instances {
+        instance.settings.insert("no such\nname".to_owned(), 1.into());
+        let service = plan.service_of(instance).unwrap();
+        if service.engine != Engine::Haproxy {
+            assert!(web::configuration(service, instance).is_err());
+        }
+    }
+}
+
+/// Addresses of this machine, in the place of those of the plan: nginx binds to them even to
+/// judge a file.
+fn here(text: &str, root: &Path) -> String {
+    let text = text.replace("10.20.0.", "127.20.0.");
+    ["/etc/nginx/server", "/etc/apache2/server", "/etc/haproxy/", "/etc/keepalived/", "/run/"]
+        .iter()
+        .fold(text, |text, path| {
+            text.replace(&format!(" {path}"), &format!(" {}{path}", root.display()))
+        })
+}
+
+/// Each file is what its program takes: the packages that `tests/setup` installs are asked.
+#[test]
+fn the_programs_themselves_take_the_files() {
+    let known = ["nginx", "apache2ctl", "haproxy", "keepalived"];
+    let is_there = |program: &&str| {
+        let found = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
+        found.is_ok_and(|found| found.status.success())
+    };
+    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    if !is_root || !known.iter().all(is_there) {
+        println!("skipped: not root, or one of {known:?} is not installed, so none was asked");
+        return;
+    }
+    let plan = planned();
+    let authority = Authority::generate(&DeploymentName::new("shop").unwrap()).unwrap();
+    let secrets = secrets(&plan, |one| authority.vouch(one, &[[127, 0, 0, 1].into()]).unwrap());
+    for instance in &plan.instances {
+        let root = tempfile::tempdir().unwrap();
+        let service = plan.service_of(instance).unwrap();
+        let mut checks: Vec<(&str, &[&str])> = haproxy::CHECKS.into();
+        checks.extend(web::Package::ALL.map(|package| (package.config, package.check)));
+        let files = files(&plan, instance, &secrets);
+        for file in &files {
+            let path = root.path().join(file.path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, here(&file.text, root.path())).unwrap();
+        }
+        fs::create_dir_all(root.path().join("run/haproxy")).unwrap();
+        fs::create_dir_all(root.path().join("run/apache2")).unwrap();
+        let asked = checks.iter().filter(|(path, _)| files.iter().any(|one| one.path == **path));
+        let mut count = 0;
+        for (path, command) in asked {
+            count += 1;
+            let path = root.path().join(path.trim_start_matches('/'));
+            let (program, arguments) = command.split_first().unwrap();
+            let output = Command::new(program).args(arguments).arg(&path).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(output.status.success(), "{}: {said}\n{text}", instance.name);
+        }
+        assert_eq!(count, if service.engine == Engine::Haproxy { 2 } else { 1 });
+    }
+}
