@@ -249,7 +249,7 @@ mod tests {
         SecretNeed { name: "internal", for_clients: false },
     ];
 
-    fn needs(_: crate::engines::Engine) -> &'static [SecretNeed] {
+    fn needs(_: Engine) -> &'static [SecretNeed] {
         &NEEDS
     }
 

@@ -7,6 +7,9 @@
 //!   may have been done already is not repeated: of methods, GET, HEAD and OPTIONS are safe.
 //! - `timeout connect 2s`: on one network an answer takes a millisecond, and a lost packet is
 //!   sent again after one second.
+//! - `tcp-ut 2s`: a request that was sent to a member whose power is cut is as lost after 2 s as
+//!   one that could not be sent, and goes to another. Without it, it waits for a minute.
+//!   HAProxy 3.0 does not take it over from `default-server`.
 //! - `advert_int 1`: the other takes the address after three missed advertisements and a part
 //!   of a second, 3 to 4 s.
 
