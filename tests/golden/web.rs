@@ -1,5 +1,7 @@
 //! The files of web servers and gateways, and what the real programs say of them.
 
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+
 use super::*;
 
 use hostsplit::guest_file::GuestFile;
@@ -10,6 +12,9 @@ use hostsplit::recipe::{self, haproxy, web};
 use hostsplit::secret::{Authority, Identity, Secret, Secrets};
 use hostsplit::solve::Limits;
 use hostsplit::spec::Engine;
+
+/// The signal that asks a program to end.
+const SIGTERM: i32 = 15;
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/web")
@@ -139,10 +144,14 @@ fn the_programs_themselves_take_the_files() {
             count += 1;
             let path = root.path().join(path.trim_start_matches('/'));
             let (program, arguments) = command.split_first().unwrap();
-            let output = Command::new(program).args(arguments).arg(&path).output().unwrap();
+            let mut judge = Command::new(program);
+            let output = judge.args(arguments).arg(&path).process_group(0).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             let text = fs::read_to_string(&path).unwrap();
-            assert!(output.status.success(), "{}: {said}\n{text}", instance.name);
+            // keepalived 2.2.7, of Debian 12, ends its judgement of a file with a script in it
+            // by a signal to itself; of a file that it refuses it exits with 4 or 5.
+            let is_fine = output.status.success() || output.status.signal() == Some(SIGTERM);
+            assert!(is_fine, "{}: {said}\n{text}", instance.name);
         }
         assert_eq!(count, if service.engine == Engine::Haproxy { 2 } else { 1 });
     }
