@@ -96,6 +96,7 @@ fn service() -> ServicePlan {
         gateway: None,
         access: Access::default(),
         serve: None,
+        prefer: Vec::new(),
         demand: Demand::Sharded(ShardedDemand {
             reads_per_s: PerSecond::new(90_000),
             writes_per_s: PerSecond::new(10_000),

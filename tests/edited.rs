@@ -19,8 +19,9 @@ use hostsplit::planner::{make, make_with};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
-    Access, Demand, Engine, GatewayDemand, Image, ImageFile, Password, Persistence, Policy, Quorum,
-    RelationalDemand, Serve, ShardedDemand, Spec, Spread, Survive, Target, Tls, WebDemand,
+    Access, Demand, Engine, GatewayDemand, HostSet, Image, ImageFile, Password, Persistence,
+    Policy, Quorum, RelationalDemand, Serve, ShardedDemand, Spec, Spread, Survive, Target, Tls,
+    WebDemand,
 };
 use hostsplit::topology::{Core, Host, L3Domain, Level, Migration, PagePool};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
@@ -141,6 +142,7 @@ fn caches() -> Spec {
     let mut cache = plain::service("cache", Engine::Redis, Demand::Sharded(cache));
     cache.access =
         Access { password: Some(Password::Generated), tls: Tls::On, ..Access::default() };
+    cache.prefer = vec![HostSet::Rack("r-h1".to_owned())];
     let mut build = plain::machines("build", 2, 2, 1_024, 8);
     build.spread = Some(Level::Host.into());
     build.restart = true;

@@ -90,7 +90,7 @@ hosts:
   - include: hosts/*.yaml
   - { name: h1, count: 40, cores: 24, threads: 2, memory: 96GiB, network: 16 Gbit/s, disk: 2TiB, iops: 100k/s, cost: 4800, reserve: none, labels: { rack: r1 } }
 services:
-  - { name: cache, engine: redis, demand: { reads: 900k/s, writes: 100k/s, value: 512B, data: 96GiB, persistence: aof } }
+  - { name: cache, engine: redis, demand: { reads: 900k/s, writes: 100k/s, value: 512B, data: 96GiB, persistence: aof }, prefer: { site: main } }
   - { name: orders, engine: mysql, demand: { reads: 60k/s, writes: 4k/s, data: 400GiB, working_set: 20%, shards: 2 } }
   - { name: search, engine: elasticsearch, demand: { index: 80k docs/s, queries: 2k/s, data: 2TiB, copies: 2, document: 1KiB, shards_per_query: 5 } }
   - { name: web, engine: apache, demand: { requests: 40k/s, response: 10KiB, cpu: 5ms, tls: false }, gateway: edge, port: 8080, serve: { content: site } }
@@ -161,6 +161,7 @@ const WRONG: &[(&str, &str)] = &[
     ("count: 6", "count: -6"),
     ("spread: host", "spread: room"),
     ("near: web", "near: { name: web }"),
+    ("prefer: { site: main }", "prefer: { row: main }"),
     ("apart: [cache, orders]", "apart: []"),
     ("apart: [cache, orders]", "apart: [Cache]"),
     ("spread: host", "spread: { at_most: 2 }"),

@@ -117,13 +117,14 @@ fn host_fields(host: &Host, other: &Host) -> [(&'static str, bool); 12] {
     ]
 }
 
-fn service_fields(planned: &ServicePlan, service: &Service) -> [(&'static str, bool); 5] {
-    let Service { name: _, engine, demand, gateway, access, serve } = service;
+fn service_fields(planned: &ServicePlan, service: &Service) -> [(&'static str, bool); 6] {
+    let Service { name: _, engine, demand, gateway, access, serve, prefer } = service;
     [
         ("engine", planned.engine == *engine),
         ("demand", planned.demand == *demand),
         ("gateway", planned.gateway == *gateway),
         ("password or TLS", planned.access == *access),
         ("content", planned.serve == *serve),
+        ("preferred hosts", planned.prefer == *prefer),
     ]
 }

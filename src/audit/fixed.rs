@@ -34,13 +34,17 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
 
 /// Whether the entry's lists allow a host.
 pub(super) fn is_allowed(vm: &FixedVm, host: &Host) -> bool {
+    !is_in(&vm.not_on, host) && (vm.on.is_empty() || is_in(&vm.on, host))
+}
+
+/// Whether a host is in one of these sets.
+pub(super) fn is_in(sets: &[HostSet], host: &Host) -> bool {
     let label = |level: Level, name: &String| host.labels.get(&level) == Some(name);
-    let names = |set: &HostSet| match set {
+    sets.iter().any(|set| match set {
         HostSet::Host(name) => *name == host.name,
         HostSet::Rack(name) => label(Level::Rack, name),
         HostSet::Site(name) => label(Level::Site, name),
-    };
-    !vm.not_on.iter().any(names) && (vm.on.is_empty() || vm.on.iter().any(names))
+    })
 }
 
 fn size(vm: &FixedVm, machine: &Instance, findings: &mut Findings) {

@@ -13,6 +13,7 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     image(plan, findings);
     for service in &plan.services {
         gateway(plan, service, findings);
+        preferred(service, findings);
         demand(service, findings);
     }
     for host in plan.drained.iter().filter(|host| plan.topology.host(host).is_none()) {
@@ -39,6 +40,18 @@ fn restarts(plan: &Plan, findings: &mut Findings) {
                            which nothing asks for";
             findings.add(Kind::Reference, name, message);
         }
+    }
+}
+
+/// Hosts are preferred for leading instances where some lead, each set of hosts once.
+fn preferred(service: &ServicePlan, findings: &mut Findings) {
+    let mut wrong = |message: String| findings.add(Kind::Reference, &service.name, message);
+    let is_led = !matches!(service.engine.cluster(), Cluster::Quorum | Cluster::Pool);
+    if !service.prefer.is_empty() && !is_led {
+        wrong(format!("prefer: no instance of {} leads", service.engine));
+    }
+    if !service.prefer.is_sorted_by(|one, other| one < other) {
+        wrong("prefer: expected hosts in order, each once".to_owned());
     }
 }
 

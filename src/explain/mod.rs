@@ -73,6 +73,7 @@ pub fn spec_of(plan: &Plan) -> Spec {
         gateway: service.gateway.clone(),
         access: service.access.clone(),
         serve: service.serve.clone(),
+        prefer: service.prefer.clone(),
     });
     Spec {
         name: plan.name.clone(),

@@ -20,6 +20,7 @@
 //! | `neighbours.rs` | fixed machines on no host with others, or only on hosts with some |
 //! | `restart.rs` | room to restart fixed machines after each loss |
 //! | `symmetry.rs` | equal hosts in one order |
+//! | `preferred.rs` | leading instances elsewhere than preferred |
 //! | `requirement.rs` | what `explain --why-not` requires |
 //! | `prior.rs` | what a prior plan has, which should stay |
 //! | `objective.rs` | the tiers |
@@ -35,6 +36,7 @@ mod neighbours;
 mod network;
 mod numa;
 mod objective;
+mod preferred;
 mod prior;
 mod problem;
 mod program;

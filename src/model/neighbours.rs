@@ -25,12 +25,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::problem::Problem;
+use super::problem::{FixedRules, Part, PartKind, Problem};
 use super::program::{Program, Sum, Var, int};
 use super::variables::{Presence, Variables};
+use crate::ids::ServiceName;
 use crate::sizing::Candidate;
+use crate::spec::{FixedVm, Spec};
 
 impl Problem<'_> {
+    /// Whether the machines of a part are like those of any other part of their size: fixed
+    /// machines without a rule that counts those of their entry.
+    #[must_use]
+    pub fn is_interchangeable(&self, part: usize) -> bool {
+        let kind = self.parts.get(part).map(|part| part.kind);
+        matches!(kind, Some(PartKind::Fixed(FixedRules { spread: None, .. })))
+            && !self.has_neighbour_rules(part)
+    }
+
     /// Whether a rule on neighbours names a part, on either side.
     #[must_use]
     pub fn has_neighbour_rules(&self, part: usize) -> bool {
@@ -60,6 +71,20 @@ impl Problem<'_> {
     fn neighbours(&self) -> BTreeSet<usize> {
         self.apart.iter().chain(&self.near).flat_map(|(one, other)| [*one, *other]).collect()
     }
+}
+
+/// Returns pairs of an entry of fixed machines and a part that it names.
+pub(super) fn pairs(
+    spec: &Spec,
+    parts: &[Part],
+    names: impl Fn(&FixedVm) -> &[ServiceName],
+) -> Vec<(usize, usize)> {
+    let at = |name: &ServiceName| parts.iter().position(|part| part.name == name.as_str());
+    let of = |vm: &FixedVm| {
+        let others = names(vm).iter().filter_map(&at);
+        others.filter_map(|other| Some((at(&vm.name)?, other))).collect::<Vec<_>>()
+    };
+    spec.vms.iter().flat_map(of).collect()
 }
 
 /// Whether each host has instances of each part that a rule names, by host and part.

@@ -1,10 +1,10 @@
 //! The objective: a table of tiers, solved in order, each fixing those before.
 
 use super::cores::taken;
-use super::prior;
 use super::problem::Problem;
 use super::program::{Program, Row, Sense, Sum, int};
 use super::variables::Variables;
+use super::{preferred, prior};
 
 /// What a tier minimises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Goal {
     Cores,
     /// Memory that instances take.
     Memory,
+    /// Leading instances elsewhere than their services prefer.
+    Preferred,
     /// Cores taken on the host where most are.
     BusiestHost,
     /// Leading instances of each service in the failure domain where most are,
@@ -52,6 +54,7 @@ impl Goal {
             Self::Room => "memory short for old beside new",
             Self::Cores => "cores",
             Self::Memory => "memory",
+            Self::Preferred => "leading instances elsewhere than preferred",
             Self::BusiestHost => "cores on the busiest host",
             Self::MostLeaders => "leading instances in one failure domain",
             Self::LeaderMoves => "leading instances moved",
@@ -70,14 +73,24 @@ impl Goal {
             Self::Moves
             | Self::Arrivals
             | Self::NumaMoves
+            | Self::Preferred
             | Self::MostLeaders
             | Self::LeaderMoves => "instances",
         }
     }
 
-    /// Whether it compares with a prior plan.
+    /// Whether a problem has anything to minimise of it: a prior plan that it compares with, a
+    /// preference.
     #[must_use]
-    pub const fn needs_prior(self) -> bool {
+    pub fn is_of(self, problem: &Problem) -> bool {
+        match self {
+            Self::Preferred => problem.has_preferences(),
+            _ => problem.has_prior() || !self.needs_prior(),
+        }
+    }
+
+    /// Whether it compares with a prior plan.
+    const fn needs_prior(self) -> bool {
         matches!(
             self,
             Self::Moves
@@ -91,9 +104,9 @@ impl Goal {
 }
 
 /// The tiers, in order. Cores and memory come after cost, so that of equally
-/// cheap plans the one with the smaller split is taken; the spread comes last. Those
-/// that compare with a prior plan are for problems that have one.
-pub const TIERS: [Goal; 12] = [
+/// cheap plans the one with the smaller split is taken; preferences and the spread come last.
+/// Some are for problems only that have a prior plan, or a preference: [`Goal::is_of`].
+pub const TIERS: [Goal; 13] = [
     Goal::Unmet,
     Goal::Cost,
     Goal::Moves,
@@ -103,6 +116,7 @@ pub const TIERS: [Goal; 12] = [
     Goal::Room,
     Goal::Cores,
     Goal::Memory,
+    Goal::Preferred,
     Goal::BusiestHost,
     Goal::MostLeaders,
     Goal::LeaderMoves,
@@ -138,6 +152,7 @@ pub fn goal(
             (sum, 0)
         }
         Goal::Memory => (memory(problem, variables), 0),
+        Goal::Preferred => (preferred::misplaced(problem, variables, program), 0),
         Goal::BusiestHost => (busiest(problem, variables, program), 0),
         Goal::MostLeaders => (most_leaders(problem, variables, program), 0),
     }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::neighbours;
 use super::prior::{Prior, PriorHost};
-use crate::ids::ServiceName;
 use crate::plan::CpuPlacement;
 use crate::sizing::{Candidate, cores_on, offered};
-use crate::spec::{Cluster, FixedVm, Quorum, Spec, Spread, Survive};
+use crate::spec::{Cluster, FixedVm, Quorum, Service, Spec, Spread, Survive};
 use crate::topology::{Host, Level, NumaNode, Pool};
 use crate::units::Mebibytes;
 
@@ -34,6 +34,9 @@ pub struct Problem<'a> {
     pub apart: Vec<(usize, usize)>,
     /// Pairs of parts of which the first is only on hosts that the second is on.
     pub near: Vec<(usize, usize)>,
+    /// Hosts that services prefer for their leading instances: by part, whether each host is
+    /// one.
+    pub preferred: BTreeMap<usize, Vec<bool>>,
     /// Addresses that instances may have; `None` where none are planned.
     pub addresses: Option<u64>,
     /// Rows beyond the rules; none where a plan is made.
@@ -167,8 +170,9 @@ impl<'a> Problem<'a> {
         // Each pool that holds roots also holds the image they are overlays on.
         let hosts = hosts(spec, &sizes, image.unwrap_or(Mebibytes::ZERO));
         let allowed = allowed(spec, &hosts, &mut parts);
-        let apart = pairs(spec, &parts, |vm| &vm.apart);
-        let near = pairs(spec, &parts, |vm| &vm.near);
+        let apart = neighbours::pairs(spec, &parts, |vm| &vm.apart);
+        let near = neighbours::pairs(spec, &parts, |vm| &vm.near);
+        let preferred = preferred(spec, &hosts);
         let addresses = spec.network.as_ref().map(|network| {
             let (first, last) = (u32::from(network.first), u32::from(network.last));
             let all = u64::from(last).saturating_add(1).saturating_sub(first.into());
@@ -183,6 +187,7 @@ impl<'a> Problem<'a> {
             allowed,
             apart,
             near,
+            preferred,
             addresses,
             requirements: Vec::new(),
             prior: Vec::new(),
@@ -217,15 +222,6 @@ impl<'a> Problem<'a> {
     pub fn quorum_levels(&self) -> impl Iterator<Item = Level> {
         let automatic = self.survive.iter().filter(|one| one.quorum == Quorum::Automatic);
         automatic.map(|survive| survive.level)
-    }
-
-    /// Whether the machines of a part are like those of any other part of their size: fixed
-    /// machines without a rule that counts those of their entry.
-    #[must_use]
-    pub fn is_interchangeable(&self, part: usize) -> bool {
-        let kind = self.parts.get(part).map(|part| part.kind);
-        matches!(kind, Some(PartKind::Fixed(FixedRules { spread: None, .. })))
-            && !self.has_neighbour_rules(part)
     }
 
     /// Whether the host with that index is one that `shape` may be on.
@@ -403,7 +399,8 @@ fn hosts<'a>(spec: &'a Spec, sizes: &[u64], image: Mebibytes) -> Vec<CandidateHo
         // Hosts that differ in what may be on them are not alike.
         let ruled = spec.vms.iter().filter(|vm| vm.has_host_rules());
         let may: Vec<bool> = ruled.map(|vm| vm.may_be_on(host)).collect();
-        classes.entry(format!("{} {may:?}", signature(host))).or_default().push(host);
+        let prefers: Vec<bool> = spec.services.iter().map(|one| one.prefers(host)).collect();
+        classes.entry(format!("{} {may:?} {prefers:?}", signature(host))).or_default().push(host);
     }
     let mut found = Vec::new();
     for (class, (_, mut hosts)) in classes.into_iter().enumerate() {
@@ -429,18 +426,13 @@ fn allowed(spec: &Spec, hosts: &[CandidateHost], parts: &mut [Part]) -> Vec<Vec<
     found
 }
 
-/// Returns pairs of an entry of fixed machines and a part that it names.
-fn pairs(
-    spec: &Spec,
-    parts: &[Part],
-    names: impl Fn(&FixedVm) -> &[ServiceName],
-) -> Vec<(usize, usize)> {
-    let at = |name: &ServiceName| parts.iter().position(|part| part.name == name.as_str());
-    let of = |vm: &FixedVm| {
-        let others = names(vm).iter().filter_map(&at);
-        others.filter_map(|other| Some((at(&vm.name)?, other))).collect::<Vec<_>>()
+/// Returns the hosts that services prefer for their leading instances, by part.
+fn preferred(spec: &Spec, hosts: &[CandidateHost]) -> BTreeMap<usize, Vec<bool>> {
+    let services = spec.services.iter().enumerate().filter(|(_, one)| !one.prefer.is_empty());
+    let of = |(part, service): (usize, &Service)| {
+        (part, hosts.iter().map(|host| service.prefers(host.host)).collect())
     };
-    spec.vms.iter().flat_map(of).collect()
+    services.map(of).collect()
 }
 
 /// Returns everything about a host but how it is called and reached.

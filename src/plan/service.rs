@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceName, ServiceName};
-use crate::spec::{Access, Demand, Engine, Serve};
+use crate::spec::{Access, Demand, Engine, HostSet, Serve};
 use crate::units::{Mebibytes, PerSecond};
 
 /// One service as planned.
@@ -26,6 +26,9 @@ pub struct ServicePlan {
     /// What it serves, for pools; `None` for a page that names the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serve: Option<Serve>,
+    /// Hosts where its leading instances are preferred; none for anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefer: Vec<HostSet>,
     /// How it is split.
     pub layout: Layout,
     /// What it can do.

@@ -78,6 +78,7 @@ fn service_plan(
         gateway: service.gateway.clone(),
         access: service.access.clone(),
         serve: service.serve.clone(),
+        prefer: service.prefer.clone(),
         layout: candidate.layout.clone(),
         capacity,
         groups: named.groups(draft.profiles, service)?,

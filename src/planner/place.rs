@@ -285,7 +285,8 @@ fn prior_groups(problem: &Problem, part: &Part, prior: &Plan) -> Vec<Vec<Option<
 }
 
 /// Splits placements into those of leaders and all others: per failure domain as many
-/// lead as the solution says, in turns of hosts and NUMA nodes.
+/// lead as the solution says, on hosts that the service prefers first, then in turns of hosts
+/// and NUMA nodes.
 fn split(
     problem: &Problem,
     solution: &Solution,
@@ -295,14 +296,14 @@ fn split(
 ) -> (Vec<Placement>, Vec<Placement>) {
     let Some(level) = problem.leader_level() else {
         let leaders = usize::try_from(candidate.leaders).unwrap_or(usize::MAX);
-        let mut all = interleaved(placements);
+        let mut all = preferred_first(problem, part, interleaved(placements));
         let followers = all.split_off(leaders.min(all.len()));
         return (all, followers);
     };
     let (mut leaders, mut followers) = (Vec::new(), Vec::new());
     for (domain, (_, hosts)) in problem.domains(level).into_iter().enumerate() {
         let here = placements.iter().filter(|one| hosts.contains(&one.host)).copied().collect();
-        let mut here = interleaved(here);
+        let mut here = preferred_first(problem, part, interleaved(here));
         let key = |(p, d, _): &&(usize, usize, u64)| (*p, *d) == (part, domain);
         let count = solution.leaders.iter().find(key).map_or(0, |(_, _, count)| *count);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(here.len());
@@ -310,6 +311,12 @@ fn split(
         leaders.extend(here);
     }
     (leaders, followers)
+}
+
+/// Orders placements on preferred hosts before the others.
+fn preferred_first(problem: &Problem, part: usize, mut all: Vec<Placement>) -> Vec<Placement> {
+    all.sort_by_key(|one| !problem.is_preferred(part, one.host));
+    all
 }
 
 /// Placements in one failure domain.

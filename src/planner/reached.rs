@@ -23,9 +23,22 @@ pub(super) fn reached(plan: &Plan, goal: Goal) -> Option<u64> {
         Goal::Cores => hosts().map(cores).sum(),
         Goal::BusiestHost => hosts().map(cores).max().unwrap_or(0),
         Goal::Memory => plan.instances.iter().map(|one| one.memory_mib.get()).sum(),
+        Goal::Preferred => elsewhere(plan),
         Goal::MostLeaders => most_leaders(plan),
         _ => return None,
     })
+}
+
+/// Leading instances on hosts other than those that their services prefer.
+fn elsewhere(plan: &Plan) -> u64 {
+    let of = |service: &crate::plan::ServicePlan| {
+        let lead = Role::lead(service.engine.cluster());
+        let leads = plan.members(&service.name).filter(|one| one.role == lead);
+        let is_preferred = |host: &&Host| service.prefer.iter().any(|set| set.contains(host));
+        let hosts = leads.filter_map(|one| plan.topology.host(&one.host));
+        hosts.filter(|host| !is_preferred(host)).count() as u64
+    };
+    plan.services.iter().filter(|one| !one.prefer.is_empty()).map(of).sum()
 }
 
 /// Leading instances of each service in the failure domain where most are, summed. A

@@ -21,6 +21,7 @@ pub mod outlook;
 pub mod plan;
 mod plan_markdown;
 mod plan_text;
+mod preferred;
 pub mod profile;
 pub mod secrets;
 mod settings;

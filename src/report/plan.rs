@@ -13,14 +13,14 @@ use super::moves::Moves;
 use super::outlook::Outlook;
 use super::settings;
 pub use super::settings::MainSetting;
-use crate::audit::{Finding, Loss, MachineLoss, losses, machine_losses};
+use crate::audit::{Finding, Loss, MachineLoss, Preferred, losses, machine_losses};
 use crate::explain::{Cause, DemandPart, Unsplit, demand_parts, unsplit};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use crate::plan::{Binding, Capacity, Instance, Layout, Plan, Role, ServicePlan, SlotRange, Tier};
 use crate::profile::Profiles;
 use crate::report::profile::{self, OwnSummary};
 use crate::spec::{Engine, FixedVm, Survive};
-use crate::topology::{Host, NumaNode};
+use crate::topology::{Host, Level, NumaNode};
 use crate::units::Mebibytes;
 
 /// A plan in summary.
@@ -94,10 +94,31 @@ pub struct ServiceSummary {
     /// ceilings hold for hardware virtualisation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub emulated_on: Vec<HostName>,
+    /// Where its leading instances are, if it prefers hosts for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred: Option<PreferredSummary>,
     /// What it would do unsplit.
     pub unsplit: Option<Unsplit>,
     /// The main settings of its engine.
     pub settings: Vec<MainSetting>,
+}
+
+/// Where the leading instances of a service are that prefers hosts for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PreferredSummary {
+    /// The preferred hosts.
+    pub hosts: Vec<String>,
+    /// Leading instances.
+    pub leading: u64,
+    /// Those of them on preferred hosts.
+    pub there: u64,
+    /// Instances on preferred hosts that could lead.
+    pub instances: u64,
+    /// The level of which no failure domain holds half of them, where that keeps more of the
+    /// instances there from leading.
+    pub majority: Option<Level>,
+    /// Whether it is proved that no more of them can be there.
+    pub is_proved: bool,
 }
 
 /// One VM: where and what it is, and why it is there.
@@ -262,8 +283,22 @@ fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSu
         demand: demand_parts(plan, service, profiles),
         unsplit: unsplit(plan, service, profiles).filter(|_| emulated_on.is_empty()),
         emulated_on,
+        preferred: preferred(plan, service),
         settings: settings::of_service(plan, service),
     }
+}
+
+fn preferred(plan: &Plan, service: &ServicePlan) -> Option<PreferredSummary> {
+    let found = Preferred::of(plan, service)?;
+    let Preferred { leading, there, instances, majority, is_proved } = found;
+    Some(PreferredSummary {
+        hosts: service.prefer.iter().map(ToString::to_string).collect(),
+        leading,
+        there,
+        instances,
+        majority,
+        is_proved,
+    })
 }
 
 fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {

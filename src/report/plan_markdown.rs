@@ -6,6 +6,7 @@ use super::intervention::intervention;
 use super::layout::{limit, shape};
 use super::plan::{InstanceSummary, NumaSummary, ServiceSummary, Summary};
 use super::plan_text::{assumed, gain, part, proof, rate_of, size, thousands};
+use super::preferred;
 use crate::explain::Unsplit;
 use crate::units::{counted, percent};
 
@@ -24,7 +25,9 @@ impl Summary {
         }
         text.extend(self.services.iter().map(|one| {
             let demand = escaped(&demand::sentence(one));
-            format!("- demand on {}: {demand}\n", one.name)
+            let preferred = preferred::sentence(one)
+                .map(|text| format!("- {}: {}\n", one.name, escaped(&text)));
+            format!("- demand on {}: {demand}\n{}", one.name, preferred.unwrap_or_default())
         }));
         text.push_str(if self.services.is_empty() { "" } else { "\n" });
         text.extend(self.profiles.iter().map(|own| format!("{}\n\n", escaped(&own.to_string()))));

@@ -12,7 +12,7 @@ use super::plan::{
     AssumedIops, BandwidthSummary, InstanceSummary, NumaSummary, PoolSummary, ServiceSummary,
     Summary,
 };
-use super::settings;
+use super::{preferred, settings};
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
 use crate::spec::{Cluster, FixedVm, Spread};
@@ -158,6 +158,7 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
         capacity,
         demand: _,
         emulated_on: _,
+        preferred: _,
         unsplit,
         settings,
     } = service;
@@ -168,12 +169,13 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
     let (total, each) = rates(service);
     format!(
         "{name}  {engine}: {instances} of {vcpus} vCPU, {memory} memory{data}\n  \
-         layout    {shape}; {limited}\n{demand}{total}{each}{settings}{unsplit}",
+         layout    {shape}; {limited}\n{preferred}{demand}{total}{each}{settings}{unsplit}",
         instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
         shape = shape(engine.cluster(), layout),
         limited = limited(engine.cluster(), capacity.binding, layout, survives),
+        preferred = preferred::line(service, WIDTH),
         demand = demand::line(service),
         total = labelled("capacity", WIDTH, &total),
         each = labelled("instance", WIDTH, &format!("{each}; unit: {}", unit(&capacity.unit))),

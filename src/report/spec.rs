@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::plan_text::{at_most, host_rules, size};
+use super::preferred::leads;
 use super::profile::own;
 use crate::spec::{
     Cluster, Demand, FixedVm, Objective, Quorum, RelationalDemand, Service, ShardedDemand, Spec,
@@ -25,11 +26,12 @@ pub fn text(spec: &Spec) -> String {
     for service in &spec.services {
         let _ = writeln!(
             text,
-            "  service   {}: {}, {}{}",
+            "  service   {}: {}, {}{}{}",
             service.name,
             service.engine,
             demand(&service.demand),
-            behind(service)
+            behind(service),
+            preferred(service)
         );
     }
     for vm in &spec.vms {
@@ -62,6 +64,16 @@ fn hosts(spec: &Spec) -> String {
 
 fn behind(service: &Service) -> String {
     service.gateway.as_ref().map(|gateway| format!(", behind {gateway}")).unwrap_or_default()
+}
+
+fn preferred(service: &Service) -> String {
+    let hosts: Vec<String> = service.prefer.iter().map(ToString::to_string).collect();
+    if hosts.is_empty() {
+        return String::new();
+    }
+    // A gateway has one, others may have several.
+    let leads = leads(service.engine.cluster(), 2);
+    format!(", {leads} on {} if possible", hosts.join(", "))
 }
 
 /// Fixed VMs in a few words, without what is not planned for.

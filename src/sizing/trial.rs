@@ -25,6 +25,7 @@ pub(super) fn with<T>(
         gateway: None,
         access: crate::spec::Access::default(),
         serve: None,
+        prefer: Vec::new(),
     };
     let topology = Topology::new((0..hosts).map(host).collect());
     let context = SizingContext::new(policy, &topology);

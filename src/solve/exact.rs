@@ -17,8 +17,7 @@ pub(super) fn exact(
     deadline: &Deadline,
 ) -> Result<Solution, SolveError> {
     let mut exact = Exact::new(problem, packed, deadline);
-    let has_prior = problem.has_prior();
-    for tier in TIERS.into_iter().filter(|tier| has_prior || !tier.needs_prior()) {
+    for tier in TIERS.into_iter().filter(|tier| tier.is_of(problem)) {
         let left = exact.tier(tier)?;
         if tier == Goal::Unmet && left > 0 {
             break;

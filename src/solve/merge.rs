@@ -44,7 +44,14 @@ impl<'p> Merged<'p> {
             whole.iter().filter_map(|(one, other)| at(one).zip(at(other))).collect()
         };
         let (apart, near) = (pairs(&whole.apart), pairs(&whole.near));
-        Self { problem: Problem { parts: found, apart, near, ..whole.clone() }, parts }
+        let preferred = whole.preferred.iter();
+        let preferred = preferred.filter_map(|(part, hosts)| {
+            let (at, _) = parts.get(*part)?;
+            Some((*at, hosts.clone()))
+        });
+        let preferred = preferred.collect();
+        let problem = Problem { parts: found, apart, near, preferred, ..whole.clone() };
+        Self { problem, parts }
     }
 
     pub(super) const fn problem(&self) -> &Problem<'p> {

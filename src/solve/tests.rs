@@ -158,6 +158,7 @@ fn problem<'a>(hosts: &'a [Host], parts: Vec<Part>, survive: Vec<Survive>) -> Pr
         allowed: Vec::new(),
         apart: Vec::new(),
         near: Vec::new(),
+        preferred: BTreeMap::new(),
         addresses: None,
         requirements,
         prior: Vec::new(),
@@ -190,6 +191,7 @@ proptest! {
         machines in proptest::collection::vec((1u32..6, 1u64..8, 1u64..30, 1u32..5, 0u8..6), 1..6),
         survives in 0u8..4,
         serves in any::<bool>(),
+        prefers in proptest::option::of(proptest::collection::vec(any::<bool>(), 9)),
         rules in proptest::collection::vec((any::<bool>(), 0usize..6, 0usize..6), 0..3),
     ) {
         let hosts: Vec<Host> = kits.iter().enumerate().map(|(at, kit)| host(at, kit)).collect();
@@ -199,6 +201,10 @@ proptest! {
         let quorum = if survives == 3 { Quorum::Manual } else { Quorum::Automatic };
         let survive = level[usize::from(survives)].map(|level| Survive { level, quorum });
         let mut problem = problem(&hosts, parts, survive.into_iter().collect());
+        if let Some(mut hosts) = prefers.filter(|_| serves) {
+            hosts.truncate(problem.hosts.len());
+            problem.preferred.insert(0, hosts);
+        }
         for (is_near, one, other) in rules {
             let parts = problem.parts.len();
             let (one, other) = (one % parts, other % parts);

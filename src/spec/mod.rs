@@ -155,6 +155,16 @@ pub struct Service {
     pub access: Access,
     /// What it serves, for pools; `None` for a page that names the instance.
     pub serve: Option<Serve>,
+    /// Hosts where its leading instances are preferred; none for anywhere.
+    pub prefer: Vec<HostSet>,
+}
+
+impl Service {
+    /// Whether a host is one that is preferred for its leading instances.
+    #[must_use]
+    pub fn prefers(&self, host: &Host) -> bool {
+        self.prefer.iter().any(|set| set.contains(host))
+    }
 }
 
 /// Ports of HTTP and of HTTPS.

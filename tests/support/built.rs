@@ -64,6 +64,7 @@ pub fn redis(name: ServiceName, access: Access, groups: Vec<Group>) -> ServicePl
         gateway: None,
         access,
         serve: None,
+        prefer: Vec::new(),
         demand: Demand::Sharded(ShardedDemand {
             reads_per_s: rate,
             writes_per_s: rate,

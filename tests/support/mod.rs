@@ -130,6 +130,7 @@ fn service() -> ServicePlan {
         gateway: None,
         access: Access::default(),
         serve: None,
+        prefer: Vec::new(),
         demand: Demand::Sharded(ShardedDemand {
             reads_per_s: PerSecond::new(60_000),
             writes_per_s: PerSecond::new(40_000),

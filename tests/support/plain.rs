@@ -65,7 +65,7 @@ pub fn service(name: &str, engine: Engine, demand: Demand) -> Service {
     let name = ServiceName::new(name).unwrap();
     let tls = if demand.ends_tls() { Tls::On } else { Tls::Off };
     let access = Access { tls, ..Access::default() };
-    Service { name, engine, demand, gateway: None, access, serve: None }
+    Service { name, engine, demand, gateway: None, access, serve: None, prefer: Vec::new() }
 }
 
 /// Machines of fixed size that need no I/O operations and no bandwidth.

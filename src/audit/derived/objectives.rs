@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::index::Index;
+use crate::audit::preferred::{OBJECTIVE, Preferred};
 use crate::audit::{Findings, Kind};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Role};
@@ -21,6 +22,8 @@ enum Source {
     Cores,
     /// Memory of the instances.
     Memory,
+    /// Leading instances elsewhere than their services prefer, where one does.
+    Preferred,
     /// Cores taken on the host where most are.
     Busiest,
     /// Leading instances in the failure domain that has most, summed over services.
@@ -30,7 +33,7 @@ enum Source {
 }
 
 /// Names and units of the objectives in their order.
-const OBJECTIVES: [(&str, &str, Source); 12] = [
+const OBJECTIVES: [(&str, &str, Source); 13] = [
     ("unmet demand", "/s", Source::Nothing),
     ("cost of used hosts", "cost", Source::Cost),
     ("instances moved off their host", "instances", Source::Prior),
@@ -40,6 +43,7 @@ const OBJECTIVES: [(&str, &str, Source); 12] = [
     ("memory short for old beside new", "MiB", Source::Prior),
     ("cores", "cores", Source::Cores),
     ("memory", "MiB", Source::Memory),
+    (OBJECTIVE, "instances", Source::Preferred),
     ("cores on the busiest host", "cores", Source::Busiest),
     ("leading instances in one failure domain", "instances", Source::Leaders),
     ("leading instances moved", "instances", Source::Prior),
@@ -47,10 +51,11 @@ const OBJECTIVES: [(&str, &str, Source); 12] = [
 
 pub(super) fn check(plan: &Plan, index: &Index<'_>, findings: &mut Findings) {
     let mut wrong = |message: String| findings.add(Kind::Objective, &plan.name, message);
+    let prefers = plan.services.iter().any(|one| !one.prefer.is_empty());
+    let all = OBJECTIVES.into_iter().filter(|one| prefers || one.2 != Source::Preferred);
     let is_prior = |source: Source| source == Source::Prior;
-    let has_prior = plan.tiers.len() > OBJECTIVES.iter().filter(|one| !is_prior(one.2)).count();
-    let expected: Vec<_> =
-        OBJECTIVES.into_iter().filter(|(_, _, source)| has_prior || !is_prior(*source)).collect();
+    let has_prior = plan.tiers.len() > all.clone().filter(|one| !is_prior(one.2)).count();
+    let expected: Vec<_> = all.filter(|one| has_prior || !is_prior(one.2)).collect();
     let names: Vec<&str> = expected.iter().map(|(name, ..)| *name).collect();
     let found: Vec<&str> = plan.tiers.iter().map(|tier| tier.name.as_str()).collect();
     if found != names {
@@ -89,6 +94,10 @@ fn reached(plan: &Plan, index: &Index<'_>, source: Source) -> Option<u128> {
         Source::Busiest => {
             let taken = |host: &&HostName| plan.on_host(host).map(cores).sum();
             hosts.iter().map(taken).max().unwrap_or(0)
+        }
+        Source::Preferred => {
+            let of = |service| Preferred::of(plan, service);
+            plan.services.iter().filter_map(of).map(|one| u128::from(one.elsewhere())).sum()
         }
         Source::Leaders => leaders(plan, index),
         Source::Prior => return None,

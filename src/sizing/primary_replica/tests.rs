@@ -79,6 +79,7 @@ fn with<T>(
         gateway: None,
         access: Default::default(),
         serve: None,
+        prefer: Vec::new(),
     };
     let topology = hosts(iops);
     let context = SizingContext::new(policy, &topology);

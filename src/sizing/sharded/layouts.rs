@@ -253,6 +253,7 @@ mod tests {
             gateway: None,
             access: Access::default(),
             serve: None,
+            prefer: Vec::new(),
         };
         let topology = hosts();
         let context = SizingContext::new(policy, &topology);

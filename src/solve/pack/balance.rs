@@ -4,6 +4,7 @@
 use super::super::Deadline;
 use super::super::highs::{MipLimits, MipOutcome, minimise};
 use super::bins::{BinPacking, int};
+use super::leaders;
 use super::loaded_hosts::{ItemPlacement, LoadedHosts};
 use crate::model::{Problem, Program, Sum};
 
@@ -62,10 +63,15 @@ fn local_search<'g>(
             break;
         }
     }
-    let placements: Vec<_> = next.all().collect();
-    match super::leaders::distribute(packing.problem, chosen, &placements) {
-        Some(_) => next,
-        None => hosts,
+    // Preferences come before balance.
+    let elsewhere = |hosts: &LoadedHosts| {
+        let placements: Vec<_> = hosts.all().collect();
+        let leaders = leaders::distribute(packing.problem, chosen, &placements)?;
+        Some(leaders::elsewhere(packing.problem, chosen, &leaders, &placements))
+    };
+    match (elsewhere(&next), elsewhere(&hosts)) {
+        (Some(then), before) if before.is_none_or(|before| then <= before) => next,
+        _ => hosts,
     }
 }
 

@@ -1,11 +1,17 @@
-//! Which instances lead: as many per failure domain as the majority of the others allows.
+//! Which instances lead: as many per failure domain as the majority of the others allows, on
+//! preferred hosts first.
+//!
+//! Limits of failure domains within each other are a laminar family, so instances that may lead
+//! together are a matroid, and taking preferred ones as long as any may be taken leads to the
+//! most of them.
 
 use super::loaded_hosts::ItemPlacement;
 use crate::model::{Part, Problem};
 use crate::sizing::Candidate;
 
 /// Returns the leading instances of each part by failure domain of the smallest promised
-/// level, as evenly as the others' majority allows; `None` if there is no way.
+/// level: as many as can be on preferred hosts, else as evenly as the others' majority allows;
+/// `None` if there is no way.
 pub(super) fn distribute(
     problem: &Problem,
     chosen: &[Option<usize>],
@@ -44,6 +50,13 @@ fn of_part(
         u64::try_from(here.count()).unwrap_or(u64::MAX)
     };
     let counts: Vec<u64> = domains.iter().map(|(_, hosts)| within(hosts, false)).collect();
+    let preferred: Vec<u64> = domains
+        .iter()
+        .map(|(_, hosts)| {
+            let is_preferred = |host: &usize| problem.is_preferred(part, *host);
+            within(&hosts.iter().copied().filter(is_preferred).collect::<Vec<_>>(), false)
+        })
+        .collect();
     let minority = u64::from(candidate.leaders.saturating_sub(1) / 2);
     let mut wide: Vec<(Vec<bool>, u64)> = Vec::new();
     if entry.votes() {
@@ -59,10 +72,10 @@ fn of_part(
         let open = |at: usize| {
             wide.iter().all(|(inner, left)| *left > 0 || !inner.get(at).copied().unwrap_or(false))
         };
-        let counts = found.iter().zip(&counts).enumerate();
+        let counts = found.iter().zip(counts.iter().zip(&preferred)).enumerate();
         let (at, _) = counts
-            .filter(|(at, (lead, counts))| lead < counts && open(*at))
-            .min_by_key(|(at, (lead, _))| (**lead, *at))?;
+            .filter(|(at, (lead, (count, _)))| lead < count && open(*at))
+            .min_by_key(|(at, (lead, (_, preferred)))| (lead >= preferred, **lead, *at))?;
         if let Some(lead) = found.get_mut(at) {
             *lead += 1;
         }
@@ -73,4 +86,34 @@ fn of_part(
         }
     }
     Some(found)
+}
+
+/// Counts leading instances elsewhere than preferred.
+pub(super) fn elsewhere(
+    problem: &Problem,
+    chosen: &[Option<usize>],
+    leaders: &[(usize, usize, u64)],
+    placements: &[ItemPlacement],
+) -> u64 {
+    let domains = problem.leader_level().map(|level| problem.domains(level));
+    let of = |part: usize| {
+        let on = |hosts: &dyn Fn(usize) -> bool| {
+            let own = placements.iter().filter(|one| one.part == part && hosts(one.host));
+            own.filter(|one| problem.is_preferred(part, one.host)).count() as u64
+        };
+        let Some(domains) = &domains else {
+            let entry = problem.parts.get(part);
+            let candidate = entry.zip(chosen.get(part).copied().flatten());
+            let candidate = candidate.and_then(|(entry, at)| entry.candidates.get(at));
+            let all = candidate.map_or(0, |one| u64::from(one.leaders));
+            return all.saturating_sub(on(&|_| true));
+        };
+        let own = leaders.iter().filter(|(other, _, _)| *other == part);
+        let beyond = own.map(|(_, domain, count)| {
+            let hosts = domains.get(*domain).map_or(&[][..], |(_, hosts)| hosts);
+            count.saturating_sub(on(&|host| hosts.contains(&host)))
+        });
+        beyond.sum()
+    };
+    problem.preferred.keys().copied().map(of).sum()
 }

@@ -259,13 +259,17 @@ fn solution(
     let most_leaders = balance::leaders(problem, &leaders);
     let is_late = deadline.left() <= 0.0;
     // As in the program per host, what does not serve all is not optimised further.
-    let goals = TIERS.into_iter().filter(|goal| achieved.unmet == 0 || *goal == Goal::Unmet);
+    let elsewhere = leaders::elsewhere(problem, chosen, &leaders, &placements);
+    let goals = TIERS
+        .into_iter()
+        .filter(|goal| goal.is_of(problem) && (achieved.unmet == 0 || *goal == Goal::Unmet));
     let tiers = goals.filter_map(|goal| {
         let (value, bound) = match goal {
             Goal::Unmet => (achieved.unmet, least.unmet),
             Goal::Cost => (achieved.cost, least.cost),
             Goal::Cores => (achieved.cores, least.cores),
             Goal::Memory => (achieved.memory, least.memory),
+            Goal::Preferred => (i64::try_from(elsewhere).unwrap_or(i64::MAX), 0),
             Goal::BusiestHost => busiest,
             Goal::MostLeaders => most_leaders,
             // What has a prior plan is not packed.

@@ -1,4 +1,5 @@
-//! `on` and `not_on` of machines: hosts that there are, and some that are left.
+//! `on` and `not_on` of machines, `prefer` of services: hosts that there are, and of the first
+//! two some that are left.
 
 use crate::spec::diagnostic::{Diagnostics, Mark, nearest};
 use crate::spec::read::form::Spanned;
@@ -43,28 +44,14 @@ pub(super) fn known(
     vms: &[FixedVm],
     diagnostics: &mut Diagnostics,
 ) {
+    for (file, service) in &sources.services {
+        items(&mut Scope { file, diagnostics }, hosts, "prefer", &service.value.prefer);
+    }
     for (file, vm) in &sources.vms {
         let before = diagnostics.len();
         let scope = &mut Scope { file, diagnostics };
-        let lists = [("on", &vm.value.on), ("not_on", &vm.value.not_on)];
-        for (field, list) in lists {
-            for item in list.iter().flat_map(|list| &list.value.0) {
-                let of = &item.value;
-                let host = of.host.as_ref().and_then(|at| at.value.as_ref().ok());
-                let rack = of.rack.as_ref().and_then(|at| at.value.as_ref().ok());
-                let site = of.site.as_ref().and_then(|at| at.value.as_ref().ok());
-                let label =
-                    |level: Level| hosts.iter().filter_map(move |host| host.labels.get(&level));
-                if let Some(name) = host {
-                    let names = hosts.iter().map(|host| host.name.as_str()).collect();
-                    is_known(scope, (field, "host", item.mark), name.as_str(), names);
-                }
-                for (level, name) in [(Level::Rack, rack), (Level::Site, site)] {
-                    let Some(name) = name else { continue };
-                    let names = label(level).map(String::as_str).collect();
-                    is_known(scope, (field, level.as_str(), item.mark), &name.0, names);
-                }
-            }
+        for (field, list) in [("on", &vm.value.on), ("not_on", &vm.value.not_on)] {
+            items(scope, hosts, field, list);
         }
         let name = vm.value.name.as_ref().and_then(|at| at.value.as_ref().ok());
         let own = vms.iter().find(|vm| Some(&vm.name) == name);
@@ -75,6 +62,26 @@ pub(super) fn known(
         {
             let mark = vm.value.not_on.as_ref().map_or(vm.mark, |list| list.mark);
             scope.error(mark, format!("not_on: leaves no host for {}", own.name));
+        }
+    }
+}
+
+/// Reports items of a list that hold no host.
+fn items(scope: &mut Scope<'_>, hosts: &[Host], field: &str, list: &Option<Spanned<HostList>>) {
+    for item in list.iter().flat_map(|list| &list.value.0) {
+        let of = &item.value;
+        let host = of.host.as_ref().and_then(|at| at.value.as_ref().ok());
+        let rack = of.rack.as_ref().and_then(|at| at.value.as_ref().ok());
+        let site = of.site.as_ref().and_then(|at| at.value.as_ref().ok());
+        let label = |level: Level| hosts.iter().filter_map(move |host| host.labels.get(&level));
+        if let Some(name) = host {
+            let names = hosts.iter().map(|host| host.name.as_str()).collect();
+            is_known(scope, (field, "host", item.mark), name.as_str(), names);
+        }
+        for (level, name) in [(Level::Rack, rack), (Level::Site, site)] {
+            let Some(name) = name else { continue };
+            let names = label(level).map(String::as_str).collect();
+            is_known(scope, (field, level.as_str(), item.mark), &name.0, names);
         }
     }
 }

@@ -6,15 +6,16 @@ use super::access::{self, access};
 use super::any_demand;
 use super::demand::{self, engines};
 use super::gateway::{self, OwnDemand, Unresolved};
+use super::host_list;
 use super::names::Names;
 use super::{ports, serve};
 use crate::ids::ServiceName;
-use crate::spec::diagnostic::{Diagnostics, Mark};
+use crate::spec::diagnostic::{Diagnostics, Mark, alternatives};
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
-use crate::spec::{Cluster, Serve, Service, Tls};
+use crate::spec::{Cluster, Engine, HostSet, Serve, Service, Tls};
 
 /// The services that are right, in the order of the spec.
 pub(super) fn services(
@@ -80,6 +81,7 @@ fn service(
             format!("remove it; supported for {}", engines(Cluster::Pool)),
         );
     }
+    let prefer = prefer(scope, engine, wire);
     let access = access(scope, engine, wire);
     let serve = serve::serve(scope, engine, wire.serve.as_ref(), served);
     let place = |mark: Option<Mark>| scope.place(mark.unwrap_or(owner));
@@ -90,6 +92,23 @@ fn service(
     if demand.ends_tls() || own.tls {
         access.tls = Tls::On;
     }
-    let service = Service { name: name?, engine, demand, gateway, access, serve: serve? };
+    let service = Service { name: name?, engine, demand, gateway, access, serve: serve?, prefer };
     misplaced.is_none().then_some(Unresolved { service, own, at, serve_at, port_at })
+}
+
+/// Kinds of cluster of which some instances lead.
+const LED: [Cluster; 3] = [Cluster::Sharded, Cluster::PrimaryReplica, Cluster::GatewayPair];
+
+/// Where the instances are preferred that lead.
+fn prefer(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Vec<HostSet> {
+    if let Some(list) = wire.prefer.as_ref().filter(|_| !LED.contains(&engine.cluster())) {
+        let led: Vec<&str> =
+            LED.into_iter().flat_map(Engine::forming).map(Engine::as_str).collect();
+        scope.error_with(
+            list.mark,
+            format!("prefer: not supported for {engine}, of which no instance leads"),
+            format!("remove it; supported for {}", alternatives(&led)),
+        );
+    }
+    host_list::sets(scope, "prefer", &wire.prefer)
 }

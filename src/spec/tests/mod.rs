@@ -271,6 +271,30 @@ fn machines_are_apart_from_or_near_others() {
 }
 
 #[test]
+fn leading_instances_prefer_hosts() {
+    let prefer = |text: &str| {
+        changed("spec.yaml", "engine: redis,", &format!("engine: redis, prefer: {text},"))
+    };
+    insta::assert_snapshot!(prefer("[h2, { site: main }]"), @r#"
+    spec.yaml:8:44: prefer: there is no host "h2"
+    hint: did you mean "h1"?
+    spec.yaml:8:48: prefer: there is no site "main"
+    "#);
+    insta::assert_snapshot!(prefer("[]"), @"spec.yaml:8:43: prefer: is an empty list; expected at least one host");
+    let search = "engine: elasticsearch, prefer: h1, demand: { index: 1k docs/s, queries: 1/s, data: 1GiB, copies: 2 } }";
+    let from = "engine: redis, demand: { reads: 3k/s, writes: 1k/s, data: 150MiB } }";
+    insta::assert_snapshot!(changed("spec.yaml", from, search), @r#"
+    image/image.yaml:1:1: engines: "elasticsearch" is not in the image; it holds redis
+    spec.yaml:8:51: prefer: not supported for elasticsearch, of which no instance leads
+    hint: remove it; supported for redis, valkey, mysql, mariadb or haproxy
+    "#);
+    let files = Files::good();
+    files.put("spec.yaml", SPEC.replace("engine: redis,", "engine: redis, prefer: h1,"));
+    let prefer = files.load().unwrap().services[0].prefer.clone();
+    assert_eq!(prefer, [HostSet::Host(HostName::new("h1").unwrap())]);
+}
+
+#[test]
 fn a_fixed_machine_holds_the_image() {
     insta::assert_snapshot!(changed("spec.yaml", "disk: 4GiB", "disk: 3071MiB"), @"spec.yaml:10:62: disk: 3071MiB is less than the image's 3GiB; expected at least that");
     let files = Files::good();

@@ -39,6 +39,9 @@ wire! {
         optional port: At<u32>,
         /// What a pool of web servers serves. Default: a page that names the instance.
         optional serve: Spanned<Serve>,
+        /// Hosts where its leading instances (masters, primaries, the active gateway) are
+        /// preferred: names, or labels such as { site: main }. Default: none.
+        optional prefer: Spanned<HostList>,
     }
 
     /// What a pool of web servers serves: one of these.
