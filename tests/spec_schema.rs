@@ -96,7 +96,7 @@ services:
   - { name: web, engine: apache, demand: { requests: 40k/s, response: 10KiB, cpu: 5ms, tls: false }, gateway: edge, port: 8080, serve: { content: site } }
   - { name: app, engine: nginx, demand: { requests: 1/s }, serve: { proxy: 'http://10.0.0.9:8080' } }
   - { name: edge, engine: haproxy }
-  - { name: other, engine: haproxy, demand: { requests: 1/s, tls: true } }
+  - { name: other, engine: haproxy, demand: { requests: 1/s, tls: true }, vip: 10.20.0.11 }
 vms:
   - { name: builder, count: 6, vcpus: 8, memory: 32GiB, disk: 200GiB, iops: 1k/s, network: 1 Gbit/s, spread: host, on: [h1, { rack: r1 }], not_on: { host: h2 }, apart: [cache, orders], near: web, restart: true }
   - { name: worker, count: 6, vcpus: 8, memory: 32GiB, spread: { per: rack, at_most: 2 } }
@@ -155,6 +155,8 @@ const WRONG: &[(&str, &str)] = &[
     ("content: site", "contents: site"),
     ("content: site", "content: [site]"),
     ("serve: { content: site }", "serve: site"),
+    ("vip: 10.20.0.11", "vip: 10.20.0"),
+    ("persistence: aof }", "persistence: aof }, vip: 10.20.0.11"),
     ("persistence: aof }", "persistence: aof }, serve: { content: site }"),
     ("engine: haproxy }\n", "engine: nginx }\n"),
     ("vcpus: 8, ", ""),

@@ -8,7 +8,8 @@ use uuid::{Uuid, uuid};
 
 use super::hosts::volumes;
 use super::{Findings, Kind};
-use crate::plan::{Instance, Plan};
+use crate::plan::{Instance, Plan, ServicePlan};
+use crate::spec::Cluster;
 
 /// QEMU's prefix for the MACs of guests.
 const MAC_PREFIX: &str = "52:54:00:";
@@ -77,11 +78,29 @@ fn network(plan: &Plan, findings: &mut Findings) {
             wrong(format!("{what} {address} is inside the range of the instances"));
         }
     }
+    let mut taken = BTreeMap::new();
+    for service in plan.services.iter().filter(|one| one.access.vip.is_some() || is_gateway(one)) {
+        let Some(vip) = plan.vip_of(service) else { continue };
+        let name = &service.name;
+        if !is_gateway(service) {
+            wrong(format!("{name} is no gateway and has a virtual address"));
+        } else if let Some(first) = taken.insert(vip, name) {
+            wrong(format!("virtual address {vip} is that of {first} and of {name}"));
+        }
+        let is_free = in_subnet(vip.into()) && !(first..=last).contains(&u32::from(vip));
+        if service.access.vip.is_some() && (!is_free || network.gateway == Some(vip)) {
+            wrong(format!("virtual address {vip} of {name} is none that is free in the network"));
+        }
+    }
     if let (Some(gateway), Some(vip)) = (network.gateway, network.vip)
         && gateway == vip
     {
         wrong(format!("virtual address {vip} is the gateway's"));
     }
+}
+
+fn is_gateway(service: &ServicePlan) -> bool {
+    service.engine.cluster() == Cluster::GatewayPair
 }
 
 fn addresses(plan: &Plan, findings: &mut Findings) {

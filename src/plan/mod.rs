@@ -272,6 +272,12 @@ impl Plan {
         self.services.iter().find(|service| &service.name == name)
     }
 
+    /// The address at which clients reach a gateway, whichever of both is active.
+    #[must_use]
+    pub fn vip_of(&self, gateway: &ServicePlan) -> Option<Ipv4Addr> {
+        gateway.access.vip.or_else(|| self.network.as_ref()?.vip)
+    }
+
     /// The service that an instance is part of; `None` for a fixed machine.
     #[must_use]
     pub fn service_of(&self, instance: &Instance) -> Option<&ServicePlan> {

@@ -174,11 +174,11 @@ impl Search<'_> {
     /// gateway, also for the members of a pool whose connections it passes on as they are.
     fn shared_address(&self, instance: &Instance) -> Option<Ipv4Addr> {
         let service = self.plan.service_of(instance)?;
-        let gateway = service.gateway.as_ref().and_then(|name| self.plan.service(name));
-        let is_passed_on = gateway.is_some_and(|one| !one.access.tls.is_offered());
-        let is_gateway = service.engine.cluster() == Cluster::GatewayPair;
-        let network = self.plan.network.as_ref().filter(|_| is_gateway || is_passed_on)?;
-        network.vip
+        if service.engine.cluster() == Cluster::GatewayPair {
+            return self.plan.vip_of(service);
+        }
+        let gateway = self.plan.service(service.gateway.as_ref()?)?;
+        if gateway.access.tls.is_offered() { None } else { self.plan.vip_of(gateway) }
     }
 
     /// Returns the certificate of an instance. One that another authority signed, or

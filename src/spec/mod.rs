@@ -186,6 +186,10 @@ pub struct Access {
     /// The port for clients; `None` for the engine's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// The address at which clients reach a gateway, whichever of both is active; `None` for
+    /// that of the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vip: Option<Ipv4Addr>,
 }
 
 impl Access {

@@ -98,6 +98,51 @@ fn each_configuration_says_which_one_it_is() {
     }
 }
 
+/// A gateway alone, and the active one of two sites, have an address that nobody takes over;
+/// the other one of two sites has none.
+#[test]
+fn an_address_that_nobody_takes_over_is_a_fixed_one() {
+    let small = |survive: &str, labels: [&str; 2]| {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = labels.map(|site| match site {
+            "" => String::new(),
+            site => format!(", labels: {{ site: {site} }}"),
+        });
+        let spec = format!(
+            "name: shop
+policy: {{ survive: {survive} }}
+network: {{ bridge: br0, subnet: 10.20.0.0/24, addresses: 10.20.0.50-10.20.0.99, vip: 10.20.0.10 }}
+hosts:
+  - {{ name: h1, cores: 8, memory: 32GiB, disk: 1TiB{one} }}
+  - {{ name: h2, cores: 8, memory: 32GiB, disk: 1TiB{other} }}
+services:
+  - {{ name: edge, engine: haproxy, demand: {{ requests: 10/s }} }}
+"
+        );
+        fs::write(folder.path().join("spec.yaml"), spec).unwrap();
+        let spec = hostsplit::spec::load(&folder.path().join("spec.yaml")).unwrap();
+        let profiles = Profiles::builtin().unwrap();
+        let plan = hostsplit::planner::make(&spec, &profiles, &Limits::default()).unwrap().0;
+        let none = Identity {
+            authority: String::new(),
+            certificate: String::new(),
+            key: String::new().into(),
+        };
+        let secrets = secrets(&plan, |_| none.clone());
+        let kept = |one: &Instance| {
+            let files = files(&plan, one, &secrets);
+            let file = files.iter().find(|file| file.path == haproxy::VRRP_CONFIG).unwrap();
+            let has = |word: &str| file.text.contains(word);
+            (one.role, has("static_ipaddress {\n    10.20.0.10/32"), has("vrrp_instance"))
+        };
+        plan.instances.iter().map(kept).collect::<Vec<_>>()
+    };
+    let (active, standby) = (Role::Active, Role::Standby);
+    assert_eq!(small("none", ["", ""]), [(active, true, false)]);
+    assert_eq!(small("host", ["", ""]), [(active, false, true), (standby, false, true)]);
+    assert_eq!(small("site", ["a", "b"]), [(active, true, false), (standby, false, false)]);
+}
+
 /// Addresses of this machine, in the place of those of the plan: nginx binds to them even to
 /// judge a file.
 fn here(text: &str, root: &Path) -> String {

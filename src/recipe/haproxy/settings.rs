@@ -26,7 +26,7 @@ pub(super) fn settings(planned: &Planned<'_>) -> Settings {
         ("nbthread", u64::from(service.layout.vcpus).into()),
         ("maxconn", connections.into()),
     ]);
-    let vip = plan.network.as_ref().and_then(|network| network.vip);
+    let vip = plan.vip_of(service);
     for pool in plan.services.iter().filter(|pool| pool.gateway.as_ref() == Some(&service.name)) {
         let (front, mode) = (frontend(service, pool), Mode::of(service, pool));
         if let Some(address) = vip.or(instance.address) {

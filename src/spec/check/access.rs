@@ -3,6 +3,7 @@
 use super::demand::engines;
 use super::ports;
 use crate::spec::diagnostic::Mark;
+use crate::spec::read::address::Address;
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
@@ -16,6 +17,10 @@ pub(super) fn access(
     engine: Engine,
     wire: &wire::Service,
 ) -> Option<Access> {
+    if let Some(at) = wire.vip.as_ref().filter(|_| engine.cluster() != Cluster::GatewayPair) {
+        let gateways = engines(Cluster::GatewayPair);
+        scope.error(at.mark, format!("vip: not supported for {engine}, only for {gateways}"));
+    }
     if engine.cluster() != Cluster::Sharded {
         return Some(without_password(scope, engine, wire));
     }
@@ -29,7 +34,7 @@ pub(super) fn access(
         None => None,
         Some(number) => Some(port(scope, number, tls, wire.port.as_ref().map(|at| at.mark))?),
     };
-    Some(Access { password, optional, tls, port })
+    Some(Access { password, optional, tls, port, vip: None })
 }
 
 /// How clients get into a service that asks for no password: only a pool has a port of its
@@ -47,14 +52,15 @@ fn without_password(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service)
         let hint = "whether it ends TLS is part of its demand: `demand: { tls: true }`";
         scope.error_with(at.mark, message, is_web.then(|| hint.to_owned()));
     }
-    let Some(at) = &wire.port else { return Access::default() };
+    let vip = scope.optional("vip", &wire.vip).map(|Address(address)| address);
+    let Some(at) = &wire.port else { return Access { vip, ..Access::default() } };
     if cluster != Cluster::Pool {
         let pools = engines(Cluster::Pool);
         let message = format!("port: not supported for {engine}, only for {sharded}, {pools}");
         let hint = "a gateway listens at the ports of the pools behind it: `port:` of these";
         let is_gateway = cluster == Cluster::GatewayPair;
         scope.error_with(at.mark, message, is_gateway.then(|| hint.to_owned()));
-        return Access::default();
+        return Access { vip, ..Access::default() };
     }
     let Some(number) = scope.value("port", at) else { return Access::default() };
     let port = u16::try_from(number).ok().filter(|port| ports::is_free(*port));
@@ -100,6 +106,7 @@ const BUS: u16 = 16379;
 pub(super) fn of_any_engine(scope: &mut Scope<'_>, wire: &wire::Service) {
     scope.optional("tls", &wire.tls);
     scope.optional("port", &wire.port);
+    scope.optional("vip", &wire.vip);
     if let Some(node) = &wire.password {
         password(scope, node);
     }

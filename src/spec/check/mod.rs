@@ -20,6 +20,7 @@ mod profile;
 mod serve;
 mod service;
 mod spec;
+mod vip;
 mod vms;
 
 pub(super) use self::spec::spec;

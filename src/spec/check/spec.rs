@@ -13,13 +13,14 @@ use super::network;
 use super::policy;
 use super::profile;
 use super::service;
+use super::vip;
 use super::vms;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Mark, Place, nearest};
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
-use crate::spec::{Cluster, Network, Spec};
+use crate::spec::{Network, Spec};
 use crate::topology::{Host, Topology};
 
 /// Checks a spec. Errors go to `diagnostics`; with any, there is no spec.
@@ -45,6 +46,7 @@ pub(in crate::spec) fn spec(sources: &Sources, diagnostics: &mut Diagnostics) ->
     let policy = policy::policy(&mut scope, wire, &hosts);
     let network = network(&mut scope, sources, hosts_known.then_some(&hosts));
     if let Some(network) = &network {
+        vip::vips(sources, network, scope.diagnostics);
         network::has_room(&mut scope, wire, network, &services, &vms, &policy);
     }
     across::labels(sources, &hosts, diagnostics);
@@ -89,12 +91,9 @@ fn network(scope: &mut Scope<'_>, sources: &Sources, hosts: Option<&Vec<Host>>) 
     if let Some(hosts) = hosts {
         bridge_is_somewhere(scope, mark, &network.bridge, hosts);
     }
-    let is_gateway = |engine: &Spanned<wire::Service>| {
-        let engine = engine.value.engine.as_ref();
-        let engine = engine.and_then(|at| at.value.as_ref().ok());
-        engine.is_some_and(|engine| engine.cluster() == Cluster::GatewayPair)
-    };
-    if network.vip.is_none() && sources.services.iter().any(|(_, service)| is_gateway(service)) {
+    let needs_one =
+        |service: &Spanned<wire::Service>| vip::is_gateway(service) && service.value.vip.is_none();
+    if network.vip.is_none() && sources.services.iter().any(|(_, service)| needs_one(service)) {
         let hint = "a gateway has an address that moves with its active instance: \
                     `vip: 10.20.0.10`, in the subnet and outside `addresses`";
         scope.missing_with("vip", node.mark, hint.to_owned());

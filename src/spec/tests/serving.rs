@@ -140,6 +140,36 @@ fn proxies_lead_to_pools_and_not_back() {
 }
 
 #[test]
+fn each_gateway_has_an_address_of_its_own() {
+    let gateway = |name: &str, more: &str| {
+        format!("  - {{ name: {name}, engine: haproxy, demand: {{ requests: 1/s }}{more} }}\n")
+    };
+    let two = |more: &str| with(&(gateway("a", "") + &gateway("b", more)));
+    let vips: Vec<_> = two(", vip: 10.20.0.11").load().unwrap().services;
+    assert_eq!(vips[0].access.vip, None);
+    assert_eq!(vips[1].access.vip, "10.20.0.11".parse().ok());
+    insta::assert_snapshot!(two("").errors(), @r#"
+    spec.yaml:7:5: vip: 10.20.0.10 would be the address of "a" and of "b"
+    hint: give one of them another, in the subnet and outside `addresses`: `vip: 10.20.0.11`
+    "#);
+    insta::assert_snapshot!(two(", vip: 10.20.0.10").errors(), @r#"
+    spec.yaml:7:65: vip: 10.20.0.10 would be the address of "a" and of "b"
+    hint: give one of them another, in the subnet and outside `addresses`: `vip: 10.20.0.11`
+    "#);
+    insta::assert_snapshot!(two(", vip: 10.20.0.60").errors(), @"
+    spec.yaml:7:65: vip: 10.20.0.60 lies in the instances' range 10.20.0.50-10.20.0.199
+    hint: an instance would take the vip's address; shorten `addresses`
+    ");
+    insta::assert_snapshot!(two(", vip: 10.21.0.11").errors(), @"spec.yaml:7:65: vip: 10.21.0.11 is not an address in 10.20.0.0/24");
+    insta::assert_snapshot!(two(", vip: 10.20.0.255").errors(), @"spec.yaml:7:65: vip: 10.20.0.255 is not an address in 10.20.0.0/24");
+    insta::assert_snapshot!(with(&pool("a", ", vip: 10.20.0.11")).errors(), @"spec.yaml:6:64: vip: not supported for nginx, only for haproxy");
+    let alone = with(&gateway("a", ", vip: 10.20.0.11"));
+    let head = HEAD.replace(", vip: 10.20.0.10", "");
+    alone.put("spec.yaml", format!("{head}services:\n{}", gateway("a", ", vip: 10.20.0.11")));
+    assert!(alone.load().is_ok(), "the network needs none where each gateway has one");
+}
+
+#[test]
 fn tls_is_said_once_and_ports_follow() {
     let behind = |name: &str, demand: &str, more: &str| {
         let demand = format!("demand: {{ requests: 1/s{demand} }}");

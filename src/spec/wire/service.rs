@@ -8,6 +8,7 @@ use serde_json::json;
 use super::demand::{GatewayDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand};
 use super::{HostList, NameList, Spread};
 use crate::ids::ServiceName;
+use crate::spec::read::address::Address;
 use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
@@ -37,6 +38,9 @@ wire! {
         /// The port for clients; for sharded clusters, and for pools, where it is also that
         /// at the gateway. Default: that of the engine; of a pool 80, with TLS 443.
         optional port: At<u32>,
+        /// Address at which clients reach a gateway; it moves with the active instance.
+        /// Default: that of the network.
+        optional vip: At<Address>,
         /// What a pool of web servers serves. Default: a page that names the instance.
         optional serve: Spanned<Serve>,
         /// Hosts where its leading instances (masters, primaries, the active gateway) are
@@ -195,10 +199,16 @@ fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
     if cluster != Cluster::GatewayPair {
         then["required"] = json!(["demand"]);
     }
-    if cluster != Cluster::Pool {
-        let only_of_pools = ["gateway", "serve"].map(|field| json!({ "required": [field] }));
-        then["not"] = json!({ "anyOf": only_of_pools });
-    }
+    let only_of = |kind: Cluster, fields: &[&'static str]| {
+        fields
+            .iter()
+            .filter(|_| cluster != kind)
+            .map(|field| json!({ "required": [field] }))
+            .collect()
+    };
+    let mut elsewhere: Vec<serde_json::Value> = only_of(Cluster::Pool, &["gateway", "serve"]);
+    elsewhere.extend::<Vec<_>>(only_of(Cluster::GatewayPair, &["vip"]));
+    then["not"] = json!({ "anyOf": elsewhere });
     json!({
         "if": { "properties": { "engine": { "enum": engines } }, "required": ["engine"] },
         "then": then,
