@@ -14,7 +14,7 @@ use hostsplit::plan::{Instance, Plan, Role, ServicePlan};
 use hostsplit::planner::make;
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Demand, Engine, load};
+use hostsplit::spec::{Demand, Engine, Serve, Target, Tls, load};
 use hostsplit::topology::Level;
 use hostsplit::units::{Mebibytes, PerSecond};
 
@@ -196,4 +196,65 @@ fn a_drill_leaves_out_a_host_whose_loss_a_person_has_to_answer() {
     assert_eq!(refused, "orders: a person decides who takes over");
     let other = plan.instances.iter().find(|one| one.name.as_str() == "orders-1").unwrap();
     assert!(promise(&plan, &profiles, &other.host).is_ok());
+}
+
+#[test]
+fn what_a_pool_serves_is_what_a_spec_may_say() {
+    let good = good();
+    let with = |serve: Serve| told(&good, |plan| service(plan, "web").serve = Some(serve));
+    // Settings follow from it and are compared where nothing else is wrong.
+    assert_eq!(
+        with(Serve::Config { text: "# nothing\n".to_owned() }),
+        [Kind::Configuration].into()
+    );
+    let content = |path: &str, sha256: &str, bytes| {
+        with(Serve::Content { path: path.to_owned(), sha256: sha256.to_owned(), bytes })
+    };
+    let digest = "5".repeat(64);
+    assert_eq!(content("site", &digest, 2_048), [Kind::Configuration].into());
+    for wrong in [
+        content("", &digest, 2_048),
+        content("a\nb", &digest, 2_048),
+        content("site", "5", 2_048),
+        content("site", &digest, 0),
+        with(Serve::Config { text: "a\r\n".to_owned() }),
+        with(Serve::Config { text: "#".repeat(65_537) }),
+        with(Serve::Proxy { to: Target::Server("10.20.0.9".to_owned()) }),
+        with(Serve::Proxy { to: Target::Server("a b:80".to_owned()) }),
+    ] {
+        assert_eq!(wrong, [Kind::Text].into());
+    }
+    let to = |name: &str| with(Serve::Proxy { to: Target::Service(name.parse().unwrap()) });
+    for wrong in [to("none"), to("orders"), to("web")] {
+        assert_eq!(wrong, [Kind::Reference].into());
+    }
+    let of_a_database = |plan: &mut Plan| {
+        service(plan, "orders").serve = Some(Serve::Config { text: String::new() });
+    };
+    assert_eq!(told(&good, of_a_database), [Kind::Reference].into());
+}
+
+#[test]
+fn clients_are_let_in_as_the_demand_counts_and_where_there_is_room() {
+    let good = good();
+    let tls = told(&good, |plan| service(plan, "web").access.tls = Tls::On);
+    assert_eq!(tls, [Kind::Reference].into());
+    for (name, port) in [("web", 0), ("web", 8_081), ("web", 8_404), ("edge", 80)] {
+        let kinds = told(&good, |plan| service(plan, name).access.port = Some(port));
+        assert_eq!(kinds, [Kind::Port].into(), "{name} {port}");
+    }
+    let mut two = good.clone();
+    let mut other = service(&mut two, "web").clone();
+    other.name = "other".parse().unwrap();
+    two.services.push(other);
+    assert!(audited(&two).iter().any(|one| one.kind == Kind::Port), "both at port 80");
+    for (name, vip) in [("web", "10.20.0.11"), ("edge", "10.20.0.60"), ("edge", "10.21.0.11")] {
+        let kinds = told(&good, |plan| service(plan, name).access.vip = vip.parse().ok());
+        assert_eq!(kinds, [Kind::Network].into(), "{name} {vip}");
+    }
+    let mut other = service(&mut two, "edge").clone();
+    other.name = "door".parse().unwrap();
+    two.services.push(other);
+    let twice = |one: &Finding| one.kind == Kind::Network && one.message.contains("of edge and");
+    assert!(audited(&two).iter().any(twice));
 }
