@@ -34,6 +34,12 @@ impl Cluster {
         }
     }
 
+    /// Whether its instances hold data that others ask them for.
+    #[must_use]
+    pub const fn holds_data(self) -> bool {
+        matches!(self, Self::Sharded | Self::PrimaryReplica | Self::Quorum)
+    }
+
     /// What its rates count.
     #[must_use]
     pub const fn operations(self) -> &'static str {

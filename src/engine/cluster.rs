@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::load::{Bound, Measured};
 pub use super::probe::Broken;
-use super::{Admission, Crew, Difference, EngineError, Fact, Leaving};
+use super::{Admission, Crew, Difference, EngineError, Fact, Leaving, Through};
 use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::ids::InstanceName;
@@ -81,8 +81,8 @@ pub trait Cluster: Send + Sync {
     /// How long it is waited for.
     const PATIENCE: Patience;
 
-    /// Its systemd unit, without `.service`.
-    fn unit(&self) -> &'static str;
+    /// Its systemd units, without `.service`, in the order of their start.
+    fn units(&self) -> &'static [&'static str];
 
     /// Reads the target out of the plan, for the instances of a crew.
     ///
@@ -101,17 +101,20 @@ pub trait Cluster: Send + Sync {
         instance: &Instance,
     ) -> Result<Self::Seen, EngineError>;
 
-    /// Asks an instance that is to leave for the same, from the guest of `via`.
+    /// Asks an instance that is to leave for the same, from the guest of `via`; `None` for
+    /// an engine whose instances do not know each other.
     ///
     /// # Errors
     /// Why it does not answer.
     fn look_at_leaving(
         &self,
-        crew: &Crew<'_>,
-        target: &Self::Target,
-        leaving: &Leaving,
-        via: &Instance,
-    ) -> Result<Self::Seen, EngineError>;
+        _crew: &Crew<'_>,
+        _target: &Self::Target,
+        _leaving: &Leaving,
+        _via: &Instance,
+    ) -> Option<Result<Self::Seen, EngineError>> {
+        None
+    }
 
     /// Asks all instances of a crew, at the same time; then those that are to leave.
     fn observe(&self, crew: &Crew<'_>, target: &Self::Target) -> Observed<Self::Seen> {
@@ -129,7 +132,7 @@ pub trait Cluster: Send + Sync {
         }
         if let Some(via) = via {
             for leaving in crew.leaving().iter().filter(|one| one.address.is_some()) {
-                if let Ok(seen) = self.look_at_leaving(crew, target, leaving, via) {
+                if let Some(Ok(seen)) = self.look_at_leaving(crew, target, leaving, via) {
                     observed.seen.insert(leaving.name.clone(), seen);
                 }
             }
@@ -209,6 +212,13 @@ pub trait Cluster: Send + Sync {
         None
     }
 
+    /// What clients go through, each with the instance that is planned to serve it: groups
+    /// by their leads.
+    fn entries<'a>(&self, crew: &Crew<'a>) -> Vec<(Through, &'a Instance)> {
+        let through = |lead: &'a Instance| Some((Through::Group(lead.group?), lead));
+        crew.leads().filter_map(through).collect()
+    }
+
     /// The copies of a group as seen.
     fn copies(&self, target: &Self::Target, observed: &Observed<Self::Seen>, group: u32) -> Copies;
 
@@ -275,6 +285,29 @@ pub trait Cluster: Send + Sync {
     /// The way to it, or its refusal.
     fn prepare(&self, _crew: &Crew<'_>, _instance: &Instance) -> Result<Vec<String>, EngineError> {
         Ok(Vec::new())
+    }
+
+    /// Brings what an instance serves and no file of its configuration holds into its guest,
+    /// before its configuration refers to it; says what was done.
+    ///
+    /// # Errors
+    /// The guest; what is to be served is not there, or is not what was planned.
+    fn supply(&self, _crew: &Crew<'_>, _instance: &Instance) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    /// Lets the engine's own program judge files before they are written in the place of
+    /// those that it runs with.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] with its words; the guest.
+    fn judge(
+        &self,
+        _crew: &Crew<'_>,
+        _instance: &Instance,
+        _files: &[FileChange],
+    ) -> Result<(), EngineError> {
+        Ok(())
     }
 
     /// Asks, before anything of changes is written, what must keep a running instance from

@@ -11,6 +11,7 @@ use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::recipe;
 use crate::secret::{Secrets, ServiceSecrets};
+use crate::spec::Cluster;
 
 /// The way to the guests of a plan, and to what they are to hold.
 pub trait Guests: Sync {
@@ -146,11 +147,12 @@ impl<'a> Crew<'a> {
     }
 
     /// The instances that are planned to hold copies of the same data as another, itself
-    /// and absent ones among them.
+    /// and absent ones among them; all of a pool, which serve the same.
     pub fn copies_of<'s>(&'s self, instance: &'s Instance) -> impl Iterator<Item = &'a Instance> {
         let group = instance.group;
+        let is_pool = self.service.engine.cluster() == Cluster::Pool;
         let planned = self.members.iter().chain(&self.absent).copied();
-        planned.filter(move |one| one.group.is_some() && one.group == group)
+        planned.filter(move |one| is_pool || (one.group.is_some() && one.group == group))
     }
 
     /// Whether the plan lets an instance lead its group.

@@ -227,7 +227,8 @@ fn sender<'a>(
 ) -> &'a Instance {
     let place = entries.iter().position(|(_, one)| one.name == at.name).unwrap_or_default();
     let next = entries.get((place + 1) % entries.len().max(1)).map_or(at, |(_, next)| *next);
-    crew.copies_of(next).find(|one| one.name != next.name).unwrap_or(next)
+    let mut others = crew.copies_of(next).filter(|one| one.name != next.name);
+    others.find(|one| one.name != at.name).unwrap_or(next)
 }
 
 /// Does work that sends from one guest to another; also how busy both were meanwhile.

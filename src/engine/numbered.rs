@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cluster::{Broken, Cluster};
-use super::probe::entries;
 use super::{Crew, EngineError, Through};
 use crate::ids::HostName;
 use crate::plan::Instance;
@@ -49,13 +48,13 @@ type Way<'a> = (Through, &'a Instance, Vec<&'a Instance>);
 
 /// Returns the ways through all groups. Copies of the same data send last: there may be
 /// nobody else.
-fn ways<'a>(crew: &Crew<'a>, series: &Series) -> Vec<Way<'a>> {
+fn ways<'a, C: Cluster>(cluster: &C, crew: &Crew<'a>, series: &Series) -> Vec<Way<'a>> {
     let way = |(through, at): (Through, &'a Instance)| {
         let others = crew.after(at).filter(|one| one.host != series.avoid);
         let (own, others): (Vec<_>, Vec<_>) = others.partition(|one| one.group == at.group);
         (through, at, others.into_iter().chain(own).collect())
     };
-    entries(crew).into_iter().map(way).collect()
+    cluster.entries(crew).into_iter().map(way).collect()
 }
 
 /// Does something from the first sender that answers.
@@ -97,7 +96,7 @@ pub(super) fn write<C: Cluster>(
     number: u64,
 ) -> Result<Vec<Attempt>, EngineError> {
     let target = cluster.target(crew)?;
-    Ok(each(crew, &ways(crew, series), |(through, at, senders)| {
+    Ok(each(crew, &ways(cluster, crew, series), |(through, at, senders)| {
         let sent = crew.clock().elapsed();
         let answer = from_first(senders, |via| {
             cluster.write_numbered(crew, &target, (at, via), (&series.name, number))
@@ -120,7 +119,7 @@ pub(super) fn lost<C: Cluster>(
     forget: bool,
 ) -> Result<Vec<Acknowledged>, EngineError> {
     let target = cluster.target(crew)?;
-    let answers = each(crew, &ways(crew, series), |(through, at, senders)| {
+    let answers = each(crew, &ways(cluster, crew, series), |(through, at, senders)| {
         let own = acknowledged.iter().find(|one| one.through == *through);
         let Some(own) = own.filter(|one| !one.numbers.is_empty()) else { return Ok(None) };
         let numbers = from_first(senders, |via| {

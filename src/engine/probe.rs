@@ -60,15 +60,8 @@ impl From<EngineError> for Broken {
     }
 }
 
-/// What clients go through, each with the instance that is planned to serve it: groups by
-/// their leads.
-pub(super) fn entries<'a>(crew: &Crew<'a>) -> Vec<(Through, &'a Instance)> {
-    let through = |lead: &'a Instance| Some((Through::Group(lead.group?), lead));
-    crew.leads().filter_map(through).collect()
-}
-
-/// The same with the instance that serves it now: after a failover another copy leads. The
-/// planned one where those that answered do not agree.
+/// What clients go through, each with the instance that serves it now: after a failover
+/// another copy leads. The planned one where those that answered do not agree.
 pub(super) fn entries_now<'a, C: Cluster>(
     cluster: &C,
     crew: &Crew<'a>,
@@ -80,7 +73,7 @@ pub(super) fn entries_now<'a, C: Cluster>(
         let leads = |one: &&&'a Instance| leader.as_ref() == Some(&one.name);
         (through, crew.members().iter().find(leads).copied().unwrap_or(planned))
     };
-    entries(crew).into_iter().map(now).collect()
+    cluster.entries(crew).into_iter().map(now).collect()
 }
 
 /// An entry for clients with the guests that may send, in the order in which they are
@@ -92,7 +85,8 @@ type Way<'a> = (Through, &'a Instance, Vec<&'a Instance>);
 /// that is cut off from the majority says nothing of what clients see.
 pub(super) fn probe<C: Cluster>(cluster: &C, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError> {
     let target = cluster.target(crew)?;
-    let ways: Vec<Way<'_>> = entries(crew)
+    let ways: Vec<Way<'_>> = cluster
+        .entries(crew)
         .into_iter()
         .map(|(through, at)| {
             // The copies of the same data come last: there may be nobody else.
@@ -107,8 +101,11 @@ pub(super) fn probe<C: Cluster>(cluster: &C, crew: &Crew<'_>) -> Result<Vec<Prob
     }
     let observed = cluster.observe(crew, &target);
     let healthy = |one: &Instance| {
-        let copies = one.group.map(|group| cluster.copies(&target, &observed, group));
-        copies.is_some_and(|copies| copies.healthy.contains(&one.name))
+        let copies = match one.group {
+            Some(group) => cluster.copies(&target, &observed, group),
+            None => cluster.copies_with(&target, &observed, &one.name),
+        };
+        copies.healthy.contains(&one.name)
     };
     let is_doubtful = |probe: &Probe| {
         let sender = crew.members().iter().find(|one| one.name == probe.via);

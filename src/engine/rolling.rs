@@ -259,10 +259,12 @@ impl<C: Cluster> Work<'_, C> {
         } else {
             format!("{others}; bring these back{cause} and deploy again")
         };
+        let holds_data = self.crew.service.engine.cluster().holds_data();
+        let what = if holds_data { "copy of its data" } else { "instance of its service" };
         EngineError::Refused {
             service: service.clone(),
             reason: format!(
-                "{} is the only healthy copy of its data and is not taken away: {remedy}",
+                "{} is the only healthy {what} and is not taken away: {remedy}",
                 self.name
             ),
         }

@@ -38,11 +38,23 @@ pub(super) fn configure<C: Cluster>(
     let guest = crew.guest(&instance.name)?;
     let mut work = Work { cluster, crew, instance, guest: &guest, disruption, made: Vec::new() };
     let files = crew.files(instance)?;
-    let state = work.state()?;
+    let mut state = work.state()?;
+    if state.active.is_partial() && disruption != Disruption::Any {
+        // Those that are off are started as a boot would: one of several that are not at
+        // the same configuration can be brought to another only as a whole.
+        work.run(&["systemctl", "start"])?;
+        work.did("started");
+        state.active = Active::All;
+    }
     let stale = guest.stale_files(&files)?;
+    let supplied = cluster.supply(crew, instance)?;
+    work.made.extend(supplied);
+    if !stale.is_empty() {
+        cluster.judge(crew, instance, &changes(crew, instance, stale.iter().copied())?)?;
+    }
     let mut room = Disturbed::Nobody;
-    let mut runs = state.active;
-    if state.active {
+    let mut runs = state.active == Active::All;
+    if runs {
         match work.uptake(&stale)? {
             Uptake::Nothing => work.write(&stale)?,
             Uptake::Live(changes) => {
@@ -63,7 +75,7 @@ pub(super) fn configure<C: Cluster>(
             }
             Uptake::Restart => {
                 room = work.make_room()?;
-                work.run(&["systemctl", "stop"])?;
+                work.stop()?;
                 runs = false;
                 work.write(&stale)?;
             }
@@ -149,11 +161,24 @@ pub(super) fn runs<C: Cluster>(
     crew: &Crew<'_>,
     name: &InstanceName,
 ) -> Result<bool, EngineError> {
-    Ok(state(&crew.guest(name)?, cluster.unit())?.active)
+    Ok(state(&crew.guest(name)?, cluster.units())?.active == Active::All)
 }
 
-/// What systemd makes of a service.
-fn state(guest: &Guest<'_>, unit: &str) -> Result<State, EngineError> {
+/// What systemd makes of the units of a service.
+fn state(guest: &Guest<'_>, units: &[&str]) -> Result<State, EngineError> {
+    let states = units.iter().map(|unit| state_of(guest, unit));
+    let states = states.collect::<Result<Vec<_>, _>>()?;
+    let enabled = states.iter().all(|(enabled, _)| *enabled);
+    let active = match states.iter().filter(|(_, active)| *active).count() {
+        0 => Active::None,
+        count if count == states.len() => Active::All,
+        _ => Active::Some,
+    };
+    Ok(State { enabled, active })
+}
+
+/// Whether a unit is enabled, and whether it runs.
+fn state_of(guest: &Guest<'_>, unit: &str) -> Result<(bool, bool), EngineError> {
     let show = ["systemctl", "show", "--property=UnitFileState,ActiveState", unit];
     let shown = guest.run_ok(&show, SYSTEMD)?;
     let value = |name: &str| {
@@ -161,7 +186,7 @@ fn state(guest: &Guest<'_>, unit: &str) -> Result<State, EngineError> {
         lines.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
     };
     let enabled = ENABLED.contains(&value("UnitFileState"));
-    Ok(State { enabled, active: value("ActiveState") == "active" })
+    Ok((enabled, value("ActiveState") == "active"))
 }
 
 struct Work<'a, C> {
@@ -176,25 +201,48 @@ struct Work<'a, C> {
 
 /// A service as systemd has it.
 struct State {
+    /// Whether all of its units are.
     enabled: bool,
-    /// Whether it runs.
-    pub active: bool,
+    active: Active,
+}
+
+/// Which units of a service run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Active {
+    None,
+    Some,
+    All,
+}
+
+impl Active {
+    const fn is_partial(self) -> bool {
+        matches!(self, Self::Some)
+    }
 }
 
 impl<C: Cluster> Work<'_, C> {
     fn did(&mut self, verb: &str) {
-        self.made.push(format!("{verb} {}", self.cluster.unit()));
+        self.made.push(format!("{verb} {}", self.cluster.units().join(" and ")));
     }
 
     /// What systemd makes of the service.
     fn state(&self) -> Result<State, EngineError> {
-        state(self.guest, self.cluster.unit())
+        state(self.guest, self.cluster.units())
     }
 
-    /// Runs a command on the service.
+    /// Runs a command on the units of the service, in the order of their start.
     fn run(&self, command: &[&str]) -> Result<(), EngineError> {
-        let command = [command, &[self.cluster.unit()]].concat();
-        self.guest.run_ok(&command, SYSTEMD)?;
+        for unit in self.cluster.units() {
+            self.guest.run_ok(&[command, &[unit]].concat(), SYSTEMD)?;
+        }
+        Ok(())
+    }
+
+    /// Stops the units of the service, the one that was started last first.
+    fn stop(&self) -> Result<(), EngineError> {
+        for unit in self.cluster.units().iter().rev() {
+            self.guest.run_ok(&["systemctl", "stop", unit], SYSTEMD)?;
+        }
         Ok(())
     }
 
@@ -291,7 +339,7 @@ impl<C: Cluster> Work<'_, C> {
             if !poll.pause() {
                 return Err(EngineError::NotServing {
                     instance: self.instance.name.clone(),
-                    service: self.cluster.unit(),
+                    service: self.cluster.units().first().copied().unwrap_or_default(),
                     waited_s: poll.waited().as_secs(),
                     last,
                 });

@@ -70,7 +70,7 @@ impl Graph {
         for (service, sequence) in all() {
             graph.add_queue(plan, service, sequence, changes);
         }
-        for (service, sequence) in all() {
+        for (service, _) in all() {
             let asked = |one: &&Instance| here(one) && !(changes.unreachable)(&one.host);
             let members = plan.members(&service.name).filter(asked);
             let needs: Vec<Vertex> = members
@@ -78,10 +78,14 @@ impl Graph {
                     [Vertex::Configured(one.name.clone()), Vertex::Rejoined(one.name.clone())]
                 })
                 .collect();
-            let cluster = Vertex::Cluster(service.name.clone());
-            graph.add(cluster.clone(), None, &needs);
+            graph.add(Vertex::Cluster(service.name.clone()), None, &needs);
+        }
+        for (service, sequence) in all() {
+            // A gateway sends nothing more to an instance before that goes.
+            let clusters = std::iter::once(&service.name).chain(&service.gateway);
+            let needs: Vec<Vertex> = clusters.cloned().map(Vertex::Cluster).collect();
             for vertex in &sequence.late {
-                graph.add(vertex.clone(), host_of(vertex), std::slice::from_ref(&cluster));
+                graph.add(vertex.clone(), host_of(vertex), &needs);
             }
         }
         graph

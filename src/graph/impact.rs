@@ -10,6 +10,7 @@ use super::{Object, Reason};
 use crate::engine::{Admission, Pending};
 use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, Role};
+use crate::spec::Cluster;
 use crate::state::world::World;
 use crate::units::first_few;
 
@@ -92,7 +93,7 @@ pub(super) fn impacts(
         if let Some(cause) = cause {
             add(&mut found, service, ImpactKind::Downtime, cause, &instance.name);
             // Data in memory alone is gone with the process.
-            if instance.group.is_some() && instance.data.is_none() {
+            if holds_data(plan, instance) && instance.group.is_some() && instance.data.is_none() {
                 add(&mut found, service, ImpactKind::DataLoss, cause, &instance.name);
             }
         }
@@ -169,10 +170,13 @@ fn of_instance(
         (Fate::Redefine { active, .. }, _) => ("its machine is powered off and on", *active),
         _ => return,
     };
-    let group = plan.service_of(instance).and_then(|service| {
+    let service = plan.service_of(instance);
+    let group = service.and_then(|service| {
         service.groups.iter().find(|group| Some(group.index) == instance.group)
     });
-    if group.is_some_and(|group| !group.replicas.is_empty()) {
+    let is_pool = service.is_some_and(|service| service.engine.cluster() == Cluster::Pool);
+    let has_others = is_pool && plan.members(&instance.service).nth(1).is_some();
+    if has_others || group.is_some_and(|group| !group.replicas.is_empty()) {
         return;
     }
     let mut add = |kind| add(found, &instance.service, kind, cause, &instance.name);
@@ -187,9 +191,14 @@ fn of_instance(
         .is_some_and(|data| view.is_some_and(|view| view.volume(&data.pool, &data.name).is_some()));
     // Without a data volume of its own, before or after, it has its data in memory.
     let loses = if instance.role == Role::Fixed { !keeps_disks } else { !has_data };
-    if loses || is_former {
+    if (loses || is_former) && holds_data(plan, instance) {
         add(ImpactKind::DataLoss);
     }
+}
+
+/// Whether an instance holds data: a machine of fixed size may.
+fn holds_data(plan: &Plan, instance: &Instance) -> bool {
+    plan.service_of(instance).is_none_or(|service| service.engine.cluster().holds_data())
 }
 
 /// Adds an instance to what happens to its service for the same reason.

@@ -39,7 +39,8 @@ pub(super) struct Sequence {
     pub prepared: Vec<InstanceName>,
     /// Instances that take up their configuration while they run.
     pub live: Vec<InstanceName>,
-    /// Instances whose engine is restarted, one after the other.
+    /// Instances whose engine is restarted, one after the other; of a pool or a pair of
+    /// gateways also those that take up their configuration while they run.
     pub restarts: Vec<InstanceName>,
     /// Instances whose machine is replaced or defined anew: those of a batch at the same
     /// time, a batch once the one before it is whole.
@@ -120,6 +121,10 @@ pub(super) fn sequence(
         let is_lead = service.groups.iter().any(|group| group.lead == instance.name);
         match of_instance(world, &vertex, instance, fate) {
             (Action::NoOp | Action::Unknown, _) => {}
+            // A configuration that its program takes and that serves nobody stops at the first.
+            (_, Reason::Pending(Pending::Live)) if !service.engine.cluster().holds_data() => {
+                restarts.push((Pending::Live, name()));
+            }
             (_, Reason::Pending(Pending::Live) | Reason::Admission(_)) => {
                 sequence.live.push(name());
             }

@@ -81,8 +81,8 @@ impl Cluster for Redis {
         refusals: 5,
     };
 
-    fn unit(&self) -> &'static str {
-        self.0.unit()
+    fn units(&self) -> &'static [&'static str] {
+        &self.0.units
     }
 
     fn target(&self, crew: &Crew<'_>) -> Result<Target, EngineError> {
@@ -104,8 +104,9 @@ impl Cluster for Redis {
         target: &Target,
         leaving: &Leaving,
         via: &Instance,
-    ) -> Result<Seen, EngineError> {
-        observe::look(crew, &target.access, target.known(&leaving.name)?, &via.name)
+    ) -> Option<Result<Seen, EngineError>> {
+        let known = target.known(&leaving.name);
+        Some(known.and_then(|known| observe::look(crew, &target.access, known, &via.name)))
     }
 
     fn steps(&self, target: &Target, observed: &Observed, goal: Goal) -> Result<Vec<Step>, String> {
