@@ -70,6 +70,10 @@ pub trait Operator: Send + Sync {
     /// The plan contradicts itself.
     fn check(&self, crew: &Crew<'_>) -> Result<Checked, EngineError>;
 
+    /// What it takes to bring a running instance to other files, by these alone; `None` where
+    /// it runs with them.
+    fn foresee(&self, changes: &[FileChange]) -> Option<Pending>;
+
     /// Writes and reads back a value through every group, and removes it.
     ///
     /// # Errors
@@ -246,6 +250,18 @@ impl<C: Cluster> Operator for C {
         }
         let lost = self.lost(&target, &observed);
         Ok(Checked { differences, pending, admissions, lost })
+    }
+
+    fn foresee(&self, changes: &[FileChange]) -> Option<Pending> {
+        if self.divides(changes) {
+            return Some(Pending::Together);
+        }
+        match self.uptake(changes, None) {
+            Uptake::Nothing => None,
+            Uptake::Live(_) if self.moves_door(changes) => Some(Pending::Door),
+            Uptake::Live(_) => Some(Pending::Live),
+            Uptake::Restart => Some(Pending::Restart),
+        }
     }
 
     fn probe(&self, crew: &Crew<'_>) -> Result<Vec<Probe>, EngineError> {

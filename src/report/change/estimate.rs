@@ -12,6 +12,9 @@ const BOOT_S: u64 = 60;
 /// An engine is stopped, starts and reads its data; nothing else of its guest changes.
 const RESTART_S: u64 = 10;
 
+/// A file is written, judged and taken up by an engine that runs on.
+const TAKE_UP_S: u64 = 2;
+
 /// A copy takes over from its leader at our request. `CLUSTER FAILOVER` waits until the
 /// copy has all writes, for less than this.
 pub(super) const HAND_OVER_S: u64 = 2;
@@ -59,6 +62,11 @@ pub(super) const fn boot() -> u64 {
 /// Returns the seconds in which engines are restarted one after the other.
 pub(super) fn restarts(count: usize) -> u64 {
     times(count, RESTART_S)
+}
+
+/// Returns the seconds in which engines take settings up one after the other.
+pub(super) fn taken_up(count: usize) -> u64 {
+    times(count, TAKE_UP_S)
 }
 
 /// Returns the seconds in which instances leave one after the other.

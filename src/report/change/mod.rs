@@ -14,11 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::engine::cluster::FileChange;
+use crate::engine::{Pending, operator_of};
 use crate::graph::{Action, Actions, ImpactKind, Vertex};
 use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Group, Instance, Layout, Plan, ServicePlan};
 use crate::planner::Room;
+use crate::recipe;
 use crate::recipe::slots::{SLOTS, Slots};
+use crate::secret::{Identity, Secret, Secrets};
 use crate::spec::Cluster;
 use crate::units::{Mebibytes, percent};
 
@@ -99,7 +103,9 @@ pub enum Work {
     Replace,
     /// Machines are switched off and on with another definition, on the same disks, in turn.
     PowerCycle,
-    /// Engines get other settings, one after the other where they must be restarted.
+    /// Engines take other settings up while they run.
+    TakeUp,
+    /// Engines get other settings by a restart or at another port, one after the other.
     Configure,
     /// Machines move to another host while they run.
     Migrate,
@@ -130,7 +136,10 @@ struct Fates<'a> {
     added: Vec<&'a Instance>,
     replaced: Vec<&'a Instance>,
     cycled: Vec<&'a Instance>,
+    /// Those of which the engine is restarted, or of which clients go elsewhere meanwhile.
     configured: Vec<&'a Instance>,
+    /// Those that take other settings up while they run.
+    live: Vec<&'a Instance>,
     gone: Vec<&'a Instance>,
 }
 
@@ -142,6 +151,8 @@ impl<'a> Fates<'a> {
         let engine = |one: &Instance| action(Vertex::Configured(one.name.clone()));
         let own = || plan.members(name);
         let stays = |one: &&Instance| has(one) && domain(one) == Some(Action::NoOp);
+        let configured = own().filter(|one| stays(one) && engine(one) == Some(Action::Update));
+        let (live, configured) = configured.partition(|one| is_live(prior, plan, one));
         Self {
             added: own().filter(|one| !has(one)).collect(),
             replaced: own()
@@ -149,11 +160,46 @@ impl<'a> Fates<'a> {
                 .filter(|one| !matches!(domain(one), Some(Action::NoOp | Action::Update) | None))
                 .collect(),
             cycled: own().filter(|one| has(one) && domain(one) == Some(Action::Update)).collect(),
-            configured: own()
-                .filter(|one| stays(one) && engine(one) == Some(Action::Update))
-                .collect(),
+            configured,
+            live,
             gone: prior.members(name).filter(|one| plan.instance(&one.name).is_none()).collect(),
         }
+    }
+}
+
+/// Whether an instance takes the settings of another plan up while it runs. Passwords and
+/// certificates are the same for both: whether they change is not in a plan.
+fn is_live(prior: &Plan, plan: &Plan, instance: &Instance) -> bool {
+    let files = |plan: &Plan| {
+        let (service, instance) =
+            (plan.service(&instance.service)?, plan.instance(&instance.name)?);
+        recipe::of(service.engine).setup?.files(service, instance, &any_secrets(plan)).ok()
+    };
+    let Some((before, after)) = files(prior).zip(files(plan)) else { return false };
+    let changed = after.into_iter().filter_map(|file| {
+        let before = before.iter().find(|one| one.path == file.path).map(|one| one.text.clone());
+        (before.as_ref() != Some(&file.text)).then_some(FileChange { file, before })
+    });
+    let changed: Vec<FileChange> = changed.collect();
+    let service = plan.service(&instance.service);
+    let pending = service.and_then(|service| operator_of(service).ok()?.foresee(&changed));
+    matches!(pending, None | Some(Pending::Live))
+}
+
+/// Secrets that only say that there are some.
+fn any_secrets(plan: &Plan) -> Secrets {
+    let secret = || Secret::from("0".repeat(48));
+    let of_service = |service: &ServicePlan| {
+        let needs = recipe::secret_needs(service.engine).iter();
+        (service.name.clone(), needs.map(|need| (need.name, secret())).collect())
+    };
+    let identity = |one: &Instance| {
+        let (authority, certificate) = (String::new(), String::new());
+        (one.name.clone(), Identity { authority, certificate, key: secret() })
+    };
+    Secrets {
+        services: plan.services.iter().map(of_service).collect(),
+        identities: plan.instances.iter().map(identity).collect(),
     }
 }
 
@@ -202,6 +248,9 @@ fn service(
         // What gets less memory gives its data away before.
         let gives_first = new.layout.memory_mib < old.layout.memory_mib;
         steps.extend(slots.clone().filter(|_| gives_first));
+        if !fates.live.is_empty() {
+            steps.push(step(Work::TakeUp, &fates.live, estimate::taken_up(fates.live.len())));
+        }
         if !fates.configured.is_empty() {
             let seconds = estimate::restarts(fates.configured.len());
             steps.push(step(Work::Configure, &fates.configured, seconds));

@@ -112,6 +112,7 @@ fn words(step: &ChangeStep) -> String {
         Work::PowerCycle => {
             format!("switch off and on in turn{}: {names}", copying(step))
         }
+        Work::TakeUp => format!("{names} take settings up while they run"),
         Work::Configure => format!("configure {names}"),
         Work::Migrate => format!("migrate {names}, {data}"),
         Work::Leave => format!("remove {names}"),
