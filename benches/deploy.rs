@@ -18,6 +18,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hostsplit::content::ContentError;
 use hostsplit::deploy::{
     Allowed, Context, Event, ImageError, ImageStore, Observer, Patience, connect, execute, gaps,
     observe, preflight, walk,
@@ -52,6 +53,10 @@ struct Disk;
 impl ImageStore for Disk {
     fn open(&self, _: &ImageFile) -> Result<(Box<dyn Read>, u64), ImageError> {
         Ok((Box::new(Cursor::new(DISK)), DISK.len() as u64))
+    }
+
+    fn content(&self, _: &str) -> Result<Vec<u8>, ContentError> {
+        Ok(Vec::new())
     }
 }
 

@@ -103,6 +103,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "deploy",
         &[
+            "content",
             "digest",
             "engine",
             "graph",
@@ -138,7 +139,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "simulated",
-        &["deploy", "digest", "hypervisor", "ids", "plan", "recipe", "spec", "topology", "units"],
+        &[
+            "content",
+            "deploy",
+            "digest",
+            "hypervisor",
+            "ids",
+            "plan",
+            "recipe",
+            "spec",
+            "topology",
+            "units",
+        ],
     ),
     (
         "report",

@@ -10,7 +10,7 @@ use super::Context;
 use crate::engine::Guests as _;
 use crate::hypervisor::fan_out::on_each;
 use crate::ids::InstanceName;
-use crate::plan::Instance;
+use crate::plan::{Instance, Plan, Role, ServicePlan};
 
 /// A planned address at which another machine answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +72,31 @@ pub(super) fn address_conflicts<'a>(
             seen_by: (*by).clone(),
         })
     };
-    let found: Vec<AddressConflict> = context.plan.instances.iter().filter_map(conflict).collect();
+    let own = context.plan.instances.iter().filter_map(conflict);
+    let services = context.plan.services.iter();
+    let gateways = services.filter_map(|service| of_gateways(context.plan, service, &seen));
+    let found: Vec<AddressConflict> = own.chain(gateways).collect();
     let count = |mac: &str| found.iter().filter(|one| one.mac == mac).count();
     let own = found.iter().filter(|one| count(&one.mac) == 1);
     own.cloned().collect()
+}
+
+/// The address of gateways, where a machine answers that is none of them.
+fn of_gateways(
+    plan: &Plan,
+    service: &ServicePlan,
+    seen: &BTreeMap<Ipv4Addr, Vec<(&InstanceName, &str)>>,
+) -> Option<AddressConflict> {
+    let address = plan.vip_of(service)?;
+    let gateways: Vec<&Instance> = plan.members(&service.name).collect();
+    let lead = gateways.iter().find(|one| one.role == Role::Active)?;
+    let is_own = |mac: &str| gateways.iter().any(|one| one.mac.eq_ignore_ascii_case(mac));
+    let (by, mac) = seen.get(&address)?.iter().find(|(_, mac)| !is_own(mac))?;
+    Some(AddressConflict {
+        instance: lead.name.clone(),
+        address,
+        planned: lead.mac.clone(),
+        mac: (*mac).to_owned(),
+        seen_by: (*by).clone(),
+    })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::images::content_of;
 use super::{Hosts, ImageStore, StepError};
 use crate::engine::{Crew, EngineError, Guests, Leaving, Outage};
 use crate::graph::{Impact, ImpactKind};
@@ -12,6 +13,7 @@ use crate::hypervisor::clock::Clock;
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::secret::Secrets;
+use crate::spec::Serve;
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +137,10 @@ impl Guests for Context<'_> {
 
     fn secrets(&self) -> &Secrets {
         self.secrets
+    }
+
+    fn content(&self, serve: &Serve) -> Result<Vec<u8>, EngineError> {
+        content_of(self.images, serve).map_err(EngineError::Files)
     }
 
     fn clock(&self) -> &dyn Clock {

@@ -7,6 +7,7 @@ use crate::engine::{Difference, Fact, Probe, Through};
 use crate::graph::drift::Remedy;
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Group, Instance, Plan, ServicePlan};
+use crate::spec::Cluster;
 use crate::state::world::{Seen, World};
 
 /// What is wrong, once, with all that follows from it.
@@ -58,13 +59,13 @@ pub enum Next {
     Person,
 }
 
-/// A group of a service that lacks copies.
+/// A group of a service that lacks copies, or a pool that lacks members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// The service.
     pub service: ServiceName,
-    /// The group's number.
-    pub group: u32,
+    /// The group's number; `None` for a pool.
+    pub group: Option<u32>,
     /// Its copies that are there.
     pub copies: usize,
     /// Its copies as planned.
@@ -154,7 +155,9 @@ impl<'a> Findings<'a> {
             return rank(one).is_some() || one.fact.is_formed() || one.fact.is_in_guest();
         }
         match &one.fact {
-            Fact::SightOf(other) => down.iter().any(|lost| lost.name == *other),
+            Fact::SightOf(other) | Fact::Backend(other) => {
+                down.iter().any(|lost| lost.name == *other)
+            }
             Fact::Role | Fact::Replication => of_group(),
             // A group without a leader, or with another one, as all others see it.
             Fact::ClusterState | Fact::OwnerOfSlots(_) => of_service(),
@@ -183,13 +186,13 @@ impl<'a> Findings<'a> {
     fn next(&self, one: &Difference) -> Next {
         match (&one.fact, self.remedies.get(one)) {
             (_, Some(remedy)) => Next::Remedy(*remedy),
-            (Fact::MachineAt(_) | Fact::SharedHost, None) => Next::Person,
+            (Fact::MachineAt(_) | Fact::SharedHost | Fact::Backend(_), None) => Next::Person,
             (fact, None) if fact.is_in_guest() => Next::Person,
             _ => Next::Deploy,
         }
     }
 
-    /// What groups make of the loss of instances, with all that are down.
+    /// What groups and pools make of the loss of instances, with all that are down.
     fn effects(&self, lost: &[&Instance], down: &BTreeSet<&InstanceName>) -> Vec<Effect> {
         let services = self.plan.services.iter();
         let groups =
@@ -197,7 +200,26 @@ impl<'a> Findings<'a> {
         let touched = groups.filter(|(service, group)| {
             lost.iter().any(|one| one.service == service.name && one.group == Some(group.index))
         });
-        touched.map(|(service, group)| self.effect(service, group, down)).collect()
+        let touched = touched.map(|(service, group)| self.effect(service, group, down));
+        let pools = self.plan.services.iter().filter(|service| {
+            service.engine.cluster() == Cluster::Pool
+                && lost.iter().any(|one| one.service == service.name)
+        });
+        touched.chain(pools.map(|service| self.of_pool(service, down))).collect()
+    }
+
+    fn of_pool(&self, service: &ServicePlan, down: &BTreeSet<&InstanceName>) -> Effect {
+        let members: Vec<_> = self.plan.members(&service.name).map(|one| &one.name).collect();
+        let probes = self.probes.iter().filter(|(name, _)| *name == service.name);
+        let mut serves = probes.map(|(_, probe)| probe.failure.is_none()).peekable();
+        Effect {
+            service: service.name.clone(),
+            group: None,
+            copies: members.iter().filter(|name| !down.contains(*name)).count(),
+            planned: members.len(),
+            leader: None,
+            serves: serves.peek().is_some().then(|| serves.any(|one| one)),
+        }
     }
 
     fn effect(
@@ -218,11 +240,14 @@ impl<'a> Findings<'a> {
             Some(found) => Some(found) == word,
         };
         let probe = self.probes.iter().find(|(name, probe)| {
-            *name == service.name && probe.through == Through::Group(group.index)
+            let through = &probe.through;
+            *name == service.name
+                && (*through == Through::Group(group.index)
+                    || matches!(through, Through::Address(_)))
         });
         Effect {
             service: service.name.clone(),
-            group: group.index,
+            group: Some(group.index),
             copies: there().count(),
             planned: members().count(),
             leader: there().find(leads).cloned(),

@@ -1,4 +1,4 @@
-//! The image's files on the operator's machine.
+//! The image's files, and what pools serve, on the operator's machine.
 #![expect(clippy::disallowed_methods, reason = "edge: reads the image's files")]
 
 use std::fs::File;
@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use crate::content::{self, ContentError};
 use crate::digest::hex;
-use crate::spec::ImageFile;
+use crate::spec::{ImageFile, Serve};
 
 /// A file of the image cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +35,19 @@ pub enum ImageError {
     },
 }
 
-/// Finds the bytes of an image's files.
+/// Finds the bytes of an image's files, and of what pools serve.
 pub trait ImageStore: Sync {
     /// Opens a file and says how long it is.
     ///
     /// # Errors
     /// The file cannot be opened.
     fn open(&self, file: &ImageFile) -> Result<(Box<dyn Read>, u64), ImageError>;
+
+    /// Packs what a pool serves, by the path in the plan.
+    ///
+    /// # Errors
+    /// There is nothing that could be served.
+    fn content(&self, path: &str) -> Result<Vec<u8>, ContentError>;
 }
 
 /// Files of this machine; relative paths are taken from a directory.
@@ -64,6 +71,10 @@ impl ImageStore for LocalImages {
         let metadata = opened.metadata().map_err(unreadable)?;
         Ok((Box::new(opened), metadata.len()))
     }
+
+    fn content(&self, path: &str) -> Result<Vec<u8>, ContentError> {
+        content::pack(&self.directory.join(path))
+    }
 }
 
 /// Reads a file whole and compares its digest.
@@ -76,6 +87,19 @@ pub(super) fn check(store: &dyn ImageStore, file: &ImageFile) -> Result<(), Imag
     io::copy(&mut source, &mut io::sink())
         .map_err(|source| ImageError::Unreadable { path: file.file.clone(), source })?;
     source.finish(file)
+}
+
+/// Packs what a pool serves and compares its digest.
+///
+/// # Errors
+/// In words: it cannot be packed, or is another.
+pub(super) fn content_of(store: &dyn ImageStore, serve: &Serve) -> Result<Vec<u8>, String> {
+    let Serve::Content { path, sha256, .. } = serve else { return Ok(Vec::new()) };
+    let archive = store.content(path).map_err(|error| error.to_string())?;
+    if content::digest(&archive) == *sha256 {
+        return Ok(archive);
+    }
+    Err(format!("{path} does not hold what the plan was made with, whose SHA-256 is {sha256}"))
 }
 
 /// Computes the digest of what passes through.

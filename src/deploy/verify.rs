@@ -102,7 +102,12 @@ impl Verification {
     #[must_use]
     pub fn explains(&self, service: &ServiceName, probe: &Probe) -> bool {
         self.faults.iter().flat_map(|fault| &fault.effects).any(|effect| {
-            effect.service == *service && probe.through == Through::Group(effect.group)
+            let through = match (&probe.through, effect.group) {
+                (Through::Group(index), group) => Some(*index) == group,
+                (Through::Address(_), group) => group.is_some(),
+                (Through::Instance(_), _) => false,
+            };
+            effect.service == *service && through
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::units::counted;
 pub struct Promise {
     /// Followers that take over.
     pub promoted: Vec<InstanceName>,
-    /// The longest time without writes to any group.
+    /// The longest time without writes to any group, or until an address has moved.
     pub most: Duration,
 }
 
@@ -30,8 +30,8 @@ pub fn promise(plan: &Plan, profiles: &Profiles, host: &HostName) -> Result<Prom
         if let Some(reason) = unpromised(&loss) {
             return Err(format!("{}: {reason}", loss.service));
         }
-        let most = loss.failover.map_or(Duration::ZERO, |one| Duration::from_millis(one.most_ms));
-        promise.most = promise.most.max(most);
+        let most_ms = loss.failover.map(|one| one.most_ms).max(loss.address_moves_ms);
+        promise.most = promise.most.max(Duration::from_millis(most_ms.unwrap_or_default()));
         promise.promoted.extend(loss.promoted);
     }
     Ok(promise)

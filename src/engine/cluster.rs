@@ -18,9 +18,11 @@ use crate::secret::ServiceSecrets;
 /// What a command was answered, or why it was not.
 pub type Answer = Result<String, EngineError>;
 
-/// How long a cluster is waited for.
+/// How long instances and their cluster are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
+    /// How long one may take to serve once it was started: it loads its data.
+    pub loading: Duration,
     /// How long nothing may change.
     pub idle: Duration,
     /// How long anything may go on changing: a copy of all that a host can hold.

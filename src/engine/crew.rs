@@ -11,7 +11,7 @@ use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::recipe;
 use crate::secret::{Secrets, ServiceSecrets};
-use crate::spec::Cluster;
+use crate::spec::{Cluster, Serve};
 
 /// The way to the guests of a plan, and to what they are to hold.
 pub trait Guests: Sync {
@@ -23,6 +23,12 @@ pub trait Guests: Sync {
 
     /// Passwords and certificates of the deployment.
     fn secrets(&self) -> &Secrets;
+
+    /// Returns the archive of what a pool serves, as it was planned.
+    ///
+    /// # Errors
+    /// It is not there, or is another.
+    fn content(&self, serve: &Serve) -> Result<Vec<u8>, EngineError>;
 
     /// What waiting goes by.
     fn clock(&self) -> &dyn Clock;
@@ -199,6 +205,14 @@ impl<'a> Crew<'a> {
     pub fn secrets(&self) -> Option<&'a ServiceSecrets> {
         let known = self.guests.secrets().services.get(&self.service.name);
         known.filter(|_| self.service.access.password.is_some())
+    }
+
+    /// Returns the archive of what the service serves.
+    ///
+    /// # Errors
+    /// It is not there, or is another than was planned.
+    pub fn content(&self, serve: &Serve) -> Result<Vec<u8>, EngineError> {
+        self.guests.content(serve)
     }
 
     /// What waiting goes by.

@@ -94,6 +94,8 @@ pub enum Fact {
     Encryption,
     /// What it makes of another instance of its cluster.
     SightOf(InstanceName),
+    /// Whether it sends requests to a server behind it.
+    Backend(InstanceName),
     /// Somebody in its cluster that the plan does not know.
     Member,
     /// Whether it has forgotten an instance that leaves its cluster.
@@ -106,6 +108,10 @@ pub enum Fact {
     SharedHost,
     /// Whether its engine shows its configuration.
     Configuration,
+    /// The configuration that its engine has loaded, by its digest.
+    LoadedConfiguration,
+    /// Who has an address that moves between instances.
+    Holder(Ipv4Addr),
     /// A setting of its engine, by the engine's name for it.
     Setting(String),
     /// Whether its engine shows its users.
@@ -134,7 +140,9 @@ impl Fact {
     /// Whether it is about its engine, and not about its machine.
     #[must_use]
     pub const fn is_of_engine(&self) -> bool {
-        self.is_formed() || self.is_configured() || matches!(self, Self::Member | Self::SharedHost)
+        self.is_formed()
+            || self.is_configured()
+            || matches!(self, Self::Member | Self::SharedHost | Self::Backend(_))
     }
 
     /// Whether it is what a guest sees of its machine.
@@ -157,6 +165,7 @@ impl Fact {
                 | Self::Departure(_)
                 | Self::OwnerOfSlots(_)
                 | Self::MovingSlots
+                | Self::Holder(_)
         )
     }
 
@@ -167,6 +176,7 @@ impl Fact {
             self,
             Self::Answer
                 | Self::Configuration
+                | Self::LoadedConfiguration
                 | Self::Setting(_)
                 | Self::Users
                 | Self::Password(_)
@@ -206,11 +216,14 @@ impl fmt::Display for Fact {
             Self::Replication => "replication",
             Self::Encryption => "what it sends to others",
             Self::SightOf(other) => return write!(f, "sight of {other}"),
+            Self::Backend(other) => return write!(f, "server {other}"),
             Self::Member => "member",
             Self::Departure(other) => return write!(f, "departure of {other}"),
             Self::OwnerOfSlots(slots) => return write!(f, "owner of slots {slots}"),
             Self::MovingSlots => "slots on the move",
             Self::Configuration => "configuration",
+            Self::LoadedConfiguration => "loaded configuration",
+            Self::Holder(address) => return write!(f, "holder of {address}"),
             Self::Setting(name) => name,
             Self::Users => "users",
             Self::Password(user) => return write!(f, "password of user {user}"),

@@ -64,6 +64,15 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// Whether a command was answered with an error, or not at all: the guest itself
+    /// answers.
+    #[must_use]
+    pub const fn is_of_command(&self) -> bool {
+        matches!(self, Self::Guest(GuestError::Command { .. } | GuestError::Unfinished { .. }))
+    }
+}
+
 /// The first of many, and how many more there are: one cause makes every instance
 /// miss something.
 fn few(missing: &[String]) -> String {

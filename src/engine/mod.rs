@@ -13,6 +13,8 @@ mod converge;
 mod crew;
 mod difference;
 mod error;
+pub mod gateway;
+mod http;
 pub mod load;
 mod numbered;
 mod operator;
@@ -20,6 +22,7 @@ mod probe;
 pub mod redis;
 mod rolling;
 mod unit;
+pub mod web;
 
 pub use self::admission::Admission;
 pub use self::cluster::Goal;
@@ -52,6 +55,9 @@ pub fn operator_of(service: &ServicePlan) -> Result<&'static dyn Operator, Engin
     match service.engine {
         spec::Engine::Redis => Ok(&redis::REDIS),
         spec::Engine::Valkey => Ok(&redis::VALKEY),
+        spec::Engine::Apache => Ok(&web::APACHE),
+        spec::Engine::Nginx => Ok(&web::NGINX),
+        spec::Engine::Haproxy => Ok(&gateway::HAPROXY),
         engine => Err(EngineError::Unsupported { service: service.name.clone(), engine }),
     }
 }

@@ -46,15 +46,20 @@ pub struct Acknowledged {
 /// tried.
 type Way<'a> = (Through, &'a Instance, Vec<&'a Instance>);
 
-/// Returns the ways through all groups. Copies of the same data send last: there may be
-/// nobody else.
+/// Returns the ways through all that clients go through. Copies of the same data send last:
+/// there may be nobody else. One of several that are alike is not asked where its own host is
+/// to fail, since clients go to the others.
 fn ways<'a, C: Cluster>(cluster: &C, crew: &Crew<'a>, series: &Series) -> Vec<Way<'a>> {
     let way = |(through, at): (Through, &'a Instance)| {
         let others = crew.after(at).filter(|one| one.host != series.avoid);
         let (own, others): (Vec<_>, Vec<_>) = others.partition(|one| one.group == at.group);
         (through, at, others.into_iter().chain(own).collect())
     };
-    cluster.entries(crew).into_iter().map(way).collect()
+    let is_alike = |(through, at): &(Through, &Instance)| {
+        matches!(through, Through::Instance(_)) && at.host == series.avoid
+    };
+    let entries = cluster.entries(crew).into_iter().filter(|entry| !is_alike(entry));
+    entries.map(way).collect()
 }
 
 /// Does something from the first sender that answers.

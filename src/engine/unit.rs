@@ -14,12 +14,12 @@ use crate::plan::Instance;
 
 /// How long systemd may take to start or stop it: a stop may write all data.
 const SYSTEMD: Duration = Duration::from_secs(300);
-/// How long it may load its data before it answers.
-const LOADING: Duration = Duration::from_secs(900);
 /// Without this, `systemctl enable` sees to the SysV script of the same name, which
 /// starts nothing where there is a unit: 6.5 s of CPU of an emulated Debian 13.
 /// See `ENVIRONMENT.md` of systemd.
 const SKIP_SYSV: [&str; 2] = ["env", "SYSTEMCTL_SKIP_SYSV=1"];
+/// Where systemd reads what units are to do, and does not notice changes by itself.
+const UNITS: &str = "/etc/systemd/system/";
 /// States of a unit file that `systemctl is-enabled` calls enabled for good.
 const ENABLED: [&str; 5] = ["enabled", "static", "alias", "indirect", "generated"];
 
@@ -248,6 +248,9 @@ impl<C: Cluster> Work<'_, C> {
 
     fn write(&mut self, stale: &[&GuestFile]) -> Result<(), EngineError> {
         self.made.extend(self.guest.replace_files(stale)?);
+        if stale.iter().any(|file| file.path.starts_with(UNITS)) {
+            self.guest.run_ok(&["systemctl", "daemon-reload"], SYSTEMD)?;
+        }
         Ok(())
     }
 
@@ -323,7 +326,7 @@ impl<C: Cluster> Work<'_, C> {
     /// is restarted, once.
     fn wait_until_serving(&mut self) -> Result<Disturbed, EngineError> {
         let pauses = Pauses::growing(Duration::from_millis(250), Duration::from_secs(2));
-        let mut poll = Poll::new(self.guest.clock, LOADING, pauses);
+        let mut poll = Poll::new(self.guest.clock, C::PATIENCE.loading, pauses);
         let mut room = None;
         loop {
             let last = match self.cluster.serving(self.crew, self.instance)? {

@@ -68,7 +68,11 @@ impl Graph {
             }
         }
         for (service, sequence) in all() {
-            graph.add_queue(plan, service, sequence, changes);
+            // Gateways that serve hear of a member once it answers.
+            let pools = all().filter(|(pool, _)| pool.gateway.as_ref() == Some(&service.name));
+            let members = pools.flat_map(|(_, sequence)| &sequence.first);
+            let before: Vec<Vertex> = members.cloned().map(Vertex::Configured).collect();
+            graph.add_queue(plan, service, sequence, changes, before);
         }
         for (service, _) in all() {
             let asked = |one: &&Instance| here(one) && !(changes.unreachable)(&one.host);
@@ -186,13 +190,15 @@ impl Graph {
         self.add(Vertex::Configured(name()), Some(&instance.host), &needs);
     }
 
-    /// Adds what is done with the instances of a service that others may rely on.
+    /// Adds what is done with the instances of a service that others may rely on, once what
+    /// is to come `before` it is done.
     fn add_queue(
         &mut self,
         plan: &Plan,
         service: &ServicePlan,
         sequence: &Sequence,
         changes: &Changes<'_>,
+        before: Vec<Vertex>,
     ) {
         if !sequence.has_queue() {
             return;
@@ -219,6 +225,7 @@ impl Graph {
         if sequence.shrinks {
             after = self.add_after(Vertex::Balanced(service.name.clone()), &after);
         }
+        after.extend(before);
         if sequence.waits() {
             for instance in sequence.live.iter().filter_map(|name| plan.instance(name)) {
                 self.add_configured(instance, &after);

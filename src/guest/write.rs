@@ -64,6 +64,16 @@ impl Guest<'_> {
         Ok(())
     }
 
+    /// Writes bytes to a file that root alone reads, in the place of what is there.
+    ///
+    /// # Errors
+    /// The agent.
+    pub fn write_bytes(&self, path: &str, bytes: &[u8]) -> Result<(), GuestError> {
+        let make = ["install", "-m", "600", "-o", "root", "-g", "root", "/dev/null", path];
+        self.run_ok(&make, SMALL)?;
+        self.fill(path, bytes)
+    }
+
     /// The files that are not there as they should be.
     ///
     /// # Errors

@@ -57,6 +57,9 @@ fn effect(effect: &Effect) -> String {
         Some(false) => " does not serve,",
         None => ":",
     };
+    let Some(group) = group else {
+        return format!("{service}{serves} {copies} of {planned} instances");
+    };
     let leader = match leader {
         Some(leader) => format!("{leader} leads"),
         None => "nobody leads".to_owned(),

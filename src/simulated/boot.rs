@@ -87,15 +87,16 @@ fn links(
         let unplugged = !domain.definition.domain.definition.devices.unplugged.is_empty();
         Some((running, running.paused.is_some() || unplugged || hung.contains(name)))
     });
-    let servers = running.flat_map(|(running, stopped)| {
-        let ready = running.units.values();
-        let ready = ready.filter(move |unit| unit.daemon == number && unit.ready <= now);
-        ready.filter_map(move |unit| {
-            let link = Link { address: running.address?, stopped };
-            Some((unit.volume, link))
-        })
-    });
-    servers.collect()
+    let mut links: BTreeMap<VolumeId, Link> = BTreeMap::new();
+    for (running, stopped) in running {
+        let Some(address) = running.address else { continue };
+        let ready = running.units.iter();
+        for (name, unit) in ready.filter(|(_, u)| u.daemon == number && u.ready <= now) {
+            let link = || Link { units: BTreeSet::new(), address, stopped };
+            links.entry(unit.volume).or_insert_with(link).units.insert(name.clone());
+        }
+    }
+    links
 }
 
 impl Inside<'_> {

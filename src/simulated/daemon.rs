@@ -4,7 +4,7 @@
 //! Hosts, guests, files and processes know no engine. A further one is a folder
 //! beside `redis` with a type that implements [`Daemon`], and a line in [`all`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use std::time::Duration;
 use super::exec::Outcome;
 use super::host::File;
 use super::observe::Server;
-use super::redis;
+use super::{redis, web};
 
 /// All simulated engines.
 fn all() -> Vec<Box<dyn Daemon>> {
-    vec![Box::new(redis::Network::default())]
+    vec![Box::new(redis::Network::default()), Box::new(web::Network::default())]
 }
 
 /// Identifies a volume of the world. A server keeps its data on one and is the
@@ -31,8 +31,10 @@ pub(super) struct Endpoint {
 }
 
 /// A server that is on the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Link {
+    /// The units that run it, where several share its volume.
+    pub(super) units: BTreeSet<String>,
     /// The address of its guest.
     pub(super) address: Ipv4Addr,
     /// Whether its process is stopped (`SIGSTOP`): it accepts connections and
@@ -63,6 +65,8 @@ pub(super) struct Invocation<'a> {
     pub(super) local: &'a [VolumeId],
     /// The address of the guest.
     pub(super) address: Option<Ipv4Addr>,
+    /// The files of the guest.
+    pub(super) files: &'a BTreeMap<String, File>,
     /// The rate that a benchmark reports, in requests/s.
     pub(super) rate: u64,
     pub(super) now: Duration,
@@ -118,6 +122,11 @@ pub(super) trait Daemon: fmt::Debug + Send {
 
     /// Runs one of its programs to its end.
     fn run(&mut self, invocation: &Invocation<'_>) -> Outcome;
+
+    /// Addresses that the guest with a volume has besides its own.
+    fn addresses(&self, _volume: VolumeId) -> Vec<Ipv4Addr> {
+        Vec::new()
+    }
 
     /// Whether one of its servers accepts connections there.
     fn listens(&self, at: Endpoint) -> bool;

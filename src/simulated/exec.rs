@@ -6,6 +6,7 @@ use super::daemon::{Invocation, VolumeId};
 use super::guest::Inside;
 use super::host::File;
 use super::unit::systemctl;
+use crate::digest::sha256;
 
 /// How a command ended.
 #[derive(Clone, Debug, Default)]
@@ -68,14 +69,24 @@ pub(super) fn run(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outco
         ("sh", ["-c", script, "sh", data, root]) if script.contains("resize2fs") => {
             grow(guest, !data.is_empty(), *root == "root")
         }
+        ("sh", ["-c", script, "sh", archive, digest, directory]) if script.contains("tar --") => {
+            unpack(guest, archive, digest, directory)
+        }
+        ("sh", ["-c", script, "sh", _]) if script.contains("tail -n +3") => Outcome::ok(""),
+        ("test", ["-d", path]) => look(guest, path, |_| String::new()),
+        ("rm", ["-f", path]) => {
+            guest.root().map(|root| root.files.remove(*path));
+            Outcome::ok("")
+        }
         ("cat", [path]) => look(guest, path, |file| String::from_utf8_lossy(&file.bytes).into()),
         ("stat", ["-c", "%a %U:%G %n", paths @ ..]) => stat(guest, paths),
+        ("systemctl", ["daemon-reload"]) => Outcome::ok(""),
         ("env", ["SYSTEMCTL_SKIP_SYSV=1", "systemctl", verb @ .., unit])
         | ("systemctl", [verb @ .., unit]) => systemctl(guest, verb, unit),
         ("xargs", ["-P", "0", "-I", "{}", program, args @ ..]) => {
             each(guest, command, program, args)
         }
-        ("chmod" | "sh" | "install" | "stat" | "cat" | "systemctl", _) => {
+        ("chmod" | "sh" | "rm" | "test" | "install" | "stat" | "cat" | "systemctl", _) => {
             Outcome::failed(64, format!("not simulated: {program} {}", args.join(" ")))
         }
         _ => return of_engine(guest, command),
@@ -94,8 +105,11 @@ fn of_engine(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outcome> {
     let ready = units.filter(|unit| unit.daemon == number && unit.ready <= now);
     let local: Vec<VolumeId> = ready.map(|unit| unit.volume).collect();
     let (address, local) = (running.address, local.as_slice());
-    let invocation = Invocation { program, args, input, environment, local, address, rate, now };
-    Some(guest.state.daemons.get(number)?.run(&invocation))
+    let super::State { hosts, daemons, .. } = &mut *guest.state;
+    let files = &hosts.get(&guest.host)?.root_of(&guest.domain)?.files;
+    let invocation =
+        Invocation { program, args, input, environment, local, address, files, rate, now };
+    Some(daemons.get(number)?.run(&invocation))
 }
 
 /// Runs a program for each line of the input, in the place of `{}`.
@@ -152,6 +166,17 @@ fn grow(guest: &mut Inside<'_>, data: bool, root: bool) -> Outcome {
         };
         volume.file_system = volume.request.capacity;
     }
+    Outcome::ok("")
+}
+
+/// Puts the content of an archive where a directory is to be.
+fn unpack(guest: &mut Inside<'_>, archive: &str, digest: &str, directory: &str) -> Outcome {
+    let Some(root) = guest.root() else { return missing(archive) };
+    let Some(file) = root.files.remove(archive) else { return missing(archive) };
+    if sha256(&file.bytes) != digest {
+        return Outcome::failed(1, format!("{archive}: FAILED"));
+    }
+    root.files.insert(directory.to_owned(), file);
     Outcome::ok("")
 }
 

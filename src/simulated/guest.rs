@@ -150,11 +150,12 @@ impl Inside<'_> {
     }
 
     fn interfaces(&mut self) -> Value {
-        let address = self.running().and_then(|running| running.address);
-        let addresses: Vec<Value> = address
-            .map(|ip| json!({ "ip-address-type": "ipv4", "ip-address": ip, "prefix": 24 }))
-            .into_iter()
-            .collect();
+        let own = self.running().and_then(|running| running.address);
+        let volume = self.data().map(|volume| volume.id);
+        let daemons = self.state.daemons.iter();
+        let others = daemons.flat_map(|daemon| volume.map(|id| daemon.addresses(id)));
+        let of = |ip| json!({ "ip-address-type": "ipv4", "ip-address": ip, "prefix": 24 });
+        let addresses: Vec<Value> = own.into_iter().chain(others.flatten()).map(of).collect();
         json!([
             { "name": "lo", "ip-addresses":
                 [{ "ip-address-type": "ipv4", "ip-address": "127.0.0.1", "prefix": 8 }] },

@@ -24,6 +24,7 @@ mod redis;
 mod report;
 mod stand_in;
 mod unit;
+mod web;
 mod xml;
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 
 use std::io::{Cursor, Read};
 
+use crate::content::ContentError;
 use crate::deploy::{ImageError, ImageStore};
 use crate::digest::sha256;
 use crate::plan::Plan;
-use crate::spec::{Image, ImageFile, Password};
+use crate::spec::{Image, ImageFile, Password, Serve};
 use crate::units::Mebibytes;
 
 /// Bytes of a file of the image that stands in for the real one.
@@ -15,7 +16,7 @@ const BYTES: usize = 2 << 20;
 const VIRTUAL_SIZE: Mebibytes = Mebibytes::from_gib(2);
 
 /// Returns the plan as a simulation deploys it. Hosts without a URI get one; files
-/// of the image are exchanged for those of [`StandInImages`]; a password that a
+/// of the image, and what pools serve, are exchanged for those of [`StandInImages`]; a password that a
 /// spec refers to is generated, since a simulation neither reads files and the
 /// environment nor runs commands for it.
 #[must_use]
@@ -37,6 +38,9 @@ pub fn stand_in(plan: &Plan) -> Plan {
         *part = file(&part.file);
     }
     for service in &mut plan.services {
+        if let Some(Serve::Content { path, sha256: digest, .. }) = &mut service.serve {
+            *digest = sha256(path);
+        }
         if let Some(password) = &mut service.access.password {
             *password = Password::Generated;
         }
@@ -64,5 +68,9 @@ impl ImageStore for StandInImages {
         let bytes = content(&file.file);
         let length = bytes.len() as u64;
         Ok((Box::new(Cursor::new(bytes)), length))
+    }
+
+    fn content(&self, path: &str) -> Result<Vec<u8>, ContentError> {
+        Ok(path.as_bytes().to_vec())
     }
 }

@@ -40,6 +40,8 @@ pub(super) fn systemctl(guest: &mut Inside<'_>, verb: &[&str], unit: &str) -> Ou
             };
             Outcome::ok(format!("ActiveState={active}\nUnitFileState={enabled}\n"))
         }
+        (["is-active"], Some(running)) if running.ready <= guest.now => Outcome::ok("active\n"),
+        (["is-active"], _) => Outcome { status: 3, ..Outcome::ok("inactive\n") },
         (["enable"], _) => match guest.root() {
             Some(root) => {
                 root.enabled.insert(unit.to_owned());

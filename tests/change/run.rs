@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read};
 
+use hostsplit::content::ContentError;
 use hostsplit::deploy::{
     Allowed, Context, Event, ImageError, ImageStore, Observer, Obstacle, Patience, WalkOutcome,
     connect_without, execute, observe, preflight, refused_impacts, walk,
@@ -60,6 +61,11 @@ impl ImageStore for Files {
         let bytes = file.file.clone().into_bytes();
         let length = bytes.len() as u64;
         Ok((Box::new(Cursor::new(bytes)), length))
+    }
+
+    /// What is served is its path.
+    fn content(&self, path: &str) -> Result<Vec<u8>, ContentError> {
+        Ok(path.as_bytes().to_vec())
     }
 }
 

@@ -25,7 +25,7 @@ impl Observer for Quiet {
 }
 
 /// A fence that acts upon a simulated host, and keeps what it was asked for.
-struct Switch<'a> {
+pub struct Switch<'a> {
     world: &'a SimulatedWorld,
     asked: Mutex<Vec<String>>,
     /// What it refuses to do.
@@ -33,7 +33,7 @@ struct Switch<'a> {
 }
 
 impl<'a> Switch<'a> {
-    fn of(world: &'a SimulatedWorld) -> Self {
+    pub fn of(world: &'a SimulatedWorld) -> Self {
         Self { world, asked: Mutex::default(), broken: None }
     }
 }
@@ -54,10 +54,10 @@ impl Fence for Switch<'_> {
 }
 
 /// What happens on the way.
-struct Way<'a> {
-    fence: &'a dyn Fence,
-    is_stopped: &'a (dyn Fn() -> bool + Sync),
-    says: &'a dyn Fn(&HostName, &Phase),
+pub struct Way<'a> {
+    pub fence: &'a dyn Fence,
+    pub is_stopped: &'a (dyn Fn() -> bool + Sync),
+    pub says: &'a dyn Fn(&HostName, &Phase),
 }
 
 fn with<T>(
@@ -82,7 +82,7 @@ fn with<T>(
 }
 
 /// Lets a host fail, and compares the deployment with its plan afterwards.
-fn drill(
+pub fn drill(
     plan: &Plan,
     world: &SimulatedWorld,
     (host, cut): (&str, Cut),

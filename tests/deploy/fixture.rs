@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::{built, ending, plain};
+use hostsplit::content::ContentError;
 use hostsplit::deploy::{
     Allowed, Context, Event, ImageError, ImageStore, Observer, Obstacle, Patience, Verification,
     WalkOutcome, connect, connect_without, execute, observe, preflight, refused_impacts, review,
@@ -45,6 +46,11 @@ impl ImageStore for Files {
             source: std::io::ErrorKind::NotFound.into(),
         })?;
         Ok((Box::new(Cursor::new(*bytes)), bytes.len() as u64))
+    }
+
+    /// What is served is its path.
+    fn content(&self, path: &str) -> Result<Vec<u8>, ContentError> {
+        Ok(path.as_bytes().to_vec())
     }
 }
 
@@ -142,7 +148,11 @@ pub fn secrets() -> Secrets {
     let secret = |text| Secret::parse(text).unwrap();
     let credentials =
         Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
-    let services = BTreeMap::from([(ServiceName::new("cache").unwrap(), credentials.into())]);
+    let of_gateways = [("statistics", secret("for-statistics")), ("vrrp", secret("for-gateways"))];
+    let services = BTreeMap::from([
+        (ServiceName::new("cache").unwrap(), credentials.into()),
+        (ServiceName::new("edge").unwrap(), of_gateways.into_iter().collect()),
+    ]);
     let identity = |one: &Instance| Identity {
         authority: "the certificate of the authority".to_owned(),
         certificate: format!("the certificate of {}", one.name),

@@ -24,6 +24,7 @@ mod listings;
 mod moving;
 #[path = "../support/plain.rs"]
 mod plain;
+mod pools;
 mod recovering;
 mod replace;
 mod rolling;

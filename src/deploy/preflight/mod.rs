@@ -9,10 +9,12 @@ mod twice;
 
 pub use self::obstacle::{Obstacle, ObstacleKind};
 
+use std::collections::BTreeSet;
+
 use super::images;
 use super::{Allowed, ImageStore};
 use crate::graph::{Action, Actions, ImagePart, Impact, Vertex};
-use crate::ids::HostName;
+use crate::ids::{HostName, ServiceName};
 use crate::plan::Plan;
 use crate::state::world::{HostView, Seen, World, is_ours};
 use crate::topology::Host;
@@ -70,6 +72,7 @@ pub fn preflight(
     }
     twice::find(plan, world, &mut obstacles);
     check_images(plan, actions, images, &mut obstacles);
+    check_content(plan, actions, images, &mut obstacles);
     obstacles
 }
 
@@ -98,6 +101,28 @@ fn check_images(
         }
         if let Err(error) = images::check(store, file) {
             let kind = ObstacleKind::Image { message: error.to_string() };
+            obstacles.push(Obstacle { host: None, kind });
+        }
+    }
+}
+
+/// Reads what pools are to serve whose members are configured; for others it need not even be
+/// here.
+fn check_content(
+    plan: &Plan,
+    actions: &Actions,
+    store: &dyn ImageStore,
+    obstacles: &mut Vec<Obstacle>,
+) {
+    let configured = actions.steps().filter_map(|(vertex, step)| match vertex {
+        Vertex::Configured(name) if step.action != Action::NoOp => plan.instance(name),
+        _ => None,
+    });
+    let services: BTreeSet<&ServiceName> = configured.map(|one| &one.service).collect();
+    for service in plan.services.iter().filter(|one| services.contains(&one.name)) {
+        let Some(serve) = &service.serve else { continue };
+        if let Err(message) = images::content_of(store, serve) {
+            let kind = ObstacleKind::Content { service: service.name.clone(), message };
             obstacles.push(Obstacle { host: None, kind });
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::deploy::Gap;
 use crate::graph::Impact;
-use crate::ids::{HostName, InstanceName};
+use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::units::Mebibytes;
 
 /// An obstacle and where it is.
@@ -151,6 +151,14 @@ pub enum ObstacleKind {
     /// A service would stop or lose data, and that was not allowed.
     #[error("{0}")]
     Impact(Impact),
+    /// What a pool is to serve cannot be used.
+    #[error("{service}: {message}")]
+    Content {
+        /// The service.
+        service: ServiceName,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A file of the image cannot be used.
     #[error("{message}")]
     Image {
@@ -192,6 +200,7 @@ impl ObstacleKind {
             Self::RunsTwice { .. } => {
                 "power it off where its disk is the older one (virsh destroy), and deploy again"
             }
+            Self::Content { .. } => "put the planned content back, or plan again with this one",
             Self::Image { .. } => {
                 "put the planned file back (--images DIR), or state its digest and plan again"
             }

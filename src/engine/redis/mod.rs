@@ -74,6 +74,7 @@ impl Cluster for Redis {
     /// Failure detection, an election and a failover take about 30 s with Redis's own
     /// timeouts; gossip reaches everybody within a few.
     const PATIENCE: Patience = Patience {
+        loading: Duration::from_secs(900),
         idle: Duration::from_secs(120),
         longest: Duration::from_secs(6 * 3600),
         pause: Duration::from_secs(1),

@@ -244,7 +244,8 @@ impl Network {
     /// Gives each server the endpoint that it listens at, if it runs.
     fn place(&mut self) {
         let running = self.links.iter();
-        let running = running.filter_map(|(volume, link)| Some((*self.stores.get(volume)?, *link)));
+        let running =
+            running.filter_map(|(volume, link)| Some((*self.stores.get(volume)?, link.clone())));
         let running: BTreeMap<Uid, Link> = running.collect();
         for (uid, server) in &mut self.servers {
             let port = server.port(false).or_else(|| server.port(true));

@@ -16,7 +16,7 @@ use crate::recipe::redis::Package;
 use crate::sample;
 use crate::secret::{Secret, Secrets};
 use crate::simulated::{SimulatedClock, SimulatedWorld};
-use crate::spec::{self, Access, Password};
+use crate::spec::{self, Access, Password, Serve};
 
 pub(super) struct Stage {
     pub(super) plan: Plan,
@@ -36,6 +36,10 @@ impl Guests for Stage {
 
     fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    fn content(&self, _: &Serve) -> Result<Vec<u8>, EngineError> {
+        Err(EngineError::Files("a cluster of Redis serves no files".to_owned()))
     }
 
     fn clock(&self) -> &dyn Clock {

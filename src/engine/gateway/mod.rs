@@ -1,0 +1,290 @@
+//! HAProxy with keepalived: two gateways of which one holds the address that clients use.
+//!
+//! Who holds it is decided by VRRP and asked of both; VRRP alone does not give it back to one
+//! that returns. Forming lets one go of it where both hold it, and at last where the one that
+//! is planned to be active can take it.
+
+mod observe;
+mod target;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+pub use self::observe::Seen;
+pub use self::target::Target;
+
+use super::cluster::{
+    Answer, Broken, Cluster, Copies, FileChange, Goal, Observed, Patience, Serving, Uptake,
+};
+use super::load::{Bound, Measured};
+use super::web::judge::{Judge, judge};
+use super::{Crew, Difference, EngineError, Through, http};
+use crate::ids::InstanceName;
+use crate::plan::Instance;
+use crate::recipe::haproxy;
+
+/// HAProxy with keepalived.
+pub static HAPROXY: Gateway = Gateway;
+
+/// How long a unit may take to read its configuration again, or to start anew.
+const SYSTEMD: Duration = Duration::from_secs(60);
+
+/// The gateways of a service.
+#[derive(Debug)]
+pub struct Gateway;
+
+/// keepalived of one of several that hold the address is started anew: it lets go of the
+/// address, and does not take it back from one that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    from: InstanceName,
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} lets go of the address", self.from)
+    }
+}
+
+/// HAProxy reads its configuration again while connections go on.
+#[derive(Debug)]
+pub struct Reload;
+
+/// Those that hold the address, as each says of itself.
+fn holders(observed: &Observed<Seen>) -> Vec<&InstanceName> {
+    let seen = observed.seen.iter().filter(|(_, seen)| seen.holds);
+    seen.map(|(name, _)| name).collect()
+}
+
+fn release(crew: &Crew<'_>, from: &InstanceName) -> Result<String, EngineError> {
+    let guest = crew.guest(from)?;
+    Ok(guest.run_ok(&["systemctl", "restart", haproxy::VRRP_UNIT], SYSTEMD)?)
+}
+
+impl Cluster for Gateway {
+    type Target = Target;
+    type Seen = Seen;
+    type Step = Release;
+    type Live = Reload;
+
+    const PATIENCE: Patience = Patience {
+        loading: Duration::from_secs(120),
+        idle: Duration::from_secs(60),
+        longest: Duration::from_secs(600),
+        pause: Duration::from_secs(1),
+        settling: 10,
+        refusals: 2,
+    };
+    const WORK: &'static str = "requests";
+
+    fn units(&self) -> &'static [&'static str] {
+        haproxy::UNITS
+    }
+
+    fn target(&self, crew: &Crew<'_>) -> Result<Target, EngineError> {
+        Target::of(crew)
+    }
+
+    fn look(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        instance: &Instance,
+    ) -> Result<Seen, EngineError> {
+        observe::look(crew, target, instance)
+    }
+
+    fn steps(
+        &self,
+        target: &Target,
+        observed: &Observed<Seen>,
+        goal: Goal,
+    ) -> Result<Vec<Release>, String> {
+        let holders = holders(observed);
+        let serves = |name: &&InstanceName| {
+            observed.seen.get(*name).is_some_and(|seen| seen.fault.is_none())
+        };
+        let lead = target.lead.as_ref().filter(serves);
+        let keeper = match goal {
+            Goal::Planned if lead.is_some() => lead,
+            _ => lead.filter(|lead| holders.contains(lead)).or(holders.first().copied()),
+        };
+        let others = holders.into_iter().filter(|one| target.moves && Some(*one) != keeper);
+        Ok(others.map(|one| Release { from: one.clone() }).collect())
+    }
+
+    fn differences(&self, target: &Target, observed: &Observed<Seen>) -> Vec<Difference> {
+        observe::differences(target, observed)
+    }
+
+    fn act<'s>(
+        &self,
+        crew: &Crew<'_>,
+        _: &Target,
+        steps: &'s [Release],
+    ) -> Result<Vec<(&'s Release, Answer)>, EngineError> {
+        Ok(steps.iter().map(|step| (step, release(crew, &step.from))).collect())
+    }
+
+    fn kind(_: &Release) -> &'static str {
+        "gateway that lets go of the address"
+    }
+
+    fn entries<'a>(&self, crew: &Crew<'a>) -> Vec<(Through, &'a Instance)> {
+        let through = |lead: &'a Instance| match target::address(crew) {
+            Some(address) => (Through::Address(address), lead),
+            None => (Through::Instance(lead.name.clone()), lead),
+        };
+        crew.leads().map(through).collect()
+    }
+
+    fn copies(&self, target: &Target, observed: &Observed<Seen>, _: u32) -> Copies {
+        let mut copies = Copies::default();
+        for (name, seen) in &observed.seen {
+            match &seen.fault {
+                None => drop(copies.healthy.insert(name.clone())),
+                Some(fault) => drop(copies.ailing.insert(name.clone(), fault.clone())),
+            }
+        }
+        let silent = observed.silent.iter();
+        copies.ailing.extend(silent.map(|(name, error)| (name.clone(), error.to_string())));
+        copies.leader = match holders(observed).as_slice() {
+            [one] => Some((*one).clone()),
+            // Without an address that moves, the one there is serves.
+            [] if target.address.is_none() => copies.healthy.first().cloned(),
+            _ => None,
+        };
+        copies
+    }
+
+    fn copies_with(
+        &self,
+        target: &Target,
+        observed: &Observed<Seen>,
+        instance: &InstanceName,
+    ) -> Copies {
+        let copies = self.copies(target, observed, 0);
+        // One that the plan does not hold is in use as long as it holds the address.
+        let is_known = target.gateways.contains_key(instance);
+        if is_known || copies.is_in_use(instance) { copies } else { Copies::default() }
+    }
+
+    fn take_lead(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        instance: &InstanceName,
+    ) -> Result<(), EngineError> {
+        let observed = self.observe(crew, target);
+        for holder in holders(&observed).into_iter().filter(|one| *one != instance) {
+            release(crew, holder)?;
+        }
+        Ok(())
+    }
+
+    /// keepalived does not say which configuration it runs with, so it is stopped before
+    /// its file is replaced.
+    fn uptake(&self, files: &[FileChange], running: Option<&[Difference]>) -> Uptake<Reload> {
+        let of_vrrp = [haproxy::VRRP_CONFIG, haproxy::VRRP_UNIT_CONFIG];
+        if files.iter().any(|change| of_vrrp.contains(&change.file.path.as_str())) {
+            return Uptake::Restart;
+        }
+        let runs_another = running.is_some_and(|all| !all.is_empty());
+        if files.is_empty() && !runs_another { Uptake::Nothing } else { Uptake::Live(Reload) }
+    }
+
+    fn judge(
+        &self,
+        crew: &Crew<'_>,
+        instance: &Instance,
+        files: &[FileChange],
+    ) -> Result<(), EngineError> {
+        let gate = haproxy::GATE;
+        for (config, command) in haproxy::CHECKS {
+            judge(crew, instance, files, &Judge { config, command, gate })?;
+        }
+        Ok(())
+    }
+
+    fn take_up(
+        &self,
+        crew: &Crew<'_>,
+        instance: &Instance,
+        _: &Reload,
+    ) -> Result<Vec<String>, EngineError> {
+        let guest = crew.guest(&instance.name)?;
+        guest.run_ok(&["systemctl", "reload", haproxy::UNIT], SYSTEMD)?;
+        Ok(vec![format!("reloaded {}", haproxy::UNIT)])
+    }
+
+    fn serving(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Serving, EngineError> {
+        let target = Target::of(crew)?;
+        let seen = match observe::look(crew, &target, instance) {
+            Ok(seen) => seen,
+            Err(error) if error.is_of_command() => {
+                return Ok(Serving::NotYet(error.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
+        let planned = target.gateways.get(&instance.name).and_then(|one| one.digest.as_ref());
+        Ok(match seen {
+            Seen { fault: Some(fault), .. } => Serving::NotYet(fault),
+            Seen { configuration, .. }
+                if planned.is_some() && configuration.as_ref() != planned =>
+            {
+                Serving::NotYet("it runs with its former configuration".to_owned())
+            }
+            Seen { .. } => Serving::Yes,
+        })
+    }
+
+    /// A request through each frontend.
+    fn round_trip(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        _: &Instance,
+        via: &Instance,
+    ) -> Result<(), Broken> {
+        let guest = crew.guest(&via.name)?;
+        target.doors.iter().try_for_each(|url| http::answers(&guest, haproxy::AUTHORITY, url))
+    }
+
+    fn write_numbered(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        (at, via): (&Instance, &Instance),
+        _: (&str, u64),
+    ) -> Result<Option<String>, Broken> {
+        self.round_trip(crew, target, at, via).map(|()| None)
+    }
+
+    fn lost_numbers(
+        &self,
+        _: &Crew<'_>,
+        _: &Target,
+        _: (&Instance, &Instance),
+        _: (&str, &BTreeSet<u64>),
+        _: bool,
+    ) -> Result<BTreeSet<u64>, Broken> {
+        Ok(BTreeSet::new())
+    }
+
+    fn press(
+        &self,
+        crew: &Crew<'_>,
+        target: &Target,
+        (at, via): (&Instance, &Instance),
+        bound: Bound,
+    ) -> Result<Measured, EngineError> {
+        let (served, sent) = (crew.guest(&at.name)?, crew.guest(&via.name)?);
+        let Some(door) = target.doors.first() else { return Ok(Measured::default()) };
+        http::press((&served, &sent), door, bound, crew.service.capacity.usable_per_s)
+    }
+
+    fn has_certificate(&self, guest: &crate::guest::Guest<'_>) -> Result<bool, EngineError> {
+        Ok(guest.read_file(haproxy::CERTIFICATE)?.is_some())
+    }
+}

@@ -1,0 +1,89 @@
+//! Gateways as planned.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use crate::engine::http::Url;
+use crate::engine::{Crew, EngineError};
+use crate::ids::InstanceName;
+use crate::plan::{Instance, Setting};
+use crate::recipe::haproxy::{self, STATUS_PORT};
+use crate::recipe::web::{CONFIGURATION, digest_in};
+
+/// The gateways of a service as planned.
+#[derive(Debug)]
+pub struct Target {
+    /// The address that clients use and that one of them holds; `None` for one gateway
+    /// without such an address.
+    pub(super) address: Option<Ipv4Addr>,
+    /// Whether VRRP decides who holds it.
+    pub(super) moves: bool,
+    /// The one that is planned to be active.
+    pub(super) lead: Option<InstanceName>,
+    /// All of them.
+    pub(super) gateways: BTreeMap<InstanceName, Planned>,
+    /// Where clients ask, one for each frontend.
+    pub(super) doors: Vec<Url>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Planned {
+    /// Where it says which configuration it runs with.
+    pub(super) status: Url,
+    /// The digest of the planned configuration; `None` where secrets are missing that are
+    /// part of it.
+    pub(super) digest: Option<String>,
+}
+
+impl Target {
+    pub(super) fn of(crew: &Crew<'_>) -> Result<Self, EngineError> {
+        let all: Vec<&Instance> = crew.members().iter().chain(crew.absent()).copied().collect();
+        let lead = crew.service.groups.first().map(|group| group.lead.clone());
+        let address = address(crew);
+        let mut gateways = BTreeMap::new();
+        for one in &all {
+            let status = Url {
+                encrypted: false,
+                address: own_address(one)?,
+                port: STATUS_PORT,
+                path: CONFIGURATION,
+            };
+            gateways.insert(one.name.clone(), Planned { status, digest: digest(crew, one) });
+        }
+        let first = all.iter().find(|one| Some(&one.name) == lead.as_ref()).or(all.first());
+        let at = address
+            .map_or_else(|| first.map(|one| own_address(one)).transpose(), |at| Ok(Some(at)))?;
+        let frontends = haproxy::frontends(crew.plan, crew.service);
+        let doors = at.into_iter().flat_map(|address| {
+            let url = move |(port, encrypted)| Url { encrypted, address, port, path: "/" };
+            frontends.iter().map(|one| (one.port, one.encrypted)).map(url).collect::<Vec<_>>()
+        });
+        let moves = all.iter().any(|one| one.settings.contains_key("vrrp.virtual_ipaddress"));
+        Ok(Self { address, moves, lead, gateways, doors: doors.collect() })
+    }
+}
+
+/// The address that clients use, if it is another than a gateway's own.
+pub(super) fn address(crew: &Crew<'_>) -> Option<Ipv4Addr> {
+    let names = ["vrrp.virtual_ipaddress", "virtual_ipaddress"];
+    let mut all = crew.members().iter().chain(crew.absent());
+    let setting = all.find_map(|one| names.iter().find_map(|name| one.settings.get(*name)));
+    match setting {
+        Some(Setting::Address(address)) => Some(*address),
+        _ => None,
+    }
+}
+
+fn own_address(instance: &Instance) -> Result<Ipv4Addr, EngineError> {
+    instance.address.ok_or_else(|| EngineError::Plan {
+        instance: instance.name.clone(),
+        problem: "it has no address".to_owned(),
+    })
+}
+
+fn digest(crew: &Crew<'_>, instance: &Instance) -> Option<String> {
+    let files = crew.files(instance).ok()?;
+    let config = files.into_iter().find(|file| file.path == haproxy::CONFIG)?;
+    digest_in(&config.text).map(str::to_owned)
+}

@@ -1,0 +1,237 @@
+//! Requests of HTTP from within a guest, by `curl`: the operator's machine needs no way into
+//! the instances' network.
+//!
+//! One process for all questions to an instance. A body is never kept.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::EngineError;
+use super::load::{self, Bound, Measured, Rate};
+use super::probe::Broken;
+use crate::guest::{Guest, GuestError, Limit};
+
+/// How long one answer may take, in seconds, as `curl` counts.
+const ANSWER: &str = "5";
+/// How long `curl` itself may take in a guest that is not slow, and in one that is.
+const PROMPT: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(60);
+/// What is written of each answer. `%header{}` is new in curl 7.84.
+/// <https://curl.se/docs/manpage.html#-w>
+const WRITTEN: &str = "%{http_code}\t%header{x-configuration}\t%header{x-down}\t%{errormsg}\n";
+/// From this status on a server says that it is at fault.
+const AT_FAULT: u16 = 500;
+
+/// Where something is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Url {
+    pub(super) encrypted: bool,
+    pub(super) address: Ipv4Addr,
+    pub(super) port: u16,
+    /// With its slash.
+    pub(super) path: &'static str,
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { encrypted, address, port, path } = self;
+        let scheme = if *encrypted { "https" } else { "http" };
+        write!(f, "{scheme}://{address}:{port}{path}")
+    }
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    /// A status, and what the server says of itself.
+    Status {
+        code: u16,
+        /// The configuration that it runs with.
+        configuration: Option<String>,
+        /// The servers that it sends no requests to.
+        down: Vec<String>,
+    },
+    /// None, with the reason.
+    None(String),
+}
+
+impl Reply {
+    /// Why it is none that a client can do with; `None` for one that it can.
+    pub(super) fn fault(&self) -> Option<String> {
+        match self {
+            Self::Status { code, .. } if *code < AT_FAULT => None,
+            Self::Status { code, .. } => Some(format!("HTTP {code}")),
+            Self::None(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// The configuration that the server runs with.
+    pub(super) fn configuration(&self) -> Option<&str> {
+        match self {
+            Self::Status { configuration, .. } => configuration.as_deref(),
+            Self::None(_) => None,
+        }
+    }
+
+    /// The servers that it sends no requests to.
+    pub(super) fn down(&self) -> &[String] {
+        match self {
+            Self::Status { down, .. } => down,
+            Self::None(_) => &[],
+        }
+    }
+
+    /// Reads a line as [`WRITTEN`] has it. Without an answer the status is 000.
+    fn read(line: &str) -> Option<Self> {
+        let mut words = line.splitn(4, '\t');
+        let code: u16 = words.next()?.parse().ok()?;
+        let (configuration, down, reason) = (words.next()?, words.next()?, words.next()?);
+        if code == 0 {
+            return Some(Self::None(reason.trim().to_owned()));
+        }
+        let configuration = (!configuration.is_empty()).then(|| configuration.to_owned());
+        let down = down.split_whitespace().map(str::to_owned).collect();
+        Some(Self::Status { code, configuration, down })
+    }
+}
+
+/// Asks for URLs from a guest, one after the other; `authority` is the file with the
+/// certificate that vouches for servers that are asked by TLS.
+///
+/// # Errors
+/// The agent; `curl` cannot be run.
+pub(super) fn get(
+    guest: &Guest<'_>,
+    authority: &str,
+    urls: &[Url],
+) -> Result<Vec<Reply>, EngineError> {
+    let written: Vec<String> = urls.iter().map(ToString::to_string).collect();
+    let mut command = vec!["curl", "--silent", "--max-time", ANSWER, "--write-out", WRITTEN];
+    if urls.iter().any(|url| url.encrypted) {
+        command.extend(["--cacert", authority]);
+    }
+    for url in &written {
+        command.extend(["--output", "/dev/null", url]);
+    }
+    let limit = Limit::adapting(PROMPT, LONGEST);
+    let call = crate::guest::Call { command: &command, input: "", environment: &[] };
+    let output = guest.call(&call, limit)?;
+    let replies: Option<Vec<Reply>> = output.stdout.lines().map(Reply::read).collect();
+    // Its status is that of the last request.
+    match replies.filter(|replies| replies.len() == urls.len()) {
+        Some(replies) => Ok(replies),
+        None => Err(guest.failed(&command, &output).into()),
+    }
+}
+
+/// Asks for one URL, as a client does.
+///
+/// # Errors
+/// On which side it failed.
+pub(super) fn answers(guest: &Guest<'_>, authority: &str, url: &Url) -> Result<(), Broken> {
+    let replies = get(guest, authority, std::slice::from_ref(url))?;
+    let fault = replies.first().map_or_else(|| Some("no reply".to_owned()), Reply::fault);
+    fault.map_or(Ok(()), |fault| Err(Broken::Service(format!("{fault} at {url}"))))
+}
+
+/// The error of an instance that gave no reply.
+pub(super) fn unanswered(guest: &Guest<'_>, url: &Url, reason: String) -> EngineError {
+    EngineError::Guest(GuestError::Command {
+        domain: guest.domain.to_owned(),
+        command: format!("curl {url}"),
+        status: "no answer".to_owned(),
+        output: reason,
+    })
+}
+
+/// Whether a server took the connection and did not answer.
+pub(super) fn is_silence(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Guest(GuestError::Command { output, .. }) if output.contains("timed out")
+    )
+}
+
+/// Sends requests for a URL from one guest to another, by as many connections as the bound
+/// says, each kept open: `ab` of the Apache project.
+/// <https://httpd.apache.org/docs/2.4/programs/ab.html>
+///
+/// # Errors
+/// Why none was answered well.
+pub(super) fn press(
+    (served, sent): (&Guest<'_>, &Guest<'_>),
+    url: &Url,
+    bound: Bound,
+    promised: crate::units::PerSecond,
+) -> Result<Measured, EngineError> {
+    let url = url.to_string();
+    let requests = load::requests(bound, promised).to_string();
+    let connections = bound.connections.to_string();
+    let line = ["ab", "-q", "-k", "-r", "-n", &requests, "-c", &connections, &url];
+    let (said, signs) = load::watching((served, sent), || load::run(sent, bound, &line, &line))?;
+    let rate = rate(&said).map_err(|problem| sent.unreadable("ab", &problem))?;
+    Ok(Measured { rates: vec![rate], signs })
+}
+
+/// Reads what `ab` says.
+fn rate(said: &str) -> Result<Rate, String> {
+    let value = |name: &str| {
+        let mut lines = said.lines().filter_map(|line| line.trim().split_once(name));
+        let (_, rest) = lines.find(|(before, _)| before.is_empty())?;
+        rest.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let found = |name: &str| value(name).ok_or_else(|| format!("it has no {name:?}"));
+    for name in ["Failed requests:", "Non-2xx responses:"] {
+        // The second line is only there where there are any.
+        if let Some(count) = value(name).filter(|count| *count > 0.0) {
+            return Err(format!("{} {count}", name.to_lowercase()));
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^53")]
+    let whole = |value: f64| value.max(0.0).round() as u64;
+    let per_s = whole(found("Requests per second:")?);
+    let p99_us = whole(found("99%")? * 1000.0);
+    Ok(Rate { what: "requests", per_s, p99_us })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_read() {
+        let read = |line: &str| Reply::read(line).unwrap();
+        let well = read("200\t0123abcd\tweb-1 web-2 \t");
+        assert_eq!(well.configuration(), Some("0123abcd"));
+        assert_eq!(well.down(), ["web-1", "web-2"]);
+        assert_eq!(read("404\t\t\t").fault(), None);
+        assert_eq!(read("502\t\t\t").fault().unwrap(), "HTTP 502");
+        let refused = read("000\t\t\tFailed to connect to 10.0.0.1 port 80 after 0 ms");
+        assert!(refused.fault().unwrap().starts_with("Failed to connect"));
+        assert_eq!(Reply::read("curl: option unknown"), None);
+    }
+
+    /// As ab 2.3 writes it.
+    const SAID: &str = "\
+Concurrency Level:      4
+Complete requests:      200
+Failed requests:        0
+Keep-Alive requests:    200
+Requests per second:    5203.58 [#/sec] (mean)
+Percentage of the requests served within a certain time (ms)
+  50%      1
+  99%      3
+ 100%      4 (longest request)
+";
+
+    #[test]
+    fn a_load_is_read() {
+        let Rate { per_s, p99_us, .. } = rate(SAID).unwrap();
+        assert_eq!((per_s, p99_us), (5204, 3000));
+        let failed = SAID.replace("Failed requests:        0", "Failed requests:        3");
+        assert_eq!(rate(&failed).unwrap_err(), "failed requests: 3");
+        let wrong = SAID.replace("Keep-Alive", "Non-2xx responses:      7\nKeep-Alive");
+        assert!(rate(&wrong).unwrap_err().contains('7'));
+    }
+}

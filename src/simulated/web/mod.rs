@@ -1,0 +1,287 @@
+//! Web servers and gateways as daemons: they listen where their configuration says, answer
+//! requests, and one of two gateways holds the address that both are to have.
+//!
+//! What they were started with, or read again, counts; not what lies in the guest.
+
+mod program;
+mod vrrp;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use self::vrrp::Election;
+use super::daemon::{Contact, Daemon, Endpoint, Invocation, Link, Start, VolumeId};
+use super::exec::Outcome;
+use super::host::File;
+use super::observe::Server as Facts;
+use crate::recipe::haproxy;
+use crate::recipe::web::{Package, STATUS_PORT, digest_in};
+
+/// All web servers and gateways of a world.
+#[derive(Debug, Default)]
+pub(super) struct Network {
+    /// What each unit of a guest runs with.
+    loaded: BTreeMap<VolumeId, BTreeMap<String, Loaded>>,
+    links: BTreeMap<VolumeId, Link>,
+    elections: BTreeMap<Ipv4Addr, Election>,
+    now: Duration,
+}
+
+/// A configuration that a program has read.
+#[derive(Clone, Debug)]
+struct Loaded {
+    text: String,
+}
+
+/// The file that a unit reads.
+fn config_of(unit: &str) -> Option<&'static str> {
+    let package = Package::ALL.into_iter().find(|package| package.units.contains(&unit));
+    match unit {
+        haproxy::UNIT => Some(haproxy::CONFIG),
+        haproxy::VRRP_UNIT => Some(haproxy::VRRP_CONFIG),
+        _ => package.map(|package| package.config),
+    }
+}
+
+/// A word that no program here understands, and one that makes a server answer with 500.
+const NONSENSE: &str = "nonsense";
+const FAULTY: &str = "500";
+
+/// What a program makes of a configuration.
+fn read(text: &str) -> Result<Loaded, String> {
+    match text.lines().find(|line| line.trim().starts_with(NONSENSE)) {
+        Some(line) => Err(format!("unknown directive {:?}", line.trim())),
+        None => Ok(Loaded { text: text.to_owned() }),
+    }
+}
+
+fn load(start: &Start<'_>) -> Result<Loaded, String> {
+    let path = config_of(start.unit).ok_or("no such unit")?;
+    let file = start.files.get(path).ok_or_else(|| format!("{path}: No such file"))?;
+    read(&String::from_utf8_lossy(&file.bytes))
+}
+
+impl Loaded {
+    /// Where it listens; whether connections are encrypted there.
+    fn listens(&self) -> impl Iterator<Item = (Endpoint, bool)> {
+        let words = ["listen ", "Listen ", "bind "];
+        let lines = self.text.lines().map(str::trim);
+        lines.filter_map(move |line| {
+            let rest = words.iter().find_map(|word| line.strip_prefix(word))?;
+            let at = rest.split([' ', ';']).next()?;
+            let encrypted = [" ssl", " https"].iter().any(|word| rest.contains(word));
+            Some((endpoint(at)?, encrypted))
+        })
+    }
+
+    /// The servers of all pools behind a gateway, by name.
+    fn servers(&self) -> impl Iterator<Item = (&str, Endpoint)> {
+        self.text.lines().filter_map(|line| {
+            let mut words = line.trim().strip_prefix("server ")?.split_whitespace();
+            Some((words.next()?, endpoint(words.next()?)?))
+        })
+    }
+
+    fn is_faulty(&self) -> bool {
+        self.text.lines().any(|line| line.trim().trim_end_matches(';').ends_with(FAULTY))
+    }
+}
+
+fn endpoint(text: &str) -> Option<Endpoint> {
+    let (address, port) = text.split_once(':')?;
+    Some(Endpoint { address: address.parse().ok()?, port: port.parse().ok()? })
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Got {
+    Refused,
+    Silence,
+    Reset,
+    Status { code: u16, configuration: String, down: String },
+}
+
+impl Network {
+    /// The unit of a guest that listens somewhere, if it runs.
+    fn listener(&self, at: Endpoint) -> Option<(VolumeId, &str, bool)> {
+        self.links.iter().find_map(|(volume, link)| {
+            let units = self.loaded.get(volume)?.iter();
+            let mut units = units.filter(|(unit, _)| link.units.contains(*unit));
+            units.find_map(|(unit, loaded)| {
+                let is_here = at.address == link.address || self.holds(*volume, at.address);
+                let (_, encrypted) = loaded.listens().find(|(one, _)| is_here && *one == at)?;
+                Some((*volume, unit.as_str(), encrypted))
+            })
+        })
+    }
+
+    fn holds(&self, volume: VolumeId, address: Ipv4Addr) -> bool {
+        self.elections.get(&address).is_some_and(|one| one.holders().contains(&volume))
+    }
+
+    /// Sends a request.
+    fn get(&self, at: Endpoint, encrypted: bool) -> Got {
+        let Some((volume, unit, is_encrypted)) = self.listener(at) else { return Got::Refused };
+        let link = self.links.get(&volume);
+        let loaded = self.loaded.get(&volume).and_then(|units| units.get(unit));
+        let Some((link, loaded)) = link.zip(loaded) else { return Got::Refused };
+        if link.stopped {
+            return Got::Silence;
+        }
+        if encrypted != is_encrypted {
+            return Got::Reset;
+        }
+        let (mut code, mut down) = (200, String::new());
+        let is_status = [STATUS_PORT, haproxy::STATUS_PORT].contains(&at.port);
+        if unit == haproxy::UNIT {
+            let is_down = |at: &Endpoint| {
+                self.listener(*at).is_none_or(|(volume, ..)| {
+                    self.links.get(&volume).is_none_or(|link| link.stopped)
+                })
+            };
+            let servers: Vec<_> = loaded.servers().collect();
+            let gone = servers.iter().filter(|(_, at)| is_down(at)).map(|(name, _)| *name);
+            down = gone.collect::<Vec<_>>().join(" ");
+            let up = servers.iter().find(|(_, at)| !is_down(at)).map(|(_, at)| *at);
+            if !is_status {
+                code = up.map_or(503, |at| match self.get(at, self.is_encrypted(at)) {
+                    Got::Status { code, .. } => code,
+                    _ => 502,
+                });
+            }
+        } else if !is_status && loaded.is_faulty() {
+            code = 500;
+        }
+        let configuration = digest_in(&loaded.text).unwrap_or_default().to_owned();
+        Got::Status { code, configuration, down }
+    }
+
+    fn is_encrypted(&self, at: Endpoint) -> bool {
+        self.listener(at).is_some_and(|(_, _, encrypted)| encrypted)
+    }
+
+    fn units_on(&self, volume: VolumeId) -> Option<(&BTreeMap<String, Loaded>, &Link)> {
+        self.loaded.get(&volume).zip(self.links.get(&volume))
+    }
+
+    /// Lets gateways find out who holds which address.
+    fn elect(&mut self, now: Duration) {
+        self.now = now;
+        let mut candidates: BTreeMap<Ipv4Addr, BTreeMap<VolumeId, u32>> = BTreeMap::new();
+        let mut let_go = BTreeSet::new();
+        for volume in self.loaded.keys().copied() {
+            let Some((units, link)) = self.units_on(volume) else { continue };
+            if link.stopped {
+                continue;
+            }
+            let runs = |unit: &str| link.units.contains(unit);
+            let Some(vrrp) = units.get(haproxy::VRRP_UNIT) else { continue };
+            for address in vrrp::addresses(&vrrp.text) {
+                if runs(haproxy::VRRP_UNIT) && runs(haproxy::UNIT) {
+                    let priority = vrrp::priority(&vrrp.text);
+                    candidates.entry(address).or_default().insert(volume, priority);
+                } else {
+                    let_go.insert((address, volume));
+                }
+            }
+        }
+        for address in candidates.keys() {
+            self.elections.entry(*address).or_default();
+        }
+        for (address, election) in &mut self.elections {
+            let own = candidates.get(address).cloned().unwrap_or_default();
+            election.advance(&own, |volume| let_go.contains(&(*address, volume)), now);
+        }
+    }
+}
+
+impl Daemon for Network {
+    fn provides(&self, unit: &str) -> bool {
+        config_of(unit).is_some()
+    }
+
+    fn runs(&self, program: &str) -> bool {
+        let checks = haproxy::CHECKS.iter().map(|(_, command)| command);
+        let checks = checks.chain(Package::ALL.iter().map(|package| &package.check));
+        let mut checks = checks.filter_map(|command| command.first());
+        matches!(program, "curl" | "ab") || checks.any(|known| *known == program)
+    }
+
+    fn start(&mut self, start: &Start<'_>) -> Result<(), String> {
+        let loaded = load(start)?;
+        self.loaded.entry(start.volume).or_default().insert(start.unit.to_owned(), loaded);
+        if start.unit == haproxy::VRRP_UNIT {
+            // It begins as one that holds nothing.
+            for election in self.elections.values_mut() {
+                election.leave(start.volume, start.now);
+            }
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self, start: &Start<'_>) -> Option<Result<(), String>> {
+        let loaded = load(start);
+        Some(loaded.map(|loaded| {
+            self.loaded.entry(start.volume).or_default().insert(start.unit.to_owned(), loaded);
+        }))
+    }
+
+    fn connect(&mut self, links: &BTreeMap<VolumeId, Link>, now: Duration) {
+        if self.links != *links {
+            self.links.clone_from(links);
+            self.elect(now);
+        }
+    }
+
+    fn advance(&mut self, now: Duration) {
+        self.elect(now);
+    }
+
+    fn run(&mut self, invocation: &Invocation<'_>) -> Outcome {
+        program::run(self, invocation)
+    }
+
+    fn addresses(&self, volume: VolumeId) -> Vec<Ipv4Addr> {
+        let held = self.elections.iter().filter(|(_, one)| one.holders().contains(&volume));
+        held.map(|(address, _)| *address).collect()
+    }
+
+    fn listens(&self, at: Endpoint) -> bool {
+        self.listener(at).is_some()
+    }
+
+    fn request(&mut self, contact: &Contact<'_>, _: &str, _: Duration) -> Result<(), String> {
+        match self.get(contact.at, contact.encrypted) {
+            Got::Status { code, .. } if code < 500 => Ok(()),
+            Got::Status { code, .. } => Err(format!("HTTP {code}")),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    fn send(
+        &mut self,
+        contact: &Contact<'_>,
+        words: &[&str],
+        now: Duration,
+    ) -> Result<String, String> {
+        self.request(contact, &words.join(" "), now).map(|()| String::new())
+    }
+
+    fn servers(&self) -> Vec<Facts> {
+        Vec::new()
+    }
+
+    fn fingerprint(&self) -> u64 {
+        0
+    }
+
+    fn value(&self, _: u32, _: &str) -> Option<&str> {
+        None
+    }
+}
+
+/// The text of a file in a guest.
+fn text(files: &BTreeMap<String, File>, path: &str) -> Option<String> {
+    files.get(path).map(|file| String::from_utf8_lossy(&file.bytes).into_owned())
+}

@@ -1,0 +1,111 @@
+//! Who holds an address, as VRRP with `nopreempt` decides it: one that has it keeps it, and
+//! the others take it once they have not heard of it for a while.
+//! <https://www.rfc-editor.org/rfc/rfc5798>
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::simulated::daemon::VolumeId;
+
+/// How long nobody may be heard of: three advertisements of a second, and a skew.
+const SILENCE: Duration = Duration::from_millis(3600);
+
+/// Who holds an address.
+#[derive(Debug, Default)]
+pub(super) struct Election {
+    holders: BTreeSet<VolumeId>,
+    /// Since when nobody does.
+    vacant: Option<Duration>,
+}
+
+impl Election {
+    pub(super) const fn holders(&self) -> &BTreeSet<VolumeId> {
+        &self.holders
+    }
+
+    /// One that is started anew holds nothing.
+    pub(super) fn leave(&mut self, volume: VolumeId, now: Duration) {
+        if self.holders.remove(&volume) && self.holders.is_empty() {
+            // It says that it goes, and the others take over at once.
+            self.vacant = now.checked_sub(SILENCE).or(Some(now));
+        }
+    }
+
+    /// Lets time pass: `candidates` with their priorities are there, and `says_so` is
+    /// whether one that is not has told the others.
+    pub(super) fn advance(
+        &mut self,
+        candidates: &BTreeMap<VolumeId, u32>,
+        says_so: impl Fn(VolumeId) -> bool,
+        now: Duration,
+    ) {
+        let gone: Vec<VolumeId> =
+            self.holders.iter().copied().filter(|one| !candidates.contains_key(one)).collect();
+        for volume in gone {
+            if says_so(volume) {
+                self.leave(volume, now);
+            } else {
+                self.holders.remove(&volume);
+            }
+        }
+        if !self.holders.is_empty() {
+            self.vacant = None;
+            return;
+        }
+        let since = *self.vacant.get_or_insert(now);
+        if now.saturating_sub(since) >= SILENCE
+            && let Some((volume, _)) = candidates.iter().max_by_key(|(_, priority)| **priority)
+        {
+            self.holders.insert(*volume);
+            self.vacant = None;
+        }
+    }
+}
+
+/// The addresses of a configuration of keepalived.
+pub(super) fn addresses(text: &str) -> Vec<Ipv4Addr> {
+    let Some((_, rest)) = text.split_once("virtual_ipaddress {") else { return Vec::new() };
+    let block = rest.split('}').next().unwrap_or_default();
+    let first = block.lines().filter_map(|line| line.split_whitespace().next());
+    first.filter_map(|word| word.split('/').next()?.parse().ok()).collect()
+}
+
+/// Its priority.
+pub(super) fn priority(text: &str) -> u32 {
+    let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix("priority "));
+    lines.next().and_then(|value| value.trim().parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_serves_keeps_the_address_and_another_takes_it_when_it_is_gone() {
+        let both = BTreeMap::from([(1, 150), (2, 100)]);
+        let second = BTreeMap::from([(2, 100)]);
+        let mut election = Election::default();
+        let mut at = |seconds: u64, candidates: &BTreeMap<VolumeId, u32>, says_so: bool| {
+            election.advance(candidates, |_| says_so, Duration::from_secs(seconds));
+            election.holders().iter().copied().collect::<Vec<_>>()
+        };
+        assert_eq!(at(0, &both, false), [0_u64; 0]);
+        assert_eq!(at(4, &both, false), [1]);
+        assert_eq!(at(10, &second, false), [0_u64; 0], "it is not missed yet");
+        assert_eq!(at(14, &second, false), [2]);
+        assert_eq!(at(20, &both, false), [2], "one that comes back waits");
+        assert_eq!(
+            at(30, &BTreeMap::from([(1, 150)]), true),
+            [1],
+            "one that says so is not missed"
+        );
+    }
+
+    #[test]
+    fn a_configuration_is_read() {
+        let text = "vrrp_instance edge {\n  priority 150\n  virtual_ipaddress {\n    10.0.0.9/24 dev eth0\n  }\n}\n";
+        assert_eq!(addresses(text), [Ipv4Addr::new(10, 0, 0, 9)]);
+        assert_eq!(priority(text), 150);
+    }
+}

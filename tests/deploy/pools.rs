@@ -1,0 +1,363 @@
+//! Pools of web servers behind a pair of gateways: whatever changes or fails, a client that
+//! comes through the address is answered, and what nobody could be served by is not taken up.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use hostsplit::drill::Cut;
+use hostsplit::engine::Fact;
+use hostsplit::graph::{Vertex, decide};
+use hostsplit::hypervisor::clock::Clock as _;
+use hostsplit::ids::{HostName, InstanceName};
+use hostsplit::plan::{Instance, Plan, Role};
+use hostsplit::planner::make_with;
+use hostsplit::profile::Profiles;
+use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
+use hostsplit::solve::Limits;
+use hostsplit::spec::{Demand, Engine, GatewayDemand, Policy, Serve, Service, Spec};
+use hostsplit::topology::{Host, Level};
+use hostsplit::units::PerSecond;
+
+use crate::drilling::{Switch, Way, drill};
+use crate::fixture::{self, Purpose, Run, at_every, connected, look, reasons, run, starts};
+use crate::plain;
+
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 9);
+
+fn spec(engine: Engine, requests: u64) -> Spec {
+    let host = |number: u32| {
+        let node = plain::node(0, vec![plain::l3(0..=31)], 64);
+        let name = format!("h{number}");
+        let uri = Some(format!("test://{name}"));
+        Host { uri, ..plain::host(&name, vec![node], 100) }
+    };
+    let pool = Demand::Pool(plain::web(requests, 1024, 0));
+    let gateway = GatewayDemand {
+        requests_per_s: PerSecond::new(requests),
+        response_bytes_per_s: requests * 1024,
+        tls: false,
+    };
+    let edge = plain::service("edge", Engine::Haproxy, Demand::GatewayPair(gateway));
+    let gateway = Some(edge.name.clone());
+    let web = Service { gateway, ..plain::service("web", engine, pool) };
+    let hosts: Vec<Host> = (1..=3).map(host).collect();
+    let mut spec = plain::spec(hosts, Policy::surviving(Level::Host), vec![web, edge]);
+    spec.network.as_mut().unwrap().vip = Some(ADDRESS);
+    spec.image = fixture::plan().image;
+    spec
+}
+
+fn planned(spec: &Spec, prior: Option<&Plan>) -> Plan {
+    let profiles = Profiles::builtin().unwrap();
+    make_with(spec, &profiles, &Limits::default(), prior).unwrap().0
+}
+
+/// Two members, and two gateways.
+fn plan() -> Plan {
+    planned(&spec(Engine::Nginx, 1_000), None)
+}
+
+fn named(plan: &Plan, role: Role) -> Vec<&Instance> {
+    plan.instances.iter().filter(|one| one.role == role).collect()
+}
+
+fn client() -> Client {
+    Client { contacts: vec![(ADDRESS, 80)], password: None, encrypted: false }
+}
+
+/// A world with a deployed plan; a client asks at the address all the time.
+fn deployed(plan: &Plan, state: &Path) -> SimulatedWorld {
+    let world = SimulatedWorld::new(&plan.topology);
+    let first = run(plan, &world, state, Purpose::Deploy);
+    assert!(first.is_complete(), "{}", first.story());
+    assert!(as_planned(plan, &world));
+    world.attach(client());
+    let _ = world.take_requests();
+    world
+}
+
+fn as_planned(plan: &Plan, world: &SimulatedWorld) -> bool {
+    decide(plan, &look(plan, world)).counts().changes() == 0
+}
+
+/// A deploy by which no request of the client is refused.
+fn quietly(plan: &Plan, world: &SimulatedWorld, state: &Path) -> Run {
+    let changed = run(plan, world, state, Purpose::Deploy);
+    assert!(changed.is_complete(), "{}", changed.story());
+    let Requests { answered, refused } = world.take_requests();
+    assert_eq!(refused, [""; 0], "{:?}", reasons(&changed));
+    assert!(answered > 0);
+    assert!(as_planned(plan, world));
+    changed
+}
+
+#[test]
+fn a_pool_and_its_gateways_are_deployed_and_a_second_deploy_needs_nothing() {
+    for engine in [Engine::Nginx, Engine::Apache] {
+        let (plan, state) = (planned(&spec(engine, 1_000), None), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        let starts_before = starts(&plan, &world);
+        quietly(&plan, &world, state.path());
+        assert_eq!(starts(&plan, &world), starts_before);
+        let (_, found) = fixture::reviewed(&plan, &world);
+        assert!(found.is_ok(), "{found:?}");
+    }
+}
+
+#[test]
+fn every_member_and_the_address_are_tried_and_loaded() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let found = connected(&plan, &world, &fixture::secrets(), |context| {
+        hostsplit::deploy::verify(context, true)
+    });
+    assert!(found.is_ok(), "{found:?}");
+    let through =
+        found.probes.iter().map(|(service, probe)| format!("{service} {}", probe.through));
+    let mut through: Vec<String> = through.collect();
+    through.sort();
+    assert_eq!(through, ["edge address 10.20.0.9", "web instance web-0", "web instance web-1"]);
+    assert_eq!(found.loads.len(), 3, "{:?}", found.loads);
+}
+
+#[test]
+fn the_address_moves_with_its_host_and_comes_back_with_a_deploy() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let [active] = named(&plan, Role::Active)[..] else { panic!() };
+    world.power_cut(&active.host);
+    world.clock().wait(Duration::from_secs(5));
+    assert!(world.request(&client(), "now").is_ok(), "the other one has it");
+    world.power_on(&active.host);
+    let _ = world.take_requests();
+    let again = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(again.is_complete(), "{}", again.story());
+    assert!(as_planned(&plan, &world));
+    // Once the planned one is back it is given the address, which takes a moment.
+    assert!(world.take_requests().refused.len() <= 1);
+}
+
+#[test]
+fn members_that_come_and_go_are_not_noticed() {
+    let (few, state) = (plan(), tempfile::tempdir().unwrap());
+    let many = planned(&spec(Engine::Nginx, 75_000), Some(&few));
+    assert!(named(&many, Role::Member).len() > 2, "{:?}", named(&many, Role::Member).len());
+    let world = deployed(&few, state.path());
+    let grown = quietly(&many, &world, state.path());
+    assert_eq!(grown.actions.counts().replace, 0);
+    let order = |run: &Run| run.events.iter().map(|one| one.vertex.clone()).collect::<Vec<_>>();
+    let place = |order: &[Vertex], is: &dyn Fn(&Vertex) -> bool| order.iter().position(is).unwrap();
+    let configured = |name: &'static str| move |vertex: &Vertex| matches!(vertex, Vertex::Configured(one) if one.as_str() == name);
+    let coming = order(&grown);
+    let hears = place(&coming, &configured("edge-0")).min(place(&coming, &configured("edge-1")));
+    assert!(place(&coming, &configured("web-2")) < hears, "it answers before they hear of it");
+    let shrunk = quietly(&few, &world, state.path());
+    let going = order(&shrunk);
+    let told = place(&going, &configured("edge-0")).max(place(&going, &configured("edge-1")));
+    let gone = place(&going, &|vertex| matches!(vertex, Vertex::Unwanted { .. }));
+    assert!(told < gone, "gateways leave a member out before it goes");
+}
+
+/// The plan with another setting of the members.
+fn with(plan: &Plan, name: &str, value: u64) -> Plan {
+    let mut plan = plan.clone();
+    for one in plan.instances.iter_mut().filter(|one| one.role == Role::Member) {
+        one.settings.insert(name.to_owned(), value.into());
+    }
+    plan
+}
+
+#[test]
+fn a_configuration_is_taken_up_by_one_member_after_the_other_without_a_restart() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let (changed, before) = (with(&plan, "worker_connections", 1024), starts(&plan, &world));
+    let run = quietly(&changed, &world, state.path());
+    assert_eq!(starts(&changed, &world), before);
+    let configured = run.actions.graph();
+    let needs = |from: &str, to: &str| {
+        let vertex = |name: &str| Vertex::Configured(InstanceName::new(name).unwrap());
+        configured.needs(&vertex(from)).contains(&&vertex(to))
+    };
+    assert!(needs("web-1", "web-0") || needs("web-0", "web-1"));
+}
+
+#[test]
+fn what_apache_reads_at_a_start_alone_restarts_one_member_after_the_other() {
+    let plan = planned(&spec(Engine::Apache, 1_000), None);
+    let state = tempfile::tempdir().unwrap();
+    let world = deployed(&plan, state.path());
+    let (changed, before) = (with(&plan, "ServerLimit", 64), starts(&plan, &world));
+    quietly(&changed, &world, state.path());
+    assert_eq!(starts(&changed, &world), before + 2);
+}
+
+/// The plan with directives of its author's own.
+fn own(plan: &Plan, text: &str) -> Plan {
+    let mut plan = plan.clone();
+    plan.services[0].serve = Some(Serve::Config { text: text.to_owned() });
+    plan
+}
+
+#[test]
+fn a_configuration_that_its_program_refuses_is_taken_up_by_nobody() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let refused = run(&own(&plan, "nonsense on;"), &world, state.path(), Purpose::Deploy);
+    assert!(!refused.is_complete());
+    assert!(refused.story().contains("refused and was not taken up"), "{}", refused.story());
+    assert_eq!(world.take_requests().refused, [""; 0]);
+    assert!(as_planned(&plan, &world), "everything is as it was");
+}
+
+#[test]
+fn one_that_serves_nobody_stops_at_the_first_member() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let stopped = run(&own(&plan, "return 500;"), &world, state.path(), Purpose::Deploy);
+    assert!(!stopped.is_complete());
+    assert!(stopped.story().contains("HTTP 500"), "{}", stopped.story());
+    let back = run(&plan, &world, state.path(), Purpose::Deploy);
+    assert!(back.is_complete(), "{}", back.story());
+    assert!(as_planned(&plan, &world));
+}
+
+#[test]
+fn a_deploy_that_was_killed_anywhere_is_finished_by_the_next() {
+    let plan = plan();
+    let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
+    at_every(5, &plan, &begin, |call| {
+        let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
+        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
+        let _ = run(&plan, &world, state.path(), Purpose::Deploy);
+        world.revive();
+        let second = run(&plan, &world, state.path(), Purpose::Deploy);
+        assert!(second.is_complete(), "call {call}: {}", second.story());
+        assert!(as_planned(&plan, &world), "call {call}");
+    });
+}
+
+#[test]
+fn the_last_member_that_serves_is_not_taken_away() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let [first, second] = named(&plan, Role::Member)[..] else { panic!() };
+    let mut changed = plan.clone();
+    let one = changed.instances.iter_mut().find(|one| one.name == first.name).unwrap();
+    one.memory_mib = one.memory_mib.saturating_add(one.memory_mib);
+    world.set_hung(&second.domain, true);
+    let stopped = run(&changed, &world, state.path(), Purpose::Deploy);
+    assert!(!stopped.is_complete());
+    assert!(stopped.story().contains("web-1: nginx does not answer"), "{}", stopped.story());
+    assert_eq!(world.take_requests().refused, [""; 0]);
+    world.set_hung(&second.domain, false);
+    quietly(&changed, &world, state.path());
+}
+
+#[test]
+fn a_host_that_is_dead_for_good_is_left_out() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let [active] = named(&plan, Role::Active)[..] else { panic!() };
+    let host: HostName = active.host.clone();
+    world.power_cut(&host);
+    world.clock().wait(Duration::from_secs(5));
+    let _ = world.take_requests();
+    let allowed =
+        hostsplit::deploy::Allowed { left_out: [host.clone()].into(), ..Default::default() };
+    let left = fixture::run_allowing(&plan, &world, state.path(), &allowed);
+    assert!(left.is_complete(), "{}", left.story());
+    assert_eq!(world.take_requests().refused, [""; 0]);
+}
+
+/// The plan with what the members serve.
+fn serving(path: &str) -> Plan {
+    let mut spec = spec(Engine::Nginx, 1_000);
+    let sha256 = hostsplit::content::digest(path.as_bytes());
+    spec.services[0].serve = Some(Serve::Content { path: path.to_owned(), sha256, bytes: 1 });
+    planned(&spec, None)
+}
+
+/// Directories below that of all content in the guest of a member.
+fn served(plan: &Plan, world: &SimulatedWorld, serve: &Plan) -> bool {
+    let path = match &serve.services[0].serve {
+        Some(Serve::Content { sha256, .. }) => format!("/srv/www/{}", &sha256[..12]),
+        other => unreachable!("{other:?}"),
+    };
+    named(plan, Role::Member).iter().all(|one| world.file(&one.domain, &path).is_some())
+}
+
+#[test]
+fn changed_content_is_served_by_one_member_after_the_other_without_a_restart() {
+    let (first, second, state) = (serving("site"), serving("new"), tempfile::tempdir().unwrap());
+    let world = deployed(&first, state.path());
+    assert!(served(&first, &world, &first) && !served(&first, &world, &second));
+    let before = starts(&first, &world);
+    quietly(&second, &world, state.path());
+    assert!(served(&second, &world, &second));
+    assert_eq!(starts(&second, &world), before);
+}
+
+#[test]
+fn content_that_is_not_what_was_planned_stops_a_deploy_before_the_first_change() {
+    let (plan, state) = (serving("site"), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let mut changed = serving("new");
+    if let Some(Serve::Content { path, .. }) = &mut changed.services[0].serve {
+        path.push_str("er");
+    }
+    let calls = world.log().len();
+    let refused = run(&changed, &world, state.path(), Purpose::Deploy);
+    assert!(
+        refused.story().contains("does not hold what the plan was made with"),
+        "{}",
+        refused.story()
+    );
+    let changes = world.log().split_off(calls);
+    assert!(changes.iter().all(|call| call.name == "agent guest-exec"), "{changes:?}");
+    // Members that have it need it no more.
+    let mut same = plan.clone();
+    if let Some(Serve::Content { path, .. }) = &mut same.services[0].serve {
+        path.push_str(" is gone");
+    }
+    assert!(run(&same, &world, state.path(), Purpose::Deploy).is_complete());
+}
+
+#[test]
+fn every_host_fails_in_every_way_and_visitors_wait_no_longer_than_promised() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    for cut in [Cut::Power, Cut::Cable, Cut::Hang] {
+        let world = deployed(&plan, state.path());
+        let fence = Switch::of(&world);
+        for host in ["h1", "h2"] {
+            let way = Way { fence: &fence, is_stopped: &|| false, says: &|_, _| {} };
+            let found = drill(&plan, &world, (host, cut), &way).unwrap();
+            assert!(found.is_kept(), "{host} {cut:?}: {found:?}");
+            assert!(found.acknowledged > 0, "{host} {cut:?}: {found:?}");
+            assert!(as_planned(&plan, &world), "{host} {cut:?}");
+        }
+    }
+}
+
+#[test]
+fn a_stranger_at_the_address_is_named() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let table = |mac: &str| {
+        format!(
+            "IP address HW type Flags HW address Mask Device\n\
+             {ADDRESS} 0x1 0x2 {mac} * eth0\n"
+        )
+    };
+    let [active] = named(&plan, Role::Active)[..] else { panic!() };
+    let [member, _] = named(&plan, Role::Member)[..] else { panic!() };
+    for (mac, is_strange) in [(active.mac.as_str(), false), ("52:54:00:ff:ff:ff", true)] {
+        world.put_file(&member.domain, "/proc/net/arp", &table(mac));
+        let found = connected(&plan, &world, &fixture::secrets(), |context| {
+            hostsplit::deploy::verify(context, false)
+        });
+        let at = Fact::MachineAt(ADDRESS);
+        assert_eq!(found.differences.iter().any(|one| one.fact == at), is_strange, "{mac}");
+    }
+}
