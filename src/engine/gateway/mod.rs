@@ -20,9 +20,11 @@ use super::cluster::{
 use super::load::{Bound, Measured};
 use super::web::judge::{Judge, judge};
 use super::{Crew, Difference, EngineError, Through, http};
+use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 use crate::recipe::haproxy;
+use crate::secret::ServiceSecrets;
 
 /// HAProxy with keepalived.
 pub static HAPROXY: Gateway = Gateway;
@@ -164,7 +166,11 @@ impl Cluster for Gateway {
         observed: &Observed<Seen>,
         instance: &InstanceName,
     ) -> Copies {
-        let copies = self.copies(target, observed, 0);
+        let mut copies = self.copies(target, observed, 0);
+        if copies.leader.is_none() {
+            // As long as they do not know each other's password, both hold it.
+            copies.leader = holders(observed).into_iter().find(|one| *one != instance).cloned();
+        }
         // One that the plan does not hold is in use as long as it holds the address.
         let is_known = target.gateways.contains_key(instance);
         if is_known || copies.is_in_use(instance) { copies } else { Copies::default() }
@@ -284,7 +290,79 @@ impl Cluster for Gateway {
         http::press((&served, &sent), door, bound, crew.service.capacity.usable_per_s)
     }
 
-    fn has_certificate(&self, guest: &crate::guest::Guest<'_>) -> Result<bool, EngineError> {
+    fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
+        let read = |path| Ok::<_, EngineError>(guest.read_file(path)?.unwrap_or_default());
+        Ok(haproxy::secrets_in(&read(haproxy::CONFIG)?, &read(haproxy::VRRP_CONFIG)?))
+    }
+
+    fn has_certificate(&self, guest: &Guest<'_>) -> Result<bool, EngineError> {
         Ok(guest.read_file(haproxy::CERTIFICATE)?.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn name(text: &str) -> InstanceName {
+        InstanceName::new(text).unwrap()
+    }
+
+    fn target() -> Target {
+        let status = || http::Url {
+            encrypted: false,
+            address: [10, 20, 0, 52].into(),
+            port: haproxy::STATUS_PORT,
+            path: "/configuration",
+        };
+        let planned = |text: &str| (name(text), target::Planned { status: status(), digest: None });
+        Target {
+            address: Some([10, 20, 0, 10].into()),
+            moves: true,
+            lead: Some(name("edge-0")),
+            gateways: ["edge-0", "edge-1"].map(planned).into(),
+            doors: Vec::new(),
+        }
+    }
+
+    /// Both, with who holds the address, and who does not serve.
+    fn seen(holders: &[&str], ailing: &[&str]) -> Observed<Seen> {
+        let one = |text: &str| {
+            let fault = ailing.contains(&text).then(|| "HTTP 503".to_owned());
+            let holds = holders.contains(&text);
+            (name(text), Seen { configuration: None, holds, down: BTreeSet::new(), fault })
+        };
+        Observed { seen: ["edge-0", "edge-1"].map(one).into(), silent: BTreeMap::new() }
+    }
+
+    fn steps(holders: &[&str], ailing: &[&str], goal: Goal) -> Vec<String> {
+        let steps = HAPROXY.steps(&target(), &seen(holders, ailing), goal).unwrap();
+        steps.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn one_of_two_holders_lets_go_and_the_planned_one_gets_it_at_last() {
+        let lets_go = |one: &str| vec![format!("{one} lets go of the address")];
+        let nobody = Vec::<String>::new();
+        assert_eq!(steps(&["edge-0"], &[], Goal::Planned), nobody);
+        assert_eq!(steps(&[], &[], Goal::Planned), nobody, "VRRP decides");
+        for goal in [Goal::Joined, Goal::Planned] {
+            assert_eq!(steps(&["edge-0", "edge-1"], &[], goal), lets_go("edge-1"));
+        }
+        assert_eq!(steps(&["edge-1"], &[], Goal::Joined), nobody);
+        assert_eq!(steps(&["edge-1"], &[], Goal::Planned), lets_go("edge-1"));
+        assert_eq!(steps(&["edge-1"], &["edge-0"], Goal::Planned), nobody, "it could not serve");
+    }
+
+    #[test]
+    fn where_both_hold_it_either_can_be_taken_away() {
+        for (one, other) in [("edge-0", "edge-1"), ("edge-1", "edge-0")] {
+            let both = seen(&["edge-0", "edge-1"], &[]);
+            let copies = HAPROXY.copies_with(&target(), &both, &name(one));
+            assert_eq!(copies.leader, Some(name(other)));
+        }
+        assert_eq!(HAPROXY.copies(&target(), &seen(&[], &[]), 0).leader, None);
     }
 }

@@ -14,7 +14,7 @@ mod settings;
 use super::{Recipe, Setup};
 use crate::guest_file::Owner;
 use crate::plan::{Plan, ServicePlan};
-use crate::secret::SecretNeed;
+use crate::secret::{Secret, SecretNeed, ServiceSecrets};
 use crate::spec::GATEWAY_STATUS_PORT;
 
 /// The unit of HAProxy, without `.service`.
@@ -84,6 +84,20 @@ pub(super) static HAPROXY: Recipe = Recipe {
     setup: Some(&SETUP),
 };
 
+/// The secrets in the files of a gateway, of haproxy.cfg and keepalived.conf; `None` where one
+/// is not there. Of the password of VRRP it is the part that is used.
+#[must_use]
+pub fn secrets_in(haproxy: &str, keepalived: &str) -> Option<ServiceSecrets> {
+    let after = |text: &str, before: &str| {
+        let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix(before));
+        lines.next().map(|secret| Secret::from(secret.trim().to_owned()))
+    };
+    let statistics = after(haproxy, "stats auth admin:")?;
+    // One gateway alone has none to show to another.
+    let vrrp = after(keepalived, "auth_pass ").or_else(|| Secret::generate().ok())?;
+    Some([(STATISTICS.name, statistics), (VRRP.name, vrrp)].into_iter().collect())
+}
+
 /// What a gateway does with the connections of a pool's clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -137,4 +151,21 @@ fn frontend(gateway: &ServicePlan, pool: &ServicePlan) -> Frontend {
 pub fn frontends(plan: &Plan, gateway: &ServicePlan) -> Vec<Frontend> {
     let pools = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&gateway.name));
     pools.map(|pool| frontend(gateway, pool)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_again_in_the_files_that_hold_them() {
+        let haproxy = "frontend _status\n    stats auth admin:for-statistics\n";
+        let keepalived = "authentication {\n    auth_pass for-vrrp\n}\n";
+        let found = secrets_in(haproxy, keepalived).unwrap();
+        let shown = |need: SecretNeed| found.get(need.name).map(Secret::expose);
+        assert_eq!(shown(STATISTICS), Some("for-statistics"));
+        assert_eq!(shown(VRRP), Some("for-vrrp"));
+        assert!(secrets_in("", keepalived).is_none(), "a guest that was given none");
+        assert!(secrets_in(haproxy, "").is_some(), "one gateway alone");
+    }
 }
