@@ -13,7 +13,7 @@ use hostsplit::spec::Tls;
 use hostsplit::units::Mebibytes;
 
 use crate::fixture::{
-    Purpose, Run, allowing, at_every, look, plan, reasons, run, run_allowing, starts,
+    Purpose, Run, allowing, at_every, look, plan, reasons, run, run_allowing, run_in_turn, starts,
 };
 
 const PLAIN: u16 = 6379;
@@ -169,7 +169,8 @@ fn encryption_is_turned_on_and_off_with_machines_that_change() {
         for one in plan.instances.iter_mut().filter(|one| one.group.is_some()) {
             one.memory_mib = Mebibytes::new(1024);
         }
-        let changed = run(&plan, &world, state.path(), Purpose::Deploy);
+        // A hand-over has its limit, and time that others wait for their boot counts.
+        let changed = run_in_turn(&plan, &world, state.path(), Purpose::Deploy);
         assert!(changed.is_complete(), "{from:?} to {to:?}: {}", changed.story());
         assert_eq!(world.take_requests().refused, [""; 0], "{from:?} to {to:?}");
         assert_eq!(decide(&plan, &look(&plan, &world)).counts().changes(), 0);
