@@ -19,6 +19,9 @@ const MOST: u64 = 64 << 20;
 /// beyond that is made to fill disks.
 const MOST_UNPACKED: u64 = 4 * MOST;
 
+/// Most bytes of the header of an archive that is for all of its entries.
+const MOST_GLOBAL: u64 = 4096;
+
 /// Most entries of an archive.
 const MOST_ENTRIES: usize = 100_000;
 
@@ -213,9 +216,29 @@ fn check(path: &Path, archive: impl Read) -> Result<()> {
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous => files += 1,
             EntryType::Directory => {}
-            // Names and times of the entries behind it.
-            EntryType::XGlobalHeader => continue,
+            // The commit, of archives that git makes. Other records would change what the
+            // entries behind it are to who unpacks them, and not to who checks them here.
+            EntryType::XGlobalHeader => {
+                let mut text = String::new();
+                let read = (&mut entry).take(MOST_GLOBAL).read_to_string(&mut text);
+                let is_comment = |line: &str| {
+                    line.split_once(' ').is_some_and(|(_, rest)| rest.starts_with("comment="))
+                };
+                if read.is_err() || !text.lines().all(is_comment) {
+                    return Err(wrong("changes the entries behind it"));
+                }
+                continue;
+            }
             _ => return Err(wrong("is neither a file nor a directory")),
+        }
+        let records = entry.pax_extensions().map_err(broken)?;
+        let is_sparse = |key: &str| key.starts_with("GNU.sparse");
+        if records
+            .into_iter()
+            .flatten()
+            .any(|one| one.is_ok_and(|one| one.key().is_ok_and(is_sparse)))
+        {
+            return Err(wrong("is sparse"));
         }
         let stays = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if !name.components().all(stays) {
@@ -326,6 +349,27 @@ mod tests {
         insta::assert_snapshot!(with("/etc/passwd", EntryType::Regular), @r#"a.tar: the entry "/etc/passwd" leads out of the archive"#);
         insta::assert_snapshot!(with("x", EntryType::Symlink), @r#"a.tar: the entry "x" is neither a file nor a directory"#);
         insta::assert_snapshot!(with("x", EntryType::Directory), @"a.tar holds no file");
+    }
+
+    #[test]
+    fn what_would_be_read_otherwise_in_a_guest_is_refused_and_what_git_makes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tar");
+        let with = |kind: EntryType, record: &str| {
+            let record = format!("{} {record}\n", record.len() + 4);
+            let mut archive = Builder::new(Vec::new());
+            let mut header = header(kind, record.len() as u64);
+            archive.append_data(&mut header, "pax", record.as_bytes()).unwrap();
+            let mut page = self::header(EntryType::Regular, 2);
+            archive.append_data(&mut page, "index.html", "hi".as_bytes()).unwrap();
+            fs::write(&path, archive.into_inner().unwrap()).unwrap();
+            pack(&path).map(drop).map_err(|_| said(&path))
+        };
+        assert_eq!(with(EntryType::XGlobalHeader, "comment=0123456789"), Ok(()));
+        let refused = with(EntryType::XGlobalHeader, "size=0123456789ab").unwrap_err();
+        assert!(refused.ends_with("changes the entries behind it"), "{refused}");
+        let refused = with(EntryType::XHeader, "GNU.sparse.name=x").unwrap_err();
+        assert!(refused.ends_with("is sparse"), "{refused}");
     }
 
     #[test]
