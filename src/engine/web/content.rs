@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::{Crew, EngineError};
 use crate::guest::Guest;
 use crate::plan::Instance;
-use crate::recipe::web::{CONTENT, content_directory};
+use crate::recipe::web::content_directory;
 use crate::spec::Serve;
 
 /// How long an archive may take to be unpacked.
@@ -26,13 +26,16 @@ mkdir -- "$3.new"
 tar --extract --file="$1" --directory="$3.new" --no-same-owner --no-same-permissions
 chmod -R u=rwX,go=rX -- "$3.new"
 sync
+touch -- "$3.new"
 mv -- "$3.new" "$3"
 rm -f -- "$1"
 "#;
 
-/// Keeps what is served and what was served before it: requests that were begun go on.
-const FORGET: &str = r#"cd "$1" 2>/dev/null || exit 0
-ls -1dt -- [0-9a-f]* 2>/dev/null | tail -n +3 | while IFS= read -r one; do rm -rf -- "./$one"; done
+/// Keeps what is served, and what was brought last besides: requests that were begun go on.
+/// Archives hold times of their own, so a directory has that of when it was brought.
+const FORGET: &str = r#"cd "${1%/*}" || exit 0
+ls -1dt -- [0-9a-f]??????????? 2>/dev/null | grep -vxF -- "${1##*/}" | tail -n +2 |
+while IFS= read -r one; do rm -rf -- "./$one"; done
 "#;
 
 /// Brings the content of a pool into a guest, unless it is there.
@@ -43,6 +46,7 @@ pub(super) fn supply(crew: &Crew<'_>, instance: &Instance) -> Result<Vec<String>
     let guest = crew.guest(&instance.name)?;
     let directory = content_directory(sha256);
     if guest.run(&["test", "-d", &directory], UNPACKING)?.is_ok() {
+        guest.run_ok(&["touch", "--", &directory], UNPACKING)?;
         return Ok(Vec::new());
     }
     let archive = crew.content(serve)?;
@@ -53,8 +57,9 @@ pub(super) fn supply(crew: &Crew<'_>, instance: &Instance) -> Result<Vec<String>
 
 /// Removes content of before the last change.
 pub(super) fn forget_former(crew: &Crew<'_>, guest: &Guest<'_>) -> Result<(), EngineError> {
-    if matches!(crew.service.serve, Some(Serve::Content { .. })) {
-        guest.run_ok(&["sh", "-c", FORGET, "sh", CONTENT], UNPACKING)?;
+    if let Some(Serve::Content { sha256, .. }) = &crew.service.serve {
+        let directory = content_directory(sha256);
+        guest.run_ok(&["sh", "-c", FORGET, "sh", &directory], UNPACKING)?;
     }
     Ok(())
 }
