@@ -6,6 +6,20 @@ const REDACTED: &str = "(secret)";
 /// Parts of names whose values are secrets.
 const SECRET_WORDS: [&str; 6] = ["auth", "credential", "pass", "private", "secret", "token"];
 
+/// Names that hold such a part and no secret: directives of web servers.
+const OPEN_WORDS: [&str; 10] = [
+    "fastcgi_pass",
+    "grpc_pass",
+    "memcached_pass",
+    "proxy_pass",
+    "proxypass",
+    "proxypassreverse",
+    "scgi_pass",
+    "server_tokens",
+    "servertokens",
+    "uwsgi_pass",
+];
+
 /// A text with its secrets replaced, and what is left of it: two texts with equal
 /// secrets have equal rests.
 pub struct Redacted {
@@ -51,7 +65,7 @@ fn redact_line(line: &str) -> String {
     let (blank, rest) = line.split_at(indent);
     let name = rest.trim_start_matches(['-', ' ', '"', '\'', '<']);
     let name = name.split(ends).next().unwrap_or_default().to_ascii_lowercase();
-    if rest.starts_with('#') || name.starts_with('/') {
+    if rest.starts_with('#') || name.starts_with('/') || OPEN_WORDS.contains(&name.as_str()) {
         return line.to_owned();
     }
     let Some(at) = rest.find(ends).filter(|_| SECRET_WORDS.iter().any(|word| name.contains(word)))
