@@ -169,7 +169,8 @@ impl<'a> Reader<'a> {
             digest: stamp::BLANK,
             nbthread: self.number("nbthread")?,
             maxconn,
-            most: maxconn.saturating_add(SPARE),
+            // Each frontend may be full, and it still says how it is.
+            most: maxconn.saturating_mul(pools.len().max(1) as u64).saturating_add(SPARE),
             status: self.status()?,
             check: WEB_STATUS_PORT,
             statistics,
