@@ -1,7 +1,8 @@
 //! Hosts that hold exactly what a plan says, without any host: what an offline
 //! look compares with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use crate::engine::Admission;
 use crate::graph::ImagePart;
@@ -9,7 +10,9 @@ use crate::graph::image::marker;
 use crate::hypervisor::{Domain, DomainState, HostReport, OwnerTag, VolumeInfo, domain_xml};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Volume};
+use crate::recipe::haproxy;
 use crate::render::{self, DiskPaths};
+use crate::spec::Cluster;
 use crate::state::world::{GuestView, HostView, Seen, World};
 
 /// Returns the hosts of `plan`, which hold what `prior` says and nothing else; nothing
@@ -45,8 +48,11 @@ pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
 fn is_configured(plan: &Plan, prior: &Plan, instance: &Instance) -> bool {
     let planned = plan.instance(&instance.name);
     let access = |plan: &Plan| plan.service_of(instance).map(|service| service.access.clone());
+    let serve = |plan: &Plan| plan.service_of(instance).map(|service| service.serve.clone());
     planned.is_none_or(|planned| {
-        planned.settings == instance.settings && access(plan) == access(prior)
+        planned.settings == instance.settings
+            && access(plan) == access(prior)
+            && serve(plan) == serve(prior)
     })
 }
 
@@ -54,9 +60,27 @@ fn is_configured(plan: &Plan, prior: &Plan, instance: &Instance) -> bool {
 fn admission<'a>(plan: &'a Plan, prior: &'a Plan, instance: &Instance) -> Option<Admission> {
     let access = |plan: &'a Plan| plan.service_of(instance).map(|service| &service.access);
     plan.instance(&instance.name)?;
+    if let Some((before, after)) = doors(prior, instance).zip(doors(plan, instance)) {
+        return (!before.is_subset(&after)).then_some(Admission::Moves);
+    }
     let (before, after) = (access(prior)?, access(plan)?);
     let by_password = Admission::between(before.entry(), after.entry());
     by_password.or_else(|| Admission::between_tls(before.tls, after.tls))
+}
+
+/// Where clients of a pool or a gateway come in, and whether encrypted: by address, where it
+/// is not the instance's own.
+fn doors(plan: &Plan, instance: &Instance) -> Option<BTreeSet<(Option<Ipv4Addr>, u16, bool)>> {
+    let service = plan.service_of(instance)?;
+    let access = &service.access;
+    Some(match service.engine.cluster() {
+        Cluster::Pool => [(None, access.web_port(), access.tls.is_offered())].into(),
+        Cluster::GatewayPair => {
+            let all = haproxy::frontends(plan, service).into_iter();
+            all.map(|one| (plan.vip_of(service), one.port, one.encrypted)).collect()
+        }
+        _ => return None,
+    })
 }
 
 fn view(host: &HostName, prior: Option<&Plan>) -> HostView {

@@ -27,6 +27,9 @@ pub enum Admission {
     DropsEncryption,
     /// Encrypted connections are accepted in the place of others, or others in their place.
     ReplacesEncryption,
+    /// Clients are served at another address or port, or by another kind of connections, and
+    /// no more as they were.
+    Moves,
 }
 
 impl Admission {
@@ -81,6 +84,7 @@ impl fmt::Display for Admission {
             Self::AllowsPlain => "connections without encryption are accepted beside others",
             Self::DropsEncryption => "encrypted connections are not accepted any more",
             Self::ReplacesEncryption => "clients need another kind of connections at once",
+            Self::Moves => "clients need another address, port or kind of connections at once",
         })
     }
 }

@@ -3,13 +3,15 @@
 //!
 //! One process for all questions to an instance. A body is never kept.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::EngineError;
+use super::cluster::FileChange;
 use super::load::{self, Bound, Measured, Rate};
 use super::probe::Broken;
+use super::{Admission, EngineError};
 use crate::guest::{Guest, GuestError, Limit};
 
 /// How long one answer may take, in seconds, as `curl` counts.
@@ -133,6 +135,23 @@ pub(super) fn answers(guest: &Guest<'_>, authority: &str, url: &Url) -> Result<(
     let replies = get(guest, authority, std::slice::from_ref(url))?;
     let fault = replies.first().map_or_else(|| Some("no reply".to_owned()), Reply::fault);
     fault.map_or(Ok(()), |fault| Err(Broken::Service(format!("{fault} at {url}"))))
+}
+
+/// How a change of a configuration alters where clients come in: lines that begin with one of
+/// `words` say where its program listens.
+pub(super) fn moves(change: &FileChange, words: [&str; 2]) -> Option<Admission> {
+    let doors = |text: &str| -> BTreeSet<(String, bool)> {
+        let lines = text.lines().map(str::trim);
+        let rests = lines.filter_map(|line| words.iter().find_map(|word| line.strip_prefix(word)));
+        rests
+            .filter_map(|rest| {
+                let at = rest.trim_end_matches(';').split_whitespace().next()?;
+                Some((at.to_owned(), rest.contains(" ssl") || rest.contains(" https")))
+            })
+            .collect()
+    };
+    let (before, after) = (doors(change.before.as_ref()?), doors(&change.file.text));
+    (!before.is_subset(&after)).then_some(Admission::Moves)
 }
 
 /// The error of an instance that gave no reply.

@@ -7,6 +7,7 @@ use super::unwanted::Unwanted;
 use super::{Graph, ImagePart, Vertex};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Role, ServicePlan};
+use crate::spec::{Serve, Target};
 use crate::topology::Host;
 
 impl Graph {
@@ -69,7 +70,7 @@ impl Graph {
         }
         for (service, sequence) in all() {
             // Gateways that serve hear of a member once it answers.
-            let pools = all().filter(|(pool, _)| pool.gateway.as_ref() == Some(&service.name));
+            let pools = all().filter(|(pool, _)| sends_to(service, pool));
             let members = pools.flat_map(|(_, sequence)| &sequence.first);
             let before: Vec<Vertex> = members.cloned().map(Vertex::Configured).collect();
             graph.add_queue(plan, service, sequence, changes, before);
@@ -86,8 +87,9 @@ impl Graph {
         }
         for (service, sequence) in all() {
             // A gateway sends nothing more to an instance before that goes.
-            let clusters = std::iter::once(&service.name).chain(&service.gateway);
-            let needs: Vec<Vertex> = clusters.cloned().map(Vertex::Cluster).collect();
+            let others = plan.services.iter().filter(|one| sends_to(one, service));
+            let clusters = std::iter::once(service).chain(others).map(|one| one.name.clone());
+            let needs: Vec<Vertex> = clusters.map(Vertex::Cluster).collect();
             for vertex in &sequence.late {
                 graph.add(vertex.clone(), host_of(vertex), &needs);
             }
@@ -275,6 +277,15 @@ pub(super) struct Changes<'a> {
     pub absent: &'a dyn Fn(&HostName) -> bool,
     /// Hosts that did not answer: clusters do not wait for what is on them.
     pub unreachable: &'a dyn Fn(&HostName) -> bool,
+}
+
+/// Whether a service sends requests on to a pool: as its gateway, or as a proxy.
+fn sends_to(service: &ServicePlan, pool: &ServicePlan) -> bool {
+    let proxied = match &service.serve {
+        Some(Serve::Proxy { to: Target::Service(name) }) => *name == pool.name,
+        _ => false,
+    };
+    proxied || pool.gateway.as_ref() == Some(&service.name)
 }
 
 /// The host of something unwanted.

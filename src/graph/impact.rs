@@ -106,6 +106,10 @@ pub(super) fn impacts(
                 "connections as clients have them now are refused at once: `tls: optional` first \
                  takes both kinds",
             ),
+            Some(Admission::Moves) => Some(
+                "clients as they come now, and gateways in front, are refused until they use the \
+                 other address, port or kind of connections",
+            ),
             _ => None,
         };
         if let Some(cause) = refuses {

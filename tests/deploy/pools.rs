@@ -15,7 +15,7 @@ use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
 use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Demand, Engine, GatewayDemand, Policy, Serve, Service, Spec};
+use hostsplit::spec::{Demand, Engine, GatewayDemand, Policy, Serve, Service, Spec, Target};
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::PerSecond;
 
@@ -360,4 +360,50 @@ fn a_stranger_at_the_address_is_named() {
         let at = Fact::MachineAt(ADDRESS);
         assert_eq!(found.differences.iter().any(|one| one.fact == at), is_strange, "{mac}");
     }
+}
+
+#[test]
+fn another_port_has_to_be_allowed_since_the_former_one_is_closed() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let mut spec = spec(Engine::Nginx, 1_000);
+    spec.services[0].access.port = Some(8080);
+    let moved = planned(&spec, Some(&plan));
+    let refused = run(&moved, &world, state.path(), Purpose::Deploy);
+    for name in ["web", "edge"] {
+        let sentence = format!("{name} does not serve meanwhile");
+        assert!(refused.story().contains(&sentence), "{}", refused.story());
+    }
+    assert_eq!(world.take_requests().refused, [""; 0]);
+    let mut allowed = fixture::allowing("web");
+    allowed.downtime.extend(fixture::allowing("edge").downtime);
+    let changed = fixture::run_allowing(&moved, &world, state.path(), &allowed);
+    assert!(changed.is_complete(), "{}", changed.story());
+    assert!(as_planned(&moved, &world));
+    let client = Client { contacts: vec![(ADDRESS, 8080)], ..client() };
+    assert!(world.request(&client, "there").is_ok());
+}
+
+/// `back` is reached through `front`, which sends requests on to it.
+#[test]
+fn a_pool_behind_another_one_goes_after_that_has_forgotten_it() {
+    let with = |requests: u64| {
+        let mut spec = spec(Engine::Nginx, 1_000);
+        let back =
+            plain::service("back", Engine::Nginx, Demand::Pool(plain::web(requests, 1024, 0)));
+        spec.services[0].serve = Some(Serve::Proxy { to: Target::Service(back.name.clone()) });
+        spec.services.push(back);
+        spec
+    };
+    let (few, state) = (planned(&with(1_000), None), tempfile::tempdir().unwrap());
+    let many = planned(&with(75_000), Some(&few));
+    let count = |plan: &Plan| named(plan, Role::Member).len();
+    assert!(count(&many) > count(&few));
+    let world = deployed(&many, state.path());
+    let shrunk = quietly(&few, &world, state.path());
+    let order: Vec<&Vertex> = shrunk.events.iter().map(|event| &event.vertex).collect();
+    let last = |is: &dyn Fn(&Vertex) -> bool| order.iter().rposition(|vertex| is(vertex)).unwrap();
+    let first = |is: &dyn Fn(&Vertex) -> bool| order.iter().position(|vertex| is(vertex)).unwrap();
+    let front = |vertex: &Vertex| matches!(vertex, Vertex::Configured(name) if name.as_str().starts_with("web-"));
+    assert!(last(&front) < first(&|vertex| matches!(vertex, Vertex::Unwanted { .. })));
 }

@@ -19,7 +19,7 @@ use super::cluster::{
 };
 use super::load::{Bound, Measured};
 use super::web::judge::{Judge, judge};
-use super::{Crew, Difference, EngineError, Through, http};
+use super::{Admission, Crew, Difference, EngineError, Through, http};
 use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
@@ -198,6 +198,11 @@ impl Cluster for Gateway {
         }
         let runs_another = running.is_some_and(|all| !all.is_empty());
         if files.is_empty() && !runs_another { Uptake::Nothing } else { Uptake::Live(Reload) }
+    }
+
+    fn admission(&self, files: &[FileChange]) -> Option<Admission> {
+        let config = files.iter().find(|change| change.file.path == haproxy::CONFIG)?;
+        http::moves(config, ["bind ", "bind "])
     }
 
     fn judge(

@@ -16,7 +16,7 @@ use super::cluster::{
 };
 use super::http::{self, Url};
 use super::load::{Bound, Measured};
-use super::{Crew, Difference, EngineError, Fact, Through};
+use super::{Admission, Crew, Difference, EngineError, Fact, Through};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 use crate::recipe::web::{self, CONFIGURATION, Package, STATUS_PORT};
@@ -124,7 +124,9 @@ impl Web {
             return Err(http::unanswered(&guest, &member.status, reason.clone()));
         }
         let configuration = status.configuration().map(str::to_owned);
-        Ok(Seen { configuration, fault: door.fault() })
+        // With its former configuration it may serve at another port.
+        let is_elsewhere = configuration != member.digest && matches!(door, http::Reply::None(_));
+        Ok(Seen { configuration, fault: door.fault().filter(|_| !is_elsewhere) })
     }
 }
 
@@ -249,6 +251,11 @@ impl Cluster for Web {
         }
         let runs_another = running.is_some_and(|all| !all.is_empty());
         if files.is_empty() && !runs_another { Uptake::Nothing } else { Uptake::Live(Reload) }
+    }
+
+    fn admission(&self, files: &[FileChange]) -> Option<Admission> {
+        let config = files.iter().find(|change| change.file.path == self.0.config)?;
+        http::moves(config, ["listen ", "Listen "])
     }
 
     fn supply(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Vec<String>, EngineError> {
