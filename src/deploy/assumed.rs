@@ -1,8 +1,7 @@
 //! Hosts that hold exactly what a plan says, without any host: what an offline
 //! look compares with.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
 
 use crate::engine::Admission;
 use crate::graph::ImagePart;
@@ -10,9 +9,8 @@ use crate::graph::image::marker;
 use crate::hypervisor::{Domain, DomainState, HostReport, OwnerTag, VolumeInfo, domain_xml};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Volume};
-use crate::recipe::haproxy;
+use crate::recipe::doors;
 use crate::render::{self, DiskPaths};
-use crate::spec::Cluster;
 use crate::state::world::{GuestView, HostView, Seen, World};
 
 /// Returns the hosts of `plan`, which hold what `prior` says and nothing else; nothing
@@ -66,21 +64,6 @@ fn admission<'a>(plan: &'a Plan, prior: &'a Plan, instance: &Instance) -> Option
     let (before, after) = (access(prior)?, access(plan)?);
     let by_password = Admission::between(before.entry(), after.entry());
     by_password.or_else(|| Admission::between_tls(before.tls, after.tls))
-}
-
-/// Where clients of a pool or a gateway come in, and whether encrypted: by address, where it
-/// is not the instance's own.
-fn doors(plan: &Plan, instance: &Instance) -> Option<BTreeSet<(Option<Ipv4Addr>, u16, bool)>> {
-    let service = plan.service_of(instance)?;
-    let access = &service.access;
-    Some(match service.engine.cluster() {
-        Cluster::Pool => [(None, access.web_port(), access.tls.is_offered())].into(),
-        Cluster::GatewayPair => {
-            let all = haproxy::frontends(plan, service).into_iter();
-            all.map(|one| (plan.vip_of(service), one.port, one.encrypted)).collect()
-        }
-        _ => return None,
-    })
 }
 
 fn view(host: &HostName, prior: Option<&Plan>) -> HostView {

@@ -14,7 +14,10 @@ pub mod web;
 
 pub use self::redis::slots;
 
-use crate::engines::Engine;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use crate::engines::{Cluster, Engine};
 use crate::guest_file::{GuestFile, Owner};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan, Settings};
@@ -182,6 +185,22 @@ pub fn settings(plan: &Plan, instance: &Instance, profiles: &Profiles) -> Settin
     let Some(service) = plan.service_of(instance) else { return Settings::new() };
     let Some(profile) = profiles.of(service.engine) else { return Settings::new() };
     (of(service.engine).settings)(&Planned { plan, service, instance, profile })
+}
+
+/// Where clients of a pool or a gateway come in, and whether encrypted: by address, where it
+/// is not the instance's own.
+#[must_use]
+pub fn doors(plan: &Plan, instance: &Instance) -> Option<BTreeSet<(Option<Ipv4Addr>, u16, bool)>> {
+    let service = plan.service_of(instance)?;
+    let access = &service.access;
+    Some(match service.engine.cluster() {
+        Cluster::Pool => [(None, access.web_port(), access.tls.is_offered())].into(),
+        Cluster::GatewayPair => {
+            let all = haproxy::frontends(plan, service).into_iter();
+            all.map(|one| (plan.vip_of(service), one.port, one.encrypted)).collect()
+        }
+        _ => return None,
+    })
 }
 
 /// Settings from pairs.
