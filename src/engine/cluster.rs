@@ -358,30 +358,36 @@ pub trait Cluster: Send + Sync {
 
     /// Writes a numbered value of a series through the instance `at` from the guest of `via`,
     /// both given in that order, and reads it back; nothing waits for a server that does not
-    /// answer at once. Returns why it could not be read, where the write was acknowledged.
+    /// answer at once. Returns why it could not be read, where the write was acknowledged. An
+    /// engine that holds no data is not asked.
     ///
     /// # Errors
     /// On which side the write failed.
     fn write_numbered(
         &self,
-        crew: &Crew<'_>,
-        target: &Self::Target,
-        ends: (&Instance, &Instance),
-        value: (&str, u64),
-    ) -> Result<Option<String>, Broken>;
+        _crew: &Crew<'_>,
+        _target: &Self::Target,
+        _ends: (&Instance, &Instance),
+        _value: (&str, u64),
+    ) -> Result<Option<String>, Broken> {
+        Err(Broken::no_values())
+    }
 
-    /// Returns which numbers of a series cannot be read; with `forget` removes all of them.
+    /// Returns which numbers of a series cannot be read; with `forget` removes all of them. An
+    /// engine that holds no data is not asked.
     ///
     /// # Errors
     /// On which side it failed.
     fn lost_numbers(
         &self,
-        crew: &Crew<'_>,
-        target: &Self::Target,
-        ends: (&Instance, &Instance),
-        series: (&str, &BTreeSet<u64>),
-        forget: bool,
-    ) -> Result<BTreeSet<u64>, Broken>;
+        _crew: &Crew<'_>,
+        _target: &Self::Target,
+        _ends: (&Instance, &Instance),
+        _series: (&str, &BTreeSet<u64>),
+        _forget: bool,
+    ) -> Result<BTreeSet<u64>, Broken> {
+        Err(Broken::no_values())
+    }
 
     /// What a load counts first, and the plan promises: `reads`.
     const WORK: &'static str;
@@ -473,6 +479,24 @@ pub struct Copies {
 }
 
 impl Copies {
+    /// Those of instances that hold no data, without a leader: `fault` is why one of them does
+    /// not serve.
+    pub(super) fn by_fault<S>(
+        observed: &Observed<S>,
+        fault: impl Fn(&S) -> Option<&String>,
+    ) -> Self {
+        let mut copies = Self::default();
+        for (name, seen) in &observed.seen {
+            match fault(seen) {
+                None => drop(copies.healthy.insert(name.clone())),
+                Some(fault) => drop(copies.ailing.insert(name.clone(), fault.clone())),
+            }
+        }
+        let silent = observed.silent.iter();
+        copies.ailing.extend(silent.map(|(name, error)| (name.clone(), error.to_string())));
+        copies
+    }
+
     /// Whether anybody is served by an instance, or relies on it.
     #[must_use]
     pub fn is_in_use(&self, instance: &InstanceName) -> bool {

@@ -8,11 +8,12 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::cluster::FileChange;
+use super::cluster::{FileChange, Patience, Serving};
 use super::load::{self, Bound, Measured, Rate};
 use super::probe::Broken;
-use super::{Admission, EngineError};
+use super::{Admission, Difference, EngineError, Fact};
 use crate::guest::{Guest, GuestError, Limit};
+use crate::ids::InstanceName;
 
 /// How long one answer may take, in seconds, as `curl` counts.
 const ANSWER: &str = "5";
@@ -24,6 +25,16 @@ const LONGEST: Duration = Duration::from_secs(60);
 const WRITTEN: &str = "%{http_code}\t%header{x-configuration}\t%header{x-down}\t%{errormsg}\n";
 /// From this status on a server says that it is at fault.
 const AT_FAULT: u16 = 500;
+
+/// How long servers and gateways are waited for: they load no data, and VRRP takes 4 s.
+pub(super) const PATIENCE: Patience = Patience {
+    loading: Duration::from_secs(120),
+    idle: Duration::from_secs(60),
+    longest: Duration::from_secs(600),
+    pause: Duration::from_secs(1),
+    settling: 10,
+    refusals: 2,
+};
 
 /// Where something is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +146,37 @@ pub(super) fn answers(guest: &Guest<'_>, authority: &str, url: &Url) -> Result<(
     let replies = get(guest, authority, std::slice::from_ref(url))?;
     let fault = replies.first().map_or_else(|| Some("no reply".to_owned()), Reply::fault);
     fault.map_or(Ok(()), |fault| Err(Broken::Service(format!("{fault} at {url}"))))
+}
+
+/// What a server that answers says when it is asked whether it serves.
+pub(super) fn serving(
+    fault: Option<String>,
+    runs_with: Option<&String>,
+    planned: Option<&String>,
+) -> Serving {
+    match fault {
+        Some(fault) => Serving::NotYet(fault),
+        None if planned.is_some() && runs_with != planned => {
+            Serving::NotYet("it runs with its former configuration".to_owned())
+        }
+        None => Serving::Yes,
+    }
+}
+
+/// The difference of an instance that has loaded another configuration than the planned one;
+/// none where it is not known which that is.
+pub(super) fn loaded_another(
+    instance: &InstanceName,
+    runs_with: Option<&String>,
+    planned: Option<&String>,
+) -> Option<Difference> {
+    let planned = planned.filter(|planned| Some(*planned) != runs_with)?;
+    Some(Difference {
+        instance: instance.clone(),
+        fact: Fact::LoadedConfiguration,
+        planned: planned.clone(),
+        found: runs_with.cloned().unwrap_or_else(|| "none".to_owned()),
+    })
 }
 
 /// How a change of a configuration alters where clients come in: lines that begin with one of

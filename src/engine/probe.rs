@@ -51,6 +51,13 @@ pub enum Broken {
     Service(String),
 }
 
+impl Broken {
+    /// The answer of an engine that keeps no values.
+    pub(super) fn no_values() -> Self {
+        Self::Service("the engine keeps no numbered values".to_owned())
+    }
+}
+
 impl From<EngineError> for Broken {
     fn from(error: EngineError) -> Self {
         match error {

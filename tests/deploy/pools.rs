@@ -154,9 +154,9 @@ fn members_that_come_and_go_are_not_noticed() {
     assert!(place(&coming, &configured("web-2")) < hears, "it answers before they hear of it");
     let shrunk = quietly(&few, &world, state.path());
     let going = order(&shrunk);
-    let told = place(&going, &configured("edge-0")).max(place(&going, &configured("edge-1")));
+    let heard = place(&going, &configured("edge-0")).max(place(&going, &configured("edge-1")));
     let gone = place(&going, &|vertex| matches!(vertex, Vertex::Unwanted { .. }));
-    assert!(told < gone, "gateways leave a member out before it goes");
+    assert!(heard < gone, "gateways leave a member out before it goes");
 }
 
 /// The plan with another setting of the members.

@@ -7,7 +7,6 @@
 mod observe;
 mod target;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -70,14 +69,7 @@ impl Cluster for Gateway {
     type Step = Release;
     type Live = Reload;
 
-    const PATIENCE: Patience = Patience {
-        loading: Duration::from_secs(120),
-        idle: Duration::from_secs(60),
-        longest: Duration::from_secs(600),
-        pause: Duration::from_secs(1),
-        settling: 10,
-        refusals: 2,
-    };
+    const PATIENCE: Patience = http::PATIENCE;
     const WORK: &'static str = "requests";
 
     fn units(&self) -> &'static [&'static str] {
@@ -142,15 +134,7 @@ impl Cluster for Gateway {
     }
 
     fn copies(&self, target: &Target, observed: &Observed<Seen>, _: u32) -> Copies {
-        let mut copies = Copies::default();
-        for (name, seen) in &observed.seen {
-            match &seen.fault {
-                None => drop(copies.healthy.insert(name.clone())),
-                Some(fault) => drop(copies.ailing.insert(name.clone(), fault.clone())),
-            }
-        }
-        let silent = observed.silent.iter();
-        copies.ailing.extend(silent.map(|(name, error)| (name.clone(), error.to_string())));
+        let mut copies = Copies::by_fault(observed, |seen| seen.fault.as_ref());
         copies.leader = match holders(observed).as_slice() {
             [one] => Some((*one).clone()),
             // Without an address that moves, the one there is serves.
@@ -239,15 +223,7 @@ impl Cluster for Gateway {
             Err(error) => return Err(error),
         };
         let planned = target.gateways.get(&instance.name).and_then(|one| one.digest.as_ref());
-        Ok(match seen {
-            Seen { fault: Some(fault), .. } => Serving::NotYet(fault),
-            Seen { configuration, .. }
-                if planned.is_some() && configuration.as_ref() != planned =>
-            {
-                Serving::NotYet("it runs with its former configuration".to_owned())
-            }
-            Seen { .. } => Serving::Yes,
-        })
+        Ok(http::serving(seen.fault, seen.configuration.as_ref(), planned))
     }
 
     /// A request through each frontend.
@@ -260,27 +236,6 @@ impl Cluster for Gateway {
     ) -> Result<(), Broken> {
         let guest = crew.guest(&via.name)?;
         target.doors.iter().try_for_each(|url| http::answers(&guest, haproxy::AUTHORITY, url))
-    }
-
-    fn write_numbered(
-        &self,
-        crew: &Crew<'_>,
-        target: &Target,
-        (at, via): (&Instance, &Instance),
-        _: (&str, u64),
-    ) -> Result<Option<String>, Broken> {
-        self.round_trip(crew, target, at, via).map(|()| None)
-    }
-
-    fn lost_numbers(
-        &self,
-        _: &Crew<'_>,
-        _: &Target,
-        _: (&Instance, &Instance),
-        _: (&str, &BTreeSet<u64>),
-        _: bool,
-    ) -> Result<BTreeSet<u64>, Broken> {
-        Ok(BTreeSet::new())
     }
 
     fn press(
@@ -307,7 +262,7 @@ impl Cluster for Gateway {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 

@@ -68,14 +68,8 @@ pub(super) fn differences(target: &Target, observed: &Observed<Seen>) -> Vec<Dif
         if let Some(fault) = &seen.fault {
             found.push(Difference::unanswered(instance(), fault));
         }
-        if planned.digest.is_some() && planned.digest != seen.configuration {
-            found.push(Difference {
-                instance: instance(),
-                fact: Fact::LoadedConfiguration,
-                planned: planned.digest.clone().unwrap_or_default(),
-                found: seen.configuration.clone().unwrap_or_else(|| "none".to_owned()),
-            });
-        }
+        let runs_with = seen.configuration.as_ref();
+        found.extend(http::loaded_another(name, runs_with, planned.digest.as_ref()));
         found.extend(seen.down.iter().map(|down| Difference {
             instance: instance(),
             fact: Fact::Backend(down.clone()),

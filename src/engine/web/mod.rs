@@ -16,7 +16,7 @@ use super::cluster::{
 };
 use super::http::{self, Url};
 use super::load::{Bound, Measured};
-use super::{Admission, Crew, Difference, EngineError, Fact, Through};
+use super::{Admission, Crew, Difference, EngineError, Through};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 use crate::recipe::web::{self, CONFIGURATION, Package, STATUS_PORT};
@@ -137,14 +137,8 @@ fn differences_of((name, member): (&InstanceName, &Member), seen: &Seen) -> Vec<
         let fault = format!("{fault} at {}", member.door);
         found.push(Difference::unanswered(name.clone(), &fault));
     }
-    if member.digest.is_some() && member.digest != seen.configuration {
-        found.push(Difference {
-            instance: name.clone(),
-            fact: Fact::LoadedConfiguration,
-            planned: member.digest.clone().unwrap_or_default(),
-            found: seen.configuration.clone().unwrap_or_else(|| "none".to_owned()),
-        });
-    }
+    let (runs_with, planned) = (seen.configuration.as_ref(), member.digest.as_ref());
+    found.extend(http::loaded_another(name, runs_with, planned));
     found
 }
 
@@ -154,14 +148,7 @@ impl Cluster for Web {
     type Step = Step;
     type Live = Reload;
 
-    const PATIENCE: Patience = Patience {
-        loading: Duration::from_secs(120),
-        idle: Duration::from_secs(60),
-        longest: Duration::from_secs(600),
-        pause: Duration::from_secs(1),
-        settling: 3,
-        refusals: 0,
-    };
+    const PATIENCE: Patience = http::PATIENCE;
     const WORK: &'static str = "requests";
 
     fn units(&self) -> &'static [&'static str] {
@@ -227,15 +214,7 @@ impl Cluster for Web {
         if !target.members.contains_key(instance) {
             return Copies::default();
         }
-        let mut copies = Copies::default();
-        for (name, seen) in &observed.seen {
-            match &seen.fault {
-                None => drop(copies.healthy.insert(name.clone())),
-                Some(fault) => drop(copies.ailing.insert(name.clone(), fault.clone())),
-            }
-        }
-        let silent = observed.silent.iter();
-        copies.ailing.extend(silent.map(|(name, error)| (name.clone(), error.to_string())));
+        let mut copies = Copies::by_fault(observed, |seen| seen.fault.as_ref());
         let itself = || copies.healthy.get(instance);
         copies.leader = copies.stand_in(instance).or_else(itself).cloned();
         copies
@@ -305,11 +284,9 @@ impl Cluster for Web {
             Seen { fault: Some(fault), .. } if fault.contains("certificate") => {
                 Serving::Estranged(fault)
             }
-            Seen { fault: Some(fault), .. } => Serving::NotYet(fault),
-            Seen { configuration, .. } if configuration != member.digest => {
-                Serving::NotYet("it runs with its former configuration".to_owned())
+            Seen { fault, configuration } => {
+                http::serving(fault, configuration.as_ref(), member.digest.as_ref())
             }
-            Seen { .. } => Serving::Yes,
         })
     }
 
@@ -323,28 +300,6 @@ impl Cluster for Web {
         let member = target.member(&at.name)?;
         let guest = crew.guest(&via.name)?;
         http::answers(&guest, self.0.tls.authority, &member.door)
-    }
-
-    /// A request, since nothing is written: it counts as acknowledged where it is answered.
-    fn write_numbered(
-        &self,
-        crew: &Crew<'_>,
-        target: &Target,
-        (at, via): (&Instance, &Instance),
-        _: (&str, u64),
-    ) -> Result<Option<String>, Broken> {
-        self.round_trip(crew, target, at, via).map(|()| None)
-    }
-
-    fn lost_numbers(
-        &self,
-        _: &Crew<'_>,
-        _: &Target,
-        _: (&Instance, &Instance),
-        _: (&str, &std::collections::BTreeSet<u64>),
-        _: bool,
-    ) -> Result<std::collections::BTreeSet<u64>, Broken> {
-        Ok(std::collections::BTreeSet::new())
     }
 
     fn press(

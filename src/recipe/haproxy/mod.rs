@@ -28,7 +28,7 @@ pub const UNITS: &[&str] = &[UNIT, VRRP_UNIT];
 pub const CONFIG: &str = "/etc/haproxy/haproxy.cfg";
 /// The configuration of keepalived.
 pub const VRRP_CONFIG: &str = "/etc/keepalived/keepalived.conf";
-/// What the unit of keepalived does besides; systemd has to be told of a new one.
+/// What the unit of keepalived does besides; systemd reads a new one once it reloads units.
 pub const VRRP_UNIT_CONFIG: &str = "/etc/systemd/system/keepalived.service.d/91-hostsplit.conf";
 /// The file that both do not start without. It says nothing: the package of HAProxy brings a
 /// configuration along, so that this one cannot be its.

@@ -17,7 +17,7 @@ pub(super) const NAMES: Names = Names {
     allow: "Require ip",
 };
 
-/// Modules that every configuration of ours names, in the order in which they are loaded.
+/// Modules that every configuration names, in the order in which they are loaded.
 const MODULES: [&str; 8] =
     ["mpm_event", "authz_core", "authz_host", "alias", "dir", "headers", "mime", "status"];
 /// Ends connections on which a request does not come to its end in time.

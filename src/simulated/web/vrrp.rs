@@ -33,7 +33,7 @@ impl Election {
     }
 
     /// Lets time pass: `candidates` with their priorities are there, and `says_so` is
-    /// whether one that is not has told the others.
+    /// whether one that is not has said that it goes.
     pub(super) fn advance(
         &mut self,
         candidates: &BTreeMap<VolumeId, u32>,
