@@ -9,7 +9,7 @@ use crate::cli::session::Session;
 use crate::cli::ui::{self, Format};
 use crate::deploy::{Hosts, execute, walk};
 use crate::graph::Actions;
-use crate::report::deploy::{critical_line, failures_text, summary_json, summary_line};
+use crate::report::deploy::{critical_line, failures_text, summary_json, summary_line, waits_text};
 use crate::state::journal::Entry;
 use crate::state::store::{Lock, Recorder};
 
@@ -98,7 +98,16 @@ pub fn run(
         return Ok(exit::DONE);
     }
     let causes = failures_text(&outcome.failures);
+    // A removal has said it before it began.
+    let is_deploy = options.command == "deploy";
+    let away = hosts.unreachable.keys().filter(|_| is_deploy);
+    let waits = waits_text(skipped, away);
+    let hint = match waits {
+        Some(_) if failed == 0 => "bring it back and run the same command again, or leave it out",
+        _ => "run the same command again to resume",
+    };
+    let causes = format!("{causes}{}", waits.unwrap_or_default());
     Err(CliError::new(format!("{} is incomplete:\n{causes}", options.command))
         .code(exit::PARTLY_DONE)
-        .hint("run the same command again to resume"))
+        .hint(hint))
 }

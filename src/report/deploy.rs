@@ -178,6 +178,20 @@ fn failure_json(failure: &Failure) -> Value {
     })
 }
 
+/// The hosts that do not answer, where steps were skipped; `None` without any.
+#[must_use]
+pub fn waits_text<'a>(
+    skipped: usize,
+    unreachable: impl Iterator<Item = &'a HostName>,
+) -> Option<String> {
+    let hosts: Vec<&HostName> = unreachable.collect();
+    let (first, others) = hosts.split_first().filter(|_| skipped > 0)?;
+    let names = others.iter().fold(first.to_string(), |all, host| format!("{all}, {host}"));
+    let options = hosts.iter().fold(String::new(), |all, host| format!("{all} --without {host}"));
+    let steps = counted(skipped as u64, "skipped step");
+    Some(format!("  {names}: no answer, {steps}; to go on without: hostsplit deploy{options}"))
+}
+
 /// The root causes, each once, with their remedies.
 #[must_use]
 pub fn failures_text(failures: &[Failure]) -> String {
@@ -229,4 +243,20 @@ pub fn obstacles_json(obstacles: &[Obstacle]) -> Value {
         })
     });
     Value::Array(all.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deploy_that_waits_for_hosts_names_them() {
+        let hosts = ["h2", "h3"].map(|name| HostName::new(name).unwrap());
+        insta::assert_snapshot!(
+            waits_text(15, hosts.iter()).unwrap(),
+            @"  h2, h3: no answer, 15 skipped steps; to go on without: hostsplit deploy --without h2 --without h3"
+        );
+        assert_eq!(waits_text(0, hosts.iter()), None);
+        assert_eq!(waits_text(15, [].iter()), None);
+    }
 }
