@@ -89,8 +89,8 @@ plan() {
 preview() { ends_with 3 hostsplit deploy plan.json --dry-run --diff none; }
 deploy() { ends_with 0 hostsplit deploy "$@" --yes; }
 
-# The addresses of all planned instances, one a line.
-addresses() { sed -n 's/.*"address": "\([0-9.]*\)".*/\1/p' plan.json; }
+# The addresses of all planned instances, one a line; settings hold them as well.
+addresses() { sed -n 's/.*"address": "\([0-9.]*\)".*/\1/p' plan.json | sort -u; }
 # ask ADDRESS COMMAND...: what an instance answers; fails if it does not within 2 s.
 ask() {
   local address=$1
