@@ -407,3 +407,22 @@ fn a_pool_behind_another_one_goes_after_that_has_forgotten_it() {
     let front = |vertex: &Vertex| matches!(vertex, Vertex::Configured(name) if name.as_str().starts_with("web-"));
     assert!(last(&front) < first(&|vertex| matches!(vertex, Vertex::Unwanted { .. })));
 }
+
+#[test]
+fn one_gateway_alone_has_the_address_and_a_second_one_takes_it_over_later() {
+    let mut alone = spec(Engine::Nginx, 1_000);
+    alone.policy = Policy::nothing();
+    let (alone, state) = (planned(&alone, None), tempfile::tempdir().unwrap());
+    assert_eq!(named(&alone, Role::Standby).len(), 0);
+    let world = deployed(&alone, state.path());
+    assert!(world.request(&client(), "alone").is_ok());
+    let pair = planned(&spec(Engine::Nginx, 1_000), Some(&alone));
+    let allowed = fixture::allowing("edge");
+    let both = fixture::run_allowing(&pair, &world, state.path(), &allowed);
+    assert!(both.is_complete(), "{}", both.story());
+    assert!(as_planned(&pair, &world));
+    let [active] = named(&pair, Role::Active)[..] else { panic!() };
+    world.power_cut(&active.host);
+    world.clock().wait(Duration::from_secs(5));
+    assert!(world.request(&client(), "after the loss").is_ok());
+}

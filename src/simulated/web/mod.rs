@@ -118,6 +118,15 @@ impl Network {
 
     fn holds(&self, volume: VolumeId, address: Ipv4Addr) -> bool {
         self.elections.get(&address).is_some_and(|one| one.holders().contains(&volume))
+            || self.fixed(volume).contains(&address)
+    }
+
+    /// The addresses that a gateway has for itself.
+    fn fixed(&self, volume: VolumeId) -> Vec<Ipv4Addr> {
+        let Some((units, link)) = self.units_on(volume) else { return Vec::new() };
+        let vrrp = units.get(haproxy::VRRP_UNIT);
+        let vrrp = vrrp.filter(|_| link.units.contains(haproxy::VRRP_UNIT));
+        vrrp.map(|loaded| vrrp::fixed_addresses(&loaded.text)).unwrap_or_default()
     }
 
     /// Sends a request.
@@ -244,7 +253,7 @@ impl Daemon for Network {
 
     fn addresses(&self, volume: VolumeId) -> Vec<Ipv4Addr> {
         let held = self.elections.iter().filter(|(_, one)| one.holders().contains(&volume));
-        held.map(|(address, _)| *address).collect()
+        held.map(|(address, _)| *address).chain(self.fixed(volume)).collect()
     }
 
     fn listens(&self, at: Endpoint) -> bool {

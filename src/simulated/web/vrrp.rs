@@ -63,9 +63,18 @@ impl Election {
     }
 }
 
-/// The addresses of a configuration of keepalived.
+/// The addresses of a configuration of keepalived that move.
 pub(super) fn addresses(text: &str) -> Vec<Ipv4Addr> {
-    let Some((_, rest)) = text.split_once("virtual_ipaddress {") else { return Vec::new() };
+    block(text, "virtual_ipaddress {")
+}
+
+/// Those that are there as long as it runs.
+pub(super) fn fixed_addresses(text: &str) -> Vec<Ipv4Addr> {
+    block(text, "static_ipaddress {")
+}
+
+fn block(text: &str, begin: &str) -> Vec<Ipv4Addr> {
+    let Some((_, rest)) = text.split_once(begin) else { return Vec::new() };
     let block = rest.split('}').next().unwrap_or_default();
     let first = block.lines().filter_map(|line| line.split_whitespace().next());
     first.filter_map(|word| word.split('/').next()?.parse().ok()).collect()
@@ -107,5 +116,8 @@ mod tests {
         let text = "vrrp_instance edge {\n  priority 150\n  virtual_ipaddress {\n    10.0.0.9/24 dev eth0\n  }\n}\n";
         assert_eq!(addresses(text), [Ipv4Addr::new(10, 0, 0, 9)]);
         assert_eq!(priority(text), 150);
+        assert_eq!(fixed_addresses(text), [Ipv4Addr::UNSPECIFIED; 0]);
+        let alone = "static_ipaddress {\n    10.0.0.9/32 dev eth0\n}\n";
+        assert_eq!(fixed_addresses(alone), [Ipv4Addr::new(10, 0, 0, 9)]);
     }
 }
