@@ -158,6 +158,10 @@ impl<'a> Findings<'a> {
             Fact::SightOf(other) | Fact::Backend(other) => {
                 down.iter().any(|lost| lost.name == *other)
             }
+            Fact::Frontend(pool) => {
+                let mut members = self.plan.members(pool);
+                members.all(|one| down.iter().any(|lost| lost.name == one.name))
+            }
             Fact::Role | Fact::Replication => of_group(),
             // A group without a leader, or with another one, as all others see it.
             Fact::ClusterState | Fact::OwnerOfSlots(_) => of_service(),
@@ -186,7 +190,14 @@ impl<'a> Findings<'a> {
     fn next(&self, one: &Difference) -> Next {
         match (&one.fact, self.remedies.get(one)) {
             (_, Some(remedy)) => Next::Remedy(*remedy),
-            (Fact::MachineAt(_) | Fact::SharedHost | Fact::Backend(_), None) => Next::Person,
+            (
+                Fact::MachineAt(_)
+                | Fact::SharedHost
+                | Fact::Backend(_)
+                | Fact::Response(_)
+                | Fact::Frontend(_),
+                None,
+            ) => Next::Person,
             (fact, None) if fact.is_in_guest() => Next::Person,
             _ => Next::Deploy,
         }
@@ -266,6 +277,7 @@ fn rank(one: &Difference) -> Option<u8> {
         Fact::Links => 3,
         Fact::Guest => 4,
         Fact::Answer => 5,
+        Fact::Response(_) => 6,
         _ => return None,
     })
 }

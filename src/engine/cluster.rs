@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+pub use super::copies::Copies;
 use super::load::{Bound, Measured};
 pub use super::probe::Broken;
 use super::{Admission, Crew, Difference, EngineError, Fact, Leaving, Through};
@@ -52,9 +53,12 @@ impl Goal {
     #[must_use]
     pub const fn includes(self, fact: &Fact) -> bool {
         match fact {
-            Fact::Role | Fact::Departure(_) | Fact::OwnerOfSlots(_) | Fact::MovingSlots => {
-                matches!(self, Self::Planned)
-            }
+            Fact::Role
+            | Fact::Departure(_)
+            | Fact::OwnerOfSlots(_)
+            | Fact::MovingSlots
+            | Fact::Response(_)
+            | Fact::Frontend(_) => matches!(self, Self::Planned),
             _ => fact.is_formed(),
         }
     }
@@ -343,6 +347,15 @@ pub trait Cluster: Send + Sync {
     /// The way to it.
     fn serving(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Serving, EngineError>;
 
+    /// Asks what clients of an instance are answered that they can do nothing with, by where
+    /// they ask; nothing for an engine that serves whenever it answers.
+    ///
+    /// # Errors
+    /// It does not answer.
+    fn complaints(&self, _crew: &Crew<'_>, _: &Instance) -> Result<Complaints, EngineError> {
+        Ok(Complaints::new())
+    }
+
     /// Sends a value through the instance `at` from the guest of `via`, as a client
     /// would, and removes it.
     ///
@@ -465,47 +478,10 @@ pub enum Serving {
     NotYet(String),
     /// It runs with other secrets than those in its files.
     Estranged(String),
+    /// It runs with its files and answers, and clients can do nothing with what it answers.
+    Badly(Complaints),
 }
 
-/// The copies of a group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Copies {
-    /// Who leads, where all that answered agree.
-    pub leader: Option<InstanceName>,
-    /// Copies that serve, or could at once; the leader among them.
-    pub healthy: BTreeSet<InstanceName>,
-    /// What is wrong with the others.
-    pub ailing: BTreeMap<InstanceName, String>,
-}
-
-impl Copies {
-    /// Those of instances that hold no data, without a leader: `fault` is why one of them does
-    /// not serve.
-    pub(super) fn by_fault<S>(
-        observed: &Observed<S>,
-        fault: impl Fn(&S) -> Option<&String>,
-    ) -> Self {
-        let mut copies = Self::default();
-        for (name, seen) in &observed.seen {
-            match fault(seen) {
-                None => drop(copies.healthy.insert(name.clone())),
-                Some(fault) => drop(copies.ailing.insert(name.clone(), fault.clone())),
-            }
-        }
-        let silent = observed.silent.iter();
-        copies.ailing.extend(silent.map(|(name, error)| (name.clone(), error.to_string())));
-        copies
-    }
-
-    /// Whether anybody is served by an instance, or relies on it.
-    #[must_use]
-    pub fn is_in_use(&self, instance: &InstanceName) -> bool {
-        self.leader.as_ref() == Some(instance) || self.healthy.contains(instance)
-    }
-
-    /// A copy that could take over from an instance.
-    #[must_use]
-    pub fn stand_in(&self, instance: &InstanceName) -> Option<&InstanceName> {
-        self.healthy.iter().find(|one| *one != instance)
-    }
-}
+/// What clients are answered that they can do nothing with, by where they ask. Instances of
+/// which each can serve in the place of the other are asked at the same places.
+pub type Complaints = BTreeMap<String, String>;

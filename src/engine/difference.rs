@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::ids::InstanceName;
+use crate::ids::{InstanceName, ServiceName};
 
 /// A difference between plan and world.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +94,10 @@ pub enum Fact {
     Encryption,
     /// What it makes of another instance of its cluster.
     SightOf(InstanceName),
+    /// What it answers clients at this URL, where it answers at all.
+    Response(String),
+    /// Whether it passes on what the members of a pool behind it answer.
+    Frontend(ServiceName),
     /// Whether it sends requests to a server behind it.
     Backend(InstanceName),
     /// Somebody in its cluster that the plan does not know.
@@ -142,7 +146,14 @@ impl Fact {
     pub const fn is_of_engine(&self) -> bool {
         self.is_formed()
             || self.is_configured()
-            || matches!(self, Self::Member | Self::SharedHost | Self::Backend(_))
+            || matches!(
+                self,
+                Self::Member
+                    | Self::SharedHost
+                    | Self::Backend(_)
+                    | Self::Response(_)
+                    | Self::Frontend(_)
+            )
     }
 
     /// Whether it is what a guest sees of its machine.
@@ -216,6 +227,8 @@ impl fmt::Display for Fact {
             Self::Replication => "replication",
             Self::Encryption => "what it sends to others",
             Self::SightOf(other) => return write!(f, "sight of {other}"),
+            Self::Response(url) => return write!(f, "response at {url}"),
+            Self::Frontend(pool) => return write!(f, "frontend of {pool}"),
             Self::Backend(other) => return write!(f, "server {other}"),
             Self::Member => "member",
             Self::Departure(other) => return write!(f, "departure of {other}"),

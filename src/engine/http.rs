@@ -8,12 +8,13 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::cluster::{FileChange, Patience, Serving};
+use super::cluster::{Complaints, FileChange, Patience, Serving};
 use super::load::{self, Bound, Measured, Rate};
 use super::probe::Broken;
 use super::{Admission, Difference, EngineError, Fact};
 use crate::guest::{Guest, GuestError, Limit};
 use crate::ids::InstanceName;
+use crate::recipe::web::CONFIGURATION;
 
 /// How long one answer may take, in seconds, as `curl` counts.
 const ANSWER: &str = "5";
@@ -44,11 +45,19 @@ pub(super) struct Url {
     pub(super) port: u16,
     /// With its slash.
     pub(super) path: &'static str,
+    /// The address that is connected to in the place of the one that is asked for, at the same
+    /// port.
+    pub(super) at: Option<Ipv4Addr>,
+}
+
+/// Where a server or a gateway says which configuration it runs with.
+pub(super) const fn status(address: Ipv4Addr, port: u16) -> Url {
+    Url { encrypted: false, address, port, path: CONFIGURATION, at: None }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { encrypted, address, port, path } = self;
+        let Self { encrypted, address, port, path, at: _ } = self;
         let scheme = if *encrypted { "https" } else { "http" };
         write!(f, "{scheme}://{address}:{port}{path}")
     }
@@ -72,10 +81,22 @@ pub(super) enum Reply {
 impl Reply {
     /// Why it is none that a client can do with; `None` for one that it can.
     pub(super) fn fault(&self) -> Option<String> {
+        self.complaint().or_else(|| self.silence().map(str::to_owned))
+    }
+
+    /// Why there is none.
+    pub(super) fn silence(&self) -> Option<&str> {
         match self {
-            Self::Status { code, .. } if *code < AT_FAULT => None,
-            Self::Status { code, .. } => Some(format!("HTTP {code}")),
-            Self::None(reason) => Some(reason.clone()),
+            Self::Status { .. } => None,
+            Self::None(reason) => Some(reason),
+        }
+    }
+
+    /// What is wrong with the one that there is.
+    pub(super) fn complaint(&self) -> Option<String> {
+        match self {
+            Self::Status { code, .. } if *code >= AT_FAULT => Some(format!("HTTP {code}")),
+            Self::Status { .. } | Self::None(_) => None,
         }
     }
 
@@ -124,6 +145,15 @@ pub(super) fn get(
     if urls.iter().any(|url| url.encrypted) {
         command.extend(["--cacert", authority]);
     }
+    let elsewhere: Vec<String> = urls
+        .iter()
+        .filter_map(|Url { address, port, at, .. }| {
+            Some(format!("{address}:{port}:{}:{port}", (*at)?))
+        })
+        .collect();
+    for rule in &elsewhere {
+        command.extend(["--connect-to", rule]);
+    }
     for url in &written {
         command.extend(["--output", "/dev/null", url]);
     }
@@ -148,9 +178,11 @@ pub(super) fn answers(guest: &Guest<'_>, authority: &str, url: &Url) -> Result<(
     fault.map_or(Ok(()), |fault| Err(Broken::Service(format!("{fault} at {url}"))))
 }
 
-/// What a server that answers says when it is asked whether it serves.
+/// What a server that answers says when it is asked whether it serves, with what its clients
+/// can do nothing with.
 pub(super) fn serving(
     fault: Option<String>,
+    complaints: Complaints,
     runs_with: Option<&String>,
     planned: Option<&String>,
 ) -> Serving {
@@ -159,7 +191,8 @@ pub(super) fn serving(
         None if planned.is_some() && runs_with != planned => {
             Serving::NotYet("it runs with its former configuration".to_owned())
         }
-        None => Serving::Yes,
+        None if complaints.is_empty() => Serving::Yes,
+        None => Serving::Badly(complaints),
     }
 }
 

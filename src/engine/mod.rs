@@ -10,6 +10,7 @@
 mod admission;
 pub mod cluster;
 mod converge;
+mod copies;
 mod crew;
 mod difference;
 mod error;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::cluster::{Cluster, FileChange, Serving, Uptake};
+use super::cluster::{Cluster, Complaints, FileChange, Serving, Uptake};
 use super::operator::running;
 use super::rolling::{Disturbed, Outage, make_room, wait_until_whole};
 use super::{Admission, Change, Crew, Disruption, EngineError};
@@ -36,7 +36,8 @@ pub(super) fn configure<C: Cluster>(
     disruption: Disruption,
 ) -> Result<Change, EngineError> {
     let guest = crew.guest(&instance.name)?;
-    let mut work = Work { cluster, crew, instance, guest: &guest, disruption, made: Vec::new() };
+    let (before, made) = (None, Vec::new());
+    let mut work = Work { cluster, crew, instance, guest: &guest, disruption, before, made };
     let files = crew.files(instance)?;
     let mut state = work.state()?;
     if state.active.is_partial() && disruption != Disruption::Any {
@@ -47,6 +48,9 @@ pub(super) fn configure<C: Cluster>(
         state.active = Active::All;
     }
     let stale = guest.stale_files(&files)?;
+    if state.active == Active::All {
+        work.before = work.complaints_before(!stale.is_empty());
+    }
     let supplied = cluster.supply(crew, instance)?;
     work.made.extend(supplied);
     if !stale.is_empty() {
@@ -195,6 +199,8 @@ struct Work<'a, C> {
     instance: &'a Instance,
     guest: &'a Guest<'a>,
     disruption: Disruption,
+    /// What its clients could do nothing with before the change, if it answered then.
+    before: Option<Complaints>,
     /// What was done, in words.
     made: Vec<String>,
 }
@@ -322,6 +328,29 @@ impl<C: Cluster> Work<'_, C> {
         make_room(self.cluster, self.crew, &self.instance.name, outage, &mut self.made)
     }
 
+    /// What its clients can do nothing with before the change; `None` where it does not answer,
+    /// or has taken the change up already, in a run that was cut off.
+    fn complaints_before(&self, changes: bool) -> Option<Complaints> {
+        // One that does not answer is asked again once it should.
+        let found = self.cluster.complaints(self.crew, self.instance).ok()?;
+        let runs_as_planned =
+            || matches!(self.cluster.serving(self.crew, self.instance), Ok(Serving::Badly(_)));
+        if found.is_empty() || changes || !runs_as_planned() { Some(found) } else { None }
+    }
+
+    /// Whether what its clients can do nothing with is no reason to stop a change: they could
+    /// not before it either. Where nothing is known of before, it is to do as well as others.
+    fn is_no_worse(&self, now: &Complaints) -> bool {
+        if let Some(before) = &self.before {
+            return now.keys().all(|place| before.contains_key(place));
+        }
+        let others = self.crew.members().iter().filter(|one| one.name != self.instance.name);
+        let others: Vec<Complaints> =
+            others.filter_map(|one| self.cluster.complaints(self.crew, one).ok()).collect();
+        let are_alike = |place| others.iter().all(|other| other.contains_key(place));
+        !others.is_empty() && now.keys().all(are_alike)
+    }
+
     /// Waits until it answers. One that runs with other secrets than those in its files
     /// is restarted, once.
     fn wait_until_serving(&mut self) -> Result<Disturbed, EngineError> {
@@ -337,6 +366,11 @@ impl<C: Cluster> Work<'_, C> {
                     self.did("restarted");
                     continue;
                 }
+                Serving::Badly(now) if self.is_no_worse(&now) => {
+                    self.made.push(format!("it answers as before: {}", words(&now)));
+                    return Ok(room.unwrap_or(Disturbed::Nobody));
+                }
+                Serving::Badly(now) => words(&now),
                 Serving::Estranged(last) | Serving::NotYet(last) => last,
             };
             if !poll.pause() {
@@ -349,4 +383,10 @@ impl<C: Cluster> Work<'_, C> {
             }
         }
     }
+}
+
+/// What clients can do nothing with, in words.
+fn words(complaints: &Complaints) -> String {
+    let each = complaints.iter().map(|(place, what)| format!("{what} at {place}"));
+    each.collect::<Vec<_>>().join(", ")
 }

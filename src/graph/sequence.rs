@@ -10,7 +10,7 @@ use super::{Action, Reason, Vertex};
 use crate::engine::{Admission, Fact, Pending};
 use crate::hypervisor::{DomainState, Pause};
 use crate::ids::{HostName, InstanceName, ServiceName};
-use crate::plan::{Instance, Plan, ServicePlan};
+use crate::plan::{Instance, Plan, Role, ServicePlan};
 use crate::state::world::World;
 use crate::units::Mebibytes;
 
@@ -136,8 +136,16 @@ pub(super) fn sequence(
             _ => sequence.first.push(name()),
         }
     }
-    // Stable: of equals the first in the plan.
-    restarts.sort_by_key(|(pending, _)| *pending);
+    let has_role = |name: &InstanceName, role: Role| {
+        let mut facts = found.into_iter().flatten().filter(|one| one.fact == Fact::Role);
+        facts.find(|one| one.instance == *name).map(|one| one.found == role.as_str())
+    };
+    // Stable: of equals the first in the plan; but the gateway that clients come through last,
+    // so that what serves nobody is seen at the other.
+    restarts.sort_by_key(|(pending, name)| {
+        let is_planned = || plan.instance(name).is_some_and(|one| one.role == Role::Active);
+        (*pending, has_role(name, Role::Active).unwrap_or_else(is_planned))
+    });
     let restarts = restarts.into_iter().map(|(_, name)| name);
     (sequence.silent, sequence.restarts) = restarts.partition(|name| {
         let mut facts = found.into_iter().flatten();

@@ -60,8 +60,16 @@ impl Search<'_> {
                 secrets.services.insert(service.name.clone(), found.into_iter().collect());
             }
         }
+        // A gateway that passes connections on as they are is asked by who trusts the members.
+        let passes_on = |service: &ServicePlan| {
+            let mut services = self.plan.services.iter();
+            services.any(|one| {
+                one.gateway.as_ref() == Some(&service.name) && one.access.tls.is_offered()
+            })
+        };
         let wants = |instance: &&Instance| {
-            self.plan.service_of(instance).is_some_and(|service| service.access.tls.is_offered())
+            let service = self.plan.service_of(instance);
+            service.is_some_and(|service| service.access.tls.is_offered() || passes_on(service))
         };
         let wanting: Vec<&Instance> = self.plan.instances.iter().filter(wants).collect();
         if wanting.is_empty() {

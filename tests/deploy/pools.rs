@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostsplit::drill::Cut;
-use hostsplit::engine::Fact;
+use hostsplit::engine::{Difference, Fact};
 use hostsplit::graph::{Vertex, decide};
 use hostsplit::hypervisor::clock::Clock as _;
 use hostsplit::ids::{HostName, InstanceName};
-use hostsplit::plan::{Instance, Plan, Role};
+use hostsplit::plan::{Instance, Plan, Role, Setting};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
 use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
@@ -221,6 +221,92 @@ fn one_that_serves_nobody_stops_at_the_first_member() {
     let back = run(&plan, &world, state.path(), Purpose::Deploy);
     assert!(back.is_complete(), "{}", back.story());
     assert!(as_planned(&plan, &world));
+}
+
+/// Gateways that speak TLS to members that do not, and gateways that look for them elsewhere.
+#[test]
+fn gateways_that_could_serve_nobody_stop_at_the_first() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let wrong = |name: &str, change: &dyn Fn(&Setting) -> Setting| {
+        let mut wrong = plan.clone();
+        for one in wrong.instances.iter_mut().filter(|one| one.service.as_str() == "edge") {
+            let before = one.settings.get(name).cloned().unwrap_or(false.into());
+            one.settings.insert(name.to_owned(), change(&before));
+        }
+        wrong
+    };
+    let elsewhere = |servers: &Setting| match servers {
+        Setting::Words(words) => Setting::words(words.iter().map(|one| format!("{one}1"))),
+        other => unreachable!("{other:?}"),
+    };
+    for wrong in [wrong("backend.web.ssl", &|_| true.into()), wrong("backend.web", &elsewhere)] {
+        let world = deployed(&plan, state.path());
+        // Not the second time either, when the first one runs with it already.
+        for _ in 0..2 {
+            let stopped = run(&wrong, &world, state.path(), Purpose::Deploy);
+            assert!(!stopped.is_complete());
+            let story = stopped.story();
+            assert!(story.contains("HTTP 503 at http://10.20.0.9:80/"), "{story}");
+            assert_eq!(world.take_requests().refused, [""; 0]);
+        }
+        let (_, found) = fixture::reviewed(&wrong, &world);
+        let is_named = |one: &&Difference| one.found.contains("HTTP 503 at http://10.20.0.9:80/");
+        let count = found.differences.iter().filter(is_named).count();
+        assert_eq!(count, 1, "{found:?}");
+        quietly(&plan, &world, state.path());
+    }
+}
+
+/// `web` passes requests on to `back`, which is down before the change and after it.
+#[test]
+fn what_was_served_badly_before_a_change_does_not_stop_it() {
+    let mut spec = spec(Engine::Nginx, 1_000);
+    let back = plain::service("back", Engine::Nginx, Demand::Pool(plain::web(1_000, 1024, 0)));
+    spec.services.push(back);
+    let (mut plan, state) = (planned(&spec, None), tempfile::tempdir().unwrap());
+    // As a server that the deployment does not know.
+    let target = plan.instances.iter().find(|one| one.service.as_str() == "back");
+    let target = format!("{}:80", target.unwrap().address.unwrap());
+    plan.services[0].serve = Some(Serve::Proxy { to: Target::Server(target.clone()) });
+    for one in plan.instances.iter_mut().filter(|one| one.role == Role::Member) {
+        if one.service.as_str() == "web" {
+            one.settings.remove("root");
+            one.settings.insert("upstream".to_owned(), Setting::words([target.clone()]));
+        }
+    }
+    let world = deployed(&plan, state.path());
+    let of = |service: &'static str| move |one: &&Instance| one.service.as_str() == service;
+    for back in plan.instances.iter().filter(of("back")) {
+        world.set_hung(&back.domain, true);
+    }
+    let mut changed = plan.clone();
+    for one in changed.instances.iter_mut() {
+        match one.service.as_str() {
+            "web" => drop(one.settings.insert("worker_connections".to_owned(), 1024.into())),
+            "edge" => drop(one.settings.insert("maxconn".to_owned(), 4321.into())),
+            _ => {}
+        }
+    }
+    let first = run(&changed, &world, state.path(), Purpose::Deploy);
+    assert!(!first.is_complete(), "nobody is served, and it says so");
+    assert!(first.story().contains("HTTP 502"), "{}", first.story());
+    let said: Vec<String> = first.events.iter().map(|event| format!("{event:?}")).collect();
+    assert!(said.iter().any(|one| one.contains("it answers as before: HTTP 502 at /")), "{said:?}");
+    let holds = |one: &Instance, path: &str, text: &str| {
+        let file = world.file(&one.domain, path).unwrap();
+        assert!(file.contains(text), "{}", one.name);
+    };
+    for one in plan.instances.iter().filter(of("web")) {
+        holds(one, "/etc/nginx/nginx.conf", "worker_connections 1024;");
+    }
+    for one in plan.instances.iter().filter(of("edge")) {
+        holds(one, "/etc/haproxy/haproxy.cfg", "maxconn 4321");
+    }
+    for back in plan.instances.iter().filter(of("back")) {
+        world.set_hung(&back.domain, false);
+    }
+    let _ = world.take_requests();
+    quietly(&changed, &world, state.path());
 }
 
 #[test]

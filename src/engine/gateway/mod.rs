@@ -14,7 +14,8 @@ pub use self::observe::Seen;
 pub use self::target::Target;
 
 use super::cluster::{
-    Answer, Broken, Cluster, Copies, FileChange, Goal, Observed, Patience, Serving, Uptake,
+    Answer, Broken, Cluster, Complaints, Copies, FileChange, Goal, Observed, Patience, Serving,
+    Uptake,
 };
 use super::load::{Bound, Measured};
 use super::web::judge::{Judge, judge};
@@ -97,7 +98,8 @@ impl Cluster for Gateway {
     ) -> Result<Vec<Release>, String> {
         let holders = holders(observed);
         let serves = |name: &&InstanceName| {
-            observed.seen.get(*name).is_some_and(|seen| seen.fault.is_none())
+            let seen = observed.seen.get(*name);
+            seen.is_some_and(|seen| observe::unserved(observed, name, seen).is_none())
         };
         let lead = target.lead.as_ref().filter(serves);
         let keeper = match goal {
@@ -134,7 +136,8 @@ impl Cluster for Gateway {
     }
 
     fn copies(&self, target: &Target, observed: &Observed<Seen>, _: u32) -> Copies {
-        let mut copies = Copies::by_fault(observed, |seen| seen.fault.as_ref());
+        let unserved = |name: &InstanceName, seen: &Seen| observe::unserved(observed, name, seen);
+        let mut copies = Copies::by_fault(observed, unserved);
         copies.leader = match holders(observed).as_slice() {
             [one] => Some((*one).clone()),
             // Without an address that moves, the one there is serves.
@@ -223,7 +226,11 @@ impl Cluster for Gateway {
             Err(error) => return Err(error),
         };
         let planned = target.gateways.get(&instance.name).and_then(|one| one.digest.as_ref());
-        Ok(http::serving(seen.fault, seen.configuration.as_ref(), planned))
+        Ok(http::serving(seen.fault, seen.complaints, seen.configuration.as_ref(), planned))
+    }
+
+    fn complaints(&self, crew: &Crew<'_>, one: &Instance) -> Result<Complaints, EngineError> {
+        Ok(observe::look(crew, &Target::of(crew)?, one)?.complaints)
     }
 
     /// A request through each frontend.
@@ -235,7 +242,8 @@ impl Cluster for Gateway {
         via: &Instance,
     ) -> Result<(), Broken> {
         let guest = crew.guest(&via.name)?;
-        target.doors.iter().try_for_each(|url| http::answers(&guest, haproxy::AUTHORITY, url))
+        let mut doors = target.doors.iter();
+        doors.try_for_each(|door| http::answers(&guest, haproxy::AUTHORITY, &door.url))
     }
 
     fn press(
@@ -247,7 +255,7 @@ impl Cluster for Gateway {
     ) -> Result<Measured, EngineError> {
         let (served, sent) = (crew.guest(&at.name)?, crew.guest(&via.name)?);
         let Some(door) = target.doors.first() else { return Ok(Measured::default()) };
-        http::press((&served, &sent), door, bound, crew.service.capacity.usable_per_s)
+        http::press((&served, &sent), &door.url, bound, crew.service.capacity.usable_per_s)
     }
 
     fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
@@ -271,12 +279,7 @@ mod tests {
     }
 
     fn target() -> Target {
-        let status = || http::Url {
-            encrypted: false,
-            address: [10, 20, 0, 52].into(),
-            port: haproxy::STATUS_PORT,
-            path: "/configuration",
-        };
+        let status = || http::status([10, 20, 0, 52].into(), haproxy::STATUS_PORT);
         let planned = |text: &str| (name(text), target::Planned { status: status(), digest: None });
         Target {
             address: Some([10, 20, 0, 10].into()),
@@ -292,7 +295,8 @@ mod tests {
         let one = |text: &str| {
             let fault = ailing.contains(&text).then(|| "HTTP 503".to_owned());
             let holds = holders.contains(&text);
-            (name(text), Seen { configuration: None, holds, down: BTreeSet::new(), fault })
+            let (down, complaints) = (BTreeSet::new(), Complaints::new());
+            (name(text), Seen { configuration: None, holds, down, fault, complaints })
         };
         Observed { seen: ["edge-0", "edge-1"].map(one).into(), silent: BTreeMap::new() }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::holders;
-use super::target::Target;
-use crate::engine::cluster::Observed;
+use super::target::{Door, Target};
+use crate::engine::cluster::{Complaints, Observed};
 use crate::engine::http::{self, Reply};
 use crate::engine::{Crew, Difference, EngineError, Fact};
 use crate::ids::InstanceName;
@@ -26,6 +26,25 @@ pub struct Seen {
     pub(super) down: BTreeSet<InstanceName>,
     /// Why it could not take the address over, or serve at it.
     pub(super) fault: Option<String>,
+    /// What clients could do nothing with, by where they ask.
+    pub(super) complaints: Complaints,
+}
+
+/// Why a gateway could not serve as the others do: it has a fault, or answers badly where
+/// another answers well. What none of them serves is the fault of what is behind them.
+pub(super) fn unserved(
+    observed: &Observed<Seen>,
+    name: &InstanceName,
+    seen: &Seen,
+) -> Option<String> {
+    let others =
+        || observed.seen.iter().filter(|(other, seen)| *other != name && seen.fault.is_none());
+    let worse = || {
+        let does = |url: &String| others().any(|(_, other)| !other.complaints.contains_key(url));
+        let (url, what) = seen.complaints.iter().find(|(url, _)| does(url))?;
+        Some(format!("{what} at {url}"))
+    };
+    seen.fault.clone().or_else(worse)
 }
 
 /// Asks a gateway in its own guest.
@@ -39,8 +58,10 @@ pub(super) fn look(
         instance: instance.name.clone(),
         problem: "not a gateway of the service".to_owned(),
     })?;
-    let replies = http::get(&guest, haproxy::AUTHORITY, std::slice::from_ref(&planned.status))?;
-    let reply = replies.into_iter().next().unwrap_or_else(|| Reply::None("no reply".to_owned()));
+    let own = target.doors.iter().map(Door::own);
+    let urls: Vec<_> = std::iter::once(planned.status.clone()).chain(own).collect();
+    let mut replies = http::get(&guest, haproxy::AUTHORITY, &urls)?.into_iter();
+    let reply = replies.next().unwrap_or_else(|| Reply::None("no reply".to_owned()));
     if let Reply::None(reason) = &reply {
         return Err(http::unanswered(&guest, &planned.status, reason.clone()));
     }
@@ -54,7 +75,14 @@ pub(super) fn look(
     }
     let names = reply.down().iter().filter_map(|name| InstanceName::new(name).ok());
     let (down, configuration) = (names.collect(), reply.configuration().map(str::to_owned));
-    Ok(Seen { configuration, holds, down, fault })
+    // With its former configuration it may have other frontends.
+    let is_planned = planned.digest.is_none() || configuration == planned.digest;
+    let complaint = |(door, reply): (&Door, Reply)| {
+        let silence = reply.silence().filter(|_| is_planned).map(str::to_owned);
+        Some((door.url.to_string(), reply.complaint().or(silence)?))
+    };
+    let complaints = target.doors.iter().zip(replies).filter_map(complaint).collect();
+    Ok(Seen { configuration, holds, down, fault, complaints })
 }
 
 /// All that differs from the plan.
@@ -70,6 +98,37 @@ pub(super) fn differences(target: &Target, observed: &Observed<Seen>) -> Vec<Dif
         }
         let runs_with = seen.configuration.as_ref();
         found.extend(http::loaded_another(name, runs_with, planned.digest.as_ref()));
+        let is_other = |name: &InstanceName| {
+            observed.seen.get(name).is_some_and(|other| other.fault.is_none())
+        };
+        for door in &target.doors {
+            let url = door.url.to_string();
+            let Some(complaint) = seen.complaints.get(&url) else { continue };
+            let serves = |(other, seen): (&InstanceName, &Seen)| {
+                is_other(other) && !seen.complaints.contains_key(&url)
+            };
+            // A pool without a member that is up is named by its members.
+            if door.members.is_subset(&seen.down) && !observed.seen.iter().any(serves) {
+                continue;
+            }
+            // Another one shows that it is the planned configuration that serves nobody.
+            let with_former = |(other, _): (&InstanceName, &Seen)| {
+                let planned = target.gateways.get(other).and_then(|one| one.digest.as_ref());
+                let runs_with = observed.seen.get(other).and_then(|one| one.configuration.as_ref());
+                planned.is_some() && runs_with != planned
+            };
+            let runs_as_planned = runs_with == planned.digest.as_ref();
+            if runs_as_planned && observed.seen.iter().any(|one| serves(one) && with_former(one)) {
+                found.push(Difference::unanswered(instance(), &format!("{complaint} at {url}")));
+                continue;
+            }
+            found.push(Difference {
+                instance: instance(),
+                fact: Fact::Frontend(door.pool.clone()),
+                planned: "what its members answer".to_owned(),
+                found: format!("{complaint} at {url}"),
+            });
+        }
         found.extend(seen.down.iter().map(|down| Difference {
             instance: instance(),
             fact: Fact::Backend(down.clone()),
@@ -88,7 +147,7 @@ fn of_roles(target: &Target, observed: &Observed<Seen>) -> Vec<Difference> {
         return Vec::new();
     };
     let [holder] = holders.as_slice() else { return Vec::new() };
-    let can = observed.seen.get(lead).is_some_and(|seen| seen.fault.is_none());
+    let can = observed.seen.get(lead).is_some_and(|seen| unserved(observed, lead, seen).is_none());
     if *holder == lead || !can || !target.gateways.contains_key(*holder) {
         return Vec::new();
     }

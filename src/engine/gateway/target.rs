@@ -1,14 +1,14 @@
 //! Gateways as planned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::engine::http::Url;
+use crate::engine::http::{self, Url};
 use crate::engine::{Crew, EngineError};
-use crate::ids::InstanceName;
+use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, Setting};
 use crate::recipe::haproxy::{self, STATUS_PORT};
-use crate::recipe::web::{CONFIGURATION, digest_in};
+use crate::recipe::web::digest_in;
 
 /// The gateways of a service as planned.
 #[derive(Debug)]
@@ -23,7 +23,24 @@ pub struct Target {
     /// All of them.
     pub(super) gateways: BTreeMap<InstanceName, Planned>,
     /// Where clients ask, one for each frontend.
-    pub(super) doors: Vec<Url>,
+    pub(super) doors: Vec<Door>,
+}
+
+/// A frontend as clients see it.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) url: Url,
+    /// The pool behind it.
+    pub(super) pool: ServiceName,
+    /// Its members.
+    pub(super) members: BTreeSet<InstanceName>,
+}
+
+impl Door {
+    /// Where a gateway is asked through its own frontend, whoever holds the address.
+    pub(super) fn own(&self) -> Url {
+        Url { at: Some(haproxy::LOOPBACK), ..self.url.clone() }
+    }
 }
 
 /// One of them.
@@ -43,12 +60,7 @@ impl Target {
         let address = address(crew);
         let mut gateways = BTreeMap::new();
         for one in &all {
-            let status = Url {
-                encrypted: false,
-                address: own_address(one)?,
-                port: STATUS_PORT,
-                path: CONFIGURATION,
-            };
+            let status = http::status(own_address(one)?, STATUS_PORT);
             gateways.insert(one.name.clone(), Planned { status, digest: digest(crew, one) });
         }
         let first = all.iter().find(|one| Some(&one.name) == lead.as_ref()).or(all.first());
@@ -56,8 +68,16 @@ impl Target {
             .map_or_else(|| first.map(|one| own_address(one)).transpose(), |at| Ok(Some(at)))?;
         let frontends = haproxy::frontends(crew.plan, crew.service);
         let doors = at.into_iter().flat_map(|address| {
-            let url = move |(port, encrypted)| Url { encrypted, address, port, path: "/" };
-            frontends.iter().map(|one| (one.port, one.encrypted)).map(url).collect::<Vec<_>>()
+            let door = move |one: &haproxy::Frontend<'_>| {
+                let haproxy::Frontend { pool, port, encrypted } = *one;
+                let members = crew.plan.members(&pool.name).map(|one| one.name.clone());
+                Door {
+                    url: Url { encrypted, address, port, path: "/", at: None },
+                    pool: pool.name.clone(),
+                    members: members.collect(),
+                }
+            };
+            frontends.iter().map(door).collect::<Vec<_>>()
         });
         let moves = all.iter().any(|one| one.settings.contains_key("vrrp.virtual_ipaddress"));
         Ok(Self { address, moves, lead, gateways, doors: doors.collect() })

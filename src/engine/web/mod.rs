@@ -12,14 +12,15 @@ use std::fmt;
 use std::time::Duration;
 
 use super::cluster::{
-    Answer, Broken, Cluster, Copies, FileChange, Goal, Observed, Patience, Serving, Uptake,
+    Answer, Broken, Cluster, Complaints, Copies, FileChange, Goal, Observed, Patience, Serving,
+    Uptake,
 };
 use super::http::{self, Url};
 use super::load::{Bound, Measured};
-use super::{Admission, Crew, Difference, EngineError, Through};
+use super::{Admission, Crew, Difference, EngineError, Fact, Through};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
-use crate::recipe::web::{self, CONFIGURATION, Package, STATUS_PORT};
+use crate::recipe::web::{self, Package, STATUS_PORT};
 use crate::spec::Engine;
 use crate::spec::Tls;
 
@@ -57,8 +58,22 @@ struct Member {
 pub struct Seen {
     /// The digest of the configuration that it runs with.
     configuration: Option<String>,
-    /// Why it does not serve clients; `None` if it does.
+    /// Why it does not answer clients; `None` if it does.
     fault: Option<String>,
+    /// What is wrong with what it answers them.
+    complaint: Option<String>,
+}
+
+impl Seen {
+    /// Why it does not serve clients; `None` if it does.
+    fn unserved(&self) -> Option<String> {
+        self.fault.clone().or_else(|| self.complaint.clone())
+    }
+
+    /// What clients of a member can do nothing with: all are asked for the same.
+    fn complaints(&self, member: &Member) -> Complaints {
+        self.complaint.iter().map(|what| (member.door.path.to_owned(), what.clone())).collect()
+    }
 }
 
 /// There is nothing to command: members do not know each other.
@@ -99,8 +114,8 @@ impl Member {
         let access = &crew.service.access;
         let (port, encrypted) = (web::port(access), access.tls == Tls::On);
         Ok(Self {
-            door: Url { encrypted, address, port, path: "/" },
-            status: Url { encrypted: false, address, port: STATUS_PORT, path: CONFIGURATION },
+            door: Url { encrypted, address, port, path: "/", at: None },
+            status: http::status(address, STATUS_PORT),
             digest: web::planned_digest(crew.service, instance),
         })
     }
@@ -126,17 +141,30 @@ impl Web {
         let configuration = status.configuration().map(str::to_owned);
         // With its former configuration it may serve at another port.
         let is_elsewhere = configuration != member.digest && matches!(door, http::Reply::None(_));
-        Ok(Seen { configuration, fault: door.fault().filter(|_| !is_elsewhere) })
+        let fault = door.silence().filter(|_| !is_elsewhere).map(str::to_owned);
+        Ok(Seen { configuration, fault, complaint: door.complaint() })
     }
 }
 
 /// What differs at one member.
-fn differences_of((name, member): (&InstanceName, &Member), seen: &Seen) -> Vec<Difference> {
+fn differences_of(
+    (name, member): (&InstanceName, &Member),
+    seen: &Seen,
+    former_serves: bool,
+) -> Vec<Difference> {
     let mut found = Vec::new();
-    if let Some(fault) = &seen.fault {
+    let is_to_blame = former_serves && seen.configuration == member.digest;
+    let complaint = seen.complaint.as_ref();
+    if let Some(fault) = seen.fault.as_ref().or(complaint.filter(|_| is_to_blame)) {
         let fault = format!("{fault} at {}", member.door);
         found.push(Difference::unanswered(name.clone(), &fault));
     }
+    found.extend(complaint.filter(|_| !is_to_blame).map(|complaint| Difference {
+        instance: name.clone(),
+        fact: Fact::Response(member.door.to_string()),
+        planned: "less than HTTP 500".to_owned(),
+        found: complaint.clone(),
+    }));
     let (runs_with, planned) = (seen.configuration.as_ref(), member.digest.as_ref());
     found.extend(http::loaded_another(name, runs_with, planned));
     found
@@ -175,8 +203,13 @@ impl Cluster for Web {
     fn differences(&self, target: &Target, observed: &Observed<Seen>) -> Vec<Difference> {
         let silent = observed.silent.iter();
         let silent = silent.map(|(name, error)| Difference::unanswered(name.clone(), error));
+        // Another one shows that it is the planned configuration that serves nobody.
+        let serves = observed.seen.iter().any(|(name, seen)| {
+            let planned = target.members.get(name).and_then(|one| one.digest.as_ref());
+            seen.unserved().is_none() && planned.is_some() && seen.configuration.as_ref() != planned
+        });
         let seen = observed.seen.iter().filter_map(|(name, seen)| {
-            Some(differences_of((name, target.members.get(name)?), seen))
+            Some(differences_of((name, target.members.get(name)?), seen, serves))
         });
         silent.chain(seen.flatten()).collect()
     }
@@ -214,7 +247,7 @@ impl Cluster for Web {
         if !target.members.contains_key(instance) {
             return Copies::default();
         }
-        let mut copies = Copies::by_fault(observed, |seen| seen.fault.as_ref());
+        let mut copies = Copies::by_fault(observed, |_, seen| seen.unserved());
         let itself = || copies.healthy.get(instance);
         copies.leader = copies.stand_in(instance).or_else(itself).cloned();
         copies
@@ -284,10 +317,17 @@ impl Cluster for Web {
             Seen { fault: Some(fault), .. } if fault.contains("certificate") => {
                 Serving::Estranged(fault)
             }
-            Seen { fault, configuration } => {
-                http::serving(fault, configuration.as_ref(), member.digest.as_ref())
+            seen => {
+                let complaints = seen.complaints(&member);
+                let Seen { fault, configuration, .. } = seen;
+                http::serving(fault, complaints, configuration.as_ref(), member.digest.as_ref())
             }
         })
+    }
+
+    fn complaints(&self, crew: &Crew<'_>, one: &Instance) -> Result<Complaints, EngineError> {
+        let member = Member::of(crew, one)?;
+        Ok(self.ask(crew, &member, &one.name)?.complaints(&member))
     }
 
     fn round_trip(

@@ -16,8 +16,8 @@
 use serde::Serialize;
 
 use super::{
-    AUTHORITY, CERTIFICATE, CONFIG, GATE, ROOT, STATISTICS, STATUS_PORT, VRRP, VRRP_CONFIG,
-    VRRP_UNIT_CONFIG,
+    AUTHORITY, CERTIFICATE, CONFIG, GATE, LOOPBACK, ROOT, STATISTICS, STATUS_PORT, VRRP,
+    VRRP_CONFIG, VRRP_UNIT_CONFIG,
 };
 use crate::guest_file::GuestFile;
 use crate::plan::{Instance, ServicePlan, Setting};
@@ -67,7 +67,7 @@ struct Haproxy<'a> {
 struct Pool<'a> {
     name: &'a str,
     defaults: &'static str,
-    bind: &'a str,
+    binds: [String; 2],
     certificate: Option<&'static str>,
     http: bool,
     servers: Vec<Server<'a>>,
@@ -143,6 +143,7 @@ impl<'a> Reader<'a> {
     fn pool(self, name: &'a str) -> Result<Pool<'a>, RecipeError> {
         let frontend = format!("frontend.{name}");
         let [bind, mode] = self.words(&frontend)? else { return Err(self.wrong(&frontend)) };
+        let (_, port) = bind.rsplit_once(':').ok_or_else(|| self.wrong(&frontend))?;
         let backend = format!("backend.{name}");
         let authority = self.is_on(&format!("{backend}.ssl")).then_some(AUTHORITY);
         let server = |text: &'a String| {
@@ -153,11 +154,21 @@ impl<'a> Reader<'a> {
         Ok(Pool {
             name,
             defaults: if mode == "tcp" { "_tcp" } else { "_http" },
-            bind,
+            binds: [bind.clone(), format!("{LOOPBACK}:{port}")],
             certificate: (mode == "https").then_some(CERTIFICATE),
             http: mode != "tcp",
             servers: servers.ok_or_else(|| self.wrong(&backend))?,
         })
+    }
+
+    /// Whether members of a pool end the TLS of connections that it passes on.
+    fn passes_on(self) -> bool {
+        let frontends = self.0.settings.iter().filter(|(name, _)| name.starts_with("frontend."));
+        let mut modes = frontends.filter_map(|(_, value)| match value {
+            Setting::Words(words) => words.last(),
+            _ => None,
+        });
+        modes.any(|mode| mode == "tcp")
     }
 
     fn haproxy(self, statistics: &'a str) -> Result<String, RecipeError> {
@@ -218,14 +229,16 @@ pub(super) fn closed(
     let statistics = secret(STATISTICS.name).ok_or_else(|| missing("password of statistics"))?;
     let vrrp = secret(VRRP.name).ok_or_else(|| missing("password of VRRP"))?;
     let mut files = Vec::new();
-    if service.access.tls.is_offered() {
+    let reader = Reader(instance);
+    if service.access.tls.is_offered() || reader.passes_on() {
         let identity = secrets.identities.get(&instance.name);
         let identity = identity.ok_or_else(|| missing("certificate"))?;
         let both = format!("{}{}", identity.certificate, identity.key.expose());
         files.push(file(AUTHORITY, identity.authority.clone(), 0o400));
-        files.push(file(CERTIFICATE, both, 0o400));
+        if service.access.tls.is_offered() {
+            files.push(file(CERTIFICATE, both, 0o400));
+        }
     }
-    let reader = Reader(instance);
     files.push(file(CONFIG, reader.haproxy(statistics.expose())?, 0o400));
     let text = reader.keepalived(service.name.as_str(), vrrp.expose())?;
     files.push(file(VRRP_CONFIG, text, 0o400));

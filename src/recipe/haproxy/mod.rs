@@ -11,6 +11,8 @@
 mod files;
 mod settings;
 
+use std::net::Ipv4Addr;
+
 use super::{Recipe, Setup};
 use crate::guest_file::Owner;
 use crate::plan::{Plan, ServicePlan};
@@ -37,6 +39,9 @@ pub const GATE: &str = "/etc/haproxy/hostsplit";
 pub const AUTHORITY: &str = "/etc/haproxy/ca.crt";
 /// A gateway's own certificate, with its key behind it.
 pub const CERTIFICATE: &str = "/etc/haproxy/server.pem";
+/// Where each gateway is asked through its own frontends, and nobody else asks it: the address
+/// of clients is the other's at times.
+pub const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// The socket of its administration.
 pub const ADMIN_SOCKET: &str = "/run/haproxy/admin.sock";
 
@@ -134,21 +139,23 @@ impl Mode {
 
 /// Where clients of a pool ask a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frontend {
+pub struct Frontend<'a> {
+    /// The pool.
+    pub pool: &'a ServicePlan,
     /// The port.
     pub port: u16,
     /// Whether connections are encrypted, by the gateway or by the members.
     pub encrypted: bool,
 }
 
-fn frontend(gateway: &ServicePlan, pool: &ServicePlan) -> Frontend {
+fn frontend<'a>(gateway: &ServicePlan, pool: &'a ServicePlan) -> Frontend<'a> {
     let port = pool.access.front_port(&gateway.access);
-    Frontend { port, encrypted: Mode::of(gateway, pool) != Mode::Http }
+    Frontend { pool, port, encrypted: Mode::of(gateway, pool) != Mode::Http }
 }
 
 /// Where clients ask a gateway, in the order of the pools behind it.
 #[must_use]
-pub fn frontends(plan: &Plan, gateway: &ServicePlan) -> Vec<Frontend> {
+pub fn frontends<'a>(plan: &'a Plan, gateway: &ServicePlan) -> Vec<Frontend<'a>> {
     let pools = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&gateway.name));
     pools.map(|pool| frontend(gateway, pool)).collect()
 }

@@ -75,12 +75,24 @@ impl Loaded {
         })
     }
 
-    /// The servers of all pools behind a gateway, by name.
-    fn servers(&self) -> impl Iterator<Item = (&str, Endpoint)> {
+    /// The servers of all pools behind a gateway, by name; whether it speaks TLS to them.
+    fn servers(&self) -> impl Iterator<Item = (&str, Endpoint, bool)> {
         self.text.lines().filter_map(|line| {
             let mut words = line.trim().strip_prefix("server ")?.split_whitespace();
-            Some((words.next()?, endpoint(words.next()?)?))
+            let (name, at) = (words.next()?, endpoint(words.next()?)?);
+            Some((name, at, words.any(|word| word == "ssl")))
         })
+    }
+
+    /// Where a web server sends requests on to; none for one that answers itself.
+    fn targets(&self) -> Vec<Endpoint> {
+        let lines = self.text.lines().map(str::trim);
+        let of = |line: &str| {
+            let nginx = line.strip_prefix("server ").and_then(|rest| rest.strip_suffix(';'));
+            let apache = line.strip_prefix("BalancerMember \"http://");
+            endpoint(nginx.or_else(|| apache?.split('"').next())?)
+        };
+        lines.filter_map(of).collect()
     }
 
     fn is_faulty(&self) -> bool {
@@ -131,7 +143,28 @@ impl Network {
 
     /// Sends a request.
     fn get(&self, at: Endpoint, encrypted: bool) -> Got {
-        let Some((volume, unit, is_encrypted)) = self.listener(at) else { return Got::Refused };
+        self.listener(at).map_or(Got::Refused, |listener| self.ask(listener, at, encrypted))
+    }
+
+    /// Sends a request to a server of the same guest, by its loopback address.
+    fn get_here(&self, local: &[VolumeId], at: Endpoint, encrypted: bool) -> Got {
+        let here = local.iter().find_map(|volume| {
+            let (units, link) = self.units_on(*volume)?;
+            let mut units = units.iter().filter(|(unit, _)| link.units.contains(*unit));
+            units.find_map(|(unit, loaded)| {
+                let (_, encrypted) = loaded.listens().find(|(one, _)| *one == at)?;
+                Some((*volume, unit.as_str(), encrypted))
+            })
+        });
+        here.map_or(Got::Refused, |listener| self.ask(listener, at, encrypted))
+    }
+
+    fn ask(
+        &self,
+        (volume, unit, is_encrypted): (VolumeId, &str, bool),
+        at: Endpoint,
+        encrypted: bool,
+    ) -> Got {
         let link = self.links.get(&volume);
         let loaded = self.loaded.get(&volume).and_then(|units| units.get(unit));
         let Some((link, loaded)) = link.zip(loaded) else { return Got::Refused };
@@ -150,24 +183,23 @@ impl Network {
                 })
             };
             let servers: Vec<_> = loaded.servers().collect();
-            let gone = servers.iter().filter(|(_, at)| is_down(at)).map(|(name, _)| *name);
+            let gone = servers.iter().filter(|(_, at, _)| is_down(at)).map(|(name, ..)| *name);
             down = gone.collect::<Vec<_>>().join(" ");
-            let up = servers.iter().find(|(_, at)| !is_down(at)).map(|(_, at)| *at);
+            let up = servers.iter().find(|(_, at, _)| !is_down(at));
             if !is_status {
-                code = up.map_or(503, |at| match self.get(at, self.is_encrypted(at)) {
+                code = up.map_or(503, |(_, at, is_encrypted)| match self.get(*at, *is_encrypted) {
                     Got::Status { code, .. } => code,
-                    _ => 502,
+                    _ => 503,
                 });
             }
         } else if !is_status && loaded.is_faulty() {
             code = 500;
+        } else if !is_status && !loaded.targets().is_empty() {
+            let answers = |at: &Endpoint| matches!(self.get(*at, false), Got::Status { code, .. } if code < 500);
+            code = if loaded.targets().iter().any(answers) { 200 } else { 502 };
         }
         let configuration = digest_in(&loaded.text).unwrap_or_default().to_owned();
         Got::Status { code, configuration, down }
-    }
-
-    fn is_encrypted(&self, at: Endpoint) -> bool {
-        self.listener(at).is_some_and(|(_, _, encrypted)| encrypted)
     }
 
     fn units_on(&self, volume: VolumeId) -> Option<(&BTreeMap<String, Loaded>, &Link)> {

@@ -12,7 +12,7 @@ const TIMED_OUT: i32 = 28;
 pub(super) fn run(network: &Network, invocation: &Invocation<'_>) -> Outcome {
     let Invocation { program, args, files, .. } = *invocation;
     match program {
-        "curl" => curl(network, args),
+        "curl" => curl(network, invocation),
         "ab" => ab(network, invocation),
         // Whoever judges is given the path last.
         _ => {
@@ -34,10 +34,17 @@ fn place(url: &str) -> Option<(Endpoint, bool)> {
 }
 
 /// Answers each URL with a line, as `--write-out` of the deploy has it.
-fn curl(network: &Network, args: &[&str]) -> Outcome {
+fn curl(network: &Network, invocation: &Invocation<'_>) -> Outcome {
+    let Invocation { args, local, .. } = *invocation;
     let mut outcome = Outcome::ok("");
     for (at, encrypted) in args.iter().filter_map(|arg| place(arg)) {
-        let (line, status) = match network.get(at, encrypted) {
+        let instead = format!("{}:{}:", at.address, at.port);
+        let mut rules = args.iter().filter_map(|arg| arg.strip_prefix(instead.as_str()));
+        let got = match rules.find_map(super::endpoint) {
+            Some(at) => network.get_here(local, at, encrypted),
+            None => network.get(at, encrypted),
+        };
+        let (line, status) = match got {
             Got::Refused => {
                 ("000\t\t\tFailed to connect: Connection refused\n".to_owned(), REFUSED)
             }
