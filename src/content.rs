@@ -175,6 +175,25 @@ fn directory(root: &Path) -> Result<Vec<u8>> {
     if bytes.len() as u64 > MOST { Err(large(root, MOST)) } else { Ok(bytes) }
 }
 
+/// Whether an archive that [`pack`] returned has a page for requests for `/`.
+#[must_use]
+pub fn has_index(archive: &[u8]) -> bool {
+    let is_index = |archive: &mut dyn Read| {
+        let mut archive = Archive::new(archive);
+        let Ok(mut entries) = archive.entries() else { return false };
+        entries.any(|entry| {
+            let path = entry.as_ref().ok().and_then(|entry| entry.path().ok());
+            path.is_some_and(|path| {
+                let mut parts = path.components().filter(|part| *part != Component::CurDir);
+                parts.next() == Some(Component::Normal("index.html".as_ref()))
+                    && parts.next().is_none()
+            })
+        })
+    };
+    let is_packed = archive.starts_with(&[0x1f, 0x8b]);
+    if is_packed { is_index(&mut MultiGzDecoder::new(archive)) } else { is_index(&mut &*archive) }
+}
+
 /// What lies in a directory, the last in order first.
 fn inside(directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(directory).map_err(failed(directory))?;

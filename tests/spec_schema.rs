@@ -93,7 +93,7 @@ services:
   - { name: cache, engine: redis, demand: { reads: 900k/s, writes: 100k/s, value: 512B, data: 96GiB, persistence: aof }, prefer: { site: main } }
   - { name: orders, engine: mysql, demand: { reads: 60k/s, writes: 4k/s, data: 400GiB, working_set: 20%, shards: 2 } }
   - { name: search, engine: elasticsearch, demand: { index: 80k docs/s, queries: 2k/s, data: 2TiB, copies: 2, document: 1KiB, shards_per_query: 5 } }
-  - { name: web, engine: apache, demand: { requests: 40k/s, response: 10KiB, cpu: 5ms, tls: false }, gateway: edge, port: 8080, serve: { content: site } }
+  - { name: web, engine: apache, demand: { requests: 40k/s, response: 10KiB, cpu: 5ms, tls: false }, gateway: edge, port: 8080, serve: { content: site }, health: { path: /ready, expect: 200 } }
   - { name: app, engine: nginx, demand: { requests: 1/s }, serve: { proxy: 'http://10.0.0.9:8080' } }
   - { name: edge, engine: haproxy }
   - { name: other, engine: haproxy, demand: { requests: 1/s, tls: true }, vip: 10.20.0.11 }
@@ -155,9 +155,11 @@ const WRONG: &[(&str, &str)] = &[
     ("content: site", "contents: site"),
     ("content: site", "content: [site]"),
     ("serve: { content: site }", "serve: site"),
+    ("health: { path: /ready, expect: 200 }", "health: /ready"),
     ("vip: 10.20.0.11", "vip: 10.20.0"),
     ("persistence: aof }", "persistence: aof }, vip: 10.20.0.11"),
     ("persistence: aof }", "persistence: aof }, serve: { content: site }"),
+    ("persistence: aof }", "persistence: aof }, health: { path: /ready }"),
     ("engine: haproxy }\n", "engine: nginx }\n"),
     ("vcpus: 8, ", ""),
     ("count: 6", "count: -6"),

@@ -6,7 +6,7 @@ use super::text::{is_digest, named};
 use super::{Findings, Kind};
 use crate::ids::ServiceName;
 use crate::plan::{Plan, ServicePlan};
-use crate::spec::{Cluster, GATEWAY_STATUS_PORT, Serve, Target, Tls, WEB_STATUS_PORT};
+use crate::spec::{Cluster, GATEWAY_STATUS_PORT, Health, Serve, Target, Tls, WEB_STATUS_PORT};
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     let mut taken: BTreeMap<(&ServiceName, u16), &ServiceName> = BTreeMap::new();
@@ -16,6 +16,13 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
             self::serve(plan, service, serve, findings);
         }
         let cluster = service.engine.cluster();
+        if let Some(Health { path, expect }) = &service.access.health {
+            let is_fine = Health::is_path(path) && expect.is_none_or(Health::is_status);
+            if cluster != Cluster::Pool || !is_fine {
+                let message = format!("it is asked for {path:?} and {expect:?}, which nobody can");
+                findings.add(Kind::Text, &service.name, message);
+            }
+        }
         let mut wrong = |message| findings.add(Kind::Port, &service.name, message);
         if let Some(port) = service.access.port {
             let is_taken = [0, WEB_STATUS_PORT, GATEWAY_STATUS_PORT].contains(&port);

@@ -14,7 +14,7 @@ use super::probe::Broken;
 use super::{Admission, Difference, EngineError, Fact};
 use crate::guest::{Guest, GuestError, Limit};
 use crate::ids::InstanceName;
-use crate::recipe::web::CONFIGURATION;
+use crate::recipe::web::{CONFIGURATION, Expected};
 
 /// How long one answer may take, in seconds, as `curl` counts.
 const ANSWER: &str = "5";
@@ -24,8 +24,6 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// What is written of each answer. `%header{}` is new in curl 7.84.
 /// <https://curl.se/docs/manpage.html#-w>
 const WRITTEN: &str = "%{http_code}\t%header{x-configuration}\t%header{x-down}\t%{errormsg}\n";
-/// From this status on a server says that it is at fault.
-const AT_FAULT: u16 = 500;
 
 /// How long servers and gateways are waited for: they load no data, and VRRP takes 4 s.
 pub(super) const PATIENCE: Patience = Patience {
@@ -44,15 +42,15 @@ pub(super) struct Url {
     pub(super) address: Ipv4Addr,
     pub(super) port: u16,
     /// With its slash.
-    pub(super) path: &'static str,
+    pub(super) path: String,
     /// The address that is connected to in the place of the one that is asked for, at the same
     /// port.
     pub(super) at: Option<Ipv4Addr>,
 }
 
 /// Where a server or a gateway says which configuration it runs with.
-pub(super) const fn status(address: Ipv4Addr, port: u16) -> Url {
-    Url { encrypted: false, address, port, path: CONFIGURATION, at: None }
+pub(super) fn status(address: Ipv4Addr, port: u16) -> Url {
+    Url { encrypted: false, address, port, path: CONFIGURATION.to_owned(), at: None }
 }
 
 impl fmt::Display for Url {
@@ -80,8 +78,8 @@ pub(super) enum Reply {
 
 impl Reply {
     /// Why it is none that a client can do with; `None` for one that it can.
-    pub(super) fn fault(&self) -> Option<String> {
-        self.complaint().or_else(|| self.silence().map(str::to_owned))
+    pub(super) fn fault(&self, expected: Expected) -> Option<String> {
+        self.complaint(expected).or_else(|| self.silence().map(str::to_owned))
     }
 
     /// Why there is none.
@@ -93,10 +91,10 @@ impl Reply {
     }
 
     /// What is wrong with the one that there is.
-    pub(super) fn complaint(&self) -> Option<String> {
+    pub(super) fn complaint(&self, expected: Expected) -> Option<String> {
         match self {
-            Self::Status { code, .. } if *code >= AT_FAULT => Some(format!("HTTP {code}")),
-            Self::Status { .. } | Self::None(_) => None,
+            Self::Status { code, .. } => (!expected.holds(*code)).then(|| format!("HTTP {code}")),
+            Self::None(_) => None,
         }
     }
 
@@ -172,9 +170,16 @@ pub(super) fn get(
 ///
 /// # Errors
 /// On which side it failed.
-pub(super) fn answers(guest: &Guest<'_>, authority: &str, url: &Url) -> Result<(), Broken> {
+pub(super) fn answers(
+    guest: &Guest<'_>,
+    authority: &str,
+    (url, expected): (&Url, Expected),
+) -> Result<(), Broken> {
     let replies = get(guest, authority, std::slice::from_ref(url))?;
-    let fault = replies.first().map_or_else(|| Some("no reply".to_owned()), Reply::fault);
+    let fault = match replies.first() {
+        Some(reply) => reply.fault(expected),
+        None => Some("no reply".to_owned()),
+    };
     fault.map_or(Ok(()), |fault| Err(Broken::Service(format!("{fault} at {url}"))))
 }
 
@@ -299,10 +304,13 @@ mod tests {
         let well = read("200\t0123abcd\tweb-1 web-2 \t");
         assert_eq!(well.configuration(), Some("0123abcd"));
         assert_eq!(well.down(), ["web-1", "web-2"]);
-        assert_eq!(read("404\t\t\t").fault(), None);
-        assert_eq!(read("502\t\t\t").fault().unwrap(), "HTTP 502");
+        let fault = |line: &str, expected| read(line).fault(expected);
+        assert_eq!(fault("404\t\t\t", Expected::NoFault), None);
+        assert_eq!(fault("404\t\t\t", Expected::Found).unwrap(), "HTTP 404");
+        assert_eq!(fault("401\t\t\t", Expected::Status(401)), None);
+        assert_eq!(fault("502\t\t\t", Expected::NoFault).unwrap(), "HTTP 502");
         let refused = read("000\t\t\tFailed to connect to 10.0.0.1 port 80 after 0 ms");
-        assert!(refused.fault().unwrap().starts_with("Failed to connect"));
+        assert!(refused.silence().unwrap().starts_with("Failed to connect"));
         assert_eq!(Reply::read("curl: option unknown"), None);
     }
 

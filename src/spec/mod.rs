@@ -26,7 +26,7 @@ pub use self::host_set::HostSet;
 pub use self::load::{Reach, load, load_within};
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};
-pub use self::serve::{GATEWAY_STATUS_PORT, Serve, Target, WEB_STATUS_PORT};
+pub use self::serve::{GATEWAY_STATUS_PORT, Health, Serve, Target, WEB_STATUS_PORT};
 pub use self::spread::Spread;
 pub use crate::profile::{Cluster, Engine};
 
@@ -190,6 +190,10 @@ pub struct Access {
     /// that of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vip: Option<Ipv4Addr>,
+    /// What the members of a pool are asked for, to know whether they serve, if its author says
+    /// so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
 }
 
 impl Access {

@@ -42,6 +42,35 @@ impl Serve {
     pub const MOST_CONFIG: u64 = 64 << 10;
 }
 
+/// What the members of a pool are asked for, to know whether they serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// The path, with its slash.
+    pub path: String,
+    /// The status of an answer that serves; `None` for 200 to 399.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<u16>,
+}
+
+impl Health {
+    /// Most characters of a path.
+    const MOST: usize = 200;
+
+    /// Whether a path is read alike by all that ask for it: HAProxy, `curl` and a shell.
+    #[must_use]
+    pub fn is_path(text: &str) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~%?&=+:,@!".contains(c);
+        text.starts_with('/') && text.len() <= Self::MOST && text.chars().all(plain)
+    }
+
+    /// Whether a status is one of an answer.
+    #[must_use]
+    pub const fn is_status(code: u16) -> bool {
+        200 <= code && code <= 599
+    }
+}
+
 /// Where requests go on to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

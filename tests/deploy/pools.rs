@@ -15,7 +15,9 @@ use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
 use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Demand, Engine, GatewayDemand, Policy, Serve, Service, Spec, Target};
+use hostsplit::spec::{
+    Demand, Engine, GatewayDemand, Health, Policy, Serve, Service, Spec, Target,
+};
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::PerSecond;
 
@@ -307,6 +309,31 @@ fn what_was_served_badly_before_a_change_does_not_stop_it() {
     }
     let _ = world.take_requests();
     quietly(&changed, &world, state.path());
+}
+
+/// A page for nobody is one that its author may have wanted, unless the spec says otherwise.
+#[test]
+fn what_members_are_asked_for_decides_whether_they_serve() {
+    let (plan, state) = (plan(), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    quietly(&own(&plan, "return 401;"), &world, state.path());
+    quietly(&plan, &world, state.path());
+    let asking = |expect, own: Option<&str>| {
+        let mut spec = spec(Engine::Nginx, 1_000);
+        spec.services[0].access.health = Some(Health { path: "/ready".to_owned(), expect });
+        spec.services[0].serve = own.map(|text| Serve::Config { text: text.to_owned() });
+        planned(&spec, Some(&plan))
+    };
+    let stopped = run(&asking(None, Some("return 401;")), &world, state.path(), Purpose::Deploy);
+    assert!(!stopped.is_complete());
+    assert!(stopped.story().contains("HTTP 401 at /ready"), "{}", stopped.story());
+    assert_eq!(world.take_requests().refused, [""; 0]);
+    quietly(&plan, &world, state.path());
+    quietly(&asking(Some(401), Some("return 401;")), &world, state.path());
+    let edge = named(&plan, Role::Active)[0];
+    let gateway = world.file(&edge.domain, "/etc/haproxy/haproxy.cfg").unwrap();
+    assert!(gateway.contains("http-check send meth GET uri /ready "), "{gateway}");
+    assert!(gateway.contains("http-check expect status 401\n"), "{gateway}");
 }
 
 #[test]

@@ -243,7 +243,9 @@ impl Cluster for Gateway {
     ) -> Result<(), Broken> {
         let guest = crew.guest(&via.name)?;
         let mut doors = target.doors.iter();
-        doors.try_for_each(|door| http::answers(&guest, haproxy::AUTHORITY, &door.url))
+        doors.try_for_each(|door| {
+            http::answers(&guest, haproxy::AUTHORITY, (&door.url, door.expected))
+        })
     }
 
     fn press(

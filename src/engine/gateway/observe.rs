@@ -11,6 +11,7 @@ use crate::engine::{Crew, Difference, EngineError, Fact};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Role};
 use crate::recipe::haproxy;
+use crate::recipe::web::Expected;
 
 /// How long systemd may take to say how a unit is.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -67,7 +68,7 @@ pub(super) fn look(
     }
     let addresses = guest.addresses()?.unwrap_or_default();
     let holds = target.address.is_some_and(|address| addresses.contains(&address));
-    let mut fault = reply.fault();
+    let mut fault = reply.fault(Expected::NoFault);
     if target.moves && fault.is_none() {
         let state = guest.run(&["systemctl", "is-active", haproxy::VRRP_UNIT], ANSWER)?;
         let state = state.stdout.trim().to_owned();
@@ -79,7 +80,7 @@ pub(super) fn look(
     let is_planned = planned.digest.is_none() || configuration == planned.digest;
     let complaint = |(door, reply): (&Door, Reply)| {
         let silence = reply.silence().filter(|_| is_planned).map(str::to_owned);
-        Some((door.url.to_string(), reply.complaint().or(silence)?))
+        Some((door.url.to_string(), reply.complaint(door.expected).or(silence)?))
     };
     let complaints = target.doors.iter().zip(replies).filter_map(complaint).collect();
     Ok(Seen { configuration, holds, down, fault, complaints })

@@ -8,7 +8,7 @@ use crate::engine::{Crew, EngineError};
 use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, Setting};
 use crate::recipe::haproxy::{self, STATUS_PORT};
-use crate::recipe::web::digest_in;
+use crate::recipe::web::{Expected, digest_in, health};
 
 /// The gateways of a service as planned.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Target {
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) url: Url,
+    /// What clients are to be answered there.
+    pub(super) expected: Expected,
     /// The pool behind it.
     pub(super) pool: ServiceName,
     /// Its members.
@@ -71,8 +73,11 @@ impl Target {
             let door = move |one: &haproxy::Frontend<'_>| {
                 let haproxy::Frontend { pool, port, encrypted } = *one;
                 let members = crew.plan.members(&pool.name).map(|one| one.name.clone());
+                let (path, expected) = health(pool);
+                let path = path.to_owned();
                 Door {
-                    url: Url { encrypted, address, port, path: "/", at: None },
+                    url: Url { encrypted, address, port, path, at: None },
+                    expected,
                     pool: pool.name.clone(),
                     members: members.collect(),
                 }

@@ -20,7 +20,7 @@ use super::load::{Bound, Measured};
 use super::{Admission, Crew, Difference, EngineError, Fact, Through};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
-use crate::recipe::web::{self, Package, STATUS_PORT};
+use crate::recipe::web::{self, Expected, Package, STATUS_PORT};
 use crate::spec::Engine;
 use crate::spec::Tls;
 
@@ -47,6 +47,8 @@ pub struct Target {
 struct Member {
     /// Where clients ask.
     door: Url,
+    /// What they are to be answered.
+    expected: Expected,
     /// Where it says which configuration it runs with.
     status: Url,
     /// The digest of the planned configuration.
@@ -72,7 +74,7 @@ impl Seen {
 
     /// What clients of a member can do nothing with: all are asked for the same.
     fn complaints(&self, member: &Member) -> Complaints {
-        self.complaint.iter().map(|what| (member.door.path.to_owned(), what.clone())).collect()
+        self.complaint.iter().map(|what| (member.door.path.clone(), what.clone())).collect()
     }
 }
 
@@ -113,8 +115,10 @@ impl Member {
         })?;
         let access = &crew.service.access;
         let (port, encrypted) = (web::port(access), access.tls == Tls::On);
+        let (path, expected) = web::health(crew.service);
         Ok(Self {
-            door: Url { encrypted, address, port, path: "/", at: None },
+            door: Url { encrypted, address, port, path: path.to_owned(), at: None },
+            expected,
             status: http::status(address, STATUS_PORT),
             digest: web::planned_digest(crew.service, instance),
         })
@@ -142,7 +146,7 @@ impl Web {
         // With its former configuration it may serve at another port.
         let is_elsewhere = configuration != member.digest && matches!(door, http::Reply::None(_));
         let fault = door.silence().filter(|_| !is_elsewhere).map(str::to_owned);
-        Ok(Seen { configuration, fault, complaint: door.complaint() })
+        Ok(Seen { configuration, fault, complaint: door.complaint(member.expected) })
     }
 }
 
@@ -162,7 +166,7 @@ fn differences_of(
     found.extend(complaint.filter(|_| !is_to_blame).map(|complaint| Difference {
         instance: name.clone(),
         fact: Fact::Response(member.door.to_string()),
-        planned: "less than HTTP 500".to_owned(),
+        planned: member.expected.to_string(),
         found: complaint.clone(),
     }));
     let (runs_with, planned) = (seen.configuration.as_ref(), member.digest.as_ref());
@@ -339,7 +343,7 @@ impl Cluster for Web {
     ) -> Result<(), Broken> {
         let member = target.member(&at.name)?;
         let guest = crew.guest(&via.name)?;
-        http::answers(&guest, self.0.tls.authority, &member.door)
+        http::answers(&guest, self.0.tls.authority, (&member.door, member.expected))
     }
 
     fn press(

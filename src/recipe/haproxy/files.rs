@@ -70,7 +70,14 @@ struct Pool<'a> {
     binds: [String; 2],
     certificate: Option<&'static str>,
     http: bool,
+    health: Option<Asked<'a>>,
     servers: Vec<Server<'a>>,
+}
+
+#[derive(Serialize)]
+struct Asked<'a> {
+    path: &'a str,
+    expected: &'a str,
 }
 
 #[derive(Clone, Serialize)]
@@ -79,6 +86,8 @@ struct Server<'a> {
     name: &'a str,
     at: &'a str,
     authority: Option<&'static str>,
+    /// The same, where the gateway speaks TLS to it to see whether it serves, and else not.
+    checked_by: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -146,9 +155,18 @@ impl<'a> Reader<'a> {
         let (_, port) = bind.rsplit_once(':').ok_or_else(|| self.wrong(&frontend))?;
         let backend = format!("backend.{name}");
         let authority = self.is_on(&format!("{backend}.ssl")).then_some(AUTHORITY);
+        let asked = format!("{backend}.health");
+        let health = match self.0.settings.get(&asked) {
+            None => None,
+            Some(_) => {
+                let [path, expected] = self.words(&asked)? else { return Err(self.wrong(&asked)) };
+                Some(Asked { path, expected })
+            }
+        };
+        let checked_by = (mode == "tcp" && health.is_some()).then_some(AUTHORITY);
         let server = |text: &'a String| {
             let (server, at) = text.split_once('=')?;
-            Some(Server { pool: name, name: server, at, authority })
+            Some(Server { pool: name, name: server, at, authority, checked_by })
         };
         let servers: Option<Vec<Server<'a>>> = self.words(&backend)?.iter().map(server).collect();
         Ok(Pool {
@@ -157,6 +175,7 @@ impl<'a> Reader<'a> {
             binds: [bind.clone(), format!("{LOOPBACK}:{port}")],
             certificate: (mode == "https").then_some(CERTIFICATE),
             http: mode != "tcp",
+            health,
             servers: servers.ok_or_else(|| self.wrong(&backend))?,
         })
     }

@@ -7,7 +7,7 @@ use super::{Mode, frontend};
 use crate::plan::{Instance, Role, Setting, Settings};
 use crate::profile::{Rules, ceil, real};
 use crate::recipe::{Planned, settings_of};
-use crate::spec::Demand;
+use crate::spec::{Demand, Health};
 use crate::topology::Level;
 
 /// VRRP priorities of the two: any two values of which the first is larger.
@@ -37,6 +37,11 @@ pub(super) fn settings(planned: &Planned<'_>) -> Settings {
         let server = |one: &Instance| Some(format!("{}={}:{port}", one.name, one.address?));
         let servers = plan.members(&pool.name).filter_map(server);
         settings.insert(format!("backend.{}", pool.name), Setting::words(servers));
+        if let Some(Health { path, expect }) = &pool.access.health {
+            let expected = expect.map_or("200-399".to_owned(), |code| code.to_string());
+            let asked = Setting::words([path.clone(), expected]);
+            settings.insert(format!("backend.{}.health", pool.name), asked);
+        }
         if mode.verifies(pool) {
             settings.insert(format!("backend.{}.ssl", pool.name), true.into());
         }

@@ -9,6 +9,8 @@ mod settings;
 
 pub use super::stamp::{HEADER, digest_in};
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{Certificates, Recipe, RecipeError, Setup};
@@ -16,7 +18,7 @@ use crate::engines::Engine;
 use crate::guest_file::{GuestFile, Owner};
 use crate::plan::{Instance, ServicePlan, Setting};
 use crate::secret::Secrets;
-use crate::spec::{Access, Serve, Tls, WEB_STATUS_PORT};
+use crate::spec::{Access, Health, Serve, Tls, WEB_STATUS_PORT};
 use crate::template::{Template, plain};
 
 /// The port at which an instance says how it is, without TLS.
@@ -112,6 +114,51 @@ impl Package {
 #[must_use]
 pub fn port(access: &Access) -> u16 {
     access.web_port()
+}
+
+/// What an answer has to be for its client to be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// This status.
+    Status(u16),
+    /// Something that was found: 200 to 399.
+    Found,
+    /// Anything but a fault of the server: what others answer may be 401 or 404 on purpose.
+    NoFault,
+}
+
+impl Expected {
+    /// Whether a status is one of them.
+    #[must_use]
+    pub const fn holds(self, code: u16) -> bool {
+        match self {
+            Self::Status(expected) => code == expected,
+            Self::Found => 200 <= code && code < 400,
+            Self::NoFault => code < 500,
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(code) => write!(f, "HTTP {code}"),
+            Self::Found => f.write_str("HTTP 200 to 399"),
+            Self::NoFault => f.write_str("less than HTTP 500"),
+        }
+    }
+}
+
+/// What the members of a pool are asked for as clients ask, and what they have to answer.
+#[must_use]
+pub fn health(service: &ServicePlan) -> (&str, Expected) {
+    match (&service.access.health, &service.serve) {
+        (Some(Health { path, expect }), _) => {
+            (path, expect.map_or(Expected::Found, Expected::Status))
+        }
+        (None, None | Some(Serve::Content { .. })) => ("/", Expected::Found),
+        (None, Some(Serve::Proxy { .. } | Serve::Config { .. })) => ("/", Expected::NoFault),
+    }
 }
 
 /// The directory of content with that SHA-256.

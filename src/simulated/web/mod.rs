@@ -44,9 +44,9 @@ fn config_of(unit: &str) -> Option<&'static str> {
     }
 }
 
-/// A word that no program here understands, and one that makes a server answer with 500.
+/// A word that no program here understands, and one before the status of all answers.
 const NONSENSE: &str = "nonsense";
-const FAULTY: &str = "500";
+const RETURN: &str = "return ";
 
 /// What a program makes of a configuration.
 fn read(text: &str) -> Result<Loaded, String> {
@@ -95,8 +95,11 @@ impl Loaded {
         lines.filter_map(of).collect()
     }
 
-    fn is_faulty(&self) -> bool {
-        self.text.lines().any(|line| line.trim().trim_end_matches(';').ends_with(FAULTY))
+    /// The status that its author wants, outside of all blocks.
+    fn returned(&self) -> Option<u16> {
+        let (_, own) = self.text.split_once("# From the spec:")?;
+        let mut lines = own.lines().filter_map(|line| line.trim().strip_prefix(RETURN));
+        lines.next()?.trim_end_matches(';').parse().ok()
     }
 }
 
@@ -192,8 +195,8 @@ impl Network {
                     _ => 503,
                 });
             }
-        } else if !is_status && loaded.is_faulty() {
-            code = 500;
+        } else if let Some(returned) = loaded.returned().filter(|_| !is_status) {
+            code = returned;
         } else if !is_status && !loaded.targets().is_empty() {
             let answers = |at: &Endpoint| matches!(self.get(*at, false), Got::Status { code, .. } if code < 500);
             code = if loaded.targets().iter().any(answers) { 200 } else { 502 };

@@ -8,7 +8,7 @@ use crate::spec::read::form::Spanned;
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::wire;
-use crate::spec::{Access, Cluster, Engine, Password, Tls};
+use crate::spec::{Access, Cluster, Engine, Health, Password, Tls};
 
 /// How clients get into a service: into a sharded one by a password, unless its author
 /// says otherwise.
@@ -20,6 +20,10 @@ pub(super) fn access(
     if let Some(at) = wire.vip.as_ref().filter(|_| engine.cluster() != Cluster::GatewayPair) {
         let gateways = engines(Cluster::GatewayPair);
         scope.error(at.mark, format!("vip: not supported for {engine}, only for {gateways}"));
+    }
+    if let Some(node) = wire.health.as_ref().filter(|_| engine.cluster() != Cluster::Pool) {
+        let pools = engines(Cluster::Pool);
+        scope.error(node.mark, format!("health: not supported for {engine}, only for {pools}"));
     }
     if engine.cluster() != Cluster::Sharded {
         return Some(without_password(scope, engine, wire));
@@ -34,7 +38,7 @@ pub(super) fn access(
         None => None,
         Some(number) => Some(port(scope, number, tls, wire.port.as_ref().map(|at| at.mark))?),
     };
-    Some(Access { password, optional, tls, port, vip: None })
+    Some(Access { password, optional, tls, port, vip: None, health: None })
 }
 
 /// How clients get into a service that asks for no password: only a pool has a port of its
@@ -53,7 +57,8 @@ fn without_password(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service)
         scope.error_with(at.mark, message, is_web.then(|| hint.to_owned()));
     }
     let vip = scope.optional("vip", &wire.vip).map(|Address(address)| address);
-    let Some(at) = &wire.port else { return Access { vip, ..Access::default() } };
+    let health = wire.health.as_ref().and_then(|node| health(scope, node));
+    let Some(at) = &wire.port else { return Access { vip, health, ..Access::default() } };
     if cluster != Cluster::Pool {
         let pools = engines(Cluster::Pool);
         let message = format!("port: not supported for {engine}, only for {sharded}, {pools}");
@@ -72,7 +77,30 @@ fn without_password(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service)
         );
         scope.error(at.mark, message);
     }
-    Access { port, ..Access::default() }
+    Access { port, health, ..Access::default() }
+}
+
+/// What members are asked for.
+fn health(scope: &mut Scope<'_>, node: &Spanned<wire::Health>) -> Option<Health> {
+    let wire::Health { path, expect } = &node.value;
+    let text = scope.optional("health.path", path).map(|Text(text)| text);
+    let number = scope.optional("health.expect", expect);
+    let mark = |at: Option<Mark>| at.unwrap_or(node.mark);
+    if let Some(text) = text.as_ref().filter(|text| !Health::is_path(text)) {
+        let message = format!(
+            "health.path: {text:?} is no path; expected / and letters, digits and -._~%?&=+:,@!"
+        );
+        scope.error(mark(path.as_ref().map(|at| at.mark)), message);
+        return None;
+    }
+    let status =
+        number.map(|number| u16::try_from(number).ok().filter(|one| Health::is_status(*one)));
+    if status == Some(None) {
+        let message = "health.expect: expected the status of an answer, 200 to 599".to_owned();
+        scope.error(mark(expect.as_ref().map(|at| at.mark)), message);
+        return None;
+    }
+    Some(Health { path: text.unwrap_or_else(|| "/".to_owned()), expect: status.flatten() })
 }
 
 /// A port for clients, which is not the one that instances reach each other at, nor is the
@@ -107,6 +135,9 @@ pub(super) fn of_any_engine(scope: &mut Scope<'_>, wire: &wire::Service) {
     scope.optional("tls", &wire.tls);
     scope.optional("port", &wire.port);
     scope.optional("vip", &wire.vip);
+    if let Some(node) = &wire.health {
+        health(scope, node);
+    }
     if let Some(node) = &wire.password {
         password(scope, node);
     }

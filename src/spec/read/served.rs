@@ -25,7 +25,8 @@ pub(in crate::spec) fn files(
     for (index, (file, service)) in services.iter().enumerate() {
         let Some(serve) = &service.value.serve else { continue };
         let mut reader = Reader { scope: Scope { file, diagnostics }, file, root, bounds };
-        let content = serve.value.content.as_ref().and_then(|at| reader.content(at));
+        let asks = service.value.health.is_some();
+        let content = serve.value.content.as_ref().and_then(|at| reader.content(at, asks));
         let config = serve.value.config.as_ref().and_then(|at| reader.config(at));
         found.extend(content.or(config).map(|serve| (index, serve)));
     }
@@ -41,7 +42,8 @@ struct Reader<'a, 'd> {
 }
 
 impl Reader<'_, '_> {
-    fn content(&mut self, at: &At<Text>) -> Option<Serve> {
+    /// `asks` is whether the spec says what members are asked for; else it is `/`.
+    fn content(&mut self, at: &At<Text>, asks: bool) -> Option<Serve> {
         let path = self.path("content", at)?;
         let archive = match content::pack(&path) {
             Ok(archive) => archive,
@@ -50,6 +52,16 @@ impl Reader<'_, '_> {
                 return None;
             }
         };
+        if !asks && !content::has_index(&archive) {
+            let message = format!(
+                "content: {} holds no index.html at its top, so that members could not answer \
+                 requests for /",
+                path.display()
+            );
+            let hint = "add one, or say what members answer: `health: { path: /PAGE }`";
+            self.scope.error_with(at.mark, message, hint.to_owned());
+            return None;
+        }
         let seen = path.strip_prefix(self.root).unwrap_or(&path);
         let Some(seen) = seen.to_str() else {
             let message = format!("content: the path {} is not UTF-8", path.display());

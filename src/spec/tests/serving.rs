@@ -1,6 +1,7 @@
 //! What pools serve, and at which ports.
 
 use super::*;
+use crate::spec::Health;
 
 const HEAD: &str = "\
 name: shop
@@ -199,4 +200,27 @@ fn tls_is_said_once_and_ports_follow() {
     spec.yaml:7:51: tls: not supported for haproxy, only for redis or valkey
     hint: whether it ends TLS is part of its demand: `demand: { tls: true }`
     ");
+}
+
+#[test]
+fn members_are_asked_for_what_the_spec_says() {
+    let health = |more: &str| {
+        let files = with(&pool("web", more));
+        files.load().unwrap().services.remove(0).access.health
+    };
+    let asked = |path: &str, expect| Some(Health { path: path.to_owned(), expect });
+    assert_eq!(health(""), None);
+    assert_eq!(health(", health: { path: /ready?deep=1 }"), asked("/ready?deep=1", None));
+    assert_eq!(health(", health: { expect: 401 }, port: 8080"), asked("/", Some(401)));
+    let said = |more: &str| with(&pool("web", more)).errors();
+    insta::assert_snapshot!(said(", health: { path: ready }"), @r#"spec.yaml:6:77: health.path: "ready" is no path; expected / and letters, digits and -._~%?&=+:,@!"#);
+    insta::assert_snapshot!(said(", health: { expect: 99 }"), @"spec.yaml:6:79: health.expect: expected the status of an answer, 200 to 599");
+    let files = with(&pool("web", ", serve: { content: more }"));
+    files.put("more/page.html", "<h1>shop</h1>\n");
+    let refused = files.errors();
+    assert!(refused.contains("content: more holds no index.html at its top"), "{refused}");
+    assert!(refused.contains("`health: { path: /PAGE }`"), "{refused}");
+    let files = with(&pool("web", ", serve: { content: more }, health: { path: /page.html }"));
+    files.put("more/page.html", "<h1>shop</h1>\n");
+    assert!(files.load().is_ok());
 }

@@ -43,9 +43,21 @@ wire! {
         optional vip: At<Address>,
         /// What a pool of web servers serves. Default: a page that names the instance.
         optional serve: Spanned<Serve>,
+        /// What members are asked for, to know whether they serve, by gateways and by a deploy;
+        /// for pools of web servers. Default: / with 200 to 399 for files, and with less than
+        /// 500 for what others answer.
+        optional health: Spanned<Health>,
         /// Hosts where its leading instances (masters, primaries, the active gateway) are
         /// preferred: names, or labels such as { site: main }. Default: none.
         optional prefer: Spanned<HostList>,
+    }
+
+    /// What the members of a pool are asked for, to know whether they serve.
+    struct Health {
+        /// The path, with its slash. Default: /.
+        optional path: At<Text>,
+        /// The status of an answer that serves. Default: 200 to 399.
+        optional expect: At<u32>,
     }
 
     /// What a pool of web servers serves: one of these.
@@ -109,7 +121,7 @@ wire! {
         optional migrate: At<MigrationMethod>,
     }
 }
-described!(FixedVm, PasswordFrom, Serve);
+described!(FixedVm, Health, PasswordFrom, Serve);
 
 /// Whether clients need a password.
 #[derive(Debug)]
@@ -206,7 +218,8 @@ fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
             .map(|field| json!({ "required": [field] }))
             .collect()
     };
-    let mut elsewhere: Vec<serde_json::Value> = only_of(Cluster::Pool, &["gateway", "serve"]);
+    let mut elsewhere: Vec<serde_json::Value> =
+        only_of(Cluster::Pool, &["gateway", "serve", "health"]);
     elsewhere.extend::<Vec<_>>(only_of(Cluster::GatewayPair, &["vip"]));
     then["not"] = json!({ "anyOf": elsewhere });
     json!({
