@@ -10,18 +10,11 @@ use hostsplit::spec::{
 use hostsplit::topology::{Core, Host, L3Domain, Level, NumaNode};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
 
+mod dice;
 #[path = "../../tests/support/plain.rs"]
 mod plain;
 
-/// Numbers that look random and are always the same.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % end
-    }
-}
+use dice::Dice;
 
 /// A host with NUMA nodes of `l3` L3 domains of 8 cores each, two threads a core.
 fn large(at: usize, nodes: u32, l3: u32, memory_gib: u64, cost: u64) -> Host {
