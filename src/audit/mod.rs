@@ -43,7 +43,7 @@ pub use self::kind::{Kind, Severity};
 pub use self::loss::{Failover, Intervention, Loss, Promotion, losses};
 pub use self::machines::{LostMachine, MachineLoss, Recovery, machine_losses};
 pub use self::preferred::Preferred;
-pub use self::service::traffic_of;
+pub use self::service::traffic_by_host;
 use crate::plan::{FORMAT, Plan};
 use crate::profile::Profiles;
 

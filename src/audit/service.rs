@@ -1,12 +1,14 @@
 //! Services: layout and capacity of any kind, then what holds for its own.
 
+use std::collections::BTreeMap;
+
 use super::index::Index;
 use super::quorum::Division;
 use super::{Findings, Kind, gateway_pair, pool, primary_replica, quorum, sharded};
+use crate::ids::{HostName, ServiceName};
 use crate::plan::{Instance, Layout, Plan, Role, ServicePlan};
 use crate::profile::{Profile, Profiles, Rules};
 use crate::spec::Demand;
-use crate::topology::Host;
 use crate::units::{Mebibytes, PerSecond};
 
 pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, findings: &mut Findings) {
@@ -43,9 +45,10 @@ pub(super) fn check(plan: &Plan, profiles: &Profiles, index: &Index<'_>, finding
 
 /// Each host's traffic must fit through its NIC.
 fn bandwidth(plan: &Plan, profiles: &Profiles, findings: &mut Findings) {
+    let traffic = traffic_by_host(plan, profiles);
     for host in &plan.topology.hosts {
         let Some(most) = host.network_bits_per_s else { continue };
-        let needed = traffic_of(plan, profiles, host);
+        let needed = traffic.get(&host.name).copied().unwrap_or(0);
         if needed > u128::from(most.get()) {
             let message = format!("its instances need {needed} bit/s; its NIC has {most}");
             findings.add(Kind::Bandwidth, &host.name, message);
@@ -53,20 +56,24 @@ fn bandwidth(plan: &Plan, profiles: &Profiles, findings: &mut Findings) {
     }
 }
 
-/// Returns the traffic of all instances of a host in bit/s, when all serve.
+/// Returns the traffic of all instances in bit/s, by host, when all serve.
 #[must_use]
-pub fn traffic_of(plan: &Plan, profiles: &Profiles, host: &Host) -> u128 {
-    let mut needed: u128 = 0;
-    let count = |name| plan.on_host(&host.name).filter(|i| &i.service == name).count() as u128;
-    for service in &plan.services {
-        let each = traffic(service, profiles);
-        needed = needed.saturating_add(each.saturating_mul(count(&service.name)));
+pub fn traffic_by_host<'a>(plan: &'a Plan, profiles: &Profiles) -> BTreeMap<&'a HostName, u128> {
+    let services = plan.services.iter().map(|one| (&one.name, traffic(one, profiles)));
+    let vms = plan.vms.iter().map(|one| (&one.name, u128::from(one.network_bits_per_s.get())));
+    let mut each: BTreeMap<&ServiceName, u128> = BTreeMap::new();
+    for (name, traffic) in services.chain(vms) {
+        // Names that a broken plan has twice count twice.
+        let sum = each.entry(name).or_default();
+        *sum = sum.saturating_add(traffic);
     }
-    for vm in &plan.vms {
-        let each = u128::from(vm.network_bits_per_s.get());
-        needed = needed.saturating_add(each.saturating_mul(count(&vm.name)));
+    let mut found: BTreeMap<&HostName, u128> = BTreeMap::new();
+    for instance in &plan.instances {
+        let traffic = each.get(&instance.service).copied().unwrap_or(0);
+        let sum = found.entry(&instance.host).or_default();
+        *sum = sum.saturating_add(traffic);
     }
-    needed
+    found
 }
 
 /// Traffic of one instance in bit/s.

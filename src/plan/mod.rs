@@ -11,7 +11,7 @@ mod setting;
 pub mod store;
 mod upgrade;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -323,6 +323,17 @@ impl Plan {
     #[must_use]
     pub fn restart_level(&self) -> Level {
         self.policy.levels().last().unwrap_or(Level::Host)
+    }
+
+    /// The instances by host, in the plan's order: for what asks of every host, since each
+    /// [`Plan::on_host`] goes through all instances.
+    #[must_use]
+    pub fn by_host(&self) -> BTreeMap<&HostName, Vec<&Instance>> {
+        let mut found: BTreeMap<&HostName, Vec<&Instance>> = BTreeMap::new();
+        for instance in &self.instances {
+            found.entry(&instance.host).or_default().push(instance);
+        }
+        found
     }
 
     /// The instances on a host, in the plan's order.

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Goal;
-use crate::plan::{Instance, Plan, Role};
+use crate::plan::{Plan, Role};
 use crate::sizing::cores_on;
 use crate::topology::Host;
 
 /// Returns the value of an objective; `None` for those that compare with a prior plan, and
 /// for unmet demand, of which a plan has none.
 pub(super) fn reached(plan: &Plan, goal: Goal) -> Option<u64> {
+    let by_host = plan.by_host();
     let cores = |host: &Host| -> u64 {
-        let vcpus = |one: &Instance| u32::try_from(one.cpus.len()).unwrap_or(u32::MAX);
-        plan.on_host(&host.name).map(|one| u64::from(cores_on(host, vcpus(one)))).sum()
+        let here = by_host.get(&host.name).into_iter().flatten();
+        here.map(|one| u64::from(cores_on(host, one.vcpus()))).sum()
     };
     // A host that is only kept to restart machines is paid as well.
     let kept = plan.instances.iter().filter_map(|one| Some(&one.restart.as_ref()?.host));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::columns::{listed, wrapped};
-use crate::audit::traffic_of;
+use crate::audit::traffic_by_host;
 use crate::ids::HostName;
 use crate::plan::Plan;
 use crate::profile::Profiles;
@@ -33,9 +33,11 @@ pub struct BandwidthSummary {
 
 /// Returns the hosts whose instances need any, in the order of hosts.
 pub(super) fn of(plan: &Plan, profiles: &Profiles) -> Vec<BandwidthSummary> {
+    let traffic = traffic_by_host(plan, profiles);
+    let needed = |host| u64::try_from(traffic.get(host).copied().unwrap_or(0)).unwrap_or(u64::MAX);
     let all = plan.topology.hosts.iter().map(|host| BandwidthSummary {
         host: host.name.clone(),
-        needed_bits_per_s: u64::try_from(traffic_of(plan, profiles, host)).unwrap_or(u64::MAX),
+        needed_bits_per_s: needed(&host.name),
         stated_bits_per_s: host.network_bits_per_s,
         assumed: host.network_bits_per_s.is_some() && host.assumed.contains("network"),
     });

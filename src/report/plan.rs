@@ -321,16 +321,21 @@ fn instance(plan: &Plan, instance: &Instance) -> InstanceSummary {
 }
 
 fn numa(plan: &Plan) -> Vec<NumaSummary> {
-    let hosts = plan.topology.hosts.iter();
-    hosts.flat_map(|host| host.numa.iter().map(|node| numa_node(plan, host, node))).collect()
+    let by_host = plan.by_host();
+    let of = |host: &Host| {
+        let own = by_host.get(&host.name).map_or(&[][..], Vec::as_slice);
+        host.numa.iter().map(|node| numa_node(host, node, own)).collect::<Vec<_>>()
+    };
+    plan.topology.hosts.iter().flat_map(of).collect()
 }
 
-fn numa_node(plan: &Plan, host: &Host, node: &NumaNode) -> NumaSummary {
-    let here = || plan.on_host(&host.name).filter(|instance| instance.numa == node.id);
+fn numa_node(host: &Host, node: &NumaNode, own: &[&Instance]) -> NumaSummary {
+    let here = || own.iter().filter(|instance| instance.numa == node.id);
     let used = node
         .cores()
         .filter(|core| here().any(|i| core.cpus.iter().any(|cpu| i.cpus.contains(cpu))));
-    let overhead: Mebibytes = here().map(|instance| plan.overhead(instance)).sum();
+    let overhead = |one: &&Instance| host.overhead(one.vcpus(), one.memory_mib);
+    let overhead: Mebibytes = here().map(overhead).sum();
     let memory: Mebibytes = here().map(|instance| instance.memory_mib).sum();
     NumaSummary {
         host: host.name.clone(),
@@ -345,16 +350,17 @@ fn numa_node(plan: &Plan, host: &Host, node: &NumaNode) -> NumaSummary {
 
 fn pools(plan: &Plan) -> Vec<PoolSummary> {
     let mut pools = Vec::new();
+    let by_host = plan.by_host();
     for host in &plan.topology.hosts {
+        let own = by_host.get(&host.name).map_or(&[][..], Vec::as_slice);
         for pool in &host.pools {
             let here = |name: &str| name == pool.name;
-            let has_root = plan
-                .on_host(&host.name)
-                .any(|i| i.root.as_ref().is_some_and(|root| here(&root.pool)));
+            let has_root = own.iter().any(|i| i.root.as_ref().is_some_and(|root| here(&root.pool)));
             let image = plan.image.as_ref().filter(|_| has_root);
             let image = image.map_or(Mebibytes::ZERO, |image| image.virtual_size_mib);
-            let volumes: Mebibytes = plan
-                .volumes_on(&host.name)
+            let volumes: Mebibytes = own
+                .iter()
+                .flat_map(|one| one.volumes())
                 .filter(|volume| here(&volume.pool))
                 .map(|volume| volume.size_mib)
                 .sum();

@@ -92,8 +92,8 @@ fn reached(plan: &Plan, index: &Index<'_>, source: Source) -> Option<u128> {
         Source::Cores => plan.instances.iter().map(cores).sum(),
         Source::Memory => plan.instances.iter().map(|one| u128::from(one.memory_mib.get())).sum(),
         Source::Busiest => {
-            let taken = |host: &&HostName| plan.on_host(host).map(cores).sum();
-            hosts.iter().map(taken).max().unwrap_or(0)
+            let taken = |here: Vec<&Instance>| here.into_iter().map(cores).sum();
+            plan.by_host().into_values().map(taken).max().unwrap_or(0)
         }
         Source::Preferred => {
             let of = |service| Preferred::of(plan, service);
