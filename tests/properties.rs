@@ -231,6 +231,24 @@ fn forty_hosts_carry_two_hundred_machines() {
     assert!(plan.instances.len() >= 200);
 }
 
+/// Sixty machines, of which two or three fill a host.
+#[test]
+fn a_longer_limit_never_gives_a_worse_plan() {
+    let hosts = (0..40).map(|at| host(&format!("h{at}"), 96, 1, 400)).collect();
+    let vms = (0..60u32).map(|at| {
+        let (vcpus, mib) = (16 + at * 37 % 32, 1024 * (67 + u64::from(at) * 59 % 133));
+        plain::machines(&format!("m{at}"), 1, vcpus, mib, 20 + u64::from(at) * 43 % 60)
+    });
+    let spec = Spec { vms: vms.collect(), services: Vec::new(), ..spec(hosts, 0, 0, None) };
+    let profiles = Profiles::builtin().unwrap();
+    let cost = |seconds: f64| {
+        let limits = Limits { seconds, ..Limits::default() };
+        make(&spec, &profiles, &limits).map_or(u64::MAX, |(plan, _)| objective(&plan).0)
+    };
+    let costs = [0.3, 1.5, 6.0].map(cost);
+    assert!(costs.is_sorted_by(|short, long| long <= short), "{costs:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

@@ -533,8 +533,8 @@ fn machines_are_on_hosts_that_are_allowed_and_restarted_there() {
     let said = bench.run(&["plan", "spec.yaml"]);
     insta::assert_snapshot!(survival(&said), @"
     lost with any one host, as fixed VMs have no copies:
+      box-2  scratch-0 is lost until the host is back, or until a person starts it elsewhere
       box-2  erp-0 is lost until the host is back, or until a person restores it on box-3 from a backup; room is kept there
-      box-3  scratch-0 is lost until the host is back, or until a person starts it elsewhere
       box-3  erp-1 is lost until the host is back, or until a person restores it on box-2 from a backup; room is kept there
       to restart: `hostsplit drain PLAN HOST`, then `hostsplit deploy PLAN --without HOST`; disks that are lost with HOST begin empty, to be restored
     ");

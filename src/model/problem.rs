@@ -249,11 +249,15 @@ impl<'a> Problem<'a> {
     #[must_use]
     pub fn domains(&self, level: Level) -> Vec<(String, Vec<usize>)> {
         let mut found: Vec<(String, Vec<usize>)> = Vec::new();
+        let mut at: BTreeMap<String, usize> = BTreeMap::new();
         for (index, host) in self.hosts.iter().enumerate() {
             let name = host.host.failure_domain(level);
-            match found.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, hosts)) => hosts.push(index),
-                None => found.push((name, vec![index])),
+            let domain = *at.entry(name).or_insert_with_key(|name| {
+                found.push((name.clone(), Vec::new()));
+                found.len() - 1
+            });
+            if let Some((_, hosts)) = found.get_mut(domain) {
+                hosts.push(index);
             }
         }
         found

@@ -44,7 +44,9 @@ impl<'a> Exact<'a> {
     fn new(problem: &'a Problem<'a>, packed: Option<Solution>, deadline: &'a Deadline) -> Self {
         let model = Model::new(problem, Elastic::default());
         let start = packed.as_ref().map(|packed| assignment(&model, packed));
-        let best = start.filter(|values| model.program.rows.iter().all(|row| row.holds(values)));
+        let broken = |values: &Vec<i64>| model.program.rows.iter().find(|row| !row.holds(values));
+        debug_assert_eq!(start.as_ref().and_then(broken), None, "a packed plan breaks a row");
+        let best = start.filter(|values| broken(values).is_none());
         let known = packed.filter(|_| best.is_some()).map(|packed| packed.tiers);
         let layouts = Layouts::new(problem);
         let known = known.unwrap_or_default();
@@ -139,7 +141,8 @@ impl<'a> Exact<'a> {
     }
 }
 
-/// Returns the best assignment that is found in time, or the one that is known.
+/// Returns the best assignment that is found in time, or the one that is known: none that is
+/// worse.
 fn improve(
     program: &Program,
     sum: &Sum,
@@ -154,12 +157,20 @@ fn improve(
         // Sums of natural numbers are never below 0.
         (Ok(MipOutcome::Unknown), Some(values)) => Ok((values, 0, true)),
         (Ok(MipOutcome::Unknown), None) => Err(deadline.hit()),
-        // What is known keeps all rules, so this is an error of the solver.
+        // What is known keeps all rows, so this is an error of the solver.
         (Ok(MipOutcome::Infeasible), Some(_)) => {
             Err(failed(tier, "HiGHS finds no solution, but one is known".to_owned()))
         }
         (Ok(MipOutcome::Infeasible), None) => Err(SolveError::Infeasible),
         (Err(message), _) => Err(failed(tier, message)),
+    }
+}
+
+/// Returns the better of two assignments, the first of equals.
+fn better(sum: &Sum, one: Option<Vec<i64>>, other: Vec<i64>) -> Vec<i64> {
+    match one {
+        Some(one) if sum.value(&one) <= sum.value(&other) => one,
+        _ => other,
     }
 }
 
@@ -194,12 +205,19 @@ fn sliced(
         }
         let effort = MipLimits { seconds, nodes: Some(nodes) };
         match minimise(program, sum, &effort, best.as_deref())? {
-            MipOutcome::Feasible { values, bound, limit_hit: true } => {
-                proved = Some(proved.map_or(bound, |before| before.max(bound)));
-                best = Some(values);
+            MipOutcome::Feasible { values, bound, limit_hit } => {
+                let is_start_kept =
+                    best.as_ref().is_none_or(|b| sum.value(&values) <= sum.value(b));
+                debug_assert!(is_start_kept, "HiGHS has refused its start");
+                let values = better(sum, best.take(), values);
+                let bound = proved.map_or(bound, |before| before.max(bound));
+                if !limit_hit {
+                    return Ok(MipOutcome::Feasible { values, bound, limit_hit });
+                }
+                (best, proved) = (Some(values), Some(bound));
             }
             MipOutcome::Unknown => {}
-            answer => return Ok(answer),
+            MipOutcome::Infeasible => return Ok(MipOutcome::Infeasible),
         }
         nodes = nodes.saturating_mul(more);
     }

@@ -8,11 +8,13 @@ mod cancel;
 mod exact;
 mod fits;
 mod highs;
+mod host_map;
 mod infeasible;
 mod lp;
 mod merge;
 mod pack;
 mod prune;
+mod reduced;
 #[cfg(test)]
 mod tests;
 mod tiers;
@@ -77,6 +79,11 @@ impl Deadline {
     #[must_use]
     pub fn rest(&self, most: f64) -> Limits {
         Limits { seconds: self.left().min(most) }
+    }
+
+    /// Returns the deadline of a step that may take that part of the time that is left.
+    fn share(&self, part: f64) -> Self {
+        Self { seconds: self.spent() + self.left() * part, ..*self }
     }
 
     /// The error of a search that found nothing in time.

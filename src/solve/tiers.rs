@@ -2,8 +2,10 @@
 //! reached, starting from the assignment that reached it.
 
 use super::exact::exact;
+use super::host_map::HostMap;
 use super::merge::Merged;
 use super::pack::{Packed, pack, with_restarts};
+use super::reduced::Reduced;
 use super::{Deadline, Limits, SolveError};
 use crate::model::{Goal, Problem};
 
@@ -106,9 +108,16 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
         Some(packed) if problem.restarts() => with_restarts(merged.problem(), packed),
         packed => packed,
     };
-    let found = match packed {
-        Some(packed) if is_large(merged.problem()) => packed,
-        packed => exact(merged.problem(), packed, &deadline)?,
+    let whole = merged.problem();
+    let packed = packed.map(|packed| HostMap::used_first(whole, &packed).apply(packed));
+    let reduced = packed.as_ref().and_then(|packed| Reduced::new(whole, packed));
+    let found = match (packed, &reduced) {
+        (Some(packed), Some(reduced)) if !is_large(&reduced.problem) => {
+            let packed = reduced.reduce(packed);
+            reduced.expand(exact(&reduced.problem, Some(packed), &deadline)?)
+        }
+        (Some(packed), _) if is_large(whole) => packed,
+        (packed, _) => exact(whole, packed, &deadline)?,
     };
     Ok(merged.split(found))
 }

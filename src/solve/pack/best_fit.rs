@@ -4,6 +4,9 @@
 //! Packing Algorithms", 1973) or the residual with the most similar proportions
 //! (R. Panigrahy et al., "Heuristics for Vector Bin Packing", 2011).
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use super::bins::BinPacking;
 use super::knapsack::{Amounts, DIMENSIONS, UNLIMITED, real};
 use super::loaded_hosts::{ItemPlacement, LoadedHosts};
@@ -98,8 +101,40 @@ pub(super) enum FitRule {
     CosineSimilarity,
 }
 
+/// Where an item may go, the best first.
+#[derive(Clone, Copy, Debug)]
+struct Rated {
+    rate: f64,
+    placement: ItemPlacement,
+}
+
+impl Ord for Rated {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // A heap gives its greatest.
+        let by_rate = other.rate.total_cmp(&self.rate);
+        by_rate.then_with(|| other.placement.cmp(&self.placement))
+    }
+}
+
+impl PartialOrd for Rated {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Rated {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Rated {}
+
 /// Places items on the hosts in use; `open` may give one more host where none has enough
 /// left. Returns the items that remain unplaced.
+///
+/// Of equal items that follow each other, each changes what is left of one host only: all
+/// hosts are rated once for them.
 pub(super) fn best_fit(
     hosts: &mut LoadedHosts,
     queue: &[(usize, usize)],
@@ -107,25 +142,35 @@ pub(super) fn best_fit(
     (weights, rule): (&Weights, FitRule),
     mut open: impl FnMut(&LoadedHosts, (usize, usize)) -> Option<usize>,
 ) -> Queue {
-    let mut unplaced = Vec::new();
-    for one in queue {
-        let fitting = used.iter().filter_map(|host| hosts.fits(*one, *host, None));
-        let rate = |placement: ItemPlacement| match rule {
-            FitRule::LeastResidual => weights.weigh(&hosts.left(placement.host)),
-            FitRule::CosineSimilarity => {
-                -weights.cosine(&hosts.need(*one, placement.host), &hosts.left(placement.host))
-            }
+    let rated = |hosts: &LoadedHosts, one: (usize, usize), host: usize| {
+        let placement = hosts.fits(one, host, None)?;
+        let rate = match rule {
+            FitRule::LeastResidual => weights.weigh(&hosts.left(host)),
+            FitRule::CosineSimilarity => -weights.cosine(&hosts.need(one, host), &hosts.left(host)),
         };
-        let rated = fitting.map(|placement| (rate(placement), placement));
-        let best = rated.min_by(|(a, x), (b, y)| a.total_cmp(b).then(x.cmp(y)));
-        let placement = best.map(|(_, placement)| placement).or_else(|| {
-            let host = open(hosts, *one)?;
-            used.push(host);
-            hosts.fits(*one, host, None)
-        });
-        match placement {
-            Some(placement) => hosts.place(placement),
-            None => unplaced.push(*one),
+        Some(Rated { rate, placement })
+    };
+    let mut unplaced = Vec::new();
+    for run in queue.chunk_by(|one, next| one == next) {
+        let Some(one) = run.first().copied() else { continue };
+        let all = used.iter().filter_map(|host| rated(hosts, one, *host));
+        let mut fitting: BinaryHeap<Rated> = all.collect();
+        for _ in run {
+            // A rule on failure domains may have closed a host since it was rated.
+            let placement = std::iter::from_fn(|| fitting.pop())
+                .map(|best| best.placement)
+                .find(|best| hosts.fits(one, best.host, None).is_some());
+            let placement = placement.or_else(|| {
+                let host = open(hosts, one)?;
+                used.push(host);
+                hosts.fits(one, host, None)
+            });
+            let Some(placement) = placement else {
+                unplaced.push(one);
+                continue;
+            };
+            hosts.place(placement);
+            fitting.extend(rated(hosts, one, placement.host));
         }
     }
     unplaced

@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 
 use super::super::Deadline;
+use super::super::highs::MipLimits;
 use super::super::lp::GrowingLp;
 use super::bins::BinPacking;
 use super::knapsack::real;
@@ -20,8 +21,9 @@ use super::master_rows::{MasterRows, Pattern, count, max_per_domain, only_layout
 use super::pricing::price;
 use super::relaxation::Cut;
 
-/// Nodes of a knapsack's search while patterns are easily found, and at the end.
-const NODES: [usize; 2] = [300, 20_000];
+/// Nodes of a knapsack's search, and of an integer program after it: while patterns are easily
+/// found, and at the end.
+const EFFORTS: [(usize, Option<i32>); 3] = [(300, None), (20_000, None), (20_000, Some(200))];
 /// Rounds at most, and with many items.
 const ROUNDS: [usize; 2] = [300, 60];
 /// Items that are many.
@@ -34,6 +36,8 @@ pub(super) struct Generated<'a, 'p> {
     pub rows: MasterRows<'a, 'p>,
     pub patterns: Vec<Pattern>,
     pub cuts: Vec<Cut>,
+    /// The layout of each part that the linear relaxation chooses most of.
+    pub layouts: Vec<Option<usize>>,
 }
 
 /// The patterns so far.
@@ -74,14 +78,16 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
         is_new
     }
 
-    /// Generates until no pattern has a negative reduced cost or the time is over.
+    /// Generates until no pattern has a negative reduced cost or the time is over. What is
+    /// proved is made tight only where it `counts`.
     pub(super) fn run(
         mut self,
         deadline: &Deadline,
-        until: f64,
+        counts: bool,
     ) -> Result<Generated<'a, 'p>, String> {
         let mut lp = master(&self.rows)?;
         let mut cuts: Vec<(f64, Cut)> = Vec::new();
+        let mut layouts = Vec::new();
         let mut done = 0;
         let mut effort = 0usize;
         for _ in 0..ROUNDS[usize::from(self.rows.packing.items.len() > MANY)] {
@@ -89,11 +95,15 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
                 lp.add(0.0, f64::INFINITY, &self.rows.column(pattern))?;
             }
             done = self.patterns.len();
-            if deadline.spent() > until {
+            if deadline.left() <= 0.0 {
                 break;
             }
-            let Some(duals) = lp.solve(deadline.seconds)? else { break };
-            let priced = price(&self.rows, &duals, NODES.get(effort).copied().unwrap_or(0));
+            let Some(optimum) = lp.solve(deadline)? else { break };
+            layouts = chosen(&self.rows, &optimum.values);
+            let (nodes, exact) = EFFORTS.get(effort).copied().unwrap_or_default();
+            let seconds = deadline.left();
+            let exact = exact.map(|nodes| MipLimits { seconds, nodes: Some(nodes) });
+            let priced = price(&self.rows, &optimum.duals, (nodes, exact));
             cuts.push((strength(self.rows.packing, &priced.cut), priced.cut));
             cuts.sort_by(|(a, _), (b, _)| b.total_cmp(a));
             cuts.truncate(CUTS);
@@ -103,13 +113,13 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
             }
             if !found {
                 effort += 1;
-                if effort == NODES.len() {
+                if effort == EFFORTS.len() - usize::from(!counts) {
                     break;
                 }
             }
         }
         let cuts = cuts.into_iter().map(|(_, cut)| cut).collect();
-        Ok(Generated { rows: self.rows, patterns: self.patterns, cuts })
+        Ok(Generated { rows: self.rows, patterns: self.patterns, cuts, layouts })
     }
 }
 
@@ -148,17 +158,8 @@ fn bounds(rows: &MasterRows) -> Vec<(f64, f64)> {
 /// Adds a column per class of hosts.
 fn add_hosts(rows: &MasterRows, lp: &mut GrowingLp) -> Result<(), String> {
     for (class, one) in rows.packing.classes.iter().enumerate() {
-        let mut factors = Vec::new();
-        let bins = (rows.first_bin_type()..).zip(&rows.packing.bin_types);
-        for (row, bin) in bins.filter(|(_, bin)| bin.class == class) {
-            factors.push((row, -real(bin.per_host)));
-        }
-        let shared = (rows.first_shared()..).zip(&rows.shared);
-        for (row, (_, d)) in shared.filter(|(_, (own, _))| *own == class) {
-            factors.push((row, -real(one.capacity.get(*d).copied().unwrap_or(0))));
-        }
         let most = i64::try_from(one.hosts.len()).unwrap_or(i64::MAX);
-        lp.add(real(one.cost), real(most), &factors)?;
+        lp.add(real(one.cost), real(most), &rows.of_host(class))?;
     }
     Ok(())
 }
@@ -182,6 +183,19 @@ fn add_layouts(rows: &MasterRows, lp: &mut GrowingLp) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Returns the layout of each part with the largest value, the first of equals. Their columns
+/// come after those of hosts.
+fn chosen(rows: &MasterRows, values: &[f64]) -> Vec<Option<usize>> {
+    let mut first = rows.packing.classes.len();
+    let parts = rows.packing.problem.parts.iter().map(|part| {
+        let own = values.iter().skip(first).copied().take(part.candidates.len()).enumerate();
+        first += part.candidates.len();
+        let most = own.max_by(|(at, a), (other, b)| a.total_cmp(b).then(other.cmp(at)));
+        most.map(|(at, _)| at)
+    });
+    parts.collect()
 }
 
 /// Returns the least cost, in fractions of hosts, that a valid inequality needs: a

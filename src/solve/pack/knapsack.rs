@@ -11,7 +11,9 @@
 //! "Surrogate Constraints", 1968). Then branch and bound, most of each item first; where
 //! it is cut short the bound at the root still holds.
 
+use super::super::highs::{MipLimits, MipOutcome, minimise};
 use super::lagrangian::multipliers;
+use crate::model::{Program, Sum, Var};
 
 /// Number of capacities.
 pub(super) const DIMENSIONS: usize = 6;
@@ -42,8 +44,19 @@ pub(super) struct KnapsackSolution {
     pub bound: i64,
 }
 
-/// Solves a knapsack, looking at that many nodes at most.
-pub(super) fn solve(items: &[PricedItem], capacity: &Amounts, nodes: usize) -> KnapsackSolution {
+/// How hard a knapsack is tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// Nodes of a search at most.
+    pub nodes: usize,
+    /// Limits of an integer program that follows a search that is cut short.
+    pub exact: Option<MipLimits>,
+    /// What a pattern has to be worth to be of use.
+    pub price: i64,
+}
+
+/// Solves a knapsack.
+pub(super) fn solve(items: &[PricedItem], capacity: &Amounts, effort: Effort) -> KnapsackSolution {
     let mut items: Vec<PricedItem> = items
         .iter()
         .filter(|item| item.value > 0 && item.most > 0)
@@ -69,19 +82,61 @@ pub(super) fn solve(items: &[PricedItem], capacity: &Amounts, nodes: usize) -> K
         taken: vec![0; items.len()],
         best: Vec::new(),
         value: 0,
-        nodes,
+        nodes: effort.nodes,
         is_cut_short: false,
     };
-    let bound = search.bound(0, capacity_left).max(0);
+    let root = search.bound(0, capacity, capacity_left).max(0);
     search.greedy(capacity, &multipliers);
     search.descend(0, *capacity, capacity_left, 0);
+    let is_cut_short = search.is_cut_short;
+    let bound = if is_cut_short { root } else { search.value };
     let value = search.value;
-    let counts = search.best.iter().map(|(at, count)| (items.get(*at).map_or(0, |g| g.id), *count));
-    KnapsackSolution {
-        counts: counts.collect(),
-        value,
-        bound: if search.is_cut_short { bound } else { value },
+    let id = |at: usize| items.get(at).map_or(0, |item| item.id);
+    let counts: Vec<(usize, i64)> =
+        search.best.iter().map(|(at, count)| (id(*at), *count)).collect();
+    let found = KnapsackSolution { counts, value, bound };
+    match effort.exact {
+        // A bin that is not worth its price needs no better bound.
+        Some(limits) if is_cut_short && root > effort.price => {
+            exact(found, &items, capacity, limits)
+        }
+        _ => found,
     }
+}
+
+/// Improves a solution and its bound by an integer program: where many items fit into a bin,
+/// cutting planes prove what the surrogate constraint cannot.
+fn exact(
+    found: KnapsackSolution,
+    items: &[PricedItem],
+    capacity: &Amounts,
+    limits: MipLimits,
+) -> KnapsackSolution {
+    let mut program = Program::default();
+    let most = |item: &PricedItem| u64::try_from(item.fits(capacity)).ok();
+    let vars: Vec<Var> = items
+        .iter()
+        .map(|item| program.variable(format!("item {}", item.id), most(item)))
+        .collect();
+    for (dimension, has) in capacity.iter().enumerate().filter(|(_, has)| **has < UNLIMITED) {
+        let weight = |item: &PricedItem| item.weight.get(dimension).copied().unwrap_or(0);
+        program.at_most(items.iter().map(weight).zip(vars.iter().copied()).collect(), *has);
+    }
+    let worth: Sum = items.iter().map(|item| -item.value).zip(vars.iter().copied()).collect();
+    let Ok(MipOutcome::Feasible { values, bound, .. }) = minimise(&program, &worth, &limits, None)
+    else {
+        return found;
+    };
+    // What the solver may be off in its last digits.
+    let proved = bound.saturating_neg().saturating_add(bound.saturating_abs() / 1_000_000 + 1);
+    let bound = proved.min(found.bound);
+    let value = worth.value(&values).saturating_neg();
+    if value <= found.value {
+        return KnapsackSolution { bound: bound.max(found.value), ..found };
+    }
+    let counts = items.iter().zip(values).filter(|(_, count)| *count > 0);
+    let counts = counts.map(|(item, count)| (item.id, count)).collect();
+    KnapsackSolution { counts, value, bound: bound.max(value) }
 }
 
 struct Search<'a> {
@@ -96,15 +151,31 @@ struct Search<'a> {
     is_cut_short: bool,
 }
 
+impl PricedItem {
+    /// Returns how often it fits.
+    fn fits(&self, left: &Amounts) -> i64 {
+        let mut most = self.most;
+        for (weight, left) in self.weight.iter().zip(left) {
+            if *weight > 0 && weight.saturating_mul(most) > *left {
+                most = left / weight;
+            }
+        }
+        most
+    }
+}
+
 impl Search<'_> {
     /// Returns Dantzig's bound on what the items from `from` on can add with that much
     /// of the surrogate capacity left.
-    fn bound(&self, from: usize, mut full: i64) -> i64 {
+    ///
+    /// An item counts as often as it fits.
+    fn bound(&self, from: usize, left: &Amounts, mut full: i64) -> i64 {
         let mut sum = 0i64;
         for (item, weight) in self.items.iter().zip(&self.weights).skip(from) {
-            let whole = weight.saturating_mul(item.most);
+            let most = item.fits(left);
+            let whole = weight.saturating_mul(most);
             if whole <= full {
-                sum = sum.saturating_add(item.value.saturating_mul(item.most));
+                sum = sum.saturating_add(item.value.saturating_mul(most));
                 full -= whole;
                 continue;
             }
@@ -218,7 +289,7 @@ impl Search<'_> {
         let fits = |item: &PricedItem| item.weight.iter().zip(&left).all(|(w, l)| w <= l);
         let Some((at, item)) = next.into_iter().find(|(_, item)| fits(item)) else { return };
         let item = *item;
-        if value.saturating_add(self.bound(at, full)) <= self.value {
+        if value.saturating_add(self.bound(at, &left, full)) <= self.value {
             return;
         }
         if self.nodes == 0 {
@@ -227,9 +298,7 @@ impl Search<'_> {
         }
         self.nodes -= 1;
         let weight = self.weights.get(at).copied().unwrap_or(0);
-        let times = item.weight.iter().zip(&left).filter(|(w, _)| **w > 0).map(|(w, l)| l / w);
-        let most = times.min().unwrap_or(item.most).min(item.most);
-        for count in (0..=most).rev() {
+        for count in (0..=item.fits(&left)).rev() {
             let mut rest = left;
             for (rest, weight) in rest.iter_mut().zip(&item.weight) {
                 *rest -= weight * count;
@@ -289,11 +358,17 @@ mod tests {
                 id, value: *value, weight: [w[0], w[1], w[2], 0, 0, 0], most: *most,
             }).collect();
             let capacity = [capacity[0], capacity[1], capacity[2], UNLIMITED, UNLIMITED, UNLIMITED];
-            let found = solve(&items, &capacity, usize::MAX);
+            let effort = Effort { nodes: usize::MAX, exact: None, price: 0 };
+            let found = solve(&items, &capacity, effort);
             prop_assert_eq!(found.value, brute(&items, capacity));
             prop_assert_eq!(found.bound, found.value);
-            let short = solve(&items, &capacity, 3);
-            prop_assert!(short.value <= found.value && found.value <= short.bound);
+            let limits = MipLimits { seconds: 60.0, nodes: None };
+            for exact in [None, Some(limits)] {
+                let short = solve(&items, &capacity, Effort { nodes: 3, exact, price: 0 });
+                prop_assert!(short.value <= found.value && found.value <= short.bound);
+                let value: i64 = short.counts.iter().map(|(id, n)| items[*id].value * n).sum();
+                prop_assert_eq!(value, short.value);
+            }
         }
     }
 }

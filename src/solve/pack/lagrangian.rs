@@ -5,8 +5,9 @@
 //! L(m) = Σ_d m_d + Σ_i u_i · max(0, v_i - Σ_d m_d · w[i,d] / c_d)        m >= 0
 //! ```
 //!
-//! Steps are Polyak's (B. Polyak, "Minimization of Unsmooth Functionals", 1969; M. Held,
-//! P. Wolfe, H. Crowder, "Validation of Subgradient Optimization", 1974). Any multipliers
+//! Steps are Polyak's towards a level (B. Polyak, "Minimization of Unsmooth Functionals", 1969;
+//! M. Held, P. Wolfe, H. Crowder, "Validation of Subgradient Optimization", 1974; J.-L. Goffin,
+//! K. Kiwiel, "Convergence of a Simple Subgradient Level Method", 1999). Any multipliers
 //! give a valid bound, so floating point decides only how tight it is.
 
 use super::knapsack::{Amounts, DIMENSIONS, PricedItem, UNLIMITED, real, whole};
@@ -17,9 +18,11 @@ type Multipliers = [f64; DIMENSIONS];
 /// Capacity of the surrogate constraint: what a full bin weighs.
 const SURROGATE_CAPACITY: f64 = (1u64 << 32) as f64;
 /// Steps of the search.
-const STEPS: usize = 120;
-/// Steps without a better bound, after which the next ones are half as long.
-const IDLE: usize = 6;
+const STEPS: usize = 250;
+/// How far the level that steps aim at is below the best bound, at first.
+const AHEAD: f64 = 0.1;
+/// Steps without a better bound, after which the level is half as far away.
+const IDLE: usize = 8;
 
 /// Returns integer multipliers for which the surrogate bound is low.
 pub(super) fn multipliers(items: &[PricedItem], capacity: &Amounts) -> Amounts {
@@ -62,9 +65,8 @@ impl<'a> Dual<'a> {
 
     /// Returns the multipliers with the least bound on the way from `at`.
     fn minimise(&self, mut at: Multipliers) -> Multipliers {
-        let highest = self.items.iter().map(|item| real(item.value)).fold(0.0, f64::max);
         let mut best = (f64::INFINITY, at);
-        let (mut pace, mut idle) = (1.0, 0);
+        let (mut ahead, mut idle) = (AHEAD, 0);
         for _ in 0..STEPS {
             let (bound, slope) = self.bound(&at);
             idle += 1;
@@ -73,14 +75,15 @@ impl<'a> Dual<'a> {
                 idle = 0;
             }
             if idle > IDLE {
-                (pace, idle, at) = (pace * 0.5, 0, best.1);
+                (ahead, idle, at) = (ahead * 0.5, 0, best.1);
+                continue;
             }
             let length: f64 = slope.iter().map(|s| s * s).sum();
             if length <= 1e-12 {
                 break;
             }
-            // Towards a value that is a little below the best bound.
-            let step = pace * (bound - highest.max(best.0 * 0.9)) / length;
+            // Towards a level that is a little below the best bound.
+            let step = (bound - best.0 * (1.0 - ahead)) / length;
             for (at, slope) in at.iter_mut().zip(slope) {
                 *at = (*at - step * slope).max(0.0);
             }

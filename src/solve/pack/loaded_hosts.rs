@@ -282,6 +282,13 @@ impl<'g> LoadedHosts<'g> {
         self.on(host).iter().any(|one| one.part == part)
     }
 
+    /// Counts the instances of a part on a host, without witnesses.
+    pub(super) fn count_of(&self, part: usize, host: usize) -> i64 {
+        let own = self.on(host).iter().filter(|one| one.part == part);
+        let own = own.filter(|one| !self.is_witness(part, one.shape));
+        i64::try_from(own.count()).unwrap_or(i64::MAX)
+    }
+
     /// Returns the parts that an instance of a part is to be near and that a host lacks.
     pub(super) fn missing(&self, part: usize, host: usize) -> impl Iterator<Item = usize> {
         let near = self.packing.problem.near_to(part);

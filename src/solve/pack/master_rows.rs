@@ -74,6 +74,18 @@ impl<'a, 'p> MasterRows<'a, 'p> {
         self.packing.bin_types.get(pattern.bin_type).map_or(0, |bin| bin.class)
     }
 
+    /// Returns the column of the hosts of a class: its factors by row.
+    pub(super) fn of_host(&self, class: usize) -> Vec<(usize, f64)> {
+        let bins = (self.first_bin_type()..).zip(&self.packing.bin_types);
+        let bins = bins.filter(|(_, bin)| bin.class == class);
+        let bins = bins.map(|(row, bin)| (row, -real(bin.per_host)));
+        let shared = (self.first_shared()..).zip(&self.shared);
+        let shared = shared.filter(|(_, (own, _))| *own == class);
+        let has = |d: usize| self.packing.classes.get(class)?.capacity.get(d).copied();
+        let shared = shared.map(|(row, (_, d))| (row, -real(has(*d).unwrap_or(0))));
+        bins.chain(shared).collect()
+    }
+
     /// Returns the column of a pattern: its factors by row.
     pub(super) fn column(&self, pattern: &Pattern) -> Vec<(usize, f64)> {
         let Pattern { bin_type, counts } = pattern;
@@ -86,13 +98,19 @@ impl<'a, 'p> MasterRows<'a, 'p> {
                 found.push((row, real(self.packing.takes(class, counts, *dimension))));
             }
         }
-        for (row, domain) in (self.first_domain()..).zip(&self.domains) {
-            if domain.classes.contains(&class) {
-                found.push((row, real(self.packing.of_part(counts, domain.part))));
-            }
-        }
+        let first = self.first_domain();
+        found.extend(self.domains_of(pattern).map(|(at, count)| (first + at, real(count))));
         found.retain(|(_, factor)| *factor != 0.0);
         found
+    }
+
+    /// Returns the failure domains that a pattern is in, with how many instances of the
+    /// domain's part it has.
+    pub(super) fn domains_of(&self, pattern: &Pattern) -> impl Iterator<Item = (usize, i64)> {
+        let class = self.class_of(pattern);
+        let all = self.domains.iter().enumerate();
+        let own = all.filter(move |(_, domain)| domain.classes.contains(&class));
+        own.map(|(at, domain)| (at, self.packing.of_part(&pattern.counts, domain.part)))
     }
 }
 

@@ -10,9 +10,10 @@
 //! generated: the dual prices of the *master problem* are the values of a knapsack, the
 //! *pricing* problem, whose solutions are new patterns and whose bound is a new valid
 //! inequality (Dantzig and Wolfe's decomposition; Farley's bound, in whole hosts). The
-//! *restricted master* in integers makes hosts of the patterns. Then a subset of hosts is
-//! chosen first and filled, and the incumbent is improved by ruin and recreate. Last, cores
-//! are balanced over the hosts.
+//! *restricted master* in integers makes hosts of the patterns, and so does a *dive*, which
+//! fixes patterns step by step and prices again for what is left. Then a subset of hosts is
+//! chosen first and filled, and the incumbent is improved by ruin and recreate, and by dives in
+//! large neighbourhoods. Last, cores are balanced over the hosts.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -24,7 +25,10 @@
 //! | `best_fit.rs`, `improve.rs` | best fit, ruin and recreate |
 //! | `master_rows.rs`, `column_generation.rs` | the master problem and its linear relaxation |
 //! | `pricing.rs`, `knapsack.rs`, `lagrangian.rs` | patterns under dual prices |
-//! | `restricted_master.rs` | the master problem in integers, hosts made of patterns |
+//! | `restricted_master.rs` | the master problem in integers |
+//! | `dive.rs`, `remainder.rs` | price and dive, and what is left to it |
+//! | `build.rs` | hosts made of patterns |
+//! | `neighbourhood.rs` | dives for what a few hosts hold |
 //! | `host_subset.rs` | hosts chosen first, then filled |
 //! | `restart.rs` | where lost machines are restarted |
 //! | `balance.rs`, `leaders.rs` | cores of the busiest host, leaders by failure domain |
@@ -41,7 +45,9 @@
 mod balance;
 mod best_fit;
 mod bins;
+mod build;
 mod column_generation;
+mod dive;
 mod host_subset;
 mod improve;
 mod knapsack;
@@ -51,8 +57,10 @@ mod leaders;
 mod loaded_hosts;
 mod lower_bound;
 mod master_rows;
+mod neighbourhood;
 mod pricing;
 mod relaxation;
+mod remainder;
 mod restart;
 mod restricted_master;
 mod search;

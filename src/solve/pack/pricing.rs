@@ -5,9 +5,9 @@
 //! column. The prices of any round also give a valid inequality of `relaxation.rs`: the
 //! knapsack's bound says how much of their value a host can hold.
 
-use super::super::lp::Duals;
-use super::bins::{BinType, Item};
-use super::knapsack::{self, KnapsackSolution, PricedItem, real, whole};
+use super::super::highs::MipLimits;
+use super::bins::BinType;
+use super::knapsack::{self, Effort, KnapsackSolution, PricedItem, real, whole};
 use super::master_rows::{MasterRows, Pattern, max_per_domain};
 use super::relaxation::{Cut, demands};
 
@@ -21,29 +21,47 @@ pub(super) struct Priced {
 }
 
 /// Solves the pricing problems, looking at that many nodes of each at most.
-pub(super) fn price(rows: &MasterRows, duals: &Duals, nodes: usize) -> Priced {
+pub(super) fn price(
+    rows: &MasterRows,
+    duals: &[f64],
+    (nodes, exact): (usize, Option<MipLimits>),
+) -> Priced {
     let prices = Prices::new(rows, duals);
+    let items = rows.packing.items.iter().enumerate();
+    let most: Vec<(usize, i64)> = items.map(|(id, item)| (id, item.most)).collect();
     let mut patterns = Vec::new();
     let mut capacity = vec![0i64; rows.packing.classes.len()];
     for (at, bin) in rows.packing.bin_types.iter().enumerate() {
-        let best = prices.best_pattern(bin, nodes);
+        let price = whole(prices.of_bin(at));
+        let best = prices.best_pattern(bin, &most, Effort { nodes, exact, price });
         if let Some(capacity) = capacity.get_mut(bin.class) {
             *capacity = capacity.saturating_add(best.bound.saturating_mul(bin.per_host));
         }
-        if real(best.value) > prices.of_bin(at) + SCALE * 1e-6 {
-            let mut counts = best.counts;
-            counts.sort_unstable();
-            patterns.push(Pattern { bin_type: at, counts });
-        }
+        patterns.extend(prices.improving(at, best));
     }
     prices.add_shared(&mut capacity);
     Priced { patterns, cut: Cut { capacity, demand: prices.demand() } }
 }
 
+/// Solves the pricing problems with so many of each item at most: proper patterns of what is
+/// left to be packed.
+pub(super) fn price_left(
+    rows: &MasterRows,
+    duals: &[f64],
+    left: &[(usize, i64)],
+    nodes: usize,
+) -> Vec<Pattern> {
+    let prices = Prices::new(rows, duals);
+    let bins = rows.packing.bin_types.iter().enumerate();
+    let effort = Effort { nodes, exact: None, price: 0 };
+    let best = bins.map(|(at, bin)| (at, prices.best_pattern(bin, left, effort)));
+    best.filter_map(|(at, best)| prices.improving(at, best)).collect()
+}
+
 /// Dual prices, scaled to integers where they are values.
 struct Prices<'a> {
     rows: &'a MasterRows<'a, 'a>,
-    duals: &'a Duals,
+    duals: &'a [f64],
     scale: f64,
     /// What an item is worth.
     values: Vec<i64>,
@@ -52,8 +70,8 @@ struct Prices<'a> {
 }
 
 impl<'a> Prices<'a> {
-    fn new(rows: &'a MasterRows, duals: &'a Duals) -> Self {
-        let row = |at: usize| duals.rows.get(at).copied().unwrap_or(0.0);
+    fn new(rows: &'a MasterRows, duals: &'a [f64]) -> Self {
+        let row = |at: usize| duals.get(at).copied().unwrap_or(0.0);
         let items = 0..rows.packing.items.len();
         let highest = items.clone().map(row).fold(1e-9, f64::max);
         let scale = SCALE / highest;
@@ -65,7 +83,7 @@ impl<'a> Prices<'a> {
     }
 
     fn row(&self, at: usize) -> f64 {
-        self.duals.rows.get(at).copied().unwrap_or(0.0)
+        self.duals.get(at).copied().unwrap_or(0.0)
     }
 
     /// Returns what a bin of a type costs.
@@ -78,25 +96,38 @@ impl<'a> Prices<'a> {
         (self.row(self.rows.first_shared() + at) * self.scale).min(0.0)
     }
 
-    /// Returns the most valuable pattern of a bin type.
-    fn best_pattern(&self, bin: &BinType, nodes: usize) -> KnapsackSolution {
+    /// Returns a pattern of a bin type that is worth more than the bin.
+    fn improving(&self, bin_type: usize, best: KnapsackSolution) -> Option<Pattern> {
+        let mut counts = best.counts;
+        counts.sort_unstable();
+        let is_improving = real(best.value) > self.of_bin(bin_type) + SCALE * 1e-6;
+        is_improving.then_some(Pattern { bin_type, counts })
+    }
+
+    /// Returns the most valuable pattern of a bin type with so many of each item at most.
+    fn best_pattern(
+        &self,
+        bin: &BinType,
+        most: &[(usize, i64)],
+        effort: Effort,
+    ) -> KnapsackSolution {
         let shared = self.rows.shared.iter().enumerate().filter(|(_, (c, _))| *c == bin.class);
         let rates: Vec<(usize, f64)> =
             shared.map(|(at, (_, d))| (*d, self.of_shared(at))).collect();
-        let items = self.rows.packing.items.iter().enumerate();
         let priced: Vec<PricedItem> =
-            items.filter_map(|(id, item)| self.priced(bin.class, (id, item), &rates)).collect();
-        knapsack::solve(&priced, &bin.capacity, nodes)
+            most.iter().filter_map(|one| self.priced(bin.class, *one, &rates)).collect();
+        knapsack::solve(&priced, &bin.capacity, effort)
     }
 
     /// Returns an item with its reduced value on a class of hosts, if that allows it.
     fn priced(
         &self,
         class: usize,
-        (id, item): (usize, &Item),
+        (id, most): (usize, i64),
         rates: &[(usize, f64)],
     ) -> Option<PricedItem> {
         let packing = self.rows.packing;
+        let item = packing.items.get(id)?;
         if !packing.is_eligible(class, id) {
             return None;
         }
@@ -115,7 +146,7 @@ impl<'a> Prices<'a> {
         let value = self.values.get(id).copied().unwrap_or(0);
         // Rounded up: the capacity of a host must not be put too low.
         let value = value.saturating_add(domains).saturating_add(whole(rate.ceil()));
-        Some(PricedItem { id, value, weight, most: item.most.min(item.max_per_host) })
+        Some(PricedItem { id, value, weight, most: most.min(item.max_per_host) })
     }
 
     /// Adds what the shared resources of a host are worth to its capacity.

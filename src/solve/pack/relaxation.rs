@@ -166,8 +166,9 @@ fn volume(packing: &BinPacking, dimension: usize) -> Cut {
 pub(super) fn demands(packing: &BinPacking, values: &[i64]) -> Vec<Vec<i64>> {
     let parts = packing.problem.parts.iter().enumerate();
     let of = |(index, part): (usize, &Part)| {
-        let own: Vec<_> =
-            packing.items.iter().zip(values).filter(|(item, _)| item.part == index).collect();
+        let range = packing.index(index, 0)..packing.index(index + 1, 0);
+        let items = packing.items.get(range.clone()).unwrap_or_default();
+        let own: Vec<_> = items.iter().zip(values.get(range).unwrap_or_default()).collect();
         let value = |candidate: &Candidate| {
             own.iter().fold(0i64, |sum, (item, value)| {
                 let count = i64::from(Part::count(candidate, item.size));

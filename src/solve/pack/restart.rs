@@ -62,8 +62,15 @@ pub(in crate::solve) fn with_restarts(
     let targets: BTreeSet<usize> = solution.restarts.iter().map(|one| one.host).collect();
     let kept = targets.difference(&before).filter_map(|host| problem.hosts.get(*host));
     let more = kept.map(|host| host.host.cost).fold(0, u64::saturating_add);
-    for tier in solution.tiers.iter_mut().filter(|tier| tier.goal == Goal::Cost) {
-        tier.value = tier.value.saturating_add(more);
+    // What was proved of later tiers is proved of plans that cost no more than before.
+    let mut is_later = false;
+    for tier in &mut solution.tiers {
+        if tier.goal == Goal::Cost {
+            tier.value = tier.value.saturating_add(more);
+            is_later = more > 0;
+        } else if is_later {
+            tier.bound = 0;
+        }
     }
     Some(solution)
 }

@@ -1,23 +1,14 @@
-//! The restricted master problem in integers: which of the patterns found are used how
-//! often, and hosts made of them.
-//!
-//! It has the rows of `master_rows.rs`. What it chooses is placed on real hosts, where
-//! every rule is checked again; items that find no place there go where they fit.
+//! The restricted master problem in integers, with the rows of `master_rows.rs`: which of the
+//! patterns found are used how often.
 
 use super::super::highs::{MipLimits, MipOutcome, minimise};
-use super::best_fit::{FitRule, Queue, UnusedHosts, Weights, best_fit, queue};
-use super::bins::BinPacking;
 use super::column_generation::Generated;
-use super::loaded_hosts::LoadedHosts;
 use super::master_rows::{MasterRows, Pattern, count, max_per_domain};
 use crate::model::{Program, Sum, Var};
 use crate::sizing::Candidate;
 
 /// A choice of layouts, and of patterns with how often each is used.
-pub(super) struct Chosen {
-    pub layouts: Vec<Option<usize>>,
-    pub patterns: Vec<(Pattern, i64)>,
-}
+pub(super) type Chosen = (Vec<Option<usize>>, Vec<(Pattern, i64)>);
 
 /// Returns the cheapest choice of patterns that is found.
 pub(super) fn choose(generated: &Generated, limits: &MipLimits) -> Option<Chosen> {
@@ -157,80 +148,6 @@ impl<'a> Master<'a> {
         let layouts =
             self.layouts.iter().map(|all| all.iter().position(|var| value(*var) > 0)).collect();
         let used = self.uses().map(|(pattern, var)| (pattern.clone(), value(var)));
-        Chosen { layouts, patterns: used.filter(|(_, times)| *times > 0).collect() }
-    }
-}
-
-/// Makes hosts of patterns; `None` if an item remains unplaced.
-pub(super) fn build<'g>(
-    packing: &'g BinPacking,
-    rows: &MasterRows,
-    chosen: &Chosen,
-    demand: &[i64],
-    (weights, unused): (&Weights, &UnusedHosts),
-) -> Option<LoadedHosts<'g>> {
-    let mut hosts = LoadedHosts::new(packing, &chosen.layouts);
-    let mut left = demand.to_vec();
-    let mut used = Vec::new();
-    let mut patterns: Vec<(Pattern, i64)> = chosen.patterns.clone();
-    // The fullest first, so that a surplus is taken from those that hold little.
-    patterns.sort_by_key(|(pattern, _)| {
-        let class = rows.class_of(pattern);
-        let cores = packing.takes(class, &pattern.counts, 0);
-        (class, std::cmp::Reverse(cores), pattern.clone())
-    });
-    for (class, one) in packing.classes.iter().enumerate() {
-        for host in &one.hosts {
-            fill_host(&mut hosts, packing, (class, *host), &mut patterns, &mut left);
-            if hosts.is_used(*host) {
-                used.push(*host);
-            }
-        }
-    }
-    let rest: Queue = queue(packing, &left, weights, None);
-    let rule = (weights, FitRule::LeastResidual);
-    let unplaced = best_fit(&mut hosts, &rest, &mut used, rule, |hosts, one| {
-        unused.next(packing, hosts, one, i64::MAX)
-    });
-    unplaced.is_empty().then_some(hosts)
-}
-
-/// Fills each bin of a host by the next pattern for it.
-fn fill_host(
-    hosts: &mut LoadedHosts,
-    packing: &BinPacking,
-    (class, host): (usize, usize),
-    patterns: &mut [(Pattern, i64)],
-    left: &mut [i64],
-) {
-    let bins = packing.problem.hosts.get(host).map_or(0, |host| host.numa.len());
-    for numa in 0..bins {
-        let Some(bin_type) = packing.bin_type_of(class, host, numa) else { continue };
-        let next = patterns.iter_mut().find(|(p, times)| p.bin_type == bin_type && *times > 0);
-        let Some((pattern, times)) = next else { continue };
-        *times -= 1;
-        for (item, count) in &pattern.counts {
-            fill_bin(hosts, packing, (host, numa), (*item, *count), left);
-        }
-    }
-}
-
-/// Places up to `count` of an item in a bin, as many as are left and fit.
-fn fill_bin(
-    hosts: &mut LoadedHosts,
-    packing: &BinPacking,
-    (host, numa): (usize, usize),
-    (item, count): (usize, i64),
-    left: &mut [i64],
-) {
-    let (Some(own), Some(left)) = (packing.items.get(item), left.get_mut(item)) else { return };
-    for _ in 0..count {
-        if *left <= 0 {
-            return;
-        }
-        if let Some(placement) = hosts.fits((own.part, own.shape), host, Some(numa)) {
-            hosts.place(placement);
-            *left -= 1;
-        }
+        (layouts, used.filter(|(_, times)| *times > 0).collect())
     }
 }

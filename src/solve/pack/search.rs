@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 
 use super::super::Deadline;
 use super::super::highs::MipLimits;
-use super::super::tiers::{Placed, Solution, TierResult};
+use super::super::tiers::{Placed, Solution, TierResult, is_large};
 use super::super::values::natural;
 use super::balance::{self, BusiestBound, rebalance};
 use super::best_fit::{FitRule, UnusedHosts, Weights, best_fit, queue};
 use super::bins::BinPacking;
-use super::column_generation::ColumnGeneration;
+use super::build::{build, cheapen};
+use super::column_generation::{ColumnGeneration, Generated};
 use super::improve::improve;
 use super::layout_subset::LayoutSubset;
 use super::loaded_hosts::{ItemPlacement, LoadedHosts};
 use super::lower_bound::{Achieved, LowerBound, unmet};
+use super::master_rows::Pattern;
+use super::neighbourhood::Neighbourhoods;
 use super::relaxation::{Cut, counts};
-use super::{host_subset, leaders, restricted_master};
+use super::remainder::Remainder;
+use super::{dive, host_subset, leaders, restricted_master};
 use crate::model::{Goal, Problem, TIERS};
 
 /// What packing came to.
@@ -30,8 +34,15 @@ pub(in crate::solve) enum Packed {
 
 /// Rounds of ruin and recreate: for each first plan, and for the best at last.
 const ROUNDS: [usize; 2] = [1_000, 2_000];
+/// Hosts up to which there are as many rounds.
+const MANY: usize = 1_000;
 /// Part of the time that column generation and the restricted master may take.
 const SHARE: f64 = 0.3;
+/// Rounds of the neighbourhood search without a gain after which it ends: where the program
+/// per host is small, and where it is not solved.
+const ROUNDS_IDLE: [usize; 2] = [30, 1_200];
+/// Part of the time that is left then for the neighbourhood search.
+const LONG_SHARE: f64 = 0.8;
 /// Nodes that the search for the restricted master looks at: the root and what it tries
 /// there. More takes long and gains little over `host_subset`.
 const NODES: i32 = 1;
@@ -97,22 +108,28 @@ impl<'g> Search<'g> {
         self.fill(&LowerBound { chosen: subset.to_subset(&first.chosen), ..first.clone() });
         let (mut cuts, mut bound) = (Vec::new(), first.cost);
         let serves_all = unmet(problem, &first.chosen) == 0;
-        if serves_all && self.cost().is_none_or(|cost| cost > bound) {
-            // What column generation proves holds for the layouts that it knows.
-            cuts = self.generate(bound)?;
-            if subset.is_full(problem)
-                && let Some(again) = LowerBound::new(self.packing, &cuts, None, self.deadline)?
-            {
-                bound = bound.max(again.cost);
-                if self.cost().is_none_or(|cost| cost > bound) {
-                    self.fill(&again);
-                }
+        if !serves_all || self.cost().is_some_and(|cost| cost <= bound) {
+            self.polish(bound);
+            return Ok((cuts, bound));
+        }
+        // What column generation proves holds for the layouts that it knows.
+        let generated = self.generate(subset.is_full(problem))?;
+        cuts.clone_from(&generated.cuts);
+        if subset.is_full(problem)
+            && let Some(again) = LowerBound::new(self.packing, &cuts, None, self.deadline)?
+        {
+            bound = bound.max(again.cost);
+            if self.cost().is_none_or(|cost| cost > bound) {
+                self.fill(&again);
             }
         }
-        if serves_all {
-            self.choose_hosts(&cuts, bound);
-        }
+        self.solve_restricted(&generated, bound);
+        self.dive(&generated, bound)?;
+        self.choose_hosts(&cuts, bound);
         self.polish(bound);
+        // A small program per host goes on from what is found soon.
+        let idle = ROUNDS_IDLE[usize::from(is_large(problem))];
+        self.search_neighbourhoods(&generated, (bound, idle))?;
         Ok((cuts, bound))
     }
 
@@ -172,36 +189,102 @@ impl<'g> Search<'g> {
         bound: i64,
     ) {
         let mut rounds = 0;
+        let most = scaled(ROUNDS[0], &hosts);
         improve(self.packing, &mut hosts, guide, bound, || {
             rounds += 1;
-            rounds <= ROUNDS[0] && self.deadline.left() > 0.0
+            rounds <= most && self.deadline.left() > 0.0
         });
         if self.has_leaders(chosen, &hosts) && self.cost().is_none_or(|cost| hosts.cost() < cost) {
             self.best = Some((chosen.to_vec(), hosts));
         }
     }
 
-    /// Generates columns and makes a plan of them. Returns the valid inequalities.
-    fn generate(&mut self, bound: i64) -> Result<Vec<Cut>, String> {
-        let packing = self.packing;
-        let mut generation = ColumnGeneration::new(packing);
+    /// Generates columns.
+    fn generate(&self, counts: bool) -> Result<Generated<'g, 'g>, String> {
+        let mut generation = ColumnGeneration::new(self.packing);
         if let Some((_, hosts)) = &self.best {
             generation.learn(hosts);
         }
-        let until = self.deadline.spent() + self.deadline.left() * SHARE;
-        let generated = generation.run(self.deadline, until)?;
+        generation.run(&self.deadline.share(SHARE), counts)
+    }
+
+    /// Makes a plan of the patterns as they are.
+    fn solve_restricted(&mut self, generated: &Generated<'g, 'g>, bound: i64) {
         let limits = MipLimits { seconds: self.deadline.left() * SHARE, nodes: Some(NODES) };
-        if let Some(chosen) = restricted_master::choose(&generated, &limits) {
-            let demand = counts(packing, &chosen.layouts);
-            let weights = Weights::new(packing, &demand);
-            let unused = UnusedHosts::new(packing, &weights);
-            let guide = (&weights, &unused);
-            let hosts = restricted_master::build(packing, &generated.rows, &chosen, &demand, guide);
-            if let Some(hosts) = hosts {
-                self.offer((&chosen.layouts, hosts), guide, bound);
-            }
+        if self.is_proved(bound) {
+            return;
         }
-        Ok(generated.cuts)
+        if let Some((layouts, patterns)) = restricted_master::choose(generated, &limits) {
+            self.build(generated, (&layouts, &patterns), bound);
+        }
+    }
+
+    /// Dives with the layouts of the relaxation, and with those of the incumbent.
+    fn dive(&mut self, generated: &Generated<'g, 'g>, bound: i64) -> Result<(), String> {
+        let incumbent = self.best.as_ref().map(|(chosen, _)| chosen.clone());
+        let mut tried: Vec<Vec<Option<usize>>> = Vec::new();
+        for layouts in [Some(generated.layouts.clone()), incumbent].into_iter().flatten() {
+            if self.is_proved(bound) || tried.contains(&layouts) {
+                continue;
+            }
+            let demand = counts(self.packing, &layouts);
+            let whole = Remainder::whole(&generated.rows, &layouts, &demand);
+            let most = self.cost().unwrap_or(i64::MAX);
+            let known = &generated.patterns;
+            let found = dive::dive(&generated.rows, &whole, known, most, self.deadline)?;
+            if let Some(patterns) = found {
+                self.build(generated, (&layouts, &patterns), bound);
+            }
+            tried.push(layouts);
+        }
+        Ok(())
+    }
+
+    /// Makes hosts of patterns and keeps them if they are the cheapest so far.
+    fn build(
+        &mut self,
+        generated: &Generated<'g, 'g>,
+        (layouts, patterns): (&[Option<usize>], &[(Pattern, i64)]),
+        bound: i64,
+    ) {
+        let demand = counts(self.packing, layouts);
+        let weights = Weights::new(self.packing, &demand);
+        let unused = UnusedHosts::new(self.packing, &weights);
+        let guide = (&weights, &unused);
+        if let Some(mut hosts) = build(&generated.rows, (layouts, patterns), &demand, guide) {
+            cheapen(self.packing, &mut hosts);
+            self.offer((layouts, hosts), guide, bound);
+        }
+    }
+
+    /// Improves the incumbent until its cost is proved, the time for it is over, or nothing is
+    /// gained any more.
+    fn search_neighbourhoods(
+        &mut self,
+        generated: &Generated<'g, 'g>,
+        (bound, idle): (i64, usize),
+    ) -> Result<(), String> {
+        let Some((chosen, hosts)) = &self.best else { return Ok(()) };
+        let demand = counts(self.packing, chosen);
+        let weights = Weights::new(self.packing, &demand);
+        let unused = UnusedHosts::new(self.packing, &weights);
+        let search = Neighbourhoods {
+            rows: &generated.rows,
+            whole: &Remainder::whole(&generated.rows, chosen, &demand),
+            known: &generated.patterns,
+            guide: (&weights, &unused),
+            deadline: &self.deadline.share(LONG_SHARE),
+        };
+        let mut better = hosts.clone();
+        search.search(&mut better, bound, idle)?;
+        if self.has_leaders(chosen, &better) {
+            self.best = Some((chosen.clone(), better));
+        }
+        Ok(())
+    }
+
+    fn is_proved(&self, bound: i64) -> bool {
+        self.cost().is_some_and(|cost| cost <= bound)
     }
 
     /// Chooses hosts first and fills them, with the layouts of the incumbent.
@@ -225,9 +308,10 @@ impl<'g> Search<'g> {
         let unused = UnusedHosts::new(self.packing, &weights);
         let mut better = hosts.clone();
         let mut rounds = 0;
+        let most = scaled(ROUNDS[1], &better);
         improve(self.packing, &mut better, (&weights, &unused), bound, || {
             rounds += 1;
-            rounds <= ROUNDS[1] && self.deadline.left() > 0.0
+            rounds <= most && self.deadline.left() > 0.0
         });
         if self.has_leaders(chosen, &better) {
             self.best = Some((chosen.clone(), better));
@@ -239,6 +323,11 @@ impl<'g> Search<'g> {
         let placements: Vec<ItemPlacement> = hosts.all().collect();
         leaders::distribute(self.packing.problem, chosen, &placements).is_some()
     }
+}
+
+/// Returns fewer rounds where there are many hosts, which each round goes through.
+fn scaled(rounds: usize, hosts: &LoadedHosts) -> usize {
+    rounds * MANY / hosts.count().max(MANY)
 }
 
 /// Returns the solution with what each tier reached; `None` if no majority can be kept.
