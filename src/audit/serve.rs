@@ -1,6 +1,7 @@
 //! What pools serve and where they listen: what a spec would have been refused without.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 
 use super::text::{is_digest, named};
 use super::{Findings, Kind};
@@ -70,15 +71,9 @@ fn serve(plan: &Plan, service: &ServicePlan, serve: &Serve, findings: &mut Findi
             }
         }
         Serve::Proxy { to: Target::Server(server) } => {
-            let is_server = |text: &str| {
-                let (host, port) = text.rsplit_once(':')?;
-                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-                let port = port.parse::<u16>().ok().filter(|port| *port != 0);
-                (!host.is_empty() && host.chars().all(plain)).then_some(())?;
-                port
-            };
-            if is_server(server).is_none() {
-                let message = format!("its requests go on to {server:?}; expected HOST:PORT");
+            let is_server = |at: SocketAddrV4| at.port() != 0;
+            if !server.parse().is_ok_and(is_server) {
+                let message = format!("its requests go on to {server:?}; expected ADDRESS:PORT");
                 findings.add(Kind::Text, name, message);
             }
         }

@@ -75,7 +75,7 @@ impl Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
-    /// A server: host, colon and port.
+    /// A server: IPv4 address, colon and port.
     Server(String),
     /// The members of another pool.
     Service(ServiceName),

@@ -1,6 +1,7 @@
 //! `serve:` of a service: what a pool of web servers serves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use super::demand::engines;
 use super::gateway::Unresolved;
@@ -55,7 +56,8 @@ pub(super) fn of_any_engine(
     Some(target)
 }
 
-/// `http://HOST:PORT`, or the name of a service.
+/// `http://ADDRESS:PORT`, or the name of a service. Guests have no name servers, and a server
+/// that looks a name up once would keep to an address that is another's later.
 fn target(scope: &mut Scope<'_>, mark: Mark, text: &str) -> Option<Target> {
     let Some(rest) = text.strip_prefix("http://") else {
         if let Ok(name) = ServiceName::new(text) {
@@ -63,7 +65,7 @@ fn target(scope: &mut Scope<'_>, mark: Mark, text: &str) -> Option<Target> {
         }
         scope.error_with(
             mark,
-            format!("proxy: {text:?} is neither http://HOST:PORT nor the name of a pool"),
+            format!("proxy: {text:?} is neither http://ADDRESS:PORT nor the name of a pool"),
             "other protocols, and paths, are written in a file of the engine's own directives: \
              `config: FILE`"
                 .to_owned(),
@@ -72,15 +74,13 @@ fn target(scope: &mut Scope<'_>, mark: Mark, text: &str) -> Option<Target> {
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let (host, port) = rest.split_once(':').unwrap_or((rest, "80"));
-    let is_host = |host: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-        host.starts_with(|c: char| c.is_ascii_alphanumeric()) && host.chars().all(plain)
-    };
-    match port.parse::<u16>() {
-        Ok(port) if port != 0 && is_host(host) => Some(Target::Server(format!("{host}:{port}"))),
+    match (host.parse::<Ipv4Addr>(), port.parse::<u16>()) {
+        (Ok(host), Ok(port)) if port != 0 => Some(Target::Server(format!("{host}:{port}"))),
         _ => {
-            let message = format!("proxy: {text:?} is not a server; expected http://HOST:PORT");
-            scope.error(mark, message);
+            let message = format!("proxy: {text:?} is not a server; expected http://ADDRESS:PORT");
+            let hint = "guests have no name servers: write its IPv4 address, or look the name up in \
+                        directives of the engine, with a resolver: `config: FILE`";
+            scope.error_with(mark, message, hint.to_owned());
             None
         }
     }
@@ -104,7 +104,7 @@ pub(super) fn targets(
                 let known: Vec<&str> = pools(found).map(ServiceName::as_str).collect();
                 let hint = match nearest(name.as_str(), &known) {
                     Some(near) => format!("did you mean {near:?}?"),
-                    None => "a server outside is written as http://HOST:PORT".to_owned(),
+                    None => "a server outside is written as http://ADDRESS:PORT".to_owned(),
                 };
                 (format!("proxy: unknown service {:?}", name.as_str()), hint)
             }

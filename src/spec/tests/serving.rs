@@ -38,7 +38,7 @@ fn a_pool_serves_files_or_other_servers_or_what_its_author_wrote() {
             pool("c", ", serve: { proxy: 'http://10.0.0.9:8080' }"),
             pool("d", ", serve: { proxy: a }"),
             pool("e", ", serve: { config: own.conf }"),
-            pool("f", ", serve: { proxy: 'http://backend.example/' }"),
+            pool("f", ", serve: { proxy: 'http://10.0.0.9/' }"),
         ]
         .concat(),
     );
@@ -53,7 +53,7 @@ fn a_pool_serves_files_or_other_servers_or_what_its_author_wrote() {
         found[4],
         Some(Serve::Config { text: "location /app/ {\n\treturn 204;\n}\n".to_owned() })
     );
-    assert_eq!(found[5], to(Target::Server("backend.example:80".to_owned())));
+    assert_eq!(found[5], to(Target::Server("10.0.0.9:80".to_owned())));
     files.put("site/index.html", "<h1>Shop</h1>\n");
     let Some(Serve::Content { sha256: changed, .. }) = &serves(&files)[1] else { panic!() };
     assert_ne!(changed, sha256);
@@ -92,11 +92,23 @@ fn what_cannot_be_served_is_refused_by_name() {
     ");
     insta::assert_snapshot!(said(", serve: { config: site }"), @"spec.yaml:6:78: config: site: is a directory; expected a file");
     insta::assert_snapshot!(said(", serve: { proxy: 'https://10.0.0.9' }"), @r#"
-    spec.yaml:6:77: proxy: "https://10.0.0.9" is neither http://HOST:PORT nor the name of a pool
+    spec.yaml:6:77: proxy: "https://10.0.0.9" is neither http://ADDRESS:PORT nor the name of a pool
     hint: other protocols, and paths, are written in a file of the engine's own directives: `config: FILE`
     "#);
-    insta::assert_snapshot!(said(", serve: { proxy: 'http://10.0.0.9:99999' }"), @r#"spec.yaml:6:77: proxy: "http://10.0.0.9:99999" is not a server; expected http://HOST:PORT"#);
-    insta::assert_snapshot!(said(", serve: { proxy: 'http://a b;c:80' }"), @r#"spec.yaml:6:77: proxy: "http://a b;c:80" is not a server; expected http://HOST:PORT"#);
+    insta::assert_snapshot!(said(", serve: { proxy: 'http://10.0.0.9:99999' }"), @r#"
+    spec.yaml:6:77: proxy: "http://10.0.0.9:99999" is not a server; expected http://ADDRESS:PORT
+    hint: guests have no name servers: write its IPv4 address, or look the name up in directives of the engine, with a resolver: `config: FILE`
+    "#);
+    for name in ["http://backend.example", "http://999.1.1.1:80"] {
+        assert!(
+            said(&format!(", serve: {{ proxy: '{name}' }}"))
+                .contains("expected http://ADDRESS:PORT")
+        );
+    }
+    insta::assert_snapshot!(said(", serve: { proxy: 'http://a b;c:80' }"), @r#"
+    spec.yaml:6:77: proxy: "http://a b;c:80" is not a server; expected http://ADDRESS:PORT
+    hint: guests have no name servers: write its IPv4 address, or look the name up in directives of the engine, with a resolver: `config: FILE`
+    "#);
     insta::assert_snapshot!(said(", serve: { proxy: web }"), @r#"
     spec.yaml:6:68: proxy: requests to "web" would come back to it
     hint: serve `content` or `config` at one of the services of the circle

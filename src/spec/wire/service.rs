@@ -64,7 +64,7 @@ wire! {
     struct Serve {
         /// A directory of files, or a .tar or .tar.gz file of one.
         optional content: At<Text>,
-        /// The servers that requests are passed on to: http://HOST:PORT, or the name of
+        /// The servers that requests are passed on to: http://ADDRESS:PORT, or the name of
         /// another pool.
         optional proxy: At<Text>,
         /// A file of directives in the engine's own language, for the inside of its server or
