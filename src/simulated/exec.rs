@@ -72,7 +72,13 @@ pub(super) fn run(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outco
         ("sh", ["-c", script, "sh", archive, digest, directory]) if script.contains("tar --") => {
             unpack(guest, archive, digest, directory)
         }
-        ("sh", ["-c", script, "sh", _]) if script.contains("tail -n +2") => Outcome::ok(""),
+        ("sh", ["-c", script, "sh", _, archive]) if script.contains("tail -n +2") => {
+            guest.root().map(|root| root.files.remove(*archive));
+            Outcome::ok("")
+        }
+        ("sh", ["-c", script, "sh", path, program, args @ ..]) if script.contains("trap 'rm") => {
+            judge(guest, command, path, program, args)
+        }
         ("touch", ["--", path]) => look(guest, path, |_| String::new()),
         ("test", ["-d", path]) => look(guest, path, |_| String::new()),
         ("rm", ["-f", path]) => {
@@ -112,6 +118,24 @@ fn of_engine(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outcome> {
     let invocation =
         Invocation { program, args, input, environment, local, address, files, rate, now };
     Some(daemons.get(number)?.run(&invocation))
+}
+
+/// Runs a program on the input as a file that is gone afterwards.
+fn judge(
+    guest: &mut Inside<'_>,
+    command: &Command<'_>,
+    path: &str,
+    program: &str,
+    args: &[&str],
+) -> Outcome {
+    let made = install(guest, "600", "root:root", path);
+    if let Some(file) = guest.root().and_then(|root| root.files.get_mut(path)) {
+        file.bytes = command.input.as_bytes().to_vec();
+    }
+    let args = [args, &[path]].concat();
+    let verdict = run(guest, &Command { program, args: &args, input: "", ..*command });
+    guest.root().map(|root| root.files.remove(path));
+    if made.status == 0 { verdict.unwrap_or_else(|| Outcome::failed(127, program)) } else { made }
 }
 
 /// Runs a program for each line of the input, in the place of `{}`.

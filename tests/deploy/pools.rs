@@ -412,6 +412,29 @@ fn changed_content_is_served_by_one_member_after_the_other_without_a_restart() {
     assert_eq!(starts(&second, &world), before);
 }
 
+/// A run that is killed at any call leaves nothing that the next one does not remove.
+#[test]
+fn what_is_judged_and_what_is_unpacked_is_gone_afterwards() {
+    let (first, second) = (serving("site"), serving("new"));
+    let is_left = |world: &SimulatedWorld, path: &str| {
+        second.instances.iter().any(|one| world.file(&one.domain, path).is_some())
+    };
+    let judged = ["/etc/nginx/nginx.conf", "/etc/haproxy/haproxy.cfg"];
+    let judged = judged.map(|path| format!("{path}.judged"));
+    at_every(9, &second, &|state| deployed(&first, state), |call| {
+        let state = tempfile::tempdir().unwrap();
+        let world = deployed(&first, state.path());
+        let mode = if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter };
+        world.fail_at((world.log().len() + call) as u64, mode);
+        let _ = run(&second, &world, state.path(), Purpose::Deploy);
+        world.revive();
+        assert!(!judged.iter().any(|path| is_left(&world, path)), "call {call}");
+        let again = run(&second, &world, state.path(), Purpose::Deploy);
+        assert!(again.is_complete(), "call {call}: {}", again.story());
+        assert!(!is_left(&world, "/var/tmp/hostsplit-content.tar"), "call {call}");
+    });
+}
+
 #[test]
 fn content_that_is_not_what_was_planned_stops_a_deploy_before_the_first_change() {
     let (plan, state) = (serving("site"), tempfile::tempdir().unwrap());

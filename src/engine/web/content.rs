@@ -32,8 +32,9 @@ rm -f -- "$1"
 "#;
 
 /// Keeps what is served, and what was brought last besides: requests that were begun go on.
-/// Archives hold times of their own, so a directory has that of when it was brought.
+/// What a run that was cut off left half-way goes as well. Archives hold times of their own, so a directory has that of when it was brought.
 const FORGET: &str = r#"cd "${1%/*}" || exit 0
+rm -rf -- ./[0-9a-f]???????????.new "$2"
 ls -1dt -- [0-9a-f]??????????? 2>/dev/null | grep -vxF -- "${1##*/}" | tail -n +2 |
 while IFS= read -r one; do rm -rf -- "./$one"; done
 "#;
@@ -47,6 +48,7 @@ pub(super) fn supply(crew: &Crew<'_>, instance: &Instance) -> Result<Vec<String>
     let directory = content_directory(sha256);
     if guest.run(&["test", "-d", &directory], UNPACKING)?.is_ok() {
         guest.run_ok(&["touch", "--", &directory], UNPACKING)?;
+        guest.run_ok(&["rm", "-f", ARCHIVE], UNPACKING)?;
         return Ok(Vec::new());
     }
     let archive = crew.content(serve)?;
@@ -59,7 +61,7 @@ pub(super) fn supply(crew: &Crew<'_>, instance: &Instance) -> Result<Vec<String>
 pub(super) fn forget_former(crew: &Crew<'_>, guest: &Guest<'_>) -> Result<(), EngineError> {
     if let Some(Serve::Content { sha256, .. }) = &crew.service.serve {
         let directory = content_directory(sha256);
-        guest.run_ok(&["sh", "-c", FORGET, "sh", &directory], UNPACKING)?;
+        guest.run_ok(&["sh", "-c", FORGET, "sh", &directory, ARCHIVE], UNPACKING)?;
     }
     Ok(())
 }

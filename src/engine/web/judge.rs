@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::engine::cluster::FileChange;
 use crate::engine::{Crew, EngineError};
+use crate::guest::Call;
 use crate::guest_file::GuestFile;
 use crate::plan::Instance;
 use crate::recipe::web::Package;
@@ -13,6 +14,16 @@ use crate::recipe::web::Package;
 const READING: Duration = Duration::from_secs(60);
 /// What the name of a configuration that is being judged ends with.
 const ENDING: &str = ".judged";
+
+/// Lets a program read its input as a file of root alone, which is gone afterwards whatever
+/// becomes of who asked.
+const JUDGE: &str = r#"umask 077
+file=$1
+shift
+trap 'rm -f -- "$file"' EXIT
+cat > "$file"
+"$@" "$file"
+"#;
 
 /// Who judges which file.
 pub(in crate::engine) struct Judge {
@@ -50,11 +61,10 @@ pub(in crate::engine) fn judge(
     let new: Vec<&GuestFile> = files.iter().filter(is_new).map(|change| &change.file).collect();
     guest.replace_files(&new)?;
     let path = format!("{}{ENDING}", judge.config);
-    let candidate = GuestFile { path: path.clone(), ..config.file.clone() };
-    guest.replace_files(&[&candidate])?;
     let command = [judge.command, &[path.as_str()]].concat();
-    let verdict = guest.run(&command, READING)?;
-    guest.run_ok(&["rm", "-f", &path], READING)?;
+    let line = [&["sh", "-c", JUDGE, "sh", path.as_str()], judge.command].concat();
+    let call = Call { command: &line, input: &config.file.text, environment: &[] };
+    let verdict = guest.call(&call, READING.into())?;
     if verdict.is_ok() {
         return Ok(());
     }
