@@ -58,6 +58,9 @@ pub struct ServiceChange {
     pub needs: Vec<Need>,
     /// Times that another copy takes over at our request, each within 2 s.
     pub hand_overs: usize,
+    /// Whether writes wait meanwhile; where there is no data, open connections end.
+    #[serde(skip)]
+    pub holds_data: bool,
     /// How full it gets meanwhile, in percent of what it can do then; `None` for fixed
     /// machines, for services that come or go, and for those that are emulated in software.
     pub used_percent: Option<f64>,
@@ -297,6 +300,7 @@ fn service(
         refused_s,
         needs: needs(actions, name),
         hand_overs,
+        holds_data: old.is_some_and(|one| one.engine.cluster().holds_data()),
     })
 }
 
@@ -455,6 +459,7 @@ fn machines(
         refused_s,
         needs: needs(actions, name),
         hand_overs: 0,
+        holds_data: false,
         used_percent: None,
     })
 }

@@ -47,12 +47,18 @@ fn headline(one: &ServiceChange) -> String {
         }
         (0, 0) if is_machine => "no machine is stopped".to_owned(),
         (0, 0) => "nothing is refused".to_owned(),
-        (0, 1) => format!("writes wait for up to {} s at a hand-over", estimate::HAND_OVER_S),
         (0, count) => {
-            format!(
-                "writes wait for up to {} s at each of {count} hand-overs",
-                estimate::HAND_OVER_S
-            )
+            let times = if count == 1 {
+                "at a hand-over".to_owned()
+            } else {
+                format!("at each of {count} hand-overs")
+            };
+            let what = if one.holds_data {
+                "writes wait"
+            } else {
+                "open connections end and requests wait"
+            };
+            format!("{what} for up to {} s {times}", estimate::HAND_OVER_S)
         }
         _ if one.to.is_none() && one.from.is_some() => "refuses all requests".to_owned(),
         _ => format!("down in turn, {time} in total"),
