@@ -131,8 +131,11 @@ services:
         let secrets = secrets(&plan, |_| none.clone());
         let kept = |one: &Instance| {
             let files = files(&plan, one, &secrets);
+            let unit = files.iter().find(|file| file.path == haproxy::VRRP_UNIT_CONFIG).unwrap();
+            let announces = unit.text.contains("arping -q -U -c 1 -w 2 -I $$(sed 's/.*=//' /run/keepalived-interface.conf) 10.20.0.10;");
             let file = files.iter().find(|file| file.path == haproxy::VRRP_CONFIG).unwrap();
             let has = |word: &str| file.text.contains(word);
+            assert_eq!(has("static_ipaddress"), announces, "nobody else announces it");
             (one.role, has("static_ipaddress {\n    10.20.0.10/32"), has("vrrp_instance"))
         };
         plan.instances.iter().map(kept).collect::<Vec<_>>()

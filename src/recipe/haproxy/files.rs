@@ -268,12 +268,14 @@ pub(super) fn closed(
 struct Unit<'a> {
     instance: &'a str,
     address: String,
+    fixed: Option<String>,
 }
 
 /// The other files; the gate comes last.
 pub(super) fn plain(_: &ServicePlan, instance: &Instance) -> Result<Vec<GuestFile>, RecipeError> {
-    let address = Reader(instance).own()?;
-    let unit = UNIT.render(&Unit { instance: instance.name.as_str(), address })?;
+    let reader = Reader(instance);
+    let (address, fixed) = (reader.own()?, reader.address("virtual_ipaddress"));
+    let unit = UNIT.render(&Unit { instance: instance.name.as_str(), address, fixed })?;
     let gate = "# Written by hostsplit: the configuration beside it is its.\n".to_owned();
     Ok(vec![file(VRRP_UNIT_CONFIG, unit, 0o644), file(GATE, gate, 0o644)])
 }
