@@ -224,7 +224,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("serde_saphyr::", &["spec"]),
     ("toml::", &["profile"]),
     ("fatfs::", &["render", "simulated"]),
-    ("base64::", &["guest", "simulated"]),
+    ("base64::", &["guest", "secret", "simulated"]),
     ("sha2::", &["audit", "deploy", "digest", "plan"]),
     ("similar::", &["report"]),
     ("roxmltree::", &["hypervisor", "render", "topology"]),

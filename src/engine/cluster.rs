@@ -14,7 +14,7 @@ use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
-use crate::secret::ServiceSecrets;
+use crate::secret::{Identity, ServiceSecrets};
 
 /// What a command was answered, or why it was not.
 pub type Answer = Result<String, EngineError>;
@@ -426,12 +426,13 @@ pub trait Cluster: Send + Sync {
         Ok(None)
     }
 
-    /// Whether a guest was given a certificate.
+    /// Reads the certificate that a guest was given, with its key and who signed it; `None`
+    /// where it was given none.
     ///
     /// # Errors
     /// The guest does not answer.
-    fn has_certificate(&self, _guest: &Guest<'_>) -> Result<bool, EngineError> {
-        Ok(false)
+    fn identity(&self, _guest: &Guest<'_>) -> Result<Option<Identity>, EngineError> {
+        Ok(None)
     }
 }
 

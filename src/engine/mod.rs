@@ -36,7 +36,10 @@ pub use self::operator::{Checked, Disruption, Operator, Pending};
 pub use self::probe::{Probe, Through};
 pub use self::rolling::Outage;
 
+use crate::guest::Guest;
 use crate::plan::ServicePlan;
+use crate::recipe::Certificates;
+use crate::secret::Identity;
 use crate::spec;
 
 /// What an idempotent step did.
@@ -46,6 +49,17 @@ pub enum Change {
     Made(String),
     /// Everything was as it should be.
     NotNeeded,
+}
+
+/// Reads the certificate of a guest whose engine has it in files of its own.
+fn identity_in(guest: &Guest<'_>, files: &Certificates) -> Result<Option<Identity>, EngineError> {
+    let read = |path| guest.read_file(path);
+    let (Some(authority), Some(certificate), Some(key)) =
+        (read(files.authority)?, read(files.certificate)?, read(files.key)?)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Identity { authority, certificate, key: key.into() }))
 }
 
 /// The operator of a service's engine.

@@ -13,7 +13,7 @@ use super::{converge, load, numbered, probe, unit};
 use crate::guest::{Guest, GuestError};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
-use crate::secret::ServiceSecrets;
+use crate::secret::{Identity, ServiceSecrets};
 
 /// Sets services of an engine up, checks and tries them.
 pub trait Operator: Send + Sync {
@@ -117,11 +117,12 @@ pub trait Operator: Send + Sync {
     /// The guest does not answer.
     fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError>;
 
-    /// Whether a guest was given a certificate.
+    /// Reads the certificate that a guest was given, with its key and who signed it; `None`
+    /// where it was given none.
     ///
     /// # Errors
     /// The guest does not answer.
-    fn has_certificate(&self, guest: &Guest<'_>) -> Result<bool, EngineError>;
+    fn identity(&self, guest: &Guest<'_>) -> Result<Option<Identity>, EngineError>;
 }
 
 /// What the configuration of an instance may do to those who use it.
@@ -295,8 +296,8 @@ impl<C: Cluster> Operator for C {
         self.recover(guest)
     }
 
-    fn has_certificate(&self, guest: &Guest<'_>) -> Result<bool, EngineError> {
-        self.has_certificate(guest)
+    fn identity(&self, guest: &Guest<'_>) -> Result<Option<Identity>, EngineError> {
+        self.identity(guest)
     }
 }
 

@@ -61,12 +61,23 @@ pub fn recovery_lines(recovery: &Recovery, directory: &Path, make: Make) -> Vec<
     if recovery.authority_lost {
         let what =
             format!("the CA of the certificates is not in {place}, and no guest has its key");
+        let kept = recovery.identities.len() as u64;
+        let of_guests = match kept {
+            0 => String::new(),
+            count => format!("{} of guests go on to be used, ", counted(count, "certificate")),
+        };
         let end = match make {
             Make::Stored => "a new one and new certificates are generated",
             Make::Ephemeral | Make::Nothing => "a deploy generates a new one and new certificates",
         };
         let certificate = directory.join("ca.crt");
-        let clients = format!("clients need the new {}", certificate.display());
+        let (end, clients) = match kept {
+            0 => (end.to_owned(), format!("clients need the new {}", certificate.display())),
+            _ => (
+                format!("{of_guests}for other instances {end}"),
+                format!("clients of these need the new {}", certificate.display()),
+            ),
+        };
         lines.push(format!("{what}: {end}, and {clients}"));
     }
     lines

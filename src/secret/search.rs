@@ -2,22 +2,29 @@
 //! new ones.
 #![expect(clippy::disallowed_methods, reason = "edge: files that a spec refers to")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::error::{Result, SecretError};
 use super::folder::{Folder, closed, failed};
 use super::store::{Make, Recovered, Sources, file_of};
 use super::{Authority, Identity, Needs, Secret, SecretNeed, Secrets, needs_of};
+use crate::ids::InstanceName;
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::spec::{Cluster, Password};
 
 /// Largest file of a password, in bytes.
 const MAX_PASSWORD_FILE: u64 = 64 << 10;
+
+/// The file of who signed the certificates that guests had when its key was lost.
+const FORMER: &str = "ca.former.crt";
 
 /// The text of a password's file: a regular one, and a small one. Anything else, such as a
 /// device, may be without end, or may do something when it is read.
@@ -43,6 +50,8 @@ pub(super) struct Search<'a> {
     pub needs: Needs,
     pub sources: &'a dyn Sources,
     pub recovered: &'a Recovered,
+    /// Certificates that guests have.
+    pub identities: &'a BTreeMap<InstanceName, Identity>,
     pub make: Make,
 }
 
@@ -60,26 +69,51 @@ impl Search<'_> {
                 secrets.services.insert(service.name.clone(), found.into_iter().collect());
             }
         }
-        // A gateway that passes connections on as they are is asked by who trusts the members.
-        let passes_on = |service: &ServicePlan| {
-            let mut services = self.plan.services.iter();
-            services.any(|one| {
-                one.gateway.as_ref() == Some(&service.name) && one.access.tls.is_offered()
-            })
-        };
         let wants = |instance: &&Instance| {
-            let service = self.plan.service_of(instance);
-            service.is_some_and(|service| service.access.tls.is_offered() || passes_on(service))
+            self.plan.service_of(instance).is_some_and(|service| service.access.tls.is_offered())
         };
         let wanting: Vec<&Instance> = self.plan.instances.iter().filter(wants).collect();
         if wanting.is_empty() {
             return Ok(secrets);
         }
-        let Some(authority) = self.authority()? else { return Ok(secrets) };
-        for instance in wanting {
-            if let Some(identity) = self.identity(&authority, instance)? {
+        let former = self.former()?;
+        let kept = self.kept_authority()?;
+        let mut found = Vec::new();
+        for instance in &wanting {
+            found.push(self.known(kept.as_ref(), former.as_deref(), instance)?);
+        }
+        let is_whole = former.is_some() && found.iter().all(Option::is_some);
+        let authority = match kept {
+            // What guests have is enough.
+            None if is_whole => None,
+            None => self.new_authority()?,
+            kept => kept,
+        };
+        if authority.is_none() && !is_whole {
+            return Ok(secrets);
+        }
+        let own = authority.as_ref().map_or("", Authority::certificate);
+        // Everybody trusts both, so that one with a certificate of the former is as good.
+        let trusted = match &former {
+            Some(former) if !own.contains(former.as_str()) => format!("{own}{former}"),
+            _ => own.to_owned(),
+        };
+        for (instance, known) in wanting.into_iter().zip(found) {
+            let identity = match (known, &authority) {
+                (Some(known), _) => Some(known),
+                (None, Some(authority)) => self.signed(authority, instance)?,
+                (None, None) => None,
+            };
+            if let Some(identity) = identity {
+                let identity = Identity { authority: trusted.clone(), ..identity };
                 secrets.identities.insert(instance.name.clone(), identity);
             }
+        }
+        // A gateway that passes connections on shows no certificate, and trusts the members.
+        for instance in self.plan.instances.iter().filter(|one| self.passes_on(one)) {
+            let (certificate, key) = (String::new(), String::new().into());
+            let identity = Identity { authority: trusted.clone(), certificate, key };
+            secrets.identities.entry(instance.name.clone()).or_insert(identity);
         }
         Ok(secrets)
     }
@@ -158,16 +192,33 @@ impl Search<'_> {
         if self.make == Make::Stored { self.folder.put(name, text) } else { Ok(()) }
     }
 
-    fn authority(&self) -> Result<Option<Authority>> {
+    /// Whether a gateway has members that end TLS behind it.
+    fn passes_on(&self, instance: &Instance) -> bool {
+        let behind = self.plan.services.iter().filter(|one| one.access.tls.is_offered());
+        let mut gateways = behind.filter_map(|one| one.gateway.as_ref());
+        gateways.any(|gateway| *gateway == instance.service)
+    }
+
+    /// Who signs certificates, if its key is here.
+    fn kept_authority(&self) -> Result<Option<Authority>> {
         let (plan, folder) = (self.plan, &self.folder);
         let wrong = |problem| SecretError::Authority { path: folder.path("ca.key"), problem };
-        if let Some((certificate, key)) = folder.text("ca.crt")?.zip(folder.text("ca.key")?) {
-            return Authority::read(&plan.name, certificate, key.into()).map(Some).map_err(wrong);
+        match folder.text("ca.crt")?.zip(folder.text("ca.key")?) {
+            Some((certificate, key)) => {
+                Authority::read(&plan.name, certificate, key.into()).map(Some).map_err(wrong)
+            }
+            None => Ok(None),
         }
+    }
+
+    /// Makes who signs certificates, if anything is to be made.
+    fn new_authority(&self) -> Result<Option<Authority>> {
+        let folder = &self.folder;
         if self.make == Make::Nothing {
             return Ok(None);
         }
-        let authority = Authority::generate(&plan.name).map_err(wrong)?;
+        let wrong = |problem| SecretError::Authority { path: folder.path("ca.key"), problem };
+        let authority = Authority::generate(&self.plan.name).map_err(wrong)?;
         if self.make == Make::Stored {
             // One without its key must not be taken for that of the new key.
             folder.remove("ca.crt")?;
@@ -176,6 +227,19 @@ impl Search<'_> {
         self.put("ca.key", authority.key().expose())?;
         self.put("ca.crt", authority.certificate())?;
         Ok(Some(authority))
+    }
+
+    /// Returns the certificate of who signed those that guests have and whose key is gone: of
+    /// several the one of the first instance.
+    fn former(&self) -> Result<Option<String>> {
+        if let Some(former) = self.folder.text(FORMER)? {
+            return Ok(Some(former));
+        }
+        let former = self.identities.values().next().map(|one| one.authority.clone());
+        if let Some(former) = &former {
+            self.put(FORMER, former)?;
+        }
+        Ok(former)
     }
 
     /// Returns the address at which clients of several instances end their TLS: that of a
@@ -189,34 +253,77 @@ impl Search<'_> {
         if gateway.access.tls.is_offered() { None } else { self.plan.vip_of(gateway) }
     }
 
-    /// Returns the certificate of an instance. One that another authority signed, or
-    /// for another address, is made anew.
-    fn identity(&self, authority: &Authority, instance: &Instance) -> Result<Option<Identity>> {
-        let Some(address) = instance.address else { return Ok(None) };
-        let addresses: Vec<Ipv4Addr> =
-            std::iter::once(address).chain(self.shared_address(instance)).collect();
+    /// Returns the certificate of an instance that is here, or in its guest. One that another
+    /// authority signed, or for another address, is none.
+    fn known(
+        &self,
+        authority: Option<&Authority>,
+        former: Option<&str>,
+        instance: &Instance,
+    ) -> Result<Option<Identity>> {
+        let Some(addresses) = self.addresses(instance) else { return Ok(None) };
         let folder = &self.folder;
-        let (crt, key) = (format!("{}.crt", instance.name), format!("{}.key", instance.name));
-        let written: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        let written = written.join(" ");
-        let stamp =
-            format!("# {written}, signed by the authority of:\n{}", authority.certificate());
-        if let Some((text, key)) = folder.text(&crt)?.zip(folder.text(&key)?)
-            && let Some(certificate) = text.strip_prefix(&stamp)
-        {
-            let authority = authority.certificate().to_owned();
-            let certificate = certificate.to_owned();
-            return Ok(Some(Identity { authority, certificate, key: key.into() }));
+        let (crt, key) = files_of(instance);
+        let kept = folder.text(&crt)?.zip(folder.text(&key)?);
+        for signer in authority.map(Authority::certificate).into_iter().chain(former) {
+            let stamp = stamp(&addresses, signer);
+            let kept =
+                kept.as_ref().and_then(|(text, key)| Some((text.strip_prefix(&stamp)?, key)));
+            if let Some((certificate, key)) = kept {
+                let (authority, certificate) = (signer.to_owned(), certificate.to_owned());
+                return Ok(Some(Identity { authority, certificate, key: key.clone().into() }));
+            }
         }
+        let found = self.identities.get(&instance.name).zip(former);
+        let found = found.filter(|(found, former)| {
+            found.authority == **former && addresses.iter().all(|one| vouches(found, *one))
+        });
+        let Some((found, former)) = found else { return Ok(None) };
+        self.put(&key, found.key.expose())?;
+        self.put(&crt, &(stamp(&addresses, former) + &found.certificate))?;
+        Ok(Some(found.clone()))
+    }
+
+    /// Makes the certificate of an instance, if anything is to be made.
+    fn signed(&self, authority: &Authority, instance: &Instance) -> Result<Option<Identity>> {
+        let Some(addresses) = self.addresses(instance) else { return Ok(None) };
         if self.make == Make::Nothing {
             return Ok(None);
         }
-        let path = folder.path(&crt);
+        let (crt, key) = files_of(instance);
+        let path = self.folder.path(&crt);
         let identity = authority
             .vouch(&instance.name, &addresses)
             .map_err(|problem| SecretError::Authority { path, problem })?;
         self.put(&key, identity.key.expose())?;
-        self.put(&crt, &(stamp + &identity.certificate))?;
+        self.put(&crt, &(stamp(&addresses, authority.certificate()) + &identity.certificate))?;
         Ok(Some(identity))
     }
+
+    /// The addresses at which an instance ends TLS.
+    fn addresses(&self, instance: &Instance) -> Option<Vec<Ipv4Addr>> {
+        let own = instance.address?;
+        Some(std::iter::once(own).chain(self.shared_address(instance)).collect())
+    }
+}
+
+/// The names of the files of an instance's certificate and key.
+fn files_of(instance: &Instance) -> (String, String) {
+    (format!("{}.crt", instance.name), format!("{}.key", instance.name))
+}
+
+/// What a kept certificate begins with.
+fn stamp(addresses: &[Ipv4Addr], signer: &str) -> String {
+    let written: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    format!("# {}, signed by the authority of:\n{signer}", written.join(" "))
+}
+
+/// Whether a certificate is for an address: its alternative names have it as four bytes with
+/// their tag and length. <https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.6>
+fn vouches(identity: &Identity, address: Ipv4Addr) -> bool {
+    let lines = identity.certificate.lines().filter(|line| !line.starts_with("-----"));
+    let body: String = lines.map(str::trim).collect();
+    let Ok(bytes) = STANDARD.decode(body) else { return false };
+    let [a, b, c, d] = address.octets();
+    bytes.windows(6).any(|window| window == [0x87, 4, a, b, c, d])
 }

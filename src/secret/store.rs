@@ -4,6 +4,7 @@
 //! .hostsplit/<deployment>/secrets/<service>           for clients, if we made it
 //!                                /<service>.internal  for ourselves and replicas
 //!                                /ca.crt, /ca.key     who signs certificates
+//!                                /ca.former.crt       who signed those that guests had
 //!                                /<instance>.crt, .key
 //!                                /.made               what of these we made
 //! ```
@@ -18,8 +19,8 @@ use std::path::{Path, PathBuf};
 use super::error::Result;
 use super::folder::{Folder, Forgotten};
 use super::search::Search;
-use super::{Needs, SecretNeed, Secrets, ServiceSecrets, needs_of};
-use crate::ids::ServiceName;
+use super::{Identity, Needs, SecretNeed, Secrets, ServiceSecrets, needs_of};
+use crate::ids::{InstanceName, ServiceName};
 use crate::plan::Plan;
 use crate::spec::Password;
 
@@ -86,6 +87,8 @@ pub struct SecretStore {
     folder: Folder,
     beside: PathBuf,
     needs: Needs,
+    /// Certificates that guests have.
+    identities: BTreeMap<InstanceName, Identity>,
 }
 
 impl SecretStore {
@@ -93,7 +96,14 @@ impl SecretStore {
     /// begin, `needs` what engines ask for.
     #[must_use]
     pub fn new(state: &Path, beside: &Path, needs: Needs) -> Self {
-        Self { folder: Folder::new(state.join("secrets")), beside: beside.to_owned(), needs }
+        let (folder, beside) = (Folder::new(state.join("secrets")), beside.to_owned());
+        Self { folder, beside, needs, identities: BTreeMap::new() }
+    }
+
+    /// Takes certificates that guests have for those of their instances, as long as nobody is
+    /// here who could sign others.
+    pub fn know(&mut self, identities: BTreeMap<InstanceName, Identity>) {
+        self.identities = identities;
     }
 
     /// Returns where they lie.
@@ -148,7 +158,8 @@ impl SecretStore {
         make: Make,
     ) -> Result<Secrets> {
         let (folder, beside, needs) = (&self.folder, &self.beside, self.needs);
-        Search { folder, beside, plan, needs, sources, recovered, make }.run()
+        let identities = &self.identities;
+        Search { folder, beside, plan, needs, sources, recovered, identities, make }.run()
     }
 
     /// Removes what we made: the deployment is gone. Other files stay.

@@ -44,12 +44,13 @@ fn settle(
     make: Make,
     say: Option<&dyn Fn(String)>,
 ) -> (Recovery, Secrets) {
-    let store = SecretStore::new(state, state, recipe::secret_needs);
+    let mut store = SecretStore::new(state, state, recipe::secret_needs);
     let missing = store.missing(plan, &Nowhere).unwrap();
     let recovery = connected(plan, world, &Secrets::default(), |context| match say {
         Some(say) => wake_and_recover(context, &missing, say),
         None => recover(context, &missing),
     });
+    store.know(recovery.identities.clone());
     let secrets = store.find(plan, &Nowhere, &recovery.passwords, make).unwrap();
     (recovery, secrets)
 }
@@ -221,7 +222,7 @@ fn a_change_of_passwords_that_was_cut_off_is_ended_with_those_of_most() {
 }
 
 #[test]
-fn the_authority_of_certificates_cannot_be_recovered_and_this_is_told() {
+fn the_authority_of_certificates_cannot_be_recovered_and_certificates_are() {
     let plan = encrypting::with(Tls::On);
     let (world, state) = (SimulatedWorld::new(&plan.topology), tempfile::tempdir().unwrap());
     let (recovery, before, _) = deploy(&plan, &world, state.path());
@@ -237,13 +238,27 @@ fn the_authority_of_certificates_cannot_be_recovered_and_this_is_told() {
     }
     let state = tempfile::tempdir().unwrap();
     let (recovery, after, run) = deploy(&plan, &world, state.path());
-    assert!(recovery.authority_lost);
+    assert!(recovery.authority_lost, "it is said");
     assert_eq!(outcome(&recovery), found("cache-0", &[]));
-    assert!(before.services == after.services && before.identities != after.identities);
-    // What a dry run foresees: each certificate, and no new machine.
+    assert!(before.services == after.services && before.identities == after.identities);
+    assert_eq!(run.actions.counts().changes(), 0, "nobody is shown another certificate");
+    assert!(!state.path().join("secrets/ca.key").exists(), "nobody has to sign any");
+    // One whose certificate is gone gets one of another authority. All trust both.
+    let lost = plan.instances.iter().find(|one| one.group.is_some()).unwrap();
+    world.put_file(&lost.domain, "/etc/redis/server.crt", "lost");
+    let state = tempfile::tempdir().unwrap();
+    let (_, mixed, run) = deploy(&plan, &world, state.path());
+    let former = &before.identities[&lost.name].authority;
+    for (name, identity) in &mixed.identities {
+        let is_its = *name == lost.name;
+        assert_eq!(identity.certificate != before.identities[name].certificate, is_its, "{name}");
+        assert!(identity.authority.ends_with(former) && identity.authority != *former, "{name}");
+    }
     let counts = run.actions.counts();
     assert_eq!((counts.create, counts.replace, counts.delete), (0, 0, 0), "{counts:?}");
-    assert!(counts.update >= 6, "{counts:?}");
+    // Which is the same the next time, with the authority that is here now.
+    let (_, again, run) = deploy(&plan, &world, state.path());
+    assert!(again.identities == mixed.identities && run.actions.counts().changes() == 0);
 }
 
 #[test]

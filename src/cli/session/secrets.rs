@@ -91,6 +91,7 @@ impl Session {
                 ui::say(&format!("{note}{line}"));
             }
         }
+        self.secret_store.know(recovery.identities.clone());
         let make = if make == Make::Stored { Make::Ephemeral } else { make };
         self.secrets =
             self.secret_store.find(&self.plan, &self.sources, &recovery.passwords, make)?;

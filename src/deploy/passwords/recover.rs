@@ -10,7 +10,7 @@ use crate::hypervisor::fan_out::on_each;
 use crate::hypervisor::{Domain, ErrorKind};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
-use crate::secret::{Lacking, Missing, Recovered, ServiceSecrets};
+use crate::secret::{Identity, Lacking, Missing, Recovered, ServiceSecrets};
 use crate::state::world::{World, is_ours};
 
 /// What hosts and guests know of what is missing here.
@@ -23,6 +23,8 @@ pub struct Recovery {
     /// Whether instances run that hold certificates of an authority that is
     /// gone. Its key is in no guest, and so beyond recovery.
     pub authority_lost: bool,
+    /// The certificates of instances, which go on to be used then.
+    pub identities: BTreeMap<InstanceName, Identity>,
 }
 
 /// What became of the passwords of a service.
@@ -98,7 +100,11 @@ pub fn recover(context: &Context<'_>, missing: &Missing) -> Recovery {
         recovery.services.push((service.name.clone(), outcome));
         recovery.passwords.extend(found.map(|found| (service.name.clone(), found)));
     }
-    recovery.authority_lost = missing.authority && has_certificates(context, &world);
+    if missing.authority {
+        let (found, is_unread) = identities(context, &world);
+        recovery.authority_lost = is_unread || !found.is_empty();
+        recovery.identities = found;
+    }
     recovery
 }
 
@@ -187,26 +193,29 @@ fn judge(
     (outcome, None)
 }
 
-/// Whether an instance has a certificate, or may have one: it cannot be asked. Where encryption
-/// is about to be turned on none has.
-fn has_certificates(context: &Context<'_>, world: &World) -> bool {
+/// The certificates of instances, and whether one has or may have one that cannot be read: it
+/// cannot be asked. Where encryption is about to be turned on none has.
+fn identities(context: &Context<'_>, world: &World) -> (BTreeMap<InstanceName, Identity>, bool) {
     let plan = context.plan;
     let has_tls = |instance: &&Instance| {
         plan.service_of(instance).is_some_and(|service| service.access.tls.is_offered())
     };
     let asked: Vec<&Instance> = plan.instances.iter().filter(has_tls).collect();
-    let has = |instance: &&Instance| {
-        let Some((host, domain)) = domain_of(plan, world, instance) else { return false };
+    let read = |instance: &&Instance| {
+        let Some((host, domain)) = domain_of(plan, world, instance) else { return Ok(None) };
         let hypervisor = context.hosts.connected.get(host).filter(|_| domain.active);
-        let Some((hypervisor, service)) = hypervisor.zip(plan.service_of(instance)) else {
-            return true;
-        };
+        let (hypervisor, service) = hypervisor.zip(plan.service_of(instance)).ok_or(())?;
         let guest =
             Guest { hypervisor: hypervisor.as_ref(), domain: &domain.name, clock: context.clock };
-        let found = operator_of(service).and_then(|engine| engine.has_certificate(&guest));
-        found.unwrap_or(true)
+        operator_of(service).and_then(|engine| engine.identity(&guest)).map_err(|_| ())
     };
-    on_each(&asked, |instance| &instance.host, has).contains(&true)
+    let found = on_each(&asked, |instance| &instance.host, read);
+    let is_unread = found.contains(&Err(()));
+    let known = asked
+        .iter()
+        .zip(found)
+        .filter_map(|(one, found)| Some((one.name.clone(), found.ok().flatten()?)));
+    (known.collect(), is_unread)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 use crate::recipe::haproxy;
-use crate::secret::ServiceSecrets;
+use crate::secret::{Identity, ServiceSecrets};
 
 /// HAProxy with keepalived.
 pub static HAPROXY: Gateway = Gateway;
@@ -265,8 +265,14 @@ impl Cluster for Gateway {
         Ok(haproxy::secrets_in(&read(haproxy::CONFIG)?, &read(haproxy::VRRP_CONFIG)?))
     }
 
-    fn has_certificate(&self, guest: &Guest<'_>) -> Result<bool, EngineError> {
-        Ok(guest.read_file(haproxy::CERTIFICATE)?.is_some())
+    fn identity(&self, guest: &Guest<'_>) -> Result<Option<Identity>, EngineError> {
+        let Some(authority) = guest.read_file(haproxy::AUTHORITY)? else { return Ok(None) };
+        // One that passes connections on has none of its own.
+        let both = guest.read_file(haproxy::CERTIFICATE)?.unwrap_or_default();
+        let (certificate, key) =
+            both.split_at(both.find(haproxy::KEY_BEGINS).unwrap_or(both.len()));
+        let (certificate, key) = (certificate.to_owned(), key.to_owned().into());
+        Ok(Some(Identity { authority, certificate, key }))
     }
 }
 

@@ -52,7 +52,7 @@ use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 use crate::recipe::redis::{self as recipe, Package};
-use crate::secret::ServiceSecrets;
+use crate::secret::{Identity, ServiceSecrets};
 
 /// An engine whose cluster speaks as Redis' does.
 #[derive(Clone, Copy, Debug)]
@@ -281,7 +281,7 @@ impl Cluster for Redis {
         Ok(guest.read_file(self.0.secrets)?.and_then(|text| recipe::read(&text)).map(Into::into))
     }
 
-    fn has_certificate(&self, guest: &Guest<'_>) -> Result<bool, EngineError> {
-        Ok(guest.read_file(self.0.tls.certificate)?.is_some())
+    fn identity(&self, guest: &Guest<'_>) -> Result<Option<Identity>, EngineError> {
+        super::identity_in(guest, &self.0.tls)
     }
 }

@@ -17,10 +17,12 @@ use super::cluster::{
 };
 use super::http::{self, Url};
 use super::load::{Bound, Measured};
-use super::{Admission, Crew, Difference, EngineError, Fact, Through};
+use super::{Admission, Crew, Difference, EngineError, Fact, Through, identity_in};
+use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 use crate::recipe::web::{self, Expected, Package, STATUS_PORT};
+use crate::secret::Identity;
 use crate::spec::Engine;
 use crate::spec::Tls;
 
@@ -359,8 +361,8 @@ impl Cluster for Web {
         http::press((&served, &sent), &member.door, bound, promised)
     }
 
-    fn has_certificate(&self, guest: &crate::guest::Guest<'_>) -> Result<bool, EngineError> {
-        Ok(guest.read_file(self.0.tls.certificate)?.is_some())
+    fn identity(&self, guest: &Guest<'_>) -> Result<Option<Identity>, EngineError> {
+        identity_in(guest, &self.0.tls)
     }
 }
 

@@ -39,6 +39,8 @@ pub const GATE: &str = "/etc/haproxy/hostsplit";
 pub const AUTHORITY: &str = "/etc/haproxy/ca.crt";
 /// A gateway's own certificate, with its key behind it.
 pub const CERTIFICATE: &str = "/etc/haproxy/server.pem";
+/// How the key behind the certificate begins, whichever kind it is.
+pub const KEY_BEGINS: &str = "-----BEGIN PRIVATE KEY";
 /// Where each gateway is asked through its own frontends, and nobody else asks it: the address
 /// of clients is the other's at times.
 pub const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
