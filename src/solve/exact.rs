@@ -109,7 +109,8 @@ impl<'a> Exact<'a> {
             let value = natural(value.saturating_add(constant));
             self.layouts.prune(&mut self.model, tier, value);
         }
-        improve(&self.model.program, sum, tier, self.deadline, start)
+        let deadline = self.deadline.share(share(tier));
+        improve(&self.model.program, sum, tier, &deadline, start)
     }
 
     /// Looks for the cheapest plan that serves everything, without asking first
@@ -138,6 +139,16 @@ impl<'a> Exact<'a> {
         self.known = vec![reached(Goal::Unmet, 0, 0), reached(Goal::Cost, cost, bound)];
         self.best = Some(values);
         Ok(())
+    }
+}
+
+/// Part of the time that is left for a tier: the last ones can take all of it for little, and
+/// those after a tier are to have some.
+const fn share(tier: Goal) -> f64 {
+    match tier {
+        Goal::Unmet => 1.0,
+        Goal::BusiestHost | Goal::MostLeaders => 0.25,
+        _ => 0.85,
     }
 }
 

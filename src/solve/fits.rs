@@ -36,7 +36,7 @@ pub fn fits_in_time(problem: &Problem, limits: &Limits, large: &Limits) -> Optio
     if !counted(problem).is_empty() {
         return Some(false);
     }
-    if !is_large(problem) {
+    if !is_large(problem, None) {
         return fits(problem, limits).ok();
     }
     let solution = solve(problem, large).ok()?;

@@ -6,6 +6,22 @@ use super::host_map::HostMap;
 use super::tiers::{Solution, TierResult};
 use crate::model::{Goal, Problem};
 
+/// Returns the hosts that a plan of at most that cost can use, where each class is used from
+/// its first host on.
+pub(super) fn affordable(problem: &Problem, cost: u64) -> Vec<usize> {
+    let mut kept: Vec<usize> = Vec::new();
+    let mut first = 0;
+    for class in problem.hosts.chunk_by(|one, next| one.class == next.class) {
+        let price = class.first().map_or(0, |host| host.host.cost);
+        let most = cost.checked_div(price).map_or(class.len(), |most| {
+            usize::try_from(most).unwrap_or(usize::MAX).min(class.len())
+        });
+        kept.extend(first..first + most);
+        first += class.len();
+    }
+    kept
+}
+
 /// A problem with fewer hosts.
 pub(super) struct Reduced<'p> {
     /// The problem.
@@ -25,16 +41,7 @@ impl<'p> Reduced<'p> {
             return None;
         }
         let cost = value(Goal::Cost)?;
-        let mut kept: Vec<usize> = Vec::new();
-        let mut first = 0;
-        for class in problem.hosts.chunk_by(|one, next| one.class == next.class) {
-            let price = class.first().map_or(0, |host| host.host.cost);
-            let most = cost.checked_div(price).map_or(class.len(), |most| {
-                usize::try_from(most).unwrap_or(usize::MAX).min(class.len())
-            });
-            kept.extend(first..first + most);
-            first += class.len();
-        }
+        let kept = affordable(problem, cost);
         if kept.len() == problem.hosts.len() {
             return None;
         }

@@ -5,7 +5,7 @@ use super::exact::exact;
 use super::host_map::HostMap;
 use super::merge::Merged;
 use super::pack::{Packed, pack, with_restarts};
-use super::reduced::Reduced;
+use super::reduced::{Reduced, affordable};
 use super::{Deadline, Limits, SolveError};
 use crate::model::{Goal, Problem};
 
@@ -77,6 +77,9 @@ pub struct Solution {
 /// the plan, with its bounds.
 const LARGE: usize = 4_000;
 
+/// The same where services have several layouts: what is packed then is far from its bound.
+const LARGE_LAYOUTS: usize = 16_000;
+
 /// Counts of restarted machines above which the same holds.
 const LARGE_RESTARTS: usize = 10_000;
 
@@ -112,20 +115,23 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
     let packed = packed.map(|packed| HostMap::used_first(whole, &packed).apply(packed));
     let reduced = packed.as_ref().and_then(|packed| Reduced::new(whole, packed));
     let found = match (packed, &reduced) {
-        (Some(packed), Some(reduced)) if !is_large(&reduced.problem) => {
+        (Some(packed), Some(reduced)) if !is_large(&reduced.problem, None) => {
             let packed = reduced.reduce(packed);
             reduced.expand(exact(&reduced.problem, Some(packed), &deadline)?)
         }
-        (Some(packed), _) if is_large(whole) => packed,
+        (Some(packed), _) if is_large(whole, None) => packed,
         (packed, _) => exact(whole, packed, &deadline)?,
     };
     Ok(merged.split(found))
 }
 
-/// Whether the program per host has about so many counts that it is too large to be solved.
-pub(super) fn is_large(problem: &Problem) -> bool {
+/// Whether the program per host has about so many counts that it is too large to be solved,
+/// without the hosts that plans of that cost cannot use.
+pub(super) fn is_large(problem: &Problem, cost: Option<u64>) -> bool {
     let shapes: usize = problem.parts.iter().map(|part| part.shapes.len()).sum();
-    let numa: usize = problem.hosts.iter().map(|host| host.numa.len()).sum();
+    let hosts = affordable(problem, cost.filter(|_| !problem.restarts()).unwrap_or(u64::MAX));
+    let numa: usize =
+        hosts.iter().filter_map(|host| problem.hosts.get(*host)).map(|host| host.numa.len()).sum();
     let restarts = if problem.restarts() {
         let parts = problem.parts.iter().filter(|part| part.restarts()).count();
         let domains = problem.domains(problem.restart_level()).len();
@@ -133,7 +139,9 @@ pub(super) fn is_large(problem: &Problem) -> bool {
     } else {
         0
     };
-    shapes.saturating_mul(numa) > LARGE || restarts > LARGE_RESTARTS
+    let several = problem.parts.iter().any(|part| part.candidates.len() > 1);
+    let large = if several { LARGE_LAYOUTS } else { LARGE };
+    shapes.saturating_mul(numa) > large || restarts > LARGE_RESTARTS
 }
 
 /// Finds where each machine is restarted that is to be, on hosts that a solution uses; with

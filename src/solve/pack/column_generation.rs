@@ -24,6 +24,10 @@ use super::relaxation::Cut;
 /// Nodes of a knapsack's search, and of an integer program after it: while patterns are easily
 /// found, and at the end.
 const EFFORTS: [(usize, Option<i32>); 3] = [(300, None), (20_000, None), (20_000, Some(200))];
+/// Rounds with integer programs at most.
+const EXACT_ROUNDS: usize = 10;
+/// Part of the relaxation's value by which a bound may be below it to be tight.
+const TIGHT: f64 = 0.000_5;
 /// Rounds at most, and with many items.
 const ROUNDS: [usize; 2] = [300, 60];
 /// Items that are many.
@@ -90,6 +94,7 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
         let mut layouts = Vec::new();
         let mut done = 0;
         let mut effort = 0usize;
+        let mut exact_rounds = 0usize;
         for _ in 0..ROUNDS[usize::from(self.rows.packing.items.len() > MANY)] {
             for pattern in self.patterns.iter().skip(done) {
                 lp.add(0.0, f64::INFINITY, &self.rows.column(pattern))?;
@@ -107,6 +112,13 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
             cuts.push((strength(self.rows.packing, &priced.cut), priced.cut));
             cuts.sort_by(|(a, _), (b, _)| b.total_cmp(a));
             cuts.truncate(CUTS);
+            // The best bound is that of the relaxation but for what the last digits are worth.
+            let proved = cuts.first().map_or(0.0, |(strength, _)| *strength);
+            let is_tight = proved >= optimum.objective * (1.0 - TIGHT);
+            exact_rounds += usize::from(exact.is_some());
+            if exact.is_some() && (is_tight || exact_rounds >= EXACT_ROUNDS) {
+                break;
+            }
             let mut found = false;
             for pattern in priced.patterns {
                 found |= self.keep(pattern);

@@ -7,7 +7,7 @@ use super::relaxation::counts;
 use crate::model::{Part, Problem, Shape};
 
 /// Layouts that are kept of each part.
-const KEPT: usize = 6;
+const KEPT: usize = 12;
 
 /// A problem with few layouts, and what their indices were.
 pub(super) struct LayoutSubset<'p> {

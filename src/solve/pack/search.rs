@@ -15,12 +15,13 @@ use super::improve::improve;
 use super::layout_subset::LayoutSubset;
 use super::loaded_hosts::{ItemPlacement, LoadedHosts};
 use super::lower_bound::{Achieved, LowerBound, unmet};
-use super::master_rows::Pattern;
+use super::master_rows::{Pattern, only_layout};
 use super::neighbourhood::Neighbourhoods;
 use super::relaxation::{Cut, counts};
 use super::remainder::Remainder;
 use super::{dive, host_subset, leaders, restricted_master};
 use crate::model::{Goal, Problem, TIERS};
+use crate::sizing::Candidate;
 
 /// What packing came to.
 pub(in crate::solve) enum Packed {
@@ -41,6 +42,10 @@ const SHARE: f64 = 0.3;
 /// Rounds of the neighbourhood search without a gain after which it ends: where the program
 /// per host is small, and where it is not solved.
 const ROUNDS_IDLE: [usize; 2] = [30, 1_200];
+/// Part of the time that is left for a step that seldom gains.
+const SHORT_SHARE: f64 = 0.05;
+/// Part of the time that is left for trying other layouts.
+const LAYOUT_SHARE: f64 = 0.4;
 /// Part of the time that is left then for the neighbourhood search.
 const LONG_SHARE: f64 = 0.8;
 /// Nodes that the search for the restricted master looks at: the root and what it tries
@@ -125,10 +130,12 @@ impl<'g> Search<'g> {
         }
         self.solve_restricted(&generated, bound);
         self.dive(&generated, bound)?;
+        self.change_layouts(&generated, bound)?;
         self.choose_hosts(&cuts, bound);
         self.polish(bound);
         // A small program per host goes on from what is found soon.
-        let idle = ROUNDS_IDLE[usize::from(is_large(problem))];
+        let cost = self.cost().and_then(|cost| u64::try_from(cost).ok());
+        let idle = ROUNDS_IDLE[usize::from(is_large(problem, cost))];
         self.search_neighbourhoods(&generated, (bound, idle))?;
         Ok((cuts, bound))
     }
@@ -210,7 +217,7 @@ impl<'g> Search<'g> {
 
     /// Makes a plan of the patterns as they are.
     fn solve_restricted(&mut self, generated: &Generated<'g, 'g>, bound: i64) {
-        let limits = MipLimits { seconds: self.deadline.left() * SHARE, nodes: Some(NODES) };
+        let limits = MipLimits { seconds: self.deadline.left() * SHORT_SHARE, nodes: Some(NODES) };
         if self.is_proved(bound) {
             return;
         }
@@ -222,22 +229,74 @@ impl<'g> Search<'g> {
     /// Dives with the layouts of the relaxation, and with those of the incumbent.
     fn dive(&mut self, generated: &Generated<'g, 'g>, bound: i64) -> Result<(), String> {
         let incumbent = self.best.as_ref().map(|(chosen, _)| chosen.clone());
-        let mut tried: Vec<Vec<Option<usize>>> = Vec::new();
-        for layouts in [Some(generated.layouts.clone()), incumbent].into_iter().flatten() {
-            if self.is_proved(bound) || tried.contains(&layouts) {
-                continue;
+        self.dive_with(generated, &generated.layouts, bound)?;
+        match incumbent.filter(|incumbent| *incumbent != generated.layouts) {
+            Some(layouts) => self.dive_with(generated, &layouts, bound),
+            None => Ok(()),
+        }
+    }
+
+    /// Dives with other layouts than the incumbent's of one service after the other, as long
+    /// as that gains.
+    fn change_layouts(&mut self, generated: &Generated<'g, 'g>, bound: i64) -> Result<(), String> {
+        let parts = &self.packing.problem.parts;
+        let several = (0..parts.len()).filter(|part| only_layout(parts, *part).is_none());
+        let several: Vec<usize> = several.collect();
+        let deadline = self.deadline.share(LAYOUT_SHARE);
+        let mut idle = 0;
+        for part in several.iter().cycle() {
+            idle += 1;
+            for candidate in 0..parts.get(*part).map_or(0, |part| part.candidates.len()) {
+                let Some((chosen, hosts)) = &self.best else { return Ok(()) };
+                if deadline.left() <= 0.0 || hosts.cost() <= bound {
+                    return Ok(());
+                }
+                let (mut layouts, before) = (chosen.clone(), hosts.cost());
+                if let Some(own) = layouts.get_mut(*part).filter(|own| **own != Some(candidate)) {
+                    *own = Some(candidate);
+                    self.dive_with(generated, &layouts, bound)?;
+                }
+                if self.cost().is_some_and(|cost| cost < before) {
+                    idle = 0;
+                }
             }
-            let demand = counts(self.packing, &layouts);
-            let whole = Remainder::whole(&generated.rows, &layouts, &demand);
-            let most = self.cost().unwrap_or(i64::MAX);
-            let known = &generated.patterns;
-            let found = dive::dive(&generated.rows, &whole, known, most, self.deadline)?;
-            if let Some(patterns) = found {
-                self.build(generated, (&layouts, &patterns), bound);
+            if idle >= several.len() {
+                break;
             }
-            tried.push(layouts);
         }
         Ok(())
+    }
+
+    /// Dives with these layouts for a plan that is cheaper than the incumbent.
+    fn dive_with(
+        &mut self,
+        generated: &Generated<'g, 'g>,
+        layouts: &[Option<usize>],
+        bound: i64,
+    ) -> Result<(), String> {
+        if self.is_proved(bound) || !self.may_have(layouts) {
+            return Ok(());
+        }
+        let demand = counts(self.packing, layouts);
+        let whole = Remainder::whole(&generated.rows, layouts, &demand);
+        let most = self.cost().unwrap_or(i64::MAX);
+        let known = &generated.patterns;
+        let found = dive::dive(&generated.rows, &whole, known, most, self.deadline)?;
+        if let Some(patterns) = found {
+            self.build(generated, (layouts, &patterns), bound);
+        }
+        Ok(())
+    }
+
+    /// Whether layouts serve everything, and there are addresses for all instances.
+    fn may_have(&self, layouts: &[Option<usize>]) -> bool {
+        let problem = self.packing.problem;
+        let parts = problem.parts.iter().zip(layouts);
+        let chosen = parts.map(|(part, chosen)| part.candidates.get((*chosen)?));
+        let instances = |one: &Candidate| u64::from(one.layout.all_instances());
+        let all = chosen.map(|one| one.filter(|one| one.unmet_per_s.get() == 0).map(instances));
+        let all: Option<u64> = all.sum();
+        all.is_some_and(|all| problem.addresses.is_none_or(|addresses| all <= addresses))
     }
 
     /// Makes hosts of patterns and keeps them if they are the cheapest so far.
@@ -247,6 +306,9 @@ impl<'g> Search<'g> {
         (layouts, patterns): (&[Option<usize>], &[(Pattern, i64)]),
         bound: i64,
     ) {
+        if !self.may_have(layouts) {
+            return;
+        }
         let demand = counts(self.packing, layouts);
         let weights = Weights::new(self.packing, &demand);
         let unused = UnusedHosts::new(self.packing, &weights);
@@ -293,7 +355,13 @@ impl<'g> Search<'g> {
         if hosts.cost() <= bound {
             return;
         }
-        let better = host_subset::pack(self.packing, chosen, cuts, hosts.cost(), self.deadline);
+        let better = host_subset::pack(
+            self.packing,
+            chosen,
+            cuts,
+            hosts.cost(),
+            &self.deadline.share(2.0 * SHORT_SHARE),
+        );
         let Some(better) = better else { return };
         if self.has_leaders(chosen, &better) {
             self.best = Some((chosen.clone(), better));
