@@ -128,6 +128,17 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
 /// Whether the program per host has about so many counts that it is too large to be solved,
 /// without the hosts that plans of that cost cannot use.
 pub(super) fn is_large(problem: &Problem, cost: Option<u64>) -> bool {
+    let several = problem.parts.iter().any(|part| part.candidates.len() > 1);
+    let large = if several { LARGE_LAYOUTS } else { LARGE };
+    exceeds(problem, cost, large)
+}
+
+/// Whether the program per host is so small that nothing is to be gained before it.
+pub(super) fn is_small(problem: &Problem, cost: Option<u64>) -> bool {
+    !exceeds(problem, cost, LARGE)
+}
+
+fn exceeds(problem: &Problem, cost: Option<u64>, most: usize) -> bool {
     let shapes: usize = problem.parts.iter().map(|part| part.shapes.len()).sum();
     let hosts = affordable(problem, cost.filter(|_| !problem.restarts()).unwrap_or(u64::MAX));
     let numa: usize =
@@ -139,9 +150,7 @@ pub(super) fn is_large(problem: &Problem, cost: Option<u64>) -> bool {
     } else {
         0
     };
-    let several = problem.parts.iter().any(|part| part.candidates.len() > 1);
-    let large = if several { LARGE_LAYOUTS } else { LARGE };
-    shapes.saturating_mul(numa) > large || restarts > LARGE_RESTARTS
+    shapes.saturating_mul(numa) > most || restarts > LARGE_RESTARTS
 }
 
 /// Finds where each machine is restarted that is to be, on hosts that a solution uses; with

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::Deadline;
 use super::super::highs::MipLimits;
-use super::super::tiers::{Placed, Solution, TierResult, is_large};
+use super::super::tiers::{Placed, Solution, TierResult, is_large, is_small};
 use super::super::values::natural;
 use super::balance::{self, BusiestBound, rebalance};
 use super::best_fit::{FitRule, UnusedHosts, Weights, best_fit, queue};
@@ -130,7 +130,10 @@ impl<'g> Search<'g> {
         }
         self.solve_restricted(&generated, bound);
         self.dive(&generated, bound)?;
-        self.change_layouts(&generated, bound)?;
+        let cost = self.cost().and_then(|cost| u64::try_from(cost).ok());
+        if !is_small(problem, cost) {
+            self.change_layouts(&generated, bound)?;
+        }
         self.choose_hosts(&cuts, bound);
         self.polish(bound);
         // A small program per host goes on from what is found soon.
