@@ -20,6 +20,8 @@ use hostsplit::recipe::redis;
 use hostsplit::render::{self, DiskPaths};
 use hostsplit::units::{Mebibytes, PerSecond};
 
+#[path = "golden/databases.rs"]
+mod databases;
 #[path = "golden/web.rs"]
 mod web;
 

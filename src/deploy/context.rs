@@ -135,6 +135,15 @@ impl Guests for Context<'_> {
         Ok(Guest { hypervisor: hypervisor.as_ref(), domain: &instance.domain, clock: self.clock })
     }
 
+    fn guest_of<'a>(&'a self, leaving: &'a Leaving) -> Result<Guest<'a>, EngineError> {
+        let hypervisor = self.hosts.connected.get(&leaving.host);
+        let hypervisor = hypervisor.ok_or_else(|| EngineError::Plan {
+            instance: leaving.name.clone(),
+            problem: format!("host {} is not connected", leaving.host),
+        })?;
+        Ok(Guest { hypervisor: hypervisor.as_ref(), domain: &leaving.domain, clock: self.clock })
+    }
+
     fn secrets(&self) -> &Secrets {
         self.secrets
     }

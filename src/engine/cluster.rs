@@ -87,6 +87,9 @@ pub trait Cluster: Send + Sync {
     /// How long it is waited for.
     const PATIENCE: Patience;
 
+    /// Whether an instance that was started anew takes its place again by itself.
+    const REJOINS: bool = true;
+
     /// Its systemd units, without `.service`, in the order of their start.
     fn units(&self) -> &'static [&'static str];
 
@@ -247,6 +250,23 @@ pub trait Cluster: Send + Sync {
         target: &Self::Target,
         instance: &InstanceName,
     ) -> Result<(), EngineError>;
+
+    /// Lets one of a group lead whose leader is off, as the caller has made sure: `to`, or the
+    /// one that has most. An engine that elects by itself refuses.
+    ///
+    /// # Errors
+    /// The way to it, or why it cannot.
+    fn promote(
+        &self,
+        crew: &Crew<'_>,
+        _group: u32,
+        _to: Option<&InstanceName>,
+    ) -> Result<InstanceName, EngineError> {
+        Err(EngineError::Refused {
+            service: crew.service.name.clone(),
+            reason: "it decides by itself who leads".to_owned(),
+        })
+    }
 
     /// How a running instance takes up changes: `files` are those that differ, and
     /// `running` what it runs with that is not as planned, if it could be asked.

@@ -21,6 +21,12 @@ pub trait Guests: Sync {
     /// Its host is not connected, or the name is not in the plan.
     fn guest(&self, instance: &InstanceName) -> Result<Guest<'_>, EngineError>;
 
+    /// Returns the guest of an instance that leaves.
+    ///
+    /// # Errors
+    /// Its host is not connected.
+    fn guest_of<'a>(&'a self, leaving: &'a Leaving) -> Result<Guest<'a>, EngineError>;
+
     /// Passwords and certificates of the deployment.
     fn secrets(&self) -> &Secrets;
 
@@ -185,6 +191,14 @@ impl<'a> Crew<'a> {
     /// Its host is not connected.
     pub fn guest(&self, instance: &InstanceName) -> Result<Guest<'a>, EngineError> {
         self.guests.guest(instance)
+    }
+
+    /// Returns the guest of an instance that leaves.
+    ///
+    /// # Errors
+    /// Its host is not connected.
+    pub fn guest_of(&self, leaving: &'a Leaving) -> Result<Guest<'a>, EngineError> {
+        self.guests.guest_of(leaving)
     }
 
     /// Renders the files of an instance.

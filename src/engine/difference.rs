@@ -114,6 +114,8 @@ pub enum Fact {
     Configuration,
     /// The configuration that its engine has loaded, by its digest.
     LoadedConfiguration,
+    /// Whether writes are acknowledged by a copy.
+    Acknowledgement,
     /// Who has an address that moves between instances.
     Holder(Ipv4Addr),
     /// A setting of its engine, by the engine's name for it.
@@ -171,6 +173,7 @@ impl Fact {
                 | Self::ClusterState
                 | Self::Role
                 | Self::Replication
+                | Self::Acknowledgement
                 | Self::Encryption
                 | Self::SightOf(_)
                 | Self::Departure(_)
@@ -225,6 +228,7 @@ impl fmt::Display for Fact {
             Self::ClusterState => "cluster state",
             Self::Role => "role",
             Self::Replication => "replication",
+            Self::Acknowledgement => "acknowledgement of writes",
             Self::Encryption => "what it sends to others",
             Self::SightOf(other) => return write!(f, "sight of {other}"),
             Self::Response(url) => return write!(f, "response at {url}"),

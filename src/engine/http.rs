@@ -290,7 +290,7 @@ fn rate(said: &str) -> Result<Rate, String> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^53")]
     let whole = |value: f64| value.max(0.0).round() as u64;
     let per_s = whole(found("Requests per second:")?);
-    let p99_us = whole(found("99%")? * 1000.0);
+    let p99_us = Some(whole(found("99%")? * 1000.0));
     Ok(Rate { what: "requests", per_s, p99_us })
 }
 
@@ -330,7 +330,7 @@ Percentage of the requests served within a certain time (ms)
     #[test]
     fn a_load_is_read() {
         let Rate { per_s, p99_us, .. } = rate(SAID).unwrap();
-        assert_eq!((per_s, p99_us), (5204, 3000));
+        assert_eq!((per_s, p99_us), (5204, Some(3000)));
         let failed = SAID.replace("Failed requests:        0", "Failed requests:        3");
         assert_eq!(rate(&failed).unwrap_err(), "failed requests: 3");
         let wrong = SAID.replace("Keep-Alive", "Non-2xx responses:      7\nKeep-Alive");

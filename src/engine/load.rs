@@ -75,8 +75,9 @@ pub struct Rate {
     pub what: &'static str,
     /// How many in a second.
     pub per_s: u64,
-    /// Microseconds within which 99 of 100 were answered.
-    pub p99_us: u64,
+    /// Microseconds within which 99 of 100 were answered; `None` where the program that sends
+    /// does not say.
+    pub p99_us: Option<u64>,
 }
 
 /// One end of a load.
@@ -287,7 +288,7 @@ mod tests {
 
     fn load(per_s: u64, signs: Vec<Sign>) -> Load {
         let name = |text| InstanceName::new(text).unwrap();
-        let rates = vec![Rate { what: "reads", per_s, p99_us: 0 }];
+        let rates = vec![Rate { what: "reads", per_s, p99_us: Some(0) }];
         let measured = Measured { rates, signs };
         Load {
             through: Through::Group(0),

@@ -17,6 +17,7 @@ mod error;
 pub mod gateway;
 mod http;
 pub mod load;
+pub mod mysql;
 mod numbered;
 mod operator;
 mod probe;
@@ -26,13 +27,13 @@ mod unit;
 pub mod web;
 
 pub use self::admission::Admission;
-pub use self::cluster::Goal;
+pub use self::cluster::{Copies, Goal};
 pub use self::crew::{Crew, Guests, Leaving};
 pub use self::difference::{Difference, Fact};
 pub use self::error::EngineError;
 pub use self::load::{Bound, Load};
 pub use self::numbered::{Acknowledged, Attempt, Series};
-pub use self::operator::{Checked, Disruption, Operator, Pending};
+pub use self::operator::{Answering, Checked, Disruption, Operator, Pending};
 pub use self::probe::{Probe, Through};
 pub use self::rolling::Outage;
 
@@ -70,6 +71,8 @@ pub fn operator_of(service: &ServicePlan) -> Result<&'static dyn Operator, Engin
     match service.engine {
         spec::Engine::Redis => Ok(&redis::REDIS),
         spec::Engine::Valkey => Ok(&redis::VALKEY),
+        spec::Engine::Mysql => Ok(&mysql::MYSQL),
+        spec::Engine::Mariadb => Ok(&mysql::MARIADB),
         spec::Engine::Apache => Ok(&web::APACHE),
         spec::Engine::Nginx => Ok(&web::NGINX),
         spec::Engine::Haproxy => Ok(&gateway::HAPROXY),

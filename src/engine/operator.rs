@@ -1,9 +1,9 @@
 //! What a deploy sees of an engine: written once for every [`Cluster`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::cluster::{Cluster, FileChange, Goal, Observed, Serving, Uptake};
+use super::cluster::{Cluster, Copies, FileChange, Goal, Observed, Serving, Uptake};
 use super::load::{Bound, Load};
 use super::rolling::{Outage, make_room};
 use super::{
@@ -14,6 +14,9 @@ use crate::guest::{Guest, GuestError};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
 use crate::secret::{Identity, ServiceSecrets};
+
+/// Instances that answer.
+pub type Answering = BTreeSet<InstanceName>;
 
 /// Sets services of an engine up, checks and tries them.
 pub trait Operator: Send + Sync {
@@ -62,6 +65,30 @@ pub trait Operator: Send + Sync {
         instance: &InstanceName,
         outage: Outage,
     ) -> Result<Change, EngineError>;
+
+    /// Returns who leads a group and who could, and all of the service that answer.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn copies(&self, crew: &Crew<'_>, group: u32) -> Result<(Copies, Answering), EngineError>;
+
+    /// Lets an instance take the lead of its group over from one that answers.
+    ///
+    /// # Errors
+    /// The guest, or the engine's refusal.
+    fn take_lead(&self, crew: &Crew<'_>, instance: &InstanceName) -> Result<(), EngineError>;
+
+    /// Lets one of a group lead whose leader is off, as the caller has made sure; returns who
+    /// leads.
+    ///
+    /// # Errors
+    /// The guest, or the engine's refusal.
+    fn promote(
+        &self,
+        crew: &Crew<'_>,
+        group: u32,
+        to: Option<&InstanceName>,
+    ) -> Result<InstanceName, EngineError>;
 
     /// Compares all instances with the plan. One that does not answer is a difference,
     /// not an error.
@@ -217,6 +244,26 @@ impl<C: Cluster> Operator for C {
         let mut made = Vec::new();
         make_room(self, crew, instance, outage, &mut made)?;
         Ok(if made.is_empty() { Change::NotNeeded } else { Change::Made(made.join(", ")) })
+    }
+
+    fn copies(&self, crew: &Crew<'_>, group: u32) -> Result<(Copies, Answering), EngineError> {
+        let target = self.target(crew)?;
+        let observed = self.observe(crew, &target);
+        let copies = self.copies(&target, &observed, group);
+        Ok((copies, observed.seen.into_keys().collect()))
+    }
+
+    fn take_lead(&self, crew: &Crew<'_>, instance: &InstanceName) -> Result<(), EngineError> {
+        self.take_lead(crew, &self.target(crew)?, instance)
+    }
+
+    fn promote(
+        &self,
+        crew: &Crew<'_>,
+        group: u32,
+        to: Option<&InstanceName>,
+    ) -> Result<InstanceName, EngineError> {
+        self.promote(crew, group, to)
     }
 
     fn check(&self, crew: &Crew<'_>) -> Result<Checked, EngineError> {

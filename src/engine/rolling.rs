@@ -95,7 +95,8 @@ pub(super) fn wait_until_whole<C: Cluster>(
         if copies.ailing.is_empty() {
             return Ok(());
         }
-        if last.is_none() && copies.ailing.keys().any(|name| *name != instance.name) {
+        let needs_help = |name: &InstanceName| !C::REJOINS || *name != instance.name;
+        if last.is_none() && copies.ailing.keys().any(needs_help) {
             // A run that was cut off may have left one that copies nothing yet.
             unformed = converge::form(cluster, all, Goal::Joined).err();
         }

@@ -6,7 +6,7 @@
 //! changed by [`crate::engine`]; nothing here has an effect.
 
 pub mod haproxy;
-mod mysql;
+pub mod mysql;
 pub mod redis;
 mod search;
 mod stamp;

@@ -248,7 +248,8 @@ fn load_line(found: &LoadFound) -> String {
         Err(why) => return format!("{from}: load test failed: {why}"),
     };
     let rate = |Rate { what, per_s, p99_us }: &Rate| {
-        format!("{} {what}/s, p99 {} us", grouped(*per_s), grouped(*p99_us))
+        let p99 = p99_us.map(|p99_us| format!(", p99 {} us", grouped(p99_us)));
+        format!("{} {what}/s{}", grouped(*per_s), p99.unwrap_or_default())
     };
     let rates = measured.rates.iter().map(rate).collect::<Vec<_>>().join("; ");
     let planned = format!("{} {}/s", grouped(load.promised_per_s.get()), load.work);

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::State;
-use super::daemon::{Link, VolumeId};
+use super::daemon::{Link, VolumeId, Written};
 use super::guest::{Inside, Running};
 use super::host::SimulatedHost;
 use crate::ids::HostName;
@@ -40,6 +40,7 @@ impl State {
         for daemon in self.daemons.iter_mut() {
             daemon.advance(now);
         }
+        self.collect_files();
         self.settled = Some(now);
     }
 
@@ -61,6 +62,24 @@ impl State {
         let Self { hosts, daemons, hung, .. } = self;
         for (number, daemon) in daemons.iter_mut().enumerate() {
             daemon.connect(&links(hosts, hung, number, now), now);
+        }
+    }
+
+    /// Puts what programs of engines wrote into the guests that they run in.
+    pub(super) fn collect_files(&mut self) {
+        let written: Vec<Written> =
+            self.daemons.iter_mut().flat_map(|daemon| daemon.take_written()).collect();
+        for Written { volume, path, text } in written {
+            for host in self.hosts.values_mut() {
+                let Some(domain) = host.with_data(volume) else { continue };
+                let Some(root) = host.root_of_mut(&domain) else { continue };
+                match text.clone() {
+                    Some(text) => {
+                        root.files.entry(path.clone()).or_default().bytes = text.into_bytes();
+                    }
+                    None => drop(root.files.remove(&path)),
+                }
+            }
         }
     }
 

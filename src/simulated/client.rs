@@ -8,8 +8,8 @@ use super::State;
 use super::daemon::{Contact, Endpoint};
 
 /// A client such as an application has: it knows some addresses, goes to the
-/// first that accepts its connection, and follows redirections. One that says that the
-/// cluster is down is left for the next, as client libraries look for another seed.
+/// first that accepts its connection, and follows redirections. One that cannot serve it is
+/// left for the next, as client libraries look for another seed or for a primary.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Addresses and ports that it knows.
@@ -44,7 +44,7 @@ impl State {
             let Some(daemon) = self.daemons.at(at) else { continue };
             let contact = Contact { at, password, encrypted: client.encrypted };
             match daemon.request(&contact, key, now) {
-                Err(why) if why.starts_with("CLUSTERDOWN") => last = why,
+                Err(why) if daemon.sends_elsewhere(&why) => last = why,
                 answer => return answer,
             }
         }

@@ -12,11 +12,15 @@ use std::time::Duration;
 use super::exec::Outcome;
 use super::host::File;
 use super::observe::Server;
-use super::{redis, web};
+use super::{mysql, redis, web};
 
 /// All simulated engines.
 fn all() -> Vec<Box<dyn Daemon>> {
-    vec![Box::new(redis::Network::default()), Box::new(web::Network::default())]
+    vec![
+        Box::new(redis::Network::default()),
+        Box::new(web::Network::default()),
+        Box::new(mysql::Network::default()),
+    ]
 }
 
 /// Identifies a volume of the world. A server keeps its data on one and is the
@@ -63,6 +67,8 @@ pub(super) struct Invocation<'a> {
     pub(super) environment: &'a [&'a str],
     /// Volumes of this engine's servers that run in the same guest.
     pub(super) local: &'a [VolumeId],
+    /// The volume on which such a server has its directory in this guest.
+    pub(super) volume: Option<VolumeId>,
     /// The address of the guest.
     pub(super) address: Option<Ipv4Addr>,
     /// The files of the guest.
@@ -70,6 +76,16 @@ pub(super) struct Invocation<'a> {
     /// The rate that a benchmark reports, in requests/s.
     pub(super) rate: u64,
     pub(super) now: Duration,
+}
+
+/// A file that a program of an engine wrote or removed in a guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    /// The volume with the directory of the engine in this guest.
+    pub(super) volume: VolumeId,
+    pub(super) path: String,
+    /// What it holds now; `None` where it was removed.
+    pub(super) text: Option<String>,
 }
 
 /// Where an ordinary client connects, and how.
@@ -123,6 +139,23 @@ pub(super) trait Daemon: fmt::Debug + Send {
     /// Runs one of its programs to its end.
     fn run(&mut self, invocation: &Invocation<'_>) -> Outcome;
 
+    /// Whether a program of the engine has stopped the server of a volume, whose unit was
+    /// started.
+    fn is_off(&self, _volume: VolumeId) -> bool {
+        false
+    }
+
+    /// Whether a program of the engine still runs in a guest, in a unit of its own that was
+    /// made for it.
+    fn works(&self, _volume: VolumeId, _unit: &str) -> bool {
+        false
+    }
+
+    /// Returns the files that its programs have written since this was last called.
+    fn take_written(&mut self) -> Vec<Written> {
+        Vec::new()
+    }
+
     /// Addresses that the guest with a volume has besides its own.
     fn addresses(&self, _volume: VolumeId) -> Vec<Ipv4Addr> {
         Vec::new()
@@ -130,6 +163,11 @@ pub(super) trait Daemon: fmt::Debug + Send {
 
     /// Whether one of its servers accepts connections there.
     fn listens(&self, at: Endpoint) -> bool;
+
+    /// Whether a client that was refused so asks the next server that it knows.
+    fn sends_elsewhere(&self, _refusal: &str) -> bool {
+        false
+    }
 
     /// Writes a value and reads it back, as an ordinary client that is connected
     /// to an endpoint does.
@@ -157,6 +195,11 @@ pub(super) trait Daemon: fmt::Debug + Send {
 
     /// The value that a server has under a key.
     fn value(&self, server: u32, key: &str) -> Option<&str>;
+
+    /// The values that ordinary clients were told are written, the newest of each key.
+    fn acknowledged(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 /// The simulated engines of a world.

@@ -90,6 +90,10 @@ pub(super) fn run(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outco
         ("systemctl", ["daemon-reload"]) => Outcome::ok(""),
         ("env", ["SYSTEMCTL_SKIP_SYSV=1", "systemctl", verb @ .., unit])
         | ("systemctl", [verb @ .., unit]) => systemctl(guest, verb, unit),
+        ("systemd-run", ["--quiet", "--collect", unit, program, args @ ..]) => {
+            start_transient(guest, command, unit, (program, args))
+        }
+        ("du", ["-sm", path]) => Outcome::ok(format!("1\t{path}\n")),
         ("xargs", ["-P", "0", "-I", "{}", program, args @ ..]) => {
             each(guest, command, program, args)
         }
@@ -113,11 +117,36 @@ fn of_engine(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outcome> {
     let ready = units.filter(|unit| unit.daemon == number && unit.ready <= now);
     let local: Vec<VolumeId> = ready.map(|unit| unit.volume).collect();
     let (address, local) = (running.address, local.as_slice());
+    let volume = guest.data().map(|volume| volume.id);
     let super::State { hosts, daemons, .. } = &mut *guest.state;
     let files = &hosts.get(&guest.host)?.root_of(&guest.domain)?.files;
     let invocation =
-        Invocation { program, args, input, environment, local, address, files, rate, now };
-    Some(daemons.get(number)?.run(&invocation))
+        Invocation { program, args, input, environment, local, volume, address, files, rate, now };
+    let outcome = daemons.get(number)?.run(&invocation);
+    guest.state.collect_files();
+    Some(outcome)
+}
+
+/// Starts a program of an engine in a unit of its own and comes back.
+fn start_transient(
+    guest: &mut Inside<'_>,
+    command: &Command<'_>,
+    unit: &str,
+    (program, args): (&str, &[&str]),
+) -> Outcome {
+    let unit = unit.trim_start_matches("--unit=");
+    if guest.works(unit) {
+        return Outcome::failed(
+            1,
+            format!(
+                "Failed to start transient service unit: Unit {unit}.service was already loaded."
+            ),
+        );
+    }
+    let is_there = guest.root().is_some_and(|root| root.files.contains_key(program));
+    let started = is_there.then(|| of_engine(guest, &Command { program, args, ..*command }));
+    let missing = || Outcome::failed(1, format!("Failed to find executable {program}"));
+    started.flatten().unwrap_or_else(missing)
 }
 
 /// Runs a program on the input as a file that is gone afterwards.

@@ -239,6 +239,17 @@ impl SimulatedHost {
         self.pools.get_mut(&disk.pool)?.get_mut(&disk.volume)
     }
 
+    /// The domain whose engines keep their directories on a volume, if it runs here.
+    pub(super) fn with_data(&self, volume: VolumeId) -> Option<String> {
+        let has = |domain: &SimulatedDomain| {
+            let disks = domain.definition.disks.iter().filter(|disk| !disk.readonly);
+            let disk = disks.take(2).last()?;
+            Some(self.pools.get(&disk.pool)?.get(&disk.volume)?.id == volume)
+        };
+        let mut running = self.domains.iter().filter(|(_, domain)| domain.running.is_some());
+        running.find(|(_, domain)| has(domain) == Some(true)).map(|(name, _)| name.clone())
+    }
+
     fn has_file(&self, path: &str) -> bool {
         self.pools.iter().any(|(pool, volumes)| {
             volumes.keys().any(|name| path == format!("{}/{name}", pool_path(pool)))

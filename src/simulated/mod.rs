@@ -19,6 +19,7 @@ mod files;
 mod guest;
 mod host;
 mod migration;
+mod mysql;
 mod observe;
 mod redis;
 mod report;

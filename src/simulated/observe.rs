@@ -43,6 +43,8 @@ pub struct Server {
     pub at: Option<(Ipv4Addr, u16)>,
     /// Whether it is there.
     pub presence: Presence,
+    /// Whether it takes writes of clients, where it is there.
+    pub writable: bool,
     /// The server that it follows.
     pub follows: Option<u32>,
     /// Whether it has the data of the server that it follows, which runs.
@@ -85,6 +87,13 @@ impl Scene<'_> {
     #[must_use]
     pub fn value(&self, server: u32, key: &str) -> Option<&str> {
         self.state.daemons.iter().find_map(|daemon| daemon.value(server, key))
+    }
+
+    /// Returns what ordinary clients were told is written: the newest value of each key, of
+    /// engines whose clients keep count.
+    #[must_use]
+    pub fn acknowledged(&self) -> BTreeMap<String, String> {
+        self.state.daemons.iter().flat_map(|daemon| daemon.acknowledged()).collect()
     }
 
     /// Sends a command of an ordinary client to a server; it follows redirections.

@@ -25,10 +25,16 @@ pub(super) struct Unit {
 /// Runs `systemctl`.
 pub(super) fn systemctl(guest: &mut Inside<'_>, verb: &[&str], unit: &str) -> Outcome {
     let unit = unit.strip_suffix(".service").unwrap_or(unit);
-    if guest.state.daemons.of_unit(unit).is_none() {
-        return Outcome::failed(5, format!("Unit {unit}.service could not be found."));
+    if verb == ["is-active"] && guest.works(unit) {
+        return Outcome::ok("active\n");
     }
-    let running = guest.unit(unit);
+    let Some(number) = guest.state.daemons.of_unit(unit) else {
+        if verb == ["is-active"] {
+            return Outcome { status: 4, ..Outcome::ok("inactive\n") };
+        }
+        return Outcome::failed(5, format!("Unit {unit}.service could not be found."));
+    };
+    let running = guest.unit(unit).filter(|unit| !guest.is_off(number, unit.volume));
     match (verb, running) {
         (["show", "--property=UnitFileState,ActiveState"], running) => {
             let enabled = guest.root().is_some_and(|root| root.enabled.contains(unit));
@@ -99,6 +105,17 @@ impl Inside<'_> {
     /// A unit that was started, ready or not.
     pub(super) fn unit(&mut self, unit: &str) -> Option<Unit> {
         self.running()?.units.get(unit).copied()
+    }
+
+    /// Whether a program has stopped a server whose unit was started.
+    fn is_off(&mut self, engine: usize, volume: VolumeId) -> bool {
+        self.state.daemons.get(engine).is_some_and(|daemon| daemon.is_off(volume))
+    }
+
+    /// Whether a unit runs that was made for one program.
+    pub(super) fn works(&mut self, unit: &str) -> bool {
+        let Some(volume) = self.data().map(|volume| volume.id) else { return false };
+        self.state.daemons.iter().any(|daemon| daemon.works(volume, unit))
     }
 
     /// Ends a unit's processes.

@@ -149,9 +149,14 @@ pub fn secrets() -> Secrets {
     let credentials =
         Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
     let of_gateways = [("statistics", secret("for-statistics")), ("vrrp", secret("for-gateways"))];
+    let of_databases = hostsplit::recipe::mysql::Credentials {
+        client: secret("for-all-clients"),
+        internal: secret("for-ourselves"),
+    };
     let services = BTreeMap::from([
         (ServiceName::new("cache").unwrap(), credentials.into()),
         (ServiceName::new("edge").unwrap(), of_gateways.into_iter().collect()),
+        (ServiceName::new("orders").unwrap(), of_databases.into()),
     ]);
     let identity = |one: &Instance| Identity {
         authority: "the certificate of the authority".to_owned(),

@@ -7,6 +7,7 @@ mod admitting;
 mod built;
 mod changing;
 mod clients;
+mod databases;
 mod drift;
 mod drilling;
 mod encrypting;

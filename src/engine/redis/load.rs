@@ -180,7 +180,7 @@ fn rate(what: &'static str, csv: &str) -> Option<Rate> {
     let _most = fields.next()?;
     let p99: f64 = fields.next()?.parse().ok()?;
     let rate: f64 = fields.nth(4)?.parse().ok()?;
-    Some(Rate { what, per_s: whole(rate)?, p99_us: whole(p99 * 1000.0)? })
+    Some(Rate { what, per_s: whole(rate)?, p99_us: Some(whole(p99 * 1000.0)?) })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked before")]
@@ -199,7 +199,10 @@ mod tests {
             \"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"\n\
             \"GET hostsplit:load:{0}:__rand_int__\",\"99009.90\",\"0.276\",\"0.080\",\"0.263\",\
             \"0.415\",\"0.527\",\"1.415\"\n";
-        assert_eq!(rate("reads", csv), Some(Rate { what: "reads", per_s: 99_009, p99_us: 527 }));
+        assert_eq!(
+            rate("reads", csv),
+            Some(Rate { what: "reads", per_s: 99_009, p99_us: Some(527) })
+        );
         assert_eq!(rate("reads", "Could not connect"), None);
         let header = csv.lines().next().unwrap();
         assert_eq!(rate("reads", header), None);

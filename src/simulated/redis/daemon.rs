@@ -73,6 +73,10 @@ impl Daemon for Network {
         self.at(at).is_some()
     }
 
+    fn sends_elsewhere(&self, refusal: &str) -> bool {
+        refusal.starts_with("CLUSTERDOWN")
+    }
+
     fn request(&mut self, contact: &Contact<'_>, key: &str, now: Duration) -> Result<(), String> {
         let value = format!("at {} ms", now.as_millis());
         self.send(contact, &["SET", key, &value], now)?;
@@ -135,6 +139,7 @@ impl Network {
             id: server.uid,
             at: at.map(|at| (at.address, at.port)),
             presence,
+            writable: server.follows().is_none(),
             follows: server.follows(),
             linked: server.follows().is_some_and(|master| self.is_linked(server, master)),
             owners: owners.map(ranges).collect(),

@@ -25,8 +25,10 @@ pub(super) fn access(
         let pools = engines(Cluster::Pool);
         scope.error(node.mark, format!("health: not supported for {engine}, only for {pools}"));
     }
-    if engine.cluster() != Cluster::Sharded {
-        return Some(without_password(scope, engine, wire));
+    match engine.cluster() {
+        Cluster::Sharded => {}
+        Cluster::PrimaryReplica => return of_database(scope, engine, wire),
+        _ => return Some(without_password(scope, engine, wire)),
     }
     let tls = scope.optional("tls", &wire.tls);
     let (password, optional) = match &wire.password {
@@ -41,17 +43,40 @@ pub(super) fn access(
     Some(Access { password, optional, tls, port, vip: None, health: None })
 }
 
+/// How clients get into a database: by a password, which hostsplit needs as well.
+fn of_database(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Option<Access> {
+    let tls = scope.optional("tls", &wire.tls).unwrap_or_default();
+    if let Some(at) = &wire.port {
+        let supported = [engines(Cluster::Sharded), engines(Cluster::Pool)].join(", ");
+        scope.error(at.mark, format!("port: not supported for {engine}, only for {supported}"));
+    }
+    let password = match &wire.password {
+        None => Password::Generated,
+        Some(node) => {
+            let (found, optional) = password(scope, node)?;
+            let Some(found) = found.filter(|_| !optional) else {
+                let message = format!("password: {engine} lets nobody in without one");
+                scope.error_with(node.mark, message, "leave it out: a deploy makes one".to_owned());
+                return None;
+            };
+            found
+        }
+    };
+    Some(Access { password: Some(password), tls, ..Access::default() })
+}
+
 /// How clients get into a service that asks for no password: only a pool has a port of its
 /// choice. Whether it ends TLS is part of its demand, since that is work.
 fn without_password(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Access {
     let cluster = engine.cluster();
     let sharded = engines(Cluster::Sharded);
+    let closed = [sharded.as_str(), &engines(Cluster::PrimaryReplica)].join(", ");
     if let Some(node) = &wire.password {
-        let message = format!("password: not supported for {engine}, only for {sharded}");
+        let message = format!("password: not supported for {engine}, only for {closed}");
         scope.error(node.mark, message);
     }
     if let Some(at) = &wire.tls {
-        let message = format!("tls: not supported for {engine}, only for {sharded}");
+        let message = format!("tls: not supported for {engine}, only for {closed}");
         let is_web = matches!(cluster, Cluster::Pool | Cluster::GatewayPair);
         let hint = "whether it ends TLS is part of its demand: `demand: { tls: true }`";
         scope.error_with(at.mark, message, is_web.then(|| hint.to_owned()));

@@ -28,12 +28,12 @@ wire! {
         /// Name of the gateway service through which clients reach it; for pools of
         /// web servers.
         optional gateway: At<ServiceName>,
-        /// Where the password comes from, or `optional`, or `none`; for sharded clusters.
-        /// Default: a deploy generates one.
+        /// Where the password comes from; for sharded clusters and databases. Of sharded
+        /// clusters also `optional` or `none`. Default: a deploy generates one.
         optional password: Spanned<PasswordRule>,
         /// Whether connections are encrypted: all of them, or with `optional` those of clients
-        /// that want it, at the port above the one for clients; for sharded clusters. Default:
-        /// false.
+        /// that want it; for sharded clusters, at the port above the one for clients, and for
+        /// databases. Default: false.
         optional tls: At<Tls>,
         /// The port for clients; for sharded clusters, and for pools, where it is also that
         /// at the gateway. Default: that of the engine; of a pool 80, with TLS 443.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::engine::redis::{REDIS, Redis, VALKEY};
 use crate::engine::{
-    Bound, Change, Crew, Difference, Disruption, EngineError, Goal, Guests, Load, Operator, Probe,
+    Bound, Change, Crew, Difference, Disruption, EngineError, Goal, Guests, Leaving, Load,
+    Operator, Probe,
 };
 use crate::guest::Guest;
 use crate::hypervisor::clock::Clock;
@@ -32,6 +33,11 @@ impl Guests for Stage {
         let instance = self.plan.instance(name).unwrap();
         let hypervisor = self.hosts[&instance.host].as_ref();
         Ok(Guest { hypervisor, domain: &instance.domain, clock: &self.clock })
+    }
+
+    fn guest_of<'a>(&'a self, leaving: &'a Leaving) -> Result<Guest<'a>, EngineError> {
+        let hypervisor = self.hosts[&leaving.host].as_ref();
+        Ok(Guest { hypervisor, domain: &leaving.domain, clock: &self.clock })
     }
 
     fn secrets(&self) -> &Secrets {

@@ -1,0 +1,162 @@
+//! Changes that a running server takes up.
+
+use std::collections::BTreeMap;
+
+use super::session::{self, commanding};
+use super::target::Target;
+use super::{observe, send, sql};
+use crate::engine::cluster::{FileChange, Uptake};
+use crate::engine::{Crew, Difference, EngineError, Fact};
+use crate::plan::Instance;
+use crate::recipe::mysql::{
+    APP, CONFIG, Credentials, Dialect, OWN, Package, REPLICA, SECRETS, read,
+};
+
+/// Options that a running server takes up from now on, in both engines where they know them.
+/// <https://dev.mysql.com/doc/refman/8.4/en/dynamic-system-variables.html>
+/// <https://mariadb.com/kb/en/server-system-variables/>
+const DYNAMIC: [&str; 22] = [
+    "binlog_expire_logs_seconds",
+    "binlog_format",
+    "gtid_strict_mode",
+    "innodb_buffer_pool_size",
+    "innodb_flush_log_at_trx_commit",
+    "innodb_io_capacity",
+    "innodb_io_capacity_max",
+    "innodb_log_file_size",
+    "innodb_redo_log_capacity",
+    "log_error_verbosity",
+    "max_binlog_size",
+    "max_connections",
+    "replica_parallel_workers",
+    "require_secure_transport",
+    "rpl_semi_sync_master_timeout",
+    "rpl_semi_sync_master_wait_point",
+    "rpl_semi_sync_replica_enabled",
+    "rpl_semi_sync_slave_enabled",
+    "rpl_semi_sync_source_timeout",
+    "rpl_semi_sync_source_wait_for_replica_count",
+    "rpl_semi_sync_source_wait_point",
+    "sync_binlog",
+];
+
+/// Changes that are taken up live.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Options with their values.
+    options: BTreeMap<String, String>,
+    /// Whether passwords are other ones.
+    passwords: bool,
+    /// Whether certificates are.
+    certificates: bool,
+}
+
+/// The options in the text of a configuration.
+fn options(text: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, value) in text.lines().filter_map(|line| line.split_once(" = ")) {
+        found.entry(name).or_default().push(value);
+    }
+    found
+}
+
+/// How a running server takes up changes.
+pub(super) fn uptake(
+    package: &Package,
+    files: &[FileChange],
+    running: Option<&[Difference]>,
+) -> Uptake<Live> {
+    let mut live = Live::default();
+    for FileChange { file, before } in files {
+        let path = file.path.as_str();
+        let Some(before) = before else { continue };
+        if path == SECRETS {
+            live.passwords |= read(before) != read(&file.text);
+        } else if package.tls.files().contains(&path) {
+            live.certificates = true;
+        } else if path == package.unit_config && *before != file.text {
+            return Uptake::Restart;
+        } else if path == CONFIG {
+            let (old, new) = (options(before), options(&file.text));
+            let names = old.keys().chain(new.keys());
+            for name in names.filter(|name| old.get(*name) != new.get(*name)) {
+                let value = new.get(name).and_then(|values| values.first());
+                let Some(value) = value.filter(|_| DYNAMIC.contains(name)) else {
+                    return Uptake::Restart;
+                };
+                live.options.insert((*name).to_owned(), (*value).to_owned());
+            }
+        }
+    }
+    for one in running.into_iter().flatten() {
+        let Fact::Setting(name) = &one.fact else { continue };
+        if !DYNAMIC.contains(&name.as_str()) {
+            return Uptake::Restart;
+        }
+        live.options.insert(name.clone(), one.planned.clone());
+    }
+    let is_needed = live.passwords || live.certificates || !live.options.is_empty();
+    match (files.is_empty(), is_needed) {
+        (true, false) => Uptake::Nothing,
+        _ => Uptake::Live(live),
+    }
+}
+
+/// Lets a running server take up changes.
+pub(super) fn take_up(
+    crew: &Crew<'_>,
+    target: &Target,
+    instance: &Instance,
+    changes: &Live,
+) -> Result<Vec<String>, EngineError> {
+    let (package, dialect) = (target.package, target.package.dialect);
+    let guest = crew.guest(&instance.name)?;
+    let mut done = Vec::new();
+    for (name, value) in &changes.options {
+        let is_word = value.bytes().any(|byte| byte.is_ascii_alphabetic());
+        let value = if is_word { format!("'{value}'") } else { value.clone() };
+        session::send(&guest, package, &sql::set(name, &value), commanding())?;
+        done.push(format!("set {name}"));
+    }
+    if changes.certificates {
+        session::send(&guest, package, sql::reload_certificates(dialect), commanding())?;
+        done.push("read certificates again".to_owned());
+    }
+    if changes.passwords && observe::takes_writes(&guest, package)? {
+        change_passwords(crew, target, instance)?;
+        done.push("changed passwords".to_owned());
+    }
+    Ok(done)
+}
+
+/// Gives the users of a primary their passwords, and its replicas the one by which they come
+/// in: those that are connected stay so meanwhile.
+fn change_passwords(
+    crew: &Crew<'_>,
+    target: &Target,
+    primary: &Instance,
+) -> Result<(), EngineError> {
+    let package = target.package;
+    let credentials = target.credentials(crew)?;
+    let guest = crew.guest(&primary.name)?;
+    let statements = passwords(package.dialect, credentials);
+    session::send(&guest, package, &statements, commanding())?;
+    for replica in crew.copies_of(primary).filter(|one| one.name != primary.name) {
+        if !crew.members().iter().any(|one| one.name == replica.name) {
+            continue;
+        }
+        let guest = crew.guest(&replica.name)?;
+        let statements = send::followed(crew, target, &primary.name)?;
+        session::send(&guest, package, &statements, commanding())?;
+    }
+    Ok(())
+}
+
+fn passwords(dialect: Dialect, credentials: &Credentials) -> String {
+    let all = [
+        (APP, &credentials.client),
+        (OWN, &credentials.internal),
+        (REPLICA, &credentials.internal),
+    ];
+    all.map(|(user, password)| sql::password(dialect, user, password)).join("\n")
+}

@@ -1,0 +1,111 @@
+//! The file with the passwords of a service: written, read again, and masked where it is
+//! shown.
+
+use serde::Serialize;
+
+use super::{APP, OWN, Package, REPLICA};
+use crate::recipe::RecipeError;
+use crate::secret::{Secret, SecretNeed, ServiceSecrets};
+use crate::template::{Template, plain};
+
+/// The password of clients: the user [`APP`].
+pub(super) const CLIENT: SecretNeed = SecretNeed { name: "client", for_clients: true };
+/// The password of the users [`OWN`] and [`REPLICA`].
+pub(super) const INTERNAL: SecretNeed = SecretNeed { name: "internal", for_clients: false };
+
+static TEMPLATE: Template = Template {
+    name: "mysql/hostsplit.cnf.hbs",
+    text: include_str!("../../../templates/mysql/hostsplit.cnf.hbs"),
+    escape: plain,
+};
+
+/// The passwords of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// For clients: the user [`APP`], whose database is all theirs.
+    pub client: Secret,
+    /// For ourselves and for replicas; clients never get it.
+    pub internal: Secret,
+}
+
+impl Credentials {
+    /// Returns the passwords among a service's secrets, where both are known.
+    #[must_use]
+    pub fn of(secrets: &ServiceSecrets) -> Option<Self> {
+        let get = |need: SecretNeed| secrets.get(need.name).cloned();
+        Some(Self { client: get(CLIENT)?, internal: get(INTERNAL)? })
+    }
+}
+
+impl From<Credentials> for ServiceSecrets {
+    fn from(Credentials { client, internal }: Credentials) -> Self {
+        [(CLIENT.name, client), (INTERNAL.name, internal)].into_iter().collect()
+    }
+}
+
+#[derive(Serialize)]
+struct Values<'a> {
+    own: &'static str,
+    app: &'static str,
+    replica: &'static str,
+    client: &'a str,
+    internal: &'a str,
+    authority: Option<&'static str>,
+}
+
+/// The text of the file. Quotes and backslashes, which its reader takes for others, are in no
+/// password.
+pub(super) fn text(
+    credentials: &Credentials,
+    package: &Package,
+    tls: bool,
+) -> Result<String, RecipeError> {
+    Ok(TEMPLATE.render(&Values {
+        own: OWN,
+        app: APP,
+        replica: REPLICA,
+        client: credentials.client.expose(),
+        internal: credentials.internal.expose(),
+        authority: tls.then_some(package.tls.authority),
+    })?)
+}
+
+/// The passwords in that text; `None` where hostsplit did not write it.
+#[must_use]
+pub fn read(text: &str) -> Option<Credentials> {
+    let of = |group: &str| {
+        let mut lines = text.lines().skip_while(|line| *line != format!("[{group}]"));
+        let line = lines.find_map(|line| line.strip_prefix("password = "))?;
+        Secret::parse(line.trim_matches('"')).ok()
+    };
+    Some(Credentials { client: of(APP)?, internal: of("client")? })
+}
+
+/// Replaces the password of a line by a mark; `None` for any other line.
+pub(super) fn mask(line: &str, mark: &str) -> Option<String> {
+    line.starts_with("password = ").then(|| format!("password = {mark}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MYSQL_PACKAGE;
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let secret = |text| Secret::parse(text).unwrap();
+        let known =
+            Credentials { client: secret("for-#all;clients"), internal: secret("for-ourselves") };
+        for tls in [false, true] {
+            let written = text(&known, &MYSQL_PACKAGE, tls).unwrap();
+            assert!(read(&written) == Some(known.clone()), "{written}");
+            let shown: Vec<String> = written
+                .lines()
+                .map(|line| mask(line, "(secret)").unwrap_or_else(|| line.to_owned()))
+                .collect();
+            let shown = shown.join("\n");
+            assert!(!shown.contains("for-#all") && !shown.contains("ourselves"), "{shown}");
+        }
+        assert_eq!(read(""), None);
+    }
+}

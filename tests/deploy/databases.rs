@@ -1,0 +1,328 @@
+//! Databases of a primary and replicas: formed by a write that was acknowledged, changed without
+//! losing one, and led by another copy only where a person or the plan says so.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use hostsplit::deploy::Failover;
+use hostsplit::engine::Fact;
+use hostsplit::graph::decide;
+use hostsplit::hypervisor::clock::Clock as _;
+use hostsplit::ids::{HostName, ServiceName};
+use hostsplit::plan::{Instance, Plan, Role};
+use hostsplit::planner::make_with;
+use hostsplit::profile::Profiles;
+use hostsplit::recipe::mysql::Credentials;
+use hostsplit::secret::{Secret, Secrets};
+use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
+use hostsplit::solve::Limits;
+use hostsplit::spec::{Access, Demand, Engine, Password, Policy, RelationalDemand, Spec};
+use hostsplit::topology::{Host, Level};
+use hostsplit::units::{Mebibytes, PerSecond};
+
+use crate::fixture::{self, Purpose, Run, at_every, connected, look, reasons, run, starts};
+use crate::plain;
+
+const ENGINES: [Engine; 2] = [Engine::Mysql, Engine::Mariadb];
+
+fn spec(engine: Engine, reads: u64) -> Spec {
+    let host = |number: u32| {
+        let node = plain::node(0, vec![plain::l3(0..=31)], 64);
+        let name = format!("h{number}");
+        let uri = Some(format!("test://{name}"));
+        Host { uri, ..plain::host(&name, vec![node], 100) }
+    };
+    let demand = Demand::PrimaryReplica(RelationalDemand {
+        reads_per_s: PerSecond::new(reads),
+        writes_per_s: PerSecond::new(10),
+        data_mib: Mebibytes::from_gib(1),
+        working_set_percent: 100,
+        shards: 1,
+    });
+    let mut orders = plain::service("orders", engine, demand);
+    orders.access = Access { password: Some(Password::Generated), ..Access::default() };
+    let mut spec =
+        plain::spec((1..=3).map(host).collect(), Policy::surviving(Level::Host), vec![orders]);
+    spec.image = fixture::plan().image;
+    spec
+}
+
+fn planned(spec: &Spec, prior: Option<&Plan>) -> Plan {
+    let profiles = Profiles::builtin().unwrap();
+    make_with(spec, &profiles, &Limits::default(), prior).unwrap().0
+}
+
+/// A primary and a replica.
+fn pair(engine: Engine) -> Plan {
+    let plan = planned(&spec(engine, 100), None);
+    assert_eq!(plan.instances.len(), 2);
+    plan
+}
+
+fn named(plan: &Plan, role: Role) -> Vec<&Instance> {
+    plan.instances.iter().filter(|one| one.role == role).collect()
+}
+
+fn primary(plan: &Plan) -> &Instance {
+    named(plan, Role::Primary)[0]
+}
+
+fn replica(plan: &Plan) -> &Instance {
+    named(plan, Role::Replica)[0]
+}
+
+/// A client that knows the addresses of all instances.
+fn client(plan: &Plan) -> Client {
+    Client {
+        contacts: plan.instances.iter().filter_map(|one| Some((one.address?, 3306))).collect(),
+        password: Some("for-all-clients".to_owned()),
+        encrypted: false,
+    }
+}
+
+/// A world with a deployed plan; a client writes all the time.
+fn deployed(plan: &Plan, state: &Path) -> SimulatedWorld {
+    let world = SimulatedWorld::new(&plan.topology);
+    let first = run(plan, &world, state, Purpose::Deploy);
+    assert!(first.is_complete(), "{}", first.story());
+    assert_planned(plan, &world);
+    world.attach(client(plan));
+    let _ = world.take_requests();
+    world
+}
+
+fn assert_planned(plan: &Plan, world: &SimulatedWorld) {
+    let left = decide(plan, &look(plan, world));
+    let steps = left.steps().filter(|(_, step)| step.action != hostsplit::graph::Action::NoOp);
+    let left: Vec<String> =
+        steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+/// A deploy that comes to its plan; how many of the client's requests were answered, and why
+/// others were refused.
+fn follow(plan: &Plan, world: &SimulatedWorld, state: &Path) -> (Run, Requests) {
+    let _ = world.take_requests();
+    let changed = run(plan, world, state, Purpose::Deploy);
+    assert!(changed.is_complete(), "{}", changed.story());
+    assert_planned(plan, world);
+    (changed, world.take_requests())
+}
+
+/// What was refused only because a primary hands over: it takes no writes for a moment.
+fn assert_read_only(requests: &Requests) {
+    let others = requests.refused.iter().filter(|why| !why.contains("read-only"));
+    assert_eq!(others.count(), 0, "{:?}", requests.refused);
+}
+
+#[test]
+fn a_pair_is_formed_and_a_second_deploy_needs_nothing() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        let before = starts(&plan, &world);
+        let (again, requests) = follow(&plan, &world, state.path());
+        assert_eq!(reasons(&again), [""; 0], "{engine}");
+        assert_eq!(requests.refused, [""; 0], "{engine}");
+        assert_eq!(starts(&plan, &world), before, "{engine}");
+        let found = connected(&plan, &world, &fixture::secrets(), |context| {
+            hostsplit::deploy::verify(context, true)
+        });
+        assert!(found.is_ok(), "{engine}: {found:?}");
+    }
+}
+
+#[test]
+fn a_deploy_that_was_killed_anywhere_is_finished_by_the_next() {
+    for engine in ENGINES {
+        let plan = pair(engine);
+        let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
+        at_every(5, &plan, &begin, |call| {
+            let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
+            world
+                .fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
+            let _ = run(&plan, &world, state.path(), Purpose::Deploy);
+            world.revive();
+            let second = run(&plan, &world, state.path(), Purpose::Deploy);
+            assert!(second.is_complete(), "{engine} call {call}: {}", second.story());
+            assert_planned(&plan, &world);
+        });
+    }
+}
+
+#[test]
+fn a_third_copy_is_filled_from_the_primary_and_leaves_again() {
+    for engine in ENGINES {
+        let (pair, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let more = (1..6).map(|times| planned(&spec(engine, times * 5_000), Some(&pair)));
+        let trio = more.into_iter().find(|plan| plan.instances.len() > 2).unwrap();
+        let world = deployed(&pair, state.path());
+        for plan in [&trio, &planned(&spec(engine, 100), Some(&trio))] {
+            let (_, requests) = follow(plan, &world, state.path());
+            assert_read_only(&requests);
+            assert!(requests.answered > 0);
+        }
+    }
+}
+
+#[test]
+fn more_memory_is_given_to_one_after_the_other_behind_a_hand_over() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        let mut changed = plan.clone();
+        for one in &mut changed.instances {
+            one.memory_mib = one.memory_mib.saturating_add(Mebibytes::new(512));
+        }
+        let (_, requests) = follow(&changed, &world, state.path());
+        assert_read_only(&requests);
+        assert!(requests.answered > 0);
+    }
+}
+
+/// Puts a value into the configuration that is planned for all.
+fn with_setting(plan: &Plan, name: &str, value: u64) -> Plan {
+    let mut changed = plan.clone();
+    for one in &mut changed.instances {
+        one.settings.insert(name.to_owned(), value.into());
+    }
+    changed
+}
+
+#[test]
+fn settings_are_taken_up_live_where_the_engine_can() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        let before = starts(&plan, &world);
+        let live = with_setting(&plan, "max_connections", 300);
+        let (_, requests) = follow(&live, &world, state.path());
+        assert_eq!((requests.refused, starts(&plan, &world)), (Vec::new(), before), "{engine}");
+        let restarted = with_setting(&live, "back_log", 300);
+        let (_, requests) = follow(&restarted, &world, state.path());
+        assert_read_only(&requests);
+        assert_eq!(starts(&plan, &world), before + 2, "{engine}");
+    }
+}
+
+#[test]
+fn after_a_whole_outage_the_one_that_has_everything_takes_writes() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        for number in 1..=3 {
+            world.power_cut(&HostName::new(format!("h{number}")).unwrap());
+        }
+        for number in 1..=3 {
+            world.power_on(&HostName::new(format!("h{number}")).unwrap());
+        }
+        world.clock().wait(std::time::Duration::from_secs(120));
+        assert!(world.request(&client(&plan), "before").is_err(), "all boot read-only");
+        let (_, _) = follow(&plan, &world, state.path());
+        assert!(world.request(&client(&plan), "after").is_ok(), "{engine}");
+    }
+}
+
+fn orders() -> ServiceName {
+    ServiceName::new("orders").unwrap()
+}
+
+#[test]
+fn a_dead_primary_is_replaced_by_order_only_and_returns_as_a_replica() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        let (first, second) = (primary(&plan).clone(), replica(&plan).clone());
+        world.power_cut(&first.host);
+        world.clock().wait(std::time::Duration::from_secs(30));
+        let waits = run(&plan, &world, state.path(), Purpose::Deploy);
+        assert!(!waits.is_complete());
+        let refused = world.request(&client(&plan), "nobody decided").unwrap_err();
+        assert!(refused.contains("read-only"), "{engine}: {refused}");
+        connected(&plan, &world, &fixture::secrets(), |context| {
+            let service = context.plan.service(&orders()).unwrap();
+            let failover = Failover::of(context, service, 0).unwrap();
+            let found = failover.leadership().unwrap();
+            assert_eq!(found.leader, None);
+            let silent = found.silent;
+            assert_eq!(silent.iter().map(|one| &one.name).collect::<Vec<_>>(), [&first.name]);
+            assert!(failover.switch_off(silent[0], &|_| None).is_err(), "its host is silent");
+            let off: BTreeSet<_> = [first.name.clone()].into();
+            assert_eq!(failover.promote(&off, None), Ok(second.name.clone()));
+        });
+        let _ = world.take_requests();
+        assert!(world.request(&client(&plan), "goes on").is_ok(), "{engine}");
+        world.power_on(&first.host);
+        world.clock().wait(std::time::Duration::from_secs(120));
+        let (_, requests) = follow(&plan, &world, state.path());
+        assert_read_only(&requests);
+        assert!(world.request(&client(&plan), "whole again").is_ok(), "{engine}");
+    }
+}
+
+#[test]
+fn a_primary_hands_over_without_losing_a_write() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        connected(&plan, &world, &fixture::secrets(), |context| {
+            let service = context.plan.service(&orders()).unwrap();
+            let failover = Failover::of(context, service, 0).unwrap();
+            failover.hand_over(&replica(&plan).name).unwrap();
+            let copies = failover.leadership().unwrap();
+            assert_eq!(copies.leader.as_ref(), Some(&replica(&plan).name));
+            assert_eq!(copies.ailing.len(), 0, "{:?}", copies.ailing);
+        });
+        assert_read_only(&world.take_requests());
+    }
+}
+
+#[test]
+fn what_somebody_changed_by_hand_is_named_and_repaired() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        world.set_hung(&replica(&plan).domain, true);
+        let (_, found) = fixture::reviewed(&plan, &world);
+        let facts: BTreeSet<&Fact> = found.differences.iter().map(|one| &one.fact).collect();
+        assert!(facts.contains(&Fact::Answer), "{engine}: {found:?}");
+        world.set_hung(&replica(&plan).domain, false);
+        follow(&plan, &world, state.path());
+    }
+}
+
+/// Other passwords, as they are once their files were removed.
+fn changed_secrets() -> Secrets {
+    let secret = |text| Secret::parse(text).unwrap();
+    let known =
+        Credentials { client: secret("for-all-clients-2"), internal: secret("for-ourselves-2") };
+    let mut secrets = fixture::secrets();
+    secrets.services.insert(orders(), known.into());
+    secrets
+}
+
+#[test]
+fn passwords_are_changed_while_the_client_writes() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        let before = starts(&plan, &world);
+        let quiet: fixture::Happening<'_, '_> = (&|_| {}, &|journal| Box::new(journal));
+        let changed = fixture::run_knowing(
+            &plan,
+            &world,
+            state.path(),
+            Purpose::Deploy,
+            quiet,
+            &changed_secrets(),
+        );
+        assert!(changed.is_complete(), "{engine}: {}", changed.story());
+        assert_eq!(starts(&plan, &world), before, "{engine}");
+        let new = Client { password: Some("for-all-clients-2".to_owned()), ..client(&plan) };
+        assert!(world.request(&new, "by the new one").is_ok(), "{engine}");
+        let found = connected(&plan, &world, &changed_secrets(), |context| {
+            hostsplit::deploy::verify(context, false)
+        });
+        assert!(found.is_ok(), "{engine}: {found:?}");
+    }
+}
