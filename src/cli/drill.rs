@@ -257,7 +257,7 @@ fn on_interrupt() {
 }
 
 /// Runs fences on this machine.
-struct Fences;
+pub(super) struct Fences;
 
 impl Fence for Fences {
     #[expect(clippy::disallowed_methods, reason = "edge: an operator's own command fences a host")]

@@ -10,6 +10,7 @@ mod drain;
 mod drill;
 pub mod error;
 mod explain;
+mod failover;
 mod file_kind;
 mod graph;
 mod import;
@@ -95,6 +96,7 @@ enum Command {
     Verify(verify::Args),
     Drain(drain::Args),
     Rollback(rollback::Args),
+    Failover(failover::Args),
     Drill(drill::Args),
     Destroy(destroy::Args),
 }
@@ -145,6 +147,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Verify(args) => verify::run(args),
         Command::Drain(args) => drain::run(&args),
         Command::Rollback(args) => rollback::run(args),
+        Command::Failover(args) => failover::run(args),
         Command::Drill(args) => drill::run(args),
         Command::Destroy(args) => destroy::run(args),
     };
@@ -174,6 +177,7 @@ impl Command {
             Self::Verify(_) => "verify",
             Self::Drain(_) => "drain",
             Self::Rollback(_) => "rollback",
+            Self::Failover(_) => "failover",
             Self::Drill(_) => "drill",
             Self::Destroy(_) => "destroy",
         }

@@ -1,7 +1,7 @@
 //! What an operator has to do where a cluster cannot recover by itself.
 
 use crate::audit::{Intervention, Loss, Promotion};
-use crate::ids::InstanceName;
+use crate::ids::{InstanceName, ServiceName};
 use crate::spec::Cluster;
 
 /// Returns the order to the operator; `None` where the service recovers by itself.
@@ -24,7 +24,7 @@ pub(super) fn intervention(loss: &Loss) -> Option<String> {
                 loss.domain
             )
         }
-        Intervention::Promote { groups } => promote(groups),
+        Intervention::Promote { groups } => promote(&loss.service, groups),
         Intervention::MoveAddress { active, standby } => format!(
             "the address does not move between sites by itself: make sure that {active} is off \
              (fence its host: cut off, it may still serve clients); then add the address on \
@@ -35,29 +35,24 @@ pub(super) fn intervention(loss: &Loss) -> Option<String> {
 }
 
 /// The steps to new primaries.
-fn promote(groups: &[Promotion]) -> String {
+fn promote(service: &ServiceName, groups: &[Promotion]) -> String {
     let old: Vec<&str> = groups.iter().map(|one| one.primary.as_str()).collect();
     let new = groups.iter().map(|one| {
         let names: Vec<&str> = one.replicas.iter().map(InstanceName::as_str).collect();
         match names.as_slice() {
             [only] => (*only).to_owned(),
-            several => {
-                format!(
-                    "the one of {} that received most, which the others then follow,",
-                    several.join(", ")
-                )
-            }
+            several => format!("the one of {} that received most", several.join(", ")),
         }
     });
-    let (new, is) = (new.collect::<Vec<_>>(), if old.len() == 1 { "is" } else { "are" });
+    let new = new.collect::<Vec<_>>().join(", and ");
+    let is = if old.len() == 1 { "is" } else { "are" };
     let old = old.join(", ");
+    let group = if groups.len() > 1 { ", for each group with `--group`," } else { "" };
     format!(
         "replicas elect nobody: make sure that {old} {is} off (fence the host: cut off, it may \
-         still take writes); then on {new} run `STOP REPLICA IO_THREAD`, wait until all that was \
-         received is applied, run `STOP REPLICA; RESET REPLICA ALL; SET GLOBAL read_only = OFF`, \
-         and lead clients there; what {old} took without an acknowledgement is lost, and {old} \
-         may return as a replica only",
-        new = new.join(", and on ")
+         still take writes); then `hostsplit failover PLAN {service} --force`{group} lets {new} \
+         apply what was received and take writes; what {old} took without an acknowledgement is \
+         lost, and the next deploy takes {old} back as a replica"
     )
 }
 
