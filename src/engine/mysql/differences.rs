@@ -54,6 +54,10 @@ fn of_group(view: View<'_>, found: &mut Vec<Difference>) {
             }
             return;
         }
+        Primary::Copy(name) => {
+            differs(name, Fact::ClusterState, "a replica takes no writes", "it does".to_owned());
+            return;
+        }
         Primary::Several(names) => {
             for name in names {
                 let seen = "several do".to_owned();
@@ -132,7 +136,7 @@ pub(super) fn copies(view: View<'_>) -> Copies {
     let mut copies = Copies::default();
     let primary = match view.primary() {
         Primary::One(name, _) => Some(name),
-        Primary::Nobody | Primary::Several(_) => None,
+        Primary::Nobody | Primary::Several(_) | Primary::Copy(_) => None,
     };
     copies.leader = primary.cloned();
     for (name, server) in view.servers() {

@@ -68,7 +68,7 @@ impl Work<'_> {
         let view = self.view(&observed)?;
         match view.primary() {
             Primary::Nobody => {}
-            Primary::One(name, _) => {
+            Primary::One(name, _) | Primary::Copy(name) => {
                 return Err(self.refused(format!(
                     "{name} takes writes; let another one take over without --force"
                 )));

@@ -1,13 +1,13 @@
 //! MySQL and MariaDB: primaries with replicas that acknowledge each write, filled, proved and
 //! handed over, all through the client inside the guests.
 //!
-//! [`target`] is what is wanted and [`observe`] what is seen; [`steps`] and [`differences`] are
+//! `target` is what is wanted and `observe` what is seen; `steps` and `differences` are
 //! pure functions of both. A pair has two votes, so nobody but a person decides that a primary
 //! which does not answer is none any more: nothing here promotes a replica beside it.
 //!
 //! Status alone proves nothing: a source says that it waits for acknowledgements while nobody
 //! gives any. What counts is a write that was acknowledged and read at every replica
-//! ([`proof`]).
+//! (`proof`).
 //! <https://dev.mysql.com/doc/refman/8.4/en/replication-semisync-monitoring.html>
 
 mod differences;

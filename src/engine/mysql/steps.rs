@@ -106,6 +106,8 @@ pub(super) enum Primary<'a> {
     Nobody,
     /// Several, which is never right.
     Several(Vec<&'a InstanceName>),
+    /// One that copies another one: its writes, and those of the other, are nobody else's.
+    Copy(&'a InstanceName),
 }
 
 impl<'a> View<'a> {
@@ -151,7 +153,8 @@ impl<'a> View<'a> {
         let all: Vec<(&InstanceName, &Server)> = open.collect();
         let alone: Vec<_> = all.iter().filter(|(_, server)| server.source.is_none()).collect();
         match (alone.as_slice(), all.as_slice()) {
-            ([(name, server)], _) | ([], [(name, server)]) => Primary::One(name, server),
+            ([(name, server)], _) => Primary::One(name, server),
+            ([], [(name, _)]) => Primary::Copy(name),
             ([], []) => Primary::Nobody,
             _ => Primary::Several(all.iter().map(|(name, _)| *name).collect()),
         }
@@ -168,16 +171,14 @@ impl<'a> View<'a> {
         server.formed && is_up && self.source_of(server) == Some(primary)
     }
 
-    /// Why one of the group is not asked, or does not answer.
-    pub(super) fn unanswered(self) -> Option<&'a InstanceName> {
-        let members = self.group.members.iter();
-        members.into_iter().find(|name| self.server(name).is_none())
+    /// One of the group that is not asked, does not answer, or is being filled.
+    fn unanswered(self) -> Option<&'a InstanceName> {
+        self.group.members.iter().find(|name| self.server(name).is_none())
     }
 
     fn is_being_filled(self) -> bool {
-        let is_filling = |seen: &&Seen| matches!(seen, Seen::Filling { .. });
-        let members = self.group.members.iter().filter_map(|name| self.observed.seen.get(name));
-        members.into_iter().any(|seen| is_filling(&seen))
+        let mut seen = self.group.members.iter().filter_map(|name| self.observed.seen.get(name));
+        seen.any(|seen| matches!(seen, Seen::Filling { .. }))
     }
 
     fn steps(self, goal: Goal) -> Result<Vec<Step>, String> {
@@ -190,6 +191,11 @@ impl<'a> View<'a> {
                     names.join(" and ")
                 ))
             }
+            Primary::Copy(name) => Err(format!(
+                "{name} takes writes and copies another server, which hostsplit never brings about: \
+                 in its guest either `SET GLOBAL read_only = ON`, or make it the primary by `STOP \
+                 REPLICA; RESET REPLICA ALL`, once the other one is off; then deploy again"
+            )),
             Primary::Nobody => self.without_primary(),
             Primary::One(name, server) => Ok(self.with_primary(name, server, goal)),
         }

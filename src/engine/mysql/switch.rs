@@ -33,6 +33,7 @@ pub(super) fn take_lead(
         Primary::One(from, _) => hand_over(crew, target, observed, (from, to)),
         Primary::Nobody => Err(refuse("nobody takes writes".to_owned())),
         Primary::Several(_) => Err(refuse("several take writes".to_owned())),
+        Primary::Copy(name) => Err(refuse(format!("{name} takes writes and copies another one"))),
     }
 }
 

@@ -303,6 +303,22 @@ fn history() -> impl Strategy<Value = (usize, Vec<Event>)> {
     (1..4_usize).prop_flat_map(|count| (Just(count), prop::collection::vec(event(count), 0..60)))
 }
 
+/// Somebody opens a replica by hand while its primary does not answer: nobody is attached to it,
+/// and nothing is opened beside it.
+#[test]
+fn a_copy_that_takes_writes_is_no_primary() {
+    let mut world = World::new(3);
+    while world.deploy() == Ok(true) {}
+    assert_eq!(world.writable(), [0]);
+    world.nodes[0].is_silent = true;
+    world.nodes[1].writable = true;
+    let refused = steps(&target(3), &world.observed(), Goal::Joined).unwrap_err();
+    assert!(refused.starts_with("orders-1 takes writes and copies another server"), "{refused}");
+    world.nodes[0].is_silent = false;
+    let closed = steps(&target(3), &world.observed(), Goal::Joined).unwrap();
+    assert_eq!(closed, [Step { at: name(1), order: Order::Close }]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
