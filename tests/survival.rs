@@ -167,7 +167,7 @@ fn no_pair_across_two_sites_decides_by_itself() {
             ");
         }
         let markdown = bench.run(&["show", "plan.json", "--format", "markdown"]);
-        assert!(markdown.contains("RESET REPLICA ALL"), "{markdown}");
+        assert!(markdown.contains("hostsplit failover PLAN books --force"), "{markdown}");
         assert!(markdown.contains("Hint: books: two copies are two votes"), "{markdown}");
         let plan = json(&bench, &["show", "plan.json", "--format", "json"]);
         let losses = plan["losses"].as_array().unwrap();

@@ -181,10 +181,15 @@ fn forced(
     }
     let silent = &copies.silent;
     let names: Vec<&str> = silent.iter().map(|one| one.name.as_str()).collect();
-    if names.is_empty() {
+    if names.is_empty() && !args.fenced {
         return Err(CliError::new(format!("{name}: all instances answer, and none takes writes"))
-            .hint("`hostsplit deploy` lets the one take writes that has all transactions"));
+            .hint(
+                "`hostsplit deploy` lets the one take writes that has all transactions; where the \
+                 primary is not in the plan any more, make sure that it is off and stays off, then \
+                 add --fenced",
+            ));
     }
+    let names = if names.is_empty() { vec!["the former primary"] } else { names };
     ui::say(&format!(
         "{} will be off, and a replica takes over. What the primary took without the \
          acknowledgement of a replica is lost.",

@@ -201,6 +201,17 @@ impl<'a> Crew<'a> {
         self.guests.guest_of(leaving)
     }
 
+    /// Returns the guest of an instance, also of one that leaves.
+    ///
+    /// # Errors
+    /// Its host is not connected.
+    pub fn any_guest(&self, name: &InstanceName) -> Result<Guest<'a>, EngineError> {
+        match self.leaving.iter().find(|leaving| leaving.name == *name) {
+            Some(leaving) => self.guest_of(leaving),
+            None => self.guest(name),
+        }
+    }
+
     /// Renders the files of an instance.
     ///
     /// # Errors

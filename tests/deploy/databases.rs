@@ -14,7 +14,7 @@ use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
 use hostsplit::recipe::mysql::Credentials;
 use hostsplit::secret::{Secret, Secrets};
-use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
+use hostsplit::simulated::{Client, Mode, Presence, Requests, Server, SimulatedWorld};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Access, Demand, Engine, Password, Policy, RelationalDemand, Spec};
 use hostsplit::topology::{Host, Level};
@@ -106,7 +106,21 @@ fn follow(plan: &Plan, world: &SimulatedWorld, state: &Path) -> (Run, Requests) 
     let changed = run(plan, world, state, Purpose::Deploy);
     assert!(changed.is_complete(), "{}", changed.story());
     assert_planned(plan, world);
+    assert_kept(world);
     (changed, world.take_requests())
+}
+
+/// One server takes writes, and it has all that clients were told is written.
+fn assert_kept(world: &SimulatedWorld) {
+    world.glance(|scene| {
+        let servers = scene.servers();
+        let open: Vec<&Server> = servers.iter().filter(|one| one.writable).collect();
+        assert_eq!(open.len(), 1, "one takes writes");
+        let primary = open[0];
+        for (key, value) in scene.acknowledged() {
+            assert_eq!(scene.value(primary.id, &key), Some(value.as_str()), "{key}");
+        }
+    });
 }
 
 /// What was refused only because a primary hands over: it takes no writes for a moment.
@@ -274,6 +288,50 @@ fn a_primary_hands_over_without_losing_a_write() {
             assert_eq!(copies.ailing.len(), 0, "{:?}", copies.ailing);
         });
         assert_read_only(&world.take_requests());
+    }
+}
+
+/// The plan with everything off the host of its primary.
+fn moved(plan: &Plan, spec: &Spec) -> Plan {
+    let mut spec = spec.clone();
+    spec.drained = [primary(plan).host.clone()].into();
+    let moved = planned(&spec, Some(plan));
+    assert!(moved.instances.iter().all(|one| one.host != primary(plan).host));
+    moved
+}
+
+#[test]
+fn a_primary_that_moves_to_another_host_takes_its_data_along() {
+    for engine in ENGINES {
+        for policy in [Policy::surviving(Level::Host), Policy::nothing()] {
+            let mut spec = spec(engine, 100);
+            spec.policy = policy;
+            let (plan, state) = (planned(&spec, None), tempfile::tempdir().unwrap());
+            let world = deployed(&plan, state.path());
+            let moved = moved(&plan, &spec);
+            world.attach(client(&moved));
+            let (_, requests) = follow(&moved, &world, state.path());
+            assert!(requests.answered > 0, "{engine}: {:?}", requests.refused);
+        }
+    }
+}
+
+#[test]
+fn no_replica_is_opened_beside_a_primary_that_is_not_in_the_plan_any_more() {
+    for engine in ENGINES {
+        let (spec, state) = (spec(engine, 100), tempfile::tempdir().unwrap());
+        let plan = planned(&spec, None);
+        let world = deployed(&plan, state.path());
+        let moved = moved(&plan, &spec);
+        world.power_cut(&primary(&plan).host);
+        world.clock().wait(std::time::Duration::from_secs(30));
+        let without = run(&moved, &world, state.path(), Purpose::Deploy);
+        assert!(!without.is_complete());
+        world.glance(|scene| {
+            let servers = scene.servers();
+            let runs = |one: &&Server| one.presence != Presence::Absent;
+            assert_eq!(servers.iter().filter(runs).filter(|one| one.writable).count(), 0);
+        });
     }
 }
 

@@ -37,7 +37,10 @@ pub(super) fn promote(
     let guest = crew.guest(&chosen)?;
     let open = opened(&target, &chosen);
     session::send(&guest, target.package, &open, commanding())?;
-    for (name, _) in view.servers().filter(|(name, _)| **name != chosen) {
+    // Those with more than it has are for the next deploy to fill anew, where that is allowed.
+    let has = view.server(&chosen).map(|one| one.transactions.clone()).unwrap_or_default();
+    let others = view.servers().filter(|(name, _)| **name != chosen);
+    for (name, _) in others.filter(|(_, server)| has.contain(&server.transactions)) {
         let guest = crew.guest(name)?;
         let statements = followed(crew, &target, &chosen)?;
         session::send(&guest, target.package, &statements, commanding())?;

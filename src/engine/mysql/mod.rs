@@ -160,7 +160,18 @@ impl Cluster for Mysql {
             view.group.members.contains(instance)
                 || view.servers().any(|(name, _)| name == instance)
         });
-        let copies = view.map(differences::copies).unwrap_or_default();
+        let holds =
+            |name| observed.seen.get(name).and_then(Seen::server).is_some_and(|one| one.formed);
+        let copies = match view {
+            Some(view) => differences::copies(view),
+            // One that leaves with data that no group of the plan has.
+            None if holds(instance) => Copies {
+                leader: Some(instance.clone()),
+                healthy: BTreeSet::from([instance.clone()]),
+                ..Copies::default()
+            },
+            None => Copies::default(),
+        };
         // One without data that anybody relies on can go at any time.
         if copies.is_in_use(instance) || copies.ailing.contains_key(instance) {
             copies

@@ -19,6 +19,9 @@ pub type Observed = cluster::Observed<Seen>;
 /// How long a small command may take in an emulated guest.
 const SMALL: Duration = Duration::from_secs(60);
 
+/// Seconds that a replica may be behind for it to take over: longer would be an outage.
+const CLOSE_S: u64 = 5;
+
 /// What one instance reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
@@ -86,6 +89,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether it could take over within a moment: what it is behind by is an outage then.
+    pub(super) fn is_close(&self) -> bool {
+        self.is_up() && self.behind_s.is_some_and(|behind| behind <= CLOSE_S)
+    }
+
     /// Whether it is in step with whom it copies.
     pub(super) const fn is_up(&self) -> bool {
         self.connected && self.applies

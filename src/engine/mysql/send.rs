@@ -38,7 +38,7 @@ fn is_of_way(error: &EngineError) -> bool {
 
 fn take(crew: &Crew<'_>, target: &Target, step: &Step) -> Result<(), EngineError> {
     let dialect = target.package.dialect;
-    let guest = crew.guest(&step.at)?;
+    let guest = crew.any_guest(&step.at)?;
     let run = |statements: &str| {
         session::send(&guest, target.package, statements, commanding()).map(drop)
     };
@@ -131,7 +131,7 @@ fn own(
     target: &Target,
     (at, primary): (&InstanceName, &InstanceName),
 ) -> Result<Own, EngineError> {
-    let look = |name: &InstanceName| observe::look(&crew.guest(name)?, target, name);
+    let look = |name: &InstanceName| observe::look(&crew.any_guest(name)?, target, name);
     let (own, all) = (look(at)?, look(primary)?);
     let (Some(own), Some(all)) = (own.server(), all.server()) else { return Ok(Own::Filling) };
     let (own, all) = (&own.transactions, &all.transactions);
@@ -170,7 +170,7 @@ fn fill(
         target.addresses.get(name).map(ToString::to_string).ok_or_else(|| unknown(name))
     };
     if target.package.dialect == Dialect::Mariadb {
-        let donor = crew.guest(from)?;
+        let donor = crew.any_guest(from)?;
         // One that waits for a server that was not filled in the end.
         donor.run(&["systemctl", "stop", SEND_UNIT], SYSTEMD)?;
         start(&donor, SEND_UNIT, SEND, &address(at)?)?;

@@ -5,8 +5,9 @@
 //! does not may have been made the primary meanwhile.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
-use super::observe::{Observed, Seen, Server};
+use super::observe::{Observed, Seen, Server, Source};
 use super::target::{Group, Target};
 use crate::engine::Goal;
 use crate::ids::InstanceName;
@@ -15,6 +16,10 @@ use crate::ids::InstanceName;
 /// `ER_SOURCE_FATAL_ERROR_READING_BINLOG`, and `ER_SERVER_SOURCE_FATAL_ERROR_READING_BINLOG` of
 /// MySQL since 8.0.
 const PURGED: [u32; 2] = [1236, 13114];
+
+/// The errors of a replica that its source does not let in: `ER_ACCESS_DENIED_ERROR`,
+/// `CR_SSL_CONNECTION_ERROR`, `CR_AUTH_PLUGIN_ERR`.
+const DENIED: [u32; 3] = [1045, 2026, 2061];
 
 /// One command to one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,8 +131,12 @@ impl<'a> View<'a> {
         planned.chain(leaving).filter_map(|(name, seen)| Some((name, seen.server()?)))
     }
 
-    /// Whether one that leaves is of this group: it copies one of it, or one of it copies it.
+    /// Whether one that leaves is of this group: there is no other, it copies one of it, or one of
+    /// it copies it.
     fn belongs(self, name: &InstanceName, seen: &Seen) -> bool {
+        if self.target.groups.len() == 1 {
+            return true;
+        }
         let address = |name: &InstanceName| self.target.addresses.get(name).copied();
         let source = |seen: &Seen| seen.server()?.source.as_ref()?.address;
         let members = || self.group.members.iter();
@@ -167,7 +176,7 @@ impl<'a> View<'a> {
 
     /// Whether a server is a copy of the primary that could take over at once.
     pub(super) fn is_in_step(self, server: &Server, primary: &InstanceName) -> bool {
-        let is_up = server.source.as_ref().is_some_and(super::observe::Source::is_up);
+        let is_up = server.source.as_ref().is_some_and(Source::is_up);
         server.formed && is_up && self.source_of(server) == Some(primary)
     }
 
@@ -214,7 +223,27 @@ impl<'a> View<'a> {
                  back and deploy again, or let a replica take over with `hostsplit failover`"
             ));
         }
+        let answers = |name: &InstanceName| self.observed.seen.contains_key(name);
+        if let Some(name) = self.target.leaving.iter().find(|name| !answers(name)) {
+            return Err(format!(
+                "nobody takes writes, and {name}, which leaves, does not answer: it may be the \
+                 primary; bring it back and deploy again, or let a replica take over with `hostsplit \
+                 failover`"
+            ));
+        }
         let servers: Vec<_> = self.servers().collect();
+        if let Some((name, address)) = self.follows_silence(&servers) {
+            return Err(format!(
+                "nobody takes writes, and the server at {address}, which {name} copies, is not there: \
+                 it may still take writes; let a replica take over with `hostsplit failover --force`"
+            ));
+        }
+        if let Some(name) = self.stranger() {
+            return Err(format!(
+                "{name}, which leaves, holds data that no group of the plan has: move it by hand, or \
+                 plan its group again"
+            ));
+        }
         let holding: Vec<_> =
             servers.iter().filter(|(_, server)| !server.transactions.is_empty()).collect();
         let formed: Vec<_> = holding.iter().filter(|(_, server)| server.formed).collect();
@@ -244,10 +273,43 @@ impl<'a> View<'a> {
                 lines.join(", ")
             ));
         };
-        if server.source.as_ref().is_some_and(|source| !source.drained && source.applies) {
-            return Ok(Vec::new());
+        // What it has received was acknowledged, and is gone once it copies nobody.
+        match server.source.as_ref().filter(|source| !source.drained) {
+            Some(source) if source.applies => return Ok(Vec::new()),
+            Some(source) => {
+                let why =
+                    source.error.clone().unwrap_or_else(|| "replication is stopped".to_owned());
+                return Err(format!(
+                    "nobody takes writes, and {name} does not apply what it has received: {why}; see \
+                     to that in its guest (`START REPLICA SQL_THREAD`), then deploy again"
+                ));
+            }
+            None => {}
         }
         Ok(vec![step(name, Order::Open)])
+    }
+
+    /// One that copies a server which did not answer.
+    fn follows_silence(
+        self,
+        servers: &[(&'a InstanceName, &'a Server)],
+    ) -> Option<(&'a InstanceName, Ipv4Addr)> {
+        servers.iter().find_map(|(name, server)| {
+            let address = server.source.as_ref()?.address?;
+            let known = self.target.at(address);
+            let is_there = known.is_some_and(|one| self.observed.seen.contains_key(one));
+            (!is_there).then_some((*name, address))
+        })
+    }
+
+    /// One that leaves, holds data, and is of no group.
+    fn stranger(self) -> Option<&'a InstanceName> {
+        let is_formed = |name: &InstanceName| self.server(name).is_some_and(|one| one.formed);
+        let is_known = |name: &InstanceName| {
+            Self::all(self.target, self.observed)
+                .any(|view| view.servers().any(|one| one.0 == name))
+        };
+        self.target.leaving.iter().find(|name| is_formed(name) && !is_known(name))
     }
 
     /// What one lacks of the others, in words.
@@ -295,14 +357,18 @@ impl<'a> View<'a> {
             return vec![step(primary, Order::Wait)];
         }
         // One that went on alone waits again only once something was acknowledged.
-        let is_unproved = !server.waiting || server.acknowledged == 0;
+        let is_unproved = has_copies && (!server.waiting || server.acknowledged == 0);
         if is_unproved && self.servers().any(|(_, copy)| self.is_in_step(copy, primary)) {
             return vec![step(primary, Order::Prove)];
         }
         let lead = self.group.lead.as_ref().filter(|lead| *lead != primary);
         let heir = lead.and_then(|lead| Some((lead, self.server(lead)?)));
         match heir {
-            Some((lead, copy)) if goal == Goal::Planned && self.is_in_step(copy, primary) => {
+            Some((lead, copy))
+                if goal == Goal::Planned
+                    && self.is_in_step(copy, primary)
+                    && copy.source.as_ref().is_some_and(Source::is_close) =>
+            {
                 vec![step(primary, Order::HandOver(lead.clone()))]
             }
             _ => Vec::new(),
@@ -322,6 +388,10 @@ impl<'a> View<'a> {
         };
         if PURGED.contains(&source.error_number) && !source.connected {
             return fill();
+        }
+        // It was away while the password or the certificates changed.
+        if DENIED.contains(&source.error_number) && !source.connected {
+            return Some(Order::Follow(primary.clone()));
         }
         if !source.started || (!source.applies && source.error.is_none()) {
             return Some(Order::Reconnect);

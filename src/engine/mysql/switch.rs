@@ -4,7 +4,7 @@
 //! Cut off anywhere, one of both holds everything and the next run goes on
 //! ([`super::steps`]). What is refused meanwhile is refused, and not lost.
 
-use super::observe::{Observed, Seen};
+use super::observe::{Observed, Seen, Source};
 use super::send::{followed, opened};
 use super::session::{self, commanding};
 use super::sql;
@@ -14,8 +14,8 @@ use crate::engine::{Crew, EngineError};
 use crate::guest::Guest;
 use crate::ids::InstanceName;
 
-/// Seconds that a replica may be behind for it to take over: longer would be an outage.
-const BEHIND_S: u64 = 5;
+/// Seconds for which writes may wait for statements that still run on the primary.
+const LOCK_S: u32 = 5;
 
 /// Lets a replica take over from whoever is the primary of its group.
 pub(super) fn take_lead(
@@ -46,17 +46,21 @@ pub(super) fn hand_over(
 ) -> Result<(), EngineError> {
     let (package, dialect) = (target.package, target.package.dialect);
     let source = observed.seen.get(to).and_then(Seen::server).and_then(|one| one.source.as_ref());
-    let behind = source.filter(|source| source.is_up()).and_then(|source| source.behind_s);
-    if behind.is_none_or(|behind| behind > BEHIND_S) {
+    if !source.is_some_and(Source::is_close) {
         return Err(refused(crew, format!("{to} is not in step with {from}")));
     }
-    let (old, new) = (guest(crew, from)?, crew.guest(to)?);
+    let (old, new) = (crew.any_guest(from)?, crew.guest(to)?);
     let ask = |guest: &Guest<'_>, statements: &str| {
         session::send(guest, package, statements, commanding())
     };
     let taken = (|| {
         // As few commands as can be: each takes its time in a busy guest, and nobody writes.
-        let close = format!("{} {}", sql::close(dialect), sql::position(dialect));
+        // A statement that runs for long must not keep all others waiting behind this one.
+        let close = format!(
+            "SET SESSION lock_wait_timeout = {LOCK_S}; {} {}",
+            sql::close(dialect),
+            sql::position(dialect)
+        );
         let closed = ask(&old, &close)?;
         let position = closed.first("position").unwrap_or_default();
         let take = format!("{} {}", sql::catch_up(dialect, position), opened(target, to));
@@ -74,14 +78,6 @@ pub(super) fn hand_over(
         ask(&old, &followed(crew, target, to)?)?;
     }
     Ok(())
-}
-
-/// The guest of an instance, also of one that leaves.
-fn guest<'a>(crew: &Crew<'a>, name: &InstanceName) -> Result<Guest<'a>, EngineError> {
-    match crew.leaving().iter().find(|leaving| leaving.name == *name) {
-        Some(leaving) => crew.guest_of(leaving),
-        None => crew.guest(name),
-    }
 }
 
 fn refused(crew: &Crew<'_>, reason: String) -> EngineError {

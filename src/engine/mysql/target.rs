@@ -18,6 +18,8 @@ pub struct Target {
     pub(super) groups: BTreeMap<u32, Group>,
     /// Addresses of all that are planned or leave.
     pub(super) addresses: BTreeMap<InstanceName, Ipv4Addr>,
+    /// Those that leave.
+    pub(super) leaving: Vec<InstanceName>,
     /// Options of those that are planned.
     pub(super) settings: BTreeMap<InstanceName, Settings>,
     /// Its passwords, where they are known.
@@ -46,6 +48,7 @@ impl Target {
             package: engine.0,
             groups: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            leaving: crew.leaving().iter().map(|one| one.name.clone()).collect(),
             settings: BTreeMap::new(),
             credentials: crew.secrets().and_then(Credentials::of),
             tls: crew.service.access.tls.is_offered(),

@@ -74,6 +74,7 @@ fn target(count: usize) -> Target {
         package: &MYSQL_PACKAGE,
         groups: [(0, group)].into(),
         addresses: (0..count).map(|at| (name(at), address(at))).collect(),
+        leaving: Vec::new(),
         settings: BTreeMap::new(),
         credentials: None,
         tls: false,

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{APP, OWN, Package, REPLICA};
+use super::{APP, Dialect, OWN, Package, REPLICA};
 use crate::recipe::RecipeError;
 use crate::secret::{Secret, SecretNeed, ServiceSecrets};
 use crate::template::{Template, plain};
@@ -51,6 +51,7 @@ struct Values<'a> {
     client: &'a str,
     internal: &'a str,
     authority: Option<&'static str>,
+    mariadb: bool,
 }
 
 /// The text of the file. Quotes and backslashes, which its reader takes for others, are in no
@@ -67,6 +68,7 @@ pub(super) fn text(
         client: credentials.client.expose(),
         internal: credentials.internal.expose(),
         authority: tls.then_some(package.tls.authority),
+        mariadb: package.dialect == Dialect::Mariadb,
     })?)
 }
 

@@ -103,6 +103,8 @@ fn common(
         ("max_connections", connections(service.layout.vcpus).into()),
         ("sync_binlog", 1.into()),
         ("relay_log_recovery", true.into()),
+        // What is acknowledged is on the replica's disk.
+        ("sync_relay_log", 1.into()),
         ("innodb_flush_log_at_trx_commit", 1.into()),
         ("innodb_flush_method", "O_DIRECT".into()),
         ("innodb_buffer_pool_size", pool.into()),

@@ -77,6 +77,7 @@ impl Network {
         let is_replica = |word: &str| word == replica;
         match words {
             ["SET", "GLOBAL", name, "=", value @ ..] => set(server, name, &value.concat())?,
+            ["SET", "SESSION", _, "=", _] => {}
             ["FLUSH", "SSL"] if dialect == Dialect::Mariadb => {}
             ["STOP", word] if is_replica(word) => {
                 (server.io, server.applying) = (Io::Off, Applying::Off);
