@@ -8,15 +8,15 @@ use hostsplit::deploy::Failover;
 use hostsplit::engine::Fact;
 use hostsplit::graph::decide;
 use hostsplit::hypervisor::clock::Clock as _;
-use hostsplit::ids::{HostName, ServiceName};
+use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
 use hostsplit::recipe::mysql::Credentials;
-use hostsplit::secret::{Secret, Secrets};
+use hostsplit::secret::{Identity, Secret, Secrets};
 use hostsplit::simulated::{Client, Mode, Presence, Requests, Server, SimulatedWorld};
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Access, Demand, Engine, Password, Policy, RelationalDemand, Spec};
+use hostsplit::spec::{Access, Demand, Engine, Password, Policy, RelationalDemand, Spec, Tls};
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::{Mebibytes, PerSecond};
 
@@ -289,6 +289,33 @@ fn a_primary_hands_over_without_losing_a_write() {
         });
         assert_read_only(&world.take_requests());
     }
+}
+
+#[test]
+fn encryption_is_not_turned_on_while_a_database_runs() {
+    for engine in ENGINES {
+        let (mut spec, state) = (spec(engine, 100), tempfile::tempdir().unwrap());
+        let plan = planned(&spec, None);
+        let world = deployed(&plan, state.path());
+        spec.services[0].access.tls = Tls::On;
+        let mut secrets = fixture::secrets();
+        secrets.identities = plan.instances.iter().map(identity).collect();
+        let quiet: fixture::Happening<'_, '_> = (&|_| {}, &|journal| Box::new(journal));
+        let (encrypted, state) = (planned(&spec, Some(&plan)), state.path());
+        let deploy = Purpose::Deploy;
+        let refused = fixture::run_knowing(&encrypted, &world, state, deploy, quiet, &secrets);
+        assert!(refused.story().contains("tls cannot be turned on or off"), "{}", refused.story());
+        assert_eq!(world.take_requests().refused, [""; 0]);
+        follow(&plan, &world, state);
+    }
+}
+
+/// A certificate of an instance, as it is written.
+fn identity(one: &Instance) -> (InstanceName, Identity) {
+    let text = |what: &str| format!("{what} of {}", one.name);
+    let key = Secret::parse("the-key-of-an-instance").unwrap();
+    let (authority, certificate) = (text("authority"), text("certificate"));
+    (one.name.clone(), Identity { authority, certificate, key })
 }
 
 /// The plan with everything off the host of its primary.

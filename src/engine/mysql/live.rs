@@ -60,6 +60,30 @@ fn options(text: &str) -> BTreeMap<&str, Vec<&str>> {
     found
 }
 
+/// Refuses to turn encryption on or off where a server was set up: the user of replicas has to
+/// show a certificate, or has none to show, and those that have the change could not copy those
+/// that have not.
+pub(super) fn judge(crew: &Crew<'_>, files: &[FileChange]) -> Result<(), EngineError> {
+    let is_encrypted = |text: &str| options(text).contains_key("ssl_ca");
+    let is_own = |text: &String| text.contains("Written by hostsplit");
+    let turns = |change: &FileChange| {
+        let before = change.before.as_ref().filter(|text| is_own(text));
+        let is_config = change.file.path == CONFIG;
+        is_config
+            && before.is_some_and(|text| is_encrypted(text) != is_encrypted(&change.file.text))
+    };
+    if !files.iter().any(turns) {
+        return Ok(());
+    }
+    Err(EngineError::Refused {
+        service: crew.service.name.clone(),
+        reason:
+            "tls cannot be turned on or off for a database that is deployed yet: plan it as it \
+                 was, or deploy another service beside it and bring the data there"
+                .to_owned(),
+    })
+}
+
 /// How a running server takes up changes.
 pub(super) fn uptake(
     package: &Package,

@@ -202,6 +202,15 @@ impl Cluster for Mysql {
         live::uptake(self.0, files, running)
     }
 
+    fn judge(
+        &self,
+        crew: &Crew<'_>,
+        _: &Instance,
+        files: &[FileChange],
+    ) -> Result<(), EngineError> {
+        live::judge(crew, files)
+    }
+
     fn take_up(
         &self,
         crew: &Crew<'_>,
