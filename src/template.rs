@@ -21,6 +21,18 @@ pub struct Template {
     pub escape: fn(&str) -> String,
 }
 
+/// A text of `templates/` in whose values nothing is quoted, by its path there.
+macro_rules! template {
+    ($name:literal) => {
+        $crate::template::Template {
+            name: $name,
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/", $name)),
+            escape: $crate::template::plain,
+        }
+    };
+}
+pub(crate) use template;
+
 /// A template that cannot be filled in.
 #[derive(Debug, thiserror::Error)]
 #[error("template {template}: {source}")]

@@ -76,7 +76,7 @@ pub(super) fn form<C: Cluster>(
         }
         let hindrances = cluster.hindrances(crew, &target, &observed, &steps);
         if !hindrances.is_empty() {
-            return Err(work.refused(hindrances.join("; ")));
+            return Err(crew.refusal(hindrances.join("; ")));
         }
         let taken = work.command(&steps)?;
         let foreseen = C::foresee(&observed, &steps).filter(|_| taken);
@@ -111,7 +111,7 @@ impl<C: Cluster> Work<'_, C> {
             let observed = seen.take().unwrap_or_else(|| self.look());
             self.fail_on_lost_hosts(&observed)?;
             let steps = self.cluster.steps(self.target, &observed, self.goal);
-            let steps = steps.map_err(|reason| self.refused(reason))?;
+            let steps = steps.map_err(|reason| self.crew.refusal(reason))?;
             let missing = self.cluster.differences(self.target, &observed);
             // What forming does not bring about is for the check to show.
             let ours = missing.iter().any(|one| self.goal.includes(&one.fact));
@@ -134,10 +134,6 @@ impl<C: Cluster> Work<'_, C> {
 
     fn look(&self) -> Observed<C::Seen> {
         self.cluster.observe(self.crew, self.target)
-    }
-
-    fn refused(&self, reason: String) -> EngineError {
-        EngineError::Refused { service: self.crew.service.name.clone(), reason }
     }
 
     /// A silent agent may come back; a host that is gone, or a domain, will not

@@ -240,6 +240,12 @@ impl<'a> Crew<'a> {
         self.guests.content(serve)
     }
 
+    /// Returns the refusal to go on with the service, for a reason that a person has to see to.
+    #[must_use]
+    pub fn refusal(&self, reason: String) -> EngineError {
+        EngineError::Refused { service: self.service.name.clone(), reason }
+    }
+
     /// What waiting goes by.
     #[must_use]
     pub fn clock(&self) -> &'a dyn Clock {

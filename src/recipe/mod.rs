@@ -5,6 +5,7 @@
 //! One file for each family of engines. What runs in the guest is observed and
 //! changed by [`crate::engine`]; nothing here has an effect.
 
+mod credentials;
 pub mod haproxy;
 pub mod mysql;
 pub mod redis;
@@ -12,6 +13,7 @@ mod search;
 mod stamp;
 pub mod web;
 
+pub use self::credentials::Credentials;
 pub use self::redis::slots;
 
 use std::collections::BTreeSet;

@@ -196,7 +196,7 @@ pub(super) trait Daemon: fmt::Debug + Send {
     /// The value that a server has under a key.
     fn value(&self, server: u32, key: &str) -> Option<&str>;
 
-    /// The values that ordinary clients were told are written, the newest of each key.
+    /// The values that were acknowledged to ordinary clients, the newest of each key.
     fn acknowledged(&self) -> BTreeMap<String, String> {
         BTreeMap::new()
     }

@@ -89,7 +89,7 @@ impl Scene<'_> {
         self.state.daemons.iter().find_map(|daemon| daemon.value(server, key))
     }
 
-    /// Returns what ordinary clients were told is written: the newest value of each key, of
+    /// Returns what was acknowledged to ordinary clients: the newest value of each key, of
     /// engines whose clients keep count.
     #[must_use]
     pub fn acknowledged(&self) -> BTreeMap<String, String> {

@@ -14,7 +14,7 @@ use hostsplit::graph::{Action, Actions, Impact, ImpactKind, decide};
 use hostsplit::hypervisor::fan_out::one_by_one;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::Plan;
-use hostsplit::recipe::redis::Credentials;
+use hostsplit::recipe::Credentials;
 use hostsplit::secret::{Secret, Secrets};
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Image, ImageFile};

@@ -12,7 +12,7 @@ use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
-use hostsplit::recipe::mysql::Credentials;
+use hostsplit::recipe::Credentials;
 use hostsplit::secret::{Identity, Secret, Secrets};
 use hostsplit::simulated::{Client, Mode, Presence, Requests, Server, SimulatedWorld};
 use hostsplit::solve::Limits;
@@ -110,7 +110,7 @@ fn follow(plan: &Plan, world: &SimulatedWorld, state: &Path) -> (Run, Requests) 
     (changed, world.take_requests())
 }
 
-/// One server takes writes, and it has all that clients were told is written.
+/// One server takes writes, and it has all that was acknowledged to clients.
 fn assert_kept(world: &SimulatedWorld) {
     world.glance(|scene| {
         let servers = scene.servers();

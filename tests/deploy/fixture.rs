@@ -17,7 +17,7 @@ use hostsplit::hypervisor::fan_out::one_by_one;
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
 use hostsplit::ids::{DeploymentName, HostName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
-use hostsplit::recipe::redis::Credentials;
+use hostsplit::recipe::Credentials;
 use hostsplit::secret::{Identity, Secret, Secrets};
 use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Access, Image, ImageFile, Network, Password, Policy};
@@ -149,10 +149,8 @@ pub fn secrets() -> Secrets {
     let credentials =
         Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
     let of_gateways = [("statistics", secret("for-statistics")), ("vrrp", secret("for-gateways"))];
-    let of_databases = hostsplit::recipe::mysql::Credentials {
-        client: secret("for-all-clients"),
-        internal: secret("for-ourselves"),
-    };
+    let of_databases =
+        Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
     let services = BTreeMap::from([
         (ServiceName::new("cache").unwrap(), credentials.into()),
         (ServiceName::new("edge").unwrap(), of_gateways.into_iter().collect()),

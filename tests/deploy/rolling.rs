@@ -4,7 +4,7 @@
 use hostsplit::deploy::{Event, EventKind};
 use hostsplit::graph::{Action, Vertex, decide};
 use hostsplit::plan::{Plan, Setting};
-use hostsplit::recipe::redis::Credentials;
+use hostsplit::recipe::Credentials;
 use hostsplit::secret::Secret;
 use hostsplit::simulated::{Client, Fault, Mode, Requests, SimulatedWorld};
 

@@ -5,7 +5,7 @@ use super::*;
 use hostsplit::guest_file::GuestFile;
 use hostsplit::profile::Profiles;
 use hostsplit::recipe;
-use hostsplit::recipe::mysql::Credentials;
+use hostsplit::recipe::Credentials;
 use hostsplit::secret::{Identity, Secret, Secrets};
 use hostsplit::solve::Limits;
 

@@ -39,7 +39,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Where a gateway is asked through its own frontend, whoever holds the address.
+    /// Where a gateway is asked through its own frontend, holding the address or not.
     pub(super) fn own(&self) -> Url {
         Url { at: Some(haproxy::LOOPBACK), ..self.url.clone() }
     }

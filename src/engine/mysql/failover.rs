@@ -56,13 +56,9 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn refused(&self, reason: String) -> EngineError {
-        EngineError::Refused { service: self.crew.service.name.clone(), reason }
-    }
-
     fn view<'o>(&'o self, observed: &'o Observed) -> Result<View<'o>, EngineError> {
         let view = Mysql::view(self.target, observed, self.group);
-        view.ok_or_else(|| self.refused(format!("it has no group {}", self.group)))
+        view.ok_or_else(|| self.crew.refusal(format!("it has no group {}", self.group)))
     }
 
     /// Lets all that answer read nothing more, so that what they have is what counts.
@@ -72,11 +68,11 @@ impl Work<'_> {
         match view.primary() {
             Primary::Nobody => {}
             Primary::One(name, _) | Primary::Copy(name) => {
-                return Err(self.refused(format!(
+                return Err(self.crew.refusal(format!(
                     "{name} takes writes; let another one take over without --force"
                 )));
             }
-            Primary::Several(_) => return Err(self.refused("several take writes".to_owned())),
+            Primary::Several(_) => return Err(self.crew.refusal("several take writes".to_owned())),
         }
         for (name, _) in view.servers().filter(|(_, server)| server.source.is_some()) {
             let guest = self.crew.guest(name)?;
@@ -99,7 +95,7 @@ impl Work<'_> {
             let fault = source.error.filter(|_| !source.applies);
             if !source.applies || !poll.pause() {
                 let why = fault.unwrap_or_else(|| "what has arrived is not applied".to_owned());
-                return Err(self.refused(format!("{name}: {why}")));
+                return Err(self.crew.refusal(format!("{name}: {why}")));
             }
         }
     }
@@ -116,10 +112,11 @@ impl Work<'_> {
         };
         if let Some(to) = to {
             let found = formed.iter().find(|(name, _)| *name == to);
-            let (_, server) = found
-                .ok_or_else(|| self.refused(format!("{to} does not answer, or holds no data")))?;
+            let (_, server) = found.ok_or_else(|| {
+                self.crew.refusal(format!("{to} does not answer, or holds no data"))
+            })?;
             return match lacks(server) {
-                Some(other) if !self.target.may_lose_data => Err(self.refused(format!(
+                Some(other) if !self.target.may_lose_data => Err(self.crew.refusal(format!(
                     "{to} lacks {} that another replica has; leave --to out, or give them up with \
                      --allow-data-loss",
                     server.transactions.lacks(&other)
@@ -129,7 +126,7 @@ impl Work<'_> {
         }
         let complete = formed.iter().find(|(_, server)| lacks(server).is_none());
         let (name, _) = complete.ok_or_else(|| {
-            self.refused(
+            self.crew.refusal(
                 "no replica that answers has all transactions of the others; say which one is to \
                  be the primary with --to, and --allow-data-loss"
                     .to_owned(),

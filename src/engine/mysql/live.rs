@@ -8,9 +8,8 @@ use super::{observe, send, sql};
 use crate::engine::cluster::{FileChange, Uptake};
 use crate::engine::{Crew, Difference, EngineError, Fact};
 use crate::plan::Instance;
-use crate::recipe::mysql::{
-    APP, CONFIG, Credentials, Dialect, OWN, Package, REPLICA, SECRETS, read,
-};
+use crate::recipe::Credentials;
+use crate::recipe::mysql::{APP, CONFIG, Dialect, OWN, Package, REPLICA, SECRETS, read};
 
 /// Options that a running server takes up from now on, in both engines where they know them.
 /// <https://dev.mysql.com/doc/refman/8.4/en/dynamic-system-variables.html>
@@ -75,13 +74,9 @@ pub(super) fn judge(crew: &Crew<'_>, files: &[FileChange]) -> Result<(), EngineE
     if !files.iter().any(turns) {
         return Ok(());
     }
-    Err(EngineError::Refused {
-        service: crew.service.name.clone(),
-        reason:
-            "tls cannot be turned on or off for a database that is deployed yet: plan it as it \
-                 was, or deploy another service beside it and bring the data there"
-                .to_owned(),
-    })
+    let what = "tls cannot be turned on or off for a database that is deployed yet: plan it as it \
+                was, or deploy another service beside it and bring the data there";
+    Err(crew.refusal(what.to_owned()))
 }
 
 /// How a running server takes up changes.

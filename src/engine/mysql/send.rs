@@ -12,7 +12,8 @@ use crate::engine::cluster::Answer;
 use crate::engine::{Crew, EngineError};
 use crate::guest::Guest;
 use crate::ids::InstanceName;
-use crate::recipe::mysql::{Credentials, Dialect, FILL, FILL_UNIT, SEND, SEND_UNIT};
+use crate::recipe::Credentials;
+use crate::recipe::mysql::{Dialect, FILL, FILL_UNIT, SEND, SEND_UNIT};
 
 /// How long systemd may take to start a process.
 const SYSTEMD: Duration = Duration::from_secs(60);
@@ -145,14 +146,11 @@ fn diverged(
     lacking: &str,
 ) -> EngineError {
     let service = &crew.service.name;
-    EngineError::Refused {
-        service: service.clone(),
-        reason: format!(
-            "{at} has what the primary {primary} lacks, {lacking}, made while another one was the \
+    crew.refusal(format!(
+        "{at} has what the primary {primary} lacks, {lacking}, made while another one was the \
              primary; keep a copy of its data volume if it is needed, then give it up with \
              --allow-data-loss {service}"
-        ),
-    }
+    ))
 }
 
 /// Starts the filling of a server, which goes on by itself. Who sends waits for who receives, so

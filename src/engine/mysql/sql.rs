@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::recipe::mysql::{APP, Credentials, Dialect, FILLING, OWN, PORT, REPLICA};
+use crate::recipe::Credentials;
+use crate::recipe::mysql::{APP, Dialect, FILLING, OWN, PORT, REPLICA};
 use crate::secret::Secret;
 
 /// Seconds after which a replica asks its primary again, and how often it hears of it.

@@ -17,14 +17,14 @@ use crate::ids::InstanceName;
 /// Seconds for which writes may wait for statements that still run on the primary.
 const LOCK_S: u32 = 5;
 
-/// Lets a replica take over from whoever is the primary of its group.
+/// Lets a replica take over from the primary of its group.
 pub(super) fn take_lead(
     crew: &Crew<'_>,
     target: &Target,
     observed: &Observed,
     to: &InstanceName,
 ) -> Result<(), EngineError> {
-    let refuse = |reason: String| refused(crew, reason);
+    let refuse = |reason: String| crew.refusal(reason);
     let mut views = View::all(target, observed);
     let view = views.find(|view| view.group.members.contains(to));
     let view = view.ok_or_else(|| refuse(format!("{to} is in no group")))?;
@@ -47,7 +47,7 @@ pub(super) fn hand_over(
     let (package, dialect) = (target.package, target.package.dialect);
     let source = observed.seen.get(to).and_then(Seen::server).and_then(|one| one.source.as_ref());
     if !source.is_some_and(Source::is_close) {
-        return Err(refused(crew, format!("{to} is not in step with {from}")));
+        return Err(crew.refusal(format!("{to} is not in step with {from}")));
     }
     let (old, new) = (crew.any_guest(from)?, crew.guest(to)?);
     let ask = |guest: &Guest<'_>, statements: &str| {
@@ -78,8 +78,4 @@ pub(super) fn hand_over(
         ask(&old, &followed(crew, target, to)?)?;
     }
     Ok(())
-}
-
-fn refused(crew: &Crew<'_>, reason: String) -> EngineError {
-    EngineError::Refused { service: crew.service.name.clone(), reason }
 }

@@ -7,7 +7,8 @@ use super::Mysql;
 use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Settings};
-use crate::recipe::mysql::{Credentials, Package};
+use crate::recipe::Credentials;
+use crate::recipe::mysql::Package;
 
 /// A service as planned.
 #[derive(Debug)]
@@ -107,9 +108,8 @@ impl Target {
     /// # Errors
     /// They are not known.
     pub(super) fn credentials(&self, crew: &Crew<'_>) -> Result<&Credentials, EngineError> {
-        self.credentials.as_ref().ok_or_else(|| EngineError::Refused {
-            service: crew.service.name.clone(),
-            reason: "its passwords are not known; `hostsplit deploy` makes them".to_owned(),
+        self.credentials.as_ref().ok_or_else(|| {
+            crew.refusal("its passwords are not known; `hostsplit deploy` makes them".to_owned())
         })
     }
 }

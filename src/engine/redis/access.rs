@@ -1,7 +1,8 @@
 //! How a client reaches the instances of a service: program, password, encryption.
 
 use crate::engine::Crew;
-use crate::recipe::redis::{Credentials, Doors, Package};
+use crate::recipe::Credentials;
+use crate::recipe::redis::{Doors, Package};
 use crate::secret::Secret;
 
 /// The user of hostsplit itself; clients use `default`.

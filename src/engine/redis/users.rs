@@ -5,7 +5,8 @@ use super::access::{ClientAccess, USER};
 use super::settings::Running;
 use crate::digest::sha256;
 use crate::engine::{EngineError, Fact};
-use crate::recipe::redis::{self as recipe, Credentials, quote};
+use crate::recipe::Credentials;
+use crate::recipe::redis::{self as recipe, quote};
 
 /// The command that asks for all users.
 pub(super) const QUESTION: &str = "ACL LIST";

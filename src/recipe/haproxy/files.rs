@@ -24,7 +24,7 @@ use crate::plan::{Instance, ServicePlan, Setting};
 use crate::recipe::{RecipeError, stamp};
 use crate::secret::Secrets;
 use crate::spec::WEB_STATUS_PORT;
-use crate::template::{Template, plain as unquoted};
+use crate::template::{Template, template};
 
 /// Connections above those of clients: for keepalived, hostsplit, Prometheus and people.
 const SPARE: u64 = 100;
@@ -33,21 +33,9 @@ const SPARE: u64 = 100;
 /// <https://www.rfc-editor.org/rfc/rfc2338#section-5.3.10>
 const VRRP_PASSWORD: usize = 8;
 
-static HAPROXY: Template = Template {
-    name: "haproxy/haproxy.cfg.hbs",
-    text: include_str!("../../../templates/haproxy/haproxy.cfg.hbs"),
-    escape: unquoted,
-};
-static KEEPALIVED: Template = Template {
-    name: "keepalived/keepalived.conf.hbs",
-    text: include_str!("../../../templates/keepalived/keepalived.conf.hbs"),
-    escape: unquoted,
-};
-static UNIT: Template = Template {
-    name: "keepalived/unit.conf.hbs",
-    text: include_str!("../../../templates/keepalived/unit.conf.hbs"),
-    escape: unquoted,
-};
+static HAPROXY: Template = template!("haproxy/haproxy.cfg.hbs");
+static KEEPALIVED: Template = template!("keepalived/keepalived.conf.hbs");
+static UNIT: Template = template!("keepalived/unit.conf.hbs");
 
 #[derive(Serialize)]
 struct Haproxy<'a> {

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::guest_file::{GuestFile, Owner};
 use crate::plan::{Instance, ServicePlan, Setting};
-use crate::recipe::mysql::{Credentials, Dialect};
-use crate::recipe::{Certificates, RecipeError};
+use crate::recipe::mysql::Dialect;
+use crate::recipe::{Certificates, Credentials, RecipeError};
 use crate::secret::Secrets;
-use crate::template::{Template, plain as unquoted};
+use crate::template::{Template, template};
 
 /// The port at which a MariaDB that is being filled waits for the data, as that of its own
 /// state transfers.
@@ -23,31 +23,11 @@ const FILL_GATE: &str = "/run/hostsplit-filling";
 
 const ROOT: Owner = Owner { user: "root", group: "root" };
 
-static MY_CNF: Template = Template {
-    name: "mysql/my.cnf.hbs",
-    text: include_str!("../../../templates/mysql/my.cnf.hbs"),
-    escape: unquoted,
-};
-static UNIT: Template = Template {
-    name: "mysql/unit.conf.hbs",
-    text: include_str!("../../../templates/mysql/unit.conf.hbs"),
-    escape: unquoted,
-};
-static INITIALISE_SH: Template = Template {
-    name: "mysql/initialise.sh.hbs",
-    text: include_str!("../../../templates/mysql/initialise.sh.hbs"),
-    escape: unquoted,
-};
-static FILL_SH: Template = Template {
-    name: "mysql/fill.sh.hbs",
-    text: include_str!("../../../templates/mysql/fill.sh.hbs"),
-    escape: unquoted,
-};
-static SEND_SH: Template = Template {
-    name: "mysql/send.sh.hbs",
-    text: include_str!("../../../templates/mysql/send.sh.hbs"),
-    escape: unquoted,
-};
+static MY_CNF: Template = template!("mysql/my.cnf.hbs");
+static UNIT: Template = template!("mysql/unit.conf.hbs");
+static INITIALISE_SH: Template = template!("mysql/initialise.sh.hbs");
+static FILL_SH: Template = template!("mysql/fill.sh.hbs");
+static SEND_SH: Template = template!("mysql/send.sh.hbs");
 
 #[derive(Serialize)]
 struct Options<'a> {

@@ -12,9 +12,9 @@ mod secrets;
 mod settings;
 
 pub use self::files::option;
-pub use self::secrets::{Credentials, read};
+pub use self::secrets::read;
 
-use self::secrets::{CLIENT, INTERNAL};
+use super::credentials::{CLIENT, INTERNAL};
 use super::{Certificates, Recipe, Setup};
 use crate::engines::Engine;
 use crate::guest_file::Owner;

@@ -4,44 +4,11 @@
 use serde::Serialize;
 
 use super::{APP, Dialect, OWN, Package, REPLICA};
-use crate::recipe::RecipeError;
-use crate::secret::{Secret, SecretNeed, ServiceSecrets};
-use crate::template::{Template, plain};
+use crate::recipe::{Credentials, RecipeError};
+use crate::secret::Secret;
+use crate::template::{Template, template};
 
-/// The password of clients: the user [`APP`].
-pub(super) const CLIENT: SecretNeed = SecretNeed { name: "client", for_clients: true };
-/// The password of the users [`OWN`] and [`REPLICA`].
-pub(super) const INTERNAL: SecretNeed = SecretNeed { name: "internal", for_clients: false };
-
-static TEMPLATE: Template = Template {
-    name: "mysql/hostsplit.cnf.hbs",
-    text: include_str!("../../../templates/mysql/hostsplit.cnf.hbs"),
-    escape: plain,
-};
-
-/// The passwords of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// For clients: the user [`APP`], whose database is all theirs.
-    pub client: Secret,
-    /// For ourselves and for replicas; clients never get it.
-    pub internal: Secret,
-}
-
-impl Credentials {
-    /// Returns the passwords among a service's secrets, where both are known.
-    #[must_use]
-    pub fn of(secrets: &ServiceSecrets) -> Option<Self> {
-        let get = |need: SecretNeed| secrets.get(need.name).cloned();
-        Some(Self { client: get(CLIENT)?, internal: get(INTERNAL)? })
-    }
-}
-
-impl From<Credentials> for ServiceSecrets {
-    fn from(Credentials { client, internal }: Credentials) -> Self {
-        [(CLIENT.name, client), (INTERNAL.name, internal)].into_iter().collect()
-    }
-}
+static TEMPLATE: Template = template!("mysql/hostsplit.cnf.hbs");
 
 #[derive(Serialize)]
 struct Values<'a> {

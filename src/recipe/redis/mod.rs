@@ -9,11 +9,12 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-pub use self::users::{Credentials, entry_of, internal_of, read, rules, users};
+pub use self::users::{entry_of, internal_of, read, rules, users};
 pub use self::words::{quote, words};
 
-use self::users::{CLIENT, INTERNAL, NO_USERS};
-use super::{Certificates, Planned, Recipe, RecipeError, Setup, settings_of};
+use self::users::NO_USERS;
+use super::credentials::{CLIENT, INTERNAL};
+use super::{Certificates, Credentials, Planned, Recipe, RecipeError, Setup, settings_of};
 use crate::digest::sha256;
 use crate::engines::Engine;
 use crate::guest_file::{GuestFile, Owner};
@@ -23,7 +24,7 @@ use crate::secret::Secrets;
 use crate::sizing::io_threads;
 use crate::sizing::sharded::Sizes;
 use crate::spec::{Access, Demand, Persistence, Tls};
-use crate::template::Template;
+use crate::template::{Template, template};
 use crate::units::Mebibytes;
 
 /// The engine's own port for clients.
@@ -116,11 +117,7 @@ impl Package {
 const SYSCTLS: &[&str] = &["vm.overcommit_memory = 1", "net.core.somaxconn = 65535"];
 const TMPFILES: &[&str] = &["w /sys/kernel/mm/transparent_hugepage/enabled - - - - never"];
 
-static CONFIGURATION: Template = Template {
-    name: "redis/redis.conf.hbs",
-    text: include_str!("../../../templates/redis/redis.conf.hbs"),
-    escape: crate::template::plain,
-};
+static CONFIGURATION: Template = template!("redis/redis.conf.hbs");
 
 static REDIS_SETUP: Setup = setup(&REDIS);
 static VALKEY_SETUP: Setup = setup(&VALKEY);

@@ -4,45 +4,12 @@
 use serde::Serialize;
 
 use super::quote;
-use crate::recipe::RecipeError;
-use crate::secret::{Secret, SecretNeed, ServiceSecrets};
+use crate::recipe::{Credentials, RecipeError};
+use crate::secret::Secret;
 use crate::spec::Entry;
-use crate::template::Template;
+use crate::template::{Template, template};
 
-/// The password of clients: the user `default`, who can read and write all keys.
-pub(super) const CLIENT: SecretNeed = SecretNeed { name: "client", for_clients: true };
-/// The password of hostsplit and of replicas.
-pub(super) const INTERNAL: SecretNeed = SecretNeed { name: "internal", for_clients: false };
-
-/// The passwords of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// For clients: the user `default`, who can read and write all keys.
-    pub client: Secret,
-    /// For ourselves and for replicas; clients never get it.
-    pub internal: Secret,
-}
-
-impl Credentials {
-    /// Returns the passwords among a service's secrets, where both are known.
-    #[must_use]
-    pub fn of(secrets: &ServiceSecrets) -> Option<Self> {
-        let get = |need: SecretNeed| secrets.get(need.name).cloned();
-        Some(Self { client: get(CLIENT)?, internal: get(INTERNAL)? })
-    }
-}
-
-impl From<Credentials> for ServiceSecrets {
-    fn from(Credentials { client, internal }: Credentials) -> Self {
-        [(CLIENT.name, client), (INTERNAL.name, internal)].into_iter().collect()
-    }
-}
-
-static USERS: Template = Template {
-    name: "redis/secrets.conf.hbs",
-    text: include_str!("../../../templates/redis/secrets.conf.hbs"),
-    escape: crate::template::plain,
-};
+static USERS: Template = template!("redis/secrets.conf.hbs");
 
 #[derive(Serialize)]
 struct Passwords {

@@ -7,7 +7,7 @@ use super::{Common, Names, PAGE, quoted};
 use crate::plan::{Instance, ServicePlan};
 use crate::recipe::RecipeError;
 use crate::spec::Serve;
-use crate::template::{Template, plain};
+use crate::template::{Template, template};
 
 /// Names of its settings that are no directive of a line of their own.
 pub(super) const NAMES: Names = Names {
@@ -43,11 +43,7 @@ const OWN: [&str; 11] = [
     "setenvif",
 ];
 
-static CONFIGURATION: Template = Template {
-    name: "apache/apache2.conf.hbs",
-    text: include_str!("../../../templates/apache/apache2.conf.hbs"),
-    escape: plain,
-};
+static CONFIGURATION: Template = template!("apache/apache2.conf.hbs");
 
 #[derive(Serialize)]
 struct Values<'a> {

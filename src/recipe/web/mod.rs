@@ -19,7 +19,7 @@ use crate::guest_file::{GuestFile, Owner};
 use crate::plan::{Instance, ServicePlan, Setting};
 use crate::secret::Secrets;
 use crate::spec::{Access, Health, Serve, Tls, WEB_STATUS_PORT};
-use crate::template::{Template, plain};
+use crate::template::{Template, template};
 
 /// The port at which an instance says how it is, without TLS.
 pub const STATUS_PORT: u16 = WEB_STATUS_PORT;
@@ -216,11 +216,7 @@ const fn setup(package: &'static Package) -> Setup {
     }
 }
 
-static INDEX: Template = Template {
-    name: "web/index.html.hbs",
-    text: include_str!("../../../templates/web/index.html.hbs"),
-    escape: plain,
-};
+static INDEX: Template = template!("web/index.html.hbs");
 
 #[derive(Serialize)]
 struct Page<'a> {

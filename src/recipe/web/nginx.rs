@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Common, Names, quoted};
 use crate::plan::{Instance, ServicePlan, Setting};
 use crate::recipe::RecipeError;
-use crate::template::{Template, plain};
+use crate::template::{Template, template};
 
 /// Names of its settings that are no directive of a line of their own.
 pub(super) const NAMES: Names =
@@ -22,11 +22,7 @@ const EVENTS: [&str; 1] = ["worker_connections"];
 /// Directives of the block `http`.
 const HTTP: [&str; 1] = ["keepalive_timeout"];
 
-static CONFIGURATION: Template = Template {
-    name: "nginx/nginx.conf.hbs",
-    text: include_str!("../../../templates/nginx/nginx.conf.hbs"),
-    escape: plain,
-};
+static CONFIGURATION: Template = template!("nginx/nginx.conf.hbs");
 
 #[derive(Serialize)]
 struct Values<'a> {

@@ -43,7 +43,7 @@ pub(super) struct Network {
     sendings: BTreeMap<VolumeId, Sending>,
     /// What programs wrote to files since they were last asked.
     written: Vec<super::daemon::Written>,
-    /// What clients were told that is written: the newest value by key.
+    /// What was acknowledged to clients: the newest value by key.
     acknowledged: BTreeMap<String, String>,
     now: Duration,
 }

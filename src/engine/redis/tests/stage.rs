@@ -114,10 +114,8 @@ impl Stage {
     /// Other passwords from now on; instances have them once configured.
     pub(super) fn set_passwords(&mut self, client: &str, internal: &str) {
         let secret = |text| Secret::parse(text).unwrap();
-        let credentials = crate::recipe::redis::Credentials {
-            client: secret(client),
-            internal: secret(internal),
-        };
+        let credentials =
+            crate::recipe::Credentials { client: secret(client), internal: secret(internal) };
         self.secrets.services.insert(self.plan.services[0].name.clone(), credentials.into());
     }
 
