@@ -50,17 +50,22 @@ fn of_group(view: View<'_>, found: &mut Vec<Difference>) {
         Primary::One(primary, server) => (primary, server),
         Primary::Nobody => {
             if let Some(lead) = lead.filter(|lead| view.server(lead).is_some()) {
-                differs(lead, Fact::ClusterState, "one takes writes", "nobody does".to_owned());
+                differs(
+                    lead,
+                    Fact::ClusterState,
+                    "one takes writes",
+                    "nobody takes writes".to_owned(),
+                );
             }
             return;
         }
         Primary::Copy(name) => {
-            differs(name, Fact::ClusterState, "a replica takes no writes", "it does".to_owned());
+            differs(name, Fact::ClusterState, "takes no writes", "takes writes".to_owned());
             return;
         }
         Primary::Several(names) => {
             for name in names {
-                let seen = "several do".to_owned();
+                let seen = "several take writes".to_owned();
                 differs(name, Fact::ClusterState, "one takes writes", seen);
             }
             return;
@@ -80,7 +85,7 @@ fn of_group(view: View<'_>, found: &mut Vec<Difference>) {
     }
     let copies = view.group.members.len() - view.group.absent.len();
     if copies > 1 && (!server.waits || !server.waiting || server.acknowledging == 0) {
-        let seen = if server.waits { "no replica does" } else { "not waited for" };
+        let seen = if server.waits { "by nobody" } else { "not waited for" };
         differs(primary, Fact::Acknowledgement, "by a replica", seen.to_owned());
     }
 }
