@@ -1,7 +1,7 @@
 //! Whether a guest has the address that is planned for it. One that has not is
 //! reported here, with what it has, and not later by a cluster that does not form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -52,18 +52,29 @@ impl Guest<'_> {
     /// The guest's IPv4 addresses but those of its loopback; `None` if its agent
     /// refuses to say.
     pub fn addresses(&self) -> Result<Option<BTreeSet<Ipv4Addr>>, GuestError> {
+        Ok(self.interfaces()?.map(|found| found.into_keys().collect()))
+    }
+
+    /// The guest's IPv4 addresses but those of its loopback, each with its interface; `None`
+    /// if its agent refuses to say.
+    pub fn interfaces(&self) -> Result<Option<BTreeMap<Ipv4Addr, String>>, GuestError> {
         let answer = match self.request("guest-network-get-interfaces", json!({})) {
             Err(GuestError::Hypervisor(error)) if error.kind == ErrorKind::Other => {
                 return Ok(None);
             }
             other => other?,
         };
-        let interfaces = answer.as_array().into_iter().flatten();
-        let addresses = interfaces
-            .filter_map(|interface| interface.get("ip-addresses")?.as_array())
-            .flatten()
-            .filter_map(|address| address.get("ip-address").and_then(Value::as_str)?.parse().ok());
-        Ok(Some(addresses.filter(|address: &Ipv4Addr| !address.is_loopback()).collect()))
+        let mut found = BTreeMap::new();
+        for interface in answer.as_array().into_iter().flatten() {
+            let name = interface.get("name").and_then(Value::as_str).unwrap_or_default();
+            let addresses = interface.get("ip-addresses").and_then(Value::as_array);
+            let addresses = addresses.into_iter().flatten().filter_map(|address| {
+                address.get("ip-address").and_then(Value::as_str)?.parse().ok()
+            });
+            let outside = addresses.filter(|address: &Ipv4Addr| !address.is_loopback());
+            found.extend(outside.map(|address| (address, name.to_owned())));
+        }
+        Ok(Some(found))
     }
 }
 

@@ -5,14 +5,16 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use hostsplit::deploy::Event;
 use hostsplit::drill::Cut;
 use hostsplit::engine::{Difference, Fact};
 use hostsplit::graph::{Vertex, decide};
 use hostsplit::hypervisor::clock::Clock as _;
-use hostsplit::ids::{HostName, InstanceName};
+use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role, Setting};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
+use hostsplit::secret::Secret;
 use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
@@ -561,4 +563,31 @@ fn one_gateway_alone_has_the_address_and_a_second_one_takes_it_over_later() {
     world.power_cut(&active.host);
     world.clock().wait(Duration::from_secs(5));
     assert!(world.request(&client(), "after the loss").is_ok());
+}
+
+#[test]
+fn another_password_of_vrrp_sends_nobody_where_the_address_is_not() {
+    let plan = plan();
+    let mut secrets = fixture::secrets();
+    let password = ("vrrp", Secret::parse("another-password").unwrap());
+    let statistics = ("statistics", Secret::parse("for-statistics").unwrap());
+    let edge = ServiceName::new("edge").unwrap();
+    secrets.services.insert(edge, [statistics, password].into_iter().collect());
+    for seconds in [1, 5, 10, 15, 20, 25, 30] {
+        let state = tempfile::tempdir().unwrap();
+        let world = deployed(&plan, state.path());
+        // As long as they do not know each other's password, both hold it and say so in turn.
+        let slowly = |_: &Event| {
+            for _ in 0..seconds {
+                world.clock().wait(Duration::from_secs(1));
+                let _ = world.request(&client(), "now");
+            }
+        };
+        let slowly: fixture::Happening<'_, '_> = (&slowly, &|journal| Box::new(journal));
+        let changed =
+            fixture::run_knowing(&plan, &world, state.path(), Purpose::Deploy, slowly, &secrets);
+        assert!(changed.is_complete(), "{}", changed.story());
+        let refused = world.take_requests().refused;
+        assert!(!refused.iter().any(|why| why == "Silence"), "{seconds} s: {refused:?}");
+    }
 }

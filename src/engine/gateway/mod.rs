@@ -41,6 +41,8 @@ pub struct Gateway;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     from: InstanceName,
+    /// Another one that holds it already.
+    remains: Option<InstanceName>,
 }
 
 impl fmt::Display for Release {
@@ -59,9 +61,22 @@ fn holders(observed: &Observed<Seen>) -> Vec<&InstanceName> {
     seen.map(|(name, _)| name).collect()
 }
 
-fn release(crew: &Crew<'_>, from: &InstanceName) -> Result<String, EngineError> {
-    let guest = crew.guest(from)?;
-    Ok(guest.run_ok(&["systemctl", "restart", haproxy::VRRP_UNIT], SYSTEMD)?)
+fn vrrp(crew: &Crew<'_>, verb: &str, gateway: &InstanceName) -> Result<String, EngineError> {
+    let guest = crew.guest(gateway)?;
+    Ok(guest.run_ok(&["systemctl", verb, haproxy::VRRP_UNIT], SYSTEMD)?)
+}
+
+/// Tells neighbours where the address is: VRRP announces what moves, and not what remains
+/// where it is while another one lets go of it. In an image without `arping` they ask again
+/// when they miss it, or hear keepalived's own reminder.
+fn announce(crew: &Crew<'_>, target: &Target, gateway: &InstanceName) -> Result<(), EngineError> {
+    let Some(address) = target.address else { return Ok(()) };
+    let guest = crew.guest(gateway)?;
+    let interfaces = guest.interfaces()?.unwrap_or_default();
+    let Some(interface) = interfaces.get(&address) else { return Ok(()) };
+    let address = address.to_string();
+    guest.run(&["arping", "-q", "-U", "-c", "2", "-w", "3", "-I", interface, &address], SYSTEMD)?;
+    Ok(())
 }
 
 impl Cluster for Gateway {
@@ -106,8 +121,11 @@ impl Cluster for Gateway {
             Goal::Planned if lead.is_some() => lead,
             _ => lead.filter(|lead| holders.contains(lead)).or(holders.first().copied()),
         };
-        let others = holders.into_iter().filter(|one| target.moves && Some(*one) != keeper);
-        Ok(others.map(|one| Release { from: one.clone() }).collect())
+        let remains = keeper.filter(|one| holders.contains(one));
+        let others = holders.iter().filter(|one| target.moves && Some(**one) != keeper);
+        let release =
+            |one: &&InstanceName| Release { from: (*one).clone(), remains: remains.cloned() };
+        Ok(others.map(release).collect())
     }
 
     fn differences(&self, target: &Target, observed: &Observed<Seen>) -> Vec<Difference> {
@@ -117,10 +135,17 @@ impl Cluster for Gateway {
     fn act<'s>(
         &self,
         crew: &Crew<'_>,
-        _: &Target,
+        target: &Target,
         steps: &'s [Release],
     ) -> Result<Vec<(&'s Release, Answer)>, EngineError> {
-        Ok(steps.iter().map(|step| (step, release(crew, &step.from))).collect())
+        let act = |step: &Release| {
+            let announce = || step.remains.iter().try_for_each(|one| announce(crew, target, one));
+            announce()?;
+            let answer = vrrp(crew, "restart", &step.from)?;
+            announce()?;
+            Ok(answer)
+        };
+        Ok(steps.iter().map(|step| (step, act(step))).collect())
     }
 
     fn kind(_: &Release) -> &'static str {
@@ -155,8 +180,9 @@ impl Cluster for Gateway {
     ) -> Copies {
         let mut copies = self.copies(target, observed, 0);
         if copies.leader.is_none() {
-            // As long as they do not know each other's password, both hold it.
-            copies.leader = holders(observed).into_iter().find(|one| *one != instance).cloned();
+            // As long as they do not know each other's password, both hold it. Neighbours may
+            // take either for the one, so it lets go of it in order.
+            copies.leader = holders(observed).into_iter().find(|one| *one == instance).cloned();
         }
         // One that the plan does not hold is in use as long as it holds the address.
         let is_known = target.gateways.contains_key(instance);
@@ -170,10 +196,15 @@ impl Cluster for Gateway {
         instance: &InstanceName,
     ) -> Result<(), EngineError> {
         let observed = self.observe(crew, target);
-        for holder in holders(&observed).into_iter().filter(|one| *one != instance) {
-            release(crew, holder)?;
+        let holders = holders(&observed);
+        let mut others = holders.iter().filter(|one| **one != instance);
+        if !holders.contains(&instance) {
+            return others.try_for_each(|one| vrrp(crew, "restart", one).map(drop));
         }
-        Ok(())
+        announce(crew, target, instance)?;
+        // Started anew, one that does not hear of the other would take it back.
+        others.try_for_each(|one| vrrp(crew, "stop", one).map(drop))?;
+        announce(crew, target, instance)
     }
 
     /// keepalived does not say which configuration it runs with, so it is stopped before
@@ -333,7 +364,8 @@ mod tests {
         for (one, other) in [("edge-0", "edge-1"), ("edge-1", "edge-0")] {
             let both = seen(&["edge-0", "edge-1"], &[]);
             let copies = HAPROXY.copies_with(&target(), &both, &name(one));
-            assert_eq!(copies.leader, Some(name(other)));
+            assert_eq!(copies.leader, Some(name(one)), "handed over to {other} first");
+            assert!(copies.healthy.contains(&name(other)));
         }
         assert_eq!(HAPROXY.copies(&target(), &seen(&[], &[]), 0).leader, None);
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use self::vrrp::Election;
+use self::vrrp::{Believed, Election};
 use super::daemon::{Contact, Daemon, Endpoint, Invocation, Link, Start, VolumeId};
 use super::exec::Outcome;
 use super::host::File;
@@ -24,7 +24,10 @@ pub(super) struct Network {
     /// What each unit of a guest runs with.
     loaded: BTreeMap<VolumeId, BTreeMap<String, Loaded>>,
     links: BTreeMap<VolumeId, Link>,
-    elections: BTreeMap<Ipv4Addr, Election>,
+    /// By address and password.
+    elections: BTreeMap<(Ipv4Addr, String), Election>,
+    /// Where each address that moves is believed to be.
+    believed: BTreeMap<Ipv4Addr, Believed>,
     now: Duration,
 }
 
@@ -124,7 +127,10 @@ impl Network {
             let units = self.loaded.get(volume)?.iter();
             let mut units = units.filter(|(unit, _)| link.units.contains(*unit));
             units.find_map(|(unit, loaded)| {
-                let is_here = at.address == link.address || self.holds(*volume, at.address);
+                let is_believed =
+                    self.believed.get(&at.address).is_none_or(|one| one.at == *volume);
+                let is_here =
+                    at.address == link.address || (self.holds(*volume, at.address) && is_believed);
                 let (_, encrypted) = loaded.listens().find(|(one, _)| is_here && *one == at)?;
                 Some((*volume, unit.as_str(), encrypted))
             })
@@ -132,8 +138,15 @@ impl Network {
     }
 
     fn holds(&self, volume: VolumeId, address: Ipv4Addr) -> bool {
-        self.elections.get(&address).is_some_and(|one| one.holders().contains(&volume))
-            || self.fixed(volume).contains(&address)
+        self.holders(address).contains(&volume)
+    }
+
+    /// The gateways that hold an address.
+    fn holders(&self, address: Ipv4Addr) -> BTreeSet<VolumeId> {
+        let elections = self.elections.iter().filter(|((one, _), _)| *one == address);
+        let elected = elections.flat_map(|(_, election)| election.holders()).copied();
+        let fixed = self.loaded.keys().copied();
+        elected.chain(fixed.filter(|one| self.fixed(*one).contains(&address))).collect()
     }
 
     /// The addresses that a gateway has for itself.
@@ -144,9 +157,20 @@ impl Network {
         vrrp.map(|loaded| vrrp::fixed_addresses(&loaded.text)).unwrap_or_default()
     }
 
+    /// Whether an address is believed to be where it is not, which drops what is sent there.
+    fn is_missed(&self, address: Ipv4Addr) -> bool {
+        let holders = self.holders(address);
+        let believed = self.believed.get(&address);
+        !holders.is_empty() && believed.is_some_and(|one| !holders.contains(&one.at))
+    }
+
     /// Sends a request.
     fn get(&self, at: Endpoint, encrypted: bool) -> Got {
-        self.listener(at).map_or(Got::Refused, |listener| self.ask(listener, at, encrypted))
+        match self.listener(at) {
+            Some(listener) => self.ask(listener, at, encrypted),
+            None if self.is_missed(at.address) => Got::Silence,
+            None => Got::Refused,
+        }
     }
 
     /// Sends a request to a server of the same guest, by its loopback address.
@@ -205,6 +229,15 @@ impl Network {
         Got::Status { code, configuration, down }
     }
 
+    /// `arping -U`: neighbours believe who says that it has an address.
+    fn announce(&mut self, invocation: &Invocation<'_>) -> Outcome {
+        let address = invocation.args.last().and_then(|word| word.parse().ok());
+        if let Some((address, volume)) = address.zip(invocation.volume) {
+            self.believed.insert(address, Believed::new(volume, invocation.now));
+        }
+        Outcome::ok("")
+    }
+
     fn units_on(&self, volume: VolumeId) -> Option<(&BTreeMap<String, Loaded>, &Link)> {
         self.loaded.get(&volume).zip(self.links.get(&volume))
     }
@@ -212,7 +245,7 @@ impl Network {
     /// Lets gateways find out who holds which address.
     fn elect(&mut self, now: Duration) {
         self.now = now;
-        let mut candidates: BTreeMap<Ipv4Addr, BTreeMap<VolumeId, u32>> = BTreeMap::new();
+        let mut candidates: BTreeMap<(Ipv4Addr, String), BTreeMap<VolumeId, u32>> = BTreeMap::new();
         let mut let_go = BTreeSet::new();
         for volume in self.loaded.keys().copied() {
             let Some((units, link)) = self.units_on(volume) else { continue };
@@ -224,18 +257,29 @@ impl Network {
             for address in vrrp::addresses(&vrrp.text) {
                 if runs(haproxy::VRRP_UNIT) && runs(haproxy::UNIT) {
                     let priority = vrrp::priority(&vrrp.text);
-                    candidates.entry(address).or_default().insert(volume, priority);
+                    let password = vrrp::password(&vrrp.text).to_owned();
+                    candidates.entry((address, password)).or_default().insert(volume, priority);
                 } else {
                     let_go.insert((address, volume));
                 }
             }
         }
-        for address in candidates.keys() {
-            self.elections.entry(*address).or_default();
+        for one in candidates.keys() {
+            self.elections.entry(one.clone()).or_default();
         }
-        for (address, election) in &mut self.elections {
-            let own = candidates.get(address).cloned().unwrap_or_default();
-            election.advance(&own, |volume| let_go.contains(&(*address, volume)), now);
+        for (one, election) in &mut self.elections {
+            let own = candidates.get(one).cloned().unwrap_or_default();
+            let says_so = |volume| let_go.contains(&(one.0, volume));
+            if let Some(volume) = election.advance(&own, says_so, now) {
+                self.believed.insert(one.0, Believed::new(volume, now));
+            }
+        }
+        let addresses: Vec<Ipv4Addr> = self.believed.keys().copied().collect();
+        for address in addresses {
+            let holders = self.holders(address);
+            if let Some(believed) = self.believed.get_mut(&address) {
+                believed.advance(&holders, now);
+            }
         }
     }
 }
@@ -249,7 +293,7 @@ impl Daemon for Network {
         let checks = haproxy::CHECKS.iter().map(|(_, command)| command);
         let checks = checks.chain(Package::ALL.iter().map(|package| &package.check));
         let mut checks = checks.filter_map(|command| command.first());
-        matches!(program, "curl" | "ab") || checks.any(|known| *known == program)
+        matches!(program, "curl" | "ab" | "arping") || checks.any(|known| *known == program)
     }
 
     fn start(&mut self, start: &Start<'_>) -> Result<(), String> {
@@ -283,16 +327,19 @@ impl Daemon for Network {
     }
 
     fn run(&mut self, invocation: &Invocation<'_>) -> Outcome {
+        if invocation.program == "arping" {
+            return self.announce(invocation);
+        }
         program::run(self, invocation)
     }
 
     fn addresses(&self, volume: VolumeId) -> Vec<Ipv4Addr> {
         let held = self.elections.iter().filter(|(_, one)| one.holders().contains(&volume));
-        held.map(|(address, _)| *address).chain(self.fixed(volume)).collect()
+        held.map(|((address, _), _)| *address).chain(self.fixed(volume)).collect()
     }
 
     fn listens(&self, at: Endpoint) -> bool {
-        self.listener(at).is_some()
+        self.listener(at).is_some() || self.is_missed(at.address)
     }
 
     fn request(&mut self, contact: &Contact<'_>, _: &str, _: Duration) -> Result<(), String> {

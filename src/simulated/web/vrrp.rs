@@ -10,8 +10,10 @@ use crate::simulated::daemon::VolumeId;
 
 /// How long nobody may be heard of: three advertisements of a second, and a skew.
 const SILENCE: Duration = Duration::from_millis(3600);
+/// How often keepalived announces what it holds (`vrrp_garp_master_refresh`).
+const REMINDER: Duration = Duration::from_secs(15);
 
-/// Who holds an address.
+/// Who holds an address, among gateways that know each other's password.
 #[derive(Debug, Default)]
 pub(super) struct Election {
     holders: BTreeSet<VolumeId>,
@@ -33,13 +35,13 @@ impl Election {
     }
 
     /// Lets time pass: `candidates` with their priorities are there, and `says_so` is
-    /// whether one that is not has said that it goes.
+    /// whether one that is not has said that it goes. Returns who takes the address.
     pub(super) fn advance(
         &mut self,
         candidates: &BTreeMap<VolumeId, u32>,
         says_so: impl Fn(VolumeId) -> bool,
         now: Duration,
-    ) {
+    ) -> Option<VolumeId> {
         let gone: Vec<VolumeId> =
             self.holders.iter().copied().filter(|one| !candidates.contains_key(one)).collect();
         for volume in gone {
@@ -51,14 +53,37 @@ impl Election {
         }
         if !self.holders.is_empty() {
             self.vacant = None;
-            return;
+            return None;
         }
         let since = *self.vacant.get_or_insert(now);
-        if now.saturating_sub(since) >= SILENCE
-            && let Some((volume, _)) = candidates.iter().max_by_key(|(_, priority)| **priority)
-        {
-            self.holders.insert(*volume);
-            self.vacant = None;
+        if now.saturating_sub(since) < SILENCE {
+            return None;
+        }
+        let (volume, _) = candidates.iter().max_by_key(|(_, priority)| **priority)?;
+        self.holders.insert(*volume);
+        self.vacant = None;
+        Some(*volume)
+    }
+}
+
+/// Where those who use an address believe it to be: who took it or announced it last.
+#[derive(Debug)]
+pub(super) struct Believed {
+    pub(super) at: VolumeId,
+    since: Duration,
+}
+
+impl Believed {
+    pub(super) const fn new(at: VolumeId, since: Duration) -> Self {
+        Self { at, since }
+    }
+
+    /// Lets time pass: each that holds the address reminds them now and then, one after the
+    /// other where several do.
+    pub(super) fn advance(&mut self, holders: &BTreeSet<VolumeId>, now: Duration) {
+        let next = holders.iter().find(|one| **one > self.at).or(holders.first());
+        if let Some(next) = next.filter(|_| now.saturating_sub(self.since) >= REMINDER) {
+            *self = Self::new(*next, now);
         }
     }
 }
@@ -78,6 +103,12 @@ fn block(text: &str, begin: &str) -> Vec<Ipv4Addr> {
     let block = rest.split('}').next().unwrap_or_default();
     let first = block.lines().filter_map(|line| line.split_whitespace().next());
     first.filter_map(|word| word.split('/').next()?.parse().ok()).collect()
+}
+
+/// The password by which it knows the others.
+pub(super) fn password(text: &str) -> &str {
+    let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix("auth_pass "));
+    lines.next().unwrap_or_default()
 }
 
 /// Its priority.
