@@ -52,11 +52,30 @@ hosts() {
   done
 }
 
+# forget PLAN...: what other stories have deployed is gone, as hosts have room for one deployment. All are on.
+forget() {
+  local one
+  for one in "$@"; do
+    [ -e "$one" ] || continue
+    (cd "$(dirname "$one")" && typed hostsplit destroy plan.json --data --yes && rm plan.json)
+  done
+}
+# A story with a deployment of its own is in its directory, which has the files of three hosts and nothing else.
+own_deployment() {
+  hosts 3
+  forget plan.json ./*/plan.json
+  rm -rf "$story"
+  mkdir -p "$story/hosts"
+  cp hosts/h[123].yaml "$story/hosts"
+  cd "$story"
+}
+
 # The deployment that the stories share is there and whole: three groups of two on three hosts. What a story that
 # failed has left is changed back.
 deployed() {
   local data code=0
   hosts 3
+  forget ./*/plan.json
   if [ ! -e plan.json ]; then
     cp "$stories/spec.yaml" .
     typed hostsplit plan spec.yaml
