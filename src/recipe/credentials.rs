@@ -1,5 +1,6 @@
 //! The passwords of engines whose clients have one of their own.
 
+use crate::digest::sha256;
 use crate::secret::{Secret, SecretNeed, ServiceSecrets};
 
 /// The password of clients.
@@ -17,6 +18,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Says which passwords these are, and with what else users were made, to nobody who does not
+    /// know [`Self::internal`]: that is long, and made at random.
+    #[must_use]
+    pub fn mark(&self, rest: &str) -> String {
+        let known = [self.internal.expose(), self.client.expose(), rest].join("\0");
+        sha256(known).chars().take(32).collect()
+    }
+
     /// Returns the passwords among a service's secrets, where both are known.
     #[must_use]
     pub fn of(secrets: &ServiceSecrets) -> Option<Self> {

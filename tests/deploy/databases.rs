@@ -411,3 +411,38 @@ fn passwords_are_changed_while_the_client_writes() {
         assert!(found.is_ok(), "{engine}: {found:?}");
     }
 }
+
+#[test]
+fn a_change_of_passwords_that_was_cut_off_anywhere_is_finished_by_the_next_deploy() {
+    for engine in ENGINES {
+        let plan = pair(engine);
+        let changed = |world: &SimulatedWorld, state: &Path| {
+            let quiet: fixture::Happening<'_, '_> = (&|_| {}, &|journal| Box::new(journal));
+            let secrets = changed_secrets();
+            fixture::run_knowing(&plan, world, state, Purpose::Deploy, quiet, &secrets)
+        };
+        let new = Client { password: Some("for-all-clients-2".to_owned()), ..client(&plan) };
+        let calls = {
+            let state = tempfile::tempdir().unwrap();
+            let world = deployed(&plan, state.path());
+            let before = world.log().len();
+            assert!(changed(&world, state.path()).is_complete());
+            world.log().len() - before
+        };
+        for call in (1..=calls).step_by(7) {
+            let state = tempfile::tempdir().unwrap();
+            let world = deployed(&plan, state.path());
+            let mode = if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter };
+            world.fail_at(world.log().len() as u64 + call as u64, mode);
+            let _ = changed(&world, state.path());
+            world.revive();
+            let second = changed(&world, state.path());
+            assert!(second.is_complete(), "{engine} call {call}: {}", second.story());
+            assert!(world.request(&new, "by the new one").is_ok(), "{engine} call {call}");
+            let found = connected(&plan, &world, &changed_secrets(), |context| {
+                hostsplit::deploy::verify(context, false)
+            });
+            assert!(found.is_ok(), "{engine} call {call}: {found:?}");
+        }
+    }
+}

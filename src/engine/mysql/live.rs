@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::session::{self, commanding};
+use super::sql;
 use super::target::Target;
-use super::{observe, send, sql};
 use crate::engine::cluster::{FileChange, Uptake};
 use crate::engine::{Crew, Difference, EngineError, Fact};
 use crate::plan::Instance;
-use crate::recipe::Credentials;
-use crate::recipe::mysql::{APP, CONFIG, Dialect, OWN, Package, REPLICA, SECRETS, read};
+use crate::recipe::mysql::{CONFIG, Package};
 
 /// Options that a running server takes up from now on, in both engines where they know them.
 /// <https://dev.mysql.com/doc/refman/8.4/en/dynamic-system-variables.html>
@@ -44,8 +43,6 @@ const DYNAMIC: [&str; 22] = [
 pub struct Live {
     /// Options with their values.
     options: BTreeMap<String, String>,
-    /// Whether passwords are other ones.
-    passwords: bool,
     /// Whether certificates are.
     certificates: bool,
 }
@@ -89,9 +86,8 @@ pub(super) fn uptake(
     for FileChange { file, before } in files {
         let path = file.path.as_str();
         let Some(before) = before else { continue };
-        if path == SECRETS {
-            live.passwords |= read(before) != read(&file.text);
-        } else if package.tls.files().contains(&path) {
+        // Passwords are changed for the whole service, once all have the file.
+        if package.tls.files().contains(&path) {
             live.certificates = true;
         } else if path == package.unit_config && *before != file.text {
             return Uptake::Restart;
@@ -114,7 +110,7 @@ pub(super) fn uptake(
         }
         live.options.insert(name.clone(), one.planned.clone());
     }
-    let is_needed = live.passwords || live.certificates || !live.options.is_empty();
+    let is_needed = live.certificates || !live.options.is_empty();
     match (files.is_empty(), is_needed) {
         (true, false) => Uptake::Nothing,
         _ => Uptake::Live(live),
@@ -141,41 +137,5 @@ pub(super) fn take_up(
         session::send(&guest, package, sql::reload_certificates(dialect), commanding())?;
         done.push("read certificates again".to_owned());
     }
-    if changes.passwords && observe::takes_writes(&guest, package)? {
-        change_passwords(crew, target, instance)?;
-        done.push("changed passwords".to_owned());
-    }
     Ok(done)
-}
-
-/// Gives the users of a primary their passwords, and its replicas the one by which they come
-/// in: those that are connected stay so meanwhile.
-fn change_passwords(
-    crew: &Crew<'_>,
-    target: &Target,
-    primary: &Instance,
-) -> Result<(), EngineError> {
-    let package = target.package;
-    let credentials = target.credentials(crew)?;
-    let guest = crew.guest(&primary.name)?;
-    let statements = passwords(package.dialect, credentials);
-    session::send(&guest, package, &statements, commanding())?;
-    for replica in crew.copies_of(primary).filter(|one| one.name != primary.name) {
-        if !crew.members().iter().any(|one| one.name == replica.name) {
-            continue;
-        }
-        let guest = crew.guest(&replica.name)?;
-        let statements = send::followed(crew, target, &primary.name)?;
-        session::send(&guest, package, &statements, commanding())?;
-    }
-    Ok(())
-}
-
-fn passwords(dialect: Dialect, credentials: &Credentials) -> String {
-    let all = [
-        (APP, &credentials.client),
-        (OWN, &credentials.internal),
-        (REPLICA, &credentials.internal),
-    ];
-    all.map(|(user, password)| sql::password(dialect, user, password)).join("\n")
 }

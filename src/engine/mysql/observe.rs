@@ -41,6 +41,8 @@ pub struct Server {
     pub writable: bool,
     /// Whether it has what hostsplit makes on the first primary.
     pub formed: bool,
+    /// The mark of the passwords that its users were given last.
+    pub users: String,
     /// The transactions that it has applied.
     pub transactions: Transactions,
     /// Their identifiers as it spells them, to wait for.
@@ -195,6 +197,7 @@ fn read(
     Ok(Server {
         writable: !is_closed,
         formed: value("formed")? != "0",
+        users: rows.first("users").unwrap_or_default().to_owned(),
         source: source(dialect, rows, &transactions),
         transactions,
         position: position.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::observe::{self, Observed};
+use super::observe::{self, Observed, Server};
 use super::session::{self, commanding};
 use super::sql::{self, Shown};
 use super::steps::{Order, Step};
@@ -45,6 +45,7 @@ fn take(crew: &Crew<'_>, target: &Target, step: &Step) -> Result<(), EngineError
     };
     match &step.order {
         Order::Bootstrap => run(&sql::bootstrap(dialect, target.credentials(crew)?, target.tls)),
+        Order::Users => users(crew, target, &step.at),
         Order::Open => run(&opened(target, &step.at)),
         Order::Close => run(sql::close(dialect)),
         Order::Fill(from) => match own(crew, target, (&step.at, from))? {
@@ -77,6 +78,25 @@ fn take(crew: &Crew<'_>, target: &Target, step: &Step) -> Result<(), EngineError
 fn observed(crew: &Crew<'_>, target: &Target) -> Observed {
     use crate::engine::cluster::Cluster as _;
     super::Mysql(target.package).observe(crew, target)
+}
+
+/// Gives the users of a primary their passwords, and its replicas the one by which they come in:
+/// those that are connected stay so meanwhile. A run that is cut off before the end does it again.
+fn users(crew: &Crew<'_>, target: &Target, primary: &InstanceName) -> Result<(), EngineError> {
+    let package = target.package;
+    let credentials = target.credentials(crew)?;
+    let guest = crew.any_guest(primary)?;
+    session::send(&guest, package, &sql::users(package.dialect, credentials), commanding())?;
+    let follow = followed(crew, target, primary)?;
+    for (name, seen) in &observed(crew, target).seen {
+        let follows = |server: &Server| server.source.as_ref().and_then(|one| one.address);
+        let source = seen.server().and_then(follows).and_then(|at| target.at(at));
+        if source == Some(primary) {
+            session::send(&crew.any_guest(name)?, package, &follow, commanding())?;
+        }
+    }
+    let marked = sql::marked(&sql::mark(credentials, target.tls));
+    session::send(&guest, package, &marked, commanding()).map(drop)
 }
 
 /// The statements that make a server the primary: it waits for acknowledgements before it takes

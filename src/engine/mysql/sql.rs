@@ -78,10 +78,22 @@ pub(super) fn look(dialect: Dialect, options: &[&str]) -> String {
         "{identity}\nSHOW GLOBAL STATUS WHERE Variable_name IN ({});\n{replication}\n\
          SHOW GLOBAL VARIABLES WHERE Variable_name IN ({});\n\
          SELECT COUNT(*) AS formed FROM information_schema.tables WHERE table_schema = '{OWN}' AND \
-         table_name = 'proof';\n",
+         table_name = 'proof';\n\
+         SELECT table_comment AS users FROM information_schema.tables WHERE table_schema = '{OWN}' \
+         AND table_name = 'proof';\n",
         names(&status),
         names(&options)
     )
+}
+
+/// The mark of how [`users`] makes them.
+pub(super) fn mark(credentials: &Credentials, tls: bool) -> String {
+    credentials.mark(require(tls))
+}
+
+/// Only a certificate of the deployment's authority makes a replica.
+const fn require(tls: bool) -> &'static str {
+    if tls { " REQUIRE X509" } else { "" }
 }
 
 /// The users and the databases of a service, on its first primary: copies get them from it.
@@ -90,8 +102,7 @@ pub(super) fn look(dialect: Dialect, options: &[&str]) -> String {
 pub(super) fn bootstrap(dialect: Dialect, credentials: &Credentials, tls: bool) -> String {
     let (client, internal) =
         (text(credentials.client.expose()), text(credentials.internal.expose()));
-    // Only a certificate of the deployment's authority makes a replica.
-    let require = if tls { " REQUIRE X509" } else { "" };
+    let require = require(tls);
     let clone = either(dialect, ", BACKUP_ADMIN", "");
     let user = |name: &str, password: &str, require: &str| {
         format!(
@@ -107,12 +118,29 @@ pub(super) fn bootstrap(dialect: Dialect, credentials: &Credentials, tls: bool) 
          CREATE TABLE IF NOT EXISTS `{OWN}`.`numbers` (series VARCHAR(64) NOT NULL, number BIGINT \
          UNSIGNED NOT NULL, PRIMARY KEY (series, number)) ENGINE=InnoDB;\n\
          CREATE TABLE IF NOT EXISTS `{OWN}`.`proof` (id INT NOT NULL PRIMARY KEY, value VARCHAR(64) \
-         NOT NULL) ENGINE=InnoDB;\n",
+         NOT NULL) ENGINE=InnoDB;\n{marked}\n",
         open = open(dialect),
         replica = user(REPLICA, &internal, require),
         own = user(OWN, &internal, ""),
         app = user(APP, &client, ""),
+        marked = marked(&mark(credentials, tls)),
     )
+}
+
+/// Notes with which passwords users were made, once that is done: where it is noted that copies
+/// have it as well, and only who may read hostsplit's own tables reads it.
+pub(super) fn marked(mark: &str) -> String {
+    format!("ALTER TABLE `{OWN}`.`proof` COMMENT = {};", text(mark))
+}
+
+/// Gives users other passwords.
+pub(super) fn users(dialect: Dialect, credentials: &Credentials) -> String {
+    let all = [
+        (APP, &credentials.client),
+        (OWN, &credentials.internal),
+        (REPLICA, &credentials.internal),
+    ];
+    all.map(|(user, secret)| password(dialect, user, secret)).join("\n")
 }
 
 /// Lets a server take writes.
@@ -254,7 +282,7 @@ pub(super) fn forget_numbers(series: &str) -> String {
 }
 
 /// Gives a user a password. MySQL lets the former one in as well, until the next change.
-pub(super) fn password(dialect: Dialect, user: &str, password: &Secret) -> String {
+fn password(dialect: Dialect, user: &str, password: &Secret) -> String {
     let retain = either(dialect, " RETAIN CURRENT PASSWORD", "");
     format!("ALTER USER '{user}'@'%' IDENTIFIED BY {}{retain};", text(password.expose()))
 }

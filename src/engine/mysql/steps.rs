@@ -35,6 +35,8 @@ pub struct Step {
 pub enum Order {
     /// Make users and databases, and take writes: nobody of its group has anything.
     Bootstrap,
+    /// Give users their passwords, and replicas the one by which they come in.
+    Users,
     /// Take writes.
     Open,
     /// Take no writes: it copies another one.
@@ -60,6 +62,7 @@ impl Order {
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Bootstrap => "first primary",
+            Self::Users => "change of passwords",
             Self::Open => "primary that takes writes",
             Self::Close => "replica that takes no writes",
             Self::Fill(_) => "filled replica",
@@ -78,6 +81,7 @@ impl fmt::Display for Step {
         let at = &self.at;
         match &self.order {
             Order::Bootstrap => write!(f, "{at} becomes the first primary"),
+            Order::Users => write!(f, "{at} gives users other passwords"),
             Order::Open => write!(f, "{at} takes writes"),
             Order::Close => write!(f, "{at} takes no writes"),
             Order::Fill(from) => write!(f, "{at} is filled from {from}"),
@@ -330,6 +334,9 @@ impl<'a> View<'a> {
         let mut filling = self.is_being_filled();
         if !server.formed {
             return vec![step(primary, Order::Bootstrap)];
+        }
+        if self.target.users().is_some_and(|users| users != server.users) {
+            return vec![step(primary, Order::Users)];
         }
         for (name, copy) in self.servers().filter(|(name, _)| *name != primary) {
             // Those that leave are left alone.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::Mysql;
+use super::{Mysql, sql};
 use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Settings};
@@ -101,6 +101,11 @@ impl Target {
         groups
             .find(|(_, group)| group.members.contains(name))
             .map(|(number, group)| (*number, group))
+    }
+
+    /// The mark of how its users are to be; `None` where passwords are not known.
+    pub(super) fn users(&self) -> Option<String> {
+        self.credentials.as_ref().map(|credentials| sql::mark(credentials, self.tls))
     }
 
     /// The passwords.

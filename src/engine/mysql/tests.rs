@@ -210,7 +210,7 @@ impl World {
             Order::Wait => self.nodes[at].waits = true,
             Order::Prove => self.commit(at),
             Order::HandOver(to) => self.hand_over(index(to), 9),
-            Order::Reconnect | Order::Acknowledge => {}
+            Order::Reconnect | Order::Acknowledge | Order::Users => {}
         }
         self.replicate();
         Ok(())

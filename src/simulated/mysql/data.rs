@@ -34,6 +34,7 @@ pub(super) struct Table {
     /// The columns of its primary key.
     pub(super) key: Vec<String>,
     pub(super) rows: BTreeMap<Vec<Cell>, Vec<Cell>>,
+    pub(super) comment: String,
 }
 
 impl Table {
@@ -57,6 +58,8 @@ pub(super) enum Change {
     Database(String),
     /// There is a table.
     Table(String, Table),
+    /// A table has a comment.
+    Comment(String, String),
     /// A row is in a table, in the place of one with its key.
     Put(String, Vec<Cell>),
     /// Rows with these keys are in a table no more.
@@ -85,6 +88,9 @@ impl Data {
                 self.tables.entry(name.clone()).or_insert_with(|| table.clone());
                 is_new
             }
+            Change::Comment(name, comment) => self.tables.get_mut(name).is_some_and(|table| {
+                std::mem::replace(&mut table.comment, comment.clone()) != *comment
+            }),
             Change::Put(name, row) => self.tables.get_mut(name).is_some_and(|table| {
                 let key = table.key_of(row);
                 table.rows.insert(key, row.clone()).as_ref() != Some(row)

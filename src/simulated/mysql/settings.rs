@@ -61,6 +61,10 @@ impl Network {
                 }
                 Some(Change::Table((*name).to_owned(), table(rest)))
             }
+            ["ALTER", "TABLE", name, "COMMENT", "=", comment] => {
+                self.table(session, name)?;
+                Some(Change::Comment((*name).to_owned(), text(comment).to_owned()))
+            }
             _ => return Err(syntax(words)),
         };
         self.write(session, change.into_iter().collect())

@@ -8,7 +8,11 @@ use super::{Network, Refusal};
 
 impl Network {
     /// A table that a session may use, with its whole name.
-    fn table(&self, session: &Session<'_>, name: &str) -> Result<(String, &Table), Refusal> {
+    pub(super) fn table(
+        &self,
+        session: &Session<'_>,
+        name: &str,
+    ) -> Result<(String, &Table), Refusal> {
         let server = self.server(session.at)?;
         let (database, table) = name.split_once('.').unwrap_or((session.database, name));
         let owns = |user: &super::data::User| user.owns(database);
@@ -71,10 +75,18 @@ impl Network {
             [name] => (name, &[][..]),
             _ => return Err(syntax(from)),
         };
-        if let (["COUNT", "(", "*", ")", "AS", column], "information_schema.tables") = (what, *name)
-        {
-            let count = self.count_tables(session, conditions)?;
-            return Ok(vec![vec![((*column).to_owned(), count.to_string())]]);
+        if *name == "information_schema.tables" {
+            let found = self.known(session, conditions)?;
+            let cell = |column: &str, value: String| vec![(column.to_owned(), value)];
+            return match what {
+                ["COUNT", "(", "*", ")", "AS", column] => {
+                    Ok(vec![cell(column, usize::from(found.is_some()).to_string())])
+                }
+                ["table_comment", "AS", column] => {
+                    Ok(found.map(|table| cell(column, table.comment.clone())).into_iter().collect())
+                }
+                _ => Err(syntax(what)),
+            };
         }
         let (_, table) = self.table(session, name)?;
         let found = matching(table, conditions).ok_or_else(|| syntax(from))?;
@@ -102,12 +114,12 @@ impl Network {
         }
     }
 
-    fn count_tables(&self, session: &Session<'_>, conditions: &[&str]) -> Result<usize, Refusal> {
+    /// The table that conditions name, if there is one.
+    fn known(&self, session: &Session<'_>, conditions: &[&str]) -> Result<Option<&Table>, Refusal> {
         match conditions {
             ["table_schema", "=", database, "AND", "table_name", "=", table] => {
                 let name = format!("{}.{}", text(database), text(table));
-                let server = self.server(session.at)?;
-                Ok(usize::from(server.data.tables.contains_key(&name)))
+                Ok(self.server(session.at)?.data.tables.get(&name))
             }
             _ => Err(syntax(conditions)),
         }

@@ -295,6 +295,8 @@ fn answers_are_as_the_client_writes_them() {
                 SHOW REPLICA STATUS;\n\
                 SHOW GLOBAL VARIABLES WHERE Variable_name IN ('user', 'server_id', 'skip_replica_start');\n\
                 SELECT COUNT(*) AS formed FROM information_schema.tables WHERE table_schema = \
+                'hostsplit' AND table_name = 'proof';\n\
+                SELECT table_comment AS users FROM information_schema.tables WHERE table_schema = \
                 'hostsplit' AND table_name = 'proof';\n";
     insta::assert_snapshot!(pair.root(1, look), @r"
     *************************** 1. row ***************************
