@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hostsplit::deploy::Failover;
 use hostsplit::engine::Fact;
-use hostsplit::graph::decide;
+use hostsplit::graph::{ImpactKind, decide};
 use hostsplit::hypervisor::clock::Clock as _;
 use hostsplit::ids::{HostName, InstanceName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role};
@@ -17,6 +17,7 @@ use hostsplit::secret::{Identity, Secret, Secrets};
 use hostsplit::simulated::{Client, Mode, Presence, Requests, Server, SimulatedWorld};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Access, Demand, Engine, Password, Policy, RelationalDemand, Spec, Tls};
+use hostsplit::state::world::Places;
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::{Mebibytes, PerSecond};
 
@@ -444,5 +445,32 @@ fn a_change_of_passwords_that_was_cut_off_anywhere_is_finished_by_the_next_deplo
             });
             assert!(found.is_ok(), "{engine} call {call}: {found:?}");
         }
+    }
+}
+
+#[test]
+fn data_that_is_on_lost_hosts_alone_is_not_given_up_without_a_word() {
+    for engine in ENGINES {
+        let (mut spec, state) = (spec(engine, 100), tempfile::tempdir().unwrap());
+        let plan = planned(&spec, None);
+        let world = deployed(&plan, state.path());
+        let [lost, kept] = [&primary(&plan).host, &replica(&plan).host];
+        spec.policy = Policy::nothing();
+        spec.drained = [lost.clone(), kept.clone()].into();
+        let elsewhere = planned(&spec, Some(&plan));
+        let of = |one: &Instance| (one.host.clone(), [one.name.clone()].into());
+        let places: Places = plan.instances.iter().map(of).collect();
+        let losses = || {
+            let mut seen = look(&elsewhere, &world);
+            seen.miss(&elsewhere, &places);
+            let actions = decide(&elsewhere, &seen);
+            let losses = actions.impacts().iter().filter(|one| one.kind == ImpactKind::DataLoss);
+            losses.map(ToString::to_string).collect::<Vec<_>>()
+        };
+        world.power_cut(lost);
+        assert_eq!(losses(), [""; 0], "{kept} has all of it");
+        world.power_cut(kept);
+        let [loss] = &losses()[..] else { panic!("{:?}", losses()) };
+        assert!(loss.contains("all that holds its data is on h"), "{loss}");
     }
 }

@@ -311,7 +311,9 @@ impl Session {
     #[must_use]
     pub fn observe(&self, hosts: &Hosts) -> World {
         let mut world = observe(&self.context(hosts));
-        world.unseen = world.out_of_sight(&self.places(&world));
+        let places = self.places(&world);
+        world.unseen = world.out_of_sight(&places);
+        world.miss(&self.plan, &places);
         let (guests, clusters) = (world.guests.len(), world.clusters.len());
         tracing::info!(hosts = world.hosts.len(), guests, clusters, "observed");
         world
