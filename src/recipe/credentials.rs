@@ -26,6 +26,14 @@ impl Credentials {
         sha256(known).chars().take(32).collect()
     }
 
+    /// The password by which replicas come in: the first 32 characters of [`Self::internal`],
+    /// since MySQL takes no longer one for them (`ER_CHANGE_SOURCE_PASSWORD_LENGTH`). Of one that
+    /// hostsplit made these are 128 bits.
+    #[must_use]
+    pub fn of_replicas(&self) -> Secret {
+        self.internal.expose().chars().take(32).collect::<String>().into()
+    }
+
     /// Returns the passwords among a service's secrets, where both are known.
     #[must_use]
     pub fn of(secrets: &ServiceSecrets) -> Option<Self> {

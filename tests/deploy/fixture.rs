@@ -149,8 +149,9 @@ pub fn secrets() -> Secrets {
     let credentials =
         Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
     let of_gateways = [("statistics", secret("for-statistics")), ("vrrp", secret("for-gateways"))];
-    let of_databases =
-        Credentials { client: secret("for-all-clients"), internal: secret("for-ourselves") };
+    // As long as one that was made.
+    let internal = secret("for-ourselves-as-long-as-one-that-hostsplit-makes");
+    let of_databases = Credentials { client: secret("for-all-clients"), internal };
     let services = BTreeMap::from([
         (ServiceName::new("cache").unwrap(), credentials.into()),
         (ServiceName::new("edge").unwrap(), of_gateways.into_iter().collect()),

@@ -100,8 +100,9 @@ const fn require(tls: bool) -> &'static str {
 /// What was made before is made again as it is; the table by which the service counts as
 /// formed comes last.
 pub(super) fn bootstrap(dialect: Dialect, credentials: &Credentials, tls: bool) -> String {
-    let (client, internal) =
-        (text(credentials.client.expose()), text(credentials.internal.expose()));
+    let [client, internal, of_replicas] =
+        [&credentials.client, &credentials.internal, &credentials.of_replicas()]
+            .map(|secret| text(secret.expose()));
     let require = require(tls);
     let clone = either(dialect, ", BACKUP_ADMIN", "");
     let user = |name: &str, password: &str, require: &str| {
@@ -120,7 +121,7 @@ pub(super) fn bootstrap(dialect: Dialect, credentials: &Credentials, tls: bool) 
          CREATE TABLE IF NOT EXISTS `{OWN}`.`proof` (id INT NOT NULL PRIMARY KEY, value VARCHAR(64) \
          NOT NULL) ENGINE=InnoDB;\n{marked}\n",
         open = open(dialect),
-        replica = user(REPLICA, &internal, require),
+        replica = user(REPLICA, &of_replicas, require),
         own = user(OWN, &internal, ""),
         app = user(APP, &client, ""),
         marked = marked(&mark(credentials, tls)),
@@ -138,7 +139,7 @@ pub(super) fn users(dialect: Dialect, credentials: &Credentials) -> String {
     let all = [
         (APP, &credentials.client),
         (OWN, &credentials.internal),
-        (REPLICA, &credentials.internal),
+        (REPLICA, &credentials.of_replicas()),
     ];
     all.map(|(user, secret)| password(dialect, user, secret)).join("\n")
 }
@@ -187,7 +188,7 @@ pub(super) fn follow(
     credentials: &Credentials,
     tls: Option<Shown>,
 ) -> String {
-    let password = text(credentials.internal.expose());
+    let password = text(credentials.of_replicas().expose());
     let (prefix, verify) = (either(dialect, "SOURCE", "MASTER"), i32::from(tls.is_some()));
     let mut options = vec![
         format!("{prefix}_HOST='{source}'"),

@@ -17,6 +17,7 @@ struct Values<'a> {
     replica: &'static str,
     client: &'a str,
     internal: &'a str,
+    of_replicas: &'a str,
     authority: Option<&'static str>,
     mariadb: bool,
 }
@@ -34,6 +35,7 @@ pub(super) fn text(
         replica: REPLICA,
         client: credentials.client.expose(),
         internal: credentials.internal.expose(),
+        of_replicas: credentials.of_replicas().expose(),
         authority: tls.then_some(package.tls.authority),
         mariadb: package.dialect == Dialect::Mariadb,
     })?)

@@ -125,7 +125,7 @@ impl Network {
             let file = invocation.files.get(path);
             file.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default()
         };
-        let password = read(&text(SECRETS)).map(|known| known.internal);
+        let password = read(&text(SECRETS)).map(|known| known.of_replicas());
         let password = password.as_ref().map(|password| password.expose());
         let certificate = text(FILL).contains("clone_ssl_cert");
         let own = invocation.address.unwrap_or(Ipv4Addr::LOCALHOST);

@@ -105,7 +105,13 @@ impl Network {
                 if dialect == Dialect::Mysql =>
             {
                 refuse_while_it_runs(server)?;
-                server.source = Some(source("SOURCE_", options).ok_or_else(|| syntax(words))?);
+                let source = source("SOURCE_", options).ok_or_else(|| syntax(words))?;
+                if source.password.len() > 32 {
+                    let text = "The password provided for the replication user exceeds the maximum \
+                                length of 32 characters";
+                    return Err(Refusal::general(3056, text));
+                }
+                server.source = Some(source);
             }
             ["CHANGE", "MASTER", "TO", options @ ..] if dialect == Dialect::Mariadb => {
                 refuse_while_it_runs(server)?;
