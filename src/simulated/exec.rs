@@ -93,7 +93,7 @@ pub(super) fn run(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outco
         ("systemd-run", ["--quiet", "--collect", unit, program, args @ ..]) => {
             start_transient(guest, command, unit, (program, args))
         }
-        ("du", ["-sm", path]) => Outcome::ok(format!("1\t{path}\n")),
+        ("du", ["-sb", path]) => Outcome::ok(format!("1048576\t{path}\n")),
         ("xargs", ["-P", "0", "-I", "{}", program, args @ ..]) => {
             each(guest, command, program, args)
         }

@@ -28,11 +28,11 @@ pub(super) fn differences(target: &Target, observed: &Observed) -> Vec<Differenc
     }
     for (name, seen) in &observed.seen {
         match seen {
-            Seen::Filling { mib } => found.push(Difference {
+            Seen::Filling { bytes } => found.push(Difference {
                 instance: name.clone(),
                 fact: Fact::Replication,
                 planned: "in step".to_owned(),
-                found: format!("being filled, {mib} MiB on its volume"),
+                found: format!("being filled, {} MiB on its volume", bytes >> 20),
             }),
             Seen::Server(server) => of_settings(target, name, server, &mut found),
         }

@@ -25,10 +25,11 @@ const CLOSE_S: u64 = 5;
 /// What one instance reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// It is being filled from another one; with what has arrived, in MiB.
+    /// It is being filled from another one.
     Filling {
-        /// What has arrived, in MiB.
-        mib: u64,
+        /// What is on its volume, with what the filling says, in bytes: while the data that has
+        /// arrived is made consistent, only that grows.
+        bytes: u64,
     },
     /// Its server answers.
     Server(Box<Server>),
@@ -151,9 +152,9 @@ fn filling(guest: &Guest<'_>) -> Result<Option<Seen>, EngineError> {
     if !matches!(state.stdout.trim(), "active" | "activating" | "deactivating") {
         return Ok(None);
     }
-    let size = guest.run(&["du", "-sm", "/var/lib/mysql"], SMALL)?;
-    let mib = size.stdout.split_whitespace().next().and_then(|mib| mib.parse().ok());
-    Ok(Some(Seen::Filling { mib: mib.unwrap_or_default() }))
+    let size = guest.run(&["du", "-sb", "/var/lib/mysql"], SMALL)?;
+    let bytes = size.stdout.split_whitespace().next().and_then(|bytes| bytes.parse().ok());
+    Ok(Some(Seen::Filling { bytes: bytes.unwrap_or_default() }))
 }
 
 fn settings(rows: &Rows, options: &[&str]) -> BTreeMap<String, String> {
