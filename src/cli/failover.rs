@@ -66,6 +66,7 @@ pub fn run(args: Args) -> Outcome {
     let mut session = Session::open(&args.plan, args.state.clone(), None)?.allowing(allowed);
     let group = group(service(&session.plan, &args.service)?, args.group)?;
     let lock = session.lock("failover")?;
+    session.let_commands_run(args.yes)?;
     let hosts = session.connect()?;
     session.find_secrets(&hosts, Make::Stored)?;
     session.store_secrets(&lock)?;
@@ -195,11 +196,25 @@ fn forced(
          acknowledgement of a replica is lost.",
         names.join(" and ")
     ));
+    let fenced: BTreeSet<&HostName> = silent.iter().map(|one| &one.host).collect();
+    for (host, command) in fenced.iter().filter_map(|host| Some((*host, fence_of(plan, host)?))) {
+        let others = plan.on_host(host).filter(|one| silent.iter().all(|own| own.name != one.name));
+        let others: Vec<&str> = others.map(|one| one.name.as_str()).collect();
+        let with = if others.is_empty() {
+            String::new()
+        } else {
+            format!(", and with it {}", others.join(", "))
+        };
+        ui::say(&format!(
+            "{host} as a whole{with}, if its hypervisor does not do so: by `{}`",
+            command.join(" ")
+        ));
+    }
     confirm("Take over?", args.yes)?;
     let mut off = BTreeSet::new();
     for instance in silent.iter().copied() {
         let fence = |host: &HostName| {
-            let command = &plan.topology.host(host)?.fence.as_ref()?.command;
+            let command = fence_of(plan, host)?;
             Some(Fences.run(command, host, FenceAction::Off))
         };
         match failover.switch_off(instance, &fence) {
@@ -215,4 +230,9 @@ fn forced(
         off.insert(instance.name.clone());
     }
     failover.promote(&off, args.to.as_ref()).map_err(CliError::new)
+}
+
+/// The command that fences a host.
+fn fence_of<'p>(plan: &'p Plan, host: &HostName) -> Option<&'p Vec<String>> {
+    Some(&plan.topology.host(host)?.fence.as_ref()?.command)
 }

@@ -26,13 +26,14 @@ use crate::plain;
 
 const ENGINES: [Engine; 2] = [Engine::Mysql, Engine::Mariadb];
 
+fn host(number: u32) -> Host {
+    let node = plain::node(0, vec![plain::l3(0..=31)], 64);
+    let name = format!("h{number}");
+    let uri = Some(format!("test://{name}"));
+    Host { uri, ..plain::host(&name, vec![node], 100) }
+}
+
 fn spec(engine: Engine, reads: u64) -> Spec {
-    let host = |number: u32| {
-        let node = plain::node(0, vec![plain::l3(0..=31)], 64);
-        let name = format!("h{number}");
-        let uri = Some(format!("test://{name}"));
-        Host { uri, ..plain::host(&name, vec![node], 100) }
-    };
     let demand = Demand::PrimaryReplica(RelationalDemand {
         reads_per_s: PerSecond::new(reads),
         writes_per_s: PerSecond::new(10),
@@ -472,5 +473,62 @@ fn data_that_is_on_lost_hosts_alone_is_not_given_up_without_a_word() {
         world.power_cut(kept);
         let [loss] = &losses()[..] else { panic!("{:?}", losses()) };
         assert!(loss.contains("all that holds its data is on h"), "{loss}");
+    }
+}
+
+/// Two groups of two, since one primary is too slow for all writes.
+fn two_groups(engine: Engine) -> Plan {
+    let mut spec = spec(engine, 100);
+    spec.topology.hosts.push(host(4));
+    for pool in spec.topology.hosts.iter_mut().flat_map(|host| &mut host.pools) {
+        (pool.capacity_mib, pool.iops_per_s) =
+            (Mebibytes::from_gib(4_096), Some(PerSecond::new(900_000)));
+    }
+    let Demand::PrimaryReplica(demand) = &mut spec.services[0].demand else { panic!() };
+    (demand.shards, demand.writes_per_s) = (2, PerSecond::new(9_000));
+    let plan = planned(&spec, None);
+    assert_eq!((plan.instances.len(), named(&plan, Role::Primary).len()), (4, 2));
+    plan
+}
+
+/// Each group has its own primary, data and failover.
+#[test]
+fn several_groups_are_formed_change_and_fail_over_apart() {
+    for engine in ENGINES {
+        let state = tempfile::tempdir().unwrap();
+        let plan = two_groups(engine);
+        let world = SimulatedWorld::new(&plan.topology);
+        let first = run(&plan, &world, state.path(), Purpose::Deploy);
+        assert!(first.is_complete(), "{engine}: {}", first.story());
+        assert_planned(&plan, &world);
+        let open = || {
+            world.glance(|scene| {
+                let servers = scene.servers();
+                let open = servers.iter().filter(|one| one.writable);
+                open.filter(|one| one.presence != Presence::Absent).count()
+            })
+        };
+        assert_eq!(open(), 2, "{engine}");
+        let found = connected(&plan, &world, &fixture::secrets(), |context| {
+            hostsplit::deploy::verify(context, false)
+        });
+        assert!(found.is_ok(), "{engine}: {found:?}");
+        assert_eq!(found.probes.len(), 2, "{engine}: a write through each group");
+
+        let lost = primary(&plan).host.clone();
+        let group = primary(&plan).group.unwrap();
+        world.power_cut(&lost);
+        connected(&plan, &world, &fixture::secrets(), |context| {
+            let failover = Failover::of(context, &plan.services[0], group).unwrap();
+            let silent = failover.leadership().unwrap().silent;
+            let off = silent.iter().map(|one| one.name.clone()).collect();
+            failover.promote(&off, None).unwrap();
+        });
+        assert!(open() >= 1, "{engine}");
+        world.power_on(&lost);
+        let again = run(&plan, &world, state.path(), Purpose::Deploy);
+        assert!(again.is_complete(), "{engine}: {}", again.story());
+        assert_planned(&plan, &world);
+        assert_eq!(open(), 2, "{engine}");
     }
 }
