@@ -242,7 +242,7 @@ fn a_longer_limit_never_gives_a_worse_plan() {
     let spec = Spec { vms: vms.collect(), services: Vec::new(), ..spec(hosts, 0, 0, None) };
     let profiles = Profiles::builtin().unwrap();
     let cost = |seconds: f64| {
-        let limits = Limits { seconds };
+        let limits = Limits::of_seconds(seconds);
         make(&spec, &profiles, &limits).map_or(u64::MAX, |(plan, _)| objective(&plan).0)
     };
     let costs = [0.3, 1.5, 6.0].map(cost);

@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Outcome {
     let profiles = spec.profiles.resolve()?;
     let default = Limits::default();
     let limits =
-        Limits { seconds: args.time_limit.map_or(default.seconds, |limit| limit.as_secs_f64()) };
+        Limits::of_seconds(args.time_limit.map_or(default.seconds, |limit| limit.as_secs_f64()));
     let plan = without(&spec, &profiles, &limits, &prior)?;
     let output = args.output.as_ref().unwrap_or(&args.plan);
     let summary =

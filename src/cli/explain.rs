@@ -42,7 +42,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let plan = store::read(&args.plan)?;
     let profiles = plan.profiles.resolve()?;
-    let limits = Limits { seconds: 10.0 };
+    let limits = Limits::of_seconds(10.0);
     let (text, value) = match (&args.what, &args.why_not) {
         (Some(what), _) => about(&plan, &profiles, what, &limits)?,
         (None, Some(text)) => why_not(&plan, &profiles, text, &limits)?,

@@ -36,6 +36,10 @@ pub struct Args {
     /// [default: 60s]; a plan that reaches it reports its gap
     #[arg(long, value_parser = units::duration, value_name = "TIME")]
     time_limit: Option<Duration>,
+    /// Part by which an objective may be above its proved bound, such as 0.5%: its search ends
+    /// there
+    #[arg(long, value_parser = gap, value_name = "PERCENT", default_value = "0%")]
+    gap: f64,
     /// Also find the largest multiple of all demands that fits the hosts
     #[arg(long)]
     max_load: bool,
@@ -52,6 +56,15 @@ pub struct Args {
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
+}
+
+/// Reads a gap such as `0.5%`.
+fn gap(text: &str) -> Result<f64, String> {
+    let percent = text.trim().strip_suffix('%').and_then(|number| number.trim().parse().ok());
+    percent
+        .filter(|percent| (0.0..100.0).contains(percent))
+        .map(|percent: f64| percent / 100.0)
+        .ok_or_else(|| format!("{text:?} is no gap; expected a percentage below 100, such as 0.5%"))
 }
 
 /// Runs the command.
@@ -73,8 +86,8 @@ pub fn run(args: &Args) -> Outcome {
     }
     let profiles = spec.profiles.resolve()?;
     let default = Limits::default();
-    let limits =
-        Limits { seconds: args.time_limit.map_or(default.seconds, |limit| limit.as_secs_f64()) };
+    let seconds = args.time_limit.map_or(default.seconds, |limit| limit.as_secs_f64());
+    let limits = Limits { seconds, gap: args.gap };
     on_interrupt()?;
     tracing::info!(time_limit_s = limits.seconds, "searching");
     let plan = match planner::make_with(&spec, &profiles, &limits, prior.as_ref()) {

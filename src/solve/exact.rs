@@ -102,14 +102,27 @@ impl<'a> Exact<'a> {
         let start = self.best.take().map(|values| completed(&self.model.program, values));
         if let Some(values) = &start {
             let value = sum.value(values);
-            if sum.is_empty() || least == Some(value) {
+            let is_enough = |least: &i64| match tier {
+                Goal::Unmet => value <= *least,
+                _ => {
+                    let enough = self.deadline.enough(least.saturating_add(constant));
+                    value.saturating_add(constant) <= enough
+                }
+            };
+            if sum.is_empty() {
                 return Ok((values.clone(), value, false));
+            }
+            if let Some(least) = least.filter(is_enough) {
+                return Ok((values.clone(), least, false));
             }
             // Nothing is sought that is worse than what is known.
             let value = natural(value.saturating_add(constant));
             self.layouts.prune(&mut self.model, tier, value);
         }
-        let deadline = self.deadline.share(share(tier));
+        let mut deadline = self.deadline.share(share(tier));
+        if tier == Goal::Unmet {
+            deadline.gap = 0.0;
+        }
         improve(&self.model.program, sum, tier, &deadline, start)
     }
 
@@ -123,7 +136,10 @@ impl<'a> Exact<'a> {
         model.program.rows.push(bound_row(unmet, -all));
         self.layouts.prune(&mut model, Goal::Unmet, 0);
         let began = self.deadline.spent();
-        let effort = MipLimits { seconds: self.deadline.left() / 2.0, nodes: Some(SLICE.0) };
+        let effort = MipLimits {
+            gap: self.deadline.gap,
+            ..MipLimits::new(self.deadline.left() / 2.0, Some(SLICE.0))
+        };
         let answer = minimise(&model.program, &sum, &effort, None);
         let answer = answer.map_err(|message| failed(Goal::Cost, message))?;
         let MipOutcome::Feasible { values, bound, .. } = answer else { return Ok(()) };
@@ -214,7 +230,7 @@ fn sliced(
                 _ => MipOutcome::Unknown,
             });
         }
-        let effort = MipLimits { seconds, nodes: Some(nodes) };
+        let effort = MipLimits { gap: deadline.gap, ..MipLimits::new(seconds, Some(nodes)) };
         match minimise(program, sum, &effort, best.as_deref())? {
             MipOutcome::Feasible { values, bound, limit_hit } => {
                 let is_start_kept =
@@ -276,7 +292,7 @@ mod tests {
         let mut program = Program::default();
         let a = program.variable("a".into(), Some(9));
         let sum: Sum = [(1, a)].into_iter().collect();
-        let over = Deadline::new(&Limits { seconds: 0.0 });
+        let over = Deadline::new(&Limits::of_seconds(0.0));
         let kept = improve(&program, &sum, Goal::Cost, &over, Some(vec![4]));
         assert_eq!(kept, Ok((vec![4], 0, true)));
         assert!(matches!(

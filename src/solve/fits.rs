@@ -19,7 +19,7 @@ pub fn fits(problem: &Problem, limits: &Limits) -> Result<bool, SolveError> {
     for layouts in &model.variables.layouts {
         model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
     }
-    let effort = MipLimits { seconds: deadline.left(), nodes: None };
+    let effort = MipLimits::new(deadline.left(), None);
     match minimise(&model.program, &Sum::default(), &effort, None) {
         Ok(MipOutcome::Feasible { .. }) => Ok(true),
         Ok(MipOutcome::Infeasible) => Ok(false),

@@ -36,6 +36,15 @@ pub(super) struct MipLimits {
     /// Nodes of the tree; `None` for any number. Unlike seconds they do not depend
     /// on the machine.
     pub nodes: Option<i32>,
+    /// Part of its value by which the objective may be above its bound at the end.
+    pub gap: f64,
+}
+
+impl MipLimits {
+    /// Returns limits of a search for the optimum.
+    pub(super) const fn new(seconds: f64, nodes: Option<i32>) -> Self {
+        Self { seconds, nodes, gap: 0.0 }
+    }
 }
 
 /// Tolerance for values that are integers by construction.
@@ -91,7 +100,7 @@ fn run(
     let mut model = build(program, objective)?;
     set(&mut model, "threads", 1)?;
     set(&mut model, "random_seed", 0)?;
-    set(&mut model, "mip_rel_gap", 0.0)?;
+    set(&mut model, "mip_rel_gap", effort.gap)?;
     set(&mut model, "mip_abs_gap", 0.9)?;
     set(&mut model, "time_limit", effort.seconds)?;
     if let Some(nodes) = effort.nodes {
@@ -211,7 +220,7 @@ const fn real(value: i64) -> f64 {
 mod tests {
     use super::*;
 
-    const TEN: MipLimits = MipLimits { seconds: 10.0, nodes: None };
+    const TEN: MipLimits = MipLimits::new(10.0, None);
 
     /// Least 3a + 2b with a + b >= 4, 2a >= 3.
     fn small() -> (Program, Sum) {

@@ -31,18 +31,30 @@ pub use infeasible::{
 };
 pub use tiers::{Placed, Restarted, Solution, TierResult, restarts, solve};
 
-/// How long the solver may try.
+/// How long the solver may try, and what it may leave open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// Seconds for all tiers together. A tier that hits the limit keeps the best
     /// found, which then may depend on the machine, and so do those after it; the
     /// plan shows value and bound.
     pub seconds: f64,
+    /// Part of its value by which a tier may be above its bound, from 0 up to but not
+    /// including 1: the search of a tier ends there. What cannot be served is exact all the
+    /// same.
+    pub gap: f64,
+}
+
+impl Limits {
+    /// Returns these seconds, for optimal values.
+    #[must_use]
+    pub const fn of_seconds(seconds: f64) -> Self {
+        Self { seconds, gap: 0.0 }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { seconds: 60.0 }
+        Self::of_seconds(60.0)
     }
 }
 
@@ -51,6 +63,7 @@ impl Default for Limits {
 pub struct Deadline {
     began: Instant,
     seconds: f64,
+    gap: f64,
 }
 
 impl Deadline {
@@ -61,7 +74,7 @@ impl Deadline {
     )]
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        Self { began: Instant::now(), seconds: limits.seconds }
+        Self { began: Instant::now(), seconds: limits.seconds, gap: limits.gap }
     }
 
     /// Returns the seconds since the start.
@@ -78,7 +91,18 @@ impl Deadline {
     /// Returns what is left as a limit, at most so many seconds.
     #[must_use]
     pub fn rest(&self, most: f64) -> Limits {
-        Limits { seconds: self.left().min(most) }
+        Limits { seconds: self.left().min(most), gap: self.gap }
+    }
+
+    /// Returns up to which value a search may end that has this bound.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "values are far below 2^53"
+    )]
+    fn enough(&self, bound: i64) -> i64 {
+        let most = bound as f64 / (1.0 - self.gap);
+        bound.max(most.floor() as i64)
     }
 
     /// Returns the deadline of a step that may take that part of the time that is left.

@@ -214,6 +214,14 @@ proptest! {
         }
         let limits = Limits::default();
         let alone = values(exact(&problem, None, &Deadline::new(&limits)));
-        prop_assert_eq!(values(solve(&problem, &limits)), alone);
+        prop_assert_eq!(&values(solve(&problem, &limits)), &alone);
+
+        // With a gap each tier ends within it, and the bounds still hold.
+        let gap = Limits { gap: 0.1, ..limits };
+        let loose = values(solve(&problem, &gap));
+        prop_assert_eq!(loose.is_some(), alone.is_some());
+        let (Some(loose), Some(alone)) = (loose, alone) else { return Ok(()) };
+        prop_assert!(loose.iter().all(|(value, bound)| bound <= value && value * 9 <= bound * 10));
+        prop_assert!(loose[1].1 <= alone[1].0 && alone[1].0 <= loose[1].0, "{loose:?} {alone:?}");
     }
 }

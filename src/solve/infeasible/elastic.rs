@@ -65,7 +65,7 @@ fn least(problem: &Problem, elastic: Elastic, deadline: &Deadline) -> Option<Vec
         if sum.is_empty() {
             continue;
         }
-        let effort = MipLimits { seconds: deadline.left(), nodes: None };
+        let effort = MipLimits::new(deadline.left(), None);
         match minimise(&model.program, &sum, &effort, None) {
             Ok(MipOutcome::Feasible { values, .. }) => {
                 let value = sum.value(&values);

@@ -20,7 +20,7 @@ pub(super) fn short(problem: &Problem, limits: &Limits) -> Option<Vec<Shortage>>
         model.program.equal(layouts.iter().map(|var| (1, *var)).collect(), 1);
     }
     let sum: Sum = model.variables.slacks.iter().map(|(_, var)| (1, *var)).collect();
-    let effort = MipLimits { seconds: deadline.left(), nodes: None };
+    let effort = MipLimits::new(deadline.left(), None);
     let Ok(MipOutcome::Feasible { values, .. }) = minimise(&model.program, &sum, &effort, None)
     else {
         return None;

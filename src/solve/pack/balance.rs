@@ -192,7 +192,7 @@ fn can_hold(
         cores.add(-class.capacity[0].min(most), var);
     }
     program.at_most(costs, cost);
-    let effort = MipLimits { seconds: deadline.left().max(0.1), nodes: None };
+    let effort = MipLimits::new(deadline.left().max(0.1), None);
     Ok(match minimise(&program, &cores, &effort, None)? {
         MipOutcome::Feasible { bound, .. } => -bound >= total,
         MipOutcome::Infeasible => false,

@@ -107,7 +107,7 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
             layouts = chosen(&self.rows, &optimum.values);
             let (nodes, exact) = EFFORTS.get(effort).copied().unwrap_or_default();
             let seconds = deadline.left();
-            let exact = exact.map(|nodes| MipLimits { seconds, nodes: Some(nodes) });
+            let exact = exact.map(|nodes| MipLimits::new(seconds, Some(nodes)));
             let priced = price(&self.rows, &optimum.duals, (nodes, exact));
             cuts.push((strength(self.rows.packing, &priced.cut), priced.cut));
             cuts.sort_by(|(a, _), (b, _)| b.total_cmp(a));

@@ -94,7 +94,7 @@ fn cheapest(
     }
     let costs = packing.classes.iter().map(|class| class.cost);
     let sum: Sum = costs.zip(hosts.iter().copied()).collect();
-    let effort = MipLimits { seconds: deadline.left(), nodes: Some(NODES) };
+    let effort = MipLimits::new(deadline.left(), Some(NODES));
     match minimise(&program, &sum, &effort, None) {
         Ok(MipOutcome::Feasible { values, .. }) => Some(values),
         _ => None,

@@ -362,7 +362,7 @@ mod tests {
             let found = solve(&items, &capacity, effort);
             prop_assert_eq!(found.value, brute(&items, capacity));
             prop_assert_eq!(found.bound, found.value);
-            let limits = MipLimits { seconds: 60.0, nodes: None };
+            let limits = MipLimits::new(60.0, None);
             for exact in [None, Some(limits)] {
                 let short = solve(&items, &capacity, Effort { nodes: 3, exact, price: 0 });
                 prop_assert!(short.value <= found.value && found.value <= short.bound);

@@ -82,7 +82,7 @@ fn least(
     if let Some(values) = start.as_ref().filter(|_| sum.is_empty()) {
         return Ok(Some((values.clone(), 0)));
     }
-    let limits = MipLimits { seconds: deadline.left() * SHARE, nodes: Some(NODES) };
+    let limits = MipLimits::new(deadline.left() * SHARE, Some(NODES));
     match minimise(&relaxation.program, sum, &limits, start.as_deref())? {
         MipOutcome::Infeasible => Ok(None),
         MipOutcome::Feasible { values, bound, .. } => Ok(Some((values, bound))),

@@ -113,8 +113,8 @@ impl<'g> Search<'g> {
         self.fill(&LowerBound { chosen: subset.to_subset(&first.chosen), ..first.clone() });
         let (mut cuts, mut bound) = (Vec::new(), first.cost);
         let serves_all = unmet(problem, &first.chosen) == 0;
-        if !serves_all || self.cost().is_some_and(|cost| cost <= bound) {
-            self.polish(bound);
+        if !serves_all || self.is_proved(self.deadline.enough(bound)) {
+            self.polish(self.deadline.enough(bound));
             return Ok((cuts, bound));
         }
         // What column generation proves holds for the layouts that it knows.
@@ -124,10 +124,13 @@ impl<'g> Search<'g> {
             && let Some(again) = LowerBound::new(self.packing, &cuts, None, self.deadline)?
         {
             bound = bound.max(again.cost);
-            if self.cost().is_none_or(|cost| cost > bound) {
+            if !self.is_proved(self.deadline.enough(bound)) {
                 self.fill(&again);
             }
         }
+        let proved = bound;
+        // What follows ends where the gap that may stay is reached.
+        let bound = self.deadline.enough(bound);
         self.solve_restricted(&generated, bound);
         self.dive(&generated, bound)?;
         let cost = self.cost().and_then(|cost| u64::try_from(cost).ok());
@@ -140,7 +143,7 @@ impl<'g> Search<'g> {
         let cost = self.cost().and_then(|cost| u64::try_from(cost).ok());
         let idle = ROUNDS_IDLE[usize::from(is_large(problem, cost))];
         self.search_neighbourhoods(&generated, (bound, idle))?;
-        Ok((cuts, bound))
+        Ok((cuts, proved))
     }
 
     fn cost(&self) -> Option<i64> {
@@ -220,7 +223,7 @@ impl<'g> Search<'g> {
 
     /// Makes a plan of the patterns as they are.
     fn solve_restricted(&mut self, generated: &Generated<'g, 'g>, bound: i64) {
-        let limits = MipLimits { seconds: self.deadline.left() * SHORT_SHARE, nodes: Some(NODES) };
+        let limits = MipLimits::new(self.deadline.left() * SHORT_SHARE, Some(NODES));
         if self.is_proved(bound) {
             return;
         }
