@@ -23,7 +23,8 @@ use crate::state::store::Recorder as _;
 /// left and takes over; no write is lost. With --force the primary does not answer: it is
 /// switched off by its host's hypervisor, or by the host's fence, before the replica that has
 /// most takes over; what the primary took without an acknowledgement is lost. The former
-/// primary returns as a replica by `hostsplit deploy`.
+/// primary returns as a replica by `hostsplit deploy`. One that answers and is stuck, so that no
+/// write comes back from it, is switched off as well.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Plan file, as deployed
@@ -164,7 +165,13 @@ fn planned(
          connections to {leader} go on as read-only"
     ));
     confirm("Hand over?", args.yes)?;
-    failover.hand_over(to).map_err(CliError::new)?;
+    let stuck = |error| {
+        CliError::new(error).hint(format!(
+            "{leader} may be stuck, as on a full disk: --force switches it off where no write comes \
+             back from it"
+        ))
+    };
+    failover.hand_over(to).map_err(stuck)?;
     Ok(to.clone())
 }
 
@@ -176,11 +183,15 @@ fn forced(
     args: &Args,
 ) -> Result<InstanceName, CliError> {
     let name = &args.service;
+    let mut silent = copies.silent.clone();
     if let Some(leader) = &copies.leader {
-        let answers = FailoverError::Answers { service: name.clone(), leader: leader.clone() };
-        return Err(CliError::new(answers).hint("leave --force out: then no write is lost"));
+        let Some(why) = failover.stuck(leader).map_err(CliError::new)? else {
+            let answers = FailoverError::Answers { service: name.clone(), leader: leader.clone() };
+            return Err(CliError::new(answers).hint("leave --force out: then no write is lost"));
+        };
+        ui::say(&format!("{leader} answers, and no write comes back from it: {why}"));
+        silent.extend(plan.instance(leader));
     }
-    let silent = &copies.silent;
     let names: Vec<&str> = silent.iter().map(|one| one.name.as_str()).collect();
     if names.is_empty() && !args.fenced {
         return Err(CliError::new(format!("{name}: all instances answer, and none takes writes"))

@@ -30,7 +30,7 @@ pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
         let configured = is_configured(plan, prior, instance);
         let admission = admission(plan, prior, instance);
         world.admissions.extend(admission.map(|one| (instance.name.clone(), one)));
-        let guest = GuestView { ready: true, checked: true, configured, denied: false };
+        let guest = GuestView { ready: true, checked: true, configured, ..GuestView::default() };
         world.guests.insert(instance.name.clone(), guest);
     }
     for service in &prior.services {

@@ -95,6 +95,15 @@ impl<'a> Failover<'a> {
         self.operator.take_lead(&self.crew(), to)
     }
 
+    /// Why a write to a leader that answers does not come back, if it does not: it may be stuck,
+    /// as on a full disk.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    pub fn stuck(&self, leader: &InstanceName) -> Result<Option<String>, EngineError> {
+        self.operator.stuck(&self.crew(), leader)
+    }
+
     /// Sees to it that an instance is off: switched off by its host's hypervisor, or by
     /// `fence`, which knows another way to a host.
     ///

@@ -193,6 +193,7 @@ impl<'a> Findings<'a> {
             (
                 Fact::MachineAt(_)
                 | Fact::SharedHost
+                | Fact::DataDisk
                 | Fact::Backend(_)
                 | Fact::Response(_)
                 | Fact::Frontend(_),

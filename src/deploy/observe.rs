@@ -10,6 +10,7 @@ use crate::hypervisor::fan_out::on_each;
 use crate::hypervisor::{Connector, Domain, ErrorKind, Hypervisor, HypervisorError};
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
+use crate::recipe;
 use crate::state::world::{GuestView, HostView, Seen, World, is_ours};
 
 /// The hosts of a plan, and those of earlier ones, without those that are left out.
@@ -179,13 +180,20 @@ fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, Gue
     let guest = context.guest(name);
     let booted = guest.and_then(|guest| Ok((guest.has_booted()?, guest)));
     let denied = matches!(&booted, Err(EngineError::Guest(GuestError::Hypervisor(error))) if error.kind == ErrorKind::Denied);
-    let ready = booted.is_ok_and(|(booted, guest)| {
-        booted && instance.address.is_none_or(|planned| guest.has_address(planned))
+    let ready = booted.as_ref().is_ok_and(|(booted, guest)| {
+        *booted && instance.address.is_none_or(|planned| guest.has_address(planned))
     });
+    let mounted_at = context.plan.service_of(instance).and_then(|service| {
+        let setup = recipe::of(service.engine).setup?;
+        instance.data.as_ref().map(|_| setup.data)
+    });
+    let guest = booted.ok().filter(|_| ready).map(|(_, guest)| guest);
+    let full = guest.zip(mounted_at).map(|(guest, path)| guest.full_percent(path));
+    let full_percent = full.and_then(Result::ok).flatten();
     // A fixed machine has no engine to wait for.
     let configured = ready && instance.role == Role::Fixed;
     tracing::info!(ready, denied, "seen");
-    (name.clone(), GuestView { ready, checked: configured, configured, denied })
+    (name.clone(), GuestView { ready, checked: configured, configured, denied, full_percent })
 }
 
 /// Asks each cluster through its guests that are ready. An instance counts as configured

@@ -175,6 +175,10 @@ pub fn review(context: &Context<'_>, world: &World) -> Verification {
     found
 }
 
+/// From which part on a data disk is told to be full: engines stop at the last byte, and their
+/// logs grow within hours.
+const FULL_PERCENT: u64 = 95;
+
 /// Compares all instances, and something more of each, with its domain if it has one.
 fn instances(
     plan: &Plan,
@@ -195,6 +199,10 @@ fn instances(
                 None => compare.same(Fact::Domain, "defined", "missing"),
             },
             _ => compare.same(Fact::Host, "reachable", "unreachable"),
+        }
+        let full = world.guests.get(&instance.name).and_then(|guest| guest.full_percent);
+        if let Some(full) = full.filter(|full| *full >= FULL_PERCENT) {
+            compare.same(Fact::DataDisk, "with room", &format!("{full} % full"));
         }
         more(&mut compare, domain);
     }

@@ -268,6 +268,19 @@ pub trait Cluster: Send + Sync {
         })
     }
 
+    /// Why a write to a leader that answers does not come back, if it does not: its disk may be
+    /// full.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn stuck(
+        &self,
+        _crew: &Crew<'_>,
+        _leader: &InstanceName,
+    ) -> Result<Option<String>, EngineError> {
+        Ok(None)
+    }
+
     /// How a running instance takes up changes: `files` are those that differ, and
     /// `running` what it runs with that is not as planned, if it could be asked.
     fn uptake(&self, files: &[FileChange], running: Option<&[Difference]>) -> Uptake<Self::Live>;

@@ -114,6 +114,10 @@ pub enum Fact {
     Configuration,
     /// The configuration that its engine has loaded, by its digest.
     LoadedConfiguration,
+    /// How full its data disk is.
+    DataDisk,
+    /// Whether its users have the planned passwords.
+    Passwords,
     /// Whether writes are acknowledged by a copy.
     Acknowledgement,
     /// Who has an address that moves between instances.
@@ -152,6 +156,7 @@ impl Fact {
                 self,
                 Self::Member
                     | Self::SharedHost
+                    | Self::DataDisk
                     | Self::Backend(_)
                     | Self::Response(_)
                     | Self::Frontend(_)
@@ -174,6 +179,7 @@ impl Fact {
                 | Self::Role
                 | Self::Replication
                 | Self::Acknowledgement
+                | Self::Passwords
                 | Self::Encryption
                 | Self::SightOf(_)
                 | Self::Departure(_)
@@ -228,6 +234,8 @@ impl fmt::Display for Fact {
             Self::ClusterState => "cluster state",
             Self::Role => "role",
             Self::Replication => "replication",
+            Self::DataDisk => "data disk",
+            Self::Passwords => "passwords of its users",
             Self::Acknowledgement => "acknowledgement of writes",
             Self::Encryption => "what it sends to others",
             Self::SightOf(other) => return write!(f, "sight of {other}"),

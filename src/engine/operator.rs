@@ -90,6 +90,12 @@ pub trait Operator: Send + Sync {
         to: Option<&InstanceName>,
     ) -> Result<InstanceName, EngineError>;
 
+    /// Why a write to a leader that answers does not come back, if it does not.
+    ///
+    /// # Errors
+    /// The plan contradicts itself.
+    fn stuck(&self, crew: &Crew<'_>, leader: &InstanceName) -> Result<Option<String>, EngineError>;
+
     /// Compares all instances with the plan. One that does not answer is a difference,
     /// not an error.
     ///
@@ -264,6 +270,10 @@ impl<C: Cluster> Operator for C {
         to: Option<&InstanceName>,
     ) -> Result<InstanceName, EngineError> {
         self.promote(crew, group, to)
+    }
+
+    fn stuck(&self, crew: &Crew<'_>, leader: &InstanceName) -> Result<Option<String>, EngineError> {
+        self.stuck(crew, leader)
     }
 
     fn check(&self, crew: &Crew<'_>) -> Result<Checked, EngineError> {

@@ -8,6 +8,7 @@ mod addresses;
 mod agent;
 mod call;
 mod cpu_time;
+mod disks;
 mod error;
 mod first_boot;
 mod grow;

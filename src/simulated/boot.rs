@@ -59,9 +59,9 @@ impl State {
         for (host, domain) in ready {
             Inside { state: self, host, domain, now }.boot();
         }
-        let Self { hosts, daemons, hung, .. } = self;
+        let Self { hosts, daemons, hung, full, .. } = self;
         for (number, daemon) in daemons.iter_mut().enumerate() {
-            daemon.connect(&links(hosts, hung, number, now), now);
+            daemon.connect(&links(hosts, (hung, full), number, now), now);
         }
     }
 
@@ -95,7 +95,7 @@ impl State {
 /// The servers of an engine that are on the network.
 fn links(
     hosts: &BTreeMap<HostName, SimulatedHost>,
-    hung: &BTreeSet<String>,
+    (hung, full): (&BTreeSet<String>, &BTreeSet<String>),
     number: usize,
     now: Duration,
 ) -> BTreeMap<VolumeId, Link> {
@@ -104,14 +104,15 @@ fn links(
         let running = domain.running.as_ref()?;
         // A server whose guest is paused or cut off is there, and nobody hears of it.
         let unplugged = !domain.definition.domain.definition.devices.unplugged.is_empty();
-        Some((running, running.paused.is_some() || unplugged || hung.contains(name)))
+        let stopped = running.paused.is_some() || unplugged || hung.contains(name);
+        Some((running, stopped, full.contains(name)))
     });
     let mut links: BTreeMap<VolumeId, Link> = BTreeMap::new();
-    for (running, stopped) in running {
+    for (running, stopped, full) in running {
         let Some(address) = running.address else { continue };
         let ready = running.units.iter();
         for (name, unit) in ready.filter(|(_, u)| u.daemon == number && u.ready <= now) {
-            let link = || Link { units: BTreeSet::new(), address, stopped };
+            let link = || Link { units: BTreeSet::new(), address, stopped, full };
             links.entry(unit.volume).or_insert_with(link).units.insert(name.clone());
         }
     }

@@ -44,6 +44,8 @@ pub(super) struct Link {
     /// Whether its process is stopped (`SIGSTOP`): it accepts connections and
     /// never answers.
     pub(super) stopped: bool,
+    /// Whether the disk with its data is full.
+    pub(super) full: bool,
 }
 
 /// The start of a unit.

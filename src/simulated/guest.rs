@@ -17,6 +17,8 @@ use super::unit::Unit;
 use super::xml::Disk;
 use crate::hypervisor::{ErrorKind, Pause};
 use crate::ids::HostName;
+use crate::recipe::{self, Setup};
+use crate::spec::Engine;
 
 /// How many times as long as the smallest program a client of an engine takes.
 const CLIENT: u32 = 3;
@@ -115,6 +117,7 @@ pub(super) fn answer(
             inside.exec(&Command { program: text("path"), args: &args, input, environment })
         }
         "guest-network-get-interfaces" => Ok(inside.interfaces()),
+        "guest-get-fsinfo" => Ok(inside.file_systems()),
         "guest-exec-status" => inside.exec_status(number("pid")),
         "guest-file-open" => inside.open(text("path"), text("mode")),
         "guest-file-read" => inside.read(number("handle"), number("count")),
@@ -161,6 +164,13 @@ impl Inside<'_> {
                 [{ "ip-address-type": "ipv4", "ip-address": "127.0.0.1", "prefix": 8 }] },
             { "name": "eth0", "ip-addresses": addresses },
         ])
+    }
+
+    /// The data disk, wherever its engine wants it.
+    fn file_systems(&self) -> Value {
+        let used = if self.state.full.contains(&self.domain) { 100 } else { 10 };
+        let of = |setup: &Setup| json!({ "name": "vdb", "mountpoint": setup.data, "used-bytes": used, "total-bytes": 100 });
+        Engine::ALL.iter().filter_map(|engine| recipe::of(*engine).setup).map(of).collect()
     }
 
     fn exec(&mut self, command: &Command<'_>) -> Result<Value, Refusal> {

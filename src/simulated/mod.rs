@@ -79,6 +79,8 @@ struct State {
     stuck: Vec<String>,
     /// Domains whose daemons' processes are stopped.
     hung: BTreeSet<String>,
+    /// Domains whose data disk is full.
+    full: BTreeSet<String>,
     /// How long the smallest program takes in the guest of a domain; no time
     /// unless set.
     slow: BTreeMap<String, Duration>,
@@ -264,6 +266,13 @@ impl SimulatedWorld {
         } else {
             state.hung.remove(domain);
         }
+        state.refresh(self.shared.clock.elapsed());
+    }
+
+    /// Fills the data disk of a domain: writes to a database on it never come back.
+    pub fn fill_disk(&self, domain: &str) {
+        let mut state = self.state();
+        state.full.insert(domain.to_owned());
         state.refresh(self.shared.clock.elapsed());
     }
 

@@ -69,6 +69,8 @@ pub struct GuestView {
     pub configured: bool,
     /// We may not ask it: the connection may only look.
     pub denied: bool,
+    /// How full its data disk is, in percent, where it has one and its agent says so.
+    pub full_percent: Option<u64>,
 }
 
 impl World {

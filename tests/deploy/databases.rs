@@ -484,8 +484,13 @@ fn two_groups(engine: Engine) -> Plan {
         (pool.capacity_mib, pool.iops_per_s) =
             (Mebibytes::from_gib(4_096), Some(PerSecond::new(900_000)));
     }
-    let Demand::PrimaryReplica(demand) = &mut spec.services[0].demand else { panic!() };
-    (demand.shards, demand.writes_per_s) = (2, PerSecond::new(9_000));
+    spec.services[0].demand = Demand::PrimaryReplica(RelationalDemand {
+        reads_per_s: PerSecond::new(100),
+        writes_per_s: PerSecond::new(9_000),
+        data_mib: Mebibytes::from_gib(1),
+        working_set_percent: 100,
+        shards: 2,
+    });
     let plan = planned(&spec, None);
     assert_eq!((plan.instances.len(), named(&plan, Role::Primary).len()), (4, 2));
     plan
@@ -530,5 +535,34 @@ fn several_groups_are_formed_change_and_fail_over_apart() {
         assert!(again.is_complete(), "{engine}: {}", again.story());
         assert_planned(&plan, &world);
         assert_eq!(open(), 2, "{engine}");
+    }
+}
+
+#[test]
+fn a_primary_whose_disk_is_full_is_told_from_one_that_takes_writes() {
+    for engine in ENGINES {
+        let (plan, state) = (pair(engine), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path());
+        let stuck = || {
+            connected(&plan, &world, &fixture::secrets(), |context| {
+                let failover = Failover::of(context, &plan.services[0], 0).unwrap();
+                let leader = failover.leadership().unwrap().leader.unwrap();
+                failover.stuck(&leader).unwrap()
+            })
+        };
+        assert_eq!(stuck(), None, "{engine}");
+        // Nobody acknowledges, and it goes on alone after 10 s: that is no reason to switch it off.
+        world.set_hung(&replica(&plan).domain, true);
+        assert_eq!(stuck(), None, "{engine}");
+        world.set_hung(&replica(&plan).domain, false);
+        world.fill_disk(&primary(&plan).domain);
+        assert!(stuck().is_some(), "{engine}");
+        let (_, found) = fixture::reviewed(&plan, &world);
+        let disk = found.differences.iter().find(|one| one.fact == Fact::DataDisk).unwrap();
+        assert_eq!(
+            (&disk.instance, disk.found.as_str()),
+            (&primary(&plan).name, "100 % full"),
+            "{engine}"
+        );
     }
 }

@@ -268,7 +268,8 @@ fn what_was_served_badly_before_a_change_does_not_stop_it() {
     let back = plain::service("back", Engine::Nginx, Demand::Pool(plain::web(1_000, 1024, 0)));
     spec.services.push(back);
     let (mut plan, state) = (planned(&spec, None), tempfile::tempdir().unwrap());
-    // As a server that the deployment does not know.
+    let world = deployed(&plan, state.path());
+    // As a server that the deployment does not know, and that is up when it is named.
     let target = plan.instances.iter().find(|one| one.service.as_str() == "back");
     let target = format!("{}:80", target.unwrap().address.unwrap());
     plan.services[0].serve = Some(Serve::Proxy { to: Target::Server(target.clone()) });
@@ -278,7 +279,7 @@ fn what_was_served_badly_before_a_change_does_not_stop_it() {
             one.settings.insert("upstream".to_owned(), Setting::words([target.clone()]));
         }
     }
-    let world = deployed(&plan, state.path());
+    assert!(run(&plan, &world, state.path(), Purpose::Deploy).is_complete());
     let of = |service: &'static str| move |one: &&Instance| one.service.as_str() == service;
     for back in plan.instances.iter().filter(of("back")) {
         world.set_hung(&back.domain, true);

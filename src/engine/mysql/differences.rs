@@ -77,7 +77,7 @@ fn of_group(view: View<'_>, found: &mut Vec<Difference>) {
     if !server.formed {
         differs(primary, Fact::ClusterState, "formed", "without users and databases".to_owned());
     } else if view.target.users().is_some_and(|users| users != server.users) {
-        differs(primary, Fact::Users, "with their passwords", "with other ones".to_owned());
+        differs(primary, Fact::Passwords, "as given", "other ones".to_owned());
     }
     for (name, copy) in view.servers().filter(|(name, _)| *name != primary && view.stays(name)) {
         if let Some(fault) = fault_of_copy(view, copy, primary) {

@@ -48,6 +48,20 @@ pub(super) fn promote(
     Ok(chosen)
 }
 
+/// Why a write to a primary that answers does not come back, if it does not. It is waited for
+/// longer than a replica has for its acknowledgement: without one it goes on alone.
+pub(super) fn stuck(
+    engine: Mysql,
+    crew: &Crew<'_>,
+    primary: &InstanceName,
+) -> Result<Option<String>, EngineError> {
+    let guest = crew.guest(primary)?;
+    let series = format!("stuck-{}", std::process::id());
+    let statements = [sql::write_number(&series, 1), sql::forget_numbers(&series)].concat();
+    let written = session::send(&guest, engine.0, &statements, commanding());
+    Ok(written.err().map(|error| error.to_string()))
+}
+
 struct Work<'a> {
     engine: Mysql,
     crew: &'a Crew<'a>,

@@ -198,6 +198,10 @@ impl Cluster for Mysql {
         failover::promote(*self, crew, group, to)
     }
 
+    fn stuck(&self, crew: &Crew<'_>, leader: &InstanceName) -> Result<Option<String>, EngineError> {
+        failover::stuck(*self, crew, leader)
+    }
+
     fn uptake(&self, files: &[FileChange], running: Option<&[Difference]>) -> Uptake<Live> {
         live::uptake(self.0, files, running)
     }

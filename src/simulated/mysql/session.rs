@@ -14,6 +14,9 @@ use crate::simulated::daemon::VolumeId;
 use crate::simulated::exec::Outcome;
 use crate::simulated::host::File;
 
+/// Longer than anybody waits.
+const FOREVER: Duration = Duration::from_secs(24 * 3600);
+
 /// The user that comes in by the socket, and may do everything.
 pub(super) const ROOT: &str = "root";
 
@@ -141,6 +144,10 @@ impl Network {
                  statement"
             );
             return Err(Refusal::general(1290, text));
+        }
+        // The server waits until somebody frees some.
+        if self.links.get(&session.at).is_some_and(|link| link.full) {
+            return Ok(Answer::after(FOREVER));
         }
         Ok(Answer::after(self.commit(session.at, changes)))
     }

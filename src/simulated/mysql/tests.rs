@@ -104,8 +104,12 @@ impl Pair {
         let files = &self.files[&number];
         let unit = self.package().unit();
         self.network.start(&Start { volume: number, unit, files, now: self.now })?;
-        let link =
-            Link { units: [unit.to_owned()].into(), address: address(number), stopped: false };
+        let link = Link {
+            units: [unit.to_owned()].into(),
+            address: address(number),
+            stopped: false,
+            full: false,
+        };
         self.links.insert(number, link);
         self.connect();
         Ok(())

@@ -15,7 +15,7 @@ struct Cluster {
 
 fn link(number: u64) -> Link {
     let address = [10, 0, 0, u8::try_from(number).unwrap()].into();
-    Link { units: Default::default(), address, stopped: false }
+    Link { units: Default::default(), address, stopped: false, full: false }
 }
 
 impl Cluster {
