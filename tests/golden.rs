@@ -22,6 +22,8 @@ use hostsplit::units::{Mebibytes, PerSecond};
 
 #[path = "golden/databases.rs"]
 mod databases;
+#[path = "golden/search.rs"]
+mod search;
 #[path = "golden/web.rs"]
 mod web;
 

@@ -251,6 +251,20 @@ pub trait Cluster: Send + Sync {
         instance: &InstanceName,
     ) -> Result<(), EngineError>;
 
+    /// Prepares the others for doing without an instance for a while, just before it is taken
+    /// away; says what was done. Forming takes it back.
+    ///
+    /// # Errors
+    /// The way to them, or their refusal.
+    fn spare(
+        &self,
+        _crew: &Crew<'_>,
+        _target: &Self::Target,
+        _instance: &InstanceName,
+    ) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// Lets one of a group lead whose leader is off, as the caller has made sure: `to`, or the
     /// one that has most. An engine that elects by itself refuses.
     ///

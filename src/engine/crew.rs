@@ -159,12 +159,17 @@ impl<'a> Crew<'a> {
     }
 
     /// The instances that are planned to hold copies of the same data as another, itself
-    /// and absent ones among them; all of a pool, which serve the same.
+    /// and absent ones among them; all of a pool, which serve the same, and all of a cluster
+    /// that spreads copies over its instances.
     pub fn copies_of<'s>(&'s self, instance: &'s Instance) -> impl Iterator<Item = &'a Instance> {
         let group = instance.group;
-        let is_pool = self.service.engine.cluster() == Cluster::Pool;
+        let are_alike = match self.service.engine.cluster() {
+            Cluster::Pool => true,
+            Cluster::Quorum => self.service.layout.copies > 1,
+            _ => false,
+        };
         let planned = self.members.iter().chain(&self.absent).copied();
-        planned.filter(move |one| is_pool || (one.group.is_some() && one.group == group))
+        planned.filter(move |one| are_alike || (one.group.is_some() && one.group == group))
     }
 
     /// Whether the plan lets an instance lead its group.

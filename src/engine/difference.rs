@@ -102,6 +102,8 @@ pub enum Fact {
     Backend(InstanceName),
     /// Somebody in its cluster that the plan does not know.
     Member,
+    /// How new indices of its cluster are divided.
+    Template,
     /// Whether it has forgotten an instance that leaves its cluster.
     Departure(InstanceName),
     /// Who serves a part of the data, as it sees it: `0-5460`.
@@ -181,6 +183,7 @@ impl Fact {
                 | Self::Acknowledgement
                 | Self::Passwords
                 | Self::Encryption
+                | Self::Template
                 | Self::SightOf(_)
                 | Self::Departure(_)
                 | Self::OwnerOfSlots(_)
@@ -243,6 +246,7 @@ impl fmt::Display for Fact {
             Self::Frontend(pool) => return write!(f, "frontend of {pool}"),
             Self::Backend(other) => return write!(f, "server {other}"),
             Self::Member => "member",
+            Self::Template => "index template",
             Self::Departure(other) => return write!(f, "departure of {other}"),
             Self::OwnerOfSlots(slots) => return write!(f, "owner of slots {slots}"),
             Self::MovingSlots => "slots on the move",

@@ -274,7 +274,7 @@ pub(super) fn press(
 }
 
 /// Reads what `ab` says.
-fn rate(said: &str) -> Result<Rate, String> {
+pub(super) fn rate(said: &str) -> Result<Rate, String> {
     let value = |name: &str| {
         let mut lines = said.lines().filter_map(|line| line.trim().split_once(name));
         let (_, rest) = lines.find(|(before, _)| before.is_empty())?;

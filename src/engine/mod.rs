@@ -23,6 +23,7 @@ mod operator;
 mod probe;
 pub mod redis;
 mod rolling;
+pub mod search;
 mod unit;
 pub mod web;
 
@@ -76,6 +77,7 @@ pub fn operator_of(service: &ServicePlan) -> Result<&'static dyn Operator, Engin
         spec::Engine::Apache => Ok(&web::APACHE),
         spec::Engine::Nginx => Ok(&web::NGINX),
         spec::Engine::Haproxy => Ok(&gateway::HAPROXY),
-        engine => Err(EngineError::Unsupported { service: service.name.clone(), engine }),
+        spec::Engine::Elasticsearch => Ok(&search::ELASTICSEARCH),
+        spec::Engine::Opensearch => Ok(&search::OPENSEARCH),
     }
 }

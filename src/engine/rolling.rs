@@ -61,6 +61,7 @@ pub(super) fn make_room<C: Cluster>(
     if let Some(leader) = work.hand_over(copies, &heir)? {
         made.push(format!("{leader} leads instead of {name}"));
     }
+    made.extend(cluster.spare(crew, &work.target, name)?);
     Ok(Disturbed::Group)
 }
 
@@ -83,15 +84,20 @@ pub(super) fn wait_until_whole<C: Cluster>(
     crew: &Crew<'_>,
     instance: &Instance,
 ) -> Result<(), EngineError> {
-    let Some(group) = instance.group else { return Ok(()) };
+    if !crew.service.engine.cluster().holds_data() {
+        return Ok(());
+    }
     let all = crew;
-    let crew = &crew.only(|one| one.group == Some(group));
+    let crew = &crew.only(|one| one.group == instance.group);
     let target = cluster.target(crew)?;
     let mut poll = Poll::new(crew.clock(), C::PATIENCE.idle, Pauses::every(C::PATIENCE.pause));
     let (mut last, mut unformed) = (None, None);
     loop {
         let observed = cluster.observe(crew, &target);
-        let copies = cluster.copies(&target, &observed, group);
+        let copies = match instance.group {
+            Some(group) => cluster.copies(&target, &observed, group),
+            None => cluster.copies_with(&target, &observed, &instance.name),
+        };
         if copies.ailing.is_empty() {
             return Ok(());
         }

@@ -178,8 +178,12 @@ fn of_instance(
     let group = service.and_then(|service| {
         service.groups.iter().find(|group| Some(group.index) == instance.group)
     });
-    let is_pool = service.is_some_and(|service| service.engine.cluster() == Cluster::Pool);
-    let has_others = is_pool && plan.members(&instance.service).nth(1).is_some();
+    let are_alike = service.is_some_and(|service| match service.engine.cluster() {
+        Cluster::Pool => true,
+        Cluster::Quorum => service.layout.copies > 1,
+        _ => false,
+    });
+    let has_others = are_alike && plan.members(&instance.service).nth(1).is_some();
     if has_others || group.is_some_and(|group| !group.replicas.is_empty()) {
         return;
     }

@@ -9,7 +9,7 @@ mod credentials;
 pub mod haproxy;
 pub mod mysql;
 pub mod redis;
-mod search;
+pub mod search;
 mod stamp;
 pub mod web;
 

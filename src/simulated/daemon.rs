@@ -12,12 +12,13 @@ use std::time::Duration;
 use super::exec::Outcome;
 use super::host::File;
 use super::observe::Server;
-use super::{mysql, redis, web};
+use super::{mysql, redis, search, web};
 
 /// All simulated engines.
 fn all() -> Vec<Box<dyn Daemon>> {
     vec![
         Box::new(redis::Network::default()),
+        Box::new(search::Network::default()),
         Box::new(web::Network::default()),
         Box::new(mysql::Network::default()),
     ]
@@ -116,6 +117,12 @@ pub(super) trait Daemon: fmt::Debug + Send {
 
     /// Whether a program is this engine's.
     fn runs(&self, program: &str) -> bool;
+
+    /// Whether a program is this engine's when it is called so: several engines are asked by
+    /// the same one.
+    fn takes(&self, program: &str, _args: &[&str]) -> bool {
+        self.runs(program)
+    }
 
     /// Starts the server of a volume with the files of its guest: a new one, or
     /// one that knows what it knew when it stopped.
@@ -221,8 +228,8 @@ impl Daemons {
     }
 
     /// Number of the engine that a program belongs to.
-    pub(super) fn of_program(&self, program: &str) -> Option<usize> {
-        self.0.iter().position(|daemon| daemon.runs(program))
+    pub(super) fn of_program(&self, program: &str, args: &[&str]) -> Option<usize> {
+        self.0.iter().position(|daemon| daemon.takes(program, args))
     }
 
     /// The engine that accepts connections at an endpoint.

@@ -108,7 +108,7 @@ pub(super) fn run(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outco
 /// Runs a program of an engine, if it is one.
 fn of_engine(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outcome> {
     let &Command { program, args, input, environment } = command;
-    let number = guest.state.daemons.of_program(program)?;
+    let number = guest.state.daemons.of_program(program, args)?;
     let (now, rate) = (guest.now, guest.state.rate);
     // A server may have been started or stopped a moment ago.
     guest.state.refresh(now);

@@ -185,7 +185,7 @@ impl Inside<'_> {
         let pid = self.state.next_process;
         let slow = self.state.slow.get(&self.domain).copied().unwrap_or_default();
         // A client loads more than the smallest of programs.
-        let is_client = self.state.daemons.of_program(command.program).is_some();
+        let is_client = self.state.daemons.of_program(command.program, command.args).is_some();
         let takes = slow * if is_client { CLIENT } else { 1 } + outcome.takes;
         let ends = (!outcome.endless).then_some(self.now + takes);
         if let Some(running) = self.running() {

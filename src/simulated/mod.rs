@@ -23,6 +23,7 @@ mod mysql;
 mod observe;
 mod redis;
 mod report;
+mod search;
 mod stand_in;
 mod unit;
 mod web;

@@ -29,6 +29,7 @@ mod pools;
 mod recovering;
 mod replace;
 mod rolling;
+mod search;
 mod verifying;
 mod walking;
 

@@ -1,67 +1,29 @@
-//! Elasticsearch and OpenSearch: `elasticsearch.yml` or `opensearch.yml`, the heap of
-//! `jvm.options`, and the index template. Planned, not yet deployed.
-//! <https://www.elastic.co/docs/deploy-manage/deploy/self-managed/important-settings-configuration>
-//! <https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index/>
+//! What is planned for a node and for the indices that clients make.
 
-use super::{Planned, Recipe, settings_of};
+use super::{HTTP, Package, TRANSPORT};
 use crate::plan::{Instance, Role, Setting, Settings};
 use crate::profile::Rules;
+use crate::recipe::{Planned, settings_of};
 use crate::sizing::quorum::{Sharing, Sizes};
 use crate::spec::Demand;
 use crate::topology::Level;
 
-const HTTP: u64 = 9200;
-const TRANSPORT: u64 = 9300;
+/// Parts of a data volume: where a node gets no more shards, where it gives some away, and
+/// where indices on it take no more writes. The data volume is larger than the data by more.
+/// <https://www.elastic.co/docs/reference/elasticsearch/configuration-reference/cluster-level-shard-allocation-routing-settings>
+const WATERMARKS: [(&str, &str); 3] = [("low", "85%"), ("high", "90%"), ("flood_stage", "95%")];
 
-const MAIN: &[&str] =
-    &["jvm.heap", "node.roles", "index.number_of_shards", "index.number_of_replicas"];
-
-/// Elasticsearch 8 and later.
-pub(super) static ELASTICSEARCH: Recipe =
-    Recipe { settings: elasticsearch, main: MAIN, setup: None };
-
-/// OpenSearch 2 and later.
-pub(super) static OPENSEARCH: Recipe = Recipe { settings: opensearch, main: MAIN, setup: None };
-
-/// What the two call differently.
-struct Words {
-    master: &'static str,
-    initial: &'static str,
-    /// The role, if there is one, of a node that may vote and never be elected.
-    votes_only: Option<&'static str>,
-    data: &'static str,
-}
-
-fn elasticsearch(planned: &Planned<'_>) -> Settings {
-    let words = Words {
-        master: "master",
-        initial: "cluster.initial_master_nodes",
-        votes_only: Some("voting_only"),
-        data: "/var/lib/elasticsearch",
-    };
-    settings(planned, &words)
-}
-
-fn opensearch(planned: &Planned<'_>) -> Settings {
-    let words = Words {
-        master: "cluster_manager",
-        initial: "cluster.initial_cluster_manager_nodes",
-        votes_only: None,
-        data: "/var/lib/opensearch",
-    };
-    settings(planned, &words)
-}
-
-fn settings(planned: &Planned<'_>, words: &Words) -> Settings {
+pub(super) fn settings(planned: &Planned<'_>) -> Settings {
     let Planned { plan, service, instance, profile } = *planned;
+    let package = Package::of(service.engine);
     let (Demand::Quorum(demand), Rules::Quorum(rules)) = (&service.demand, &profile.rules) else {
         return Settings::new();
     };
     let votes = |one: &&Instance| matches!(one.role, Role::Voter | Role::Witness);
     let voters: Vec<&Instance> = planned.members().filter(votes).collect();
     let roles: Vec<&str> = match instance.role {
-        Role::Voter => vec![words.master, "data", "ingest"],
-        Role::Witness => [Some(words.master), words.votes_only].into_iter().flatten().collect(),
+        Role::Voter => vec![package.votes, "data", "ingest"],
+        Role::Witness => [Some(package.votes), package.votes_only].into_iter().flatten().collect(),
         _ => vec!["data", "ingest"],
     };
     let heap = Sizes { profile, rules }.heap(instance.memory_mib);
@@ -73,12 +35,13 @@ fn settings(planned: &Planned<'_>, words: &Words) -> Settings {
         ("node.name", instance.name.as_str().into()),
         ("node.roles", Setting::words(roles)),
         ("node.processors", u64::try_from(instance.cpus.len()).unwrap_or(u64::MAX).into()),
-        ("path.data", words.data.into()),
-        ("http.port", HTTP.into()),
-        ("transport.port", TRANSPORT.into()),
+        ("path.data", package.data.into()),
+        ("path.logs", package.logs.into()),
+        ("http.port", u64::from(HTTP).into()),
+        ("transport.port", u64::from(TRANSPORT).into()),
         ("bootstrap.memory_lock", true.into()),
-        // Read at the first start of the cluster and never again.
-        (words.initial, Setting::words(voters.iter().map(|one| &one.name))),
+        // It answers before there is a cluster, which is founded once all answer.
+        ("discovery.initial_state_timeout", "0s".into()),
         ("discovery.seed_hosts", Setting::words(voters.iter().filter_map(|one| one.address))),
         ("jvm.heap", heap.into()),
         ("index.number_of_shards", shards.into()),
@@ -87,6 +50,15 @@ fn settings(planned: &Planned<'_>, words: &Words) -> Settings {
     if let Some(address) = instance.address {
         settings.insert("network.host".to_owned(), address.into());
     }
+    for (stage, part) in WATERMARKS {
+        let name = format!("cluster.routing.allocation.disk.watermark.{stage}");
+        settings.insert(name, part.into());
+    }
+    if package.votes_only.is_some() {
+        // Encryption and passwords are one in Elasticsearch; it has them turned on by default.
+        settings.insert("xpack.security.enabled".to_owned(), false.into());
+    }
+    settings.insert("node.attr.host".to_owned(), instance.host.as_str().into());
     settings.extend(awareness(planned));
     settings
 }
