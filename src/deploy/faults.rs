@@ -251,6 +251,8 @@ impl<'a> Findings<'a> {
             None => **name == group.lead,
             Some(found) => Some(found) == word,
         };
+        let now = self.world.leaders.get(&(service.name.clone(), group.index));
+        let now = now.filter(|name| !down.contains(*name));
         let probe = self.probes.iter().find(|(name, probe)| {
             let through = &probe.through;
             *name == service.name
@@ -262,7 +264,7 @@ impl<'a> Findings<'a> {
             group: Some(group.index),
             copies: there().count(),
             planned: members().count(),
-            leader: there().find(leads).cloned(),
+            leader: now.or_else(|| there().find(leads)).cloned(),
             serves: probe.map(|(_, probe)| probe.failure.is_none()),
         }
     }

@@ -218,7 +218,11 @@ fn ask_clusters(context: &Context<'_>, world: &mut World, ready: &BTreeMap<Insta
         .map(|service| plan.members(&service.name).all(|one| is_ready(one) != Some(false)))
         .collect();
     for ((service, answer), is_whole) in asked.into_iter().zip(answers).zip(whole) {
-        let Ok(Checked { differences, pending, admissions, lost }) = answer else { continue };
+        let Ok(Checked { differences, pending, admissions, lost, leaders }) = answer else {
+            continue;
+        };
+        let group = |(index, leader)| ((service.name.clone(), index), leader);
+        world.leaders.extend(leaders.into_iter().map(group));
         // A host that does not answer may have it.
         if context.hosts.unreachable.is_empty() {
             world.lost.extend(lost);

@@ -182,6 +182,8 @@ pub struct Checked {
     pub admissions: BTreeMap<InstanceName, Admission>,
     /// Data of which nothing is left, by the instance that is to serve it.
     pub lost: BTreeMap<InstanceName, String>,
+    /// Who leads each group now, where those that answered agree.
+    pub leaders: BTreeMap<u32, InstanceName>,
 }
 
 /// What it takes to bring an instance in use to its configuration; the gentlest first.
@@ -307,7 +309,10 @@ impl<C: Cluster> Operator for C {
             pending.extend(what.map(|what| (instance.name.clone(), what)));
         }
         let lost = self.lost(&target, &observed);
-        Ok(Checked { differences, pending, admissions, lost })
+        let leaders = crew.service.groups.iter().filter_map(|group| {
+            Some((group.index, self.copies(&target, &observed, group.index).leader?))
+        });
+        Ok(Checked { differences, pending, admissions, lost, leaders: leaders.collect() })
     }
 
     fn foresee(&self, changes: &[FileChange]) -> Option<Pending> {

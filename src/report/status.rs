@@ -92,13 +92,22 @@ impl<'a> Status<'a> {
         if own().any(|one| one.fact == Fact::Answer) {
             return "no answer".to_owned();
         }
-        let role = own().find(|one| one.fact == Fact::Role);
-        let role = role.map_or(instance.role.as_str(), |role| role.found.as_str());
+        let role = own().find(|one| one.fact == Fact::Role).map(|role| role.found.as_str());
+        let role = self.leading(instance).or(role).unwrap_or(instance.role.as_str());
         match own().count() {
             0 => role.to_owned(),
             1 => format!("{role} (1 difference)"),
             count => format!("{role} ({count} differences)"),
         }
+    }
+
+    /// The role of who leads its group, if it does.
+    fn leading(&self, instance: &Instance) -> Option<&'a str> {
+        let service = self.plan.service_of(instance)?;
+        let group = service.groups.iter().find(|group| Some(group.index) == instance.group)?;
+        let leader = self.world.leaders.get(&(service.name.clone(), group.index))?;
+        let lead = self.plan.instance(&group.lead)?;
+        (*leader == instance.name).then(|| lead.role.as_str())
     }
 
     /// What is being done, or was done last.

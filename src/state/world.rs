@@ -23,6 +23,8 @@ pub struct World {
     pub admissions: BTreeMap<InstanceName, Admission>,
     /// What differs from the plan in each cluster, as those guests report it that are ready.
     pub clusters: BTreeMap<ServiceName, Vec<Difference>>,
+    /// Who leads each group now, as those of it say that answer.
+    pub leaders: BTreeMap<(ServiceName, u32), InstanceName>,
     /// What is lost and why, in words, by the instance that is to serve it.
     pub lost: BTreeMap<InstanceName, String>,
     /// Instances that a host may still run which does not answer: they were planned there.

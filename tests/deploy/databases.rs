@@ -268,6 +268,10 @@ fn a_dead_primary_is_replaced_by_order_only_and_returns_as_a_replica() {
         });
         let _ = world.take_requests();
         assert!(world.request(&client(&plan), "goes on").is_ok(), "{engine}");
+        let (_, found) = fixture::reviewed(&plan, &world);
+        let effects: Vec<_> = found.faults.iter().flat_map(|fault| &fault.effects).collect();
+        assert_eq!(effects.len(), 1, "{engine}: {effects:?}");
+        assert_eq!(effects[0].leader.as_ref(), Some(&second.name), "{engine}");
         world.power_on(&first.host);
         world.clock().wait(std::time::Duration::from_secs(120));
         let (_, requests) = follow(&plan, &world, state.path());
