@@ -2,8 +2,8 @@
 //! unit does besides, and the first start of a cluster.
 //!
 //! No configuration says who founds a cluster: an instance that was told so and has lost its
-//! data would found another. One start of one instance is given [`FOUNDS`] as an argument, by
-//! a file that is gone once it runs.
+//! data would found another. One start of one instance is given [`Package::founds`] as an
+//! argument, by a file that is gone once it runs.
 //! <https://www.elastic.co/docs/deploy-manage/deploy/self-managed/important-settings-configuration>
 //! <https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index/>
 
