@@ -46,7 +46,7 @@ pub use self::failover::{Failover, FailoverError, Leadership};
 pub use self::faults::{Cause, Effect, Fault, Next};
 pub use self::gaps::{Gap, gaps};
 pub use self::images::{ImageError, ImageStore, LocalImages};
-pub use self::observe::{Hosts, connect, connect_without, observe, observe_hosts};
+pub use self::observe::{Hosts, connect, connect_without, note_lost, observe, observe_hosts};
 pub use self::passwords::{PoweredOff, Recovery, RecoveryOutcome, recover, wake_and_recover};
 pub use self::preflight::{Obstacle, ObstacleKind, preflight, refused_impacts};
 pub use self::verify::{LoadFound, Undone, Verification, review, verify};

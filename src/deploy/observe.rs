@@ -11,7 +11,7 @@ use crate::hypervisor::{Connector, Domain, ErrorKind, Hypervisor, HypervisorErro
 use crate::ids::{HostName, InstanceName};
 use crate::plan::{Instance, Plan, Role, ServicePlan};
 use crate::recipe;
-use crate::state::world::{GuestView, HostView, Seen, World, is_ours};
+use crate::state::world::{GuestView, HostView, Places, Seen, World, is_ours};
 
 /// The hosts of a plan, and those of earlier ones, without those that are left out.
 #[derive(Default)]
@@ -194,6 +194,39 @@ fn probe_guest(context: &Context<'_>, instance: &Instance) -> (InstanceName, Gue
     let configured = ready && instance.role == Role::Fixed;
     tracing::info!(ready, denied, "seen");
     (name.clone(), GuestView { ready, checked: configured, configured, denied, full_percent })
+}
+
+/// Notes what is lost of services with data of which no host that answers has anything, while
+/// hosts have that do not answer or are left out: without a word they would begin anew.
+pub fn note_lost(plan: &Plan, world: &mut World, places: &Places) {
+    for service in plan.services.iter().filter(|one| one.engine.cluster().holds_data()) {
+        let of_service =
+            |name: &str| name.rsplit_once('-').is_some_and(|(of, _)| of == service.name.as_str());
+        let away = places.iter().filter(|(host, names)| {
+            world.view(host).is_none() && names.iter().any(|name| of_service(name.as_str()))
+        });
+        let away: Vec<&str> = away.map(|(host, _)| host.as_str()).collect();
+        let reached = world.hosts.keys().filter_map(|host| world.view(host));
+        let mut domains = reached.flat_map(|view| &view.domains);
+        let is_seen = domains.any(|domain| {
+            let owner = domain.owner.as_ref().filter(|_| is_ours(domain, &plan.name));
+            owner.is_some_and(|owner| of_service(&owner.instance))
+        });
+        let keeps = |one: &Instance| {
+            let view = world.view(&one.host);
+            one.data
+                .as_ref()
+                .zip(view)
+                .is_some_and(|(data, view)| view.volume(&data.pool, &data.name).is_some())
+        };
+        let is_kept = is_seen || plan.members(&service.name).any(keeps);
+        let mut planned = plan.members(&service.name);
+        let heir = planned.find(|one| world.view(&one.host).is_some());
+        if let Some(heir) = heir.filter(|_| !is_kept && !away.is_empty()) {
+            let cause = format!("all that holds its data is on {}", away.join(", "));
+            world.lost.insert(heir.name.clone(), cause);
+        }
+    }
 }
 
 /// Asks each cluster through its guests that are ready. An instance counts as configured

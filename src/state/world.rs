@@ -7,7 +7,6 @@ use std::net::Ipv4Addr;
 use crate::engine::{Admission, Difference, Leaving, Pending};
 use crate::hypervisor::{Domain, HostReport, HypervisorError, StorageSource, VolumeInfo};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
-use crate::plan::{Instance, Plan};
 
 /// Everything that a decision looks at besides the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,40 +105,6 @@ impl World {
     /// uses does not answer, or one that may still run what it has elsewhere.
     pub fn is_partly_seen<'a>(&self, used: impl IntoIterator<Item = &'a HostName>) -> bool {
         !self.unseen.is_empty() || used.into_iter().any(|host| self.is_silent(host))
-    }
-
-    /// Notes what is lost of services with data of which no host that answers has anything, while
-    /// hosts have that do not answer or are left out: without a word they would begin anew.
-    pub fn miss(&mut self, plan: &Plan, places: &Places) {
-        for service in plan.services.iter().filter(|one| one.engine.cluster().holds_data()) {
-            let of_service = |name: &str| {
-                name.rsplit_once('-').is_some_and(|(of, _)| of == service.name.as_str())
-            };
-            let away = places.iter().filter(|(host, names)| {
-                self.view(host).is_none() && names.iter().any(|name| of_service(name.as_str()))
-            });
-            let away: Vec<&str> = away.map(|(host, _)| host.as_str()).collect();
-            let reached = self.hosts.keys().filter_map(|host| self.view(host));
-            let mut domains = reached.flat_map(|view| &view.domains);
-            let is_seen = domains.any(|domain| {
-                let owner = domain.owner.as_ref().filter(|_| is_ours(domain, &plan.name));
-                owner.is_some_and(|owner| of_service(&owner.instance))
-            });
-            let keeps = |one: &Instance| {
-                let view = self.view(&one.host);
-                one.data
-                    .as_ref()
-                    .zip(view)
-                    .is_some_and(|(data, view)| view.volume(&data.pool, &data.name).is_some())
-            };
-            let is_kept = is_seen || plan.members(&service.name).any(keeps);
-            let mut planned = plan.members(&service.name);
-            let heir = planned.find(|one| self.view(&one.host).is_some());
-            if let Some(heir) = heir.filter(|_| !is_kept && !away.is_empty()) {
-                let cause = format!("all that holds its data is on {}", away.join(", "));
-                self.lost.insert(heir.name.clone(), cause);
-            }
-        }
     }
 
     fn is_silent(&self, host: &HostName) -> bool {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hostsplit::deploy::Failover;
+use hostsplit::deploy::{Failover, note_lost};
 use hostsplit::engine::Fact;
 use hostsplit::graph::{ImpactKind, decide};
 use hostsplit::hypervisor::clock::Clock as _;
@@ -467,7 +467,7 @@ fn data_that_is_on_lost_hosts_alone_is_not_given_up_without_a_word() {
         let places: Places = plan.instances.iter().map(of).collect();
         let losses = || {
             let mut seen = look(&elsewhere, &world);
-            seen.miss(&elsewhere, &places);
+            note_lost(&elsewhere, &mut seen, &places);
             let actions = decide(&elsewhere, &seen);
             let losses = actions.impacts().iter().filter(|one| one.kind == ImpactKind::DataLoss);
             losses.map(ToString::to_string).collect::<Vec<_>>()

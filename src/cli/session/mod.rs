@@ -16,8 +16,8 @@ use crate::cli::secrets::System;
 use crate::cli::ui;
 use crate::cli::uris::refuse_programs;
 use crate::deploy::{
-    Allowed, Context, Hosts, ImageStore, LocalImages, Patience, connect_without, observe,
-    observe_hosts,
+    Allowed, Context, Hosts, ImageStore, LocalImages, Patience, connect_without, note_lost,
+    observe, observe_hosts,
 };
 use crate::digest::sha256;
 use crate::hypervisor::Connector;
@@ -313,7 +313,7 @@ impl Session {
         let mut world = observe(&self.context(hosts));
         let places = self.places(&world);
         world.unseen = world.out_of_sight(&places);
-        world.miss(&self.plan, &places);
+        note_lost(&self.plan, &mut world, &places);
         let (guests, clusters) = (world.guests.len(), world.clusters.len());
         tracing::info!(hosts = world.hosts.len(), guests, clusters, "observed");
         world
