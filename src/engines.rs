@@ -40,6 +40,12 @@ impl Cluster {
         matches!(self, Self::Sharded | Self::PrimaryReplica | Self::Quorum)
     }
 
+    /// Whether its clients may come through a gateway.
+    #[must_use]
+    pub const fn is_behind_gateways(self) -> bool {
+        matches!(self, Self::PrimaryReplica | Self::Pool)
+    }
+
     /// What its rates count.
     #[must_use]
     pub const fn operations(self) -> &'static str {

@@ -188,6 +188,7 @@ fn webs() -> Spec {
     app.serve = Some(Serve::Proxy { to });
     let edge = Demand::GatewayPair(GatewayDemand {
         requests_per_s: PerSecond::new(2_300),
+        transactions_per_s: PerSecond::ZERO,
         response_bytes_per_s: 2_000 * 4_096 + 300 * 20_000,
         tls: true,
     });

@@ -190,6 +190,7 @@ fn a_gateway_before_a_pool() {
     let hosts = vec![host("a", 32, 64), host("b", 32, 64)];
     let gateway = Demand::GatewayPair(GatewayDemand {
         requests_per_s: PerSecond::new(20_000),
+        transactions_per_s: PerSecond::ZERO,
         response_bytes_per_s: 20_000 * 10_240,
         tls: true,
     });

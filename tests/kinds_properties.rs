@@ -76,6 +76,7 @@ fn asked() -> impl Strategy<Value = (Engine, Demand)> {
             }),
             Cluster::GatewayPair => Demand::GatewayPair(GatewayDemand {
                 requests_per_s: PerSecond::new(load * 1_000),
+                transactions_per_s: PerSecond::ZERO,
                 response_bytes_per_s: load * data * 2_000,
                 tls: copies == 2,
             }),

@@ -40,6 +40,7 @@ fn demand(engine: Engine, load: u64) -> Demand {
         Engine::Nginx => Demand::Pool(plain::web(load * 400, 2_000, 20)),
         _ => Demand::GatewayPair(GatewayDemand {
             requests_per_s: PerSecond::new(load * 1_000),
+            transactions_per_s: PerSecond::ZERO,
             response_bytes_per_s: load * 100_000,
             tls: false,
         }),

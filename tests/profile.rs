@@ -21,7 +21,7 @@ fn all_profiles_are_listed() {
     opensearch     2        quorum           12          2  2  18        0
     apache         2.4      pool             8           2  4  11        0
     nginx          1.9      pool             5           0  7  13        0
-    haproxy        2.4      gateway-pair     10          0  0  11        0
+    haproxy        2.4      gateway-pair     10          0  0  13        0
 
     unit of work:
       redis          plain reads per second, without pipelining

@@ -63,7 +63,7 @@ fn slips_of_the_pen() {
     error: 2 errors in spec.yaml
     spec.yaml:2:1: unknown field "polcy"; expected name, include, policy, network, image, profiles, hosts, services or vms
     hint: did you mean "policy"?
-    spec.yaml:7:7: unknown field "nmae" in services; expected name, engine, demand, gateway, password, tls, port, vip, serve, health or prefer
+    spec.yaml:7:7: unknown field "nmae" in services; expected name, engine, demand, gateway, password, tls, port, read_port, vip, serve, health or prefer
     hint: did you mean "name"?
     "#
     );
@@ -119,7 +119,7 @@ fn a_gateway_that_nobody_uses() {
     exit 1
     ---
     error: spec.yaml:11:5: demand: the gateway "edge" has no demand: no service names it and it states no requests
-    hint: write `gateway: edge` in the apache or nginx service behind it, or `demand: { requests: 40k/s }`
+    hint: write `gateway: edge` in the mysql, mariadb, apache or nginx service behind it, or `demand: { requests: 40k/s }`
     "#);
 }
 

@@ -32,14 +32,20 @@ pub(super) fn check(
 pub(super) fn traffic(demand: &GatewayDemand, rules: &GatewayPair) -> u128 {
     let overhead = u128::from(rules.network.overhead_bytes.whole());
     let headers = u128::from(demand.requests_per_s.get()) * overhead;
-    (u128::from(demand.response_bytes_per_s) + headers) * 8
+    let each = u128::from(rules.network.transaction_bytes.whole());
+    let transactions = u128::from(demand.transactions_per_s.get()) * each;
+    (u128::from(demand.response_bytes_per_s) + headers + transactions) * 8
 }
 
-/// Checks that the demand covers that of the pools behind it.
+/// Checks that the demand covers that of the pools and databases behind it.
 fn behind(plan: &Plan, service: &ServicePlan, demand: &GatewayDemand, findings: &mut Findings) {
     let pools = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&service.name));
-    let (mut requests, mut bytes): (u128, u128) = (0, 0);
+    let (mut requests, mut bytes, mut transactions): (u128, u128, u128) = (0, 0, 0);
     for pool in pools {
+        if let Demand::PrimaryReplica(demand) = &pool.demand {
+            transactions +=
+                u128::from(demand.reads_per_s.get()) + u128::from(demand.writes_per_s.get());
+        }
         let Demand::Pool(demand) = &pool.demand else { continue };
         let each = u128::from(demand.requests_per_s.get());
         requests += each;
@@ -49,6 +55,14 @@ fn behind(plan: &Plan, service: &ServicePlan, demand: &GatewayDemand, findings: 
         let message = format!(
             "the pools behind it send {bytes} bytes/s; its demand is {}",
             demand.response_bytes_per_s
+        );
+        findings.add(Kind::Gateway, &service.name, message);
+    }
+    if transactions > u128::from(demand.transactions_per_s.get()) {
+        let message = format!(
+            "the databases behind it serve {transactions} transactions/s; its demand is {} \
+             transactions/s",
+            demand.transactions_per_s.get()
         );
         findings.add(Kind::Gateway, &service.name, message);
     }
@@ -71,7 +85,10 @@ fn work(demand: &GatewayDemand, rules: &GatewayPair) -> u128 {
         each += millionths(&work.tls) + shakes / MILLION;
         per_kib += millionths(&work.tls_per_kib);
     }
-    u128::from(demand.requests_per_s.get()) * each / MILLION + kib * per_kib / MILLION / MILLION
+    let transactions =
+        u128::from(demand.transactions_per_s.get()) * millionths(&work.transaction) / MILLION;
+    let requests = u128::from(demand.requests_per_s.get()) * each / MILLION;
+    requests + kib * per_kib / MILLION / MILLION + transactions
 }
 
 /// All connections at once fit into the memory.
@@ -85,7 +102,7 @@ fn memory(
     let each =
         if demand.tls { &numbers.kib_per_tls_connection } else { &numbers.kib_per_connection };
     let connections =
-        u128::from(demand.requests_per_s.get()) * millionths(&numbers.connection_s) / MILLION;
+        u128::from(demand.passed_on_per_s().get()) * millionths(&numbers.connection_s) / MILLION;
     let held = connections * millionths(each) / MILLION / 1_024;
     let needed = held + u128::from(profile.guest.base_mib.whole());
     if needed > u128::from(instance.memory_mib.get()) {

@@ -86,7 +86,7 @@ fn image(plan: &Plan, findings: &mut Findings) {
 fn gateway(plan: &Plan, service: &ServicePlan, findings: &mut Findings) {
     let Some(name) = &service.gateway else { return };
     let mut wrong = |message: String| findings.add(Kind::Reference, &service.name, message);
-    if service.engine.cluster() != Cluster::Pool {
+    if !service.engine.cluster().is_behind_gateways() {
         wrong(format!("{} is behind no gateway", service.engine));
     }
     match plan.service(name) {

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 use super::text::{is_digest, named};
 use super::{Findings, Kind};
 use crate::ids::ServiceName;
-use crate::plan::{Plan, ServicePlan};
+use crate::plan::{Group, Plan, ServicePlan};
 use crate::spec::{Cluster, GATEWAY_STATUS_PORT, Health, Serve, Target, Tls, WEB_STATUS_PORT};
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
@@ -25,10 +25,16 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
             }
         }
         let mut wrong = |message| findings.add(Kind::Port, &service.name, message);
+        let is_passed_on = cluster == Cluster::PrimaryReplica && service.gateway.is_some();
+        if let Some(port) = service.access.read_port.filter(|_| !is_passed_on) {
+            wrong(format!("port {port} for reads at a gateway, where it is not read"));
+        }
         if let Some(port) = service.access.port {
             let is_taken = [0, WEB_STATUS_PORT, GATEWAY_STATUS_PORT].contains(&port);
             if cluster == Cluster::GatewayPair {
                 wrong(format!("a gateway at port {port}; it listens at those of its pools"));
+            } else if cluster == Cluster::PrimaryReplica && service.gateway.is_none() {
+                wrong(format!("a database at port {port} of a gateway that it has not"));
             } else if cluster == Cluster::Pool && is_taken {
                 wrong(format!("port {port} is none that a pool may have"));
             }
@@ -36,9 +42,20 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         let Some(gateway) = service.gateway.as_ref().and_then(|name| plan.service(name)) else {
             continue;
         };
-        let port = service.access.front_port(&gateway.access);
-        if let Some(first) = taken.insert((&gateway.name, port), &service.name) {
-            wrong(format!("port {port} of the gateway {} is that of {first}", gateway.name));
+        let of_group = |group: &Group| {
+            let ports = service.access.group_ports(group.index);
+            ports.map_or([0, 0], |ports| [ports.writes, ports.reads])
+        };
+        let ports: Vec<u16> = match cluster {
+            Cluster::PrimaryReplica => service.groups.iter().flat_map(of_group).collect(),
+            _ => vec![service.access.front_port(&gateway.access)],
+        };
+        for port in ports {
+            if is_passed_on && [0, GATEWAY_STATUS_PORT].contains(&port) {
+                wrong(format!("port {port} of the gateway {} is none for clients", gateway.name));
+            } else if let Some(first) = taken.insert((&gateway.name, port), &service.name) {
+                wrong(format!("port {port} of the gateway {} is that of {first}", gateway.name));
+            }
         }
     }
 }

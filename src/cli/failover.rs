@@ -12,6 +12,7 @@ use crate::deploy::{Allowed, Failover, FailoverError, Leadership};
 use crate::drill::{Fence as _, FenceAction};
 use crate::ids::{HostName, InstanceName, ServiceName};
 use crate::plan::{Plan, ServicePlan};
+use crate::report;
 use crate::secret::Make;
 use crate::spec::Cluster;
 use crate::state::journal::Entry;
@@ -91,6 +92,8 @@ pub fn run(args: Args) -> Outcome {
     journal.write(Entry::Finished { done: 1 - failed, failed, skipped: 0 })?;
     let leader = ended?;
     ui::say(&format!("{leader} is the primary of {} now", args.service));
+    let service = service(&session.plan, &args.service)?;
+    ui::say(&report::clients::after_failover(&session.plan, service, group, &leader));
     ui::say(&format!("next: hostsplit status {}", args.plan.display()));
     Ok(exit::DONE)
 }
@@ -161,8 +164,7 @@ fn planned(
         .hint("`hostsplit status` says what ails them"));
     };
     ui::say(&format!(
-        "{leader} hands over to {to}: writes are refused for about 2 s, and none is lost; open \
-         connections to {leader} go on as read-only"
+        "{leader} hands over to {to}: writes are refused for about 2 s, and none is lost"
     ));
     confirm("Hand over?", args.yes)?;
     let stuck = |error| {

@@ -203,7 +203,7 @@ pub(super) fn load<C: Cluster>(
     let entries = entries_now(cluster, crew, (&target, &observed));
     let pairs = entries.iter().map(|(through, at)| (through, *at, sender(crew, &entries, at)));
     let pairs: Vec<_> = pairs.collect();
-    Ok(crew.each(
+    let loads = crew.each(
         &pairs,
         |(_, _, via)| &via.name,
         |(through, at, via)| Load {
@@ -216,7 +216,10 @@ pub(super) fn load<C: Cluster>(
                 .press(crew, &target, (at, via), bound)
                 .map_err(|error| error.to_string()),
         },
-    ))
+    );
+    // A gateway before databases alone has no password to load them with.
+    let is_load = |one: &Load| one.outcome.as_ref().map_or(true, |found| !found.rates.is_empty());
+    Ok(loads.into_iter().filter(is_load).collect())
 }
 
 /// Who sends: a replica of the next group, which has least to do; the lead of that group

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::plan::{Plan, ServicePlan};
-use crate::profile::{Profiles, Rules};
+use crate::profile::{Profiles, Rules, ceil, real};
 use crate::sizing::quorum::Sharing;
 use crate::spec::{Demand, Persistence};
 use crate::units::PerSecond;
@@ -47,6 +47,8 @@ pub enum Of {
         /// Whether they are encrypted.
         tls: bool,
     },
+    /// Transactions of databases that are passed on.
+    Transactions,
 }
 
 /// Returns the parts of a service's demand; none without a profile.
@@ -86,7 +88,18 @@ pub fn demand_parts(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> 
             vec![part(Of::Requests { tls: demand.tls }, demand.requests_per_s, all)]
         }
         Demand::GatewayPair(demand) => {
-            vec![part(Of::Requests { tls: demand.tls }, demand.requests_per_s, all)]
+            let passed_on = match profiles.of(service.engine).map(|profile| &profile.rules) {
+                Some(Rules::GatewayPair(rules)) => {
+                    let each = rules.work.transaction.default;
+                    PerSecond::new(ceil(real(demand.transactions_per_s.get()) * each))
+                }
+                _ => PerSecond::ZERO,
+            };
+            let requests = all.saturating_sub(passed_on);
+            vec![
+                part(Of::Requests { tls: demand.tls }, demand.requests_per_s, requests),
+                part(Of::Transactions, demand.transactions_per_s, passed_on),
+            ]
         }
     };
     parts.retain(|part| part.per_s > PerSecond::ZERO);

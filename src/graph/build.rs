@@ -7,7 +7,7 @@ use super::unwanted::Unwanted;
 use super::{Graph, ImagePart, Vertex};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Role, ServicePlan};
-use crate::spec::{Serve, Target};
+use crate::spec::{Cluster as Kind, Serve, Target};
 use crate::topology::Host;
 
 impl Graph {
@@ -75,13 +75,22 @@ impl Graph {
             let before: Vec<Vertex> = members.cloned().map(Vertex::Configured).collect();
             graph.add_queue(plan, service, sequence, changes, before);
         }
-        for (service, _) in all() {
+        let databases = |gateway: &ServicePlan| {
+            let behind = all().filter(|(one, _)| one.gateway.as_ref() == Some(&gateway.name));
+            let behind = behind.filter(|(one, _)| one.engine.cluster() == Kind::PrimaryReplica);
+            behind.map(|(one, _)| Vertex::Cluster(one.name.clone())).collect::<Vec<_>>()
+        };
+        let (first, last): (Vec<_>, Vec<_>) =
+            all().partition(|(service, _)| databases(service).is_empty());
+        for (service, _) in first.into_iter().chain(last) {
             let asked = |one: &&Instance| here(one) && !(changes.unreachable)(&one.host);
             let members = plan.members(&service.name).filter(asked);
+            // Servers of a database are up at its gateway once there is one that takes writes.
             let needs: Vec<Vertex> = members
                 .flat_map(|one| {
                     [Vertex::Configured(one.name.clone()), Vertex::Rejoined(one.name.clone())]
                 })
+                .chain(databases(service))
                 .collect();
             graph.add(Vertex::Cluster(service.name.clone()), None, &needs);
         }

@@ -18,7 +18,7 @@ pub struct ServicePlan {
     pub engine: Engine,
     /// What was asked of it.
     pub demand: Demand,
-    /// The gateway that its clients come through, for pools.
+    /// The gateway that its clients come through, for pools and databases.
     pub gateway: Option<ServiceName>,
     /// How clients get in.
     #[serde(default, skip_serializing_if = "Access::is_open")]

@@ -13,7 +13,7 @@ pub struct GatewayPair {
     pub work: Work,
     /// Memory of one instance.
     pub memory: Memory,
-    /// Network need per request.
+    /// Network need per request and transaction.
     pub network: Network,
 }
 
@@ -43,6 +43,8 @@ section! {
         handshake,
         /// TLS handshakes per request.
         handshakes_per_request,
+        /// A transaction of a database that is passed on.
+        transaction,
     }
 }
 
@@ -60,9 +62,11 @@ section! {
 }
 
 section! {
-    /// Network need per request.
+    /// Network need per request and transaction.
     Network {
         /// Bytes on the wire besides the response's body.
         overhead_bytes,
+        /// Bytes of a transaction of a database.
+        transaction_bytes,
     }
 }

@@ -9,11 +9,13 @@ mod credentials;
 pub mod haproxy;
 pub mod mysql;
 pub mod redis;
+pub mod role;
 pub mod search;
 mod stamp;
 pub mod web;
 
 pub use self::credentials::Credentials;
+pub use self::haproxy::groups as groups_at_gateway;
 pub use self::redis::slots;
 
 use std::collections::BTreeSet;
@@ -198,8 +200,13 @@ pub fn doors(plan: &Plan, instance: &Instance) -> Option<BTreeSet<(Option<Ipv4Ad
     Some(match service.engine.cluster() {
         Cluster::Pool => [(None, access.web_port(), access.tls.is_offered())].into(),
         Cluster::GatewayPair => {
-            let all = haproxy::frontends(plan, service).into_iter();
-            all.map(|one| (plan.vip_of(service), one.port, one.encrypted)).collect()
+            let address = plan.vip_of(service);
+            let pools = haproxy::frontends(plan, service).into_iter();
+            let databases = haproxy::databases(plan, service).into_iter().flat_map(|one| {
+                let encrypted = one.database.access.tls.is_offered();
+                [one.ports.writes, one.ports.reads].map(|port| (address, port, encrypted))
+            });
+            pools.map(|one| (address, one.port, one.encrypted)).chain(databases).collect()
         }
         _ => return None,
     })

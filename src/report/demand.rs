@@ -51,6 +51,7 @@ fn part(part: &DemandPart, cluster: Cluster) -> String {
             ("searches", *shards, format!(" × {}", counted(*shards, "shard")))
         }
         Of::Requests { .. } => ("requests", 1, String::new()),
+        Of::Transactions => ("transactions", 1, String::new()),
     };
     let stated = format!("{} {noun}/s{each}", thousands(*per_s));
     match factor(*operations_per_s, per_s.get().saturating_mul(times)) {
@@ -80,6 +81,7 @@ fn reasons(part: &DemandPart) -> Vec<String> {
         }
         Of::Requests { tls: true } => vec!["response bytes".to_owned(), "TLS".to_owned()],
         Of::Requests { tls: false } => vec!["response bytes".to_owned()],
+        Of::Transactions => vec!["statements".to_owned()],
         Of::Reads | Of::Documents { .. } | Of::Searches { .. } => Vec::new(),
     }
 }

@@ -4,6 +4,7 @@
 mod bandwidth;
 pub mod change;
 pub mod changes;
+pub mod clients;
 mod columns;
 mod demand;
 pub mod deploy;

@@ -7,12 +7,13 @@ use serde::Serialize;
 use super::bandwidth;
 pub use super::bandwidth::BandwidthSummary;
 use super::change::Change;
+pub use super::clients::ClientsSummary;
 use super::emulation;
 use super::layout::reason;
 use super::moves::Moves;
 use super::outlook::Outlook;
-use super::settings;
 pub use super::settings::MainSetting;
+use super::{clients, settings};
 use crate::audit::{Finding, Loss, MachineLoss, Preferred, losses, machine_losses};
 use crate::explain::{Cause, DemandPart, Unsplit, demand_parts, unsplit};
 use crate::ids::{DeploymentName, HostName, InstanceName, ServiceName};
@@ -101,6 +102,9 @@ pub struct ServiceSummary {
     pub unsplit: Option<Unsplit>,
     /// The main settings of its engine.
     pub settings: Vec<MainSetting>,
+    /// Where clients of a database come in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientsSummary>,
 }
 
 /// Where the leading instances of a service are that prefers hosts for them.
@@ -285,6 +289,7 @@ fn service(plan: &Plan, service: &ServicePlan, profiles: &Profiles) -> ServiceSu
         emulated_on,
         preferred: preferred(plan, service),
         settings: settings::of_service(plan, service),
+        clients: clients::of_service(plan, service),
     }
 }
 

@@ -6,7 +6,7 @@ use super::intervention::intervention;
 use super::layout::{limit, shape};
 use super::plan::{InstanceSummary, NumaSummary, ServiceSummary, Summary};
 use super::plan_text::{assumed, gain, part, proof, rate_of, size, thousands};
-use super::preferred;
+use super::{clients, preferred};
 use crate::explain::Unsplit;
 use crate::units::{counted, percent};
 
@@ -27,7 +27,12 @@ impl Summary {
             let demand = escaped(&demand::sentence(one));
             let preferred = preferred::sentence(one)
                 .map(|text| format!("- {}: {}\n", one.name, escaped(&text)));
-            format!("- demand on {}: {demand}\n{}", one.name, preferred.unwrap_or_default())
+            let clients = one.clients.as_ref().map(clients::sentence);
+            let clients = clients
+                .map(|text| format!("- clients of {}: {}\n", one.name, escaped(&text)))
+                .unwrap_or_default();
+            let preferred = preferred.unwrap_or_default();
+            format!("- demand on {}: {demand}\n{preferred}{clients}", one.name)
         }));
         text.push_str(if self.services.is_empty() { "" } else { "\n" });
         text.extend(self.profiles.iter().map(|own| format!("{}\n\n", escaped(&own.to_string()))));

@@ -12,7 +12,7 @@ use super::plan::{
     AssumedIops, BandwidthSummary, InstanceSummary, NumaSummary, PoolSummary, ServiceSummary,
     Summary,
 };
-use super::{preferred, settings};
+use super::{clients, preferred, settings};
 use crate::explain::Unsplit;
 use crate::plan::{Role, Tier};
 use crate::spec::{Cluster, FixedVm, Spread};
@@ -161,6 +161,7 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
         preferred: _,
         unsplit,
         settings,
+        clients,
     } = service;
     let data = match layout.data_mib {
         Mebibytes::ZERO => String::new(),
@@ -169,7 +170,7 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
     let (total, each) = rates(service);
     format!(
         "{name}  {engine}: {instances} of {vcpus} vCPU, {memory} memory{data}\n  \
-         layout    {shape}; {limited}\n{preferred}{demand}{total}{each}{settings}{unsplit}",
+         layout    {shape}; {limited}\n{preferred}{demand}{total}{each}{settings}{clients}{unsplit}",
         instances = counted(layout.all_instances().into(), "instance"),
         vcpus = layout.vcpus,
         memory = size(layout.memory_mib),
@@ -180,6 +181,7 @@ fn service(service: &ServiceSummary, survives: bool) -> String {
         total = labelled("capacity", WIDTH, &total),
         each = labelled("instance", WIDTH, &format!("{each}; unit: {}", unit(&capacity.unit))),
         settings = settings::line(settings),
+        clients = clients::line(clients.as_ref(), WIDTH),
         unsplit = unsplit.as_ref().map(|one| alone(service, one, survives)).unwrap_or_default(),
     )
 }

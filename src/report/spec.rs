@@ -167,7 +167,11 @@ pub fn demand(demand: &Demand) -> String {
             text
         }
         Demand::GatewayPair(demand) => {
-            format!("{} requests{}", demand.requests_per_s, tls(demand.tls))
+            let transactions = match demand.transactions_per_s {
+                PerSecond::ZERO => String::new(),
+                all => format!(", {all} transactions"),
+            };
+            format!("{} requests{}{transactions}", demand.requests_per_s, tls(demand.tls))
         }
     }
 }

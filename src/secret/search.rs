@@ -194,7 +194,9 @@ impl Search<'_> {
 
     /// Whether a gateway has members that end TLS behind it.
     fn passes_on(&self, instance: &Instance) -> bool {
-        let behind = self.plan.services.iter().filter(|one| one.access.tls.is_offered());
+        // A database is asked how it is without TLS, by a program beside it.
+        let pools = self.plan.services.iter().filter(|one| one.engine.cluster() == Cluster::Pool);
+        let behind = pools.filter(|one| one.access.tls.is_offered());
         let mut gateways = behind.filter_map(|one| one.gateway.as_ref());
         gateways.any(|gateway| *gateway == instance.service)
     }
@@ -250,7 +252,8 @@ impl Search<'_> {
             return self.plan.vip_of(service);
         }
         let gateway = self.plan.service(service.gateway.as_ref()?)?;
-        if gateway.access.tls.is_offered() { None } else { self.plan.vip_of(gateway) }
+        let ends_tls = gateway.access.tls.is_offered() && service.engine.cluster() == Cluster::Pool;
+        if ends_tls { None } else { self.plan.vip_of(gateway) }
     }
 
     /// Returns the certificate of an instance that is here, or in its guest. One that another

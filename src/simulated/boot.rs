@@ -40,6 +40,7 @@ impl State {
         for daemon in self.daemons.iter_mut() {
             daemon.advance(now);
         }
+        self.daemons.introduce();
         self.collect_files();
         self.settled = Some(now);
     }
@@ -63,6 +64,7 @@ impl State {
         for (number, daemon) in daemons.iter_mut().enumerate() {
             daemon.connect(&links(hosts, (hung, full), number, now), now);
         }
+        daemons.introduce();
     }
 
     /// Puts what programs of engines wrote into the guests that they run in.

@@ -49,6 +49,15 @@ pub(super) struct Link {
     pub(super) full: bool,
 }
 
+/// What a database server says of itself to gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It takes writes.
+    Primary,
+    /// It copies another one.
+    Replica,
+}
+
 /// The start of a unit.
 pub(super) struct Start<'a> {
     /// The volume with its directory.
@@ -170,6 +179,22 @@ pub(super) trait Daemon: fmt::Debug + Send {
         Vec::new()
     }
 
+    /// What its servers say of themselves to gateways, by address.
+    fn roles(&self) -> BTreeMap<Ipv4Addr, Role> {
+        BTreeMap::new()
+    }
+
+    /// Hears what servers of all engines say of themselves.
+    fn hear(&mut self, _roles: &BTreeMap<Ipv4Addr, Role>) {}
+
+    /// Where its gateways pass connections on to, by where clients connect.
+    fn passages(&self) -> BTreeMap<Endpoint, Endpoint> {
+        BTreeMap::new()
+    }
+
+    /// Gets connections from gateways of all engines.
+    fn be_passed(&mut self, _passages: &BTreeMap<Endpoint, Endpoint>) {}
+
     /// Whether one of its servers accepts connections there.
     fn listens(&self, at: Endpoint) -> bool;
 
@@ -236,6 +261,14 @@ impl Daemons {
     pub(super) fn at(&mut self, at: Endpoint) -> Option<&mut dyn Daemon> {
         let daemon = self.0.iter_mut().find(|daemon| daemon.listens(at))?;
         Some(daemon.as_mut())
+    }
+
+    /// Lets gateways hear what servers are, and servers get the connections of their clients.
+    pub(super) fn introduce(&mut self) {
+        let roles = self.iter().flat_map(|daemon| daemon.roles()).collect();
+        self.iter_mut().for_each(|daemon| daemon.hear(&roles));
+        let passages = self.iter().flat_map(|daemon| daemon.passages()).collect();
+        self.iter_mut().for_each(|daemon| daemon.be_passed(&passages));
     }
 
     /// An engine by its number.

@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! work   = requests · (1 + tls + handshake · handshakes_per_request)
-//!          + KiB · (per_kib + tls_per_kib)
-//! memory = ceil64(max(guest + requests · connection_s · KiB of one, minimum))
-//! bytes  = responses + requests · overhead
+//!          + KiB · (per_kib + tls_per_kib) + transactions · transaction
+//! memory = ceil64(max(guest + (requests + transactions) · connection_s · KiB of one, minimum))
+//! bytes  = responses + requests · overhead + transactions · transaction_bytes
 //! ```
 //!
-//! Requests and responses are the sums over all pools behind it. What comes from
+//! Requests and responses are the sums over all pools behind it, transactions those over all
+//! databases. What comes from
 //! the pools goes on to the clients, so each way of the NIC carries the bytes once.
 
 use super::cpu_option::{self, CpuOption};
@@ -54,7 +55,8 @@ impl<'a> GatewayPairLayouts<'a> {
         };
         let kib = real(self.demand.response_bytes_per_s) / 1024.0;
         let work = real(self.demand.requests_per_s.get()) * (1.0 + tls)
-            + kib * (numbers.per_kib.default + tls_per_kib);
+            + kib * (numbers.per_kib.default + tls_per_kib)
+            + real(self.demand.transactions_per_s.get()) * numbers.transaction.default;
         PerSecond::new(ceil(work))
     }
 
@@ -93,11 +95,12 @@ impl<'a> GatewayPairLayouts<'a> {
     }
 
     fn network(&self) -> BitsPerSecond {
-        let overhead = self.rules.network.overhead_bytes.default;
-        let headers = ceil(real(self.demand.requests_per_s.get()) * overhead);
-        BitsPerSecond::new(
-            self.demand.response_bytes_per_s.saturating_add(headers).saturating_mul(8),
-        )
+        let numbers = &self.rules.network;
+        let of = |rate: PerSecond, each: f64| ceil(real(rate.get()) * each);
+        let headers = of(self.demand.requests_per_s, numbers.overhead_bytes.default);
+        let passed_on = of(self.demand.transactions_per_s, numbers.transaction_bytes.default);
+        let bytes = self.demand.response_bytes_per_s.saturating_add(headers);
+        BitsPerSecond::new(bytes.saturating_add(passed_on).saturating_mul(8))
     }
 
     fn memory(&self) -> Mebibytes {
@@ -107,7 +110,7 @@ impl<'a> GatewayPairLayouts<'a> {
         } else {
             numbers.kib_per_connection.default
         };
-        let connections = real(self.demand.requests_per_s.get()) * numbers.connection_s.default;
+        let connections = real(self.demand.passed_on_per_s().get()) * numbers.connection_s.default;
         let held = ceil(connections * each / 1024.0);
         let guest = self.input.profile.guest.base_mib.whole();
         rounded_memory(self.input.profile, guest.saturating_add(held))
@@ -149,7 +152,12 @@ mod tests {
 
     fn input(requests: u64, bytes: u64, tls: bool) -> (Engine, Demand) {
         let requests_per_s = PerSecond::new(requests);
-        let demand = GatewayDemand { requests_per_s, response_bytes_per_s: bytes, tls };
+        let demand = GatewayDemand {
+            requests_per_s,
+            transactions_per_s: PerSecond::ZERO,
+            response_bytes_per_s: bytes,
+            tls,
+        };
         (Engine::Haproxy, Demand::GatewayPair(demand))
     }
 

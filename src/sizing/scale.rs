@@ -95,6 +95,7 @@ impl Scale for GatewayDemand {
     fn scaled(&self, ratio: Ratio) -> Self {
         Self {
             requests_per_s: ratio.rate(self.requests_per_s),
+            transactions_per_s: ratio.rate(self.transactions_per_s),
             response_bytes_per_s: ratio.amount(self.response_bytes_per_s),
             ..self.clone()
         }

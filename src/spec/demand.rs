@@ -110,17 +110,33 @@ pub struct WebDemand {
     pub tls: bool,
 }
 
-/// Demand of a gateway: the sum of the pools behind it and of what it
+/// Demand of a gateway: the sum of the pools and databases behind it and of what it
 /// states itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayDemand {
     /// Requests, of all pools behind it.
     pub requests_per_s: PerSecond,
+    /// Transactions, of all databases behind it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub transactions_per_s: PerSecond,
     /// Bytes of responses, of all pools behind it.
     pub response_bytes_per_s: u64,
     /// Whether it ends TLS.
     pub tls: bool,
+}
+
+impl GatewayDemand {
+    /// Requests and transactions: each is worth a connection for as long as a profile says.
+    #[must_use]
+    pub const fn passed_on_per_s(&self) -> PerSecond {
+        self.requests_per_s.saturating_add(self.transactions_per_s)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_zero(rate: &PerSecond) -> bool {
+    *rate == PerSecond::ZERO
 }
 
 /// How Redis keeps its data over a restart.

@@ -26,7 +26,7 @@ pub use self::host_set::HostSet;
 pub use self::load::{Reach, load, load_within};
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};
-pub use self::serve::{GATEWAY_STATUS_PORT, Health, Serve, Target, WEB_STATUS_PORT};
+pub use self::serve::{DATABASE_PORT, GATEWAY_STATUS_PORT, Health, Serve, Target, WEB_STATUS_PORT};
 pub use self::spread::Spread;
 pub use crate::profile::{Cluster, Engine};
 
@@ -149,7 +149,7 @@ pub struct Service {
     pub engine: Engine,
     /// Its demand; of the kind of its engine.
     pub demand: Demand,
-    /// The gateway that its clients come through, for pools.
+    /// The gateway that its clients come through, for pools and databases.
     pub gateway: Option<ServiceName>,
     /// How clients get in.
     pub access: Access,
@@ -171,6 +171,15 @@ impl Service {
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
+/// Where a gateway passes on the clients of a group of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupPorts {
+    /// To the server that takes writes.
+    pub writes: u16,
+    /// To those that copy it and are not far behind.
+    pub reads: u16,
+}
+
 /// How clients get into a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -183,9 +192,14 @@ pub struct Access {
     pub optional: bool,
     /// Whether connections are encrypted.
     pub tls: Tls,
-    /// The port for clients; `None` for the engine's own.
+    /// The port for clients; `None` for the engine's own. Of a database it is the one for
+    /// writes at its gateway: its instances have the engine's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// The port for reads of a database at its gateway; `None` for the one above that for
+    /// writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_port: Option<u16>,
     /// The address at which clients reach a gateway, whichever of both is active; `None` for
     /// that of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -217,6 +231,16 @@ impl Access {
             None if gateway.tls.is_offered() => HTTPS,
             _ => self.web_port(),
         }
+    }
+
+    /// The ports at which a gateway passes on the clients of a group of a database; `None`
+    /// where there are no such ports.
+    #[must_use]
+    pub fn group_ports(&self, group: u32) -> Option<GroupPorts> {
+        let first = self.port.unwrap_or(DATABASE_PORT);
+        let reads = self.read_port.or_else(|| first.checked_add(1))?;
+        let further = u16::try_from(group).ok()?.checked_mul(2)?;
+        Some(GroupPorts { writes: first.checked_add(further)?, reads: reads.checked_add(further)? })
     }
 
     /// Whom the service lets in.

@@ -10,6 +10,9 @@ pub const WEB_STATUS_PORT: u16 = 8081;
 /// The port at which a gateway says how it is.
 pub const GATEWAY_STATUS_PORT: u16 = 8404;
 
+/// The port of databases.
+pub const DATABASE_PORT: u16 = 3306;
+
 /// What a pool of web servers serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]

@@ -23,6 +23,7 @@ mod killed;
 mod listening;
 mod listings;
 mod moving;
+mod passing;
 #[path = "../support/plain.rs"]
 mod plain;
 mod pools;

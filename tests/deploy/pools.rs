@@ -39,6 +39,7 @@ fn spec(engine: Engine, requests: u64) -> Spec {
     let pool = Demand::Pool(plain::web(requests, 1024, 0));
     let gateway = GatewayDemand {
         requests_per_s: PerSecond::new(requests),
+        transactions_per_s: PerSecond::ZERO,
         response_bytes_per_s: requests * 1024,
         tls: false,
     };

@@ -192,6 +192,7 @@ fn small(engine: Engine) -> Spec {
         Cluster::Pool => Demand::Pool(plain::web(500, 10_240, 500)),
         Cluster::GatewayPair => Demand::GatewayPair(GatewayDemand {
             requests_per_s: PerSecond::new(500),
+            transactions_per_s: PerSecond::ZERO,
             response_bytes_per_s: 5_120_000,
             tls: true,
         }),

@@ -208,6 +208,7 @@ fn gateway_pair(demand: &GatewayDemand, rules: &GatewayPair) -> Asked {
     };
     let kib = real(demand.response_bytes_per_s) / 1024.0;
     let requests = real(demand.requests_per_s.get()) * (1.0 + tls);
-    let work = ceil(requests + kib * (numbers.per_kib.default + per_kib));
+    let transactions = real(demand.transactions_per_s.get()) * numbers.transaction.default;
+    let work = ceil(requests + kib * (numbers.per_kib.default + per_kib) + transactions);
     Asked { work, iops: 0, cost: 1.0, is_extrapolated: false }
 }

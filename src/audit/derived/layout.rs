@@ -195,7 +195,7 @@ fn gateway_pair(demand: &GatewayDemand, (profile, rules): (&Profile, &GatewayPai
     } else {
         numbers.kib_per_connection.default
     };
-    let connections = real(demand.requests_per_s.get()) * numbers.connection_s.default;
+    let connections = real(demand.passed_on_per_s().get()) * numbers.connection_s.default;
     let held = ceil(connections * each / 1024.0);
     memory(profile, profile.guest.base_mib.whole().saturating_add(held))
 }

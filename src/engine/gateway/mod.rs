@@ -4,6 +4,7 @@
 //! that returns. Forming lets one go of it where both hold it, and at last where the one that
 //! is planned to be active can take it.
 
+mod databases;
 mod observe;
 mod target;
 
@@ -257,7 +258,8 @@ impl Cluster for Gateway {
             Err(error) => return Err(error),
         };
         let planned = target.gateways.get(&instance.name).and_then(|one| one.digest.as_ref());
-        Ok(http::serving(seen.fault, seen.complaints, seen.configuration.as_ref(), planned))
+        let complaints = databases::without_common(crew, &target, instance, seen.complaints)?;
+        Ok(http::serving(seen.fault, complaints, seen.configuration.as_ref(), planned))
     }
 
     fn complaints(&self, crew: &Crew<'_>, one: &Instance) -> Result<Complaints, EngineError> {
@@ -326,6 +328,7 @@ mod tests {
             lead: Some(name("edge-0")),
             gateways: ["edge-0", "edge-1"].map(planned).into(),
             doors: Vec::new(),
+            databases: Vec::new(),
         }
     }
 

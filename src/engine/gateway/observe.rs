@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::holders;
 use super::target::{Door, Target};
+use super::{databases, holders};
 use crate::engine::cluster::{Complaints, Observed};
 use crate::engine::http::{self, Reply};
 use crate::engine::{Crew, Difference, EngineError, Fact};
@@ -74,6 +74,7 @@ pub(super) fn look(
         let state = state.stdout.trim().to_owned();
         fault = (state != "active").then(|| format!("{} is {state}", haproxy::VRRP_UNIT));
     }
+    fault = fault.or_else(|| databases::unasked(&target.databases, reply.down()));
     let names = reply.down().iter().filter_map(|name| InstanceName::new(name).ok());
     let (down, configuration) = (names.collect(), reply.configuration().map(str::to_owned));
     // With its former configuration it may have other frontends.
@@ -82,7 +83,9 @@ pub(super) fn look(
         let silence = reply.silence().filter(|_| is_planned).map(str::to_owned);
         Some((door.url.to_string(), reply.complaint(door.expected).or(silence)?))
     };
-    let complaints = target.doors.iter().zip(replies).filter_map(complaint).collect();
+    let of_databases = databases::complaints(&target.databases, reply.down());
+    let complaints = target.doors.iter().zip(replies).filter_map(complaint);
+    let complaints = complaints.chain(of_databases).collect();
     Ok(Seen { configuration, holds, down, fault, complaints })
 }
 
@@ -130,6 +133,7 @@ pub(super) fn differences(target: &Target, observed: &Observed<Seen>) -> Vec<Dif
                 found: format!("{complaint} at {url}"),
             });
         }
+        found.extend(databases::differences(target, observed, name));
         found.extend(seen.down.iter().map(|down| Difference {
             instance: instance(),
             fact: Fact::Backend(down.clone()),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use super::databases::{self, Database};
 use crate::engine::http::{self, Url};
 use crate::engine::{Crew, EngineError};
 use crate::ids::{InstanceName, ServiceName};
@@ -24,6 +25,8 @@ pub struct Target {
     pub(super) gateways: BTreeMap<InstanceName, Planned>,
     /// Where clients ask, one for each frontend.
     pub(super) doors: Vec<Door>,
+    /// Databases behind them.
+    pub(super) databases: Vec<Database>,
 }
 
 /// A frontend as clients see it.
@@ -85,7 +88,8 @@ impl Target {
             frontends.iter().map(door).collect::<Vec<_>>()
         });
         let moves = all.iter().any(|one| one.settings.contains_key("vrrp.virtual_ipaddress"));
-        Ok(Self { address, moves, lead, gateways, doors: doors.collect() })
+        let databases = databases::of(crew, at);
+        Ok(Self { address, moves, lead, gateways, doors: doors.collect(), databases })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Changes that a running server takes up.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::session::{self, commanding};
 use super::sql;
@@ -8,7 +9,7 @@ use super::target::Target;
 use crate::engine::cluster::{FileChange, Uptake};
 use crate::engine::{Crew, Difference, EngineError, Fact};
 use crate::plan::Instance;
-use crate::recipe::mysql::{CONFIG, Package};
+use crate::recipe::mysql::{CONFIG, Package, ROLE_SOCKET, ROLE_UNIT};
 
 /// Options that a running server takes up from now on, in both engines where they know them.
 /// <https://dev.mysql.com/doc/refman/8.4/en/dynamic-system-variables.html>
@@ -38,6 +39,9 @@ const DYNAMIC: [&str; 22] = [
     "sync_binlog",
 ];
 
+/// How long systemd may take to let a socket listen.
+const SYSTEMD: Duration = Duration::from_secs(60);
+
 /// Changes that are taken up live.
 #[derive(Debug, Default)]
 pub struct Live {
@@ -45,6 +49,8 @@ pub struct Live {
     options: BTreeMap<String, String>,
     /// Whether certificates are.
     certificates: bool,
+    /// Whether what tells gateways what the server is listens elsewhere.
+    role: bool,
 }
 
 /// The options in the text of a configuration.
@@ -85,6 +91,7 @@ pub(super) fn uptake(
     let mut live = Live::default();
     for FileChange { file, before } in files {
         let path = file.path.as_str();
+        live.role |= path == ROLE_SOCKET;
         let Some(before) = before else { continue };
         // Passwords are changed for the whole service, once all have the file.
         if package.tls.files().contains(&path) {
@@ -110,7 +117,7 @@ pub(super) fn uptake(
         }
         live.options.insert(name.clone(), one.planned.clone());
     }
-    let is_needed = live.certificates || !live.options.is_empty();
+    let is_needed = live.certificates || live.role || !live.options.is_empty();
     match (files.is_empty(), is_needed) {
         (true, false) => Uptake::Nothing,
         _ => Uptake::Live(live),
@@ -136,6 +143,10 @@ pub(super) fn take_up(
     if changes.certificates {
         session::send(&guest, package, sql::reload_certificates(dialect), commanding())?;
         done.push("read certificates again".to_owned());
+    }
+    if changes.role {
+        guest.run_ok(&["systemctl", "restart", ROLE_UNIT], SYSTEMD)?;
+        done.push(format!("restarted {ROLE_UNIT}"));
     }
     Ok(done)
 }

@@ -23,6 +23,7 @@ mod steps;
 mod switch;
 mod target;
 mod transactions;
+mod way;
 
 #[cfg(test)]
 mod tests;

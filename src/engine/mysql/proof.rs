@@ -7,11 +7,13 @@ use std::time::Duration;
 use super::session::{self, asking, commanding};
 use super::sql;
 use super::target::Target;
+use super::way::{Way, through_gateway};
 use crate::engine::cluster::Broken;
 use crate::engine::{Crew, EngineError};
 use crate::guest::{Guest, GuestError, Limit};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
+use crate::recipe::mysql::PORT;
 
 /// How long an answer may take, as a client waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -47,7 +49,7 @@ pub(super) fn prove(guest: &Guest<'_>, target: &Target) -> Result<(String, Strin
 }
 
 /// Proves a write on the primary of a group, reads it at every replica, and writes and reads
-/// one by the network as a client does.
+/// one by the network as a client does, through its gateway too.
 pub(super) fn round_trip(
     crew: &Crew<'_>,
     target: &Target,
@@ -60,9 +62,23 @@ pub(super) fn round_trip(
     let series = format!("probe-{}", std::process::id());
     let number = u64::try_from(sender.clock.elapsed().as_micros()).unwrap_or_default();
     let statements = [sql::write_number(&series, number), sql::forget_numbers(&series)].concat();
-    let rows = session::send_to(&sender, package, address, &statements, asking())?;
-    if rows.first("number") != Some(&number.to_string()) {
-        return Err(Broken::Service(format!("{primary} did not return what was written")));
+    let write = |to: (Ipv4Addr, u16), what: &dyn std::fmt::Display| {
+        let rows = session::send_to(&sender, package, to, &statements, asking())?;
+        if rows.first("number") == Some(&number.to_string()) {
+            return Ok(());
+        }
+        Err(Broken::Service(format!("{what} did not return what was written")))
+    };
+    write((address, PORT), &primary)?;
+    if let Some(Way { gateway, address, ports }) = through_gateway(crew, at) {
+        let named = |broken| match broken {
+            Broken::Service(why) => Broken::Service(format!("{why}; through {gateway}")),
+            sender @ Broken::Sender(_) => sender,
+        };
+        write((address, ports.writes), gateway).map_err(named)?;
+        let question = sql::is_closed(package.dialect);
+        session::send_to(&sender, package, (address, ports.reads), question, asking())
+            .map_err(|error| named(error.into()))?;
     }
     let replicas: Vec<&Instance> =
         crew.copies_of(at).filter(|one| one.name != primary && is_asked(crew, one)).collect();
@@ -118,7 +134,7 @@ fn primary_of(crew: &Crew<'_>, target: &Target, at: &Instance) -> Result<Instanc
 }
 
 /// Writes a number of a series as a client with little patience does: to the first of the
-/// group that takes it, the planned primary before the others. Returns why it could not be
+/// group that takes it, the planned primary before the others, or through its gateway. Returns why it could not be
 /// read, where it was acknowledged.
 pub(super) fn write(
     crew: &Crew<'_>,
@@ -130,11 +146,10 @@ pub(super) fn write(
     let limit = Limit::adapting(PATIENCE, MOST);
     let statements = sql::write_number(series, number);
     let mut last = None;
-    for one in ways(crew, at) {
-        let address = address(target, &one.name)?;
-        match session::send_to(&guest, target.package, address, &statements, limit) {
+    for (to, whom) in ways(crew, target, at)? {
+        match session::send_to(&guest, target.package, to, &statements, limit) {
             Ok(rows) if rows.first("number") == Some(&number.to_string()) => return Ok(None),
-            Ok(_) => return Ok(Some(format!("{} did not return it", one.name))),
+            Ok(_) => return Ok(Some(format!("{whom} did not return it"))),
             Err(error) if error.is_of_command() => last = Some(error),
             Err(error) => return Err(error.into()),
         }
@@ -143,11 +158,18 @@ pub(super) fn write(
     Err(last.map_or_else(none, Broken::from))
 }
 
-/// Those of a group, one that is given first.
-fn ways<'a>(crew: &Crew<'a>, first: &'a Instance) -> impl Iterator<Item = &'a Instance> {
-    let others: Vec<&Instance> =
-        crew.copies_of(first).filter(|one| one.name != first.name).collect();
-    std::iter::once(first).chain(others)
+/// Where a client comes in, and at whom.
+type Door = ((Ipv4Addr, u16), String);
+
+/// Where a client writes: at the gateway if there is one, else at those of a group, one that
+/// is given first.
+fn ways(crew: &Crew<'_>, target: &Target, first: &Instance) -> Result<Vec<Door>, Broken> {
+    if let Some(Way { gateway, address, ports }) = through_gateway(crew, first) {
+        return Ok(vec![((address, ports.writes), gateway.to_string())]);
+    }
+    let others = crew.copies_of(first).filter(|one| one.name != first.name);
+    let all = std::iter::once(first).chain(others);
+    all.map(|one| Ok(((address(target, &one.name)?, PORT), one.name.to_string()))).collect()
 }
 
 /// Returns the numbers of a series that are not there; with `forget` removes all of them.
@@ -161,8 +183,9 @@ pub(super) fn lost(
     let guest = crew.guest(&via.name).map_err(Broken::Sender)?;
     let primary = primary_of(crew, target, at).map_err(Broken::Service)?;
     let address = address(target, &primary)?;
-    let ask =
-        |statements: &str| session::send_to(&guest, target.package, address, statements, asking());
+    let ask = |statements: &str| {
+        session::send_to(&guest, target.package, (address, PORT), statements, asking())
+    };
     let rows = ask(&sql::numbers(series))?;
     let found: BTreeSet<u64> = rows.all("number").filter_map(|text| text.parse().ok()).collect();
     if forget {

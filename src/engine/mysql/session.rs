@@ -113,7 +113,7 @@ pub(super) fn send(
     run(guest, &command, statements, limit)
 }
 
-/// Sends statements to a server at an address, from a guest, as clients do: by the network and
+/// Sends statements to a server at an address and a port, from a guest, as clients do: by the network and
 /// with the password of hostsplit's own user.
 ///
 /// # Errors
@@ -121,14 +121,14 @@ pub(super) fn send(
 pub(super) fn send_to(
     guest: &Guest<'_>,
     package: &Package,
-    address: Ipv4Addr,
+    (address, port): (Ipv4Addr, u16),
     statements: &str,
     limit: Limit,
 ) -> Result<Rows, EngineError> {
     let file = format!("--defaults-file={SECRETS}");
-    let address = address.to_string();
-    let command =
-        [&[package.client, &file], package.quietly, &OPTIONS, &["-h", &address, OWN]].concat();
+    let (address, port) = (address.to_string(), port.to_string());
+    let to = ["-h", &address, "-P", &port, OWN];
+    let command = [&[package.client, &file], package.quietly, &OPTIONS, &to].concat();
     run(guest, &command, statements, limit)
 }
 

@@ -15,6 +15,7 @@
 
 use serde::Serialize;
 
+use super::databases::{self, Database};
 use super::{
     AUTHORITY, CERTIFICATE, CONFIG, GATE, LOOPBACK, ROOT, STATISTICS, STATUS_PORT, VRRP,
     VRRP_CONFIG, VRRP_UNIT_CONFIG,
@@ -49,6 +50,7 @@ struct Haproxy<'a> {
     statistics: &'a str,
     servers: Vec<Server<'a>>,
     pools: Vec<Pool<'a>>,
+    databases: Vec<Database<'a>>,
 }
 
 #[derive(Serialize)]
@@ -100,10 +102,10 @@ struct Vrrp<'a> {
 
 /// The settings of an instance, one after the other.
 #[derive(Clone, Copy)]
-struct Reader<'a>(&'a Instance);
+pub(super) struct Reader<'a>(&'a Instance);
 
 impl<'a> Reader<'a> {
-    fn wrong(self, name: &str) -> RecipeError {
+    pub(super) fn wrong(self, name: &str) -> RecipeError {
         RecipeError::Name { instance: self.0.name.clone(), name: name.to_owned() }
     }
 
@@ -112,7 +114,7 @@ impl<'a> Reader<'a> {
         found.ok_or_else(|| self.wrong(name))
     }
 
-    fn words(self, name: &str) -> Result<&'a [String], RecipeError> {
+    pub(super) fn words(self, name: &str) -> Result<&'a [String], RecipeError> {
         match self.0.settings.get(name) {
             Some(Setting::Words(words)) => Ok(words),
             _ => Err(self.wrong(name)),
@@ -135,6 +137,14 @@ impl<'a> Reader<'a> {
 
     fn status(self) -> Result<String, RecipeError> {
         Ok(format!("{}:{STATUS_PORT}", self.own()?))
+    }
+
+    /// The frontends by name: where each listens, and what it does with connections.
+    pub(super) fn frontends(self) -> impl Iterator<Item = (&'a str, &'a [String; 2])> {
+        self.0.settings.iter().filter_map(|(name, value)| {
+            let Setting::Words(words) = value else { return None };
+            Some((name.strip_prefix("frontend.")?, words.as_slice().try_into().ok()?))
+        })
     }
 
     fn pool(self, name: &'a str) -> Result<Pool<'a>, RecipeError> {
@@ -170,30 +180,32 @@ impl<'a> Reader<'a> {
 
     /// Whether members of a pool end the TLS of connections that it passes on.
     fn passes_on(self) -> bool {
-        let frontends = self.0.settings.iter().filter(|(name, _)| name.starts_with("frontend."));
-        let mut modes = frontends.filter_map(|(_, value)| match value {
-            Setting::Words(words) => words.last(),
-            _ => None,
-        });
-        modes.any(|mode| mode == "tcp")
+        self.frontends().any(|(_, [_, mode])| mode == "tcp")
     }
 
     fn haproxy(self, statistics: &'a str) -> Result<String, RecipeError> {
+        let databases = databases::read(self)?;
+        let is_of_pool = |name: &&str| {
+            !self.frontends().any(|(other, [_, mode])| other == *name && databases::is_front(mode))
+        };
         let names = self.0.settings.keys().filter_map(|name| name.strip_prefix("frontend."));
+        let names = names.filter(is_of_pool);
         let pools: Vec<Pool<'a>> = names.map(|name| self.pool(name)).collect::<Result<_, _>>()?;
         let maxconn = self.number("maxconn")?;
+        let frontends = pools.len() + databases.len() * Database::FRONTENDS;
         let text = HAPROXY.render(&Haproxy {
             instance: self.0.name.as_str(),
             digest: stamp::BLANK,
             nbthread: self.number("nbthread")?,
             maxconn,
             // Each frontend may be full, and it still says how it is.
-            most: maxconn.saturating_mul(pools.len().max(1) as u64).saturating_add(SPARE),
+            most: maxconn.saturating_mul(frontends.max(1) as u64).saturating_add(SPARE),
             status: self.status()?,
             check: WEB_STATUS_PORT,
             statistics,
             servers: pools.iter().flat_map(|pool| pool.servers.iter().cloned()).collect(),
             pools,
+            databases,
         })?;
         Ok(stamp::stamped(&text))
     }

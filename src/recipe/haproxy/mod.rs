@@ -8,16 +8,19 @@
 //! <https://docs.haproxy.org/3.0/configuration.html>
 //! <https://www.keepalived.org/manpage.html>
 
+mod databases;
 mod files;
 mod settings;
 
 use std::net::Ipv4Addr;
 
+pub use self::databases::{DatabaseFront, databases, groups};
+
 use super::{Recipe, Setup};
 use crate::guest_file::Owner;
 use crate::plan::{Plan, ServicePlan};
 use crate::secret::{Secret, SecretNeed, ServiceSecrets};
-use crate::spec::GATEWAY_STATUS_PORT;
+use crate::spec::{Cluster, GATEWAY_STATUS_PORT};
 
 /// The unit of HAProxy, without `.service`.
 pub const UNIT: &str = "haproxy";
@@ -155,10 +158,11 @@ fn frontend<'a>(gateway: &ServicePlan, pool: &'a ServicePlan) -> Frontend<'a> {
     Frontend { pool, port, encrypted: Mode::of(gateway, pool) != Mode::Http }
 }
 
-/// Where clients ask a gateway, in the order of the pools behind it.
+/// Where clients of pools ask a gateway, in the order of the pools behind it.
 #[must_use]
 pub fn frontends<'a>(plan: &'a Plan, gateway: &ServicePlan) -> Vec<Frontend<'a>> {
-    let pools = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&gateway.name));
+    let behind = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&gateway.name));
+    let pools = behind.filter(|one| one.engine.cluster() == Cluster::Pool);
     pools.map(|pool| frontend(gateway, pool)).collect()
 }
 

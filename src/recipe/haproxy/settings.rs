@@ -1,9 +1,9 @@
 //! The settings of gateways: limits from the numbers of the plan, a frontend and a backend for
-//! each pool, and who holds the address.
+//! each pool and database, and who holds the address.
 
 use std::collections::BTreeSet;
 
-use super::{Mode, frontend};
+use super::{Mode, databases, frontends};
 use crate::plan::{Instance, Role, Setting, Settings};
 use crate::profile::{Rules, ceil, real};
 use crate::recipe::{Planned, settings_of};
@@ -21,15 +21,18 @@ pub(super) fn settings(planned: &Planned<'_>) -> Settings {
         return Settings::new();
     };
     // The instance's memory was sized for as many.
-    let connections = ceil(real(demand.requests_per_s.get()) * rules.memory.connection_s.default);
+    let connections =
+        ceil(real(demand.passed_on_per_s().get()) * rules.memory.connection_s.default);
     let mut settings = settings_of([
         ("nbthread", u64::from(service.layout.vcpus).into()),
         ("maxconn", connections.into()),
     ]);
     let vip = plan.vip_of(service);
-    for pool in plan.services.iter().filter(|pool| pool.gateway.as_ref() == Some(&service.name)) {
-        let (front, mode) = (frontend(service, pool), Mode::of(service, pool));
-        if let Some(address) = vip.or(instance.address) {
+    let address = vip.or(instance.address);
+    settings.extend(databases::settings(plan, service, address));
+    for front in frontends(plan, service) {
+        let (pool, mode) = (front.pool, Mode::of(service, front.pool));
+        if let Some(address) = address {
             let bind = [format!("{address}:{}", front.port), mode.word().to_owned()];
             settings.insert(format!("frontend.{}", pool.name), Setting::words(bind));
         }

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    CONFIG, FILL, FILL_LOG, FILLING, INITIALISE, PORT, Package, REPLICA, SECRETS, SEND, VOLUME,
-    secrets,
+    CONFIG, FILL, FILL_LOG, FILLING, INITIALISE, PORT, Package, REPLICA, ROLE_UNIT, SECRETS, SEND,
+    VOLUME, role, secrets,
 };
 use crate::guest_file::{GuestFile, Owner};
 use crate::plan::{Instance, ServicePlan, Setting};
@@ -48,6 +48,7 @@ struct Values {
     said: &'static str,
     filling: &'static str,
     gate: &'static str,
+    role: &'static str,
     port: u16,
     server_port: u16,
     tls: bool,
@@ -70,6 +71,7 @@ impl Values {
             said: FILL_LOG,
             filling: FILLING,
             gate: FILL_GATE,
+            role: ROLE_UNIT,
             port: FILL_PORT,
             server_port: PORT,
             tls: service.access.tls.is_offered(),
@@ -106,6 +108,7 @@ pub(super) fn plain(
     if package.dialect == Dialect::Mariadb {
         files.push(file(SEND, 0o500, SEND_SH.render(&values)?));
     }
+    files.extend(role::files(package, instance, file)?);
     // It gates the start, so it comes last.
     files.push(file(INITIALISE, 0o500, INITIALISE_SH.render(&values)?));
     Ok(files)

@@ -8,19 +8,22 @@
 //! <https://mariadb.com/kb/en/semisynchronous-replication/>
 
 mod files;
+mod role;
 mod secrets;
 mod settings;
 
 pub use self::files::option;
+pub use self::role::{ROLE_SOCKET, ROLE_UNIT};
 pub use self::secrets::read;
 
 use super::credentials::{CLIENT, INTERNAL};
 use super::{Certificates, Recipe, Setup};
 use crate::engines::Engine;
 use crate::guest_file::Owner;
+use crate::spec::DATABASE_PORT;
 
 /// The engines' own port.
-pub const PORT: u16 = 3306;
+pub const PORT: u16 = DATABASE_PORT;
 
 /// The database of clients, which belongs to the user of the same name.
 pub const APP: &str = "app";

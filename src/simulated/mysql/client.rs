@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::session::{ROOT, Session};
 use super::{Network, Refusal, fill};
 use crate::recipe::mysql::{FILL, OWN, PORT, Package, SEND, read};
-use crate::simulated::daemon::{Invocation, VolumeId};
+use crate::simulated::daemon::{Endpoint, Invocation, VolumeId};
 use crate::simulated::exec::Outcome;
 
 /// What a command line asks for.
@@ -14,6 +14,7 @@ use crate::simulated::exec::Outcome;
 struct Options<'a> {
     defaults: Option<&'a str>,
     host: Option<&'a str>,
+    port: Option<&'a str>,
     database: &'a str,
     patience: Option<Duration>,
     /// For a load: statements of a transaction, and how many in all.
@@ -30,6 +31,7 @@ impl<'a> Options<'a> {
             let (name, value) = arg.split_once('=').unwrap_or((arg, ""));
             match (name, rest) {
                 ("-h", [host, rest @ ..]) => (found.host, left) = (Some(*host), rest),
+                ("-P", [port, rest @ ..]) => (found.port, left) = (Some(*port), rest),
                 ("--defaults-file", _) => found.defaults = Some(value),
                 ("--connect-timeout", _) => {
                     found.patience = value.parse().ok().map(Duration::from_secs);
@@ -78,7 +80,7 @@ fn connect(network: &mut Network, invocation: &Invocation<'_>) -> Outcome {
     let options = Options::read(invocation.args);
     let found = match options.host {
         None => local(network, invocation),
-        Some(host) => remote(network, host),
+        Some(host) => remote(network, host, options.port),
     };
     let at = match found {
         Ok(at) => at,
@@ -113,10 +115,12 @@ fn local(network: &Network, invocation: &Invocation<'_>) -> Result<VolumeId, Ref
     })
 }
 
-fn remote(network: &Network, host: &str) -> Result<VolumeId, Refusal> {
-    let address: Option<Ipv4Addr> = host.parse().ok();
-    address.and_then(|address| network.at_address(address)).ok_or_else(|| {
-        let text = format!("Can't connect to MySQL server on '{host}:{PORT}' (111)");
+fn remote(network: &Network, host: &str, port: Option<&str>) -> Result<VolumeId, Refusal> {
+    let port = port.map_or(Some(PORT), |port| port.parse().ok());
+    let at = host.parse().ok().zip(port).map(|(address, port)| Endpoint { address, port });
+    at.and_then(|at| network.at(at)).ok_or_else(|| {
+        let port = port.unwrap_or_default();
+        let text = format!("Can't connect to MySQL server on '{host}:{port}' (111)");
         Refusal::general(2003, text)
     })
 }

@@ -13,7 +13,7 @@ use super::session::Session;
 use super::{Network, Refusal, client};
 use crate::recipe::mysql::{APP, CONFIG, FILL_UNIT, INITIALISE, Package, SECRETS, SEND_UNIT};
 use crate::simulated::daemon::{
-    Contact, Daemon, Endpoint, Invocation, Link, Start, VolumeId, Written,
+    Contact, Daemon, Endpoint, Invocation, Link, Role, Start, VolumeId, Written,
 };
 use crate::simulated::exec::Outcome;
 use crate::simulated::observe::{Presence, Server as Facts};
@@ -96,6 +96,23 @@ impl Daemon for Network {
 
     fn take_written(&mut self) -> Vec<Written> {
         std::mem::take(&mut self.written)
+    }
+
+    fn roles(&self) -> BTreeMap<Ipv4Addr, Role> {
+        let role = |(volume, link): (&VolumeId, &Link)| {
+            let server = self.servers.get(volume).filter(|_| self.answers(*volume))?;
+            let role = match (server.is_writable(), &server.source) {
+                (true, None) => Role::Primary,
+                (false, Some(_)) if self.is_in_step(*volume) => Role::Replica,
+                _ => return None,
+            };
+            Some((link.address, role))
+        };
+        self.links.iter().filter_map(role).collect()
+    }
+
+    fn be_passed(&mut self, passages: &BTreeMap<Endpoint, Endpoint>) {
+        self.passages.clone_from(passages);
     }
 
     fn listens(&self, at: Endpoint) -> bool {

@@ -45,6 +45,8 @@ pub(super) struct Network {
     written: Vec<super::daemon::Written>,
     /// What was acknowledged to clients: the newest value by key.
     acknowledged: BTreeMap<String, String>,
+    /// Where gateways pass clients on to.
+    passages: BTreeMap<Endpoint, Endpoint>,
     now: Duration,
 }
 
@@ -93,6 +95,7 @@ impl Network {
 
     /// The server that listens somewhere.
     fn at(&self, at: Endpoint) -> Option<VolumeId> {
+        let at = self.passages.get(&at).copied().unwrap_or(at);
         if at.port != PORT {
             return None;
         }

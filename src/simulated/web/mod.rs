@@ -3,6 +3,7 @@
 //!
 //! What they were started with, or read again, counts; not what lies in the guest.
 
+mod databases;
 mod program;
 mod vrrp;
 
@@ -11,7 +12,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use self::vrrp::{Believed, Election};
-use super::daemon::{Contact, Daemon, Endpoint, Invocation, Link, Start, VolumeId};
+use super::daemon::{Contact, Daemon, Endpoint, Invocation, Link, Role, Start, VolumeId};
 use super::exec::Outcome;
 use super::host::File;
 use super::observe::Server as Facts;
@@ -28,6 +29,8 @@ pub(super) struct Network {
     elections: BTreeMap<(Ipv4Addr, String), Election>,
     /// Where each address that moves is believed to be.
     believed: BTreeMap<Ipv4Addr, Believed>,
+    /// What database servers say of themselves.
+    roles: BTreeMap<Ipv4Addr, Role>,
     now: Duration,
 }
 
@@ -69,8 +72,7 @@ impl Loaded {
     /// Where it listens; whether connections are encrypted there.
     fn listens(&self) -> impl Iterator<Item = (Endpoint, bool)> {
         let words = ["listen ", "Listen ", "bind "];
-        let lines = self.text.lines().map(str::trim);
-        lines.filter_map(move |line| {
+        databases::without(&self.text).filter_map(move |line| {
             let rest = words.iter().find_map(|word| line.strip_prefix(word))?;
             let at = rest.split([' ', ';']).next()?;
             let encrypted = [" ssl", " https"].iter().any(|word| rest.contains(word));
@@ -80,8 +82,8 @@ impl Loaded {
 
     /// The servers of all pools behind a gateway, by name; whether it speaks TLS to them.
     fn servers(&self) -> impl Iterator<Item = (&str, Endpoint, bool)> {
-        self.text.lines().filter_map(|line| {
-            let mut words = line.trim().strip_prefix("server ")?.split_whitespace();
+        databases::without(&self.text).filter_map(|line| {
+            let mut words = line.strip_prefix("server ")?.split_whitespace();
             let (name, at) = (words.next()?, endpoint(words.next()?)?);
             Some((name, at, words.any(|word| word == "ssl")))
         })
@@ -211,7 +213,8 @@ impl Network {
             };
             let servers: Vec<_> = loaded.servers().collect();
             let gone = servers.iter().filter(|(_, at, _)| is_down(at)).map(|(name, ..)| *name);
-            down = gone.collect::<Vec<_>>().join(" ");
+            let words = gone.map(str::to_owned).chain(self.words_of_databases(&loaded.text));
+            down = words.collect::<Vec<_>>().join(" ");
             let up = servers.iter().find(|(_, at, _)| !is_down(at));
             if !is_status {
                 code = up.map_or(503, |(_, at, is_encrypted)| match self.get(*at, *is_encrypted) {
@@ -336,6 +339,14 @@ impl Daemon for Network {
     fn addresses(&self, volume: VolumeId) -> Vec<Ipv4Addr> {
         let held = self.elections.iter().filter(|(_, one)| one.holders().contains(&volume));
         held.map(|((address, _), _)| *address).chain(self.fixed(volume)).collect()
+    }
+
+    fn hear(&mut self, roles: &BTreeMap<Ipv4Addr, Role>) {
+        self.roles.clone_from(roles);
+    }
+
+    fn passages(&self) -> BTreeMap<Endpoint, Endpoint> {
+        self.passages_to_databases()
     }
 
     fn listens(&self, at: Endpoint) -> bool {

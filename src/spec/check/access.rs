@@ -4,7 +4,7 @@ use super::demand::engines;
 use super::ports;
 use crate::spec::diagnostic::Mark;
 use crate::spec::read::address::Address;
-use crate::spec::read::form::Spanned;
+use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::wire;
@@ -25,6 +25,12 @@ pub(super) fn access(
         let pools = engines(Cluster::Pool);
         scope.error(node.mark, format!("health: not supported for {engine}, only for {pools}"));
     }
+    let is_database = engine.cluster() == Cluster::PrimaryReplica;
+    if let Some(at) = wire.read_port.as_ref().filter(|_| !is_database) {
+        let databases = engines(Cluster::PrimaryReplica);
+        scope
+            .error(at.mark, format!("read_port: not supported for {engine}, only for {databases}"));
+    }
     match engine.cluster() {
         Cluster::Sharded => {}
         Cluster::PrimaryReplica => return of_database(scope, engine, wire),
@@ -40,16 +46,14 @@ pub(super) fn access(
         None => None,
         Some(number) => Some(port(scope, number, tls, wire.port.as_ref().map(|at| at.mark))?),
     };
-    Some(Access { password, optional, tls, port, vip: None, health: None })
+    Some(Access { password, optional, tls, port, ..Access::default() })
 }
 
 /// How clients get into a database: by a password, which hostsplit needs as well.
 fn of_database(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Option<Access> {
     let tls = scope.optional("tls", &wire.tls).unwrap_or_default();
-    if let Some(at) = &wire.port {
-        let supported = [engines(Cluster::Sharded), engines(Cluster::Pool)].join(", ");
-        scope.error(at.mark, format!("port: not supported for {engine}, only for {supported}"));
-    }
+    let [port, read_port] = [("port", &wire.port), ("read_port", &wire.read_port)]
+        .map(|(field, at)| at_gateway(scope, engine, wire, field, at.as_ref()));
     let password = match &wire.password {
         None => Password::Generated,
         Some(node) => {
@@ -62,7 +66,36 @@ fn of_database(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> O
             found
         }
     };
-    Some(Access { password: Some(password), tls, ..Access::default() })
+    Some(Access { password: Some(password), tls, port, read_port, ..Access::default() })
+}
+
+/// A port of a database at its gateway.
+fn at_gateway(
+    scope: &mut Scope<'_>,
+    engine: Engine,
+    wire: &wire::Service,
+    field: &str,
+    at: Option<&At<u32>>,
+) -> Option<u16> {
+    let at = at?;
+    if wire.gateway.is_none() {
+        let message = format!("{field}: not supported for {engine} without a gateway");
+        let hint = "its instances have the engine's own port; `gateway:` names a service that has \
+                    ports for it";
+        scope.error_with(at.mark, message, hint.to_owned());
+        return None;
+    }
+    let number = scope.value(field, at)?;
+    let port = u16::try_from(number).ok().filter(|port| ports::is_free(*port));
+    if port.is_none() {
+        let message = format!(
+            "{field}: {number} is not a port of a gateway; expected 1 to 65535, and not {}, at \
+             which instances say how they are",
+            ports::taken()
+        );
+        scope.error(at.mark, message);
+    }
+    port
 }
 
 /// How clients get into a service that asks for no password: only a pool has a port of its
@@ -159,6 +192,7 @@ const BUS: u16 = 16379;
 pub(super) fn of_any_engine(scope: &mut Scope<'_>, wire: &wire::Service) {
     scope.optional("tls", &wire.tls);
     scope.optional("port", &wire.port);
+    scope.optional("read_port", &wire.read_port);
     scope.optional("vip", &wire.vip);
     if let Some(node) = &wire.health {
         health(scope, node);

@@ -69,6 +69,12 @@ pub(super) fn engines(cluster: Cluster) -> String {
     alternatives(&Engine::forming(cluster).map(Engine::as_str).collect::<Vec<_>>())
 }
 
+/// The same of all kinds whose clients may come through a gateway.
+pub(super) fn behind_gateways() -> String {
+    let all = Engine::ALL.iter().filter(|engine| engine.cluster().is_behind_gateways());
+    alternatives(&all.map(|engine| engine.as_str()).collect::<Vec<_>>())
+}
+
 /// Fields of the demand of a kind of cluster.
 pub(super) const fn known(cluster: Cluster) -> &'static [&'static str] {
     match cluster {

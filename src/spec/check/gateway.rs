@@ -1,9 +1,11 @@
-//! Gateways: the demand of one is the sum of the pools that name it and of what it
-//! states itself.
+//! Gateways: the demand of one is the sum of the pools and databases that name it and of what
+//! it states itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::demand::{DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, belongs, engines, field};
+use super::demand::{
+    DEFAULT_RESPONSE, MAX_REQUESTS, RESPONSES, behind_gateways, belongs, engines, field,
+};
 use crate::ids::ServiceName;
 use crate::spec::diagnostic::{Diagnostic, Diagnostics, Place, nearest};
 use crate::spec::read::form::Wire as _;
@@ -37,6 +39,7 @@ pub(super) struct OwnDemand {
 pub(super) const fn none() -> Demand {
     Demand::GatewayPair(GatewayDemand {
         requests_per_s: PerSecond::ZERO,
+        transactions_per_s: PerSecond::ZERO,
         response_bytes_per_s: 0,
         tls: false,
     })
@@ -80,12 +83,13 @@ pub(super) fn resolve(
     let mut services = Vec::new();
     for Unresolved { mut service, own, at, .. } in found {
         if let Demand::GatewayPair(demand) = &mut service.demand {
-            let (requests, bytes) =
-                behind.get(&service.name).copied().unwrap_or((PerSecond::ZERO, 0));
+            let Sum { requests, bytes, transactions } =
+                behind.get(&service.name).copied().unwrap_or_default();
             demand.requests_per_s = requests.saturating_add(own.requests);
+            demand.transactions_per_s = transactions;
             demand.response_bytes_per_s = bytes.saturating_add(own.bytes_per_s);
             demand.tls = own.tls;
-            if demand.requests_per_s == PerSecond::ZERO && complete {
+            if demand.passed_on_per_s() == PerSecond::ZERO && complete {
                 let name = service.name.as_str();
                 diagnostics.push(Diagnostic {
                     place: at,
@@ -96,7 +100,7 @@ pub(super) fn resolve(
                     hint: Some(format!(
                         "write `gateway: {name}` in the {} service behind it, or \
                          `demand: {{ requests: 40k/s }}`",
-                        engines(Cluster::Pool)
+                        behind_gateways()
                     )),
                 });
             }
@@ -106,14 +110,32 @@ pub(super) fn resolve(
     services
 }
 
-/// Requests and bytes of responses per second of the pools behind each gateway.
-fn sums(found: &[Unresolved]) -> BTreeMap<ServiceName, (PerSecond, u64)> {
-    let mut sums: BTreeMap<ServiceName, (PerSecond, u64)> = BTreeMap::new();
+/// What is behind a gateway, per second.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    requests: PerSecond,
+    /// Bytes of responses to them.
+    bytes: u64,
+    transactions: PerSecond,
+}
+
+/// What is behind each gateway.
+fn sums(found: &[Unresolved]) -> BTreeMap<ServiceName, Sum> {
+    let mut sums: BTreeMap<ServiceName, Sum> = BTreeMap::new();
     for Unresolved { service, .. } in found {
-        if let (Demand::Pool(demand), Some(gateway)) = (&service.demand, &service.gateway) {
-            let sum = sums.entry(gateway.clone()).or_insert((PerSecond::ZERO, 0));
-            let bytes = demand.requests_per_s.get().saturating_mul(demand.response_bytes.get());
-            *sum = (sum.0.saturating_add(demand.requests_per_s), sum.1.saturating_add(bytes));
+        let Some(gateway) = &service.gateway else { continue };
+        let sum = sums.entry(gateway.clone()).or_default();
+        match &service.demand {
+            Demand::Pool(demand) => {
+                let bytes = demand.requests_per_s.get().saturating_mul(demand.response_bytes.get());
+                sum.requests = sum.requests.saturating_add(demand.requests_per_s);
+                sum.bytes = sum.bytes.saturating_add(bytes);
+            }
+            Demand::PrimaryReplica(demand) => {
+                let all = demand.reads_per_s.saturating_add(demand.writes_per_s);
+                sum.transactions = sum.transactions.saturating_add(all);
+            }
+            Demand::Sharded(_) | Demand::Quorum(_) | Demand::GatewayPair(_) => {}
         }
     }
     sums

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::access::{self, access};
 use super::any_demand;
-use super::demand::{self, engines};
+use super::demand;
 use super::gateway::{self, OwnDemand, Unresolved};
 use super::host_list;
 use super::names::Names;
@@ -33,6 +33,7 @@ pub(super) fn services(
     let written = written(sources);
     gateway::unknown(&found, written.as_ref(), diagnostics);
     serve::targets(&found, written.as_ref(), diagnostics);
+    ports::of_database(&found, diagnostics);
     ports::collisions(&found, diagnostics);
     gateway::resolve(found, complete, diagnostics)
 }
@@ -73,12 +74,12 @@ fn service(
         let demand = demand::demand(scope, engine, wire.demand.as_ref(), owner);
         (demand, OwnDemand::default())
     };
-    let misplaced = wire.gateway.as_ref().filter(|_| engine.cluster() != Cluster::Pool);
+    let misplaced = wire.gateway.as_ref().filter(|_| !engine.cluster().is_behind_gateways());
     if let Some(at) = misplaced {
         scope.error_with(
             at.mark,
             format!("gateway: not supported for {engine}"),
-            format!("remove it; supported for {}", engines(Cluster::Pool)),
+            format!("remove it; supported for {}", demand::behind_gateways()),
         );
     }
     let prefer = prefer(scope, engine, wire);

@@ -70,6 +70,7 @@ fn each_engine_takes_the_demand_of_its_kind_of_cluster() {
         demand(8),
         Demand::GatewayPair(GatewayDemand {
             requests_per_s: PerSecond::new(41_010),
+            transactions_per_s: PerSecond::ZERO,
             response_bytes_per_s: 40_000 * 10_240 + 1_000 * 1_024 + 10 * 100,
             tls: true,
         })
@@ -84,8 +85,12 @@ fn a_gateway_without_a_demand_of_its_own_has_that_of_its_pools() {
   - { name: web, engine: nginx, demand: { requests: 2/s, response: 0B }, gateway: edge }
 ",
     );
-    let sum =
-        GatewayDemand { requests_per_s: PerSecond::new(2), response_bytes_per_s: 0, tls: false };
+    let sum = GatewayDemand {
+        requests_per_s: PerSecond::new(2),
+        transactions_per_s: PerSecond::ZERO,
+        response_bytes_per_s: 0,
+        tls: false,
+    };
     assert_eq!(all[0], Demand::GatewayPair(sum));
 }
 
@@ -142,7 +147,7 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     "#);
     insta::assert_snapshot!(said("  - { name: edge, engine: haproxy }\n"), @r#"
     spec.yaml:6:5: demand: the gateway "edge" has no demand: no service names it and it states no requests
-    hint: write `gateway: edge` in the apache or nginx service behind it, or `demand: { requests: 40k/s }`
+    hint: write `gateway: edge` in the mysql, mariadb, apache or nginx service behind it, or `demand: { requests: 40k/s }`
     "#);
     insta::assert_snapshot!(said("  - { name: edge, engine: haproxy, demand: { response: 1KiB } }\n"), @"
     spec.yaml:6:56: response: needs `requests` to go with it
@@ -150,7 +155,7 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     ");
     insta::assert_snapshot!(said("  - { name: db, engine: redis, demand: { reads: 1/s, writes: 1/s, data: 1GiB }, gateway: edge }\n  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n"), @"
     spec.yaml:6:90: gateway: not supported for redis
-    hint: remove it; supported for apache or nginx
+    hint: remove it; supported for mysql, mariadb, apache or nginx
     ");
     let files = with("  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n");
     files.put(

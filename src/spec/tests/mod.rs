@@ -5,6 +5,7 @@ mod engines;
 mod hostile;
 mod hosts;
 mod parts;
+mod passing;
 mod policies;
 mod serving;
 

@@ -26,7 +26,7 @@ wire! {
         /// Its demand; the fields depend on the engine.
         optional demand: RawDemand,
         /// Name of the gateway service through which clients reach it; for pools of
-        /// web servers.
+        /// web servers and for databases.
         optional gateway: At<ServiceName>,
         /// Where the password comes from; for sharded clusters and databases. Of sharded
         /// clusters also `optional` or `none`. Default: a deploy generates one.
@@ -35,9 +35,13 @@ wire! {
         /// that want it; for sharded clusters, at the port above the one for clients, and for
         /// databases. Default: false.
         optional tls: At<Tls>,
-        /// The port for clients; for sharded clusters, and for pools, where it is also that
-        /// at the gateway. Default: that of the engine; of a pool 80, with TLS 443.
+        /// The port for clients; for sharded clusters, for pools, where it is also that
+        /// at the gateway, and for databases behind a gateway, where it is that for writes
+        /// there. Default: that of the engine; of a pool 80, with TLS 443.
         optional port: At<u32>,
+        /// The port for reads at the gateway, for databases behind one; a further group of a
+        /// database has the ports two above. Default: the one above `port`.
+        optional read_port: At<u32>,
         /// Address at which clients reach a gateway; it moves with the active instance.
         /// Default: that of the network.
         optional vip: At<Address>,
@@ -218,9 +222,12 @@ fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
             .map(|field| json!({ "required": [field] }))
             .collect()
     };
-    let mut elsewhere: Vec<serde_json::Value> =
-        only_of(Cluster::Pool, &["gateway", "serve", "health"]);
+    let mut elsewhere: Vec<serde_json::Value> = only_of(Cluster::Pool, &["serve", "health"]);
     elsewhere.extend::<Vec<_>>(only_of(Cluster::GatewayPair, &["vip"]));
+    elsewhere.extend::<Vec<_>>(only_of(Cluster::PrimaryReplica, &["read_port"]));
+    if !cluster.is_behind_gateways() {
+        elsewhere.push(json!({ "required": ["gateway"] }));
+    }
     then["not"] = json!({ "anyOf": elsewhere });
     json!({
         "if": { "properties": { "engine": { "enum": engines } }, "required": ["engine"] },
