@@ -134,6 +134,18 @@ engines! {
     Haproxy = "haproxy", GatewayPair;
 }
 
+impl Engine {
+    /// Why copies of a database do not elect their primary by themselves; `None` where they can.
+    #[must_use]
+    pub const fn why_not_elected(self) -> Option<&'static str> {
+        match self {
+            Self::Mysql => None,
+            Self::Mariadb => Some("takes Galera with mariadb, which hostsplit does not set up yet"),
+            _ => Some("is for databases"),
+        }
+    }
+}
+
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

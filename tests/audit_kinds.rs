@@ -14,7 +14,7 @@ use hostsplit::plan::{Instance, Plan, Role, ServicePlan};
 use hostsplit::planner::make;
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Demand, Engine, Serve, Target, Tls, load};
+use hostsplit::spec::{Demand, Engine, FailoverMode, Serve, Target, Tls, load};
 use hostsplit::topology::Level;
 use hostsplit::units::{Mebibytes, PerSecond};
 
@@ -68,6 +68,25 @@ fn a_plan_of_all_kinds_has_no_findings() {
     for role in [Role::Primary, Role::Replica, Role::Voter, Role::Member, Role::Active] {
         assert!(roles.contains(&role), "{role:?}");
     }
+}
+
+#[test]
+fn copies_that_elect_are_three_of_an_engine_that_can() {
+    let good = good();
+    let elect = |plan: &mut Plan| {
+        let orders = service(plan, "orders");
+        if let Demand::PrimaryReplica(demand) = &mut orders.demand {
+            demand.failover = FailoverMode::Automatic;
+        }
+    };
+    // Two copies, and neither the memory nor the configuration of a group.
+    let kinds = told(&good, elect);
+    assert!(kinds.contains(&Kind::Layout) && kinds.contains(&Kind::Configuration), "{kinds:?}");
+    let kinds = told(&good, |plan| {
+        elect(plan);
+        service(plan, "orders").engine = Engine::Mariadb;
+    });
+    assert!(kinds.contains(&Kind::Policy), "{kinds:?}");
 }
 
 #[test]

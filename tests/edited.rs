@@ -19,9 +19,9 @@ use hostsplit::planner::{make, make_with};
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
-    Access, Demand, Engine, GatewayDemand, HostSet, Image, ImageFile, Password, Persistence,
-    Policy, Quorum, RelationalDemand, Serve, ShardedDemand, Spec, Spread, Survive, Target, Tls,
-    WebDemand,
+    Access, Demand, Engine, FailoverMode, GatewayDemand, HostSet, Image, ImageFile, Password,
+    Persistence, Policy, Quorum, RelationalDemand, Serve, ShardedDemand, Spec, Spread, Survive,
+    Target, Tls, WebDemand,
 };
 use hostsplit::topology::{Core, Host, L3Domain, Level, Migration, PagePool};
 use hostsplit::units::{BitsPerSecond, Mebibytes, PerSecond};
@@ -161,6 +161,7 @@ fn stores() -> Spec {
         data_mib: Mebibytes::from_gib(6),
         working_set_percent: 50,
         shards: 1,
+        failover: FailoverMode::Manual,
     };
     let orders = plain::service("orders", Engine::Mysql, Demand::PrimaryReplica(orders));
     let search = Demand::Quorum(plain::search(1_000, 10, 4_000, 2));

@@ -12,8 +12,8 @@ use hostsplit::profile::Profiles;
 use hostsplit::sizing::{Candidate, SizingContext, SizingInput, offered};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
-    Cluster, Demand, Engine, GatewayDemand, Policy, Quorum, RelationalDemand, Spec, Survive,
-    WebDemand,
+    Cluster, Demand, Engine, FailoverMode, GatewayDemand, Policy, Quorum, RelationalDemand, Spec,
+    Survive, WebDemand,
 };
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::{Mebibytes, PerSecond};
@@ -66,6 +66,7 @@ fn asked() -> impl Strategy<Value = (Engine, Demand)> {
                 data_mib: Mebibytes::new(data * 80),
                 working_set_percent: 50,
                 shards: copies,
+                failover: FailoverMode::Manual,
             }),
             Cluster::Quorum => {
                 Demand::Quorum(plain::search(load * 100, load / 10, data * 100, copies))

@@ -162,7 +162,7 @@ fn no_pair_across_two_sites_decides_by_itself() {
             manual intervention required:
               books without north: replicas elect nobody: make sure that books-0 is off (fence the host: cut off, it may still take writes); then `hostsplit failover PLAN books --force` lets books-1 apply what was received and take writes; what books-0 took without an acknowledgement is lost, and the next deploy takes books-0 back as a replica
               door without north: the address does not move between sites by itself: make sure that door-0 is off (fence its host: cut off, it may still serve clients); then add the address on door-1 (`ip address add`), announce it (`arping -U`), and take it out of door-0 before that returns
-              hint: books: two copies are two votes; where it must go on without a person, a third vote on a third site decides: a third copy in Group Replication, or an arbiter beside Galera, neither of which is planned yet
+              hint: books: two copies are two votes; where it must go on without a person, a third vote on a third site decides: with `failover: automatic` mysql has a third copy and elects by itself (Group Replication); for mariadb that is not built yet
               hint: door: two instances are two votes; in one site they move the address by themselves, and between sites a third one has to decide, such as routing or DNS with health checks from a third site
             ");
         }

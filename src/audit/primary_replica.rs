@@ -5,7 +5,7 @@ use super::speed::{self, MILLION, falls_short, millionths};
 use super::{Findings, Kind};
 use crate::plan::{Instance, Plan, ServicePlan};
 use crate::profile::{PrimaryReplica, Profile};
-use crate::spec::RelationalDemand;
+use crate::spec::{FailoverMode, RelationalDemand};
 
 pub(super) fn check(
     plan: &Plan,
@@ -26,6 +26,23 @@ pub(super) fn check(
         speed::check(service, instance, profile, MILLION, index, findings);
         volume(service, demand, instance, rules, findings);
     }
+}
+
+/// Memory of an instance besides its buffer pool, in MiB. Copies that elect their primary keep
+/// half a minute of writes for each other, 128 MiB at least, and 128 MiB besides.
+pub(super) fn besides_mib(
+    demand: &RelationalDemand,
+    (profile, rules): (&Profile, &PrimaryReplica),
+    groups: u32,
+) -> u64 {
+    let guest = profile.guest.base_mib.whole();
+    if demand.failover == FailoverMode::Manual {
+        return guest;
+    }
+    let writes = u128::from(demand.writes_per_s.get().div_ceil(u64::from(groups.max(1))));
+    let kept = writes * 30 * u128::from(rules.disk.binlog_bytes.whole());
+    let cache = u64::try_from(kept.div_ceil(1 << 20)).unwrap_or(u64::MAX).max(128);
+    guest.saturating_add(cache).saturating_add(128)
 }
 
 /// Traffic of each instance in bit/s when all serve: reads are spread, writes
@@ -107,7 +124,8 @@ fn io(
     let groups = u64::from(layout.groups.max(1));
     let memory = layout.memory_mib.get();
     let share = u128::from(memory) * millionths(&rules.memory.pool_share) / MILLION;
-    let pool = share.min(u128::from(memory.saturating_sub(profile.guest.base_mib.whole())));
+    let besides = besides_mib(demand, (profile, rules), layout.groups);
+    let pool = share.min(u128::from(memory.saturating_sub(besides)));
     let data = u128::from(demand.data_mib.get().div_ceil(groups)).max(1);
     let held = pool * MILLION / data;
     let working = held * 100 / u128::from(demand.working_set_percent.clamp(1, 100));

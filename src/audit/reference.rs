@@ -4,7 +4,7 @@
 use super::{Findings, Kind};
 use crate::ids::ServiceName;
 use crate::plan::{Plan, ServicePlan};
-use crate::spec::{Cluster, Demand, Objective, Policy};
+use crate::spec::{Cluster, Demand, FailoverMode, Objective, Policy};
 
 /// Kinds of failure domain that a policy may name.
 const MAX_LEVELS: usize = 2;
@@ -106,6 +106,10 @@ fn demand(service: &ServicePlan, findings: &mut Findings) {
             }
             if demand.shards == 0 {
                 wrong("no shards; expected at least 1".to_owned());
+            }
+            let is_manual = demand.failover == FailoverMode::Manual;
+            if !is_manual && service.engine.why_not_elected().is_some() {
+                wrong(format!("{} does not elect its primary by itself", service.engine));
             }
         }
         Demand::Quorum(demand) if demand.copies == 0 => {

@@ -24,7 +24,7 @@ use crate::topology::{Host, Level, Topology, Virtualization};
 use crate::units::Mebibytes;
 
 pub use file::FileError;
-pub use names::{mac, uuid};
+pub use names::{group_uuid, mac, uuid};
 pub use service::{
     Binding, Capacity, CpuPlacement, Group, L3Use, Layout, ServicePlan, SlotRange, Witness,
 };

@@ -24,6 +24,17 @@ pub(super) fn intervention(loss: &Loss) -> Option<String> {
                 loss.domain
             )
         }
+        Intervention::Regroup { groups } => {
+            let left = groups.iter().flat_map(|one| &one.replicas).map(InstanceName::as_str);
+            format!(
+                "no majority of the group is left: nothing is written until {:?} is back; if it \
+                 will not be soon, `hostsplit failover PLAN {} --force` forms the group anew of {}, \
+                 once the others are off",
+                loss.domain,
+                loss.service,
+                left.collect::<Vec<_>>().join(", ")
+            )
+        }
         Intervention::Promote { groups } => promote(&loss.service, groups),
         Intervention::MoveAddress { active, standby } => format!(
             "the address does not move between sites by itself: make sure that {active} is off \
@@ -74,8 +85,8 @@ pub(super) fn hint(loss: &Loss) -> Option<String> {
         ),
         Cluster::PrimaryReplica => format!(
             "{service}: two copies are two votes; where it must go on without a person, a third \
-             vote on {third} {level} decides: a third copy in Group Replication, or an arbiter \
-             beside Galera, neither of which is planned yet"
+             vote on {third} {level} decides: with `failover: automatic` mysql has a third copy \
+             and elects by itself (Group Replication); for mariadb that is not built yet"
         ),
         Cluster::GatewayPair => format!(
             "{service}: two instances are two votes; in one site they move the address by \

@@ -8,8 +8,7 @@ use super::plan_text::{at_most, host_rules, size};
 use super::preferred::leads;
 use super::profile::own;
 use crate::spec::{
-    Cluster, Demand, FixedVm, Objective, Quorum, RelationalDemand, Service, ShardedDemand, Spec,
-    SpecErrors,
+    Demand, FixedVm, Objective, Quorum, RelationalDemand, Service, ShardedDemand, Spec, SpecErrors,
 };
 use crate::topology::NumaNode;
 use crate::units::{BitsPerSecond, Mebibytes, Microseconds, PerSecond, counted};
@@ -117,7 +116,7 @@ fn survived(spec: &Spec) -> String {
             }
         })
         .collect();
-    let pairs = |one: &&Service| one.engine.cluster() == Cluster::PrimaryReplica;
+    let pairs = |one: &&Service| matches!(&one.demand, Demand::PrimaryReplica(demand) if demand.failover.is_manual());
     let pairs: Vec<&str> =
         spec.services.iter().filter(pairs).map(|one| one.name.as_str()).collect();
     let manual = match pairs.as_slice() {
@@ -177,14 +176,23 @@ pub fn demand(demand: &Demand) -> String {
 }
 
 fn relational(demand: &RelationalDemand) -> String {
-    let RelationalDemand { reads_per_s, writes_per_s, data_mib, working_set_percent, shards } =
-        demand;
+    let RelationalDemand {
+        reads_per_s,
+        writes_per_s,
+        data_mib,
+        working_set_percent,
+        shards,
+        failover,
+    } = demand;
     let mut text = format!("{reads_per_s} reads, {writes_per_s} writes, {} data", size(*data_mib));
     if *working_set_percent < 100 {
         let _ = write!(text, " ({working_set_percent} % in use)");
     }
     if *shards > 1 {
         let _ = write!(text, ", up to {shards} shards");
+    }
+    if !failover.is_manual() {
+        text.push_str(", automatic failover");
     }
     text
 }

@@ -106,9 +106,13 @@ impl Summary {
     pub(super) fn failovers(&self) -> Vec<String> {
         let of_service = |service: &ServiceSummary| {
             let own = || self.losses.iter().filter(|loss| loss.service == service.name);
-            let failover = own().filter_map(|loss| loss.failover).max_by_key(|one| one.most_ms);
+            let failover = own()
+                .filter_map(|loss| Some((loss.failover?, loss)))
+                .max_by_key(|(one, _)| one.most_ms);
             let address = own().filter_map(|loss| loss.address_moves_ms).max();
-            let sentence = failover.map(self::failover).or_else(|| address.map(address_moves))?;
+            let sentence = failover
+                .map(|(one, loss)| self::failover(one, loss))
+                .or_else(|| address.map(address_moves))?;
             Some(format!("{}: {sentence}", service.name))
         };
         self.services.iter().filter_map(of_service).collect()
@@ -133,8 +137,19 @@ pub(super) fn fate(
 }
 
 /// The time without writes, as a sentence.
-fn failover(failover: Failover) -> String {
+fn failover(failover: Failover, of: &Loss) -> String {
     let Failover { node_timeout_ms, least_ms, most_ms } = failover;
+    if of.cluster == Cluster::PrimaryReplica {
+        return format!(
+            "failover is automatic: no writes to a lost primary's group for {} to {} s (silence of \
+             {} s, then election), no acknowledged one is lost, and no operator is needed; after \
+             the loss of a majority `hostsplit failover PLAN {} --force` forms the group anew",
+            least_ms.div_ceil(1_000),
+            most_ms.div_ceil(1_000),
+            node_timeout_ms.div_ceil(1_000),
+            of.service
+        );
+    }
     format!(
         "no writes to a lost master's slots for {} to {} s (node timeout {} s, then election)",
         least_ms.div_ceil(1_000),

@@ -21,6 +21,15 @@ pub enum Demand {
 }
 
 impl Demand {
+    /// Whether the copies of a database elect their primary by themselves.
+    #[must_use]
+    pub const fn elects(&self) -> bool {
+        match self {
+            Self::PrimaryReplica(demand) => !demand.failover.is_manual(),
+            Self::Sharded(_) | Self::Quorum(_) | Self::Pool(_) | Self::GatewayPair(_) => false,
+        }
+    }
+
     /// Whether the instances of a pool or a gateway end TLS.
     #[must_use]
     pub const fn ends_tls(&self) -> bool {
@@ -75,6 +84,41 @@ pub struct RelationalDemand {
     /// Most groups that the application can spread the data over; 1 for an
     /// application that knows one database.
     pub shards: u32,
+    /// Who lets another copy take over from a primary that is lost.
+    #[serde(default, skip_serializing_if = "FailoverMode::is_manual")]
+    pub failover: FailoverMode,
+}
+
+impl RelationalDemand {
+    /// The fewest copies of a group: as many as survive a loss, and of those that elect a
+    /// primary by themselves so many that a majority is left.
+    #[must_use]
+    pub const fn copies_min(&self, survives: bool) -> u64 {
+        match (self.failover, survives) {
+            (FailoverMode::Automatic, _) => 3,
+            (FailoverMode::Manual, true) => 2,
+            (FailoverMode::Manual, false) => 1,
+        }
+    }
+}
+
+/// Who lets another copy of a database take over from a primary that is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailoverMode {
+    /// A person: a primary and one replica are two votes, of which neither can decide alone.
+    #[default]
+    Manual,
+    /// The copies themselves, of which a majority has to be left.
+    Automatic,
+}
+
+impl FailoverMode {
+    /// Whether a person decides.
+    #[must_use]
+    pub const fn is_manual(&self) -> bool {
+        matches!(self, Self::Manual)
+    }
 }
 
 /// Demand of a search cluster.

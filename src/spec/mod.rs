@@ -19,7 +19,8 @@ mod tests;
 mod wire;
 
 pub use self::demand::{
-    Demand, GatewayDemand, Persistence, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
+    Demand, FailoverMode, GatewayDemand, Persistence, RelationalDemand, SearchDemand,
+    ShardedDemand, WebDemand,
 };
 pub use self::diagnostic::{Diagnostic, Mark, Place, SpecErrors};
 pub use self::host_set::HostSet;

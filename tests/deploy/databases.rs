@@ -16,7 +16,9 @@ use hostsplit::recipe::Credentials;
 use hostsplit::secret::{Identity, Secret, Secrets};
 use hostsplit::simulated::{Client, Mode, Presence, Requests, Server, SimulatedWorld};
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Access, Demand, Engine, Password, Policy, RelationalDemand, Spec, Tls};
+use hostsplit::spec::{
+    Access, Demand, Engine, FailoverMode, Password, Policy, RelationalDemand, Spec, Tls,
+};
 use hostsplit::state::world::Places;
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::{Mebibytes, PerSecond};
@@ -40,6 +42,7 @@ fn spec(engine: Engine, reads: u64) -> Spec {
         data_mib: Mebibytes::from_gib(1),
         working_set_percent: 100,
         shards: 1,
+        failover: FailoverMode::Manual,
     });
     let mut orders = plain::service("orders", engine, demand);
     orders.access = Access { password: Some(Password::Generated), ..Access::default() };
@@ -494,6 +497,7 @@ fn two_groups(engine: Engine) -> Plan {
         data_mib: Mebibytes::from_gib(1),
         working_set_percent: 100,
         shards: 2,
+        failover: FailoverMode::Manual,
     });
     let plan = planned(&spec, None);
     assert_eq!((plan.instances.len(), named(&plan, Role::Primary).len()), (4, 2));

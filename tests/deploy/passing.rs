@@ -41,6 +41,7 @@ fn spec(engine: Engine) -> Spec {
         data_mib: Mebibytes::from_gib(1),
         working_set_percent: 100,
         shards: 1,
+        failover: hostsplit::spec::FailoverMode::Manual,
     });
     let gateway = Demand::GatewayPair(GatewayDemand {
         requests_per_s: PerSecond::ZERO,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostsplit::profile::{Decimal, Own, OwnProfiles};
 use hostsplit::sizing::{SizingContext, SizingInput};
-use hostsplit::spec::{Cluster, Demand, Engine, GatewayDemand, Policy, RelationalDemand, Spec};
+use hostsplit::spec::{
+    Cluster, Demand, Engine, FailoverMode, GatewayDemand, Policy, RelationalDemand, Spec,
+};
 use hostsplit::topology::Level;
 use hostsplit::units::{Mebibytes, PerSecond};
 use serde_json::Value;
@@ -187,6 +189,7 @@ fn small(engine: Engine) -> Spec {
             data_mib: Mebibytes::new(900),
             working_set_percent: 20,
             shards: 2,
+            failover: FailoverMode::Manual,
         }),
         Cluster::Quorum => Demand::Quorum(plain::search(500, 10, 900, 2)),
         Cluster::Pool => Demand::Pool(plain::web(500, 10_240, 500)),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::audit::quorum::Division;
 use crate::plan::{Binding, Plan, ServicePlan};
 use crate::profile::{PrimaryReplica, Profile, Quorum, Rules, Sharded, ceil, floor, real};
-use crate::spec::{Demand, RelationalDemand, SearchDemand, ShardedDemand};
+use crate::spec::{Demand, FailoverMode, RelationalDemand, SearchDemand, ShardedDemand};
 
 /// What a plan promises to survive, as far as the number of instances goes.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +106,15 @@ fn sharded(service: &ServicePlan, demand: &ShardedDemand, rules: &Sharded, work:
     }
 }
 
+/// The fewest copies of a group: those that elect their primary are a majority without one.
+pub(super) const fn least(demand: &RelationalDemand, promise: Promise) -> u64 {
+    match (demand.failover, promise.survives) {
+        (FailoverMode::Automatic, _) => 3,
+        (FailoverMode::Manual, true) => 2,
+        (FailoverMode::Manual, false) => 1,
+    }
+}
+
 /// The load of one group of a database, in transactions that only read.
 pub(super) struct PrimaryLoad {
     /// Transactions that only read.
@@ -121,6 +130,7 @@ pub(super) struct PrimaryLoad {
     /// A write on a replica.
     pub applied: f64,
     survives: bool,
+    least: u64,
 }
 
 impl PrimaryLoad {
@@ -140,16 +150,13 @@ impl PrimaryLoad {
             write: alone * (1.0 + rules.work.semi_sync.default),
             applied: alone * rules.work.apply.default,
             survives: promise.survives,
+            least: least(demand, promise),
         }
     }
 
     /// A write on the primary of that many copies.
     pub(super) const fn primary(&self, copies: u64) -> f64 {
         if copies > 1 { self.write } else { self.alone }
-    }
-
-    const fn least(&self) -> u64 {
-        if self.survives { 2 } else { 1 }
     }
 
     const fn left(&self, copies: u64) -> u64 {
@@ -182,13 +189,13 @@ impl PrimaryLoad {
     /// a primary cannot take the writes.
     fn copies(&self, usable: u64, most: u64) -> Option<u64> {
         let writes = real(self.writes);
-        if ceil(writes * self.primary(self.least())) > usable {
+        if ceil(writes * self.primary(self.least)) > usable {
             return None;
         }
         let fits =
             |copies: u64| ceil(self.work_left(copies)) <= usable.saturating_mul(self.left(copies));
-        if fits(self.least()) {
-            return Some(self.least());
+        if fits(self.least) {
+            return Some(self.least);
         }
         // Each further copy adds what it can do less the writes that it repeats.
         if ceil(writes * self.write) > usable || real(usable) <= writes * self.applied {
@@ -211,7 +218,7 @@ fn primary_replica(
         let load = PrimaryLoad::of(demand, rules, groups, promise);
         load.copies(service.capacity.usable_per_s.get(), most)
     };
-    let least = if promise.survives { 2 } else { 1 };
+    let least = least(demand, promise);
     match enough(groups) {
         Some(enough) if copies > enough => Binding::Iops,
         Some(enough) if enough > least => Binding::Throughput,

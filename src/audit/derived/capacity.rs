@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::binding::{self, PrimaryLoad, Promise, largest};
 use super::rates::{self, Rates};
+use crate::audit::primary_replica::besides_mib;
 use crate::audit::quorum::Division;
 use crate::audit::{Findings, Kind};
 use crate::plan::{Binding, CpuPlacement, L3Use, Plan, ServicePlan};
@@ -144,7 +145,8 @@ fn primary_replica(
     let work = ceil(reads + writes * (load.primary(copies) + replicas * load.applied));
     let memory = service.layout.memory_mib.get();
     let share = crate::profile::floor(real(memory) * rules.memory.pool_share.default);
-    let pool = share.min(memory.saturating_sub(profile.guest.base_mib.whole()));
+    let besides = besides_mib(demand, (profile, rules), service.layout.groups);
+    let pool = share.min(memory.saturating_sub(besides));
     let held = real(pool) / real(load.data_mib.max(1));
     let working = f64::from(demand.working_set_percent.clamp(1, 100)) / 100.0;
     let cold = rules.memory.cold_share.default.min(1.0);

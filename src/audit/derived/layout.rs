@@ -3,7 +3,8 @@
 //! Databases and search engines have sizes to choose from. Their memory must be one of
 //! them; that it is enough, the rules of the kind say.
 
-use super::binding::largest;
+use super::binding::{Promise, largest};
+use crate::audit::primary_replica::besides_mib;
 use crate::audit::quorum::Division;
 use crate::audit::{Findings, Kind};
 use crate::plan::{Layout, Plan, ServicePlan, Witness};
@@ -72,7 +73,8 @@ fn sizes(plan: &Plan, service: &ServicePlan, profile: &Profile) -> Option<Sizes>
         }
         (Demand::PrimaryReplica(demand), Rules::PrimaryReplica(rules)) => {
             let (memory, data) = primary_replica(layout, demand, (profile, rules));
-            let copies = layout.copies.max(least);
+            let least = u32::try_from(super::binding::least(demand, Promise::of(plan)));
+            let copies = layout.copies.max(least.unwrap_or(u32::MAX));
             Sizes { memory, data, groups: None, copies, witness: None }
         }
         (Demand::Quorum(demand), Rules::Quorum(rules)) => {
@@ -137,7 +139,7 @@ fn primary_replica(
 ) -> (Vec<u64>, u64) {
     let part = |whole: u64| whole.div_ceil(u64::from(layout.groups).max(1));
     let (data, disk) = (real(part(demand.data_mib.get())), &rules.disk);
-    let besides = real(profile.guest.base_mib.whole());
+    let besides = real(besides_mib(demand, (profile, rules), layout.groups));
     let of = |percent: u32| {
         let pool = data * f64::from(percent) / 100.0;
         memory(profile, ceil((pool / rules.memory.pool_share.default).max(pool + besides)))

@@ -8,6 +8,7 @@
 //! <https://mariadb.com/kb/en/semisynchronous-replication/>
 
 mod files;
+mod group;
 mod role;
 mod secrets;
 mod settings;
@@ -24,6 +25,12 @@ use crate::spec::DATABASE_PORT;
 
 /// The engines' own port.
 pub const PORT: u16 = DATABASE_PORT;
+
+/// The port at which members of a group that elects reach each other, as the manual has it.
+/// <https://dev.mysql.com/doc/refman/8.4/en/group-replication-configuring-instances.html>
+pub const GROUP_PORT: u16 = 33_061;
+/// The plugin by which a group elects its primary.
+pub const GROUP_PLUGIN: &str = "group_replication.so";
 
 /// The database of clients, which belongs to the user of the same name.
 pub const APP: &str = "app";

@@ -1,11 +1,11 @@
 //! The options of `[mysqld]`.
 
-use super::{PORT, Package, files};
+use super::{PORT, Package, files, group};
 use crate::plan::{Setting, Settings};
 use crate::profile::{PrimaryReplica, Rules};
 use crate::recipe::{Planned, settings_of};
 use crate::sizing::primary_replica::memory::pool_mib;
-use crate::spec::{Demand, RelationalDemand, Tls};
+use crate::spec::{Demand, FailoverMode, RelationalDemand, Tls};
 use crate::units::Mebibytes;
 
 /// How long a primary waits for a replica's acknowledgement before it goes on alone, in
@@ -25,8 +25,8 @@ const IO_CAPACITY: u64 = 200;
 
 pub(super) fn mysql(planned: &Planned<'_>) -> Settings {
     let Some((demand, rules)) = asked(planned) else { return Settings::new() };
-    let mut settings = common(planned, rules, pool_instances);
-    let pool = pool_mib(planned.profile, rules, planned.service.layout.memory_mib);
+    let mut settings = common(planned, (demand, rules), pool_instances);
+    let pool = pool(planned, demand, rules);
     settings.extend(settings_of([
         ("gtid_mode", true.into()),
         ("enforce_gtid_consistency", true.into()),
@@ -38,6 +38,17 @@ pub(super) fn mysql(planned: &Planned<'_>) -> Settings {
         ("innodb_buffer_pool_instances", pool_instances(pool.get()).into()),
         ("innodb_redo_log_capacity", redo(demand, rules).into()),
         ("replica_parallel_workers", u64::from(planned.service.layout.vcpus).into()),
+    ]));
+    settings.extend(match demand.failover {
+        FailoverMode::Manual => semi_sync(),
+        FailoverMode::Automatic => group::settings(planned, demand, rules),
+    });
+    settings
+}
+
+/// How a primary waits for its replicas.
+fn semi_sync() -> Settings {
+    settings_of([
         // All servers have the same plugins, which a clone asks for, also one that has no
         // copy yet: so a copy can be added while it runs.
         (
@@ -48,13 +59,12 @@ pub(super) fn mysql(planned: &Planned<'_>) -> Settings {
         ("rpl_semi_sync_source_timeout", Setting::Millis(SEMI_SYNC_TIMEOUT_MS)),
         ("rpl_semi_sync_source_wait_for_replica_count", 1.into()),
         ("rpl_semi_sync_replica_enabled", true.into()),
-    ]));
-    settings
+    ])
 }
 
 pub(super) fn mariadb(planned: &Planned<'_>) -> Settings {
     let Some((demand, rules)) = asked(planned) else { return Settings::new() };
-    let mut settings = common(planned, rules, |_| 1);
+    let mut settings = common(planned, (demand, rules), |_| 1);
     settings.extend(settings_of([
         ("gtid_strict_mode", true.into()),
         // The default of MySQL, which is about to know no other.
@@ -77,14 +87,21 @@ fn asked<'a>(planned: &Planned<'a>) -> Option<(&'a RelationalDemand, &'a Primary
     }
 }
 
+/// The buffer pool.
+fn pool(planned: &Planned<'_>, demand: &RelationalDemand, rules: &PrimaryReplica) -> Mebibytes {
+    let Planned { service, profile, .. } = *planned;
+    let groups = u64::from(service.layout.groups);
+    pool_mib((profile, rules), demand, groups, service.layout.memory_mib)
+}
+
 /// What both engines call the same.
 fn common(
     planned: &Planned<'_>,
-    rules: &PrimaryReplica,
+    (demand, rules): (&RelationalDemand, &PrimaryReplica),
     instances: impl Fn(u64) -> u64,
 ) -> Settings {
-    let Planned { service, instance, profile, .. } = *planned;
-    let pool = pool_mib(profile, rules, service.layout.memory_mib).get();
+    let Planned { service, instance, .. } = *planned;
+    let pool = pool(planned, demand, rules).get();
     let pool = Mebibytes::new(whole_chunks(pool, instances(pool)));
     let io = service.capacity.iops_per_s.get().max(IO_CAPACITY);
     // The volume was sized to hold the binary log for as long.

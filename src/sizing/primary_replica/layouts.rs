@@ -63,7 +63,7 @@ impl<'a> PrimaryReplicaLayouts<'a> {
     }
 
     const fn costs(&self) -> Costs {
-        Costs::of(self.rules, self.survives())
+        Costs::of(self.rules, self.demand, self.survives())
     }
 
     /// The fewest copies of each of that many groups that keep the promise; none
@@ -98,15 +98,14 @@ impl<'a> PrimaryReplicaLayouts<'a> {
     }
 
     fn pool(&self, groups: u64, percent: u32) -> Pool {
-        let data = Load::of(self.demand, groups).data;
-        Pool::new(self.input.profile, self.rules, self.demand.working_set_percent, data, percent)
+        Pool::new((self.input.profile, self.rules), self.demand, groups, percent)
     }
 
     /// The fewest copies with that pool, and what sets their number.
     fn split(&self, option: CpuOption, groups: u64, pool: Pool) -> Option<Split> {
         let enough = self.copies_for(option, groups)?;
         let most = self.rules.cluster.copies_max.whole();
-        let (disk, least) = (self.disk_per_s(), self.costs().copies_min());
+        let (disk, least) = (self.disk_per_s(), self.costs().copies_min);
         let copies = (enough..=most).find(|copies| self.iops(groups, *copies, pool) <= disk);
         let binding = match copies {
             Some(copies) if copies > enough => Binding::Iops,
@@ -123,7 +122,7 @@ impl<'a> PrimaryReplicaLayouts<'a> {
 
     /// Why there are not fewer groups.
     fn fewer_groups(&self, option: CpuOption, groups: u64) -> Binding {
-        let least = self.costs().copies_min();
+        let least = self.costs().copies_min;
         match self.copies_for(option, groups) {
             None => Binding::Writes,
             Some(copies) if copies > least => Binding::Throughput,

@@ -39,22 +39,19 @@ pub struct Costs {
     pub applied: f64,
     /// Whether the loss of a copy is survived.
     pub survives: bool,
+    /// The fewest copies that may be.
+    pub copies_min: u64,
 }
 
 impl Costs {
     /// The costs that a profile states.
     #[must_use]
-    pub const fn of(rules: &PrimaryReplica, survives: bool) -> Self {
+    pub const fn of(rules: &PrimaryReplica, demand: &RelationalDemand, survives: bool) -> Self {
         let work = &rules.work;
         let alone = work.write.default;
         let write = alone * (1.0 + work.semi_sync.default);
-        Self { write, alone, applied: alone * work.apply.default, survives }
-    }
-
-    /// The fewest copies that the promise asks for.
-    #[must_use]
-    pub const fn copies_min(self) -> u64 {
-        if self.survives { 2 } else { 1 }
+        let copies_min = demand.copies_min(survives);
+        Self { write, alone, applied: alone * work.apply.default, survives, copies_min }
     }
 
     /// Copies that serve in the worst case.
@@ -101,7 +98,7 @@ impl Load {
     /// Work that only the primary can do.
     #[must_use]
     pub fn primary_work(self, costs: Costs) -> u64 {
-        ceil(real(self.writes) * costs.primary(costs.copies_min()))
+        ceil(real(self.writes) * costs.primary(costs.copies_min))
     }
 
     /// Work of all copies that are left of so many after the worst loss.
@@ -123,7 +120,7 @@ impl Load {
             let room = usable.saturating_mul(costs.left(copies));
             self.left_work(costs, copies) <= room
         };
-        let least = costs.copies_min();
+        let least = costs.copies_min;
         if self.primary_work(costs) > usable {
             return None;
         }
@@ -138,7 +135,7 @@ impl Load {
         let spare = real(usable) - writes * costs.applied;
         let asked = real(self.reads) + writes * (costs.write - costs.applied);
         let left = ceil(asked / spare).max(1);
-        let copies = if costs.survives { left.saturating_add(1) } else { left }.max(2);
+        let copies = if costs.survives { left.saturating_add(1) } else { left }.max(least.max(2));
         (spare > 0.0).then_some(if fits(copies) { copies } else { copies.saturating_add(1) })
     }
 

@@ -7,7 +7,7 @@ use crate::ids::{HostName, ServiceName};
 use crate::plan::{Binding, L3Use};
 use crate::profile::{PrimaryReplica, Profile, Profiles, Rules, real};
 use crate::sizing::{Candidate, LimitedResource, SizingContext, SizingInput};
-use crate::spec::{Demand, Engine, Policy, RelationalDemand, Service};
+use crate::spec::{Demand, Engine, FailoverMode, Policy, RelationalDemand, Service};
 use crate::topology::{
     Core, Host, L3Domain, Level, Migration, NumaNode, Pool as Disk, Topology, Virtualization,
 };
@@ -57,6 +57,7 @@ fn demand(reads: u64, writes: u64, data_gib: u64, working: u32, shards: u32) -> 
         data_mib: Mebibytes::from_gib(data_gib),
         working_set_percent: working,
         shards,
+        failover: FailoverMode::Manual,
     }
 }
 
@@ -102,7 +103,7 @@ const SURVIVES: bool = true;
 #[test]
 fn work_follows_the_formula() {
     rules(|_, rules| {
-        let costs = Costs::of(rules, SURVIVES);
+        let costs = Costs::of(rules, &orders(1), SURVIVES);
         // A write is 2 reads, 2.15 with a replica's word, 0.8 on each replica.
         assert_eq!((costs.alone, costs.write, costs.applied), (2.0, 2.15, 0.8));
         let load = Load::of(&orders(1), 1);
@@ -111,7 +112,7 @@ fn work_follows_the_formula() {
         assert_eq!(load.left_work(costs, 3), 71_800);
         assert_eq!(load::work(&orders(1), costs, 3).get(), 60_000 + 8_600 + 6_400);
         // One copy writes without a replica's word.
-        let alone = Costs::of(rules, !SURVIVES);
+        let alone = Costs::of(rules, &orders(1), !SURVIVES);
         assert_eq!(load.left_work(alone, 1), 68_000);
         assert_eq!(load::work(&orders(1), alone, 1).get(), 68_000);
     });
@@ -121,7 +122,7 @@ fn work_follows_the_formula() {
 fn copies_are_the_fewest_that_keep_the_promise() {
     rules(|_, rules| {
         for survives in [true, false] {
-            let costs = Costs::of(rules, survives);
+            let costs = Costs::of(rules, &orders(1), survives);
             for reads in [0, 1, 999, 20_000, 71_800] {
                 for writes in [0, 7, 3_000] {
                     let load = Load::of(&demand(reads, writes, 1, 100, 1), 1);
@@ -163,7 +164,7 @@ fn page_reads_are_those_that_were_measured_under_uniform_access() {
 #[test]
 fn operations_and_traffic_are_those_of_the_busiest_copy_that_is_left() {
     rules(|_, rules| {
-        let costs = Costs::of(rules, SURVIVES);
+        let costs = Costs::of(rules, &orders(1), SURVIVES);
         let load = Load::of(&orders(1), 1);
         // Two are left: (60,000 + 8,600 + 3,200) / 2 - 3,200 reads on the replica.
         assert_eq!(load.reads_of_one(costs, 3), 32_700.0);
@@ -183,17 +184,20 @@ fn operations_and_traffic_are_those_of_the_busiest_copy_that_is_left() {
 fn memory_holds_the_pool_and_the_volume_the_log() {
     rules(|profile, rules| {
         let gib = Mebibytes::from_gib;
-        let pool = |percent| Pool::new(profile, rules, 100, gib(96), percent);
+        let all = demand(0, 100, 96, 100, 1);
+        let pool = |percent| Pool::new((profile, rules), &all, 1, percent);
         assert_eq!(pool(100).memory, gib(128));
         assert_eq!(pool(50).memory, gib(64));
-        assert_eq!(memory::pool_mib(profile, rules, gib(64)), gib(48));
+        assert_eq!(memory::pool_mib((profile, rules), &all, 1, gib(64)), gib(48));
         // A small one leaves the guest its own: 2048 - 768, not 2048 · 0.75.
-        assert_eq!(memory::pool_mib(profile, rules, gib(2)), Mebibytes::new(1_280));
+        assert_eq!(memory::pool_mib((profile, rules), &all, 1, gib(2)), Mebibytes::new(1_280));
         // 96 · 1.3 GiB and 4 h of 100 writes/s of 1,500 bytes: 127,796 + 2,060 MiB.
         let volume = memory::volume(profile, rules, gib(96), 100);
         assert_eq!(volume, Mebibytes::new(129_856));
         assert_eq!(memory::volume(profile, rules, Mebibytes::new(10), 0), gib(2));
-        assert!(Pool::new(profile, rules, 5, gib(400), 5).is_extrapolated(rules));
+        assert!(
+            Pool::new((profile, rules), &demand(0, 100, 400, 5, 1), 1, 5).is_extrapolated(rules)
+        );
         assert!(!pool(35).is_extrapolated(rules));
     });
 }
@@ -315,4 +319,25 @@ fn a_share_of_the_demand_needs_less() {
         assert!(one.unmet_per_s > PerSecond::ZERO && one.unmet_per_s < capacity.demand_per_s);
         assert!(capacity.placement.l3 != L3Use::Straddling || capacity.placement.cores > 8);
     }
+}
+
+#[test]
+fn copies_that_elect_are_three_and_keep_messages_in_memory() {
+    let elect = |writes| RelationalDemand {
+        failover: FailoverMode::Automatic,
+        ..demand(100, writes, 1, 100, 1)
+    };
+    let (pair, group) = (found(&demand(100, 10, 1, 100, 1)), found(&elect(10)));
+    assert!(pair.iter().all(|one| one.layout.copies == 2));
+    assert!(!group.is_empty() && group.iter().all(|one| one.layout.copies == 3));
+    rules(|profile, rules| {
+        let gib = Mebibytes::from_gib;
+        let pool =
+            |demand: &RelationalDemand| memory::pool_mib((profile, rules), demand, 1, gib(2)).get();
+        // 2048 - 768 - 128 - 128: 30 s of 10 writes/s are less than the least that there is.
+        assert_eq!((pool(&demand(100, 10, 1, 100, 1)), pool(&elect(10))), (1_280, 1_024));
+        // 30 · 20,000 · 1,500 bytes
+        assert_eq!(memory::cache_mib(rules, &elect(20_000), 1), Mebibytes::new(859));
+        assert_eq!(memory::cache_mib(rules, &elect(20_000), 4), Mebibytes::new(215));
+    });
 }

@@ -8,7 +8,7 @@ use crate::spec::read::tree::{Node, Tree};
 use crate::spec::wire::{
     GatewayDemand, RawDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
-use crate::spec::{self, Cluster, Demand, Engine, Persistence};
+use crate::spec::{self, Cluster, Demand, Engine, FailoverMode, Persistence};
 use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
 
 // Larger than anything that is built: a value above is a slipped unit, and
@@ -143,6 +143,7 @@ fn relational(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::R
         data_mib: data?,
         working_set_percent: u32::try_from(percent).unwrap_or(100),
         shards: shards.unwrap_or(1),
+        failover: FailoverMode::default(),
     };
     something(scope, owner, [("reads", demand.reads_per_s), ("writes", demand.writes_per_s)])?;
     Some(demand)

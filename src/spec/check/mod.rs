@@ -5,6 +5,7 @@ mod access;
 mod across;
 mod any_demand;
 mod demand;
+mod failover;
 mod flat;
 mod gateway;
 mod host;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::access::{self, access};
 use super::any_demand;
 use super::demand;
+use super::failover;
 use super::gateway::{self, OwnDemand, Unresolved};
 use super::host_list;
 use super::names::Names;
@@ -15,7 +16,7 @@ use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
 use crate::spec::wire;
-use crate::spec::{Cluster, Engine, HostSet, Serve, Service, Tls};
+use crate::spec::{Cluster, Demand, Engine, HostSet, Serve, Service, Tls};
 
 /// The services that are right, in the order of the spec.
 pub(super) fn services(
@@ -62,6 +63,7 @@ fn service(
     let Some(engine) = engine else {
         any_demand::demand(scope, wire.demand.as_ref());
         access::of_any_engine(scope, wire);
+        scope.optional("failover", &wire.failover);
         if let Some(node) = &wire.serve {
             serve::of_any_engine(scope, node);
         }
@@ -89,7 +91,11 @@ fn service(
     let at = place(wire.gateway.as_ref().map(|at| at.mark));
     let serve_at = place(wire.serve.as_ref().map(|node| node.mark));
     let port_at = place(wire.port.as_ref().map(|at| at.mark));
-    let (demand, mut access) = (demand?, access?);
+    let failover = failover::of(scope, engine, wire.failover.as_ref());
+    let (mut demand, mut access) = (demand?, access?);
+    if let Demand::PrimaryReplica(demand) = &mut demand {
+        demand.failover = failover?;
+    }
     if demand.ends_tls() || own.tls {
         access.tls = Tls::On;
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::across;
+use super::failover;
 use super::host::{self, FoundHost};
 use super::host_list;
 use super::image;
@@ -52,6 +53,7 @@ pub(in crate::spec) fn spec(sources: &Sources, diagnostics: &mut Diagnostics) ->
     across::labels(sources, &hosts, diagnostics);
     neighbours::known(sources, diagnostics);
     if hosts_known {
+        failover::has_room(sources, &policy, &hosts, diagnostics);
         host_list::known(sources, &hosts, &vms, diagnostics);
     }
     let engines: Vec<&str> = services.iter().map(|service| service.engine.as_str()).collect();

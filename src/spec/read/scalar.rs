@@ -6,7 +6,7 @@ use schemars::{Schema, json_schema};
 use crate::ids::{DeploymentName, HostName, MAX_NAME, ServiceName};
 use crate::profile::Decimal;
 use crate::spec::diagnostic::{alternatives, nearest};
-use crate::spec::{Engine, MigrationMethod, Objective, Persistence, Quorum, Tls};
+use crate::spec::{Engine, FailoverMode, MigrationMethod, Objective, Persistence, Quorum, Tls};
 use crate::topology::{Architecture, Level, Virtualization, fence};
 use crate::units::{HumanUnit, PerSecond};
 
@@ -208,6 +208,7 @@ pub(in crate::spec) enum DiskFormat {
 words! {
     Level: [("host", Self::Host), ("rack", Self::Rack), ("site", Self::Site)];
     Quorum: [("automatic", Self::Automatic), ("manual", Self::Manual)];
+    FailoverMode: [("manual", Self::Manual), ("automatic", Self::Automatic)];
     Objective: [
         ("unmet", Self::Unmet),
         ("cost", Self::Cost),

@@ -47,6 +47,7 @@ fn each_engine_takes_the_demand_of_its_kind_of_cluster() {
             data_mib: Mebibytes::from_gib(400),
             working_set_percent: 20,
             shards: 1,
+            failover: FailoverMode::Manual,
         })
     );
     let Demand::PrimaryReplica(mariadb) = demand(3) else { panic!() };
@@ -167,4 +168,52 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     spec.yaml:3:10: the field "vip" is missing
     hint: a gateway has an address that moves with its active instance: `vip: 10.20.0.10`, in the subnet and outside `addresses`
     "#);
+}
+
+#[test]
+fn a_database_elects_by_itself_only_where_a_majority_is_left() {
+    let service = |engine: &str, mode: &str| {
+        format!(
+            "  - {{ name: db, engine: {engine}, failover: {mode}, demand: {{ reads: 1/s, writes: 1/s, data: 1GiB }} }}\n"
+        )
+    };
+    let on = |hosts: u32, services: &str| {
+        let files = with(services);
+        let all: String = (1..=hosts)
+            .map(|number| {
+                format!("  - {{ name: h{number}, cores: 4, memory: 8GiB, disk: 1TiB }}\n")
+            })
+            .collect();
+        let head = HEAD.replace("survive: none", "survive: host").replace(
+            "hosts: [{ name: h1, cores: 64, memory: 512GiB, disk: 4TiB }]\n",
+            &format!("hosts:\n{all}"),
+        );
+        files.put("spec.yaml", format!("{head}{services}"));
+        files
+    };
+    for (mode, expected) in
+        [("manual", FailoverMode::Manual), ("automatic", FailoverMode::Automatic)]
+    {
+        let spec = on(3, &service("mysql", mode)).load().unwrap();
+        let Demand::PrimaryReplica(demand) = &spec.services[0].demand else { panic!() };
+        assert_eq!(demand.failover, expected);
+    }
+    let said = |services: &str| on(2, services).errors();
+    insta::assert_snapshot!(said(&service("mysql", "automatic")), @"
+    spec.yaml:8:42: failover: automatic takes three copies on three hosts, so that two are a majority when one is lost; 2 hosts are there
+    hint: add a third host, which holds a whole copy too; or leave it out: two copies, and a person decides by `hostsplit failover`
+    ");
+    insta::assert_snapshot!(said(&service("mariadb", "automatic")), @"
+    spec.yaml:8:44: failover: automatic takes Galera with mariadb, which hostsplit does not set up yet
+    hint: leave it out: two copies, and a person decides by `hostsplit failover`; or `engine: mysql`, of which three copies elect their primary by themselves
+    ");
+    insta::assert_snapshot!(said("  - { name: kv, engine: redis, failover: automatic, demand: { reads: 1/s, writes: 1/s, data: 1GiB } }\n"), @"
+    spec.yaml:8:42: failover: not supported for redis, only for mysql or mariadb
+    hint: remove it
+    ");
+    insta::assert_snapshot!(said(&service("mysql", "auto")), @r#"spec.yaml:8:42: failover: "auto" is not known; expected manual or automatic"#);
+    insta::assert_snapshot!(with(&service("mysql", "automatic")).errors(), @"
+    spec.yaml:6:42: failover: automatic survives the loss of a failure domain, and policy.survive is none
+    hint: `policy: { survive: host }`; or leave it out: two copies, and a person decides by `hostsplit failover`
+    ");
 }

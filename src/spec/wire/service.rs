@@ -13,7 +13,7 @@ use crate::spec::read::form::{At, Spanned, Wire, described, wire, wrong_type};
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Node, Tree};
-use crate::spec::{Cluster, Engine, MigrationMethod, Tls};
+use crate::spec::{Cluster, Engine, FailoverMode, MigrationMethod, Tls};
 use crate::units::{BitsPerSecond, Mebibytes, PerSecond};
 
 wire! {
@@ -54,6 +54,10 @@ wire! {
         /// Hosts where its leading instances (masters, primaries, the active gateway) are
         /// preferred: names, or labels such as { site: main }. Default: none.
         optional prefer: Spanned<HostList>,
+        /// Who lets another copy of a database take over from a primary that is lost: manual, a
+        /// person by `hostsplit failover`; automatic, three copies that elect, of which one may
+        /// be lost (mysql, by Group Replication). Default: manual.
+        optional failover: At<FailoverMode>,
     }
 
     /// What the members of a pool are asked for, to know whether they serve.
@@ -224,7 +228,7 @@ fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
     };
     let mut elsewhere: Vec<serde_json::Value> = only_of(Cluster::Pool, &["serve", "health"]);
     elsewhere.extend::<Vec<_>>(only_of(Cluster::GatewayPair, &["vip"]));
-    elsewhere.extend::<Vec<_>>(only_of(Cluster::PrimaryReplica, &["read_port"]));
+    elsewhere.extend::<Vec<_>>(only_of(Cluster::PrimaryReplica, &["read_port", "failover"]));
     if !cluster.is_behind_gateways() {
         elsewhere.push(json!({ "required": ["gateway"] }));
     }
