@@ -25,7 +25,9 @@ use crate::state::store::Recorder as _;
 /// switched off by its host's hypervisor, or by the host's fence, before the replica that has
 /// most takes over; what the primary took without an acknowledgement is lost. The former
 /// primary returns as a replica by `hostsplit deploy`. One that answers and is stuck, so that no
-/// write comes back from it, is switched off as well.
+/// write comes back from it, is switched off as well. With `failover: automatic` copies
+/// elect by themselves; --force forms their group anew of those that answer where a majority is
+/// lost.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Plan file, as deployed
@@ -204,11 +206,15 @@ fn forced(
             ));
     }
     let names = if names.is_empty() { vec!["the former primary"] } else { names };
-    ui::say(&format!(
-        "{} will be off, and a replica takes over. What the primary took without the \
-         acknowledgement of a replica is lost.",
-        names.join(" and ")
-    ));
+    let elects = plan.service(name).is_some_and(|service| service.demand.elects());
+    let what = if elects {
+        "those that are left form the group anew. What a majority without them had acknowledged \
+         is lost"
+    } else {
+        "a replica takes over. What the primary took without the acknowledgement of a replica is \
+         lost"
+    };
+    ui::say(&format!("{} will be off, and {what}.", names.join(" and ")));
     let fenced: BTreeSet<&HostName> = silent.iter().map(|one| &one.host).collect();
     for (host, command) in fenced.iter().filter_map(|host| Some((*host, fence_of(plan, host)?))) {
         let others = plan.on_host(host).filter(|one| silent.iter().all(|own| own.name != one.name));

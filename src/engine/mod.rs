@@ -69,9 +69,8 @@ fn identity_in(guest: &Guest<'_>, files: &Certificates) -> Result<Option<Identit
 /// # Errors
 /// [`EngineError::Unsupported`]: the engine can be planned, but not set up.
 pub fn operator_of(service: &ServicePlan) -> Result<&'static dyn Operator, EngineError> {
-    let elects = matches!(&service.demand, spec::Demand::PrimaryReplica(demand) if !demand.failover.is_manual());
     match service.engine {
-        engine if elects => Err(EngineError::Unsupported { service: service.name.clone(), engine }),
+        spec::Engine::Mysql if service.demand.elects() => Ok(&mysql::group::ELECTED),
         spec::Engine::Redis => Ok(&redis::REDIS),
         spec::Engine::Valkey => Ok(&redis::VALKEY),
         spec::Engine::Mysql => Ok(&mysql::MYSQL),

@@ -18,6 +18,7 @@ mod faults;
 mod fixture;
 mod foreign;
 mod formats;
+mod groups;
 mod growing;
 mod killed;
 mod listening;

@@ -1,6 +1,6 @@
 //! How a service differs from its plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::observe::{Observed, Seen, Server};
 use super::steps::{Primary, View};
@@ -34,7 +34,7 @@ pub(super) fn differences(target: &Target, observed: &Observed) -> Vec<Differenc
                 planned: "in step".to_owned(),
                 found: format!("being filled, {} MiB on its volume", bytes >> 20),
             }),
-            Seen::Server(server) => of_settings(target, name, server, &mut found),
+            Seen::Server(server) => of_settings(target, name, &server.settings, &mut found),
         }
     }
     found
@@ -119,10 +119,16 @@ fn fault_of_copy(view: View<'_>, copy: &Server, primary: &InstanceName) -> Optio
     behind.map(|behind| format!("{behind} s behind"))
 }
 
-fn of_settings(target: &Target, name: &InstanceName, server: &Server, found: &mut Vec<Difference>) {
+/// The options of a server that are not as planned.
+pub(super) fn of_settings(
+    target: &Target,
+    name: &InstanceName,
+    settings: &BTreeMap<String, String>,
+    found: &mut Vec<Difference>,
+) {
     let planned = target.settings.get(name).into_iter().flatten();
     for (setting, value) in planned.filter(|(name, _)| !UNREPORTED.contains(&name.as_str())) {
-        let running = server.settings.get(setting).map_or("unknown to this server", String::as_str);
+        let running = settings.get(setting).map_or("unknown to this server", String::as_str);
         if !is_as_planned(value, running) {
             found.push(Difference {
                 instance: name.clone(),

@@ -9,14 +9,23 @@ use super::target::Target;
 use crate::engine::cluster::{FileChange, Uptake};
 use crate::engine::{Crew, Difference, EngineError, Fact};
 use crate::plan::Instance;
-use crate::recipe::mysql::{CONFIG, Package, ROLE_SOCKET, ROLE_UNIT};
+use crate::recipe::mysql::{CONFIG, GROUP_PLUGIN, Package, ROLE_SOCKET, ROLE_UNIT};
 
 /// Options that a running server takes up from now on, in both engines where they know them.
 /// <https://dev.mysql.com/doc/refman/8.4/en/dynamic-system-variables.html>
 /// <https://mariadb.com/kb/en/server-system-variables/>
-const DYNAMIC: [&str; 22] = [
+const DYNAMIC: [&str; 31] = [
     "binlog_expire_logs_seconds",
     "binlog_format",
+    "group_replication_autorejoin_tries",
+    "group_replication_consistency",
+    "group_replication_exit_state_action",
+    "group_replication_group_seeds",
+    "group_replication_ip_allowlist",
+    "group_replication_member_expel_timeout",
+    "group_replication_member_weight",
+    "group_replication_message_cache_size",
+    "group_replication_unreachable_majority_timeout",
     "gtid_strict_mode",
     "innodb_buffer_pool_size",
     "innodb_flush_log_at_trx_commit",
@@ -74,6 +83,21 @@ pub(super) fn judge(crew: &Crew<'_>, files: &[FileChange]) -> Result<(), EngineE
         is_config
             && before.is_some_and(|text| is_encrypted(text) != is_encrypted(&change.file.text))
     };
+    let elects = |text: &str| {
+        let plugins = options(text).remove("plugin_load_add").unwrap_or_default();
+        plugins.contains(&GROUP_PLUGIN)
+    };
+    let decides = |change: &FileChange| {
+        let before = change.before.as_ref().filter(|text| is_own(text));
+        change.file.path == CONFIG
+            && before.is_some_and(|text| elects(text) != elects(&change.file.text))
+    };
+    if files.iter().any(decides) {
+        let what = "failover cannot be made manual or automatic for a database that is deployed \
+                    yet: plan it as it was, or deploy another service beside it and bring the data \
+                    there";
+        return Err(crew.refusal(what.to_owned()));
+    }
     if !files.iter().any(turns) {
         return Ok(());
     }
@@ -135,7 +159,7 @@ pub(super) fn take_up(
     let guest = crew.guest(&instance.name)?;
     let mut done = Vec::new();
     for (name, value) in &changes.options {
-        let is_word = value.bytes().any(|byte| byte.is_ascii_alphabetic());
+        let is_word = !value.bytes().all(|byte| byte.is_ascii_digit());
         let value = if is_word { format!("'{value}'") } else { value.clone() };
         session::send(&guest, package, &sql::set(name, &value), commanding())?;
         done.push(format!("set {name}"));

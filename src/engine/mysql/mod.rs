@@ -12,6 +12,7 @@
 
 mod differences;
 mod failover;
+pub mod group;
 mod live;
 mod load;
 mod observe;

@@ -147,7 +147,7 @@ pub(super) fn look(
 }
 
 /// How far the filling of a server is; `None` where it is not being filled.
-fn filling(guest: &Guest<'_>) -> Result<Option<Seen>, EngineError> {
+pub(super) fn filling(guest: &Guest<'_>) -> Result<Option<Seen>, EngineError> {
     let state = guest.run(&["systemctl", "is-active", FILL_UNIT], SMALL)?;
     if !matches!(state.stdout.trim(), "active" | "activating" | "deactivating") {
         return Ok(None);

@@ -33,7 +33,7 @@ pub(super) fn send<'s>(
 }
 
 /// Whether it is the way to an instance that failed, and not a command.
-fn is_of_way(error: &EngineError) -> bool {
+pub(super) fn is_of_way(error: &EngineError) -> bool {
     matches!(error, EngineError::Guest(_)) && !error.is_of_command()
 }
 
@@ -160,7 +160,7 @@ fn own(
 }
 
 /// The refusal to give up what a server has of its own.
-fn diverged(
+pub(super) fn diverged(
     crew: &Crew<'_>,
     (at, primary): (&InstanceName, &InstanceName),
     lacking: &str,
@@ -175,7 +175,7 @@ fn diverged(
 
 /// Starts the filling of a server, which goes on by itself. Who sends waits for who receives, so
 /// a run that is cut off in between has changed nothing.
-fn fill(
+pub(super) fn fill(
     crew: &Crew<'_>,
     target: &Target,
     (at, from): (&InstanceName, &InstanceName),

@@ -43,7 +43,7 @@ pub(super) fn semi_sync(dialect: Dialect, rest: &str) -> String {
 
 /// A text in quotes. What could end it is in no value that is written: passwords hold neither
 /// quotes nor backslashes.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
 }
 
@@ -100,6 +100,11 @@ const fn require(tls: bool) -> &'static str {
 /// What was made before is made again as it is; the table by which the service counts as
 /// formed comes last.
 pub(super) fn bootstrap(dialect: Dialect, credentials: &Credentials, tls: bool) -> String {
+    format!("{}\n{}", open(dialect), make(dialect, credentials, tls))
+}
+
+/// The same on a primary that takes writes.
+pub(super) fn make(dialect: Dialect, credentials: &Credentials, tls: bool) -> String {
     let [client, internal, of_replicas] =
         [&credentials.client, &credentials.internal, &credentials.of_replicas()]
             .map(|secret| text(secret.expose()));
@@ -112,7 +117,7 @@ pub(super) fn bootstrap(dialect: Dialect, credentials: &Credentials, tls: bool) 
         )
     };
     format!(
-        "{open}\n{replica}GRANT REPLICATION SLAVE{clone} ON *.* TO '{REPLICA}'@'%';\n\
+        "{replica}GRANT REPLICATION SLAVE{clone} ON *.* TO '{REPLICA}'@'%';\n\
          {own}GRANT ALL ON `{OWN}`.* TO '{OWN}'@'%';\n\
          CREATE DATABASE IF NOT EXISTS `{APP}`;\n{app}GRANT ALL ON `{APP}`.* TO '{APP}'@'%';\n\
          CREATE DATABASE IF NOT EXISTS `{OWN}`;\n\
@@ -120,7 +125,6 @@ pub(super) fn bootstrap(dialect: Dialect, credentials: &Credentials, tls: bool) 
          UNSIGNED NOT NULL, PRIMARY KEY (series, number)) ENGINE=InnoDB;\n\
          CREATE TABLE IF NOT EXISTS `{OWN}`.`proof` (id INT NOT NULL PRIMARY KEY, value VARCHAR(64) \
          NOT NULL) ENGINE=InnoDB;\n{marked}\n",
-        open = open(dialect),
         replica = user(REPLICA, &of_replicas, require),
         own = user(OWN, &internal, ""),
         app = user(APP, &client, ""),

@@ -27,6 +27,8 @@ pub struct Target {
     pub(super) credentials: Option<Credentials>,
     /// Whether connections are encrypted.
     pub(super) tls: bool,
+    /// Whether its copies elect their primary by themselves.
+    pub(super) elects: bool,
     /// Whether a copy may be filled anew that has transactions which nobody else has.
     pub(super) may_lose_data: bool,
 }
@@ -53,6 +55,7 @@ impl Target {
             settings: BTreeMap::new(),
             credentials: crew.secrets().and_then(Credentials::of),
             tls: crew.service.access.tls.is_offered(),
+            elects: crew.service.demand.elects(),
             may_lose_data: crew.may_lose_data(),
         };
         let all = crew.members().iter().map(|one| (*one, false));

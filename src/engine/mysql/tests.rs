@@ -78,6 +78,7 @@ fn target(count: usize) -> Target {
         settings: BTreeMap::new(),
         credentials: None,
         tls: false,
+        elects: false,
         may_lose_data: false,
     }
 }

@@ -54,6 +54,7 @@ impl Daemon for Network {
         let volume = start.volume;
         // One that is filled meanwhile would run with data that is about to be replaced.
         self.break_off(volume, "the server was started while it was filled");
+        self.leave(volume);
         let new = || Server::new(package.dialect, volume);
         self.servers.entry(volume).or_insert_with(new).boot(options, start.now);
         self.disconnect(volume);
@@ -188,6 +189,7 @@ impl Network {
     fn settle_until(&mut self, now: Duration) {
         self.now = self.now.max(now);
         self.settle_fills();
+        self.settle_groups();
         self.replicate();
     }
 
@@ -220,8 +222,8 @@ impl Network {
             at: server.address.map(|address| (address, crate::recipe::mysql::PORT)),
             presence,
             writable: server.is_writable(),
-            follows: self.source_of(server).map(identity),
-            linked: self.is_in_step(volume),
+            follows: self.source_of(server).or_else(|| self.leader_of(volume)).map(identity),
+            linked: self.is_in_step(volume) || self.is_member(volume),
             owners: BTreeMap::new(),
             migrating: Vec::new(),
             importing: Vec::new(),

@@ -160,6 +160,16 @@ impl History {
         }
     }
 
+    /// Whether it has all that another one has.
+    pub(super) fn has_all_of(&self, other: &Self) -> bool {
+        other.held.iter().all(|(origin, last)| of(&self.held, origin) >= *last)
+    }
+
+    /// The last transaction in its binary log.
+    pub(super) fn last(&self) -> Option<&Transaction> {
+        self.log.last()
+    }
+
     /// MySQL's `gtid_executed`, or `gtid_purged`.
     pub(super) fn set(&self, purged: bool) -> String {
         let numbers = if purged { &self.purged } else { &self.held };

@@ -10,6 +10,7 @@ mod client;
 mod daemon;
 mod data;
 mod fill;
+mod group;
 mod history;
 mod options;
 mod replication;
@@ -37,6 +38,8 @@ pub(super) struct Network {
     servers: BTreeMap<VolumeId, Server>,
     /// Those whose unit runs.
     links: BTreeMap<VolumeId, Link>,
+    /// Groups that elect.
+    groups: Vec<group::Group>,
     /// Servers that are being filled.
     fills: BTreeMap<VolumeId, Fill>,
     /// Servers that send their data to another.

@@ -7,11 +7,13 @@ use super::Refusal;
 use crate::recipe::mysql::Dialect;
 
 /// Options that have a value without being in a file, by engine: nothing, or one of the two.
-const DEFAULTS: [(&str, &str, &str); 18] = [
+const DEFAULTS: [(&str, &str, &str); 20] = [
     ("binlog_format", "ROW", "MIXED"),
     ("clone_valid_donor_list", "", ABSENT),
+    ("group_replication_clone_threshold", "9223372036854775807", ABSENT),
     ("gtid_strict_mode", ABSENT, "OFF"),
     ("max_connections", "151", "151"),
+    ("offline_mode", "OFF", ABSENT),
     ("port", "3306", "3306"),
     ("read_only", "OFF", "OFF"),
     ("require_secure_transport", "OFF", "OFF"),

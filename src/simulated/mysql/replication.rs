@@ -189,6 +189,9 @@ impl Network {
 
     /// Commits a transaction at a server; how long that takes.
     pub(super) fn commit(&mut self, volume: VolumeId, changes: Vec<Change>) -> Duration {
+        if let Some(takes) = self.commit_in_group(volume, &changes) {
+            return takes;
+        }
         let Some(server) = self.servers.get_mut(&volume) else { return Duration::ZERO };
         let changed: Vec<bool> = changes.iter().map(|change| server.data.apply(change)).collect();
         if !changed.contains(&true) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::data::{Data, User};
+use super::group::Membership;
 use super::history::{Gap, History, Transaction};
 use super::options::Options;
 use super::replication::{Io, Source};
@@ -28,6 +29,7 @@ pub(super) struct Server {
     /// Whether it applies what arrives, and why not.
     pub(super) applying: Applying,
     pub(super) semi_sync: SemiSync,
+    pub(super) membership: Membership,
     /// Where it was last.
     pub(super) address: Option<std::net::Ipv4Addr>,
 }
@@ -69,6 +71,7 @@ impl Server {
             io: Io::Off,
             applying: Applying::Off,
             semi_sync: SemiSync::default(),
+            membership: Membership::default(),
             address: None,
         }
     }
@@ -80,6 +83,7 @@ impl Server {
         self.io = if replicates { Io::waiting() } else { Io::Off };
         self.applying = if replicates { Applying::On } else { Applying::Off };
         self.semi_sync = SemiSync::default();
+        self.membership = self.membership.started();
         self.options = options;
         self.started = now;
         self.semi_sync.waits = self.begins_to_wait();

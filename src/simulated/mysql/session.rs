@@ -122,6 +122,9 @@ impl Network {
                 "42000",
                 "Access denied; you need (at least one of) the SUPER privilege(s) for this operation",
             )),
+            ["START" | "STOP", "GROUP_REPLICATION"] | ["CHANGE", .., "CHANNEL", _] => {
+                self.group_statement(session, words)
+            }
             ["CREATE" | "ALTER" | "GRANT", ..] => self.define(session, words),
             _ => self.administer(session, words),
         }
@@ -149,6 +152,7 @@ impl Network {
         if self.links.get(&session.at).is_some_and(|link| link.full) {
             return Ok(Answer::after(FOREVER));
         }
+        self.may_commit(session.at)?;
         Ok(Answer::after(self.commit(session.at, changes)))
     }
 }

@@ -106,11 +106,7 @@ impl Network {
             {
                 refuse_while_it_runs(server)?;
                 let source = source("SOURCE_", options).ok_or_else(|| syntax(words))?;
-                if source.password.len() > 32 {
-                    let text = "The password provided for the replication user exceeds the maximum \
-                                length of 32 characters";
-                    return Err(Refusal::general(3056, text));
-                }
+                refuse_longer(Some(&source.password))?;
                 server.source = Some(source);
             }
             ["CHANGE", "MASTER", "TO", options @ ..] if dialect == Dialect::Mariadb => {
@@ -122,6 +118,14 @@ impl Network {
         self.replicate();
         Ok(Answer::default())
     }
+}
+
+/// Refuses a password that is too long for who comes in at another server.
+pub(super) fn refuse_longer(password: Option<&str>) -> Result<(), Refusal> {
+    let text = "The password provided for the replication user exceeds the maximum length of 32 \
+                characters";
+    let is_longer = password.is_some_and(|password| password.len() > 32);
+    if is_longer { Err(Refusal::general(3056, text)) } else { Ok(()) }
 }
 
 fn refuse_while_it_runs(server: &Server) -> Result<(), Refusal> {

@@ -29,6 +29,10 @@ impl Network {
         session: &Session<'_>,
         words: &[&str],
     ) -> Result<Answer, Refusal> {
+        if let ["group_replication_set_as_primary", "(", id, ",", _, ")", "AS", name] = words {
+            let said = self.set_primary(session.at, text(id))?;
+            return Ok(Answer::rows(vec![vec![((*name).to_owned(), said)]]));
+        }
         let mut halves = words.splitn(2, |word| *word == "FROM");
         let what = halves.next().unwrap_or_default();
         if let Some(from) = halves.next() {
@@ -117,6 +121,7 @@ impl Network {
         let position = |id: Option<&Id>| Ok(id.map(Id::position).unwrap_or_default());
         match (server.dialect, name) {
             (Dialect::Mysql, "gtid_executed") => return Ok(server.history.set(false)),
+            (Dialect::Mysql, "server_uuid") => return Ok(server.origin().to_owned()),
             (Dialect::Mysql, "gtid_purged") => return Ok(server.history.set(true)),
             (Dialect::Mariadb, "gtid_current_pos") => {
                 return position(server.history.current(server.origin()).as_ref());

@@ -88,6 +88,15 @@ impl Network {
                 _ => Err(syntax(what)),
             };
         }
+        match (what, *name) {
+            (_, "performance_schema.replication_group_members") => {
+                return self.group_rows(session.at);
+            }
+            (["SUM", "(", "data", ")", "AS", column], "performance_schema.clone_progress") => {
+                return Ok(vec![vec![((*column).to_owned(), "NULL".to_owned())]]);
+            }
+            _ => {}
+        }
         let (_, table) = self.table(session, name)?;
         let found = matching(table, conditions).ok_or_else(|| syntax(from))?;
         match what {
