@@ -9,7 +9,7 @@ use super::target::Target;
 use crate::engine::cluster::{FileChange, Uptake};
 use crate::engine::{Crew, Difference, EngineError, Fact};
 use crate::plan::Instance;
-use crate::recipe::mysql::{CONFIG, GROUP_PLUGIN, Package, ROLE_SOCKET, ROLE_UNIT};
+use crate::recipe::mysql::{CONFIG, GROUP_PLUGIN, Package, ROLE_FILES, ROLE_UNITS};
 
 /// Options that a running server takes up from now on, in both engines where they know them.
 /// <https://dev.mysql.com/doc/refman/8.4/en/dynamic-system-variables.html>
@@ -115,7 +115,7 @@ pub(super) fn uptake(
     let mut live = Live::default();
     for FileChange { file, before } in files {
         let path = file.path.as_str();
-        live.role |= path == ROLE_SOCKET;
+        live.role |= ROLE_FILES.contains(&path);
         let Some(before) = before else { continue };
         // Passwords are changed for the whole service, once all have the file.
         if package.tls.files().contains(&path) {
@@ -169,8 +169,10 @@ pub(super) fn take_up(
         done.push("read certificates again".to_owned());
     }
     if changes.role {
-        guest.run_ok(&["systemctl", "restart", ROLE_UNIT], SYSTEMD)?;
-        done.push(format!("restarted {ROLE_UNIT}"));
+        for unit in ROLE_UNITS {
+            guest.run_ok(&["systemctl", "restart", unit], SYSTEMD)?;
+        }
+        done.push(format!("restarted {}", ROLE_UNITS.join(" and ")));
     }
     Ok(done)
 }

@@ -3,7 +3,7 @@
 //!
 //! - `inter 2s fastinter 500ms fall 2`: a server that is no primary any more is left after 2.5 s,
 //!   and its connections are closed: they would go on read-only. `rise 1`: one yes is a yes.
-//! - `timeout check 4s`: the program that is asked gives its server 3 s.
+//! - `timeout check 4s`: a guest that is slow starts the program that is asked within that.
 //! - `nbsrv eq 1`: where none says that it takes writes, or several do, a new connection waits
 //!   for 2 s and is refused then, if that has not changed. HAProxy takes every server for one
 //!   that serves until it has asked it once, so that there are several after its start.

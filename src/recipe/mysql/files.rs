@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    CONFIG, FILL, FILL_LOG, FILLING, INITIALISE, PORT, Package, REPLICA, ROLE_UNIT, SECRETS, SEND,
+    CONFIG, FILL, FILL_LOG, FILLING, INITIALISE, PORT, Package, REPLICA, ROLE_UNITS, SECRETS, SEND,
     VOLUME, role, secrets,
 };
 use crate::guest_file::{GuestFile, Owner};
@@ -48,7 +48,7 @@ struct Values {
     said: &'static str,
     filling: &'static str,
     gate: &'static str,
-    role: &'static str,
+    role: String,
     port: u16,
     server_port: u16,
     tls: bool,
@@ -71,7 +71,7 @@ impl Values {
             said: FILL_LOG,
             filling: FILLING,
             gate: FILL_GATE,
-            role: ROLE_UNIT,
+            role: ROLE_UNITS.join(" "),
             port: FILL_PORT,
             server_port: PORT,
             tls: service.access.tls.is_offered(),

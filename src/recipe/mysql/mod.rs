@@ -14,7 +14,7 @@ mod secrets;
 mod settings;
 
 pub use self::files::option;
-pub use self::role::{ROLE_SOCKET, ROLE_UNIT};
+pub use self::role::{ROLE_FILES, ROLE_UNITS};
 pub use self::secrets::read;
 
 use super::credentials::{CLIENT, INTERNAL};
