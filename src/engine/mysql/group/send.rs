@@ -71,16 +71,15 @@ pub(super) fn part(
     Ok(())
 }
 
-/// Starts the group at `name`, once nobody else can be in one, or come into one: what was seen may
-/// be a moment old, and a member that was looking for its group may have found it.
+/// Starts the group at `name`, once nobody can be in one, or come into one: what was seen may be a
+/// moment old, and a member that was looking for its group may have found it. Other work of the
+/// same deploy may do the same at that time: then the server is in a group when it is to start one,
+/// and refuses. Made to leave first, it would start another one beside what it has left.
 fn found(crew: &Crew<'_>, target: &Target, name: &InstanceName) -> Result<(), EngineError> {
     let seen = ELECTED.observe(crew, target);
-    let others: Vec<&InstanceName> = all_apart(crew, target, &seen, name)?
-        .members()
-        .map(|(other, _)| other)
-        .filter(|other| *other != name)
-        .collect();
-    part(crew, target, &others)?;
+    let all: Vec<&InstanceName> =
+        all_apart(crew, target, &seen, name)?.members().map(|(one, _)| one).collect();
+    part(crew, target, &all)?;
     let left = ELECTED.observe(crew, target);
     let view = all_apart(crew, target, &left, name)?;
     match view.founder().map_err(|reason| crew.refusal(reason))? {
@@ -117,7 +116,7 @@ fn not_now(crew: &Crew<'_>, name: &InstanceName, why: &str) -> Result<EngineErro
     }))
 }
 
-/// Starts the group at a server.
+/// Starts the group at a server, which has left any other.
 pub(super) fn start(
     crew: &Crew<'_>,
     target: &Target,

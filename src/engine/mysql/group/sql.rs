@@ -43,11 +43,11 @@ pub(super) fn way(credentials: &Credentials) -> String {
     )
 }
 
-/// Starts a group of which the server is the first member. What follows has to see to it that it
+/// Starts a group of which the server, which is in none, is the first member. What follows has to see to it that it
 /// is said once only: [`no_more`].
 pub(super) fn found(credentials: &Credentials) -> String {
     format!(
-        "STOP GROUP_REPLICATION;\n{}\nSET GLOBAL {FLAG} = ON; START GROUP_REPLICATION; {}\n{}\n",
+        "{}\nSET GLOBAL {FLAG} = ON; START GROUP_REPLICATION; {}\n{}\n",
         way(credentials),
         no_more(),
         admit()
