@@ -91,6 +91,8 @@ impl Graph {
                     [Vertex::Configured(one.name.clone()), Vertex::Rejoined(one.name.clone())]
                 })
                 .chain(databases(service))
+                // Two that form one cluster at the same time go by what the other one changes.
+                .chain([Vertex::Joined, Vertex::Balanced].map(|of| of(service.name.clone())))
                 .collect();
             graph.add(Vertex::Cluster(service.name.clone()), None, &needs);
         }
