@@ -160,11 +160,23 @@ impl World {
         self.nodes[at].held.extend(received);
     }
 
+    /// Gives members that reach each other what any of them has got: messages come to all of a
+    /// view in the same order, and those that one has missed are in the caches of the others.
+    fn share(&mut self, members: &BTreeSet<usize>) {
+        let of = |at: &usize| self.nodes[*at].held.union(&self.nodes[*at].received).copied();
+        let all: BTreeSet<u64> = members.iter().flat_map(of).collect();
+        for at in members {
+            let node = &mut self.nodes[*at];
+            node.received.extend(all.difference(&node.held));
+        }
+    }
+
     fn commit(&mut self, group: usize) {
         let group = self.groups[group].clone();
         if !self.lives(&group) {
             return;
         }
+        self.share(&self.reached(&group, group.primary));
         self.lead(group.primary);
         for at in self.reached(&group, group.primary) {
             let node = &mut self.nodes[at];
@@ -194,6 +206,7 @@ impl World {
             if most.len() * 2 <= group.members.len() {
                 continue;
             }
+            self.share(&most);
             group.members = most;
             if !group.members.contains(&group.primary) {
                 group.primary = *group.members.first().unwrap();
