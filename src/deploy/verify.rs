@@ -175,7 +175,7 @@ pub fn review(context: &Context<'_>, world: &World) -> Verification {
     found
 }
 
-/// From which part on a data disk is told to be full: engines stop at the last byte, and their
+/// From which part on a data disk counts as full: engines stop at the last byte, and their
 /// logs grow within hours.
 const FULL_PERCENT: u64 = 95;
 

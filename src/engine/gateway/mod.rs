@@ -67,7 +67,7 @@ fn vrrp(crew: &Crew<'_>, verb: &str, gateway: &InstanceName) -> Result<String, E
     Ok(guest.run_ok(&["systemctl", verb, haproxy::VRRP_UNIT], SYSTEMD)?)
 }
 
-/// Tells neighbours where the address is: VRRP announces what moves, and not what remains
+/// Announces to neighbours where the address is: VRRP announces what moves, and not what remains
 /// where it is while another one lets go of it. In an image without `arping` they ask again
 /// when they miss it, or hear keepalived's own reminder.
 fn announce(crew: &Crew<'_>, target: &Target, gateway: &InstanceName) -> Result<(), EngineError> {

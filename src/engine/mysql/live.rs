@@ -58,7 +58,7 @@ pub struct Live {
     options: BTreeMap<String, String>,
     /// Whether certificates are.
     certificates: bool,
-    /// Whether what tells gateways what the server is listens elsewhere.
+    /// Whether the units by which gateways learn its role are others.
     role: bool,
 }
 

@@ -20,7 +20,7 @@ pub(super) type Observed = Answers<Seen>;
 pub struct Seen {
     /// The digest of the configuration that it runs with.
     pub(super) runs_with: Option<String>,
-    /// The cluster that it has belonged to, as the volume with its data tells.
+    /// The cluster that it has belonged to, as a file on its data volume says.
     pub(super) membership: Option<String>,
     /// Its cluster, where that has a master.
     pub(super) cluster: Option<View>,
@@ -37,7 +37,7 @@ pub(super) struct View {
     pub(super) voters: BTreeSet<String>,
     /// Those whose votes were taken away.
     pub(super) voteless: BTreeSet<String>,
-    /// Settings of the whole cluster that stand above those of its nodes.
+    /// Settings of the whole cluster, which override those of its nodes.
     pub(super) settings: BTreeMap<String, String>,
     /// Shards of new indices and further copies of each.
     pub(super) template: Option<(String, String)>,
@@ -240,7 +240,7 @@ fn shard(row: &Value) -> Option<Shard> {
     })
 }
 
-/// Settings of the cluster: transient ones stand above persistent ones.
+/// Settings of the cluster: transient ones override persistent ones.
 fn standing(body: &Value) -> BTreeMap<String, String> {
     let of = |kind: &str| body.get(kind).and_then(Value::as_object).into_iter().flatten();
     let text = |value: &Value| match value {

@@ -36,7 +36,7 @@ pub(super) fn set(settings: &serde_json::Value) -> Request {
     send("PUT", "/_cluster/settings?master_timeout=10s", Some(body))
 }
 
-/// Transient settings would stand above.
+/// Transient settings would override these.
 fn taken_away(settings: &serde_json::Value) -> serde_json::Value {
     let names = settings.as_object().into_iter().flatten().map(|(name, _)| name.clone());
     names.map(|name| (name, serde_json::Value::Null)).collect::<serde_json::Map<_, _>>().into()

@@ -1,7 +1,7 @@
 //! Elasticsearch and OpenSearch: one whole configuration file, the heap of the JVM, what the
 //! unit does besides, and the first start of a cluster.
 //!
-//! No configuration says who founds a cluster: an instance that was told so and has lost its
+//! No configuration says who founds a cluster: an instance that was configured so and has lost its
 //! data would found another. One start of one instance is given [`Package::founds`] as an
 //! argument, by a file that is gone once it runs.
 //! <https://www.elastic.co/docs/deploy-manage/deploy/self-managed/important-settings-configuration>
@@ -79,7 +79,7 @@ impl Package {
         self.units[0]
     }
 
-    /// The file that tells which cluster an instance has belonged to: on the volume with its
+    /// The file that says which cluster an instance has belonged to: on the volume with its
     /// data, so that it goes where these go.
     #[must_use]
     pub fn membership(&self) -> String {

@@ -38,7 +38,7 @@ pub(super) struct Membership {
     way: Option<(String, String)>,
     /// Whether it was put out, or has given up.
     failed: bool,
-    /// Whether it was told to leave, and looks for no group.
+    /// Whether it has left by `STOP GROUP_REPLICATION`, and looks for no group.
     parted: bool,
 }
 

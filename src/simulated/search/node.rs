@@ -17,7 +17,7 @@ pub(super) struct Node {
     pub(super) digest: String,
     /// Its attributes by which copies are spread, and all values that there are to be.
     pub(super) spread: Vec<(String, usize)>,
-    /// Whether it was told to found a cluster.
+    /// Whether it was started to found a cluster.
     pub(super) founds: bool,
     /// The cluster that it belongs to, as its disk knows.
     pub(super) cluster: Option<usize>,

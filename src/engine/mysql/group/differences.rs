@@ -114,7 +114,7 @@ pub(super) fn copies(view: View<'_>) -> Copies {
 }
 
 /// The same before `leaving` is taken away: those that are left count only where they are a
-/// majority without it. A group that goes on with fewer stands still at the next loss.
+/// majority without it. A group that goes on with fewer blocks at the next loss.
 pub(super) fn copies_without(view: View<'_>, leaving: &InstanceName) -> Copies {
     let mut copies = copies(view);
     let is_other = |name: &&InstanceName| *name != leaving;
