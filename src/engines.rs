@@ -43,7 +43,7 @@ impl Cluster {
     /// Whether its clients may come through a gateway.
     #[must_use]
     pub const fn is_behind_gateways(self) -> bool {
-        matches!(self, Self::PrimaryReplica | Self::Pool)
+        matches!(self, Self::PrimaryReplica | Self::Quorum | Self::Pool)
     }
 
     /// What its rates count.
@@ -142,6 +142,17 @@ impl Engine {
             Self::Mysql => None,
             Self::Mariadb => Some("takes Galera with mariadb, which hostsplit does not set up yet"),
             _ => Some("is for databases"),
+        }
+    }
+
+    /// Why a search engine asks nobody for a password and encrypts nothing; `None` where it does.
+    #[must_use]
+    pub const fn why_open(self) -> Option<&'static str> {
+        match self {
+            Self::Opensearch => {
+                Some("takes its security plugin, which hostsplit does not set up yet")
+            }
+            _ => None,
         }
     }
 }

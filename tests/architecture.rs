@@ -214,6 +214,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("tar::", &["content"]),
     ("handlebars::", &["template"]),
     ("rcgen::", &["secret"]),
+    ("ring::", &["secret"]),
     ("virt::", &["hypervisor"]),
     ("virt_sys::", &["hypervisor"]),
     ("clap::", &["cli"]),

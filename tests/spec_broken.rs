@@ -119,7 +119,7 @@ fn a_gateway_that_nobody_uses() {
     exit 1
     ---
     error: spec.yaml:11:5: demand: the gateway "edge" has no demand: no service names it and it states no requests
-    hint: write `gateway: edge` in the mysql, mariadb, apache or nginx service behind it, or `demand: { requests: 40k/s }`
+    hint: write `gateway: edge` in the mysql, mariadb, elasticsearch, opensearch, apache or nginx service behind it, or `demand: { requests: 40k/s }`
     "#);
 }
 

@@ -29,12 +29,13 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
         if let Some(port) = service.access.read_port.filter(|_| !is_passed_on) {
             wrong(format!("port {port} for reads at a gateway, where it is not read"));
         }
+        let is_reached_there = matches!(cluster, Cluster::PrimaryReplica | Cluster::Quorum);
         if let Some(port) = service.access.port {
             let is_taken = [0, WEB_STATUS_PORT, GATEWAY_STATUS_PORT].contains(&port);
             if cluster == Cluster::GatewayPair {
                 wrong(format!("a gateway at port {port}; it listens at those of its pools"));
-            } else if cluster == Cluster::PrimaryReplica && service.gateway.is_none() {
-                wrong(format!("a database at port {port} of a gateway that it has not"));
+            } else if is_reached_there && service.gateway.is_none() {
+                wrong(format!("a service at port {port} of a gateway that it has not"));
             } else if cluster == Cluster::Pool && is_taken {
                 wrong(format!("port {port} is none that a pool may have"));
             }

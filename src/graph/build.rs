@@ -7,7 +7,7 @@ use super::unwanted::Unwanted;
 use super::{Graph, ImagePart, Vertex};
 use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Role, ServicePlan};
-use crate::spec::{Cluster as Kind, Serve, Target};
+use crate::spec::{Serve, Target};
 use crate::topology::Host;
 
 impl Graph {
@@ -77,7 +77,7 @@ impl Graph {
         }
         let databases = |gateway: &ServicePlan| {
             let behind = all().filter(|(one, _)| one.gateway.as_ref() == Some(&gateway.name));
-            let behind = behind.filter(|(one, _)| one.engine.cluster() == Kind::PrimaryReplica);
+            let behind = behind.filter(|(one, _)| one.engine.cluster().holds_data());
             behind.map(|(one, _)| Vertex::Cluster(one.name.clone())).collect::<Vec<_>>()
         };
         let (first, last): (Vec<_>, Vec<_>) =
@@ -85,7 +85,8 @@ impl Graph {
         for (service, _) in first.into_iter().chain(last) {
             let asked = |one: &&Instance| here(one) && !(changes.unreachable)(&one.host);
             let members = plan.members(&service.name).filter(asked);
-            // Servers of a database are up at its gateway once there is one that takes writes.
+            // Servers of a database are up at its gateway once there is one that takes writes,
+            // those of a search engine once it has a master.
             let needs: Vec<Vertex> = members
                 .flat_map(|one| {
                     [Vertex::Configured(one.name.clone()), Vertex::Rejoined(one.name.clone())]

@@ -9,6 +9,7 @@
 mod authority;
 mod error;
 mod folder;
+mod hash;
 mod search;
 mod store;
 

@@ -195,7 +195,7 @@ impl Search<'_> {
     /// Whether a gateway has members that end TLS behind it.
     fn passes_on(&self, instance: &Instance) -> bool {
         // A database is asked how it is without TLS, by a program beside it.
-        let pools = self.plan.services.iter().filter(|one| one.engine.cluster() == Cluster::Pool);
+        let pools = self.plan.services.iter().filter(|one| speaks_http(one));
         let behind = pools.filter(|one| one.access.tls.is_offered());
         let mut gateways = behind.filter_map(|one| one.gateway.as_ref());
         gateways.any(|gateway| *gateway == instance.service)
@@ -252,7 +252,7 @@ impl Search<'_> {
             return self.plan.vip_of(service);
         }
         let gateway = self.plan.service(service.gateway.as_ref()?)?;
-        let ends_tls = gateway.access.tls.is_offered() && service.engine.cluster() == Cluster::Pool;
+        let ends_tls = gateway.access.tls.is_offered() && speaks_http(service);
         if ends_tls { None } else { self.plan.vip_of(gateway) }
     }
 
@@ -308,6 +308,11 @@ impl Search<'_> {
         let own = instance.address?;
         Some(std::iter::once(own).chain(self.shared_address(instance)).collect())
     }
+}
+
+/// Whether a gateway may end TLS before the instances of a service, and asks them by it.
+const fn speaks_http(service: &ServicePlan) -> bool {
+    matches!(service.engine.cluster(), Cluster::Pool | Cluster::Quorum)
 }
 
 /// The names of the files of an instance's certificate and key.

@@ -27,7 +27,9 @@ pub use self::host_set::HostSet;
 pub use self::load::{Reach, load, load_within};
 pub use self::policy::{Objective, Policy, Quorum, Survive};
 pub use self::schema::{Document, schema};
-pub use self::serve::{DATABASE_PORT, GATEWAY_STATUS_PORT, Health, Serve, Target, WEB_STATUS_PORT};
+pub use self::serve::{
+    DATABASE_PORT, GATEWAY_STATUS_PORT, Health, SEARCH_PORT, Serve, Target, WEB_STATUS_PORT,
+};
 pub use self::spread::Spread;
 pub use crate::profile::{Cluster, Engine};
 
@@ -194,7 +196,8 @@ pub struct Access {
     /// Whether connections are encrypted.
     pub tls: Tls,
     /// The port for clients; `None` for the engine's own. Of a database it is the one for
-    /// writes at its gateway: its instances have the engine's own.
+    /// writes at its gateway, of a search engine the one there: their instances have the engine's
+    /// own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// The port for reads of a database at its gateway; `None` for the one above that for

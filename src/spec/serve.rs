@@ -10,6 +10,9 @@ pub const WEB_STATUS_PORT: u16 = 8081;
 /// The port at which a gateway says how it is.
 pub const GATEWAY_STATUS_PORT: u16 = 8404;
 
+/// The port of search engines, and theirs at a gateway where no other is asked for.
+pub const SEARCH_PORT: u16 = 9_200;
+
 /// The port of databases.
 pub const DATABASE_PORT: u16 = 3306;
 

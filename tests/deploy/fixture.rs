@@ -15,7 +15,7 @@ use hostsplit::deploy::{
 use hostsplit::graph::{Action, Actions, Vertex, decide, decide_removal};
 use hostsplit::hypervisor::fan_out::one_by_one;
 use hostsplit::hypervisor::{Connector, Hypervisor, VolumeInfo};
-use hostsplit::ids::{DeploymentName, HostName, ServiceName};
+use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
 use hostsplit::recipe::Credentials;
 use hostsplit::secret::{Identity, Secret, Secrets};
@@ -155,14 +155,18 @@ pub fn secrets() -> Secrets {
     let services = BTreeMap::from([
         (ServiceName::new("cache").unwrap(), credentials.into()),
         (ServiceName::new("edge").unwrap(), of_gateways.into_iter().collect()),
-        (ServiceName::new("orders").unwrap(), of_databases.into()),
+        (ServiceName::new("orders").unwrap(), of_databases.clone().into()),
+        (ServiceName::new("search").unwrap(), of_databases.into()),
     ]);
-    let identity = |one: &Instance| Identity {
+    let identity = |name: &InstanceName| Identity {
         authority: "the certificate of the authority".to_owned(),
-        certificate: format!("the certificate of {}", one.name),
+        certificate: format!("the certificate of {name}"),
         key: secret("the-key-of-an-instance"),
     };
-    let identities = plan().instances.iter().map(|one| (one.name.clone(), identity(one))).collect();
+    let of_search = (0..40).map(|number| InstanceName::new(format!("search-{number}")).unwrap());
+    let edges = ["edge-0", "edge-1"].map(|name| InstanceName::new(name).unwrap());
+    let names = plan().instances.into_iter().map(|one| one.name).chain(of_search).chain(edges);
+    let identities = names.map(|name| (name.clone(), identity(&name))).collect();
     Secrets { services, identities }
 }
 

@@ -7,12 +7,17 @@ use std::time::Duration;
 use hostsplit::engine::Fact;
 use hostsplit::graph::{Vertex, decide};
 use hostsplit::hypervisor::clock::Clock as _;
+use hostsplit::ids::ServiceName;
 use hostsplit::plan::{Instance, Plan};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
+use hostsplit::recipe::Credentials;
+use hostsplit::secret::{Secret, Secrets};
 use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Demand, Engine, Policy, SearchDemand, Spec};
+use hostsplit::spec::{
+    Access, Demand, Engine, GatewayDemand, Password, Policy, SearchDemand, Spec, Tls,
+};
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::{Bytes, Mebibytes, PerSecond};
 
@@ -20,6 +25,15 @@ use crate::fixture::{self, Purpose, Run, at_every, connected, look, reasons, run
 use crate::plain;
 
 const ENGINES: [Engine; 2] = [Engine::Elasticsearch, Engine::Opensearch];
+
+/// Whether clients need a password.
+fn is_closed(engine: Engine) -> bool {
+    engine == Engine::Elasticsearch
+}
+
+fn closed() -> Access {
+    Access { password: Some(Password::Generated), tls: Tls::On, ..Access::default() }
+}
 
 fn spec(engine: Engine, index: u64) -> Spec {
     let host = |number: u32| {
@@ -36,7 +50,10 @@ fn spec(engine: Engine, index: u64) -> Spec {
         document_bytes: Bytes::new(128),
         shards_per_query: Some(6),
     });
-    let search = plain::service("search", engine, demand);
+    let mut search = plain::service("search", engine, demand);
+    if is_closed(engine) {
+        search.access = closed();
+    }
     let hosts: Vec<Host> = (1..=4).map(host).collect();
     let mut spec = plain::spec(hosts, Policy::surviving(Level::Host), vec![search]);
     spec.image = fixture::plan().image;
@@ -59,8 +76,8 @@ fn few(engine: Engine) -> Plan {
 fn client(plan: &Plan) -> Client {
     Client {
         contacts: plan.instances.iter().filter_map(|one| Some((one.address?, 9200))).collect(),
-        password: None,
-        encrypted: false,
+        password: is_closed(plan.services[0].engine).then(|| "for-all-clients".to_owned()),
+        encrypted: is_closed(plan.services[0].engine),
     }
 }
 
@@ -269,7 +286,8 @@ fn ask(plan: &Plan, world: &SimulatedWorld, method: &str, path: &str, body: &str
     let first: &Instance = &plan.instances[0];
     let at = first.address.unwrap();
     let input = format!(
-        "url = \"http://{at}:9200{path}\"\nrequest = {method}\ndata-binary = {body:?}\n\
+        "url = \"https://{at}:9200{path}\"\nrequest = {method}\ndata-binary = {body:?}\n\
+         netrc-file = /etc/elasticsearch/hostsplit.netrc\ncacert = /etc/elasticsearch/ca.crt\n\
          write-out = \"%{{http_code}}\"\n"
     );
     connected(plan, world, &fixture::secrets(), |context| {
@@ -313,4 +331,177 @@ fn an_instance_with_the_only_copy_of_a_shard_is_not_taken_away() {
     assert!(stopped.story().contains("is the only healthy copy"), "{}", stopped.story());
     ask(&plan, &world, "DELETE", "/lonely", "");
     let _ = follow(&changed, &world, state.path());
+}
+
+/// Other passwords for the same service.
+fn changed_secrets() -> Secrets {
+    let secret = |text| Secret::parse(text).unwrap();
+    let known =
+        Credentials { client: secret("for-all-clients-2"), internal: secret("for-us-two-2") };
+    let mut secrets = fixture::secrets();
+    secrets.services.insert(ServiceName::new("search").unwrap(), known.into());
+    secrets
+}
+
+fn run_with(plan: &Plan, world: &SimulatedWorld, state: &Path, secrets: &Secrets) -> Run {
+    let quiet: fixture::Happening<'_, '_> = (&|_| {}, &|journal| Box::new(journal));
+    fixture::run_knowing(plan, world, state, Purpose::Deploy, quiet, secrets)
+}
+
+#[test]
+fn nobody_comes_in_without_the_password_or_without_encryption() {
+    let (plan, state) = (few(Engine::Elasticsearch), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let known = client(&plan);
+    for stranger in [
+        Client { password: None, ..known.clone() },
+        Client { password: Some("for-ourselves-as-long".to_owned()), ..known.clone() },
+        Client { encrypted: false, ..known.clone() },
+    ] {
+        assert!(world.request(&stranger, "stranger").is_err());
+    }
+    assert!(world.request(&known, "known").is_ok());
+    for one in &plan.instances {
+        let own = world.file(&one.domain, "/etc/elasticsearch/hostsplit.netrc").unwrap();
+        assert!(own.contains("for-ourselves-as-long"), "root alone can read it");
+        let config = world.file(&one.domain, "/etc/elasticsearch/elasticsearch.yml").unwrap();
+        assert!(!config.contains("for-"), "{config}");
+        let users = world.file(&one.domain, "/etc/elasticsearch/users").unwrap();
+        assert!(!users.contains("for-"), "{users}");
+    }
+    let log = format!("{:?}", world.log());
+    assert!(!log.contains("for-ourselves") && !log.contains("for-all-clients"), "{log}");
+}
+
+#[test]
+fn passwords_are_changed_without_a_restart() {
+    let (plan, state) = (few(Engine::Elasticsearch), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let before = starts(&plan, &world);
+    let changed = run_with(&plan, &world, state.path(), &changed_secrets());
+    assert!(changed.is_complete(), "{}", changed.story());
+    assert_eq!(starts(&plan, &world), before, "{}", changed.story());
+    let new = Client { password: Some("for-all-clients-2".to_owned()), ..client(&plan) };
+    assert!(world.request(&new, "by the new one").is_ok());
+    assert!(world.request(&client(&plan), "by the former").is_err());
+    let again = run_with(&plan, &world, state.path(), &changed_secrets());
+    assert_eq!(reasons(&again), [""; 0]);
+}
+
+#[test]
+fn a_change_of_passwords_that_was_killed_anywhere_is_finished_by_the_next() {
+    let plan = few(Engine::Elasticsearch);
+    let new = Client { password: Some("for-all-clients-2".to_owned()), ..client(&plan) };
+    let calls = {
+        let state = tempfile::tempdir().unwrap();
+        let world = deployed(&plan, state.path());
+        let before = world.log().len();
+        assert!(run_with(&plan, &world, state.path(), &changed_secrets()).is_complete());
+        world.log().len() - before
+    };
+    for call in (1..=calls).step_by(11) {
+        let state = tempfile::tempdir().unwrap();
+        let world = deployed(&plan, state.path());
+        let mode = if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter };
+        world.fail_at(world.log().len() as u64 + call as u64, mode);
+        let _ = run_with(&plan, &world, state.path(), &changed_secrets());
+        world.revive();
+        let second = run_with(&plan, &world, state.path(), &changed_secrets());
+        assert!(second.is_complete(), "call {call}: {}", second.story());
+        assert!(world.request(&new, "by the new one").is_ok(), "call {call}");
+    }
+}
+
+/// Those with encryption do not understand those without: all are restarted together, and
+/// that is said before.
+#[test]
+fn encryption_is_turned_on_by_an_outage_that_was_allowed() {
+    let closed = few(Engine::Elasticsearch);
+    let mut open_spec = spec(Engine::Elasticsearch, 100);
+    open_spec.services[0].access = Access::default();
+    let open = planned(&open_spec, None);
+    let state = tempfile::tempdir().unwrap();
+    let world = SimulatedWorld::new(&open.topology);
+    let first = run(&open, &world, state.path(), Purpose::Deploy);
+    assert!(first.is_complete(), "{}", first.story());
+    let strangers = Client { password: None, encrypted: false, ..client(&closed) };
+    assert!(world.request(&strangers, "before").is_ok());
+    let stopped = run(&closed, &world, state.path(), Purpose::Deploy);
+    assert!(stopped.story().contains("search does not serve meanwhile"), "{}", stopped.story());
+    assert!(world.request(&strangers, "meanwhile").is_ok());
+    let allowed = fixture::allowing("search");
+    let changed = fixture::run_allowing(&closed, &world, state.path(), &allowed);
+    assert!(changed.is_complete(), "{}", changed.story());
+    assert_planned(&closed, &world);
+    assert_kept(&world);
+    assert!(world.request(&client(&closed), "after").is_ok());
+    assert!(world.request(&strangers, "after").is_err());
+}
+
+/// A search engine behind two gateways.
+fn behind_gateways(engine: Engine) -> Plan {
+    let mut spec = spec(engine, 100);
+    let edge = ServiceName::new("edge").unwrap();
+    spec.services[0].gateway = Some(edge);
+    spec.services[0].access.port = Some(9200);
+    let demand = Demand::GatewayPair(GatewayDemand {
+        requests_per_s: PerSecond::new(10),
+        transactions_per_s: PerSecond::ZERO,
+        response_bytes_per_s: 1_000,
+        tls: false,
+    });
+    spec.services.push(plain::service("edge", Engine::Haproxy, demand));
+    spec.network.as_mut().unwrap().vip = Some([10, 20, 0, 10].into());
+    planned(&spec, None)
+}
+
+#[test]
+fn clients_come_through_a_gateway_that_sends_nobody_to_one_without_a_master() {
+    for engine in ENGINES {
+        let (plan, state) = (behind_gateways(engine), tempfile::tempdir().unwrap());
+        let through =
+            |plan: &Plan| Client { contacts: vec![([10, 20, 0, 10].into(), 9200)], ..client(plan) };
+        let world = SimulatedWorld::new(&plan.topology);
+        let first = run(&plan, &world, state.path(), Purpose::Deploy);
+        assert!(first.is_complete(), "{engine}: {}", first.story());
+        assert_planned(&plan, &world);
+        assert!(world.request(&through(&plan), "first").is_ok(), "{engine}");
+        // The copies of the index that this made.
+        for _ in 0..3 {
+            world.clock().wait(Duration::from_secs(5));
+            world.glance(|_| ());
+        }
+        let found = connected(&plan, &world, &fixture::secrets(), |context| {
+            hostsplit::deploy::verify(context, false)
+        });
+        assert!(found.is_ok(), "{engine}: {found:?}");
+        let edge = plan.instances.iter().find(|one| one.service.as_str() == "edge").unwrap();
+        let config = world.file(&edge.domain, "/etc/haproxy/haproxy.cfg").unwrap();
+        assert!(config.contains("uri /_cluster/health?"), "{config}");
+        assert_eq!(config.contains("check-ssl"), is_closed(engine), "{config}");
+        // Of three one is away: who asks the gateway does not notice.
+        let one = plan.instances.iter().find(|one| one.service.as_str() == "search").unwrap();
+        world.set_hung(&one.domain, true);
+        world.clock().wait(Duration::from_secs(10));
+        assert!(world.request(&through(&plan), "meanwhile").is_ok(), "{engine}");
+        world.set_hung(&one.domain, false);
+        world.clock().wait(Duration::from_secs(60));
+        let (_, requests) = follow(&plan, &world, state.path());
+        assert_eq!(requests.refused, [""; 0], "{engine}");
+    }
+}
+
+#[test]
+fn a_deploy_with_gateways_that_was_killed_anywhere_is_finished_by_the_next() {
+    let plan = behind_gateways(Engine::Elasticsearch);
+    let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
+    at_every(13, &plan, &begin, |call| {
+        let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
+        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
+        let _ = run(&plan, &world, state.path(), Purpose::Deploy);
+        world.revive();
+        let second = run(&plan, &world, state.path(), Purpose::Deploy);
+        assert!(second.is_complete(), "call {call}: {}", second.story());
+        assert_planned(&plan, &world);
+    });
 }

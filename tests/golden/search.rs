@@ -5,8 +5,9 @@ use super::*;
 use hostsplit::guest_file::GuestFile;
 use hostsplit::plan::ServicePlan;
 use hostsplit::profile::Profiles;
+use hostsplit::recipe::Credentials;
 use hostsplit::recipe::{self, search};
-use hostsplit::secret::Secrets;
+use hostsplit::secret::{Identity, Secret, Secrets};
 use hostsplit::solve::Limits;
 
 fn directory() -> PathBuf {
@@ -21,7 +22,19 @@ fn planned() -> Plan {
 
 fn files(service: &ServicePlan, instance: &Instance) -> Vec<GuestFile> {
     let setup = recipe::of(service.engine).setup.unwrap();
-    let files = setup.files(service, instance, &Secrets::default()).unwrap();
+    let secret = |text: &str| Secret::parse(text).unwrap();
+    let known =
+        Credentials { client: secret("for-#all;clients"), internal: secret("for-ourselves") };
+    let identity = Identity {
+        authority: "(authority)\n".to_owned(),
+        certificate: format!("({})\n", instance.name),
+        key: "(key)\n".to_owned().into(),
+    };
+    let secrets = Secrets {
+        services: [(service.name.clone(), known.into())].into(),
+        identities: [(instance.name.clone(), identity)].into(),
+    };
+    let files = setup.files(service, instance, &secrets).unwrap();
     assert_eq!(files.last().unwrap().path, setup.gate, "what gates a start is written last");
     files
 }

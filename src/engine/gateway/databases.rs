@@ -63,15 +63,18 @@ pub(super) fn unasked(all: &[Database], words: &[String]) -> Option<String> {
     Some(format!("it has not asked the servers of {} yet", one.service))
 }
 
-/// Takes out of the complaints of a gateway those about databases that no other gateway serves
-/// either: that is the fault of the database, which may not be formed yet.
+/// Takes out of the complaints of a gateway those about databases and search engines that no other
+/// gateway serves either: that is the fault of what is behind it, which may not be formed yet.
 pub(super) fn without_common(
     crew: &Crew<'_>,
     target: &Target,
     instance: &Instance,
     mut complaints: Complaints,
 ) -> Result<Complaints, EngineError> {
-    let of_databases: BTreeSet<&String> = target.databases.iter().map(|one| &one.at).collect();
+    let databases = target.databases.iter().map(|one| one.at.clone());
+    let searched =
+        target.doors.iter().filter(|door| door.is_formed).map(|door| door.url.to_string());
+    let of_databases: BTreeSet<String> = databases.chain(searched).collect();
     if !complaints.keys().any(|at| of_databases.contains(at)) {
         return Ok(complaints);
     }

@@ -9,6 +9,7 @@ use crate::engine::{Crew, EngineError};
 use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, Setting};
 use crate::recipe::haproxy::{self, STATUS_PORT};
+use crate::recipe::search;
 use crate::recipe::web::{Expected, digest_in, health};
 
 /// The gateways of a service as planned.
@@ -37,6 +38,8 @@ pub(super) struct Door {
     pub(super) expected: Expected,
     /// The pool behind it.
     pub(super) pool: ServiceName,
+    /// Whether that serves once it is formed, and not as soon as its members answer.
+    pub(super) is_formed: bool,
     /// Its members.
     pub(super) members: BTreeSet<InstanceName>,
 }
@@ -76,12 +79,14 @@ impl Target {
             let door = move |one: &haproxy::Frontend<'_>| {
                 let haproxy::Frontend { pool, port, encrypted } = *one;
                 let members = crew.plan.members(&pool.name).map(|one| one.name.clone());
-                let (path, expected) = health(pool);
+                let searched = search::health(pool).map(|path| (path, Expected::Status(200)));
+                let (path, expected) = searched.unwrap_or_else(|| health(pool));
                 let path = path.to_owned();
                 Door {
                     url: Url { encrypted, address, port, path, at: None },
                     expected,
                     pool: pool.name.clone(),
+                    is_formed: searched.is_some(),
                     members: members.collect(),
                 }
             };

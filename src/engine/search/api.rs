@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::engine::EngineError;
 use crate::guest::{Call, Guest, GuestError, Limit};
-use crate::recipe::search::HTTP;
+use crate::plan::ServicePlan;
+use crate::recipe::search::{HTTP, Package, Security};
 
 /// How long one answer may take, in seconds: longer than a master is waited for.
 const ANSWER: u64 = 15;
@@ -18,6 +19,47 @@ const PROMPT: Duration = Duration::from_secs(20);
 const LONGEST: Duration = Duration::from_secs(90);
 /// What is written behind each answer, on a line of its own.
 const MARK: &str = "@hostsplit ";
+
+/// Where an instance is asked, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Door {
+    pub(super) address: Ipv4Addr,
+    /// Where the guest that asks has the password by which it is let in, and the certificate of
+    /// who vouches for the other; `None` where everybody is let in.
+    closed: Option<&'static Security>,
+}
+
+impl Door {
+    /// The door of an instance of a service.
+    pub(super) fn of(package: &'static Package, service: &ServicePlan, address: Ipv4Addr) -> Self {
+        let is_closed = service.access.password.is_some();
+        Self { address, closed: package.security.as_ref().filter(|_| is_closed) }
+    }
+
+    /// A door that is open to everybody.
+    #[cfg(test)]
+    pub(super) const fn open(address: Ipv4Addr) -> Self {
+        Self { address, closed: None }
+    }
+
+    /// Where something is asked for; `path` with its slash.
+    pub(super) fn url(&self, path: &str) -> String {
+        let scheme = if self.closed.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}:{HTTP}{path}", self.address)
+    }
+
+    /// How `curl` comes in, as it reads it: by a file in the guest that asks, so that no list of
+    /// processes has the password.
+    pub(super) fn entry(&self) -> String {
+        let Some(Security { tls, own, .. }) = self.closed else { return String::new() };
+        format!("netrc-file = {}\ncacert = {}\n", quoted(own), quoted(tls.authority))
+    }
+}
+
+/// A text as `curl` reads it: a value in quotes is escaped as in JSON.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
 
 /// A request.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,15 +116,15 @@ impl Response {
     }
 }
 
-/// What `curl` reads: a value in quotes is escaped as in JSON.
-fn configuration(at: Ipv4Addr, requests: &[Request]) -> String {
-    let quoted = |text: &str| Value::from(text).to_string();
+/// What `curl` reads.
+fn configuration(at: Door, requests: &[Request]) -> String {
     let one = |Request { method, path, body, seconds }: &Request| {
-        let url = quoted(&format!("http://{at}:{HTTP}{path}"));
+        let url = quoted(&at.url(path));
         let written = quoted(&format!("\n{MARK}%{{http_code}} %{{errormsg}}\n"));
         let mut text = format!(
             "url = {url}\nrequest = {method}\nmax-time = {seconds}\ngloboff\nwrite-out = {written}\n"
         );
+        text += &at.entry();
         if let Some(body) = body {
             text += "header = \"Content-Type: application/json\"\n";
             text += &format!("data-binary = {}\n", quoted(body));
@@ -112,7 +154,7 @@ fn parse(text: &str) -> Vec<(u16, String, String)> {
 /// The agent; a request that is not answered.
 pub(super) fn ask(
     guest: &Guest<'_>,
-    at: Ipv4Addr,
+    at: Door,
     requests: &[Request],
 ) -> Result<Vec<Response>, EngineError> {
     let command = ["curl", "--silent", "--config", "-"];
@@ -126,7 +168,7 @@ pub(super) fn ask(
     let answers = requests.iter().zip(answers).map(|(request, (code, body, why))| match code {
         0 if request.seconds > BRIEF => Err(EngineError::Guest(GuestError::Command {
             domain: guest.domain.to_owned(),
-            command: format!("curl http://{at}:{HTTP}{}", request.path),
+            command: format!("curl {}", at.url(&request.path)),
             status: "no answer".to_owned(),
             output: why,
         })),
@@ -141,7 +183,7 @@ pub(super) fn ask(
 /// As [`ask`]; its refusal, as a command that failed.
 pub(super) fn command(
     guest: &Guest<'_>,
-    at: Ipv4Addr,
+    at: Door,
     request: &Request,
 ) -> Result<Value, EngineError> {
     let answers = ask(guest, at, std::slice::from_ref(request))?;
@@ -149,7 +191,7 @@ pub(super) fn command(
         Some(answer) if answer.is_ok() => Ok(answer.body),
         answer => Err(EngineError::Guest(GuestError::Command {
             domain: guest.domain.to_owned(),
-            command: format!("curl -X {} http://{at}:{HTTP}{}", request.method, request.path),
+            command: format!("curl -X {} {}", request.method, at.url(&request.path)),
             status: answer.as_ref().map_or_else(String::new, |one| format!("HTTP {}", one.code)),
             output: answer.as_ref().map_or_else(String::new, Response::reason),
         })),
@@ -160,12 +202,25 @@ pub(super) fn command(
 mod tests {
     use super::*;
 
+    fn door(closed: Option<&'static Security>) -> Door {
+        Door { address: Ipv4Addr::new(10, 0, 0, 1), closed }
+    }
+
+    #[test]
+    fn who_is_let_in_by_a_password_has_it_in_a_file() {
+        let security = crate::recipe::search::ELASTICSEARCH_PACKAGE.security.as_ref();
+        let text = configuration(door(security), &[get("/x")]);
+        assert!(text.starts_with("url = \"https://10.0.0.1:9200/x\"\n"), "{text}");
+        assert!(text.contains("\nnetrc-file = \"/etc/elasticsearch/hostsplit.netrc\"\n"), "{text}");
+        assert!(text.contains("\ncacert = \"/etc/elasticsearch/ca.crt\"\n"), "{text}");
+    }
+
     #[test]
     fn requests_are_written_as_curl_reads_them() {
         let body = serde_json::json!({ "a": "b\"c" });
         let requests = [get("/_cluster/health"), send("PUT", "/x", Some(body))];
         assert_eq!(
-            configuration(Ipv4Addr::new(10, 0, 0, 1), &requests),
+            configuration(door(None), &requests),
             "url = \"http://10.0.0.1:9200/_cluster/health\"\nrequest = GET\nmax-time = 15\n\
              globoff\nwrite-out = \"\\n@hostsplit %{http_code} %{errormsg}\\n\"\nnext\n\
              url = \"http://10.0.0.1:9200/x\"\nrequest = PUT\nmax-time = 15\n\

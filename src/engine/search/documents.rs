@@ -4,22 +4,24 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::api::{self, get, lines, send};
+use super::api::{self, Door, get, lines, send};
 use super::target::Target;
 use crate::engine::cluster::Broken;
 use crate::engine::load::{self, Bound, Measured, Rate};
-use crate::engine::{Crew, EngineError, http};
+use crate::engine::{Crew, EngineError};
 use crate::plan::Instance;
-use crate::recipe::search::{HTTP, OWN};
+use crate::recipe::search::OWN;
 use crate::spec::Demand;
 
 /// Documents of one request of a load.
 const BULK: u64 = 200;
 /// The file with them.
 const BODY: &str = "/run/hostsplit-bulk";
+/// The file with how they are sent.
+const CONFIGURATION: &str = "/run/hostsplit-bulk.curl";
 
-fn at(target: &Target, instance: &Instance) -> Result<std::net::Ipv4Addr, EngineError> {
-    Ok(target.member(&instance.name)?.address)
+fn at(target: &Target, instance: &Instance) -> Result<Door, EngineError> {
+    Ok(target.member(&instance.name)?.door)
 }
 
 /// Writes a document through one instance from the guest of another, reads and removes it.
@@ -121,7 +123,7 @@ pub(super) fn press(
     bound: Bound,
 ) -> Result<Measured, EngineError> {
     let (served, sent) = (crew.guest(&through.name)?, crew.guest(&via.name)?);
-    let address = at(target, through)?;
+    let door = at(target, through)?;
     let index = format!("{OWN}-load-{}", through.name);
     let remove = send("DELETE", format!("/{index}?ignore_unavailable=true&timeout=10s"), None);
     let settings = json!({ "settings": {
@@ -130,12 +132,11 @@ pub(super) fn press(
         "index.hidden": true,
     } });
     // One that a run left behind that was cut off.
-    api::command(&sent, address, &remove)?;
-    api::command(&sent, address, &send("PUT", format!("/{index}?timeout=10s"), Some(settings)))?;
-    let pressed =
-        index_all(crew, (&served, &sent), &format!("http://{address}:{HTTP}/{index}/_bulk"), bound);
-    let removed = api::command(&sent, address, &remove);
-    let _ = sent.run(&["rm", "-f", BODY], std::time::Duration::from_secs(10));
+    api::command(&sent, door, &remove)?;
+    api::command(&sent, door, &send("PUT", format!("/{index}?timeout=10s"), Some(settings)))?;
+    let pressed = index_all(crew, (&served, &sent), (door, &index), bound);
+    let removed = api::command(&sent, door, &remove);
+    let _ = sent.run(&["rm", "-f", BODY, CONFIGURATION], std::time::Duration::from_secs(10));
     let mut measured = pressed?;
     removed?;
     for rate in &mut measured.rates {
@@ -152,7 +153,7 @@ pub(super) fn press(
 fn index_all(
     crew: &Crew<'_>,
     (served, sent): (&crate::guest::Guest<'_>, &crate::guest::Guest<'_>),
-    url: &str,
+    (door, index): (Door, &str),
     bound: Bound,
 ) -> Result<Measured, EngineError> {
     let size = match &crew.service.demand {
@@ -164,24 +165,59 @@ fn index_all(
     let times = usize::try_from(BULK).unwrap_or(1);
     sent.write_bytes(BODY, document.repeat(times).as_bytes())?;
     let promised = crew.service.capacity.usable_per_s;
-    let requests = load::requests(bound, promised).div_ceil(BULK).max(10).to_string();
-    let connections = bound.connections.min(8).to_string();
-    let line = [
-        "ab",
-        "-q",
-        "-k",
-        "-r",
-        "-n",
-        &requests,
-        "-c",
-        &connections,
-        "-p",
-        BODY,
-        "-T",
-        "application/x-ndjson",
-        url,
-    ];
+    let requests = load::requests(bound, promised).div_ceil(BULK).max(10);
+    let connections = u64::from(bound.connections.min(8));
+    // `curl` counts up what is in brackets, and asks for as many at a time as it may.
+    let url = door.url(&format!("/{index}/_bulk?filter_path=errors&x=[1-{requests}]"));
+    let text = format!(
+        "url = \"{url}\"\nrequest = POST\nparallel\nparallel-max = {connections}\nsilent\n\
+         data-binary = \"@{BODY}\"\nheader = \"Content-Type: application/x-ndjson\"\n\
+         output = /dev/null\nwrite-out = \"%{{http_code}} %{{time_total}}\\n\"\n{}",
+        door.entry()
+    );
+    sent.write_bytes(CONFIGURATION, text.as_bytes())?;
+    let line = ["curl", "--config", CONFIGURATION];
     let (said, signs) = load::watching((served, sent), || load::run(sent, bound, &line, &line))?;
-    let rate = http::rate(&said).map_err(|problem| sent.unreadable("ab", &problem))?;
+    let rate = rate(&said, connections).map_err(|problem| sent.unreadable("curl", &problem))?;
     Ok(Measured { rates: vec![rate], signs })
+}
+
+/// Reads status and seconds of each request. All connections were busy all the time.
+fn rate(said: &str, connections: u64) -> Result<Rate, String> {
+    let mut times = Vec::new();
+    for line in said.lines() {
+        match line.split_once(' ') {
+            Some(("200", seconds)) => {
+                let seconds = seconds.parse::<f64>();
+                times.push(seconds.map_err(|_| format!("{line:?} is no time"))?);
+            }
+            Some((code, _)) => return Err(format!("a request was answered by HTTP {code}")),
+            None => return Err(format!("{line:?} is no answer")),
+        }
+    }
+    times.sort_unstable_by(f64::total_cmp);
+    let Some(p99) = times.get((times.len() * 99 / 100).min(times.len().saturating_sub(1))) else {
+        return Err("it says nothing".to_owned());
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^53")]
+    let whole = |value: f64| value.max(0.0).round() as u64;
+    #[expect(clippy::cast_precision_loss, reason = "as many as documents of a few seconds")]
+    let (count, connections) = (times.len() as f64, connections as f64);
+    let busy = times.iter().sum::<f64>().max(1e-6);
+    let per_s = whole(count * connections.min(count) / busy);
+    Ok(Rate { what: "requests", per_s, p99_us: Some(whole(p99 * 1e6)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_reached_follows_from_the_times_of_requests() {
+        let said = "200 0.100000\n".repeat(99) + "200 2.000000\n";
+        let rate = rate(&said, 4).unwrap();
+        assert_eq!((rate.per_s, rate.p99_us), (34, Some(2_000_000)));
+        assert!(super::rate("200 0.1\n401 0.1\n", 4).unwrap_err().contains("HTTP 401"));
+        assert!(super::rate("", 4).is_err());
+    }
 }

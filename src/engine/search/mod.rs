@@ -26,10 +26,12 @@ use super::cluster::{
     Answer, Broken, Cluster, Copies, FileChange, Goal, Patience, Serving, Uptake,
 };
 use super::load::{Bound, Measured};
-use super::{Crew, Difference, EngineError, Fact, Through};
+use super::{Crew, Difference, EngineError, Fact, Through, identity_in};
+use crate::guest::Guest;
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Role};
 use crate::recipe::search::{self, Package};
+use crate::secret::{Identity, ServiceSecrets};
 
 /// Elasticsearch.
 pub static ELASTICSEARCH: Search = Search(&search::ELASTICSEARCH_PACKAGE);
@@ -128,11 +130,11 @@ impl Cluster for Search {
         let observed = self.observe(&others, target);
         let at = observe::view(&observed).and_then(|view| steps::spokesman(&observed, view));
         let Some(at) = at else { return Ok(Vec::new()) };
-        let (guest, address) = (crew.guest(&at)?, target.member(&at)?.address);
-        api::command(&guest, address, &send::set(&json!({ ENABLE: "primaries" })))?;
+        let (guest, door) = (crew.guest(&at)?, target.member(&at)?.door);
+        api::command(&guest, door, &send::set(&json!({ ENABLE: "primaries" })))?;
         // What is on the disk need not be read from the log of changes; where it is not, the
         // instance only takes longer.
-        let _ = api::command(&guest, address, &api::send("POST", "/_flush", None));
+        let _ = api::command(&guest, door, &api::send("POST", "/_flush", None));
         Ok(vec!["copies wait meanwhile".to_owned()])
     }
 
@@ -149,9 +151,13 @@ impl Cluster for Search {
                 _ => None,
             })
             .collect();
-        if !files.is_empty() || running.len() > by_hand.len() {
+        let security = self.0.security.as_ref();
+        let is_read_again = |change: &FileChange| {
+            security.is_some_and(|security| security.is_read_again(&change.file.path))
+        };
+        if !files.iter().all(is_read_again) || running.len() > by_hand.len() {
             Uptake::Restart
-        } else if by_hand.is_empty() {
+        } else if by_hand.is_empty() && files.is_empty() {
             Uptake::Nothing
         } else {
             Uptake::Live(Reset(by_hand))
@@ -164,19 +170,23 @@ impl Cluster for Search {
         instance: &Instance,
         Reset(names): &Reset,
     ) -> Result<Vec<String>, EngineError> {
+        if names.is_empty() {
+            // The server looks at their files every few seconds.
+            return Ok(vec!["users and certificates are read again".to_owned()]);
+        }
         let guest = crew.guest(&instance.name)?;
-        let address = target::Member::of(instance)?.address;
+        let door = target::Member::of(self.0, crew, instance)?.door;
         let all: Map<String, Value> =
             names.iter().map(|name| (name.clone(), Value::Null)).collect();
-        api::command(&guest, address, &send::set(&all.into()))?;
+        api::command(&guest, door, &send::set(&all.into()))?;
         Ok(names.iter().map(|name| format!("{name} is as its configuration has it")).collect())
     }
 
     fn serving(&self, crew: &Crew<'_>, instance: &Instance) -> Result<Serving, EngineError> {
-        let member = target::Member::of(instance)?;
+        let member = target::Member::of(self.0, crew, instance)?;
         let guest = crew.guest(&instance.name)?;
         let question = api::get("/_nodes/_local?filter_path=nodes.*.attributes");
-        let answer = match api::ask(&guest, member.address, &[question]) {
+        let answer = match api::ask(&guest, member.door, &[question]) {
             Ok(answers) => answers.into_iter().next(),
             Err(error) if error.is_of_command() => return Ok(Serving::NotYet(error.to_string())),
             Err(error) => return Err(error),
@@ -189,6 +199,26 @@ impl Cluster for Search {
             }
             _ => Serving::Yes,
         })
+    }
+
+    /// A server with encryption and one without do not understand one another.
+    fn divides(&self, files: &[FileChange]) -> bool {
+        let is_closed =
+            |text: &str| text.lines().any(|line| line == "xpack.security.enabled: true");
+        files.iter().filter(|change| change.file.path == self.0.config).any(|change| {
+            let own = change.before.as_ref().filter(|text| text.contains("Written by hostsplit"));
+            own.is_some_and(|before| is_closed(before) != is_closed(&change.file.text))
+        })
+    }
+
+    fn recover(&self, guest: &Guest<'_>) -> Result<Option<ServiceSecrets>, EngineError> {
+        let Some(security) = &self.0.security else { return Ok(None) };
+        let text = guest.read_file(security.own)?;
+        Ok(text.and_then(|text| search::read(&text)).map(Into::into))
+    }
+
+    fn identity(&self, guest: &Guest<'_>) -> Result<Option<Identity>, EngineError> {
+        self.0.security.as_ref().map_or(Ok(None), |security| identity_in(guest, &security.tls))
     }
 
     fn round_trip(

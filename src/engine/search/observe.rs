@@ -149,7 +149,7 @@ pub(super) fn look(
     instance: &Instance,
 ) -> Result<Seen, EngineError> {
     let guest = crew.guest(&instance.name)?;
-    let at = target.member(&instance.name)?.address;
+    let at = target.member(&instance.name)?.door;
     let questions = [
         get("/_nodes/_local?filter_path=nodes.*.attributes"),
         get(format!(

@@ -44,7 +44,7 @@ fn taken_away(settings: &serde_json::Value) -> serde_json::Value {
 
 fn take(crew: &Crew<'_>, target: &Target, step: &Step) -> Result<(), EngineError> {
     let guest = crew.guest(&step.at)?;
-    let at = target.member(&step.at)?.address;
+    let at = target.member(&step.at)?.door;
     let command = |request: &Request| api::command(&guest, at, request).map(drop);
     match &step.order {
         Order::Found => {

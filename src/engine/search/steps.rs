@@ -105,7 +105,7 @@ pub(super) fn steps(target: &Target, observed: &Observed, goal: Goal) -> Result<
     }
     let (wanted, excluded) = (target.emptied(), view.excluded());
     let planned: BTreeSet<String> =
-        target.members.values().map(|one| one.address.to_string()).collect();
+        target.members.values().map(|one| one.door.address.to_string()).collect();
     let hits_planned = excluded.iter().any(|one| planned.contains(one));
     let is_leaving =
         |name: &&String| target.leaving.keys().any(|one| one.as_str() == name.as_str());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use super::api::Door;
 use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Role, Setting};
@@ -26,7 +27,7 @@ pub struct Target {
 /// One of its instances.
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) address: Ipv4Addr,
+    pub(super) door: Door,
     pub(super) votes: bool,
     pub(super) holds_data: bool,
     /// What it is to run with.
@@ -38,7 +39,7 @@ pub(super) struct Member {
 impl Target {
     pub(super) fn of(package: &'static Package, crew: &Crew<'_>) -> Result<Self, EngineError> {
         let all = || crew.members().iter().chain(crew.absent()).copied();
-        let members = all().map(|one| Ok((one.name.clone(), Member::of(one)?)));
+        let members = all().map(|one| Ok((one.name.clone(), Member::of(package, crew, one)?)));
         let number = |name: &str| {
             let mut found = all().filter_map(|one| one.settings.get(name));
             found.find_map(Setting::number)
@@ -72,7 +73,11 @@ impl Target {
 }
 
 impl Member {
-    pub(super) fn of(instance: &Instance) -> Result<Self, EngineError> {
+    pub(super) fn of(
+        package: &'static Package,
+        crew: &Crew<'_>,
+        instance: &Instance,
+    ) -> Result<Self, EngineError> {
         let address = instance.address.ok_or_else(|| EngineError::Plan {
             instance: instance.name.clone(),
             problem: "it has no address".to_owned(),
@@ -83,7 +88,7 @@ impl Member {
             other => other.to_string(),
         };
         Ok(Self {
-            address,
+            door: Door::of(package, crew.service, address),
             votes: matches!(instance.role, Role::Voter | Role::Witness),
             holds_data: instance.role != Role::Witness,
             digest: search::planned_digest(instance),

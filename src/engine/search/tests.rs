@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::api::Door;
 use super::observe::{EXCLUDE, Observed, Seen, Shard, View};
 use super::steps::{Order, differences, steps};
 use super::target::{Member, Target};
@@ -16,7 +17,7 @@ fn name(ordinal: u8) -> InstanceName {
 /// Three instances that vote and hold data.
 fn target() -> Target {
     let member = |ordinal: u8| Member {
-        address: [10, 0, 0, ordinal].into(),
+        door: Door::open([10, 0, 0, ordinal].into()),
         votes: true,
         holds_data: true,
         digest: Some("planned".to_owned()),

@@ -142,7 +142,7 @@ impl Mode {
     }
 }
 
-/// Where clients of a pool ask a gateway.
+/// Where clients of a pool, or of a search engine, ask a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frontend<'a> {
     /// The pool.
@@ -162,7 +162,8 @@ fn frontend<'a>(gateway: &ServicePlan, pool: &'a ServicePlan) -> Frontend<'a> {
 #[must_use]
 pub fn frontends<'a>(plan: &'a Plan, gateway: &ServicePlan) -> Vec<Frontend<'a>> {
     let behind = plan.services.iter().filter(|one| one.gateway.as_ref() == Some(&gateway.name));
-    let pools = behind.filter(|one| one.engine.cluster() == Cluster::Pool);
+    let pools =
+        behind.filter(|one| matches!(one.engine.cluster(), Cluster::Pool | Cluster::Quorum));
     pools.map(|pool| frontend(gateway, pool)).collect()
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Mode, databases, frontends};
 use crate::plan::{Instance, Role, Setting, Settings};
 use crate::profile::{Rules, ceil, real};
-use crate::recipe::{Planned, settings_of};
+use crate::recipe::{Planned, search, settings_of};
 use crate::spec::{Demand, Health};
 use crate::topology::Level;
 
@@ -36,10 +36,15 @@ pub(super) fn settings(planned: &Planned<'_>) -> Settings {
             let bind = [format!("{address}:{}", front.port), mode.word().to_owned()];
             settings.insert(format!("frontend.{}", pool.name), Setting::words(bind));
         }
-        let port = pool.access.web_port();
+        let searched = search::health(pool);
+        let port = if searched.is_some() { search::HTTP } else { pool.access.web_port() };
         let server = |one: &Instance| Some(format!("{}={}:{port}", one.name, one.address?));
         let servers = plan.members(&pool.name).filter_map(server);
         settings.insert(format!("backend.{}", pool.name), Setting::words(servers));
+        if let Some(path) = searched {
+            let asked = Setting::words([path, "200"]);
+            settings.insert(format!("backend.{}.health", pool.name), asked);
+        }
         if let Some(Health { path, expect }) = &pool.access.health {
             let expected = expect.map_or("200-399".to_owned(), |code| code.to_string());
             let asked = Setting::words([path.clone(), expected]);

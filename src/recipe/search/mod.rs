@@ -8,16 +8,21 @@
 //! <https://docs.opensearch.org/latest/install-and-configure/configuring-opensearch/index/>
 
 mod files;
+mod security;
 mod settings;
 
 pub use self::files::{bootstrap, planned_digest};
+pub use self::security::{Security, known, read, who};
 
-use super::{Recipe, Setup};
+use super::credentials::{CLIENT, INTERNAL};
+use super::{Certificates, Recipe, Setup};
 use crate::engines::Engine;
 use crate::guest_file::Owner;
+use crate::plan::ServicePlan;
+use crate::spec::{Cluster, SEARCH_PORT};
 
 /// The port for clients.
-pub const HTTP: u16 = 9200;
+pub const HTTP: u16 = SEARCH_PORT;
 /// The port that instances reach each other at.
 pub const TRANSPORT: u16 = 9300;
 
@@ -59,6 +64,11 @@ pub struct Package {
     votes_only: Option<&'static str>,
     /// The setting that founds a cluster.
     pub founds: &'static str,
+    /// What a gateway asks: answered with 200 by an instance that has a cluster with a master. One
+    /// that is asked for what it knows itself answers so while it is cut off.
+    health: &'static str,
+    /// Where its users and certificates lie; `None` where it has none of its own.
+    pub security: Option<Security>,
     /// User and group that it runs as.
     pub owner: Owner,
 }
@@ -87,6 +97,13 @@ impl Package {
     }
 }
 
+/// What a gateway asks the instances of a search engine; `None` for another service.
+#[must_use]
+pub fn health(service: &ServicePlan) -> Option<&'static str> {
+    let is_search = service.engine.cluster() == Cluster::Quorum;
+    is_search.then(|| Package::of(service.engine).health)
+}
+
 /// Elasticsearch 8 and 9.
 pub static ELASTICSEARCH_PACKAGE: Package = Package {
     engine: Engine::Elasticsearch,
@@ -100,6 +117,18 @@ pub static ELASTICSEARCH_PACKAGE: Package = Package {
     votes: "master",
     votes_only: Some("voting_only"),
     founds: "cluster.initial_master_nodes",
+    health: "/_cluster/health?master_timeout=1s",
+    security: Some(Security {
+        tls: Certificates {
+            authority: "/etc/elasticsearch/ca.crt",
+            certificate: "/etc/elasticsearch/server.crt",
+            key: "/etc/elasticsearch/server.key",
+        },
+        users: "/etc/elasticsearch/users",
+        users_roles: "/etc/elasticsearch/users_roles",
+        roles: "/etc/elasticsearch/roles.yml",
+        own: "/etc/elasticsearch/hostsplit.netrc",
+    }),
     owner: Owner { user: "elasticsearch", group: "elasticsearch" },
 };
 
@@ -116,6 +145,8 @@ pub static OPENSEARCH_PACKAGE: Package = Package {
     votes: "cluster_manager",
     votes_only: None,
     founds: "cluster.initial_cluster_manager_nodes",
+    health: "/_cluster/health?cluster_manager_timeout=1s",
+    security: None,
     owner: Owner { user: "opensearch", group: "opensearch" },
 };
 
@@ -146,9 +177,9 @@ const fn setup(package: &'static Package) -> Setup {
         owner: package.owner,
         sysctls: SYSCTLS,
         tmpfiles: &[],
-        secrets: &[],
+        secrets: if package.security.is_some() { &[CLIENT, INTERNAL] } else { &[] },
         plain: files::plain,
-        mask: |_, _| None,
-        closed: |_, _, _| Ok(Vec::new()),
+        mask: security::mask,
+        closed: security::closed,
     }
 }

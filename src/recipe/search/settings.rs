@@ -54,9 +54,8 @@ pub(super) fn settings(planned: &Planned<'_>) -> Settings {
         let name = format!("cluster.routing.allocation.disk.watermark.{stage}");
         settings.insert(name, part.into());
     }
-    if package.votes_only.is_some() {
-        // Encryption and passwords are one in Elasticsearch; it has them turned on by default.
-        settings.insert("xpack.security.enabled".to_owned(), false.into());
+    if let Some(security) = &package.security {
+        settings.extend(security.settings(service));
     }
     settings.insert("node.attr.host".to_owned(), instance.host.as_str().into());
     settings.extend(awareness(planned));

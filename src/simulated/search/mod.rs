@@ -11,14 +11,15 @@ mod program;
 mod shards;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use self::cluster::Cluster;
-use self::node::Node;
-use super::daemon::{Contact, Daemon, Endpoint, Invocation, Link, Start, VolumeId, Written};
+use self::node::{Closed, Node};
+use super::daemon::{Contact, Daemon, Endpoint, Invocation, Link, Role, Start, VolumeId, Written};
 use super::exec::Outcome;
 use super::observe::Server as Facts;
-use crate::recipe::search::{BOOTSTRAP, HTTP, Package};
+use crate::recipe::search::{BOOTSTRAP, HTTP, Package, known};
 
 /// All nodes of a world.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub(super) struct Network {
     links: BTreeMap<VolumeId, Link>,
     written: Vec<Written>,
     acknowledged: BTreeMap<String, String>,
+    /// Where gateways pass connections on to.
+    passages: BTreeMap<Endpoint, Endpoint>,
     now: Duration,
 }
 
@@ -43,6 +46,7 @@ impl Network {
 
     /// The node that listens somewhere, if it runs.
     fn at(&self, at: Endpoint) -> Option<VolumeId> {
+        let at = self.passages.get(&at).copied().unwrap_or(at);
         let here = |volume: &&VolumeId| {
             let own = self.nodes.get(volume).map(|node| node.address);
             self.links.contains_key(volume) && own == Some(at.address) && at.port == HTTP
@@ -67,6 +71,10 @@ impl Network {
             .copied()
             .filter(|one| self.nodes.get(one).is_some_and(|node| node.cluster == Some(number)))
             .collect();
+        // Those with encryption and those without do not understand one another.
+        let closed = |one: &VolumeId| self.nodes.get(one).map(|node| node.closed.is_some());
+        let kind = cluster.master.as_ref().or(own.first()).and_then(closed);
+        let own: Vec<VolumeId> = own.into_iter().filter(|one| closed(one) == kind).collect();
         cluster.elect(&own);
         if cluster.master.is_none() {
             return;
@@ -77,7 +85,11 @@ impl Network {
         let mut inside = own;
         for volume in up {
             let Some(node) = self.nodes.get_mut(&volume) else { continue };
-            if node.cluster.is_none() && node.seeds.iter().any(|seed| known.contains(seed)) {
+            let is_alike = Some(node.closed.is_some()) == kind;
+            if node.cluster.is_none()
+                && is_alike
+                && node.seeds.iter().any(|seed| known.contains(seed))
+            {
                 node.cluster = Some(number);
                 inside.push(volume);
             }
@@ -100,7 +112,6 @@ impl Daemon for Network {
     fn takes(&self, program: &str, args: &[&str]) -> bool {
         match program {
             "curl" => args.contains(&"--config"),
-            "ab" => args.last().is_some_and(|url| url.contains(&format!(":{HTTP}/"))),
             _ => false,
         }
     }
@@ -138,6 +149,22 @@ impl Daemon for Network {
         std::mem::take(&mut self.written)
     }
 
+    /// Each that has a master says that it is primary: it takes requests.
+    fn roles(&self) -> BTreeMap<Ipv4Addr, Role> {
+        let serves = |volume: &VolumeId| {
+            let number = self.nodes.get(volume).and_then(|node| node.cluster);
+            let cluster = number.and_then(|number| self.clusters.get(number));
+            self.is_up(*volume)
+                && cluster.is_some_and(|one| one.master.is_some() && one.nodes.contains(volume))
+        };
+        let up = self.nodes.iter().filter(|(volume, _)| serves(volume));
+        up.map(|(_, node)| (node.address, Role::Primary)).collect()
+    }
+
+    fn be_passed(&mut self, passages: &BTreeMap<Endpoint, Endpoint>) {
+        self.passages.clone_from(passages);
+    }
+
     fn listens(&self, at: Endpoint) -> bool {
         self.at(at).is_some()
     }
@@ -152,6 +179,13 @@ impl Daemon for Network {
         let volume = self.at(contact.at).ok_or("Connection refused")?;
         if !self.is_up(volume) {
             return Err("no answer".to_owned());
+        }
+        if self.is_closed(volume) != contact.encrypted {
+            return Err("wrong version number".to_owned());
+        }
+        if contact.encrypted && !self.is_known(volume, "app", contact.password.unwrap_or_default())
+        {
+            return Err("unable to authenticate user [app]".to_owned());
         }
         let value = format!("{}", now.as_millis());
         self.put(volume, (CLIENTS, key), &value)?;
@@ -188,6 +222,39 @@ impl Daemon for Network {
 }
 
 impl Network {
+    fn closed(&self, volume: VolumeId) -> Option<&Closed> {
+        self.nodes.get(&volume)?.closed.as_ref()
+    }
+
+    /// Whether a node encrypts and asks for passwords.
+    fn is_closed(&self, volume: VolumeId) -> bool {
+        self.closed(volume).is_some()
+    }
+
+    /// Whether who trusts these trusts a node.
+    fn vouched(&self, volume: VolumeId, authorities: &str) -> bool {
+        let own = self.closed(volume).map(|closed| closed.authority.as_str());
+        own.is_some_and(|own| authorities.contains(own) || own.contains(authorities))
+    }
+
+    /// Whether a node knows a user.
+    fn is_known(&self, volume: VolumeId, name: &str, password: &str) -> bool {
+        self.closed(volume).is_some_and(|closed| known(&closed.users, name, password))
+    }
+
+    /// Lets the node in a guest read its users and certificates again, as it does every few
+    /// seconds.
+    fn read_again(&mut self, invocation: &Invocation<'_>) {
+        for volume in invocation.local {
+            let Some(node) = self.nodes.get_mut(volume) else { continue };
+            let package = Package::ALL.into_iter().find(|one| one.security.is_some());
+            let read = package.map(|package| Closed::read(package, invocation.files));
+            if let (Some(closed), Some(Ok(read))) = (&mut node.closed, read) {
+                *closed = read;
+            }
+        }
+    }
+
     /// The cluster of a node, with its master.
     fn cluster_of(&mut self, volume: VolumeId) -> Result<&mut Cluster, String> {
         let number = self.nodes.get(&volume).and_then(|node| node.cluster);

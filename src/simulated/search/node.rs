@@ -19,8 +19,37 @@ pub(super) struct Node {
     pub(super) spread: Vec<(String, usize)>,
     /// Whether it was started to found a cluster.
     pub(super) founds: bool,
+    /// Whom it lets in; `None` where it lets everybody in.
+    pub(super) closed: Option<Closed>,
     /// The cluster that it belongs to, as its disk knows.
     pub(super) cluster: Option<usize>,
+}
+
+/// What a node reads of who is let in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Closed {
+    /// Users with hashes of their passwords.
+    pub(super) users: String,
+    /// Who vouches for it.
+    pub(super) authority: String,
+}
+
+impl Closed {
+    /// Reads what a node with encryption cannot do without.
+    pub(super) fn read(package: &Package, files: &BTreeMap<String, File>) -> Result<Self, String> {
+        let security = package.security.as_ref().ok_or("no such setting")?;
+        let read = |path: &str| {
+            let file = files.get(path).ok_or_else(|| format!("{path}: No such file"))?;
+            let (group, user) = (package.owner.group, package.owner.user);
+            let is_readable = (file.owner == format!("root:{group}") && file.mode & 0o040 != 0)
+                || (file.owner == format!("{user}:{group}") && file.mode & 0o400 != 0);
+            let text = String::from_utf8_lossy(&file.bytes).into_owned();
+            if is_readable { Ok(text) } else { Err(format!("{path}: Permission denied")) }
+        };
+        let _ = (read(security.tls.certificate)?, read(security.tls.key)?, read(security.roles)?);
+        let _ = read(security.users_roles)?;
+        Ok(Self { users: read(security.users)?, authority: read(security.tls.authority)? })
+    }
 }
 
 /// A word that no engine here understands.
@@ -62,7 +91,10 @@ impl Node {
             Some((value(&format!("node.attr.{level}"))?.to_owned(), all.len().max(1)))
         });
         let told = text(BOOTSTRAP).unwrap_or_default();
+        let is_closed = value("xpack.security.enabled") == Some("true");
+        let closed = if is_closed { Some(Closed::read(package, files)?) } else { None };
         Ok(Self {
+            closed,
             founds: told.trim().ends_with(&format!("-E{}={name}", package.founds)),
             address: value("network.host").and_then(|one| one.parse().ok()).ok_or("no address")?,
             seeds: words("discovery.seed_hosts")

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{Endpoint, Network, endpoint};
 use crate::recipe::haproxy;
 use crate::simulated::daemon::Role;
+use crate::spec::SEARCH_PORT;
 
 /// How a section of a database ends its first line.
 const MARK: &str = " from _database";
@@ -33,6 +34,15 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// The lines of a configuration without those of databases.
 pub(super) fn without(text: &str) -> impl Iterator<Item = &str> {
     lines(text).filter(|(section, _)| !section.ends_with(MARK)).map(|(_, line)| line)
+}
+
+/// Whether a gateway passes on what comes in somewhere as it is: who is behind it ends TLS.
+pub(super) fn passes_on(text: &str, at: Endpoint) -> bool {
+    let mut binds = lines(text).filter(|(section, _)| section.ends_with(" from _tcp"));
+    binds.any(|(_, line)| {
+        let bound = line.strip_prefix("bind ").and_then(|rest| rest.split(' ').next());
+        bound.and_then(endpoint) == Some(at)
+    })
 }
 
 /// The groups of a configuration by name.
@@ -79,6 +89,37 @@ impl Network {
         words
     }
 
+    /// Whether a search engine is there that has a master.
+    pub(super) fn is_searched(&self, at: Endpoint) -> bool {
+        at.port == SEARCH_PORT && self.roles.get(&at.address) == Some(&Role::Primary)
+    }
+
+    /// Where a gateway passes on the clients of search engines: to the first that has a master.
+    fn searches(&self, text: &str) -> Vec<(Endpoint, Endpoint)> {
+        let mut binds: BTreeMap<&str, Endpoint> = BTreeMap::new();
+        let mut found = Vec::new();
+        for (section, line) in lines(text) {
+            let mut words = section.split_whitespace();
+            let (kind, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let mut words = line.split_whitespace();
+            match (kind, words.next()) {
+                ("frontend", Some("bind")) => {
+                    let at = words.next().and_then(endpoint);
+                    at.map(|at| binds.entry(name).or_insert(at));
+                }
+                ("backend", Some("server")) => {
+                    let at = words.nth(1).and_then(endpoint).filter(|at| self.is_searched(*at));
+                    if let Some((from, at)) = binds.get(name).copied().zip(at) {
+                        binds.remove(name);
+                        found.push((from, at));
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
     /// Where gateways that have the address of clients pass them on to.
     pub(super) fn passages_to_databases(&self) -> BTreeMap<Endpoint, Endpoint> {
         let mut found = BTreeMap::new();
@@ -90,6 +131,7 @@ impl Network {
                 let is_believed = self.believed.get(&at.address).is_none_or(|one| one.at == volume);
                 at.address == link.address || (self.holds(volume, at.address) && is_believed)
             };
+            found.extend(self.searches(&loaded.text).into_iter().filter(|(at, _)| is_own(at)));
             for group in groups(&loaded.text).values() {
                 let primary = match self.in_role(group, Role::Primary).as_slice() {
                     [one] => Some(*one),

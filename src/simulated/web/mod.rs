@@ -200,16 +200,17 @@ impl Network {
         if link.stopped {
             return Got::Silence;
         }
-        if encrypted != is_encrypted {
+        if encrypted != is_encrypted && !databases::passes_on(&loaded.text, at) {
             return Got::Reset;
         }
         let (mut code, mut down) = (200, String::new());
         let is_status = [STATUS_PORT, haproxy::STATUS_PORT].contains(&at.port);
         if unit == haproxy::UNIT {
             let is_down = |at: &Endpoint| {
-                self.listener(*at).is_none_or(|(volume, ..)| {
-                    self.links.get(&volume).is_none_or(|link| link.stopped)
-                })
+                !self.is_searched(*at)
+                    && self.listener(*at).is_none_or(|(volume, ..)| {
+                        self.links.get(&volume).is_none_or(|link| link.stopped)
+                    })
             };
             let servers: Vec<_> = loaded.servers().collect();
             let gone = servers.iter().filter(|(_, at, _)| is_down(at)).map(|(name, ..)| *name);
@@ -219,6 +220,7 @@ impl Network {
             if !is_status {
                 code = up.map_or(503, |(_, at, is_encrypted)| match self.get(*at, *is_encrypted) {
                     Got::Status { code, .. } => code,
+                    _ if self.is_searched(*at) => 200,
                     _ => 503,
                 });
             }

@@ -8,7 +8,7 @@ use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::wire;
-use crate::spec::{Access, Cluster, Engine, Health, Password, Tls};
+use crate::spec::{Access, Cluster, Engine, Health, Password, SEARCH_PORT, Tls};
 
 /// How clients get into a service: into a sharded one by a password, unless its author
 /// says otherwise.
@@ -34,6 +34,7 @@ pub(super) fn access(
     match engine.cluster() {
         Cluster::Sharded => {}
         Cluster::PrimaryReplica => return of_database(scope, engine, wire),
+        Cluster::Quorum => return of_search(scope, engine, wire),
         _ => return Some(without_password(scope, engine, wire)),
     }
     let tls = scope.optional("tls", &wire.tls);
@@ -69,7 +70,64 @@ fn of_database(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> O
     Some(Access { password: Some(password), tls, port, read_port, ..Access::default() })
 }
 
-/// A port of a database at its gateway.
+/// How clients get into a search engine: encrypted and with a password, or with neither. Its
+/// instances have the engine's own port.
+fn of_search(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Option<Access> {
+    let port = match &wire.gateway {
+        Some(_) if wire.port.is_none() => Some(SEARCH_PORT),
+        _ => at_gateway(scope, engine, wire, "port", wire.port.as_ref()),
+    };
+    let tls = scope.optional("tls", &wire.tls);
+    let given = match &wire.password {
+        None => None,
+        Some(node) => Some((node.mark, password(scope, node)?)),
+    };
+    let open = Access { port, ..Access::default() };
+    let mark = wire.tls.as_ref().map(|at| at.mark);
+    let mut refuse = |mark: Option<Mark>, message: String, hint: &str| {
+        if let Some(mark) = mark {
+            scope.error_with(mark, message, hint.to_owned());
+        }
+        None
+    };
+    if let Some(why) = engine.why_open() {
+        let asks = given.as_ref().filter(|(_, (password, _))| password.is_some());
+        let hint = "leave `password` and `tls` out: everybody is let in";
+        if let Some((mark, _)) = asks {
+            return refuse(Some(*mark), format!("password: {why}, for {engine}"), hint);
+        }
+        if tls.is_some_and(Tls::is_offered) {
+            return refuse(mark, format!("tls: {why}, for {engine}"), hint);
+        }
+        return Some(open);
+    }
+    if tls == Some(Tls::Optional) {
+        let message = format!("tls: {engine} encrypts all connections or none");
+        return refuse(mark, message, "leave it out");
+    }
+    let password = match given {
+        Some((mark, (_, true))) => {
+            let message = format!("password: {engine} asks everybody for one or nobody");
+            return refuse(Some(mark), message, "leave it out: a deploy makes one");
+        }
+        Some((_, (None, _))) if tls == Some(Tls::On) => {
+            let message = format!("tls: {engine} encrypts only where it asks for a password");
+            return refuse(mark, message, "leave `password: none` out: a deploy makes one");
+        }
+        Some((_, (None, _))) => return Some(open),
+        Some((_, (Some(password), _))) => password,
+        None => Password::Generated,
+    };
+    if tls == Some(Tls::Off) {
+        let message = format!("tls: {engine} asks for a password only over encrypted connections");
+        let hint = "leave it out, or add `password: none`: everybody is let in, and nothing is \
+                    encrypted";
+        return refuse(mark, message, hint);
+    }
+    Some(Access { password: Some(password), tls: Tls::On, ..open })
+}
+
+/// A port of a database or a search engine at its gateway.
 fn at_gateway(
     scope: &mut Scope<'_>,
     engine: Engine,
@@ -103,7 +161,8 @@ fn at_gateway(
 fn without_password(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Access {
     let cluster = engine.cluster();
     let sharded = engines(Cluster::Sharded);
-    let closed = [sharded.as_str(), &engines(Cluster::PrimaryReplica)].join(", ");
+    let closed =
+        [Cluster::Sharded, Cluster::PrimaryReplica, Cluster::Quorum].map(engines).join(", ");
     if let Some(node) = &wire.password {
         let message = format!("password: not supported for {engine}, only for {closed}");
         scope.error(node.mark, message);

@@ -1,5 +1,5 @@
-//! Gateways: the demand of one is the sum of the pools and databases that name it and of what
-//! it states itself.
+//! Gateways: the demand of one is the sum of the pools, databases and search engines that name it
+//! and of what it states itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,13 @@ use crate::spec::read::scope::Scope;
 use crate::spec::wire::{self, RawDemand};
 use crate::spec::{Cluster, Demand, Engine, GatewayDemand, Service};
 use crate::units::PerSecond;
+
+/// Documents that clients index by one request at least, where there are many: the manual asks for
+/// requests of more.
+/// <https://www.elastic.co/docs/deploy-manage/production-guidance/optimize-performance/indexing-speed>
+const BULK: u64 = 100;
+/// Documents that a search is answered with, where it does not ask for another number.
+const HITS: u64 = 10;
 
 /// A service before gateways are resolved.
 pub(super) struct Unresolved {
@@ -135,7 +142,16 @@ fn sums(found: &[Unresolved]) -> BTreeMap<ServiceName, Sum> {
                 let all = demand.reads_per_s.saturating_add(demand.writes_per_s);
                 sum.transactions = sum.transactions.saturating_add(all);
             }
-            Demand::Sharded(_) | Demand::Quorum(_) | Demand::GatewayPair(_) => {}
+            Demand::Quorum(demand) => {
+                let indexed = demand.index_per_s.get();
+                let requests = demand.queries_per_s.get().saturating_add(indexed.div_ceil(BULK));
+                let hits = demand.queries_per_s.get().saturating_mul(HITS);
+                let documents = indexed.saturating_add(hits);
+                let bytes = documents.saturating_mul(demand.document_bytes.get());
+                sum.requests = sum.requests.saturating_add(PerSecond::new(requests));
+                sum.bytes = sum.bytes.saturating_add(bytes);
+            }
+            Demand::Sharded(_) | Demand::GatewayPair(_) => {}
         }
     }
     sums

@@ -148,7 +148,7 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     "#);
     insta::assert_snapshot!(said("  - { name: edge, engine: haproxy }\n"), @r#"
     spec.yaml:6:5: demand: the gateway "edge" has no demand: no service names it and it states no requests
-    hint: write `gateway: edge` in the mysql, mariadb, apache or nginx service behind it, or `demand: { requests: 40k/s }`
+    hint: write `gateway: edge` in the mysql, mariadb, elasticsearch, opensearch, apache or nginx service behind it, or `demand: { requests: 40k/s }`
     "#);
     insta::assert_snapshot!(said("  - { name: edge, engine: haproxy, demand: { response: 1KiB } }\n"), @"
     spec.yaml:6:56: response: needs `requests` to go with it
@@ -156,7 +156,7 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     ");
     insta::assert_snapshot!(said("  - { name: db, engine: redis, demand: { reads: 1/s, writes: 1/s, data: 1GiB }, gateway: edge }\n  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n"), @"
     spec.yaml:6:90: gateway: not supported for redis
-    hint: remove it; supported for mysql, mariadb, apache or nginx
+    hint: remove it; supported for mysql, mariadb, elasticsearch, opensearch, apache or nginx
     ");
     let files = with("  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n");
     files.put(

@@ -404,6 +404,45 @@ proptest::proptest! {
 }
 
 #[test]
+fn a_search_engine_encrypts_and_asks_for_a_password_or_does_neither() {
+    let with = |engine: &str, more: &str| {
+        let files = Files::good();
+        let demand = "demand: { index: 1k docs/s, queries: 1/s, data: 1GiB }";
+        let further = format!("  - {{ name: find, engine: {engine}{more}, {demand} }}\n");
+        let spec = SPEC.replace("image: { include: image/image.yaml }\n", "");
+        files.put("spec.yaml", spec.replace("vms:\n", &format!("{further}vms:\n")));
+        files.load()
+    };
+    let access = |engine: &str, more: &str| {
+        let spec = with(engine, more).unwrap();
+        spec.services.iter().find(|one| one.name.as_str() == "find").unwrap().access.clone()
+    };
+    let closed = Access { password: Some(Password::Generated), tls: Tls::On, ..Access::default() };
+    for more in ["", ", tls: true"] {
+        assert_eq!(access("elasticsearch", more), closed);
+    }
+    let by_file = Access { password: Some(Password::File("pw".into())), ..closed };
+    assert_eq!(access("elasticsearch", ", password: { file: pw }"), by_file);
+    for more in [", password: none", ", password: none, tls: false"] {
+        assert_eq!(access("elasticsearch", more), Access::default());
+        assert_eq!(access("opensearch", more), Access::default());
+    }
+    assert_eq!(access("opensearch", ""), Access::default());
+    for (engine, more, why) in [
+        ("elasticsearch", ", tls: false", "asks for a password only over encrypted connections"),
+        ("elasticsearch", ", tls: optional", "encrypts all connections or none"),
+        ("elasticsearch", ", password: optional", "asks everybody for one or nobody"),
+        ("elasticsearch", ", password: none, tls: true", "encrypts only where it asks"),
+        ("opensearch", ", tls: true", "tls: takes its security plugin"),
+        ("opensearch", ", password: { file: pw }", "password: takes its security plugin"),
+        ("elasticsearch", ", port: 9201", "not supported for elasticsearch without a gateway"),
+    ] {
+        let said = with(engine, more).unwrap_err().to_string();
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+#[test]
 fn a_password_is_made_or_referenced_and_never_written() {
     let with = |more: &str| {
         let files = Files::good();

@@ -203,13 +203,13 @@ fn tls_is_said_once_and_ports_follow() {
     "#);
     insta::assert_snapshot!(said(behind("a", "", ", port: 8081") + open), @"spec.yaml:6:80: port: 8081 is not a port of a pool; expected 1 to 65535, and not 8081 and 8404, at which instances say how they are");
     insta::assert_snapshot!(said(behind("a", "", ", tls: optional") + open), @"
-    spec.yaml:6:79: tls: not supported for apache, only for redis or valkey, mysql or mariadb
+    spec.yaml:6:79: tls: not supported for apache, only for redis or valkey, mysql or mariadb, elasticsearch or opensearch
     hint: whether it ends TLS is part of its demand: `demand: { tls: true }`
     ");
     insta::assert_snapshot!(said(behind("a", "", "") + "  - { name: edge, engine: haproxy, port: 80, tls: true }\n"), @"
     spec.yaml:7:42: port: not supported for haproxy, only for redis or valkey, apache or nginx
     hint: a gateway listens at the ports of the pools behind it: `port:` of these
-    spec.yaml:7:51: tls: not supported for haproxy, only for redis or valkey, mysql or mariadb
+    spec.yaml:7:51: tls: not supported for haproxy, only for redis or valkey, mysql or mariadb, elasticsearch or opensearch
     hint: whether it ends TLS is part of its demand: `demand: { tls: true }`
     ");
 }
