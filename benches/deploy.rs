@@ -131,6 +131,7 @@ fn plan() -> Plan {
             kernel: None,
             initrd: None,
             cmdline: String::new(),
+            engines: [].into(),
         }),
         profiles: Default::default(),
         topology: Topology { hosts: (0..HOSTS).map(host).collect() },

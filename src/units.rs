@@ -362,6 +362,14 @@ quantity!(
     ]
 );
 
+quantity!(
+    /// Spans of time, in days.
+    Days,
+    "d",
+    "a number of days such as 30d, or of weeks such as 4w",
+    [("d", 1, 1), ("w", 7, 1)]
+);
+
 /// Why a text is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a duration such as 90s, \"1m 30s\" or 1.5h")]

@@ -133,6 +133,7 @@ fn image() -> Image {
         kernel: Some(file("vmlinuz", "2")),
         initrd: Some(file("initrd.img", "3")),
         cmdline: "root=/dev/vda rw".to_owned(),
+        engines: [].into(),
     }
 }
 

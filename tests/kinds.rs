@@ -46,6 +46,7 @@ fn search(index: u64, queries: u64, data_gib: u64, copies: u32) -> Demand {
     Demand::Quorum(SearchDemand {
         document_bytes: Bytes::new(256),
         shards_per_query: None,
+        retention_days: None,
         ..plain::search(index, queries, data_gib << 10, copies)
     })
 }

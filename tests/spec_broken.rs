@@ -280,10 +280,10 @@ fn a_demand_of_an_unknown_engine() {
     ---
     error: 8 errors in spec.yaml
     spec.yaml:7:28: engine: "kafka" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
-    spec.yaml:7:45: unknown field "raeds" in the demand; all engines together take reads, writes, value, data, persistence, copies, working_set, shards, index, queries, document, shards_per_query, requests, response, cpu or tls
+    spec.yaml:7:45: unknown field "raeds" in the demand; all engines together take reads, writes, value, data, persistence, copies, working_set, shards, index, queries, retention, document, shards_per_query, requests, response, cpu or tls
     hint: did you mean "reads"?
     spec.yaml:7:82: data: "96Gb" has the unknown unit "Gb"; expected a size such as 64GiB or 512MiB
-    spec.yaml:7:88: unknown field "brokers" in the demand; all engines together take reads, writes, value, data, persistence, copies, working_set, shards, index, queries, document, shards_per_query, requests, response, cpu or tls
+    spec.yaml:7:88: unknown field "brokers" in the demand; all engines together take reads, writes, value, data, persistence, copies, working_set, shards, index, queries, retention, document, shards_per_query, requests, response, cpu or tls
     spec.yaml:7:100: duplicate field "writes"
     spec.yaml:10:26: engine: "apach" is not known; expected redis, valkey, mysql, mariadb, elasticsearch, opensearch, apache, nginx or haproxy
     hint: did you mean "apache"?

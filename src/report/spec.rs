@@ -146,16 +146,20 @@ pub fn demand(demand: &Demand) -> String {
             format!("{reads_per_s} reads, {writes_per_s} writes, {data} data")
         }
         Demand::PrimaryReplica(demand) => relational(demand),
-        Demand::Quorum(demand) => format!(
-            "{} documents indexed, {} searches, {} data, {}",
-            demand.index_per_s,
-            demand.queries_per_s,
-            size(demand.data_mib),
-            match demand.copies {
-                1 => "1 copy".to_owned(),
-                copies => format!("{copies} copies"),
-            }
-        ),
+        Demand::Quorum(demand) => {
+            let kept = demand.retention_days.map(|days| format!(" of {days} days"));
+            format!(
+                "{} documents indexed, {} searches, {} data{}, {}",
+                demand.index_per_s,
+                demand.queries_per_s,
+                size(demand.data_mib),
+                kept.unwrap_or_default(),
+                match demand.copies {
+                    1 => "1 copy".to_owned(),
+                    copies => format!("{copies} copies"),
+                }
+            )
+        }
         Demand::Pool(demand) => {
             let mut text =
                 format!("{} requests of {}", demand.requests_per_s, demand.response_bytes);

@@ -32,6 +32,7 @@ pub fn stand_in(plan: &Plan) -> Plan {
         kernel: None,
         initrd: None,
         cmdline: String::new(),
+        engines: [].into(),
     });
     let parts = [Some(&mut image.disk), image.kernel.as_mut(), image.initrd.as_mut()];
     for part in parts.into_iter().flatten() {

@@ -138,6 +138,9 @@ pub struct SearchDemand {
     /// Shards that a search looks into; `None` for as many as one index of
     /// daily size has, which the profile states.
     pub shards_per_query: Option<u32>,
+    /// Days for which documents are kept; `None` where nobody removes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
 }
 
 /// Demand of a pool of web servers.
@@ -168,6 +171,15 @@ pub struct GatewayDemand {
     pub response_bytes_per_s: u64,
     /// Whether it ends TLS.
     pub tls: bool,
+}
+
+impl SearchDemand {
+    /// Days after which an index that grows is followed by the next: documents are removed by
+    /// whole indices, so that they are kept for as much longer at most.
+    #[must_use]
+    pub const fn rollover_days(retention_days: u32) -> u32 {
+        retention_days.div_ceil(10)
+    }
 }
 
 impl GatewayDemand {

@@ -33,7 +33,7 @@ pub use self::serve::{
 pub use self::spread::Spread;
 pub use crate::profile::{Cluster, Engine};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,9 @@ pub struct Image {
     pub initrd: Option<ImageFile>,
     /// Kernel command line; empty without a kernel.
     pub cmdline: String,
+    /// Versions of the engines on the disk, as its manifest lists them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub engines: BTreeMap<String, String>,
 }
 
 /// Something to split: an engine and its demand.

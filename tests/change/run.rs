@@ -50,6 +50,7 @@ pub fn image(version: u32) -> Image {
         kernel: None,
         initrd: None,
         cmdline: String::new(),
+        engines: [].into(),
     }
 }
 

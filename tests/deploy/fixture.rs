@@ -130,6 +130,7 @@ pub fn plan() -> Plan {
             kernel: Some(file("vmlinuz")),
             initrd: Some(file("initrd")),
             cmdline: "root=/dev/vda".to_owned(),
+            engines: [].into(),
         }),
         profiles: Default::default(),
         topology: Topology { hosts: (1..=3).map(host).collect() },

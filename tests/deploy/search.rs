@@ -49,6 +49,7 @@ fn spec(engine: Engine, index: u64) -> Spec {
         copies: 2,
         document_bytes: Bytes::new(128),
         shards_per_query: Some(6),
+        retention_days: None,
     });
     let mut search = plain::service("search", engine, demand);
     if is_closed(engine) {
@@ -412,20 +413,26 @@ fn a_change_of_passwords_that_was_killed_anywhere_is_finished_by_the_next() {
     }
 }
 
+/// An open cluster that is deployed, and what its clients are.
+fn open(state: &Path) -> (SimulatedWorld, Client) {
+    let mut spec = spec(Engine::Elasticsearch, 100);
+    spec.services[0].access = Access::default();
+    let open = planned(&spec, None);
+    let world = SimulatedWorld::new(&open.topology);
+    let first = run(&open, &world, state, Purpose::Deploy);
+    assert!(first.is_complete(), "{}", first.story());
+    let strangers = Client { password: None, encrypted: false, ..client(&open) };
+    assert!(world.request(&strangers, "before").is_ok());
+    (world, strangers)
+}
+
 /// Those with encryption do not understand those without: all are restarted together, and
 /// that is said before.
 #[test]
 fn encryption_is_turned_on_by_an_outage_that_was_allowed() {
     let closed = few(Engine::Elasticsearch);
-    let mut open_spec = spec(Engine::Elasticsearch, 100);
-    open_spec.services[0].access = Access::default();
-    let open = planned(&open_spec, None);
     let state = tempfile::tempdir().unwrap();
-    let world = SimulatedWorld::new(&open.topology);
-    let first = run(&open, &world, state.path(), Purpose::Deploy);
-    assert!(first.is_complete(), "{}", first.story());
-    let strangers = Client { password: None, encrypted: false, ..client(&closed) };
-    assert!(world.request(&strangers, "before").is_ok());
+    let (world, strangers) = open(state.path());
     let stopped = run(&closed, &world, state.path(), Purpose::Deploy);
     assert!(stopped.story().contains("search does not serve meanwhile"), "{}", stopped.story());
     assert!(world.request(&strangers, "meanwhile").is_ok());
@@ -436,6 +443,32 @@ fn encryption_is_turned_on_by_an_outage_that_was_allowed() {
     assert_kept(&world);
     assert!(world.request(&client(&closed), "after").is_ok());
     assert!(world.request(&strangers, "after").is_err());
+}
+
+#[test]
+fn turning_encryption_on_that_was_killed_anywhere_is_finished_by_the_next() {
+    let closed = few(Engine::Elasticsearch);
+    let allowed = fixture::allowing("search");
+    let calls = {
+        let state = tempfile::tempdir().unwrap();
+        let (world, _) = open(state.path());
+        let before = world.log().len();
+        assert!(fixture::run_allowing(&closed, &world, state.path(), &allowed).is_complete());
+        world.log().len() - before
+    };
+    for call in (1..=calls).step_by(13) {
+        let state = tempfile::tempdir().unwrap();
+        let (world, _) = open(state.path());
+        let mode = if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter };
+        world.fail_at(world.log().len() as u64 + call as u64, mode);
+        let _ = fixture::run_allowing(&closed, &world, state.path(), &allowed);
+        world.revive();
+        let second = fixture::run_allowing(&closed, &world, state.path(), &allowed);
+        assert!(second.is_complete(), "call {call}: {}", second.story());
+        assert_planned(&closed, &world);
+        assert_kept(&world);
+        assert!(world.request(&client(&closed), "after").is_ok(), "call {call}");
+    }
 }
 
 /// A search engine behind two gateways.
@@ -504,4 +537,88 @@ fn a_deploy_with_gateways_that_was_killed_anywhere_is_finished_by_the_next() {
         assert!(second.is_complete(), "call {call}: {}", second.story());
         assert_planned(&plan, &world);
     });
+}
+
+/// The plan with an image that says which version of the engine it has.
+fn with_image(plan: &Plan, version: &str) -> Plan {
+    let mut image = fixture::other_image().unwrap();
+    let engine = plan.services[0].engine.as_str().to_owned();
+    image.engines = [(engine, version.to_owned())].into();
+    Plan { image: Some(image), ..plan.clone() }
+}
+
+#[test]
+fn another_image_is_given_to_one_instance_after_the_other() {
+    let (plan, state) = (few(Engine::Elasticsearch), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let (_, requests) = follow(&with_image(&plan, "9.2.0"), &world, state.path());
+    assert_eq!(requests.refused, [""; 0]);
+}
+
+#[test]
+fn a_change_of_the_image_that_was_killed_anywhere_is_finished_by_the_next() {
+    let plan = few(Engine::Elasticsearch);
+    let newer = with_image(&plan, "9.3.0");
+    let begin = |state: &Path| deployed(&plan, state);
+    at_every(29, &newer, &begin, |call| {
+        let state = tempfile::tempdir().unwrap();
+        let world = begin(state.path());
+        let call = world.log().len() + call;
+        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
+        let _ = run(&newer, &world, state.path(), Purpose::Deploy);
+        world.revive();
+        let (_, requests) = follow(&newer, &world, state.path());
+        assert_eq!(requests.refused, [""; 0], "call {call}");
+    });
+}
+
+#[test]
+fn a_version_that_cannot_take_the_data_is_refused_before_anything_is_taken_away() {
+    let (plan, state) = (few(Engine::Elasticsearch), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let before = starts(&plan, &world);
+    let older = run(&with_image(&plan, "8.19.0"), &world, state.path(), Purpose::Deploy);
+    assert!(older.story().contains("cannot read what 9.2 wrote"), "{}", older.story());
+    ask(&plan, &world, "PUT", "/ancient", "{}");
+    let newer = with_image(&plan, "10.0.1");
+    let refused = run(&newer, &world, state.path(), Purpose::Deploy);
+    assert!(refused.story().contains("made before 9: ancient;"), "{}", refused.story());
+    assert_eq!(starts(&plan, &world), before);
+    ask(&plan, &world, "DELETE", "/ancient", "");
+    let (_, requests) = follow(&newer, &world, state.path());
+    assert_eq!(requests.refused, [""; 0]);
+}
+
+#[test]
+fn a_policy_for_what_is_kept_for_a_time_is_set_and_taken_back() {
+    let (mut plan, state) = (few(Engine::Elasticsearch), tempfile::tempdir().unwrap());
+    let Demand::Quorum(demand) = &mut plan.services[0].demand else { panic!() };
+    demand.retention_days = Some(30);
+    let world = deployed(&plan, state.path());
+    let body = "{\"policy\":{\"phases\":{\"delete\":{\"min_age\":\"1d\"}}}}";
+    ask(&plan, &world, "PUT", "/_ilm/policy/hostsplit", body);
+    let seen = look(&plan, &world);
+    let differences: Vec<_> = seen.clusters.values().flatten().collect();
+    assert_eq!(differences.len(), 1, "{differences:?}");
+    assert_eq!(differences[0].planned, "indices followed after 3d, removed 30d later");
+    let before = starts(&plan, &world);
+    let _ = follow(&plan, &world, state.path());
+    assert_eq!(starts(&plan, &world), before);
+}
+
+/// Users that somebody wrote by hand let hostsplit out: that is said, and taken back.
+#[test]
+fn one_that_does_not_let_hostsplit_in_is_not_taken_for_one_without_a_cluster() {
+    let (plan, state) = (few(Engine::Elasticsearch), tempfile::tempdir().unwrap());
+    let world = deployed(&plan, state.path());
+    let before = starts(&plan, &world);
+    for one in &plan.instances {
+        world.put_file(&one.domain, "/etc/elasticsearch/users", "mallory:{PBKDF2}1000$x$y\n");
+    }
+    let seen = look(&plan, &world);
+    let said: Vec<String> = seen.clusters.values().flatten().map(ToString::to_string).collect();
+    assert!(said.iter().all(|one| !one.contains("not founded")), "{said:?}");
+    assert!(said.iter().any(|one| one.contains("unable to authenticate")), "{said:?}");
+    let _ = follow(&plan, &world, state.path());
+    assert_eq!(starts(&plan, &world), before);
 }

@@ -172,6 +172,7 @@ fn image() -> Image {
         kernel: None,
         initrd: None,
         cmdline: String::new(),
+        engines: [].into(),
     }
 }
 

@@ -137,6 +137,7 @@ pub fn search(index: u64, queries: u64, data_mib: u64, copies: u32) -> SearchDem
         copies,
         document_bytes: Bytes::new(300),
         shards_per_query: Some(1),
+        retention_days: None,
     }
 }
 

@@ -109,6 +109,11 @@ impl Response {
         200 <= self.code && self.code < 300
     }
 
+    /// Whether who asks is not let in.
+    pub(super) const fn is_locked(&self) -> bool {
+        matches!(self.code, 401 | 403)
+    }
+
     /// The words of an error.
     pub(super) fn reason(&self) -> String {
         let said = self.body.pointer("/error/reason").and_then(Value::as_str);
@@ -189,13 +194,23 @@ pub(super) fn command(
     let answers = ask(guest, at, std::slice::from_ref(request))?;
     match answers.into_iter().next() {
         Some(answer) if answer.is_ok() => Ok(answer.body),
-        answer => Err(EngineError::Guest(GuestError::Command {
-            domain: guest.domain.to_owned(),
-            command: format!("curl -X {} {}", request.method, at.url(&request.path)),
-            status: answer.as_ref().map_or_else(String::new, |one| format!("HTTP {}", one.code)),
-            output: answer.as_ref().map_or_else(String::new, Response::reason),
-        })),
+        answer => Err(refused(guest, at, request, answer.as_ref())),
     }
+}
+
+/// A refusal as a command that failed.
+pub(super) fn refused(
+    guest: &Guest<'_>,
+    at: Door,
+    request: &Request,
+    answer: Option<&Response>,
+) -> EngineError {
+    EngineError::Guest(GuestError::Command {
+        domain: guest.domain.to_owned(),
+        command: format!("curl -X {} {}", request.method, at.url(&request.path)),
+        status: answer.map_or_else(String::new, |one| format!("HTTP {}", one.code)),
+        output: answer.map_or_else(String::new, Response::reason),
+    })
 }
 
 #[cfg(test)]

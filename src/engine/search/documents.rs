@@ -167,8 +167,10 @@ fn index_all(
     let promised = crew.service.capacity.usable_per_s;
     let requests = load::requests(bound, promised).div_ceil(BULK).max(10);
     let connections = u64::from(bound.connections.min(8));
-    // `curl` counts up what is in brackets, and asks for as many at a time as it may.
-    let url = door.url(&format!("/{index}/_bulk?filter_path=errors&x=[1-{requests}]"));
+    // `curl` counts up what is in brackets, and asks for as many at a time as it may. The server
+    // refuses parameters that it does not know: seconds are as good as any other number.
+    let (first, last) = (1_000, requests.saturating_add(999));
+    let url = door.url(&format!("/{index}/_bulk?filter_path=errors&timeout=[{first}-{last}]s"));
     let text = format!(
         "url = \"{url}\"\nrequest = POST\nparallel\nparallel-max = {connections}\nsilent\n\
          data-binary = \"@{BODY}\"\nheader = \"Content-Type: application/x-ndjson\"\n\

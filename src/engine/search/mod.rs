@@ -13,6 +13,7 @@ mod steps;
 mod target;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use serde_json::{Map, Value, json};
 use self::observe::{ENABLE, Observed, Seen};
 use self::steps::Step;
 use self::target::Target;
+use self::upgrade::Version;
 use super::cluster::{
     Answer, Broken, Cluster, Copies, FileChange, Goal, Patience, Serving, Uptake,
 };
@@ -128,9 +130,10 @@ impl Cluster for Search {
     ) -> Result<Vec<String>, EngineError> {
         let others = crew.only(|one| one.name != *instance);
         let observed = self.observe(&others, target);
-        let at = observe::view(&observed).and_then(|view| steps::spokesman(&observed, view));
-        let Some(at) = at else { return Ok(Vec::new()) };
+        let Some(view) = observe::view(&observed) else { return Ok(Vec::new()) };
+        let Some(at) = steps::spokesman(&observed, view) else { return Ok(Vec::new()) };
         let (guest, door) = (crew.guest(&at)?, target.member(&at)?.door);
+        self.may_return(crew, (&guest, door), view, instance)?;
         api::command(&guest, door, &send::set(&json!({ ENABLE: "primaries" })))?;
         // What is on the disk need not be read from the log of changes; where it is not, the
         // instance only takes longer.
@@ -260,6 +263,34 @@ impl Cluster for Search {
         bound: Bound,
     ) -> Result<Measured, EngineError> {
         documents::press(crew, target, ends, bound)
+    }
+}
+
+impl Search {
+    /// Asks whether an instance that is about to be taken away may come back with the version
+    /// that is in the image of the plan.
+    fn may_return(
+        &self,
+        crew: &Crew<'_>,
+        (guest, door): (&Guest<'_>, api::Door),
+        view: &observe::View,
+        instance: &InstanceName,
+    ) -> Result<(), EngineError> {
+        let image = crew.plan.image.as_ref();
+        let planned = image.and_then(|image| image.engines.get(self.0.engine.as_str()));
+        let to = planned.and_then(|version| Version::parse(version));
+        let from = view.versions.get(instance.as_str()).and_then(|one| Version::parse(one));
+        let Some((from, to)) = from.zip(to).filter(|(from, to)| from != to) else { return Ok(()) };
+        let settings = api::command(
+            guest,
+            door,
+            &api::get(
+                "/_all/_settings/index.version.created,index.blocks.write?flat_settings=true\
+                 &expand_wildcards=all",
+            ),
+        )?;
+        let refusal = upgrade::refusal(self.0.engine, (from, to), &upgrade::makers(&settings));
+        refusal.map_or(Ok(()), |why| Err(crew.refusal(format!("{instance}: {why}"))))
     }
 }
 

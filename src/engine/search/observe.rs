@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::api::{self, Response, get};
-use super::target::Target;
+use super::target::{Kept, Target};
 use crate::engine::cluster::Observed as Answers;
 use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
 use crate::plan::Instance;
-use crate::recipe::search::{CONFIGURATION, OWN, TEMPLATE};
+use crate::recipe::search::{CONFIGURATION, OWN, POLICY, TEMPLATE};
 
 /// What all instances report.
 pub(super) type Observed = Answers<Seen>;
@@ -33,6 +33,8 @@ pub(super) struct View {
     pub(super) master: String,
     /// Everybody in it.
     pub(super) nodes: BTreeSet<String>,
+    /// The version of each, by name.
+    pub(super) versions: BTreeMap<String, String>,
     /// Those whose votes count; by number where they are not in it.
     pub(super) voters: BTreeSet<String>,
     /// Those whose votes were taken away.
@@ -41,11 +43,15 @@ pub(super) struct View {
     pub(super) settings: BTreeMap<String, String>,
     /// Shards of new indices and further copies of each.
     pub(super) template: Option<(String, String)>,
+    /// How long indices are kept that name the policy; `None` where servers know no policies.
+    pub(super) kept: Option<Option<Kept>>,
     /// Whether it has the index in which writes are proved.
     pub(super) has_own: bool,
     pub(super) shards: Vec<Shard>,
     /// Why the cluster does not give a shard a place.
     pub(super) explanation: Option<String>,
+    /// Whether that is that nobody else has the version with which the shard was written.
+    pub(super) waits_for_version: bool,
     /// How far copies are that are being made.
     pub(super) progress: Vec<String>,
 }
@@ -60,6 +66,13 @@ pub(super) struct Shard {
     pub(super) state: String,
     pub(super) node: Option<String>,
 }
+
+/// The status of an answer about something that is not there.
+const NO_POLICY: u16 = 404;
+/// The state of a copy that has no place.
+const UNASSIGNED: &str = "UNASSIGNED";
+/// Who decides that a shard is given to no instance with an older version than its own.
+const VERSION: &str = "node_version";
 
 /// The setting that says of which shards copies are placed.
 pub(super) const ENABLE: &str = "cluster.routing.allocation.enable";
@@ -86,7 +99,9 @@ impl View {
         let short: Vec<&Shard> = self.shards.iter().filter(|one| !one.serves()).collect();
         let (colour, what) = match (lost.first(), short.first()) {
             (Some(shard), _) => ("red", shard),
-            (None, Some(shard)) if !some_are_absent => ("yellow", shard),
+            (None, Some(shard)) if !some_are_absent && !self.waits_for_version(&short) => {
+                ("yellow", shard)
+            }
             _ => {
                 let moving = self.shards.iter().find(|one| one.state == "RELOCATING");
                 return moving.map(|one| format!("shard {} of {} moves", one.number, one.index));
@@ -101,6 +116,15 @@ impl View {
         Some(format!(
             "{colour}: {count} shards lack a copy, such as shard {number} of {index}{why}"
         ))
+    }
+
+    /// Whether copies that are missing cannot be made before another instance has the version
+    /// that some have already: that is done by going on.
+    fn waits_for_version(&self, short: &[&Shard]) -> bool {
+        let versions: BTreeSet<&String> = self.versions.values().collect();
+        versions.len() > 1
+            && self.waits_for_version
+            && short.iter().all(|one| one.state == UNASSIGNED && !one.is_primary)
     }
 
     /// The shards that an instance holds.
@@ -164,20 +188,34 @@ pub(super) fn look(
         get("/_cluster/allocation/explain").briefly(),
         get("/_cat/recovery?active_only=true&format=json&bytes=b\
              &h=index,shard,target_node,bytes_recovered,translog_ops_recovered"),
+        // The state of the cluster has them in Elasticsearch alone.
+        get("/_cat/nodes?format=json&h=name,version").briefly(),
     ];
+    let policy = target.kept.as_ref().and(target.package.policies);
+    let policy = policy.map(|at| get(format!("{at}/{POLICY}?master_timeout=1s")));
+    let questions: Vec<_> = questions.into_iter().chain(policy).collect();
     let answers = api::ask(&guest, at, &questions)?;
-    let [own, state, shards, settings, template, explanation, recovery] = answers.as_slice() else {
+    let [own, state, shards, settings, template, explanation, recovery, nodes, policy @ ..] =
+        answers.as_slice()
+    else {
         return Ok(Seen { runs_with: None, membership: None, cluster: None });
     };
+    if own.is_locked() {
+        let question = questions.first().ok_or_else(|| crew.refusal(own.reason()))?;
+        return Err(api::refused(&guest, at, question, Some(own)));
+    }
     let membership = guest.read_file(&target.package.membership())?;
     Ok(Seen {
         runs_with: configuration(own),
         membership: membership.map(|text| text.trim().to_owned()),
         cluster: cluster(state).map(|view| View {
             shards: rows(&shards.body).filter_map(shard).collect(),
+            versions: rows(&nodes.body).filter_map(version).collect(),
             settings: standing(&settings.body),
             template: division(&template.body),
+            kept: policy.first().and_then(kept),
             explanation: explanation.is_ok().then(|| sentence(&explanation.body)).flatten(),
+            waits_for_version: deciders(&explanation.body).any(|(_, one)| one == VERSION),
             progress: rows(&recovery.body).map(ToString::to_string).collect(),
             ..view
         }),
@@ -228,6 +266,11 @@ fn rows(body: &Value) -> impl Iterator<Item = &Value> {
     body.as_array().into_iter().flatten()
 }
 
+fn version(row: &Value) -> Option<(String, String)> {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some((text("name")?, text("version")?))
+}
+
 fn shard(row: &Value) -> Option<Shard> {
     let text = |name: &str| row.get(name).and_then(Value::as_str);
     Some(Shard {
@@ -261,24 +304,64 @@ fn division(body: &Value) -> Option<(String, String)> {
     Some((text("number_of_shards")?, text("number_of_replicas")?))
 }
 
-/// Why the cluster does not place a shard, in a sentence: what the first node says that refuses
-/// it, or what the cluster says of itself.
-fn sentence(body: &Value) -> Option<String> {
-    let decisions = body.get("node_allocation_decisions").and_then(Value::as_array);
-    let mut reasons: Vec<String> = Vec::new();
-    for node in decisions.into_iter().flatten() {
-        let deciders = node.get("deciders").and_then(Value::as_array).into_iter().flatten();
-        // Each node holds a copy of its own, which is why the others are asked.
-        let telling = deciders.filter_map(|one| {
-            let is_trivial = one.get("decider")?.as_str()? == "same_shard";
-            let said = one.get("explanation")?.as_str()?;
-            (!is_trivial).then_some(said)
-        });
-        let name = node.get("node_name").and_then(Value::as_str).unwrap_or_default();
-        reasons.extend(telling.map(|said| format!("{name} refuses it: {said}")));
+/// How long indices are kept that name the policy.
+fn kept(answer: &Response) -> Option<Option<Kept>> {
+    if answer.code == NO_POLICY {
+        return Some(None);
     }
-    let whole = body.get("allocate_explanation").and_then(Value::as_str).map(str::to_owned);
-    reasons.into_iter().next().or(whole)
+    let phases = answer.body.get(POLICY)?.pointer("/policy/phases")?;
+    let text = |at: &str| phases.pointer(at).and_then(Value::as_str).map(str::to_owned);
+    let rolled_over = text("/hot/actions/rollover/max_age");
+    let removed = text("/delete/min_age");
+    Some(rolled_over.zip(removed).map(|(rolled_over, removed)| Kept { rolled_over, removed }))
+}
+
+/// Who refuses a shard that has no place, with the name of the rule: instance and rule.
+fn deciders(body: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let nodes = body.get("node_allocation_decisions").and_then(Value::as_array);
+    nodes.into_iter().flatten().flat_map(|node| {
+        let name = node.get("node_name").and_then(Value::as_str).unwrap_or_default();
+        let deciders = node.get("deciders").and_then(Value::as_array).into_iter().flatten();
+        deciders.filter_map(move |one| Some((name, one.get("decider")?.as_str()?)))
+    })
+}
+
+/// Why the cluster does not place a shard, in a sentence: by the first rule that has one, else
+/// as the first instance says that refuses it, else as the cluster does.
+fn sentence(body: &Value) -> Option<String> {
+    if body.get("can_allocate").and_then(Value::as_str) == Some("no_valid_shard_copy") {
+        return Some("its data is on instances that are not there; it comes with them".to_owned());
+    }
+    // Each node holds a copy of its own, which is why the others are asked.
+    let all: Vec<(&str, &str)> = deciders(body).filter(|(_, one)| *one != "same_shard").collect();
+    let of = |rule: &str| all.iter().find(|(_, one)| *one == rule).map(|(name, _)| *name);
+    if let Some(name) = of("disk_threshold") {
+        return Some(format!("the data volume of {name} is too full to take another shard"));
+    }
+    if of("max_retry").is_some() {
+        let why = body.pointer("/unassigned_info/details").and_then(Value::as_str);
+        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+        return Some(format!(
+            "it has failed too often to be tried again{why}; once the cause is gone, \
+             `POST /_cluster/reroute?retry_failed=true` does"
+        ));
+    }
+    let known = [
+        (VERSION, "no other instance has the version that wrote it yet"),
+        ("awareness", "the failure domains that are left have their part already"),
+        ("enable", "copies wait while an instance is restarted"),
+    ];
+    if let Some((_, said)) = known.iter().find(|(rule, _)| of(rule).is_some()) {
+        return Some((*said).to_owned());
+    }
+    let nodes = body.get("node_allocation_decisions").and_then(Value::as_array);
+    let telling = nodes.into_iter().flatten().find_map(|node| {
+        let deciders = node.get("deciders")?.as_array()?;
+        let other = |one: &&Value| one.get("decider").and_then(Value::as_str) != Some("same_shard");
+        let said = deciders.iter().find(other)?.get("explanation")?.as_str()?;
+        Some(format!("{} refuses it: {said}", node.get("node_name")?.as_str()?))
+    });
+    telling.or_else(|| Some(body.get("allocate_explanation")?.as_str()?.to_owned()))
 }
 
 /// Those that look at one another see the same cluster.
@@ -319,6 +402,36 @@ mod tests {
         assert_eq!(cluster(&answer(blocked)), None);
     }
 
+    /// While versions differ, what the newer one wrote waits for the next instance that has it.
+    #[test]
+    fn a_copy_that_waits_for_a_version_is_no_reason_to_wait() {
+        let body = answer(
+            r#"{"can_allocate":"no","node_allocation_decisions":[{"node_name":"search-1",
+            "deciders":[{"decider":"node_version","explanation":"older"}]}]}"#,
+        )
+        .body;
+        let shard = |is_primary, state: &str| Shard {
+            index: "orders".to_owned(),
+            number: "0".to_owned(),
+            is_primary,
+            state: state.to_owned(),
+            node: (state == "STARTED").then(|| "search-0".to_owned()),
+        };
+        let versions = [("search-0", "9.2.0"), ("search-1", "8.19.0")];
+        let versions = versions.map(|(name, one)| (name.to_owned(), one.to_owned()));
+        let mut view = View {
+            shards: vec![shard(true, "STARTED"), shard(false, "UNASSIGNED")],
+            explanation: sentence(&body),
+            waits_for_version: deciders(&body).any(|(_, one)| one == VERSION),
+            versions: versions.into(),
+            ..View::default()
+        };
+        assert_eq!(view.ailment(false), None);
+        assert!(view.is_sole("search-0"), "who holds it alone is not taken away");
+        view.versions.remove("search-1");
+        assert!(view.ailment(false).unwrap().ends_with("the version that wrote it yet"));
+    }
+
     #[test]
     fn why_a_shard_has_no_place_is_a_sentence() {
         let body = answer(
@@ -326,11 +439,11 @@ mod tests {
             "node_allocation_decisions":[{"node_name":"search-0","deciders":[
             {"decider":"same_shard","explanation":"a copy is on this node"}]},
             {"node_name":"search-1","deciders":[
-            {"decider":"enable","explanation":"replica allocations are forbidden"}]}]}"#,
+            {"decider":"filter","explanation":"node does not match"}]}]}"#,
         )
         .body;
         let said = sentence(&body).unwrap();
-        assert_eq!(said, "search-1 refuses it: replica allocations are forbidden");
+        assert_eq!(said, "search-1 refuses it: node does not match");
         let shard = |is_primary, state: &str| Shard {
             index: "orders".to_owned(),
             number: "0".to_owned(),

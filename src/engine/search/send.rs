@@ -11,10 +11,14 @@ use super::target::Target;
 use crate::engine::cluster::Answer;
 use crate::engine::{Crew, EngineError};
 use crate::guest_file::{GuestFile, Owner};
-use crate::recipe::search::{OWN, TEMPLATE, bootstrap};
+use crate::recipe::search::{OWN, POLICY, TEMPLATE, bootstrap};
 
 /// How long systemd may take to start it: a JVM in an emulated guest.
 const SYSTEMD: Duration = Duration::from_secs(600);
+
+/// How large a shard grows before its index is followed by the next: what the plan counts with.
+/// <https://www.elastic.co/docs/deploy-manage/production-guidance/optimize-performance/size-shards>
+const LARGEST_SHARD_GIB: u64 = 50;
 
 /// Takes steps, each with its answer.
 pub(super) fn take_all<'s>(
@@ -79,6 +83,19 @@ fn take(crew: &Crew<'_>, target: &Target, step: &Step) -> Result<(), EngineError
                 } },
             })),
         )),
+        Order::Keep(kept) => {
+            let policies = target.package.policies.unwrap_or_default();
+            let rollover = json!({
+                "max_age": kept.rolled_over,
+                "max_primary_shard_size": format!("{LARGEST_SHARD_GIB}gb"),
+            });
+            let phases = json!({
+                "hot": { "actions": { "rollover": rollover } },
+                "delete": { "min_age": kept.removed, "actions": { "delete": {} } },
+            });
+            let path = format!("{policies}/{POLICY}?master_timeout=10s");
+            command(&send("PUT", path, Some(json!({ "policy": { "phases": phases } }))))
+        }
         Order::MakeIndex => command(&send(
             "PUT",
             format!("/{OWN}?master_timeout=10s&timeout=10s"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::observe::{ENABLE, EXCLUDE, Observed, Seen, View, uuids, view};
-use super::target::Target;
+use super::target::{Kept, Target};
 use crate::engine::cluster::Goal;
 use crate::engine::{Difference, Fact};
 use crate::ids::InstanceName;
@@ -27,6 +27,8 @@ pub(super) enum Order {
     Allow,
     /// Let new indices be divided as planned.
     Divide,
+    /// Let indices that name the policy be removed after the planned time.
+    Keep(Kept),
     /// Make the index in which writes are proved.
     MakeIndex,
     /// Move all shards away from those at these addresses, and from no others.
@@ -46,6 +48,7 @@ impl fmt::Display for Step {
             Order::Remember(_) => write!(f, "{at} belongs to the cluster"),
             Order::Allow => f.write_str("copies of shards are made again"),
             Order::Divide => f.write_str("new indices are divided as planned"),
+            Order::Keep(kept) => write!(f, "indices are kept for {}", kept.removed),
             Order::MakeIndex => f.write_str("index for proofs is made"),
             Order::Empty(all) if all.is_empty() => f.write_str("shards may lie on all instances"),
             Order::Empty(all) => write!(f, "shards move away from {}", list(all)),
@@ -63,6 +66,7 @@ impl Order {
             Self::Remember(_) => "member",
             Self::Allow => "release of allocation",
             Self::Divide => "index template",
+            Self::Keep(_) => "lifecycle policy",
             Self::MakeIndex => "index",
             Self::Empty(_) => "change of who holds shards",
             Self::GiveVotes | Self::TakeVotes(_) => "change of votes",
@@ -99,6 +103,9 @@ pub(super) fn steps(target: &Target, observed: &Observed, goal: Goal) -> Result<
     // What is there is not divided anew: the template holds for what comes.
     if view.template != Some(division(target)) {
         say(Order::Divide);
+    }
+    if let Some(kept) = unkept(target, view) {
+        say(Order::Keep(kept.clone()));
     }
     if !view.has_own {
         say(Order::MakeIndex);
@@ -171,6 +178,12 @@ pub(super) fn spokesman(observed: &Observed, view: &View) -> Option<InstanceName
         .iter()
         .filter(|(name, seen)| seen.cluster.is_some() && view.nodes.contains(name.as_str()));
     inside.next().map(|(name, _)| name.clone())
+}
+
+/// What the policy is to say, where it does not; servers that know none are left alone.
+fn unkept<'t>(target: &'t Target, view: &View) -> Option<&'t Kept> {
+    let (planned, found) = (target.kept.as_ref()?, view.kept.as_ref()?);
+    (found.as_ref() != Some(planned)).then_some(planned)
 }
 
 fn division(target: &Target) -> (String, String) {
@@ -251,6 +264,14 @@ fn of_cluster(target: &Target, view: &View, at: &InstanceName) -> Vec<Difference
             None => "none".to_owned(),
         };
         found.push(differs(Fact::Template, &words(&shards, &copies), now));
+    }
+    if let Some(kept) = unkept(target, view) {
+        let words = |kept: &Kept| {
+            format!("indices followed after {}, removed {} later", kept.rolled_over, kept.removed)
+        };
+        let now = view.kept.iter().flatten().map(words).next();
+        let now = now.unwrap_or_else(|| "no lifecycle policy".to_owned());
+        found.push(differs(Fact::Template, &words(kept), now));
     }
     let of_cluster = target.members.get(at).map(|one| &one.of_cluster);
     for (name, value) in view.settings.iter().filter(|(name, _)| is_by_hand(name)) {

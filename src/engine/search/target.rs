@@ -8,6 +8,7 @@ use crate::engine::{Crew, EngineError};
 use crate::ids::InstanceName;
 use crate::plan::{Instance, Role, Setting};
 use crate::recipe::search::{self, Package};
+use crate::spec::{Demand, SearchDemand};
 
 /// A cluster as planned.
 #[derive(Debug)]
@@ -22,6 +23,17 @@ pub struct Target {
     /// Primary shards of an index, and further copies of each.
     pub(super) shards: u64,
     pub(super) replicas: u64,
+    /// What the policy for indices that are kept for a time is to say.
+    pub(super) kept: Option<Kept>,
+}
+
+/// How long indices are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// When an index is followed by the next, such as `3d`.
+    pub(super) rolled_over: String,
+    /// How much later it is removed.
+    pub(super) removed: String,
 }
 
 /// One of its instances.
@@ -51,6 +63,7 @@ impl Target {
             leaving: crew.leaving().iter().map(|one| (one.name.clone(), one.address)).collect(),
             shards: number("index.number_of_shards").unwrap_or(1),
             replicas: number("index.number_of_replicas").unwrap_or(0),
+            kept: Kept::of(package, &crew.service.demand),
         })
     }
 
@@ -69,6 +82,17 @@ impl Target {
     /// The addresses of those that are to leave.
     pub(super) fn emptied(&self) -> BTreeSet<String> {
         self.leaving.values().flatten().map(ToString::to_string).collect()
+    }
+}
+
+impl Kept {
+    fn of(package: &Package, demand: &Demand) -> Option<Self> {
+        let Demand::Quorum(SearchDemand { retention_days: Some(days), .. }) = demand else {
+            return None;
+        };
+        let days_of = |days: u32| format!("{days}d");
+        let rolled_over = days_of(SearchDemand::rollover_days(*days));
+        package.policies.map(|_| Self { rolled_over, removed: days_of(*days) })
     }
 }
 

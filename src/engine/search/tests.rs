@@ -30,6 +30,7 @@ fn target() -> Target {
         leaving: BTreeMap::new(),
         shards: 2,
         replicas: 1,
+        kept: None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::engines::Engine;
+use crate::spec::Engine;
 
 /// A version, as far as it says what goes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,9 +81,11 @@ pub(super) fn refusal(
         return None;
     }
     let last = LAST.iter().find(|(one, major, _)| *one == engine && *major == to.major);
-    let step = last.map(|(_, major, minor)| Version { major: major.saturating_sub(1), minor: *minor });
+    let step =
+        last.map(|(_, major, minor)| Version { major: major.saturating_sub(1), minor: *minor });
     if to.major > from.major.saturating_add(1) || step.is_some_and(|step| from < step) {
-        let step = step.map_or_else(|| format!("{}", to.major.saturating_sub(1)), |one| one.to_string());
+        let step =
+            step.map_or_else(|| format!("{}", to.major.saturating_sub(1)), |one| one.to_string());
         return Some(format!(
             "it runs {from}, and the image of the plan has {to}, which is reached from {step} on: \
              deploy an image with that first"

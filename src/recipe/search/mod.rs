@@ -36,6 +36,8 @@ pub const CONFIGURATION: &str = "configuration";
 
 /// The index template by which new indices are divided as planned.
 pub const TEMPLATE: &str = "hostsplit";
+/// The policy by which indices are removed after the planned time, for those that name it.
+pub const POLICY: &str = "hostsplit";
 /// The index in which writes are proved.
 pub const OWN: &str = "hostsplit";
 
@@ -67,6 +69,8 @@ pub struct Package {
     /// What a gateway asks: answered with 200 by an instance that has a cluster with a master. One
     /// that is asked for what it knows itself answers so while it is cut off.
     health: &'static str,
+    /// Where its policies are that say how long indices are kept; `None` where that takes a plugin.
+    pub policies: Option<&'static str>,
     /// Where its users and certificates lie; `None` where it has none of its own.
     pub security: Option<Security>,
     /// User and group that it runs as.
@@ -118,6 +122,7 @@ pub static ELASTICSEARCH_PACKAGE: Package = Package {
     votes_only: Some("voting_only"),
     founds: "cluster.initial_master_nodes",
     health: "/_cluster/health?master_timeout=1s",
+    policies: Some("/_ilm/policy"),
     security: Some(Security {
         tls: Certificates {
             authority: "/etc/elasticsearch/ca.crt",
@@ -146,6 +151,7 @@ pub static OPENSEARCH_PACKAGE: Package = Package {
     votes_only: None,
     founds: "cluster.initial_cluster_manager_nodes",
     health: "/_cluster/health?cluster_manager_timeout=1s",
+    policies: None,
     security: None,
     owner: Owner { user: "opensearch", group: "opensearch" },
 };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Network;
 use super::shards::State;
-use crate::recipe::search::{CONFIGURATION, TEMPLATE};
+use crate::recipe::search::{CONFIGURATION, POLICY, TEMPLATE};
 use crate::simulated::daemon::VolumeId;
 
 /// Status and answer.
@@ -13,6 +13,12 @@ type Answer = (u16, Value);
 fn refused(code: u16, reason: impl Into<String>) -> Answer {
     (code, json!({ "error": { "reason": reason.into() }, "status": code }))
 }
+
+/// The version of all nodes.
+const VERSION: &str = "9.2.0";
+/// What an index says that it made, and one whose name begins so.
+const MADE_BY: &str = "9039001";
+const ANCIENT: (&str, &str) = ("ancient", "8536000");
 
 fn done() -> Answer {
     (200, json!({ "acknowledged": true }))
@@ -44,8 +50,11 @@ impl Network {
             ("GET", ["_cluster", "state", ..]) => self.state(node),
             ("GET", ["_cat", "shards"]) => (200, self.shards(node)),
             ("GET", ["_cat", "recovery"]) => (200, json!([])),
+            ("GET", ["_cat", "nodes"]) => self.versions(node),
             ("GET", ["_cluster", "allocation", "explain"]) => self.explanation(node),
+            ("GET", ["_all", "_settings", ..]) => self.makers(node),
             (_, ["_cluster", "settings"]) => self.settings(node, &parsed),
+            (_, ["_ilm", "policy", POLICY]) => self.policy(node, method, &parsed),
             (_, ["_index_template", TEMPLATE]) => self.template(node, method, &parsed),
             ("POST", ["_flush"]) => done(),
             (_, ["_cluster", "voting_config_exclusions"]) => self.votes(node, method, query),
@@ -148,6 +157,25 @@ impl Network {
         refused(400, "There are no unassigned shards in this cluster")
     }
 
+    /// The version of each node.
+    fn versions(&mut self, node: VolumeId) -> Answer {
+        let number = self.nodes.get(&node).and_then(|one| one.cluster).unwrap_or_default();
+        let inside = self.nodes.values().filter(|one| one.cluster == Some(number));
+        let row = |one: &super::Node| json!({ "name": one.name, "version": VERSION });
+        (200, inside.map(row).collect::<Vec<_>>().into())
+    }
+
+    /// The version that made each index.
+    fn makers(&mut self, node: VolumeId) -> Answer {
+        let Ok(cluster) = self.cluster_of(node) else { return refused(503, "no master") };
+        let index = |name: &String| {
+            let is_ancient = name.starts_with(ANCIENT.0);
+            let maker = if is_ancient { ANCIENT.1 } else { MADE_BY };
+            (name.clone(), json!({ "settings": { "index.version.created": maker } }))
+        };
+        (200, cluster.indices.keys().map(index).collect::<Map<_, _>>().into())
+    }
+
     fn settings(&mut self, node: VolumeId, body: &Value) -> Answer {
         let Ok(cluster) = self.cluster_of(node) else { return refused(503, "no master") };
         if let Some(changes) = body.get("persistent").and_then(Value::as_object) {
@@ -182,6 +210,18 @@ impl Network {
         });
         let template = json!({ "template": { "settings": { "index": index } } });
         (200, json!({ "index_templates": [{ "name": TEMPLATE, "index_template": template }] }))
+    }
+
+    fn policy(&mut self, node: VolumeId, method: &str, body: &Value) -> Answer {
+        let Ok(cluster) = self.cluster_of(node) else { return refused(503, "no master") };
+        if method == "PUT" {
+            cluster.policy = body.get("policy").cloned();
+            return done();
+        }
+        match &cluster.policy {
+            Some(policy) => (200, json!({ POLICY: { "version": 1, "policy": policy } })),
+            None => refused(404, "Lifecycle policy not found: hostsplit"),
+        }
     }
 
     fn votes(&mut self, node: VolumeId, method: &str, query: &str) -> Answer {

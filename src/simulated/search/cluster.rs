@@ -26,6 +26,8 @@ pub(super) struct Cluster {
     pub(super) indices: BTreeMap<String, Index>,
     /// Shards of new indices, and further copies of each.
     pub(super) template: Option<(usize, usize)>,
+    /// The policy for indices that are kept for a time.
+    pub(super) policy: Option<serde_json::Value>,
 }
 
 impl Cluster {

@@ -81,6 +81,7 @@ fn indexed(end: End, vcpus: u32, bytes: u64) -> f64 {
         copies: 1,
         document_bytes: Bytes::new(bytes),
         shards_per_query: None,
+        retention_days: None,
     };
     let load = crate::sizing::quorum::Load { demand: &demand, rules, profile: &profile, copies: 1 };
     let cost = load.work(load.typical()).get() as f64 / 1e6;

@@ -303,6 +303,7 @@ mod tests {
             copies,
             document_bytes: Bytes::new(128),
             shards_per_query: None,
+            retention_days: None,
         })
     }
 

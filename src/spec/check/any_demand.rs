@@ -12,7 +12,7 @@ use crate::spec::read::scope::Scope;
 use crate::spec::read::tree::{Entry, Tree};
 use crate::spec::wire::RawDemand;
 use crate::spec::{Engine, Persistence};
-use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
+use crate::units::{Bytes, Days, Mebibytes, Microseconds, PerSecond, Percent};
 
 /// Reports what no engine takes.
 pub(super) fn demand(scope: &mut Scope<'_>, asked: Option<&RawDemand>) {
@@ -58,6 +58,7 @@ fn value(scope: &mut Scope<'_>, Entry { key, value, .. }: &Entry) {
         "index" => read::<Documents>(scope, key, value),
         "data" => read::<Mebibytes>(scope, key, value),
         "value" | "document" | "response" => read::<Bytes>(scope, key, value),
+        "retention" => read::<Days>(scope, key, value),
         "working_set" => read::<Percent>(scope, key, value),
         "cpu" => read::<Microseconds>(scope, key, value),
         "shards" | "copies" | "shards_per_query" => read::<u32>(scope, key, value),

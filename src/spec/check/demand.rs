@@ -9,7 +9,7 @@ use crate::spec::wire::{
     GatewayDemand, RawDemand, RelationalDemand, SearchDemand, ShardedDemand, WebDemand,
 };
 use crate::spec::{self, Cluster, Demand, Engine, FailoverMode, Persistence};
-use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
+use crate::units::{Bytes, Days, Mebibytes, Microseconds, PerSecond, Percent};
 
 // Larger than anything that is built: a value above is a slipped unit, and
 // sums of values below cannot overflow.
@@ -30,6 +30,8 @@ const DEFAULT_VALUE: Bytes = Bytes::new(512);
 /// Elasticsearch refuses documents above 100 MB (`http.max_content_length`).
 const MAX_DOCUMENT: Bytes = Bytes::new(100 << 20);
 const DEFAULT_DOCUMENT: Bytes = Bytes::new(500);
+/// Ten years.
+const MAX_RETENTION: Days = Days::new(3_650);
 /// A primary shard and one copy, Elasticsearch's own default.
 const DEFAULT_COPIES: u32 = 2;
 
@@ -155,20 +157,56 @@ fn search(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::Searc
     let rates = Documents(PerSecond::ZERO)..=Documents(MAX_RATE);
     let index = scope.required_within("index", &wire.index, owner, &rates);
     let queries = scope.required_within("queries", &wire.queries, owner, &RATES);
-    let data = scope.required_within("data", &wire.data, owner, &SIZES);
+    let retention = scope.within("retention", &wire.retention, &(Days::new(1)..=MAX_RETENTION));
+    let data = match (&wire.data, &wire.retention) {
+        (None, Some(_)) => None,
+        (data, _) => Some(scope.required_within("data", data, owner, &SIZES)?),
+    };
     let copies = scope.within("copies", &wire.copies, &(1..=MAX_COPIES));
     let document = scope.within("document", &wire.document, &(Bytes::new(1)..=MAX_DOCUMENT));
     let shards = scope.within("shards_per_query", &wire.shards_per_query, &(1..=MAX_SHARDS));
+    let document = document.unwrap_or(DEFAULT_DOCUMENT);
+    let index = index?.0;
+    let data = match (data, retention) {
+        (None, Some(days)) => kept(scope, wire.retention.as_ref()?.mark, (index, document, days))?,
+        (data, _) => data?,
+    };
     let demand = spec::SearchDemand {
-        index_per_s: index?.0,
+        index_per_s: index,
         queries_per_s: queries?,
-        data_mib: data?,
+        data_mib: data,
         copies: copies.unwrap_or(DEFAULT_COPIES),
-        document_bytes: document.unwrap_or(DEFAULT_DOCUMENT),
+        document_bytes: document,
         shards_per_query: shards,
+        retention_days: retention.and_then(|days| u32::try_from(days.get()).ok()),
     };
     something(scope, owner, [("index", demand.index_per_s), ("queries", demand.queries_per_s)])?;
     Some(demand)
+}
+
+/// What is indexed in so many days, and until the index is removed that holds it, as if it were
+/// at that rate all the time.
+fn kept(
+    scope: &mut Scope<'_>,
+    mark: Mark,
+    (index, document, days): (PerSecond, Bytes, Days),
+) -> Option<Mebibytes> {
+    let further = u32::try_from(days.get()).map(spec::SearchDemand::rollover_days);
+    let all = days.get().saturating_add(further.unwrap_or_default().into());
+    let seconds = u128::from(all) * 86_400;
+    let bytes = u128::from(index.get()) * u128::from(document.get()) * seconds;
+    let mib = u64::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u64::MAX);
+    let data = Mebibytes::new(mib.max(1));
+    if !SIZES.contains(&data) {
+        let message = format!(
+            "retention: {index} documents of {document} in {days} are {data}; expected at most {}",
+            SIZES.end()
+        );
+        let hint = "`data:` states how much is kept, where less is indexed most of the time";
+        scope.error_with(mark, message, hint.to_owned());
+        return None;
+    }
+    Some(data)
 }
 
 fn web(scope: &mut Scope<'_>, field: &str, tree: &Tree) -> Option<spec::WebDemand> {

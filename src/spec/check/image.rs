@@ -1,5 +1,7 @@
 //! The image manifest: files, digests, and the engines that the image holds.
 
+use std::collections::BTreeMap;
+
 use crate::spec::diagnostic::{Diagnostics, Mark};
 use crate::spec::read::form::{At, Spanned};
 use crate::spec::read::scalar::{Sha256, Text};
@@ -41,7 +43,18 @@ pub(super) fn image(
         kernel: kernel.flatten(),
         initrd: initrd.flatten(),
         cmdline: cmdline.map(|text| text.0).unwrap_or_default(),
+        engines: versions(wire),
     })
+}
+
+/// The versions that can be read; others are reported where they are checked.
+fn versions(wire: &wire::Image) -> BTreeMap<String, String> {
+    let all = wire.engines.iter().flatten();
+    let version = |(engine, at): (&String, &At<Text>)| {
+        let Text(version) = at.value.as_ref().ok()?;
+        Some((engine.clone(), version.clone()))
+    };
+    all.filter_map(version).collect()
 }
 
 fn disk(scope: &mut Scope<'_>, found: &FoundImage, owner: Mark) -> Option<(ImageFile, Mebibytes)> {

@@ -61,6 +61,7 @@ fn each_engine_takes_the_demand_of_its_kind_of_cluster() {
             copies: 2,
             document_bytes: Bytes::new(500),
             shards_per_query: None,
+            retention_days: None,
         })
     );
     let Demand::Quorum(opensearch) = demand(5) else { panic!() };

@@ -404,6 +404,37 @@ proptest::proptest! {
 }
 
 #[test]
+fn what_is_kept_for_a_time_follows_from_what_is_indexed() {
+    let with = |demand: &str| {
+        let files = Files::good();
+        let further = format!("  - {{ name: find, engine: opensearch, demand: {{ {demand} }} }}\n");
+        let spec = SPEC.replace("image: { include: image/image.yaml }\n", "");
+        files.put("spec.yaml", spec.replace("vms:\n", &format!("{further}vms:\n")));
+        files.load()
+    };
+    let kept = |demand: &str| {
+        let spec = with(demand).unwrap();
+        let find = spec.services.iter().find(|one| one.name.as_str() == "find").unwrap();
+        let Demand::Quorum(demand) = &find.demand else { panic!() };
+        (demand.data_mib.get(), demand.retention_days)
+    };
+    // 1,000 KiB/s for 30 days, and for the 3 of an index.
+    let days = kept("index: 1k docs/s, queries: 1/s, document: 1KiB, retention: 30d");
+    assert_eq!(days, (2_784_375, Some(30)));
+    let weeks = kept("index: 1k docs/s, queries: 1/s, document: 1KiB, retention: 4w, data: 1GiB");
+    assert_eq!(weeks, (1_024, Some(28)));
+    assert_eq!(kept("index: 1k docs/s, queries: 1/s, data: 1GiB"), (1_024, None));
+    for (demand, why) in [
+        ("index: 1k docs/s, queries: 1/s", "data"),
+        ("index: 1k docs/s, queries: 1/s, retention: 0d", "retention"),
+        ("index: 900M docs/s, queries: 1/s, document: 1MiB, retention: 30d", "expected at most"),
+    ] {
+        let said = with(demand).unwrap_err().to_string();
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+#[test]
 fn a_search_engine_encrypts_and_asks_for_a_password_or_does_neither() {
     let with = |engine: &str, more: &str| {
         let files = Files::good();

@@ -3,7 +3,7 @@
 use crate::spec::Persistence;
 use crate::spec::read::form::{At, described, wire};
 use crate::spec::read::scalar::Documents;
-use crate::units::{Bytes, Mebibytes, Microseconds, PerSecond, Percent};
+use crate::units::{Bytes, Days, Mebibytes, Microseconds, PerSecond, Percent};
 
 wire! {
     /// Demand of a sharded cluster.
@@ -43,8 +43,11 @@ wire! {
         required index: At<Documents>,
         /// Searches.
         required queries: At<PerSecond>,
-        /// The indices on disk, one copy of each shard.
-        required data: At<Mebibytes>,
+        /// The indices on disk, one copy of each shard. Default: with `retention`, what is indexed
+        /// meanwhile.
+        optional data: At<Mebibytes>,
+        /// How long documents are kept, such as 30d.
+        optional retention: At<Days>,
         /// Copies of each shard, the primary one included. Default: 2.
         optional copies: At<u32>,
         /// Size of a typical document. Default: 500B.
