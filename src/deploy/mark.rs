@@ -94,7 +94,7 @@ fn is_empty(bytes: &[u8]) -> bool {
 /// Reads the beginning of a volume.
 fn head(host: &dyn Hypervisor, pool: &str, name: &str) -> Result<Vec<u8>, StepError> {
     let mut head = Head(Vec::new());
-    match host.download(pool, name, &mut head) {
+    match host.download(pool, name, 0, &mut head) {
         // The rest was not wanted.
         Err(_) if head.0.len() >= HEAD => {}
         other => drop(other?),

@@ -74,7 +74,7 @@ pub(super) fn copy_seed(
     }
     let (pool, found) = source_of(context, instance, seed, moving)?;
     let mut bytes = Vec::new();
-    let length = here.download(&pool, &found.name, &mut bytes)?;
+    let length = here.download(&pool, &found.name, 0, &mut bytes)?;
     renew(there, &raw(&seed.pool, &seed.name, length))?;
     Ok(there.upload(&seed.pool, &seed.name, &mut bytes.as_slice(), length)?)
 }

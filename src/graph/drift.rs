@@ -10,7 +10,9 @@ use std::fmt;
 
 use super::ImagePart;
 use crate::engine::{Difference, Fact};
-use crate::hypervisor::{Definition, Domain, DomainState, Pause, Thread, domain_xml, outline};
+use crate::hypervisor::{
+    AttachedDisk, Definition, Domain, DomainState, Pause, Thread, domain_xml, edit, outline,
+};
 use crate::plan::{Instance, Plan};
 use crate::render::{self, DiskPaths};
 use crate::state::world::HostView;
@@ -277,9 +279,10 @@ impl Planned<'_> {
         same(Fact::Links, &|one| {
             (if one.devices.unplugged.is_empty() { "up" } else { "down" }).to_owned()
         });
-        if found.xml != planned.xml {
-            let (mut lost, mut gained) =
-                outline::differences(&planned.xml, &found.xml, &PASSED_OVER);
+        // A backup that is being made, or was cut off, takes its disk away again.
+        let found = edit::without_disk(&found.xml, AttachedDisk::TARGET);
+        if found != planned.xml {
+            let (mut lost, mut gained) = outline::differences(&planned.xml, &found, &PASSED_OVER);
             forgive_files(&mut lost, &mut gained);
             let show = |lines: &[String]| match lines {
                 [] => "nothing".to_owned(),

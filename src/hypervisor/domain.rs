@@ -197,6 +197,36 @@ pub struct Disk {
     pub readonly: bool,
 }
 
+/// A disk that a running domain is given: a raw volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedDisk {
+    /// Pool of the volume.
+    pub pool: String,
+    /// The volume.
+    pub volume: String,
+    /// Its serial number, by which the guest finds it.
+    pub serial: String,
+}
+
+impl AttachedDisk {
+    /// The disk's name in a domain, which no planned one has. So there is one at a time.
+    pub const TARGET: &'static str = "vdy";
+
+    /// Returns its element in a domain's XML.
+    #[must_use]
+    pub fn to_xml(&self) -> String {
+        let target = Self::TARGET;
+        let [pool, volume, serial] =
+            [&self.pool, &self.volume, &self.serial].map(|text| quote::xml(text));
+        format!(
+            "<disk type='volume' device='disk'>\
+             <driver name='qemu' type='raw' cache='none' io='native' discard='unmap'/>\
+             <source pool='{pool}' volume='{volume}'/><target dev='{target}' bus='virtio'/>\
+             <serial>{serial}</serial></disk>"
+        )
+    }
+}
+
 /// Storage as the XML of a domain names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StorageSource {

@@ -63,6 +63,36 @@ pub fn with_link(xml: &str, mac: &str, up: bool) -> Option<String> {
     Some(replaced(xml, interface.range(), &interface_with_link(xml, mac, up)?))
 }
 
+/// Returns the XML of a domain with a further device.
+#[must_use]
+pub fn with_device(xml: &str, device: &str) -> String {
+    let Ok(document) = Document::parse(xml) else { return xml.to_owned() };
+    let root = document.root_element();
+    match child(root, "devices") {
+        Some(devices) => with_child(xml, devices, device),
+        None => with_child(xml, root, &format!("<devices>{device}</devices>")),
+    }
+}
+
+/// Returns a disk of a domain as an element of its own, by its target; `None` without such a
+/// disk.
+#[must_use]
+pub fn disk<'x>(xml: &'x str, target: &str) -> Option<&'x str> {
+    let document = Document::parse(xml).ok()?;
+    let is_it = |node: &Node<'_, '_>| {
+        node.has_tag_name("disk")
+            && child(*node, "target").and_then(|one| one.attribute("dev")) == Some(target)
+    };
+    let range = document.descendants().find(is_it)?.range();
+    xml.get(range)
+}
+
+/// Returns the XML of a domain without a disk, by its target; as it is without such a disk.
+#[must_use]
+pub fn without_disk(xml: &str, target: &str) -> String {
+    disk(xml, target).map_or_else(|| xml.to_owned(), |element| xml.replacen(element, "", 1))
+}
+
 /// Adds an element as the last of its parent.
 fn with_child(xml: &str, parent: Node<'_, '_>, element: &str) -> String {
     let Range { start, end } = parent.range();
@@ -101,6 +131,17 @@ mod tests {
             "<domain><cputune><emulatorpin cpuset='3'/></cputune></domain>"
         );
         assert_eq!(with_pin("no XML", Thread::Emulator, &[3]), "no XML");
+    }
+
+    #[test]
+    fn a_disk_comes_and_goes() {
+        let xml = "<domain><devices><disk><target dev='vda'/></disk></devices></domain>";
+        let added = with_device(xml, "<disk><target dev='vdy'/></disk>");
+        assert_eq!(disk(&added, "vdy"), Some("<disk><target dev='vdy'/></disk>"));
+        assert_eq!(without_disk(&added, "vdy"), xml);
+        assert_eq!(without_disk(xml, "vdy"), xml);
+        let bare = with_device("<domain/>", "<disk/>");
+        assert_eq!(bare, "<domain><devices><disk/></devices></domain>");
     }
 
     #[test]

@@ -25,8 +25,8 @@ use std::time::Duration;
 use crate::ids::HostName;
 
 pub use self::domain::{
-    Definition, Devices, Disk, Domain, DomainState, METADATA_NAMESPACE, OwnerTag, Pause,
-    StorageSource, Thread,
+    AttachedDisk, Definition, Devices, Disk, Domain, DomainState, METADATA_NAMESPACE, OwnerTag,
+    Pause, StorageSource, Thread,
 };
 pub use self::migration::{Migrated, MigrationProgress, MigrationRequest};
 pub use self::report::{
@@ -201,12 +201,12 @@ pub trait Hypervisor: Send + Sync {
         timeout: Duration,
     ) -> Result<serde_json::Value>;
 
-    /// Writes all bytes that a volume's file or device holds to `sink`. Returns how many
-    /// there were.
+    /// Writes the bytes that a volume's file or device holds to `sink`, from the byte `from` on.
+    /// Returns how many there were.
     ///
     /// # Errors
     /// The stream broke, or `sink` takes no more.
-    fn download(&self, pool: &str, name: &str, sink: &mut dyn Write) -> Result<u64>;
+    fn download(&self, pool: &str, name: &str, from: u64, sink: &mut dyn Write) -> Result<u64>;
 
     /// Returns the XML of a running domain as it is given to another host: without what
     /// only this host knows.
@@ -245,6 +245,20 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// [`ErrorKind::NotFound`], or the domain is off or has no such disk.
     fn resize_disk(&self, domain: &str, target: &str, bytes: u64) -> Result<()>;
+
+    /// Gives a running domain a further disk, until it is detached or the domain ends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a domain or volume; the domain is off, or has no
+    /// place for a disk left.
+    fn attach_disk(&self, domain: &str, disk: &AttachedDisk) -> Result<()>;
+
+    /// Asks the guest of a running domain to let go of the disk that it was given; it is gone from
+    /// the domain's definition once it has. One that is gone already is fine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a domain, or the domain is off.
+    fn detach_disk(&self, domain: &str) -> Result<()>;
 
     /// Replaces the tag of a domain, where it runs and in its definition.
     ///

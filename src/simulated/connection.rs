@@ -16,8 +16,9 @@ use super::xml;
 use super::{SimulatedWorld, State, guest, migration, report};
 use crate::hypervisor::clock::Clock;
 use crate::hypervisor::{
-    Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated, MigrationProgress,
-    MigrationRequest, OwnerTag, Pause, Result, Thread, VolumeInfo, VolumeRequest, edit,
+    AttachedDisk, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated,
+    MigrationProgress, MigrationRequest, OwnerTag, Pause, Result, Thread, VolumeInfo,
+    VolumeRequest, edit,
 };
 use crate::ids::HostName;
 
@@ -266,11 +267,13 @@ impl Hypervisor for Connection {
         })
     }
 
-    fn download(&self, pool: &str, name: &str, sink: &mut dyn Write) -> Result<u64> {
+    fn download(&self, pool: &str, name: &str, from: u64, sink: &mut dyn Write) -> Result<u64> {
         self.call("download", &format!("{pool}/{name}"), false, |at| {
             let missing = failure(at.call, ErrorKind::NotFound, "Storage volume not found");
             let bytes = at.pool(pool)?.get(name).map(Volume::content).ok_or(missing)?;
-            match sink.write_all(&bytes) {
+            let from = usize::try_from(from).unwrap_or(usize::MAX);
+            let bytes = bytes.get(from..).unwrap_or_default();
+            match sink.write_all(bytes) {
                 Ok(()) => Ok(bytes.len() as u64),
                 Err(error) => at.fail(ErrorKind::Other, error.to_string()),
             }
@@ -322,6 +325,33 @@ impl Hypervisor for Connection {
         })
     }
 
+    fn attach_disk(&self, domain: &str, disk: &AttachedDisk) -> Result<()> {
+        self.call("attach_disk", domain, true, |at| {
+            let known = at.domain()?;
+            if known.running.is_none() {
+                return at.fail(ErrorKind::Other, "domain is not running");
+            }
+            let is_taken = |one: &xml::Disk| one.target.as_deref() == Some(AttachedDisk::TARGET);
+            if known.definition.disks.iter().any(is_taken) {
+                return at.fail(ErrorKind::Other, "target already exists");
+            }
+            if !at.pool(&disk.pool)?.contains_key(&disk.volume) {
+                return at.fail(ErrorKind::NotFound, "Storage volume not found");
+            }
+            let element = disk.to_xml();
+            at.domain()?.change(true, false, |xml| edit::with_device(xml, &element));
+            Ok(())
+        })
+    }
+
+    fn detach_disk(&self, domain: &str) -> Result<()> {
+        self.call("detach_disk", domain, true, |at| {
+            let without = |xml: &str| edit::without_disk(xml, AttachedDisk::TARGET);
+            at.domain()?.change(true, false, without);
+            Ok(())
+        })
+    }
+
     fn set_tag(&self, domain: &str, tag: &OwnerTag) -> Result<()> {
         self.call("set_tag", domain, true, |at| {
             at.domain()?.change(true, true, |xml| xml::with_tag(xml, tag));
@@ -352,6 +382,7 @@ impl Connection {
             if let Some(obstacle) = at.host()?.obstacle(&definition) {
                 return at.fail(ErrorKind::Other, obstacle);
             }
+            at.host()?.forget_run(domain);
             let mut running = guest::Running::starting(at.now);
             running.paused = paused.then_some(Pause::Asked);
             let domain = at.domain()?;

@@ -124,7 +124,7 @@ fn a_volume_without_our_mark_is_neither_overwritten_nor_deleted() {
     );
     let held = |name: &str| {
         let mut bytes = Vec::new();
-        h1.download("default", name, &mut bytes).unwrap();
+        h1.download("default", name, 0, &mut bytes).unwrap();
         bytes
     };
     assert!(held(&seed.name).starts_with(b"precious"));

@@ -14,8 +14,8 @@ use super::error::CallSite;
 use super::{state, unwrapped};
 use crate::hypervisor::domain_xml::DomainXmlError;
 use crate::hypervisor::{
-    Domain, DomainState, ErrorKind, HypervisorError, METADATA_NAMESPACE, OwnerTag, Result, Thread,
-    domain_xml, edit,
+    AttachedDisk, Domain, DomainState, ErrorKind, HypervisorError, METADATA_NAMESPACE, OwnerTag,
+    Result, Thread, domain_xml, edit,
 };
 
 /// What a domain may leave behind besides its definition. Ours have neither NVRAM nor checkpoints,
@@ -112,6 +112,14 @@ pub(super) fn set_link(
         });
     };
     site.named(handle.update_device_flags(&interface, sys::VIR_DOMAIN_AFFECT_LIVE))
+}
+
+/// Asks the guest of a running domain to let go of the disk that it was given.
+pub(super) fn detach_disk(connection: &Connect, site: &CallSite<'_>, name: &str) -> Result<()> {
+    let handle = site.named(connection.lookup_domain_by_name(name))?;
+    let xml = site.named(handle.xml_desc(0))?;
+    let Some(disk) = edit::disk(&xml, AttachedDisk::TARGET) else { return Ok(()) };
+    site.named(handle.detach_device_flags(disk, sys::VIR_DOMAIN_AFFECT_LIVE)).map(drop)
 }
 
 /// Looks a domain up and does something with it.

@@ -25,7 +25,7 @@ use virt_sys as sys;
 
 use self::error::CallSite;
 use super::{
-    Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated,
+    AttachedDisk, Connector, Domain, ErrorKind, HostReport, Hypervisor, HypervisorError, Migrated,
     MigrationProgress, MigrationRequest, OwnerTag, Result, Thread, VolumeInfo, VolumeRequest,
     domain_xml,
 };
@@ -206,9 +206,9 @@ impl Hypervisor for LibvirtHost {
         domains::agent(&self.connection, &site, domain, request, timeout)
     }
 
-    fn download(&self, pool: &str, name: &str, sink: &mut dyn Write) -> Result<u64> {
+    fn download(&self, pool: &str, name: &str, from: u64, sink: &mut dyn Write) -> Result<u64> {
         let site = self.site(format!("read volume {name} in pool {pool}"));
-        storage::download(&self.connection, &site, (pool, name), sink)
+        storage::download(&self.connection, &site, (pool, name), from, sink)
     }
 
     fn migratable_xml(&self, domain: &str) -> Result<String> {
@@ -246,6 +246,19 @@ impl Hypervisor for LibvirtHost {
         let flags = sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES;
         let resize = |domain: &virt::domain::Domain| domain.block_resize(target, bytes, flags);
         domains::with(&self.connection, &site, domain, resize)
+    }
+
+    fn attach_disk(&self, domain: &str, disk: &AttachedDisk) -> Result<()> {
+        let site = self.site(format!("attach volume {} to domain {domain}", disk.volume));
+        let attach = |domain: &virt::domain::Domain| {
+            domain.attach_device_flags(&disk.to_xml(), sys::VIR_DOMAIN_AFFECT_LIVE)
+        };
+        domains::with(&self.connection, &site, domain, attach).map(drop)
+    }
+
+    fn detach_disk(&self, domain: &str) -> Result<()> {
+        let site = self.site(format!("detach a disk from domain {domain}"));
+        domains::detach_disk(&self.connection, &site, domain)
     }
 
     fn set_tag(&self, domain: &str, tag: &OwnerTag) -> Result<()> {

@@ -148,17 +148,18 @@ pub(super) fn resize(
     site.named(volume.resize(bytes, 0))
 }
 
-/// Writes all that a volume, named by pool and name, holds to `sink`.
+/// Writes what a volume, named by pool and name, holds from a byte on to `sink`.
 pub(super) fn download(
     connection: &Connect,
     site: &CallSite<'_>,
     (pool, name): (&str, &str),
+    from: u64,
     sink: &mut dyn Write,
 ) -> Result<u64> {
     let volume = site.named(volume(connection, pool, name))?;
     let stream = site.named(Stream::new(connection, 0))?;
-    // A length of 0 means all of it.
-    site.named(volume.download(&stream, 0, 0, 0))?;
+    // A length of 0 means all that follows.
+    site.named(volume.download(&stream, from, 0, 0))?;
     match receive_all(site, &stream, sink) {
         Ok(length) => site.named(stream.finish()).map(|()| length),
         Err(error) => {
