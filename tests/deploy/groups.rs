@@ -6,49 +6,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostsplit::deploy::Failover;
-use hostsplit::graph::decide;
 use hostsplit::hypervisor::clock::Clock as _;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role};
-use hostsplit::planner::make_with;
-use hostsplit::profile::Profiles;
-use hostsplit::simulated::{Client, Mode, Requests, Server, SimulatedWorld};
-use hostsplit::solve::Limits;
-use hostsplit::spec::{
-    Access, Demand, Engine, FailoverMode, Password, Policy, RelationalDemand, Spec,
-};
-use hostsplit::topology::{Host, Level};
-use hostsplit::units::{Mebibytes, PerSecond};
+use hostsplit::simulated::{Mode, SimulatedWorld};
+use hostsplit::spec::{Engine, FailoverMode, Spec};
+use hostsplit::units::Mebibytes;
 
-use crate::fixture::{self, Purpose, Run, at_every, connected, look, reasons, run, starts};
-use crate::plain;
+use crate::fixture::{self, Purpose, at_every, connected, reasons, run, starts};
+use crate::orders::{
+    assert_kept, assert_planned, assert_read_only, client, deployed, follow, named, planned,
+    primary, spec_of,
+};
 
 fn spec(hosts: u32) -> Spec {
-    let host = |number: u32| {
-        let node = plain::node(0, vec![plain::l3(0..=31)], 64);
-        let name = format!("h{number}");
-        let uri = Some(format!("test://{name}"));
-        Host { uri, ..plain::host(&name, vec![node], 100) }
-    };
-    let demand = Demand::PrimaryReplica(RelationalDemand {
-        reads_per_s: PerSecond::new(100),
-        writes_per_s: PerSecond::new(10),
-        data_mib: Mebibytes::from_gib(1),
-        working_set_percent: 100,
-        shards: 1,
-        failover: FailoverMode::Automatic,
-    });
-    let mut orders = plain::service("orders", Engine::Mysql, demand);
-    orders.access = Access { password: Some(Password::Generated), ..Access::default() };
-    let mut spec =
-        plain::spec((1..=hosts).map(host).collect(), Policy::surviving(Level::Host), vec![orders]);
-    spec.image = fixture::plan().image;
-    spec
-}
-
-fn planned(spec: &Spec, prior: Option<&Plan>) -> Plan {
-    let profiles = Profiles::builtin().unwrap();
-    make_with(spec, &profiles, &Limits::default(), prior).unwrap().0
+    spec_of(Engine::Mysql, FailoverMode::Automatic, (hosts, 100))
 }
 
 /// Three copies on three hosts.
@@ -58,63 +30,8 @@ fn trio() -> Plan {
     plan
 }
 
-fn primary(plan: &Plan) -> &Instance {
-    plan.instances.iter().find(|one| one.role == Role::Primary).unwrap()
-}
-
 fn replicas(plan: &Plan) -> Vec<&Instance> {
-    plan.instances.iter().filter(|one| one.role == Role::Replica).collect()
-}
-
-/// A client that knows the addresses of all instances.
-fn client(plan: &Plan) -> Client {
-    Client {
-        contacts: plan.instances.iter().filter_map(|one| Some((one.address?, 3306))).collect(),
-        password: Some("for-all-clients".to_owned()),
-        encrypted: false,
-    }
-}
-
-/// A world with a deployed plan; a client writes all the time.
-fn deployed(plan: &Plan, state: &Path) -> SimulatedWorld {
-    let world = SimulatedWorld::new(&plan.topology);
-    let first = run(plan, &world, state, Purpose::Deploy);
-    assert!(first.is_complete(), "{}", first.story());
-    assert_planned(plan, &world);
-    world.attach(client(plan));
-    let _ = world.take_requests();
-    world
-}
-
-fn assert_planned(plan: &Plan, world: &SimulatedWorld) {
-    let left = decide(plan, &look(plan, world));
-    let steps = left.steps().filter(|(_, step)| step.action != hostsplit::graph::Action::NoOp);
-    let left: Vec<String> =
-        steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect();
-    assert_eq!(left, [""; 0]);
-}
-
-/// One server takes writes, and it has all that was acknowledged to clients.
-fn assert_kept(world: &SimulatedWorld) {
-    world.glance(|scene| {
-        let servers = scene.servers();
-        let open: Vec<&Server> = servers.iter().filter(|one| one.writable).collect();
-        assert_eq!(open.len(), 1, "one takes writes");
-        for (key, value) in scene.acknowledged() {
-            assert_eq!(scene.value(open[0].id, &key), Some(value.as_str()), "{key}");
-        }
-    });
-}
-
-/// A deploy that comes to its plan; how many of the client's requests were answered, and why
-/// others were refused.
-fn follow(plan: &Plan, world: &SimulatedWorld, state: &Path) -> (Run, Requests) {
-    let _ = world.take_requests();
-    let changed = run(plan, world, state, Purpose::Deploy);
-    assert!(changed.is_complete(), "{}", changed.story());
-    assert_planned(plan, world);
-    assert_kept(world);
-    (changed, world.take_requests())
+    named(plan, Role::Replica)
 }
 
 fn wait(world: &SimulatedWorld, seconds: u64) {
@@ -168,12 +85,6 @@ fn a_dead_primary_is_replaced_by_the_others_and_returns_by_itself() {
     assert!(world.request(&client(&plan), "went on").is_ok());
     let (_, requests) = follow(&plan, &world, state.path());
     assert_read_only(&requests);
-}
-
-/// What was refused only because a primary hands over: it takes no writes for a moment.
-fn assert_read_only(requests: &Requests) {
-    let others = requests.refused.iter().filter(|why| !why.contains("read-only"));
-    assert_eq!(others.count(), 0, "{:?}", requests.refused);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod killed;
 mod listening;
 mod listings;
 mod moving;
+mod orders;
 mod passing;
 #[path = "../support/plain.rs"]
 mod plain;
