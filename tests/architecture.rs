@@ -95,7 +95,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("state", &["atomic_file", "engine", "hypervisor", "ids"]),
+    ("state", &["atomic_file", "digest", "engine", "hypervisor", "ids"]),
     (
         "graph",
         &["engine", "hypervisor", "ids", "plan", "render", "spec", "state", "topology", "units"],
@@ -226,7 +226,7 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("toml::", &["profile"]),
     ("fatfs::", &["render", "simulated"]),
     ("base64::", &["guest", "secret", "simulated"]),
-    ("sha2::", &["audit", "deploy", "digest", "plan"]),
+    ("sha2::", &["audit", "deploy", "digest", "plan", "state"]),
     ("similar::", &["report"]),
     ("roxmltree::", &["hypervisor", "render", "topology"]),
     ("println!", &[]),

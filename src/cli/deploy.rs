@@ -103,6 +103,34 @@ pub struct Args {
     timeout: Option<Duration>,
 }
 
+impl Args {
+    /// A deploy that goes on with what another command has begun, and was confirmed there.
+    pub(super) fn of(
+        plan: PathBuf,
+        state: Option<PathBuf>,
+        images: Option<PathBuf>,
+        timeout: Option<Duration>,
+    ) -> Self {
+        Self {
+            plan,
+            dry_run: false,
+            offline: false,
+            diff: Diff::default(),
+            simulate: false,
+            detailed_exitcode: false,
+            yes: true,
+            state,
+            parallel: 4,
+            images,
+            allow_downtime: Vec::new(),
+            allow_data_loss: Vec::new(),
+            without: Vec::new(),
+            format: Format::default(),
+            timeout,
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -180,6 +208,7 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
     if let Some(text) = session.history().last.and_then(|last| last.interruption()) {
         ui::say(&format!("resuming: {text}"));
     }
+    refuse_restoring(session)?;
     session.let_commands_run(args.yes)?;
     let hosts = session.connect()?;
     let asleep = session.find_secrets(&hosts, Make::Stored)?;
@@ -235,6 +264,20 @@ fn apply(session: &mut Session, args: &Args) -> Result<Option<u8>, CliError> {
         session.forget_left_out()?;
     }
     Ok(Some(code))
+}
+
+/// Refuses to form a service anew whose data was being replaced.
+fn refuse_restoring(session: &Session) -> Result<(), CliError> {
+    let services = session.store.restoring()?;
+    let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::new(format!(
+        "{}: a restore was cut off, and the data is not all there",
+        names.join(", ")
+    ))
+    .hint("run the same `hostsplit restore` again; it begins anew"))
 }
 
 /// The hosts that a plan uses.

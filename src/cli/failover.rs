@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::drill::Fences;
 use super::error::{CliError, Outcome, exit};
 use super::run::confirm;
+use super::service_of;
 use super::session::Session;
 use super::ui;
 use crate::deploy::{Allowed, Failover, FailoverError, Leadership};
@@ -101,11 +102,7 @@ pub fn run(args: Args) -> Outcome {
 }
 
 fn service<'p>(plan: &'p Plan, name: &ServiceName) -> Result<&'p ServicePlan, CliError> {
-    let service = plan.service(name).ok_or_else(|| {
-        let names: Vec<&str> = plan.services.iter().map(|one| one.name.as_str()).collect();
-        CliError::new(format!("the plan has no service {name}"))
-            .hint(format!("its services are {}", names.join(", ")))
-    })?;
+    let service = service_of(plan, name)?;
     if service.engine.cluster() != Cluster::PrimaryReplica {
         return Err(CliError::new(format!(
             "{name}: {} decides by itself who leads",

@@ -1,6 +1,7 @@
 //! The only room that prints, exits and reads argv and the environment: one
 //! file per command.
 
+mod backup;
 mod check;
 mod deploy;
 mod destroy;
@@ -18,6 +19,7 @@ mod outlook;
 mod plan;
 mod profile;
 mod progress;
+mod restore;
 mod rollback;
 mod run;
 mod schema;
@@ -33,7 +35,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::error::{Outcome, exit};
+use self::error::{CliError, Outcome, exit};
+use crate::ids::ServiceName;
+use crate::plan::{Plan, ServicePlan};
 
 /// Split big servers into right-sized, pinned VMs, prove the split, and run clusters
 /// on them
@@ -97,6 +101,8 @@ enum Command {
     Drain(drain::Args),
     Rollback(rollback::Args),
     Failover(failover::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Drill(drill::Args),
     Destroy(destroy::Args),
 }
@@ -126,6 +132,15 @@ pub fn run() -> ExitCode {
     }))
 }
 
+/// A service of a plan, by the name that was given.
+fn service_of<'p>(plan: &'p Plan, name: &ServiceName) -> Result<&'p ServicePlan, CliError> {
+    plan.service(name).ok_or_else(|| {
+        let names: Vec<&str> = plan.services.iter().map(|one| one.name.as_str()).collect();
+        CliError::new(format!("the plan has no service {name}"))
+            .hint(format!("its services are {}", names.join(", ")))
+    })
+}
+
 /// Runs a command inside its span.
 fn dispatch(command: Command) -> Outcome {
     let span = tracing::info_span!("run", command = command.name());
@@ -148,6 +163,8 @@ fn dispatch(command: Command) -> Outcome {
         Command::Drain(args) => drain::run(&args),
         Command::Rollback(args) => rollback::run(args),
         Command::Failover(args) => failover::run(args),
+        Command::Backup(args) => backup::run(args),
+        Command::Restore(args) => restore::run(args),
         Command::Drill(args) => drill::run(args),
         Command::Destroy(args) => destroy::run(args),
     };
@@ -178,6 +195,8 @@ impl Command {
             Self::Drain(_) => "drain",
             Self::Rollback(_) => "rollback",
             Self::Failover(_) => "failover",
+            Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
             Self::Drill(_) => "drill",
             Self::Destroy(_) => "destroy",
         }

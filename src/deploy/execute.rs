@@ -353,7 +353,7 @@ fn retire(
     undefine(host, &old.name)
 }
 
-fn undefine(host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
+pub(super) fn undefine(host: &dyn Hypervisor, domain: &str) -> Result<(), StepError> {
     match host.undefine(domain) {
         Err(error) if error.kind != ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
@@ -372,6 +372,18 @@ pub(super) fn power_down(
     // A guest without ACPI or agent refuses; then only the power is left.
     if host.shutdown(domain).is_ok() && goes_off(context, host, domain, context.patience.shutdown)?
     {
+        return Ok(());
+    }
+    power_off(context, host, domain)
+}
+
+/// Cuts the power of a domain, if it runs.
+pub(super) fn power_off(
+    context: &Context<'_>,
+    host: &dyn Hypervisor,
+    domain: &str,
+) -> Result<(), StepError> {
+    if !is_active(host, domain)? {
         return Ok(());
     }
     if let Err(error) = host.power_off(domain)

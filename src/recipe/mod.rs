@@ -5,6 +5,7 @@
 //! One file for each family of engines. What runs in the guest is observed and
 //! changed by [`crate::engine`]; nothing here has an effect.
 
+pub mod backup;
 mod credentials;
 pub mod haproxy;
 pub mod mysql;
@@ -65,6 +66,9 @@ pub struct Setup {
     /// Replaces the secrets in a line of its files by a mark, where the name of a
     /// directive does not announce them; `None` for a line without.
     pub mask: fn(&str, &str) -> Option<String>,
+    /// The program in its guests that copies its data to an empty disk while it serves (see
+    /// [`backup`]), where its data can be copied so.
+    pub backup: Option<&'static str>,
     /// Files with passwords, certificates and keys.
     pub closed: fn(&ServicePlan, &Instance, &Secrets) -> Result<Vec<GuestFile>, RecipeError>,
 }

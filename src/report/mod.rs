@@ -1,6 +1,7 @@
 //! Values to text and JSON. A report is computed first and printed second, so
 //! that both forms say the same; nothing here reads, decides or prints.
 
+pub mod backup;
 mod bandwidth;
 pub mod change;
 pub mod changes;

@@ -10,6 +10,7 @@ use super::daemon::{Link, VolumeId, Written};
 use super::guest::{Inside, Running};
 use super::host::SimulatedHost;
 use crate::ids::HostName;
+use crate::recipe::backup::DEVICE;
 
 /// Virtual time from power to an answering agent.
 const BOOT: Duration = Duration::from_secs(40);
@@ -74,6 +75,13 @@ impl State {
         for Written { volume, path, text } in written {
             for host in self.hosts.values_mut() {
                 let Some(domain) = host.with_data(volume) else { continue };
+                if path == DEVICE {
+                    let disk = host.attached_to_mut(&domain);
+                    disk.into_iter().for_each(|disk| {
+                        disk.fill(text.clone().unwrap_or_default().into_bytes());
+                    });
+                    continue;
+                }
                 let Some(root) = host.root_of_mut(&domain) else { continue };
                 match text.clone() {
                     Some(text) => {

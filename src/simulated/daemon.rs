@@ -66,6 +66,8 @@ pub(super) struct Start<'a> {
     pub(super) unit: &'a str,
     /// The files of its guest.
     pub(super) files: &'a BTreeMap<String, File>,
+    /// What was brought to the volume before a guest had it.
+    pub(super) content: &'a [u8],
     pub(super) now: Duration,
 }
 

@@ -81,8 +81,10 @@ pub(super) fn run(guest: &mut Inside<'_>, command: &Command<'_>) -> Option<Outco
         }
         ("touch", ["--", path]) => look(guest, path, |_| String::new()),
         ("test", ["-d", path]) => look(guest, path, |_| String::new()),
-        ("rm", ["-f", path]) => {
-            guest.root().map(|root| root.files.remove(*path));
+        ("rm", ["-f", paths @ ..]) => {
+            if let Some(root) = guest.root() {
+                root.files.retain(|path, _| !paths.contains(&path.as_str()));
+            }
             Outcome::ok("")
         }
         ("cat", [path]) => look(guest, path, |file| String::from_utf8_lossy(&file.bytes).into()),

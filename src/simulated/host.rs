@@ -66,6 +66,11 @@ impl Volume {
         self.bytes = bytes;
     }
 
+    /// What was uploaded, up to the last byte that is not 0.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// What was uploaded.
     pub(super) fn content(&self) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
@@ -192,6 +197,7 @@ impl SimulatedHost {
         for name in names {
             let definition = self.domains.get(&name).map(|domain| domain.definition.clone());
             let starts = definition.is_some_and(|one| self.obstacle(&one).is_none());
+            self.forget_run(&name);
             if let Some(domain) = self.domains.get_mut(&name).filter(|_| starts) {
                 domain.running = Some(Running::starting(now));
             }
@@ -224,6 +230,20 @@ impl SimulatedHost {
             .filter(|known| known.domain.definition.page_kib == size_kib)
             .map(|known| known.domain.definition.memory_kib.div_ceil(size_kib))
             .sum()
+    }
+
+    /// The volume of a disk that a domain was given while it runs.
+    pub(super) fn attached_to_mut(&mut self, domain: &str) -> Option<&mut Volume> {
+        let disks = &self.domains.get(domain)?.definition.disks;
+        let disk = disks.iter().filter(|disk| !disk.readonly).nth(2)?;
+        self.pools.get_mut(&disk.pool)?.get_mut(&disk.volume)
+    }
+
+    /// Takes what a guest has in memory alone.
+    pub(super) fn forget_run(&mut self, domain: &str) {
+        if let Some(root) = self.root_of_mut(domain) {
+            root.files.retain(|path, _| !path.starts_with("/run/"));
+        }
     }
 
     /// The volume that a domain boots from.

@@ -152,12 +152,14 @@ impl Inside<'_> {
         unit: &str,
         call: impl FnOnce(&mut dyn super::daemon::Daemon, &Start<'_>) -> T,
     ) -> Result<T, String> {
-        let volume = self.data().ok_or("no volume")?.id;
+        let data = self.data().ok_or("no volume")?;
+        let (volume, content) = (data.id, data.head().to_vec());
+        let content = content.as_slice();
         let now = self.now;
         let super::State { hosts, daemons, .. } = &mut *self.state;
         let root = hosts.get(&self.host).and_then(|host| host.root_of(&self.domain));
         let files = &root.ok_or("no root volume")?.files;
         let daemon = daemons.get(number).ok_or("no such engine")?;
-        Ok(call(daemon, &Start { volume, unit, files, now }))
+        Ok(call(daemon, &Start { volume, unit, files, content, now }))
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Why: `docs/resume.md`.
 
+pub mod backup;
 pub mod guard;
 pub mod journal;
 pub mod store;

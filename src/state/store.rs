@@ -6,10 +6,11 @@
 //!                        /plan.json      replaced at once
 //!                        /former-hosts.json, places.json
 //!                                        what hosts may still run that do not answer
+//!                        /restoring.json services whose data is being replaced by a backup
 //! ```
 #![expect(clippy::disallowed_methods, reason = "edge: the files of the state directory")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -24,7 +25,7 @@ use serde::de::DeserializeOwned;
 use super::journal::{Entry, History, Record};
 use super::world::Places;
 use crate::atomic_file;
-use crate::ids::{DeploymentName, HostName};
+use crate::ids::{DeploymentName, HostName, ServiceName};
 
 /// A file of the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,9 @@ pub enum StoreError {
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// Services whose data is being replaced.
+const RESTORING: &str = "restoring.json";
 
 /// Permission bits of files and directories: the user's own, whatever the umask is.
 const CLOSED: u32 = 0o600;
@@ -282,6 +286,41 @@ impl Store {
         }
     }
 
+    /// Notes that the data of a service is being replaced by a backup.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn begin_restore(&self, service: &ServiceName) -> Result<()> {
+        let mut services = self.restoring()?;
+        services.insert(service.clone());
+        self.save_restoring(&services)
+    }
+
+    /// Notes that it has been replaced.
+    ///
+    /// # Errors
+    /// The file system.
+    pub fn end_restore(&self, service: &ServiceName) -> Result<()> {
+        let mut services = self.restoring()?;
+        services.remove(service);
+        self.save_restoring(&services)
+    }
+
+    /// Returns the services whose data is being replaced, or was when a run was cut off.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn restoring(&self) -> Result<BTreeSet<ServiceName>> {
+        read_kept(&self.directory.join(RESTORING))
+    }
+
+    fn save_restoring(&self, services: &BTreeSet<ServiceName>) -> Result<()> {
+        self.make()?;
+        let path = self.directory.join(RESTORING);
+        let text = serde_json::to_vec(services).unwrap_or_default();
+        atomic_file::replace_with(&path, &text, CLOSED).map_err(failed("cannot write", &path))
+    }
+
     /// Returns where the plan is kept.
     #[must_use]
     pub fn plan_path(&self) -> PathBuf {
@@ -427,7 +466,7 @@ fn end_line(file: &mut File) -> io::Result<()> {
 }
 
 /// Returns the time, in RFC 3339 with UTC, to the second.
-fn now() -> String {
+pub(super) fn now() -> String {
     let now = jiff::Timestamp::now();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod admitting;
+mod backups;
 #[path = "../support/built.rs"]
 mod built;
 mod changing;

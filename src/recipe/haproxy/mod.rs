@@ -84,6 +84,7 @@ static SETUP: Setup = Setup {
     secrets: &[STATISTICS, VRRP],
     plain: files::plain,
     mask: files::mask,
+    backup: None,
     closed: files::closed,
 };
 

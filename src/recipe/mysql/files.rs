@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::{
-    CONFIG, FILL, FILL_LOG, FILLING, INITIALISE, PORT, Package, REPLICA, ROLE_UNITS, SECRETS, SEND,
-    VOLUME, role, secrets,
+    BACKUP, CONFIG, FILL, FILL_LOG, FILLING, INITIALISE, PORT, Package, REPLICA, ROLE_UNITS,
+    SECRETS, SEND, VOLUME, role, secrets,
 };
 use crate::guest_file::{GuestFile, Owner};
 use crate::plan::{Instance, ServicePlan, Setting};
 use crate::recipe::mysql::Dialect;
-use crate::recipe::{Certificates, Credentials, RecipeError};
+use crate::recipe::{Certificates, Credentials, RecipeError, backup};
 use crate::secret::Secrets;
 use crate::template::{Template, template};
 
@@ -27,6 +27,7 @@ static MY_CNF: Template = template!("mysql/my.cnf.hbs");
 static UNIT: Template = template!("mysql/unit.conf.hbs");
 static INITIALISE_SH: Template = template!("mysql/initialise.sh.hbs");
 static FILL_SH: Template = template!("mysql/fill.sh.hbs");
+static BACKUP_SH: Template = template!("mysql/backup.sh.hbs");
 static SEND_SH: Template = template!("mysql/send.sh.hbs");
 
 #[derive(Serialize)]
@@ -40,7 +41,11 @@ struct Options<'a> {
 struct Values {
     mariadb: bool,
     server: &'static str,
+    client: &'static str,
+    volume: &'static str,
     directory: String,
+    copy_log: &'static str,
+    copied: &'static str,
     owner: &'static str,
     initialise: &'static str,
     secrets: &'static str,
@@ -63,7 +68,11 @@ impl Values {
         Self {
             mariadb: package.dialect == Dialect::Mariadb,
             server: package.server,
+            client: package.client,
+            volume: VOLUME,
             directory: directory(),
+            copy_log: backup::LOG,
+            copied: backup::RESULT,
             owner: package.owner.user,
             initialise: INITIALISE,
             secrets: SECRETS,
@@ -104,6 +113,7 @@ pub(super) fn plain(
         file(CONFIG, 0o644, configuration(instance)?),
         file(package.unit_config, 0o644, UNIT.render(&values)?),
         file(FILL, 0o500, FILL_SH.render(&values)?),
+        file(BACKUP, 0o500, BACKUP_SH.render(&values)?),
     ];
     if package.dialect == Dialect::Mariadb {
         files.push(file(SEND, 0o500, SEND_SH.render(&values)?));

@@ -51,6 +51,8 @@ pub const INITIALISE: &str = "/etc/mysql/hostsplit-initialise";
 pub const FILL: &str = "/etc/mysql/hostsplit-fill";
 /// Sends the data of a server to one that is being filled, where the engine does not itself.
 pub const SEND: &str = "/etc/mysql/hostsplit-send";
+/// Copies the data of a server to an empty disk.
+pub const BACKUP: &str = "/etc/mysql/hostsplit-backup";
 /// The transient units in which these run.
 pub const FILL_UNIT: &str = "hostsplit-fill";
 /// See [`FILL_UNIT`].
@@ -176,6 +178,7 @@ const fn setup(package: &'static Package) -> Setup {
         secrets: &[CLIENT, INTERNAL],
         plain: files::plain,
         mask: secrets::mask,
+        backup: Some(BACKUP),
         closed: files::closed,
     }
 }

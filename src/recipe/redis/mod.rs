@@ -134,6 +134,7 @@ const fn setup(package: &'static Package) -> Setup {
         tmpfiles: TMPFILES,
         secrets: &[CLIENT, INTERNAL],
         plain,
+        backup: None,
         closed,
         mask: users::mask,
     }

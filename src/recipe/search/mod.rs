@@ -186,6 +186,7 @@ const fn setup(package: &'static Package) -> Setup {
         secrets: if package.security.is_some() { &[CLIENT, INTERNAL] } else { &[] },
         plain: files::plain,
         mask: security::mask,
+        backup: None,
         closed: security::closed,
     }
 }

@@ -212,6 +212,7 @@ const fn setup(package: &'static Package) -> Setup {
         secrets: &[],
         plain: files,
         mask: |_, _| None,
+        backup: None,
         closed,
     }
 }

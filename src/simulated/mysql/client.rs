@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::session::{ROOT, Session};
-use super::{Network, Refusal, fill};
-use crate::recipe::mysql::{FILL, OWN, PORT, Package, SEND, read};
+use super::{Network, Refusal, backup, fill};
+use crate::recipe::mysql::{BACKUP, FILL, OWN, PORT, Package, SEND, read};
 use crate::simulated::daemon::{Endpoint, Invocation, VolumeId};
 use crate::simulated::exec::Outcome;
 
@@ -64,12 +64,13 @@ fn failed(refusal: &Refusal) -> Outcome {
 /// Whether a program is one of a client, or puts load on a server.
 pub(super) fn is_known(program: &str) -> bool {
     let is_of = |package: &&Package| [package.client, package.benchmark].contains(&program);
-    Package::ALL.iter().any(is_of) || [FILL, SEND].contains(&program)
+    Package::ALL.iter().any(is_of) || [BACKUP, FILL, SEND].contains(&program)
 }
 
 /// Runs a program.
 pub(super) fn run(network: &mut Network, invocation: &Invocation<'_>) -> Outcome {
     match invocation.program {
+        BACKUP => backup::begin(network, invocation),
         FILL => fill::begin(network, invocation),
         SEND => fill::send(network, invocation),
         _ => connect(network, invocation),

@@ -11,6 +11,7 @@ use super::options::Options;
 use super::server::Server;
 use super::session::Session;
 use super::{Network, Refusal, client};
+use crate::recipe::backup;
 use crate::recipe::mysql::{APP, CONFIG, FILL_UNIT, INITIALISE, Package, SECRETS, SEND_UNIT};
 use crate::simulated::daemon::{
     Contact, Daemon, Endpoint, Invocation, Link, Role, Start, VolumeId, Written,
@@ -55,8 +56,14 @@ impl Daemon for Network {
         // One that is filled meanwhile would run with data that is about to be replaced.
         self.break_off(volume, "the server was started while it was filled");
         self.leave(volume);
-        let new = || Server::new(package.dialect, volume);
-        self.servers.entry(volume).or_insert_with(new).boot(options, start.now);
+        if !self.servers.contains_key(&volume) {
+            let copied = self.copied_server(package.dialect, volume, start.content);
+            let new = copied.unwrap_or_else(|| Server::new(package.dialect, volume));
+            self.servers.insert(volume, new);
+        }
+        if let Some(server) = self.servers.get_mut(&volume) {
+            server.boot(options, start.now);
+        }
         self.disconnect(volume);
         Ok(())
     }
@@ -90,6 +97,7 @@ impl Daemon for Network {
     fn works(&self, volume: VolumeId, unit: &str) -> bool {
         match unit {
             FILL_UNIT => self.fills.contains_key(&volume),
+            backup::UNIT => self.copyings.contains_key(&volume),
             SEND_UNIT => self.sendings.contains_key(&volume),
             _ => false,
         }
@@ -189,6 +197,7 @@ impl Network {
     fn settle_until(&mut self, now: Duration) {
         self.now = self.now.max(now);
         self.settle_fills();
+        self.settle_copies();
         self.settle_groups();
         self.replicate();
     }

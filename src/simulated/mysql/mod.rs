@@ -5,6 +5,7 @@
 //! while it ran does not. Transactions reach replicas at once. Not modelled: load, relay logs
 //! that are applied later than they arrive, servers that are too old for each other.
 
+mod backup;
 mod cells;
 mod client;
 mod daemon;
@@ -42,6 +43,10 @@ pub(super) struct Network {
     groups: Vec<group::Group>,
     /// Servers that are being filled.
     fills: BTreeMap<VolumeId, Fill>,
+    /// Servers whose data is being copied, and when it will have been.
+    copyings: BTreeMap<VolumeId, Duration>,
+    /// What was copied.
+    copies: Vec<backup::Copy>,
     /// Servers that send their data to another.
     sendings: BTreeMap<VolumeId, Sending>,
     /// What programs wrote to files since they were last asked.

@@ -103,7 +103,7 @@ impl Pair {
     fn start(&mut self, number: VolumeId) -> Result<(), String> {
         let files = &self.files[&number];
         let unit = self.package().unit();
-        self.network.start(&Start { volume: number, unit, files, now: self.now })?;
+        self.network.start(&Start { volume: number, unit, files, content: &[], now: self.now })?;
         let link = Link {
             units: [unit.to_owned()].into(),
             address: address(number),
