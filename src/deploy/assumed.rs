@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::Admission;
+use crate::engine::{Admission, Pending};
 use crate::graph::ImagePart;
 use crate::graph::image::marker;
 use crate::hypervisor::{Domain, DomainState, HostReport, OwnerTag, VolumeInfo, domain_xml};
@@ -11,6 +11,7 @@ use crate::ids::HostName;
 use crate::plan::{Instance, Plan, Volume};
 use crate::recipe::doors;
 use crate::render::{self, DiskPaths};
+use crate::spec::Cluster;
 use crate::state::world::{GuestView, HostView, Seen, World};
 
 /// Returns the hosts of `plan`, which hold what `prior` says and nothing else; nothing
@@ -28,8 +29,12 @@ pub fn assume(plan: &Plan, prior: Option<&Plan>) -> World {
     let Some(prior) = prior else { return world };
     for instance in &prior.instances {
         let configured = is_configured(plan, prior, instance);
-        let admission = admission(plan, prior, instance);
-        world.admissions.extend(admission.map(|one| (instance.name.clone(), one)));
+        if divides(plan, prior, instance) {
+            world.pending.insert(instance.name.clone(), Pending::Together);
+        } else {
+            let admission = admission(plan, prior, instance);
+            world.admissions.extend(admission.map(|one| (instance.name.clone(), one)));
+        }
         let guest = GuestView { ready: true, checked: true, configured, ..GuestView::default() };
         world.guests.insert(instance.name.clone(), guest);
     }
@@ -52,6 +57,19 @@ fn is_configured(plan: &Plan, prior: &Plan, instance: &Instance) -> bool {
             && access(plan) == access(prior)
             && serve(plan) == serve(prior)
     })
+}
+
+/// Whether an instance that runs as `prior` says and one that runs as `plan` says do not
+/// understand each other: those of a search engine encrypt what they send each other where clients
+/// need a password.
+fn divides(plan: &Plan, prior: &Plan, instance: &Instance) -> bool {
+    let entry = |plan: &Plan| {
+        let service = plan.service_of(instance)?;
+        let is_search = service.engine.cluster() == Cluster::Quorum;
+        is_search.then(|| service.access.entry())
+    };
+    plan.instance(&instance.name).is_some()
+        && entry(prior).zip(entry(plan)).is_some_and(|(before, after)| before != after)
 }
 
 /// How the plan alters whom an instance lets in that runs as `prior` says.

@@ -34,6 +34,7 @@ mod recovering;
 mod replace;
 mod rolling;
 mod search;
+mod search_access;
 mod verifying;
 mod walking;
 
