@@ -9,7 +9,7 @@
 //! ```
 #![expect(clippy::disallowed_methods, reason = "edge: the files of backups")]
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -54,6 +54,12 @@ pub enum BackupError {
         found: String,
         /// What it should be.
         expected: String,
+    },
+    /// Another run writes it.
+    #[error("{}: another backup is writing here", path.display())]
+    Busy {
+        /// The directory.
+        path: PathBuf,
     },
     /// What makes it a backup cannot be read.
     #[error("{}: {why}", path.display())]
@@ -111,9 +117,11 @@ pub struct GroupBackup {
 }
 
 /// The directory of one backup.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct BackupDirectory {
     path: PathBuf,
+    /// Keeps other runs out for as long as it is written.
+    _lock: Option<File>,
 }
 
 impl BackupDirectory {
@@ -143,12 +151,21 @@ impl BackupDirectory {
             }
         }
         if let Some(path) = open.into_iter().max() {
-            return Ok(Self { path });
+            return Self::locked(path);
         }
         let time: String = now().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
         let path = base.join(format!("{prefix}{time}"));
         make(&path)?;
-        Ok(Self { path })
+        Self::locked(path)
+    }
+
+    fn locked(path: PathBuf) -> Result<Self> {
+        let file = File::open(&path).map_err(failed("cannot open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: Some(file) }),
+            Err(TryLockError::WouldBlock) => Err(BackupError::Busy { path }),
+            Err(TryLockError::Error(error)) => Err(failed("cannot lock", &path)(error)),
+        }
     }
 
     /// A backup that is complete, with what it is.
@@ -167,7 +184,7 @@ impl BackupDirectory {
                 manifest.format
             )));
         }
-        Ok((Self { path: path.to_owned() }, manifest))
+        Ok((Self { path: path.to_owned(), _lock: None }, manifest))
     }
 
     /// Returns where it is.
@@ -281,7 +298,12 @@ impl BackupDirectory {
     pub fn check(&self, group: u32, backup: &GroupBackup) -> Result<()> {
         let path = self.image(group);
         let mut hash = Sha256::new();
-        copy_into(&mut self.read(group)?, &mut hash).map_err(failed("cannot read", &path))?;
+        let read = copy_into(&mut self.read(group)?, &mut hash);
+        let length = read.map_err(failed("cannot read", &path))?;
+        if length != backup.bytes {
+            let why = format!("it has {length} bytes, and {MANIFEST} says {}", backup.bytes);
+            return Err(BackupError::Manifest { path, why });
+        }
         let found = hex(&hash.finalize());
         if found == backup.sha256 {
             return Ok(());
@@ -391,7 +413,10 @@ mod tests {
                 arriving.write_all(chunk).unwrap();
             }
             drop(arriving);
-            assert_eq!(begun(&base.path().join(cut.to_string())), directory);
+            let path = directory.path().to_owned();
+            drop(directory);
+            let directory = begun(&base.path().join(cut.to_string()));
+            assert_eq!(directory.path(), path);
             let mut arriving = directory.arriving(0, &digest).unwrap();
             // Zeros at the end are not there yet.
             let done = usize::try_from(arriving.done()).unwrap();
@@ -444,11 +469,24 @@ mod tests {
         let manifest =
             directory.complete((&deployment, &service, "mysql"), vec![group.clone()]).unwrap();
         let (opened, read) = BackupDirectory::open(directory.path()).unwrap();
-        assert_eq!((&opened, &read), (&directory, &manifest));
+        assert_eq!(read, manifest);
         opened.check(0, &group).unwrap();
         fs::write(directory.path().join("group-0.raw"), "date").unwrap();
         assert!(opened.check(0, &group).is_err());
         let other = ServiceName::new("ord").unwrap();
-        assert_ne!(BackupDirectory::begin(base.path(), &deployment, &other).unwrap(), directory);
+        let other = BackupDirectory::begin(base.path(), &deployment, &other).unwrap();
+        assert_ne!(other.path(), directory.path());
+    }
+
+    #[test]
+    fn two_runs_do_not_write_one_backup() {
+        let base = tempfile::tempdir().unwrap();
+        let first = begun(base.path());
+        let (deployment, service) =
+            (DeploymentName::new("shop").unwrap(), ServiceName::new("orders").unwrap());
+        let second = BackupDirectory::begin(base.path(), &deployment, &service);
+        assert!(matches!(second, Err(BackupError::Busy { .. })), "{second:?}");
+        drop(first);
+        BackupDirectory::begin(base.path(), &deployment, &service).unwrap();
     }
 }

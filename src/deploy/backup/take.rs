@@ -184,6 +184,7 @@ impl<'a> Backup<'a> {
     ) -> Result<GroupBackup, TakeError> {
         if let Some(noted) = directory.noted(group) {
             self.tidy(group, None);
+            say(format!("group {group} is here already: of {}", noted.instance));
             return Ok(noted);
         }
         let source = self.source(group)?;
