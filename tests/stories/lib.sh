@@ -60,13 +60,15 @@ forget() {
     (cd "$(dirname "$one")" && typed hostsplit destroy plan.json --data --yes && rm plan.json)
   done
 }
-# A story with a deployment of its own is in its directory, which has the files of three hosts and nothing else.
+# own_deployment [N]: a story with a deployment of its own is in its directory, which has the files of N hosts (of
+# three) and nothing else.
 own_deployment() {
-  hosts 3
+  local host
+  hosts "${1:-3}"
   forget plan.json ./*/plan.json
   rm -rf "$story"
   mkdir -p "$story/hosts"
-  cp hosts/h[123].yaml "$story/hosts"
+  for host in $(seq "${1:-3}"); do cp "hosts/h$host.yaml" "$story/hosts"; done
   cd "$story"
 }
 
@@ -160,6 +162,44 @@ whole() {
   ends_with 0 hostsplit verify plan.json --no-load
   ends_with 0 hostsplit deploy plan.json --dry-run --diff none
 }
+# Of stories about a database, `orders` of the deployment `shop`.
+# Its client's option file: password and authority.
+client_of_database() {
+  printf '[client]\nuser = app\npassword = "%s"\nssl-ca = %s\nssl-verify-server-cert\n' \
+    "$(cat .hostsplit/shop/secrets/orders)" "$PWD/.hostsplit/shop/secrets/ca.crt" > client.cnf
+  chmod 600 client.cnf
+}
+# start_writer NAME [ADDRESS...]: somebody writes to the database, at the servers or at these addresses.
+start_writer() {
+  local name=$1
+  dir=$work/clients/${story}_$name
+  shift
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  addresses=("$@")
+  [ $# -gt 0 ] || mapfile -t addresses < <(python3 -c 'import json
+for one in json.load(open("plan.json"))["instances"]:
+    if one["service"] == "orders": print(one["address"])')
+  "$lab/exec" "$stories/writer" "$dir" "${addresses[@]}" --options "$PWD/client.cnf" > "$dir/report" 2>&1 < /dev/null &
+  writer=$!
+  "$lab/wait-for" 60 test -e "$dir/ready" || { cat "$dir/report"; failed "nobody takes writes"; }
+  note "somebody writes: $name"
+}
+# end_writer BOUND_MS: nothing acknowledged is lost, and no write was refused for longer than that.
+end_writer() {
+  touch "$dir/stop"
+  wait "$writer" || true
+  cat "$dir/report"
+  # shellcheck disable=SC1091  # NAME=NUMBER a line
+  . "$dir/summary"
+  record "$sent" "$acknowledged" "$refused" "$gap_ms" "$lost"
+  [ "$lost" = 0 ] || failed "$lost acknowledged rows are not there"
+  [ "$longest_refusal_ms" -le "$1" ] || failed "writes were refused for $longest_refusal_ms ms"
+}
+# The last row was acknowledged.
+goes_on() { [[ $(tail -n 1 "$dir/requests.tsv") == *acknowledged* ]]; }
+# The instance that takes writes, and its host.
+primary() { hostsplit status plan.json | sed -n 's/^ *\(orders-[0-9]*\) *primary[^h]* \(h[0-9]\) .*/\1 \2/p' | head -n 1; }
 # The last line of a story.
 passed() {
   [ "$(cat "$work/unfinished" 2> /dev/null)" != "$story" ] || rm "$work/unfinished"
