@@ -10,6 +10,10 @@
 //! - `tcp-ut 2s`: a request that was sent to a member whose power is cut is as lost after 2 s as
 //!   one that could not be sent, and goes to another. Without it, it waits for a minute.
 //!   HAProxy 3.0 does not take it over from `default-server`.
+//! - The script of keepalived asks twice, a second apart, where HAProxy is not there, and waits
+//!   for 3 s where it does not answer. So it gives the address away 2 s after HAProxy ended and
+//!   4 s after it was stuck, and a gateway that gets no CPU for 3 s keeps it; of two questions
+//!   that wait for a second each, both fail then.
 //! - `advert_int 1`: the other takes the address after three missed advertisements and a part
 //!   of a second, 3 to 4 s.
 
