@@ -35,6 +35,7 @@
 //! | [`digest`] | bytes | SHA-256, hexadecimal |
 //! | [`atomic_file`] | bytes | a file that is replaced as a whole |
 //! | [`guest_file`] | a path and a text | a file of a guest, with its owner and mode |
+//! | [`certificate`] | the text of a chain | its names, its end, its key |
 //! | [`content`] | a directory, or an archive | the bytes of an archive, the same for the same files |
 //! | [`template`] | a template and values | a text; a variable that nobody set is an error |
 //! | [`engines`] | a word of the spec | an engine, and the kind of cluster that it forms |
@@ -73,6 +74,8 @@ pub mod digest;
 pub mod atomic_file;
 
 pub mod guest_file;
+
+pub mod certificate;
 
 pub mod content;
 

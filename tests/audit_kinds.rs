@@ -14,7 +14,9 @@ use hostsplit::plan::{Instance, Plan, Role, ServicePlan};
 use hostsplit::planner::make;
 use hostsplit::profile::Profiles;
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Demand, Engine, FailoverMode, Serve, Target, Tls, load};
+use hostsplit::spec::{
+    Demand, Engine, FailoverMode, KeySource, OwnCertificate, Serve, Target, Tls, load,
+};
 use hostsplit::topology::Level;
 use hostsplit::units::{Mebibytes, PerSecond};
 
@@ -34,9 +36,13 @@ services:
 ";
 
 fn good() -> Plan {
+    planned(SPEC)
+}
+
+fn planned(spec: &str) -> Plan {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("spec.yaml");
-    fs::write(&path, SPEC).unwrap();
+    fs::write(&path, spec).unwrap();
     let spec = load(&path).unwrap();
     make(&spec, &Profiles::builtin().unwrap(), &Limits::default()).unwrap().0
 }
@@ -67,6 +73,44 @@ fn a_plan_of_all_kinds_has_no_findings() {
     let roles: BTreeSet<Role> = plan.instances.iter().map(|one| one.role).collect();
     for role in [Role::Primary, Role::Replica, Role::Voter, Role::Member, Role::Active] {
         assert!(roles.contains(&role), "{role:?}");
+    }
+}
+
+#[test]
+fn a_certificate_of_ones_own_is_shown_by_who_ends_tls_by_a_name_that_it_is_for() {
+    let mut good = planned(&SPEC.replace("haproxy }", "haproxy, demand: { tls: true } }"));
+    let own = OwnCertificate {
+        chain: "shop.pem".to_owned(),
+        sha256: "0".repeat(64),
+        names: vec!["*.shop.test".to_owned()],
+        ends: "2030-01-01T00:00:00Z".to_owned(),
+        name: "www.shop.test".to_owned(),
+        key: KeySource::File("shop.key".to_owned()),
+    };
+    service(&mut good, "edge").access.certificate = Some(Box::new(own.clone()));
+    assert_eq!(audited(&good), []);
+    type Change = fn(&mut OwnCertificate);
+    let changes: [Change; 8] = [
+        |own| own.name = "shop.test".to_owned(),
+        |own| own.name = "-K".to_owned(),
+        |own| own.names.push("a b".to_owned()),
+        |own| own.names.clear(),
+        |own| own.sha256.truncate(12),
+        |own| own.chain.clear(),
+        |own| own.ends = "\u{1b}[31m".to_owned(),
+        |own| own.key = KeySource::Command(String::new()),
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        let change = |plan: &mut Plan| {
+            change(service(plan, "edge").access.certificate.as_mut().unwrap());
+        };
+        assert_eq!(told(&good, change), [Kind::Text].into(), "{index}");
+    }
+    for name in ["web", "orders"] {
+        let change = |plan: &mut Plan| {
+            service(plan, name).access.certificate = Some(Box::new(own.clone()));
+        };
+        assert!(told(&good, change).contains(&Kind::Reference), "{name}");
     }
 }
 

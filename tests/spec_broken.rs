@@ -63,7 +63,7 @@ fn slips_of_the_pen() {
     error: 2 errors in spec.yaml
     spec.yaml:2:1: unknown field "polcy"; expected name, include, policy, network, image, profiles, hosts, services or vms
     hint: did you mean "policy"?
-    spec.yaml:7:7: unknown field "nmae" in services; expected name, engine, demand, gateway, password, tls, port, read_port, vip, serve, health, prefer or failover
+    spec.yaml:7:7: unknown field "nmae" in services; expected name, engine, demand, gateway, password, tls, port, read_port, vip, serve, health, certificate, prefer or failover
     hint: did you mean "name"?
     "#
     );

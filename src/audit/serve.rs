@@ -5,9 +5,13 @@ use std::net::SocketAddrV4;
 
 use super::text::{is_digest, named};
 use super::{Findings, Kind};
+use crate::certificate::covers;
 use crate::ids::ServiceName;
 use crate::plan::{Group, Plan, ServicePlan};
-use crate::spec::{Cluster, GATEWAY_STATUS_PORT, Health, Serve, Target, Tls, WEB_STATUS_PORT};
+use crate::spec::{
+    Cluster, GATEWAY_STATUS_PORT, Health, KeySource, OwnCertificate, Serve, Target, Tls,
+    WEB_STATUS_PORT,
+};
 
 pub(super) fn check(plan: &Plan, findings: &mut Findings) {
     let mut taken: BTreeMap<(&ServiceName, u16), &ServiceName> = BTreeMap::new();
@@ -23,6 +27,9 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
                 let message = format!("it is asked for {path:?} and {expect:?}, which nobody can");
                 findings.add(Kind::Text, &service.name, message);
             }
+        }
+        if let Some(own) = &service.access.certificate {
+            certificate(plan, service, own, findings);
         }
         let mut wrong = |message| findings.add(Kind::Port, &service.name, message);
         let is_passed_on = cluster == Cluster::PrimaryReplica && service.gateway.is_some();
@@ -58,6 +65,40 @@ pub(super) fn check(plan: &Plan, findings: &mut Findings) {
                 wrong(format!("port {port} of the gateway {} is that of {first}", gateway.name));
             }
         }
+    }
+}
+
+/// One that clients see, and by a name that it is for.
+fn certificate(plan: &Plan, service: &ServicePlan, own: &OwnCertificate, findings: &mut Findings) {
+    let mut wrong =
+        |kind, message: &str| findings.add(kind, &service.name, format!("certificate: {message}"));
+    let is_web = matches!(service.engine.cluster(), Cluster::Pool | Cluster::GatewayPair);
+    if !is_web || !service.access.tls.is_offered() {
+        wrong(Kind::Reference, "it ends no TLS by one of its own");
+    }
+    let gateway = service.gateway.as_ref().and_then(|name| plan.service(name));
+    if gateway.is_some_and(|gateway| gateway.access.tls.is_offered()) {
+        wrong(Kind::Reference, "its clients see that of the gateway");
+    }
+    let is_fine = |name: &String| {
+        OwnCertificate::is_name(name.strip_prefix("*.").unwrap_or(name)) && own.names.contains(name)
+    };
+    if !is_digest(&own.sha256) || !OwnCertificate::is_name(&own.name) {
+        wrong(Kind::Text, "its digest or its name is none");
+    }
+    if own.names.is_empty() || !own.names.iter().all(is_fine) || !covers(&own.names, &own.name) {
+        wrong(Kind::Text, "it is not for the name by which it is asked");
+    }
+    let mut texts = vec![("file of a certificate", &own.chain), ("end of one", &own.ends)];
+    match &own.key {
+        KeySource::File(key) => texts.push(("file of a key", key)),
+        KeySource::Environment(key) => texts.push(("variable with a key", key)),
+        KeySource::Command(key) if key.is_empty() => texts.push(("command", key)),
+        // It is shown before it runs.
+        KeySource::Command(_) => {}
+    }
+    for (what, text) in texts {
+        named(&service.name, what, text, findings);
     }
 }
 

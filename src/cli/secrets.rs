@@ -1,12 +1,16 @@
 //! The sources of referenced secrets: this process' environment, the shell.
-#![expect(clippy::disallowed_methods, reason = "edge: an operator's own command prints a password")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "edge: an operator's own command prints a secret; the time"
+)]
 
 use std::io;
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::plan::Plan;
 use crate::secret::Sources;
-use crate::spec::Password;
+use crate::spec::{KeySource, Password};
 
 /// The system that `hostsplit` runs on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,15 +41,27 @@ impl Sources for System {
     fn runs_commands(&self) -> bool {
         self.runs_commands
     }
+
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
 }
 
-/// The commands of a plan that print passwords, a line each, as they may be shown.
+/// The commands of a plan that print passwords and keys, a line each, as they may be shown.
 pub fn commands(plan: &Plan) -> Vec<String> {
-    let of = |service: &crate::plan::ServicePlan| match &service.access.password {
-        Some(Password::Command(command)) => {
-            Some(format!("  {}: {}", service.name, command.escape_debug()))
+    let mut found = Vec::new();
+    for service in &plan.services {
+        let mut add = |command: &str| {
+            found.push(format!("  {}: {}", service.name, command.escape_debug()));
+        };
+        if let Some(Password::Command(command)) = &service.access.password {
+            add(command);
         }
-        _ => None,
-    };
-    plan.services.iter().filter_map(of).collect()
+        if let Some(KeySource::Command(command)) =
+            service.access.certificate.as_ref().map(|own| &own.key)
+        {
+            add(command);
+        }
+    }
+    found
 }

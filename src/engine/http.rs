@@ -3,7 +3,7 @@
 //!
 //! One process for all questions to an instance. A body is never kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::{Admission, Difference, EngineError, Fact};
 use crate::guest::{Guest, GuestError, Limit};
 use crate::ids::InstanceName;
 use crate::recipe::web::{CONFIGURATION, Expected};
+use crate::spec::Access;
 
 /// How long one answer may take, in seconds, as `curl` counts.
 const ANSWER: &str = "5";
@@ -39,6 +40,8 @@ pub(super) const PATIENCE: Patience = Patience {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Url {
     pub(super) encrypted: bool,
+    /// The name by which it is asked; `None` for its address.
+    pub(super) name: Option<String>,
     pub(super) address: Ipv4Addr,
     pub(super) port: u16,
     /// With its slash.
@@ -46,18 +49,51 @@ pub(super) struct Url {
     /// The address that is connected to in the place of the one that is asked for, at the same
     /// port.
     pub(super) at: Option<Ipv4Addr>,
+    /// Whether its certificate is looked at elsewhere: who is asked from knows nobody that
+    /// vouches for it.
+    pub(super) unverified: bool,
+}
+
+impl Url {
+    /// One that is asked by its address, and whose certificate the deployment's authority signed.
+    pub(super) const fn new(encrypted: bool, address: Ipv4Addr, port: u16, path: String) -> Self {
+        Self { encrypted, name: None, address, port, path, at: None, unverified: false }
+    }
+
+    /// The same by the name for which a service has a certificate of its own, if it has one.
+    pub(super) fn named(mut self, access: &Access) -> Self {
+        self.name = access.certificate.as_ref().map(|own| own.name.clone());
+        self
+    }
+
+    /// What is asked by, as a URL has it.
+    fn host(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.address.to_string())
+    }
+
+    /// The same by the address.
+    fn by_address(&self) -> String {
+        Self { name: None, ..self.clone() }.to_string()
+    }
+
+    /// How `curl` is told where to connect to, if the URL does not say it.
+    fn rule(&self) -> Option<String> {
+        let Self { name, address, port, at, .. } = self;
+        let at = at.or_else(|| name.as_ref().map(|_| *address))?;
+        Some(format!("{}:{port}:{at}:{port}", self.host()))
+    }
 }
 
 /// Where a server or a gateway says which configuration it runs with.
 pub(super) fn status(address: Ipv4Addr, port: u16) -> Url {
-    Url { encrypted: false, address, port, path: CONFIGURATION.to_owned(), at: None }
+    Url::new(false, address, port, CONFIGURATION.to_owned())
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { encrypted, address, port, path, at: _ } = self;
+        let Self { encrypted, port, path, .. } = self;
         let scheme = if *encrypted { "https" } else { "http" };
-        write!(f, "{scheme}://{address}:{port}{path}")
+        write!(f, "{scheme}://{}:{port}{path}", self.host())
     }
 }
 
@@ -138,18 +174,28 @@ pub(super) fn get(
     authority: &str,
     urls: &[Url],
 ) -> Result<Vec<Reply>, EngineError> {
+    let mut replies = BTreeMap::new();
+    for (unverified, trust) in
+        [(false, ["--cacert", authority].as_slice()), (true, &["--insecure"])]
+    {
+        let own = urls.iter().enumerate().filter(|(_, url)| url.unverified == unverified);
+        let (places, own): (Vec<usize>, Vec<&Url>) = own.unzip();
+        if !own.is_empty() {
+            replies.extend(places.into_iter().zip(ask(guest, trust, &own)?));
+        }
+    }
+    Ok(replies.into_values().collect())
+}
+
+/// Asks for URLs with one process.
+fn ask(guest: &Guest<'_>, trust: &[&str], urls: &[&Url]) -> Result<Vec<Reply>, EngineError> {
     let written: Vec<String> = urls.iter().map(ToString::to_string).collect();
     let mut command = vec!["curl", "--silent", "--max-time", ANSWER, "--write-out", WRITTEN];
     if urls.iter().any(|url| url.encrypted) {
-        command.extend(["--cacert", authority]);
+        command.extend(trust);
     }
-    let elsewhere: Vec<String> = urls
-        .iter()
-        .filter_map(|Url { address, port, at, .. }| {
-            Some(format!("{address}:{port}:{}:{port}", (*at)?))
-        })
-        .collect();
-    for rule in &elsewhere {
+    let rules: Vec<String> = urls.iter().filter_map(|url| url.rule()).collect();
+    for rule in &rules {
         command.extend(["--connect-to", rule]);
     }
     for url in &written {
@@ -264,10 +310,14 @@ pub(super) fn press(
     bound: Bound,
     promised: crate::units::PerSecond,
 ) -> Result<Measured, EngineError> {
-    let url = url.to_string();
+    // It looks at no certificate, and cannot be told where a name leads.
+    let name = url.name.as_ref().map(|name| format!("Host: {name}"));
+    let url = url.by_address();
     let requests = load::requests(bound, promised).to_string();
     let connections = bound.connections.to_string();
-    let line = ["ab", "-q", "-k", "-r", "-n", &requests, "-c", &connections, &url];
+    let mut line = vec!["ab", "-q", "-k", "-r", "-n", &requests, "-c", &connections];
+    line.extend(name.iter().flat_map(|name| ["-H", name.as_str()]));
+    line.push(&url);
     let (said, signs) = load::watching((served, sent), || load::run(sent, bound, &line, &line))?;
     let rate = rate(&said).map_err(|problem| sent.unreadable("ab", &problem))?;
     Ok(Measured { rates: vec![rate], signs })

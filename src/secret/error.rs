@@ -36,6 +36,26 @@ pub enum SecretError {
         /// Why not.
         problem: String,
     },
+    /// A certificate of the user's own.
+    #[error("service {service}: the certificate in {file} cannot be used: {problem}")]
+    Certificate {
+        /// The service.
+        service: ServiceName,
+        /// The file.
+        file: String,
+        /// Why not.
+        problem: String,
+    },
+    /// The key of such a certificate.
+    #[error("service {service}: the key from {origin} cannot be used: {problem}")]
+    Key {
+        /// The service.
+        service: ServiceName,
+        /// Where it came from.
+        origin: String,
+        /// Why not.
+        problem: String,
+    },
     /// Keys or certificates.
     #[error("{}: {problem}", path.display())]
     Authority {

@@ -10,6 +10,7 @@ mod authority;
 mod error;
 mod folder;
 mod hash;
+mod own;
 mod search;
 mod store;
 

@@ -1,10 +1,7 @@
 //! The secrets of a plan: those that are here, then those that were recovered, then
 //! new ones.
-#![expect(clippy::disallowed_methods, reason = "edge: files that a spec refers to")]
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read as _};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -14,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::error::{Result, SecretError};
 use super::folder::{Folder, closed, failed};
+use super::own::{self, in_guest, text_of};
 use super::store::{Make, Recovered, Sources, file_of};
 use super::{Authority, Identity, Needs, Secret, SecretNeed, Secrets, needs_of};
 use crate::ids::InstanceName;
@@ -25,21 +23,6 @@ const MAX_PASSWORD_FILE: u64 = 64 << 10;
 
 /// The file of who signed the certificates that guests had when its key was lost.
 const FORMER: &str = "ca.former.crt";
-
-/// The text of a password's file: a regular one, and a small one. Anything else, such as a
-/// device, may be without end, or may do something when it is read.
-fn password_file(path: &Path) -> io::Result<String> {
-    let found = fs::metadata(path)?;
-    if !found.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    if found.len() > MAX_PASSWORD_FILE {
-        return Err(io::Error::other("it is too large for a password"));
-    }
-    let mut text = String::new();
-    fs::File::open(path)?.take(MAX_PASSWORD_FILE).read_to_string(&mut text)?;
-    Ok(text)
-}
 
 /// One search for the secrets of a plan.
 pub(super) struct Search<'a> {
@@ -69,8 +52,12 @@ impl Search<'_> {
                 secrets.services.insert(service.name.clone(), found.into_iter().collect());
             }
         }
+        self.certified(&mut secrets)?;
         let wants = |instance: &&Instance| {
-            self.plan.service_of(instance).is_some_and(|service| service.access.tls.is_offered())
+            let service = self.plan.service_of(instance);
+            service.is_some_and(|service| {
+                service.access.tls.is_offered() && service.access.certificate.is_none()
+            })
         };
         let wanting: Vec<&Instance> = self.plan.instances.iter().filter(wants).collect();
         if wanting.is_empty() {
@@ -109,8 +96,23 @@ impl Search<'_> {
                 secrets.identities.insert(instance.name.clone(), identity);
             }
         }
-        // A gateway that passes connections on shows no certificate, and trusts the members.
-        for instance in self.plan.instances.iter().filter(|one| self.passes_on(one)) {
+        // A gateway trusts the members behind it, whichever certificate it shows itself.
+        for instance in &self.plan.instances {
+            let service = self.plan.service_of(instance);
+            let is_own = service.is_some_and(|service| service.access.certificate.is_some());
+            if is_own
+                && self.passes_on(instance)
+                && let Some(identity) = secrets.identities.get_mut(&instance.name)
+            {
+                identity.authority.clone_from(&trusted);
+            }
+        }
+        // One that passes connections on shows no certificate.
+        let shows = |one: &Instance| {
+            self.plan.service_of(one).is_some_and(|service| service.access.tls.is_offered())
+        };
+        let passing = self.plan.instances.iter().filter(|one| self.passes_on(one) && !shows(one));
+        for instance in passing {
             let (certificate, key) = (String::new(), String::new().into());
             let identity = Identity { authority: trusted.clone(), certificate, key };
             secrets.identities.entry(instance.name.clone()).or_insert(identity);
@@ -131,7 +133,8 @@ impl Search<'_> {
             None | Some(Password::Generated) => return self.kept(service, need),
             Some(Password::File(file)) => {
                 let path = self.beside.join(file);
-                let text = password_file(&path).map_err(failed("cannot read", &path))?;
+                let text =
+                    text_of(&path, MAX_PASSWORD_FILE).map_err(failed("cannot read", &path))?;
                 closed(&path)?;
                 (format!("file {file}"), text)
             }
@@ -196,7 +199,8 @@ impl Search<'_> {
     fn passes_on(&self, instance: &Instance) -> bool {
         // A database is asked how it is without TLS, by a program beside it.
         let pools = self.plan.services.iter().filter(|one| speaks_http(one));
-        let behind = pools.filter(|one| one.access.tls.is_offered());
+        let behind =
+            pools.filter(|one| one.access.tls.is_offered() && one.access.certificate.is_none());
         let mut gateways = behind.filter_map(|one| one.gateway.as_ref());
         gateways.any(|gateway| *gateway == instance.service)
     }
@@ -231,13 +235,38 @@ impl Search<'_> {
         Ok(Some(authority))
     }
 
+    /// Finds the certificates that services have of their own, the same for all instances of
+    /// one.
+    fn certified(&self, secrets: &mut Secrets) -> Result<()> {
+        let reader = own::Reader { beside: self.beside, sources: self.sources };
+        for (service, certificate) in own::certified(self.plan) {
+            let found = match reader.identity(&service.name, certificate) {
+                // Who only looks is told what guests have.
+                Err(_) if self.make == Make::Nothing => None,
+                found => found?,
+            };
+            for instance in self.plan.members(&service.name) {
+                let known = || in_guest(self.identities, &instance.name, certificate);
+                let identity = found.clone().or_else(known);
+                secrets.identities.extend(identity.map(|one| (instance.name.clone(), one)));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the certificate of who signed those that guests have and whose key is gone: of
     /// several the one of the first instance.
     fn former(&self) -> Result<Option<String>> {
         if let Some(former) = self.folder.text(FORMER)? {
             return Ok(Some(former));
         }
-        let former = self.identities.values().next().map(|one| one.authority.clone());
+        let is_signed = |name: &InstanceName| {
+            let instance = self.plan.instance(name);
+            let service = instance.and_then(|one| self.plan.service_of(one));
+            service.is_some_and(|service| service.access.certificate.is_none())
+        };
+        let mut signed = self.identities.iter().filter(|(name, _)| is_signed(name));
+        let former = signed.next().map(|(_, one)| one.authority.clone());
         if let Some(former) = &former {
             self.put(FORMER, former)?;
         }

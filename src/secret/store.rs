@@ -15,13 +15,15 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::Result;
 use super::folder::{Folder, Forgotten};
+use super::own;
 use super::search::Search;
 use super::{Identity, Needs, SecretNeed, Secrets, ServiceSecrets, needs_of};
 use crate::ids::{InstanceName, ServiceName};
-use crate::plan::Plan;
+use crate::plan::{Plan, ServicePlan};
 use crate::spec::Password;
 
 /// What a reference to a secret leads to besides files.
@@ -38,6 +40,9 @@ pub trait Sources {
 
     /// Whether commands may be run: a plan that is only looked at runs nothing.
     fn runs_commands(&self) -> bool;
+
+    /// Returns the time since the beginning of 1970, by which certificates are judged.
+    fn now(&self) -> Duration;
 }
 
 /// Passwords by service that were found where they are in use.
@@ -50,6 +55,8 @@ pub struct Missing {
     pub passwords: Vec<Lacking>,
     /// Whether certificates are asked for and nobody is there to sign them.
     pub authority: bool,
+    /// Whether a certificate of the user's own, or its key, cannot be read here.
+    pub certificates: bool,
 }
 
 /// A service that lacks a password.
@@ -65,7 +72,7 @@ impl Missing {
     /// Whether everything is there.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
-        self.passwords.is_empty() && !self.authority
+        self.passwords.is_empty() && !self.authority && !self.certificates
     }
 }
 
@@ -139,8 +146,12 @@ impl SecretStore {
                 missing.passwords.push(Lacking { service: service.name.clone(), client });
             }
         }
-        let asked = plan.services.iter().any(|service| service.access.tls.is_offered());
+        let is_signed = |service: &ServicePlan| {
+            service.access.tls.is_offered() && service.access.certificate.is_none()
+        };
+        let asked = plan.services.iter().any(is_signed);
         missing.authority = asked && !(self.folder.has("ca.crt")? && self.folder.has("ca.key")?);
+        missing.certificates = own::Reader { beside: &self.beside, sources }.lacks(plan);
         Ok(missing)
     }
 
@@ -157,6 +168,9 @@ impl SecretStore {
         recovered: &Recovered,
         make: Make,
     ) -> Result<Secrets> {
+        if make != Make::Nothing {
+            own::Reader { beside: &self.beside, sources }.are_valid(plan)?;
+        }
         let (folder, beside, needs) = (&self.folder, &self.beside, self.needs);
         let identities = &self.identities;
         Search { folder, beside, plan, needs, sources, recovered, identities, make }.run()
@@ -191,11 +205,12 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::super::Secret;
+    use super::super::{Authority, Secret};
     use super::*;
+    use crate::certificate::Chain;
     use crate::engines::Engine;
     use crate::sample;
-    use crate::spec::{Access, Tls};
+    use crate::spec::{Access, KeySource, OwnCertificate, Tls};
 
     struct Given;
 
@@ -214,6 +229,10 @@ mod tests {
         fn runs_commands(&self) -> bool {
             true
         }
+
+        fn now(&self) -> Duration {
+            Duration::from_secs(1_780_000_000)
+        }
     }
 
     /// Sources of a command that only looks.
@@ -231,6 +250,10 @@ mod tests {
 
         fn runs_commands(&self) -> bool {
             false
+        }
+
+        fn now(&self) -> Duration {
+            Duration::from_secs(1_780_000_000)
         }
     }
 
@@ -291,7 +314,10 @@ mod tests {
         }
         let cache = ServiceName::new("cache").unwrap();
         let passwords = vec![Lacking { service: cache, client: true }];
-        assert_eq!(store.missing(&plan, &Given).unwrap(), Missing { passwords, authority: true });
+        assert_eq!(
+            store.missing(&plan, &Given).unwrap(),
+            Missing { passwords, authority: true, certificates: false }
+        );
         let made = settle(&store, &plan).unwrap();
         let again = settle(&store, &plan).unwrap();
         assert!(made.services == again.services && made.identities == again.identities);
@@ -424,6 +450,119 @@ mod tests {
             assert_eq!(known.get("client").unwrap().expose(), found);
         }
         assert!(!state.path().join("secrets/cache").exists(), "what is referenced is not kept");
+    }
+
+    #[test]
+    fn another_authority_takes_three_deploys_in_which_everybody_is_trusted() {
+        let state = tempfile::tempdir().unwrap();
+        let store = SecretStore::new(state.path(), state.path(), needs);
+        let plan = plan(Password::Generated, true);
+        let first = settle(&store, &plan).unwrap().identities;
+        let secrets = state.path().join("secrets");
+        let certificates = |all: &BTreeMap<InstanceName, Identity>| {
+            all.values().map(|one| one.certificate.clone()).collect::<Vec<_>>()
+        };
+        let trusts = |all: &BTreeMap<InstanceName, Identity>, text: &str| {
+            all.values().all(|one| one.authority == text)
+        };
+        fs::rename(secrets.join("ca.crt"), secrets.join("ca.former.crt")).unwrap();
+        let new = Authority::generate(&plan.name).unwrap();
+        for (name, text) in [("ca.crt", new.certificate()), ("ca.key", new.key().expose())] {
+            fs::write(secrets.join(name), text).unwrap();
+            fs::set_permissions(secrets.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let both = settle(&store, &plan).unwrap().identities;
+        assert_eq!(certificates(&both), certificates(&first));
+        let former = &first.values().next().unwrap().authority;
+        assert!(trusts(&both, &format!("{}{former}", new.certificate())));
+        for name in first.keys() {
+            fs::remove_file(secrets.join(format!("{name}.crt"))).unwrap();
+        }
+        let signed = settle(&store, &plan).unwrap().identities;
+        let before = certificates(&first);
+        assert!(certificates(&signed).iter().all(|one| !before.contains(one)));
+        assert!(trusts(&signed, &format!("{}{former}", new.certificate())));
+        fs::remove_file(secrets.join("ca.former.crt")).unwrap();
+        let alone = settle(&store, &plan).unwrap().identities;
+        assert_eq!(certificates(&alone), certificates(&signed));
+        assert!(trusts(&alone, new.certificate()));
+    }
+
+    /// A certificate of the service's own, and its key, in files beside the plan.
+    fn certified(state: &Path, key: KeySource, until: i32) -> Plan {
+        let own = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["shop.test".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let text = params.self_signed(&own).unwrap().pem();
+        fs::write(state.join("shop.pem"), &text).unwrap();
+        fs::write(state.join("shop.key"), own.serialize_pem()).unwrap();
+        fs::set_permissions(state.join("shop.key"), fs::Permissions::from_mode(0o600)).unwrap();
+        let chain = Chain::read(&text).unwrap();
+        let mut plan = sample::plan();
+        let access = &mut plan.services[0].access;
+        access.tls = Tls::On;
+        access.certificate = Some(Box::new(OwnCertificate {
+            chain: "shop.pem".to_owned(),
+            sha256: chain.digest(),
+            names: chain.names().to_vec(),
+            ends: chain.ends(),
+            name: "shop.test".to_owned(),
+            key,
+        }));
+        plan
+    }
+
+    #[test]
+    fn a_certificate_of_the_users_own_is_shown_by_all_and_kept_nowhere() {
+        let state = tempfile::tempdir().unwrap();
+        let store = SecretStore::new(state.path(), state.path(), needs);
+        let plan = certified(state.path(), KeySource::File("shop.key".into()), 2030);
+        assert!(store.missing(&plan, &Given).unwrap().is_nothing());
+        let found = settle(&store, &plan).unwrap().identities;
+        let text = fs::read_to_string(state.path().join("shop.pem")).unwrap();
+        assert_eq!(found.len(), plan.members(&plan.services[0].name).count());
+        for one in found.values() {
+            assert_eq!((&one.certificate, &one.authority), (&text, &text));
+            assert!(one.key.expose().starts_with("-----BEGIN PRIVATE KEY-----"));
+        }
+        assert!(store.is_empty().unwrap());
+        // Who only looks takes what guests have for what is gone here.
+        fs::remove_file(state.path().join("shop.key")).unwrap();
+        assert!(store.missing(&plan, &Given).unwrap().certificates);
+        let look = |store: &SecretStore| {
+            store.find(&plan, &Given, &Recovered::new(), Make::Nothing).unwrap().identities
+        };
+        assert!(look(&store).is_empty());
+        let mut knowing = store.clone();
+        knowing.know(found.clone());
+        assert!(look(&knowing) == found);
+    }
+
+    #[test]
+    fn a_certificate_that_clients_would_refuse_is_refused_with_the_remedy() {
+        let state = tempfile::tempdir().unwrap();
+        let store = SecretStore::new(state.path(), state.path(), needs);
+        let file = || KeySource::File("shop.key".into());
+        let why = |plan: &Plan| settle(&store, plan).unwrap_err().to_string();
+        let plan = certified(state.path(), file(), 2026);
+        insta::assert_snapshot!(why(&plan), @"service cache: the certificate in shop.pem cannot be used: it has ended, 2026-01-01T00:00:00Z; put a renewed one in its place, and take it up by `hostsplit plan` and `hostsplit deploy`");
+        let plan = certified(state.path(), file(), 2030);
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        fs::write(state.path().join("shop.key"), other).unwrap();
+        insta::assert_snapshot!(why(&plan), @"service cache: the key from file shop.key cannot be used: it is not the key of the certificate in shop.pem");
+        fs::write(state.path().join("shop.key"), "hunter2").unwrap();
+        let said = why(&plan);
+        assert!(!said.contains("hunter2"));
+        insta::assert_snapshot!(said, @"service cache: the key from file shop.key cannot be used: it is no private key in PEM without a passphrase; `openssl pkcs8 -topk8 -nocrypt -in KEY` writes one");
+        let before = certified(state.path(), file(), 2030);
+        certified(state.path(), file(), 2031);
+        insta::assert_snapshot!(why(&before), @"service cache: the certificate in shop.pem cannot be used: it is another one than the plan was made with, and ends 2031-01-01T00:00:00Z; take it up by `hostsplit plan` and `hostsplit deploy`");
+        let plan = certified(state.path(), KeySource::Environment("NONE".into()), 2030);
+        insta::assert_snapshot!(why(&plan), @"service cache: the key from environment variable NONE cannot be used: it is not set");
+        let plan = certified(state.path(), file(), 2030);
+        fs::set_permissions(state.path().join("shop.key"), fs::Permissions::from_mode(0o644))
+            .unwrap();
+        assert!(why(&plan).contains("chmod 600"));
     }
 
     #[test]

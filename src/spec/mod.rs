@@ -4,6 +4,7 @@
 //! value and stays inside this room, and checks it into a [`Spec`]. All errors are
 //! reported in one run, each with file, line and column.
 
+mod certificate;
 mod check;
 mod demand;
 mod diagnostic;
@@ -18,6 +19,7 @@ mod spread;
 mod tests;
 mod wire;
 
+pub use self::certificate::{KeySource, OwnCertificate};
 pub use self::demand::{
     Demand, FailoverMode, GatewayDemand, Persistence, RelationalDemand, SearchDemand,
     ShardedDemand, WebDemand,
@@ -215,6 +217,9 @@ pub struct Access {
     /// so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// A certificate of the user's own; `None` for those that the deployment's authority signs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Box<OwnCertificate>>,
 }
 
 impl Access {

@@ -6,6 +6,7 @@ mod admitting;
 mod backups;
 #[path = "../support/built.rs"]
 mod built;
+mod certificates;
 mod changing;
 mod clients;
 mod databases;

@@ -27,9 +27,9 @@ use crate::drilling::{Switch, Way, drill};
 use crate::fixture::{self, Purpose, Run, at_every, connected, look, reasons, run, starts};
 use crate::plain;
 
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 9);
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 9);
 
-fn spec(engine: Engine, requests: u64) -> Spec {
+pub fn spec(engine: Engine, requests: u64) -> Spec {
     let host = |number: u32| {
         let node = plain::node(0, vec![plain::l3(0..=31)], 64);
         let name = format!("h{number}");

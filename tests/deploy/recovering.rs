@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test that reads what was kept")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use hostsplit::deploy::{Recovery, RecoveryOutcome, recover, wake_and_recover};
 use hostsplit::graph::Action;
@@ -32,6 +33,10 @@ impl Sources for Nowhere {
 
     fn runs_commands(&self) -> bool {
         true
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
     }
 }
 

@@ -11,7 +11,7 @@ use hostsplit::profile::Profiles;
 use hostsplit::recipe::{self, haproxy, web};
 use hostsplit::secret::{Authority, Identity, Secret, Secrets};
 use hostsplit::solve::Limits;
-use hostsplit::spec::{Cluster, Engine};
+use hostsplit::spec::{Cluster, Engine, KeySource, OwnCertificate};
 
 /// The signal that asks a program to end.
 const SIGTERM: i32 = 15;
@@ -152,6 +152,55 @@ services:
     assert_eq!(small("site", ["a", "b"]), [(active, true, false), (standby, false, false)]);
 }
 
+/// The plan with certificates of the user's own where TLS ends.
+fn certified(mut plan: Plan) -> Plan {
+    for service in &mut plan.services {
+        if service.access.tls.is_offered() && service.name.as_str() != "app" {
+            service.access.certificate = Some(Box::new(OwnCertificate {
+                chain: "shop.pem".to_owned(),
+                sha256: "0".repeat(64),
+                names: vec!["shop.test".to_owned()],
+                ends: "2030-01-01T00:00:00Z".to_owned(),
+                name: "shop.test".to_owned(),
+                key: KeySource::Environment("KEY".to_owned()),
+            }));
+        }
+    }
+    for instance in &mut plan.instances {
+        if instance.settings.contains_key("frontend.front") {
+            instance.settings.insert("backend.front.own_certificate".to_owned(), true.into());
+        }
+    }
+    plan
+}
+
+#[test]
+fn a_certificate_of_the_users_own_is_part_of_the_configuration() {
+    let plan = certified(planned());
+    let identity = Identity {
+        authority: "(authority)\n".to_owned(),
+        certificate: "(certificate)\n".to_owned(),
+        key: "(key)\n".to_owned().into(),
+    };
+    let secrets = secrets(&plan, |_| identity.clone());
+    let text = |name: &str, path: &str| {
+        let instance = plan.instances.iter().find(|one| one.name.as_str() == name).unwrap();
+        files(&plan, instance, &secrets)
+            .into_iter()
+            .find(|file| file.path == path)
+            .map(|one| one.text)
+    };
+    let zeros = "0".repeat(64);
+    for (name, path) in [("edge-0", haproxy::CONFIG), ("front-0", "/etc/apache2/apache2.conf")] {
+        assert!(text(name, path).unwrap().contains(&zeros), "{name}");
+    }
+    assert!(!text("app-0", "/etc/nginx/nginx.conf").unwrap().contains(&zeros));
+    // What is passed on is asked how it is without a look at who vouches for it.
+    let door = text("door-0", haproxy::CONFIG).unwrap();
+    assert!(door.contains("check-ssl verify none") && !door.contains(haproxy::AUTHORITY), "{door}");
+    assert_eq!(text("door-0", haproxy::AUTHORITY), None);
+}
+
 /// Addresses of this machine, in the place of those of the plan: nginx binds to them even to
 /// judge a file.
 fn here(text: &str, root: &Path) -> String {
@@ -176,7 +225,7 @@ fn the_programs_themselves_take_the_files() {
         println!("skipped: not root, or one of {known:?} is not installed, so none was asked");
         return;
     }
-    let plan = planned();
+    let plan = certified(planned());
     let authority = Authority::generate(&DeploymentName::new("shop").unwrap()).unwrap();
     let secrets = secrets(&plan, |one| authority.vouch(one, &[[127, 0, 0, 1].into()]).unwrap());
     for instance in of_the_web(&plan) {

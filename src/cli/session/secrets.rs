@@ -23,7 +23,7 @@ impl Session {
             return Ok(());
         }
         ui::say(&format!(
-            "the plan has passwords that commands print; they run in a shell on this machine:\n{}",
+            "the plan has passwords or keys that commands print; they run in a shell on this machine:\n{}",
             commands.join("\n")
         ));
         confirm("Run these commands?", yes)?;

@@ -100,9 +100,9 @@ pub fn recover(context: &Context<'_>, missing: &Missing) -> Recovery {
         recovery.services.push((service.name.clone(), outcome));
         recovery.passwords.extend(found.map(|found| (service.name.clone(), found)));
     }
-    if missing.authority {
+    if missing.authority || missing.certificates {
         let (found, is_unread) = identities(context, &world);
-        recovery.authority_lost = is_unread || !found.is_empty();
+        recovery.authority_lost = missing.authority && (is_unread || !found.is_empty());
         recovery.identities = found;
     }
     recovery

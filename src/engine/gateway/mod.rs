@@ -277,7 +277,7 @@ impl Cluster for Gateway {
         let guest = crew.guest(&via.name)?;
         let mut doors = target.doors.iter();
         doors.try_for_each(|door| {
-            http::answers(&guest, haproxy::AUTHORITY, (&door.url, door.expected))
+            http::answers(&guest, target.authority, (&door.url, door.expected))
         })
     }
 
@@ -329,6 +329,7 @@ mod tests {
             gateways: ["edge-0", "edge-1"].map(planned).into(),
             doors: Vec::new(),
             databases: Vec::new(),
+            authority: haproxy::AUTHORITY,
         }
     }
 

@@ -61,7 +61,7 @@ pub(super) fn look(
     })?;
     let own = target.doors.iter().map(Door::own);
     let urls: Vec<_> = std::iter::once(planned.status.clone()).chain(own).collect();
-    let mut replies = http::get(&guest, haproxy::AUTHORITY, &urls)?.into_iter();
+    let mut replies = http::get(&guest, target.authority, &urls)?.into_iter();
     let reply = replies.next().unwrap_or_else(|| Reply::None("no reply".to_owned()));
     if let Reply::None(reason) = &reply {
         return Err(http::unanswered(&guest, &planned.status, reason.clone()));

@@ -7,7 +7,7 @@ use super::databases::{self, Database};
 use crate::engine::http::{self, Url};
 use crate::engine::{Crew, EngineError};
 use crate::ids::{InstanceName, ServiceName};
-use crate::plan::{Instance, Setting};
+use crate::plan::{Instance, ServicePlan, Setting};
 use crate::recipe::haproxy::{self, STATUS_PORT};
 use crate::recipe::search;
 use crate::recipe::web::{Expected, digest_in, health};
@@ -28,6 +28,8 @@ pub struct Target {
     pub(super) doors: Vec<Door>,
     /// Databases behind them.
     pub(super) databases: Vec<Database>,
+    /// The file in a gateway's guest with what vouches for the certificate that clients see.
+    pub(super) authority: &'static str,
 }
 
 /// A frontend as clients see it.
@@ -83,7 +85,7 @@ impl Target {
                 let (path, expected) = searched.unwrap_or_else(|| health(pool));
                 let path = path.to_owned();
                 Door {
-                    url: Url { encrypted, address, port, path, at: None },
+                    url: door_of(crew.service, pool, Url::new(encrypted, address, port, path)),
                     expected,
                     pool: pool.name.clone(),
                     is_formed: searched.is_some(),
@@ -94,8 +96,22 @@ impl Target {
         });
         let moves = all.iter().any(|one| one.settings.contains_key("vrrp.virtual_ipaddress"));
         let databases = databases::of(crew, at);
-        Ok(Self { address, moves, lead, gateways, doors: doors.collect(), databases })
+        // One of the user's own vouches for itself.
+        let is_own = crew.service.access.certificate.is_some();
+        let authority = if is_own { haproxy::CERTIFICATE } else { haproxy::AUTHORITY };
+        let doors = doors.collect();
+        Ok(Self { address, moves, lead, gateways, doors, databases, authority })
     }
+}
+
+/// A frontend as clients ask it: by the name in the certificate that they are shown. That of
+/// members is looked at by the members themselves, who know who vouches for it.
+fn door_of(gateway: &ServicePlan, pool: &ServicePlan, url: Url) -> Url {
+    if gateway.access.tls.is_offered() {
+        return url.named(&gateway.access);
+    }
+    let unverified = url.encrypted && pool.access.certificate.is_some();
+    Url { unverified, ..url.named(&pool.access) }
 }
 
 /// The address that clients use, if it is another than a gateway's own.

@@ -119,7 +119,7 @@ impl Member {
         let (port, encrypted) = (web::port(access), access.tls == Tls::On);
         let (path, expected) = web::health(crew.service);
         Ok(Self {
-            door: Url { encrypted, address, port, path: path.to_owned(), at: None },
+            door: Url::new(encrypted, address, port, path.to_owned()).named(access),
             expected,
             status: http::status(address, STATUS_PORT),
             digest: web::planned_digest(crew.service, instance),

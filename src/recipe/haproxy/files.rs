@@ -62,10 +62,19 @@ struct Pool<'a> {
     name: &'a str,
     defaults: &'static str,
     binds: [String; 2],
-    certificate: Option<&'static str>,
+    certificate: Option<Shown<'a>>,
     http: bool,
     health: Option<Asked<'a>>,
     servers: Vec<Server<'a>>,
+}
+
+/// The certificate that clients are shown.
+#[derive(Clone, Copy, Serialize)]
+struct Shown<'a> {
+    file: &'static str,
+    /// The digest of one of the user's own: with another one, HAProxy runs with another
+    /// configuration.
+    digest: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -82,6 +91,8 @@ struct Server<'a> {
     authority: Option<&'static str>,
     /// The same, where the gateway speaks TLS to it to see whether it serves, and else not.
     checked_by: Option<&'static str>,
+    /// Whether it does so without asking who signed its certificate: clients do.
+    checked_blindly: bool,
 }
 
 #[derive(Serialize)]
@@ -151,7 +162,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn pool(self, name: &'a str) -> Result<Pool<'a>, RecipeError> {
+    fn pool(self, name: &'a str, own: Option<&'a str>) -> Result<Pool<'a>, RecipeError> {
         let frontend = format!("frontend.{name}");
         let [bind, mode] = self.words(&frontend)? else { return Err(self.wrong(&frontend)) };
         let (_, port) = bind.rsplit_once(':').ok_or_else(|| self.wrong(&frontend))?;
@@ -165,36 +176,42 @@ impl<'a> Reader<'a> {
                 Some(Asked { path, expected })
             }
         };
-        let checked_by = (mode == "tcp" && health.is_some()).then_some(AUTHORITY);
+        let is_checked = mode == "tcp" && health.is_some();
+        let is_certified = self.is_on(&format!("{backend}.own_certificate"));
+        let checked_by = (is_checked && !is_certified).then_some(AUTHORITY);
+        let checked_blindly = is_checked && is_certified;
         let server = |text: &'a String| {
             let (server, at) = text.split_once('=')?;
-            Some(Server { pool: name, name: server, at, authority, checked_by })
+            Some(Server { pool: name, name: server, at, authority, checked_by, checked_blindly })
         };
         let servers: Option<Vec<Server<'a>>> = self.words(&backend)?.iter().map(server).collect();
         Ok(Pool {
             name,
             defaults: if mode == "tcp" { "_tcp" } else { "_http" },
             binds: [bind.clone(), format!("{LOOPBACK}:{port}")],
-            certificate: (mode == "https").then_some(CERTIFICATE),
+            certificate: (mode == "https").then_some(Shown { file: CERTIFICATE, digest: own }),
             http: mode != "tcp",
             health,
             servers: servers.ok_or_else(|| self.wrong(&backend))?,
         })
     }
 
-    /// Whether members of a pool end the TLS of connections that it passes on.
+    /// Whether members of a pool end the TLS of connections that it passes on, by certificates
+    /// of the deployment's authority.
     fn passes_on(self) -> bool {
-        self.frontends().any(|(_, [_, mode])| mode == "tcp")
+        let is_certified = |name: &str| self.is_on(&format!("backend.{name}.own_certificate"));
+        self.frontends().any(|(name, [_, mode])| mode == "tcp" && !is_certified(name))
     }
 
-    fn haproxy(self, statistics: &'a str) -> Result<String, RecipeError> {
+    fn haproxy(self, statistics: &'a str, own: Option<&'a str>) -> Result<String, RecipeError> {
         let databases = databases::read(self)?;
         let is_of_pool = |name: &&str| {
             !self.frontends().any(|(other, [_, mode])| other == *name && databases::is_front(mode))
         };
         let names = self.0.settings.keys().filter_map(|name| name.strip_prefix("frontend."));
         let names = names.filter(is_of_pool);
-        let pools: Vec<Pool<'a>> = names.map(|name| self.pool(name)).collect::<Result<_, _>>()?;
+        let pools: Vec<Pool<'a>> =
+            names.map(|name| self.pool(name, own)).collect::<Result<_, _>>()?;
         let maxconn = self.number("maxconn")?;
         let frontends = pools.len() + databases.len() * Database::FRONTENDS;
         let text = HAPROXY.render(&Haproxy {
@@ -262,7 +279,8 @@ pub(super) fn closed(
             files.push(file(CERTIFICATE, both, 0o400));
         }
     }
-    files.push(file(CONFIG, reader.haproxy(statistics.expose())?, 0o400));
+    let own = service.access.certificate.as_ref().map(|own| own.sha256.as_str());
+    files.push(file(CONFIG, reader.haproxy(statistics.expose(), own)?, 0o400));
     let text = reader.keepalived(service.name.as_str(), vrrp.expose())?;
     files.push(file(VRRP_CONFIG, text, 0o400));
     Ok(files)

@@ -50,6 +50,9 @@ pub(super) fn settings(planned: &Planned<'_>) -> Settings {
             let asked = Setting::words([path.clone(), expected]);
             settings.insert(format!("backend.{}.health", pool.name), asked);
         }
+        if mode == Mode::Tcp && pool.access.certificate.is_some() {
+            settings.insert(format!("backend.{}.own_certificate", pool.name), true.into());
+        }
         if mode.verifies(pool) {
             settings.insert(format!("backend.{}.ssl", pool.name), true.into());
         }

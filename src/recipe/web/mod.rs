@@ -288,6 +288,9 @@ struct Common<'a> {
 struct TlsFiles<'a> {
     certificate: &'a str,
     key: &'a str,
+    /// The digest of a certificate of the user's own: with another one, the server runs with
+    /// another configuration.
+    digest: Option<&'a str>,
 }
 
 /// Names of settings by which both engines differ.
@@ -311,6 +314,7 @@ impl<'a> Common<'a> {
             _ => Vec::new(),
         };
         let (certificate, key) = (package.tls.certificate, package.tls.key);
+        let digest = service.access.certificate.as_ref().map(|own| own.sha256.as_str());
         Self {
             instance: instance.name.as_str(),
             digest: super::stamp::BLANK,
@@ -319,7 +323,7 @@ impl<'a> Common<'a> {
             listen: text(names.listen).unwrap_or_default(),
             root: text(names.root),
             servers,
-            tls: (service.access.tls == Tls::On).then_some(TlsFiles { certificate, key }),
+            tls: (service.access.tls == Tls::On).then_some(TlsFiles { certificate, key, digest }),
             own: match &service.serve {
                 Some(Serve::Config { text }) => Some(text.trim_end()),
                 _ => None,

@@ -82,10 +82,12 @@ impl Loaded {
 
     /// The servers of all pools behind a gateway, by name; whether it speaks TLS to them.
     fn servers(&self) -> impl Iterator<Item = (&str, Endpoint, bool)> {
-        databases::without(&self.text).filter_map(|line| {
+        let mut passes_on = false;
+        databases::without(&self.text).filter_map(move |line| {
+            passes_on = is_passed_on(line).unwrap_or(passes_on);
             let mut words = line.strip_prefix("server ")?.split_whitespace();
             let (name, at) = (words.next()?, endpoint(words.next()?)?);
-            Some((name, at, words.any(|word| word == "ssl")))
+            Some((name, at, passes_on || words.any(|word| word == "ssl")))
         })
     }
 
@@ -106,6 +108,13 @@ impl Loaded {
         let mut lines = own.lines().filter_map(|line| line.trim().strip_prefix(RETURN));
         lines.next()?.trim_end_matches(';').parse().ok()
     }
+}
+
+/// Whether a gateway passes on connections as they are, encrypted by their two ends, in the part
+/// of its configuration that a line begins; `None` for a line that begins none.
+fn is_passed_on(line: &str) -> Option<bool> {
+    let begins = ["frontend ", "backend ", "defaults "].iter().any(|word| line.starts_with(word));
+    begins.then(|| line.ends_with(" from _tcp"))
 }
 
 fn endpoint(text: &str) -> Option<Endpoint> {

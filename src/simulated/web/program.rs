@@ -1,6 +1,7 @@
 //! `curl`, `ab`, and programs that judge a configuration.
 
-use super::{Endpoint, Got, Network, read, text};
+use super::{Got, Network, read, text};
+use crate::recipe::haproxy;
 use crate::simulated::daemon::Invocation;
 use crate::simulated::exec::Outcome;
 
@@ -26,11 +27,10 @@ pub(super) fn run(network: &Network, invocation: &Invocation<'_>) -> Outcome {
     }
 }
 
-/// Endpoint of a URL, and whether it is asked for by TLS.
-fn place(url: &str) -> Option<(Endpoint, bool)> {
+/// Host and port of a URL, as it has them, and whether it is asked for by TLS.
+fn place(url: &str) -> Option<(&str, bool)> {
     let (scheme, rest) = url.split_once("://")?;
-    let at = super::endpoint(rest.split('/').next()?)?;
-    Some((at, scheme == "https"))
+    Some((rest.split('/').next()?, scheme == "https"))
 }
 
 /// Answers each URL with a line, as `--write-out` of the deploy has it.
@@ -38,11 +38,15 @@ fn curl(network: &Network, invocation: &Invocation<'_>) -> Outcome {
     let Invocation { args, local, .. } = *invocation;
     let mut outcome = Outcome::ok("");
     for (at, encrypted) in args.iter().filter_map(|arg| place(arg)) {
-        let instead = format!("{}:{}:", at.address, at.port);
+        let instead = format!("{at}:");
         let mut rules = args.iter().filter_map(|arg| arg.strip_prefix(instead.as_str()));
-        let got = match rules.find_map(super::endpoint) {
-            Some(at) => network.get_here(local, at, encrypted),
-            None => network.get(at, encrypted),
+        let got = match (rules.find_map(super::endpoint), super::endpoint(at)) {
+            (Some(at), _) if at.address == haproxy::LOOPBACK => {
+                network.get_here(local, at, encrypted)
+            }
+            (Some(at), _) | (None, Some(at)) => network.get(at, encrypted),
+            // Nobody knows the name.
+            (None, None) => Got::Refused,
         };
         let (line, status) = match got {
             Got::Refused => {
@@ -62,7 +66,8 @@ fn curl(network: &Network, invocation: &Invocation<'_>) -> Outcome {
 
 fn ab(network: &Network, invocation: &Invocation<'_>) -> Outcome {
     let url = invocation.args.last().copied().unwrap_or_default();
-    let got = place(url).map(|(at, encrypted)| network.get(at, encrypted));
+    let got =
+        place(url).and_then(|(at, encrypted)| Some(network.get(super::endpoint(at)?, encrypted)));
     match got {
         Some(Got::Status { code: 200, .. }) => Outcome::ok(format!(
             "Failed requests:        0\nRequests per second:    {}.00 [#/sec] (mean)\n  99%      2\n",

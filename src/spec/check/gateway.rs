@@ -32,6 +32,8 @@ pub(super) struct Unresolved {
     pub serve_at: Place,
     /// The place of its `port:`, else its own.
     pub port_at: Place,
+    /// The place of its `certificate:`, else its own.
+    pub certificate_at: Place,
 }
 
 /// What a gateway states itself.

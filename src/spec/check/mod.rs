@@ -4,6 +4,7 @@
 mod access;
 mod across;
 mod any_demand;
+mod certificate;
 mod demand;
 mod failover;
 mod flat;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::access::{self, access};
 use super::any_demand;
+use super::certificate;
 use super::demand;
 use super::failover;
 use super::gateway::{self, OwnDemand, Unresolved};
@@ -12,6 +13,7 @@ use super::names::Names;
 use super::{ports, serve};
 use crate::ids::ServiceName;
 use crate::spec::diagnostic::{Diagnostics, Mark, alternatives};
+use crate::spec::read::certified::FoundChain;
 use crate::spec::read::form::Spanned;
 use crate::spec::read::scope::{Scope, mark_or};
 use crate::spec::read::sources::Sources;
@@ -27,12 +29,14 @@ pub(super) fn services(
     let before = diagnostics.len();
     let mut found = Vec::new();
     for (index, (file, node)) in sources.services.iter().enumerate() {
-        let served = sources.served.get(&index);
-        found.extend(service(&mut Scope { file, diagnostics }, node, served, names));
+        let read =
+            Read { served: sources.served.get(&index), chain: sources.certified.get(&index) };
+        found.extend(service(&mut Scope { file, diagnostics }, node, &read, names));
     }
     let complete = diagnostics.len() == before && !sources.incomplete;
     let written = written(sources);
     gateway::unknown(&found, written.as_ref(), diagnostics);
+    certificate::unseen(&found, diagnostics);
     serve::targets(&found, written.as_ref(), diagnostics);
     ports::of_database(&found, diagnostics);
     ports::collisions(&found, diagnostics);
@@ -47,10 +51,16 @@ fn written(sources: &Sources) -> Option<BTreeSet<&ServiceName>> {
     names.filter(|_| !sources.incomplete)
 }
 
+/// What was read out of files of a service.
+struct Read<'a> {
+    served: Option<&'a Serve>,
+    chain: Option<&'a FoundChain>,
+}
+
 fn service(
     scope: &mut Scope<'_>,
     node: &Spanned<wire::Service>,
-    served: Option<&Serve>,
+    read: &Read<'_>,
     names: &mut Names,
 ) -> Option<Unresolved> {
     let (owner, wire) = (node.mark, &node.value);
@@ -66,6 +76,9 @@ fn service(
         scope.optional("failover", &wire.failover);
         if let Some(node) = &wire.serve {
             serve::of_any_engine(scope, node);
+        }
+        if let Some(node) = &wire.certificate {
+            certificate::of_any_engine(scope, node);
         }
         return None;
     };
@@ -86,7 +99,8 @@ fn service(
     }
     let prefer = prefer(scope, engine, wire);
     let access = access(scope, engine, wire);
-    let serve = serve::serve(scope, engine, wire.serve.as_ref(), served);
+    let serve = serve::serve(scope, engine, wire.serve.as_ref(), read.served);
+    let certificate = certificate::own(scope, engine, wire.certificate.as_ref(), read.chain);
     let place = |mark: Option<Mark>| scope.place(mark.unwrap_or(owner));
     let at = place(wire.gateway.as_ref().map(|at| at.mark));
     let serve_at = place(wire.serve.as_ref().map(|node| node.mark));
@@ -98,14 +112,23 @@ fn service(
     }
     if demand.ends_tls() || own.tls {
         access.tls = Tls::On;
+    let certificate_at = place(wire.certificate.as_ref().map(|node| node.mark));
     }
     let service = Service { name: name?, engine, demand, gateway, access, serve: serve?, prefer };
-    misplaced.is_none().then_some(Unresolved { service, own, at, serve_at, port_at })
+    misplaced.is_none().then_some(Unresolved {
+        service,
+        own,
+        at,
+        serve_at,
+        port_at,
+        certificate_at,
+    })
 }
 
 /// Kinds of cluster of which some instances lead.
 const LED: [Cluster; 3] = [Cluster::Sharded, Cluster::PrimaryReplica, Cluster::GatewayPair];
 
+    access.certificate = certificate;
 /// Where the instances are preferred that lead.
 fn prefer(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Vec<HostSet> {
     if let Some(list) = wire.prefer.as_ref().filter(|_| !LED.contains(&engine.cluster())) {

@@ -40,6 +40,7 @@
 //!    `check/any_demand.rs`, for services whose engine is unknown.
 
 pub(super) mod address;
+pub(super) mod certified;
 mod file;
 pub(super) mod form;
 mod parse;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use super::certified::{self, FoundChain};
 use super::file;
 use super::form::{At, Spanned, Wire};
 use super::parse::parse;
@@ -30,6 +31,8 @@ pub(in crate::spec) struct Sources {
     pub services: Vec<(String, Spanned<Service>)>,
     /// What services serve out of files, by their place in that list.
     pub served: BTreeMap<usize, Serve>,
+    /// Their certificates of their own, likewise.
+    pub certified: BTreeMap<usize, FoundChain>,
     /// Fixed machines, likewise.
     pub vms: Vec<(String, Spanned<FixedVm>)>,
     /// The image with its file and the directory that its paths start from.
@@ -83,7 +86,20 @@ pub(in crate::spec) fn sources(
     let profiles = profiles.unwrap_or_default();
     let incomplete = !diagnostics.is_empty();
     let served = served::files(&services, directory, &bounds, diagnostics);
-    Some(Sources { file: name, spec, hosts, services, served, vms, image, profiles, incomplete })
+    let certified = certified::chains(&services, directory, &bounds, diagnostics);
+    let file = name;
+    Some(Sources {
+        file,
+        spec,
+        hosts,
+        services,
+        served,
+        certified,
+        vms,
+        image,
+        profiles,
+        incomplete,
+    })
 }
 
 /// Parts of the spec, each with its file.

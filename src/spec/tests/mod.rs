@@ -1,5 +1,6 @@
 //! Specs right and wrong, through the door that everybody uses.
 
+mod certificates;
 mod described;
 mod engines;
 mod hostile;

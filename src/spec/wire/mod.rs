@@ -29,7 +29,7 @@ pub(super) use self::name_list::NameList;
 pub(super) use self::policy::Survive;
 pub(super) use self::profile::{Numbers, Profile, Profiles, SetNumber};
 pub(super) use self::service::{
-    FixedVm, Health, PasswordFrom, PasswordRule, RawDemand, Serve, Service,
+    Certificate, FixedVm, Health, KeyFrom, PasswordFrom, PasswordRule, RawDemand, Serve, Service,
 };
 pub(super) use self::spread::Spread;
 

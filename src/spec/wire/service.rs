@@ -51,6 +51,9 @@ wire! {
         /// for pools of web servers. Default: / with 200 to 399 for files, and with less than
         /// 500 for what others answer.
         optional health: Spanned<Health>,
+        /// A certificate that somebody else signed, for web servers and gateways that end TLS.
+        /// Default: one that the deployment's own authority signs.
+        optional certificate: Spanned<Certificate>,
         /// Hosts where its leading instances (masters, primaries, the active gateway) are
         /// preferred: names, or labels such as { site: main }. Default: none.
         optional prefer: Spanned<HostList>,
@@ -66,6 +69,28 @@ wire! {
         optional path: At<Text>,
         /// The status of an answer that serves. Default: 200 to 399.
         optional expect: At<u32>,
+    }
+
+    /// A certificate that somebody else signed.
+    struct Certificate {
+        /// A file in PEM: the server's certificate, then those between it and one that clients
+        /// know.
+        required chain: At<Text>,
+        /// Where its private key comes from.
+        required key: Spanned<KeyFrom>,
+        /// The names by which clients ask, which the certificate has to be for. Default: its
+        /// own.
+        optional names: Spanned<Vec<At<Text>>>,
+    }
+
+    /// Where a private key comes from, in PEM (PKCS #8) and without a passphrase: one of these.
+    struct KeyFrom {
+        /// A file.
+        optional file: At<Text>,
+        /// An environment variable.
+        optional env: At<Text>,
+        /// What a command of the shell prints.
+        optional command: At<Text>,
     }
 
     /// What a pool of web servers serves: one of these.
@@ -129,7 +154,7 @@ wire! {
         optional migrate: At<MigrationMethod>,
     }
 }
-described!(FixedVm, Health, PasswordFrom, Serve);
+described!(Certificate, FixedVm, Health, KeyFrom, PasswordFrom, Serve);
 
 /// Whether clients need a password.
 #[derive(Debug)]
@@ -228,6 +253,9 @@ fn of_kind(cluster: Cluster, demand: &Schema) -> serde_json::Value {
     };
     let mut elsewhere: Vec<serde_json::Value> = only_of(Cluster::Pool, &["serve", "health"]);
     elsewhere.extend::<Vec<_>>(only_of(Cluster::GatewayPair, &["vip"]));
+    if !matches!(cluster, Cluster::Pool | Cluster::GatewayPair) {
+        elsewhere.push(json!({ "required": ["certificate"] }));
+    }
     elsewhere.extend::<Vec<_>>(only_of(Cluster::PrimaryReplica, &["read_port", "failover"]));
     if !cluster.is_behind_gateways() {
         elsewhere.push(json!({ "required": ["gateway"] }));
