@@ -104,6 +104,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "deploy",
         &[
+            "certificate",
             "content",
             "digest",
             "engine",
@@ -157,6 +158,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "report",
         &[
             "audit",
+            "certificate",
             "deploy",
             "drill",
             "engine",
@@ -216,10 +218,10 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("handlebars::", &["template"]),
     ("rcgen::", &["secret"]),
     ("ring::", &["secret"]),
-    ("virt::", &["hypervisor"]),
-    ("virt_sys::", &["hypervisor"]),
     ("pem::", &["certificate"]),
     ("yasna::", &["certificate"]),
+    ("virt::", &["hypervisor"]),
+    ("virt_sys::", &["hypervisor"]),
     ("clap::", &["cli"]),
     ("indicatif::", &["cli"]),
     ("ctrlc::", &["cli"]),

@@ -55,6 +55,9 @@ pub enum Next {
     Remedy(Remedy),
     /// A deploy.
     Deploy,
+    /// A renewed certificate in the place of the one in this file of the user's, and a plan
+    /// with it.
+    Renew(String),
     /// A person, since no deploy changes it.
     Person,
 }
@@ -199,6 +202,12 @@ impl<'a> Findings<'a> {
                 | Fact::Frontend(_),
                 None,
             ) => Next::Person,
+            (Fact::Certificate, None) => {
+                let service = self.plan.instance(&one.instance).map(|one| &one.service);
+                let service = service.and_then(|name| self.plan.service(name));
+                let own = service.and_then(|service| service.access.certificate.as_ref());
+                own.map_or(Next::Person, |own| Next::Renew(own.chain.clone()))
+            }
             (fact, None) if fact.is_in_guest() => Next::Person,
             _ => Next::Deploy,
         }

@@ -15,6 +15,7 @@
 mod address_conflicts;
 mod assumed;
 mod backup;
+mod certificates;
 mod changes;
 mod context;
 mod error;
@@ -39,6 +40,7 @@ mod walk;
 pub use self::address_conflicts::AddressConflict;
 pub use self::assumed::assume;
 pub use self::backup::{Backup, Restore, RestoreError, TakeError};
+pub use self::certificates::CertificateFound;
 pub use self::changes::{DiffContext, TextChange, text_changes};
 pub use self::context::{Allowed, Context, Patience};
 pub use self::error::StepError;

@@ -6,6 +6,7 @@ use std::{panic, thread};
 
 use super::Context;
 use super::address_conflicts::{AddressConflict, address_conflicts};
+use super::certificates::{self, CertificateFound};
 use super::faults::{Fault, Findings};
 use super::observe::observe;
 use crate::engine::load::Verdict;
@@ -45,6 +46,8 @@ pub struct Verification {
     pub unjudged: Vec<(ServiceName, String)>,
     /// Loads, by service; empty where none was asked for.
     pub loads: Vec<LoadFound>,
+    /// When the certificates of services end that have some.
+    pub certificates: Vec<CertificateFound>,
     /// What puts differences of domains right.
     remedies: BTreeMap<Difference, Remedy>,
 }
@@ -145,6 +148,7 @@ pub fn verify(context: &Context<'_>, load: bool) -> Verification {
             Err(error) => found.unjudged.push((name(), error.to_string())),
         }
     }
+    certificates::look(context, &mut found);
     if load {
         press(context, &mut found);
     }
@@ -171,6 +175,7 @@ pub fn review(context: &Context<'_>, world: &World) -> Verification {
             of_service(context, world, service, &mut found);
         }
     }
+    certificates::look(context, &mut found);
     conclude(context.plan, world, &mut found);
     found
 }

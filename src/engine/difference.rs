@@ -94,6 +94,8 @@ pub enum Fact {
     Encryption,
     /// What it makes of another instance of its cluster.
     SightOf(InstanceName),
+    /// How long the certificate is valid that it shows to clients.
+    Certificate,
     /// What it answers clients at this URL, where it answers at all.
     Response(String),
     /// Whether it passes on what the members of a pool behind it answer.
@@ -160,6 +162,7 @@ impl Fact {
                     | Self::SharedHost
                     | Self::DataDisk
                     | Self::Backend(_)
+                    | Self::Certificate
                     | Self::Response(_)
                     | Self::Frontend(_)
             )
@@ -234,6 +237,7 @@ impl fmt::Display for Fact {
             Self::GuestCache => "L3 cache in the guest",
             Self::GuestMemory => "memory in the guest",
             Self::Answer => "answer",
+            Self::Certificate => "certificate",
             Self::ClusterState => "cluster state",
             Self::Role => "role",
             Self::Replication => "replication",

@@ -2,7 +2,7 @@
 //! asks again until an answer comes or a limit is over.
 #![expect(clippy::disallowed_methods, reason = "edge: the clock of the machine")]
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A clock that can be waited on.
 pub trait Clock: Send + Sync {
@@ -10,6 +10,8 @@ pub trait Clock: Send + Sync {
     fn elapsed(&self) -> Duration;
     /// Returns when `duration` has passed.
     fn wait(&self, duration: Duration);
+    /// Returns time since the beginning of 1970: what certificates are judged by.
+    fn date(&self) -> Duration;
 }
 
 /// The clock of this machine.
@@ -29,6 +31,10 @@ impl Clock for SystemClock {
 
     fn wait(&self, duration: Duration) {
         std::thread::sleep(duration);
+    }
+
+    fn date(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 

@@ -74,6 +74,9 @@ fn next(next: &Next) -> Option<String> {
         }
         Next::Remedy(remedy) => format!("deploy {}", remedy_words(*remedy)),
         Next::Deploy => "deploy repairs it".to_owned(),
+        Next::Renew(chain) => {
+            format!("put a renewed one into {chain}, then hostsplit plan and hostsplit deploy")
+        }
         Next::Person => return None,
     })
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::columns::columns;
 use super::faults::{fault_json, fault_line, undone_line};
-use crate::deploy::{LoadFound, Verification};
+use crate::certificate::Validity;
+use crate::deploy::{CertificateFound, LoadFound, Verification};
 use crate::engine::load::{Rate, Verdict};
 use crate::engine::{Fact, Through};
 use crate::graph::{is_as_planned, owned_domain};
@@ -148,6 +149,9 @@ pub fn status_text(status: &Status<'_>) -> String {
     }));
     let mut out = columns(0, &rows);
     // Writing to a string does not fail.
+    for one in &status.found.certificates {
+        let _ = writeln!(out, "{}", certificate_line(one));
+    }
     for fault in &status.found.faults {
         let _ = writeln!(out, "{}", fault_line(fault));
     }
@@ -161,6 +165,26 @@ pub fn status_text(status: &Status<'_>) -> String {
         let _ = writeln!(out, "{text}");
     }
     out
+}
+
+/// When the certificate of a service ends, in a line.
+fn certificate_line(found: &CertificateFound) -> String {
+    let CertificateFound { service, chain, ends, validity: _ } = found;
+    match chain {
+        Some(chain) => format!("{service}: certificate of {chain}, valid until {ends}"),
+        None => format!("{service}: certificate of the deployment's authority, valid until {ends}"),
+    }
+}
+
+fn certificate_json(found: &CertificateFound) -> Value {
+    let CertificateFound { service, chain, ends, validity } = found;
+    let validity = match validity {
+        Validity::NotYet => "not_yet",
+        Validity::Valid => "valid",
+        Validity::EndsSoon { .. } => "ends_soon",
+        Validity::Over => "over",
+    };
+    json!({ "service": service, "chain": chain, "ends": ends, "validity": validity })
 }
 
 fn last_run(last: &LastRun) -> String {
@@ -207,6 +231,7 @@ pub fn status_json(status: &Status<'_>) -> Value {
         "unreachable": unreachable,
         "faults": status.found.faults.iter().map(fault_json).collect::<Vec<_>>(),
         "undone": status.found.undone.iter().map(undone_line).collect::<Vec<_>>(),
+        "certificates": status.found.certificates.iter().map(certificate_json).collect::<Vec<_>>(),
         "running": status.holder,
         "last_run": status.run(),
     })
@@ -235,6 +260,9 @@ pub fn verification_text(found: &Verification) -> String {
     }
     for one in loads {
         let _ = writeln!(out, "  {}", load_line(one));
+    }
+    for one in &found.certificates {
+        let _ = writeln!(out, "  {}", certificate_line(one));
     }
     let through = probes.iter().filter(|(_, probe)| probe.failure.is_none()).count();
     let wrong = faults.len() + unjudged.len() + undone.len();
@@ -354,6 +382,7 @@ pub fn verification_json(found: &Verification) -> Value {
         "undone": found.undone.iter().map(undone_line).collect::<Vec<_>>(),
         "probes": probes,
         "unjudged": unjudged,
+        "certificates": found.certificates.iter().map(certificate_json).collect::<Vec<_>>(),
         "loads": found.loads.iter().map(load_json).collect::<Vec<_>>(),
     })
 }

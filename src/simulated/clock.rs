@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::hypervisor::clock::Clock;
 
+/// The date at which simulated worlds begin, in the summer of 2026.
+const BEGINNING: Duration = Duration::from_secs(1_782_000_000);
+
 /// A clock that only moves when somebody waits. Its copies are the same
 /// clock.
 ///
@@ -23,5 +26,9 @@ impl Clock for SimulatedClock {
     fn wait(&self, duration: Duration) {
         let end = self.elapsed().saturating_add(duration).as_nanos();
         self.0.fetch_max(u64::try_from(end).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    fn date(&self) -> Duration {
+        BEGINNING.saturating_add(self.elapsed())
     }
 }

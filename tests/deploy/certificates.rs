@@ -8,6 +8,7 @@ use hostsplit::graph::decide;
 use hostsplit::plan::Plan;
 use hostsplit::planner::make;
 use hostsplit::profile::Profiles;
+use hostsplit::report::faults::fault_line;
 use hostsplit::secret::{Identity, Secrets};
 use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
 use hostsplit::solve::Limits;
@@ -156,6 +157,36 @@ fn a_change_of_it_that_was_killed_anywhere_is_finished_by_the_next_deploy() {
             assert_eq!(holders(&after, &world, &new), 2, "call {call}");
             assert!(is_as_planned(&after, &world, &new), "call {call}");
             assert_eq!(world.take_requests().refused, [""; 0], "call {call}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_certificate_is_named_with_what_renews_it() {
+    for (year, fault) in [
+        (2027, None),
+        (
+            2026,
+            Some(
+                "edge-0: certificate is over since 2026-01-01T00:00:00Z, planned valid; put a renewed one into shop.pem, then hostsplit plan and hostsplit deploy",
+            ),
+        ),
+    ] {
+        let own = signed(year);
+        let (plan, state) = (plan(At::Gateway, &own), tempfile::tempdir().unwrap());
+        let world = deployed(&plan, state.path(), &own);
+        let secrets = secrets(&plan, &own);
+        let [reviewed, verified] = connected(&plan, &world, &secrets, |context| {
+            let seen = hostsplit::deploy::observe(context);
+            [hostsplit::deploy::review(context, &seen), hostsplit::deploy::verify(context, false)]
+        });
+        for found in [reviewed, verified] {
+            assert_eq!(found.is_ok(), fault.is_none(), "{found:?}");
+            let lines: Vec<String> = found.faults.iter().map(fault_line).collect();
+            assert_eq!(lines, Vec::from_iter(fault.map(str::to_owned)));
+            let [only] = found.certificates.as_slice() else { panic!("{found:?}") };
+            assert_eq!(only.ends, format!("{year}-01-01T00:00:00Z"));
+            assert_eq!(only.chain.as_deref(), Some("shop.pem"));
         }
     }
 }
