@@ -320,7 +320,7 @@ pub(super) fn press(
     line.push(&url);
     let (said, signs) = load::watching((served, sent), || load::run(sent, bound, &line, &line))?;
     let rate = rate(&said).map_err(|problem| sent.unreadable("ab", &problem))?;
-    Ok(Measured { rates: vec![rate], signs })
+    Ok(Measured { rates: vec![rate], signs, connections: bound.connections.into() })
 }
 
 /// Reads what `ab` says.

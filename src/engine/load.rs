@@ -66,6 +66,8 @@ pub struct Measured {
     pub rates: Vec<Rate>,
     /// What else was seen meanwhile.
     pub signs: Vec<Sign>,
+    /// How many connections were open at the same time.
+    pub connections: u64,
 }
 
 /// How much work of a kind was done.
@@ -292,7 +294,7 @@ mod tests {
     fn load(per_s: u64, signs: Vec<Sign>) -> Load {
         let name = |text| InstanceName::new(text).unwrap();
         let rates = vec![Rate { what: "reads", per_s, p99_us: Some(0) }];
-        let measured = Measured { rates, signs };
+        let measured = Measured { rates, signs, connections: 50 };
         Load {
             through: Through::Group(0),
             work: "reads",

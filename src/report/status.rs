@@ -298,7 +298,8 @@ fn load_line(found: &LoadFound) -> String {
             format!("inconclusive, planned {planned}: {why}")
         }
     };
-    format!("{from}: {rates}; {said}")
+    let over = counted(measured.connections, "connection");
+    format!("{from}: {rates} over {over}; {said}")
 }
 
 fn load_json(found: &LoadFound) -> Value {
@@ -321,6 +322,7 @@ fn load_json(found: &LoadFound) -> Value {
     if let Some(object) = value.as_object_mut() {
         through(object, &load.through);
         object.insert(format!("promised_{}_per_s", load.work), json!(load.promised_per_s));
+        object.insert("connections".to_owned(), json!(measured.map(|one| one.connections)));
         for Rate { what, per_s, p99_us } in measured.iter().flat_map(|one| &one.rates) {
             object.insert(format!("{what}_per_s"), json!(per_s));
             object.insert(format!("{what}_p99_us"), json!(p99_us));
@@ -380,9 +382,9 @@ pub fn verification_json(found: &Verification) -> Value {
         "mismatches": differences,
         "faults": found.faults.iter().map(fault_json).collect::<Vec<_>>(),
         "undone": found.undone.iter().map(undone_line).collect::<Vec<_>>(),
+        "certificates": found.certificates.iter().map(certificate_json).collect::<Vec<_>>(),
         "probes": probes,
         "unjudged": unjudged,
-        "certificates": found.certificates.iter().map(certificate_json).collect::<Vec<_>>(),
         "loads": found.loads.iter().map(load_json).collect::<Vec<_>>(),
     })
 }

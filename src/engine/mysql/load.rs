@@ -60,7 +60,8 @@ pub(super) fn press(
     )]
     let per_s = ((each * connections) as f64 / seconds) as u64;
     // It measures no single answers.
-    Ok(Measured { rates: vec![Rate { what: "transactions", per_s, p99_us: None }], signs })
+    let rates = vec![Rate { what: "transactions", per_s, p99_us: None }];
+    Ok(Measured { rates, signs, connections })
 }
 
 /// How long all queries took, in its line of comma-separated values: engine, kind, and the

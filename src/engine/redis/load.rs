@@ -103,7 +103,8 @@ impl Pressure<'_> {
         } else if after.delayed > before.delayed {
             signs.push(Sign::Busy("persistence: its disk was too slow"));
         }
-        Ok(Measured { rates: vec![read, written], signs })
+        let connections = u64::from(self.bound.connections);
+        Ok(Measured { rates: vec![read, written], signs, connections })
     }
 
     fn value_bytes(&self) -> usize {

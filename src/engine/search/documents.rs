@@ -181,7 +181,7 @@ fn index_all(
     let line = ["curl", "--config", CONFIGURATION];
     let (said, signs) = load::watching((served, sent), || load::run(sent, bound, &line, &line))?;
     let rate = rate(&said, connections).map_err(|problem| sent.unreadable("curl", &problem))?;
-    Ok(Measured { rates: vec![rate], signs })
+    Ok(Measured { rates: vec![rate], signs, connections })
 }
 
 /// Reads status and seconds of each request. All connections were busy all the time.
