@@ -174,6 +174,7 @@ fn a_plan_is_shown() {
       capacity  133k reads/s, 93 % used by the demand
       instance  44k of a ceiling of 129k reads/s usable; unit: plain reads per second
       settings  maxmemory 426 MiB, appendonly on, save none, repl-backlog-size 32 MiB
+      clients   begin at 10.20.0.50:6379, 10.20.0.52:6379 or 10.20.0.54:6379: each names all others
       unsplit   a single instance on the whole of h1 serves 244k reads/s;
                 h1 filled with instances of this size serves 444k reads/s (1.8×)
     builder  fixed: 2 VMs of 4 vCPU, 1 GiB memory, 4 GiB disk, at most one per host
@@ -277,6 +278,7 @@ fn a_plan_is_made_shown_and_written() {
       capacity  97k reads/s, 5 % used by the demand
       instance  32k of a ceiling of 113k reads/s usable; unit: plain reads per second
       settings  maxmemory 129 MiB, appendonly on, save none, repl-backlog-size 32 MiB
+      clients   begin at 10.77.0.50:6379, 10.77.0.51:6379 or 10.77.0.52:6379: each names all others
       unsplit   a single instance on the whole of h1 serves 101k reads/s;
                 6 instances of 1 core each serve the demand, after a loss as well (policy.survive)
 

@@ -17,7 +17,7 @@ pub mod web;
 
 pub use self::credentials::Credentials;
 pub use self::haproxy::groups as groups_at_gateway;
-pub use self::redis::slots;
+pub use self::redis::{seeds, slots};
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

@@ -1,23 +1,26 @@
-//! Where clients of a database come in, and what they have to do once another copy leads.
+//! Where clients of a cluster begin and those of a database come in, and what they have to do once another copy leads.
 
 use serde::Serialize;
 
 use super::columns::{labelled, listed};
 use crate::ids::{InstanceName, ServiceName};
 use crate::plan::{Instance, Plan, ServicePlan};
-use crate::recipe::groups_at_gateway;
+use crate::recipe::{groups_at_gateway, seeds};
 use crate::spec::{Cluster, DATABASE_PORT};
 
 /// Groups whose addresses are listed; the others are counted.
 const LISTED: usize = 3;
 
-/// Where clients of a database come in.
+/// Where clients of a database or a cluster come in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientsSummary {
     /// The gateway that they come through; none where they reach servers themselves.
     pub gateway: Option<ServiceName>,
-    /// Its groups.
+    /// Its groups; none of a cluster whose clients find all instances by themselves.
     pub groups: Vec<GroupClients>,
+    /// Addresses and ports at which such clients begin.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<String>,
 }
 
 /// Where clients of a group come in.
@@ -31,11 +34,17 @@ pub struct GroupClients {
     pub reads: Vec<String>,
 }
 
-/// Where the clients of a service come in; none for other services than databases, and without
-/// addresses.
+/// Where the clients of a service come in; none for pools, gateways and search engines, and
+/// without addresses.
 pub(super) fn of_service(plan: &Plan, service: &ServicePlan) -> Option<ClientsSummary> {
-    if service.engine.cluster() != Cluster::PrimaryReplica {
-        return None;
+    match service.engine.cluster() {
+        Cluster::PrimaryReplica => {}
+        Cluster::Sharded => {
+            let seeds = seeds(plan, service);
+            let groups = Vec::new();
+            return (!seeds.is_empty()).then_some(ClientsSummary { gateway: None, groups, seeds });
+        }
+        _ => return None,
     }
     let gateway = service.gateway.as_ref().and_then(|name| plan.service(name));
     let groups: Vec<GroupClients> = match gateway {
@@ -63,7 +72,8 @@ pub(super) fn of_service(plan: &Plan, service: &ServicePlan) -> Option<ClientsSu
         }
     };
     let has_addresses = groups.iter().any(|group| !group.writes.is_empty());
-    has_addresses.then(|| ClientsSummary { gateway: gateway.map(|one| one.name.clone()), groups })
+    let gateway = gateway.map(|one| one.name.clone());
+    has_addresses.then_some(ClientsSummary { gateway, groups, seeds: Vec::new() })
 }
 
 /// A line of the service's summary.
@@ -73,7 +83,14 @@ pub(super) fn line(clients: Option<&ClientsSummary>, width: usize) -> String {
 
 /// The same without the word.
 pub(super) fn sentence(clients: &ClientsSummary) -> String {
-    let ClientsSummary { gateway, groups } = clients;
+    let ClientsSummary { gateway, groups, seeds } = clients;
+    match seeds.as_slice() {
+        [] => {}
+        [one] => return format!("begin at {one}, which names all others"),
+        [but_one @ .., last] => {
+            return format!("begin at {} or {last}: each names all others", but_one.join(", "));
+        }
+    }
     let group = |one: &GroupClients| {
         let of = match groups.len() {
             1 => String::new(),

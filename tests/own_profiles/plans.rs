@@ -28,7 +28,7 @@ fn a_number_of_the_specs_own_changes_the_plan() {
       capacity  7,120 reads/s, 65 % used by the demand
       instance  1,424 of a ceiling of 4,945 reads/s usable; unit: plain reads per second
       settings  maxmemory 129 MiB, appendonly on, save none, repl-backlog-size 32 MiB
-      unsplit   a single instance on the whole of h-1 serves 5,583 reads/s;
+      clients   begin at 10.20.0.50:6379, 10.20.0.51:6379 or 10.20.0.52:6379: each names all others
     ");
     let plan: Value = serde_json::from_str(&bench.read("plan.json").unwrap()).unwrap();
     assert_eq!(plan["services"][0]["layout"]["groups"], 5);
@@ -144,7 +144,7 @@ fn a_profile_file_of_ones_own() {
       capacity  7,120 reads/s, 65 % used by the demand
       instance  1,424 of a ceiling of 4,945 reads/s usable; unit: plain reads per second
       settings  maxmemory 55 MiB, appendonly on, save none, repl-backlog-size 32 MiB
-      unsplit   a single instance on the whole of h-1 serves 5,583 reads/s;
+      clients   begin at 10.20.0.50:6379, 10.20.0.51:6379 or 10.20.0.52:6379: each names all others
     ");
     // The plan is judged alone, the file may be gone.
     bench.put("spec.yaml", "").put("profiles/redis-measured.toml", "");

@@ -5,6 +5,7 @@ pub mod slots;
 mod users;
 mod words;
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
@@ -18,7 +19,7 @@ use super::{Certificates, Credentials, Planned, Recipe, RecipeError, Setup, sett
 use crate::digest::sha256;
 use crate::engines::Engine;
 use crate::guest_file::{GuestFile, Owner};
-use crate::plan::{Instance, ServicePlan, Setting, Settings};
+use crate::plan::{Instance, Plan, ServicePlan, Setting, Settings};
 use crate::profile::Rules;
 use crate::secret::Secrets;
 use crate::sizing::io_threads;
@@ -283,6 +284,21 @@ fn closed(
 
 /// Directives by which instances encrypt what they send each other: all of a cluster or none.
 pub const BETWEEN: [&str; 2] = ["tls-cluster", "tls-replication"];
+
+/// Most addresses at which a client begins.
+const SEEDS: usize = 3;
+
+/// Addresses and ports at which a client of a cluster begins: instances on different hosts, those
+/// that lead first. Any one that answers names all others.
+#[must_use]
+pub fn seeds(plan: &Plan, service: &ServicePlan) -> Vec<String> {
+    let Doors { plain, encrypted } = Doors::of(&service.access);
+    let Some(port) = plain.or(encrypted) else { return Vec::new() };
+    let leads = service.groups.iter().filter_map(|group| plan.instance(&group.lead));
+    let mut hosts = BTreeSet::new();
+    let each = leads.chain(plan.members(&service.name)).filter(|one| hosts.insert(&one.host));
+    each.filter_map(|one| Some(format!("{}:{port}", one.address?))).take(SEEDS).collect()
+}
 
 /// Where an instance listens for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -94,7 +94,14 @@ fn service(
         scope.error_with(
             at.mark,
             format!("gateway: not supported for {engine}"),
-            format!("remove it; supported for {}", demand::behind_gateways()),
+            match engine.cluster() {
+                Cluster::Sharded => {
+                    "remove it: its clients reach each instance themselves, which has its own \
+                     part of the data; a plan names addresses at which they begin"
+                        .to_owned()
+                }
+                _ => format!("remove it; supported for {}", demand::behind_gateways()),
+            },
         );
     }
     let prefer = prefer(scope, engine, wire);
@@ -105,6 +112,7 @@ fn service(
     let at = place(wire.gateway.as_ref().map(|at| at.mark));
     let serve_at = place(wire.serve.as_ref().map(|node| node.mark));
     let port_at = place(wire.port.as_ref().map(|at| at.mark));
+    let certificate_at = place(wire.certificate.as_ref().map(|node| node.mark));
     let failover = failover::of(scope, engine, wire.failover.as_ref());
     let (mut demand, mut access) = (demand?, access?);
     if let Demand::PrimaryReplica(demand) = &mut demand {
@@ -112,8 +120,8 @@ fn service(
     }
     if demand.ends_tls() || own.tls {
         access.tls = Tls::On;
-    let certificate_at = place(wire.certificate.as_ref().map(|node| node.mark));
     }
+    access.certificate = certificate;
     let service = Service { name: name?, engine, demand, gateway, access, serve: serve?, prefer };
     misplaced.is_none().then_some(Unresolved {
         service,
@@ -128,7 +136,6 @@ fn service(
 /// Kinds of cluster of which some instances lead.
 const LED: [Cluster; 3] = [Cluster::Sharded, Cluster::PrimaryReplica, Cluster::GatewayPair];
 
-    access.certificate = certificate;
 /// Where the instances are preferred that lead.
 fn prefer(scope: &mut Scope<'_>, engine: Engine, wire: &wire::Service) -> Vec<HostSet> {
     if let Some(list) = wire.prefer.as_ref().filter(|_| !LED.contains(&engine.cluster())) {

@@ -157,7 +157,7 @@ fn gateways_are_haproxy_services_with_something_to_do() {
     ");
     insta::assert_snapshot!(said("  - { name: db, engine: redis, demand: { reads: 1/s, writes: 1/s, data: 1GiB }, gateway: edge }\n  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n"), @"
     spec.yaml:6:90: gateway: not supported for redis
-    hint: remove it; supported for mysql, mariadb, elasticsearch, opensearch, apache or nginx
+    hint: remove it: its clients reach each instance themselves, which has its own part of the data; a plan names addresses at which they begin
     ");
     let files = with("  - { name: edge, engine: haproxy, demand: { requests: 1/s } }\n");
     files.put(
