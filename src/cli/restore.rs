@@ -120,6 +120,7 @@ fn refused(error: RestoreError) -> CliError {
             "plan the service as it was when it was backed up"
         }
         RestoreError::Size { .. } => "plan the service with more data",
+        RestoreError::Version { .. } => "plan with an image of that version, or a later one",
         RestoreError::Away { .. } => "bring the host back, or plan without it",
     };
     CliError::new(error).hint(hint)

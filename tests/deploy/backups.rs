@@ -175,6 +175,10 @@ fn what_does_not_fit_is_refused_before_anything_is_removed() {
     let another = groups.services[0].groups[0].clone();
     groups.services[0].groups.push(another);
     assert!(refused(&groups).contains("planned with 2 groups"), "{}", refused(&groups));
+    let mut old = plan.clone();
+    let image = old.image.as_mut().unwrap();
+    image.engines = [("mysql".to_owned(), "0.9".to_owned())].into();
+    assert!(refused(&old).contains("the image has 0.9"), "{}", refused(&old));
     world.set_reachable(&replica(&plan).host, false);
     assert!(refused(&plan).contains("does not answer"), "{}", refused(&plan));
     world.set_reachable(&replica(&plan).host, true);

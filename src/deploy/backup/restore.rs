@@ -57,6 +57,18 @@ pub enum RestoreError {
         /// As backed up.
         found: Mebibytes,
     },
+    /// Its server is newer than that of the image.
+    #[error(
+        "the backup is of {engine} {found}, and the image has {planned}, which cannot read its data"
+    )]
+    Version {
+        /// The engine.
+        engine: String,
+        /// As the image's manifest says.
+        planned: String,
+        /// As backed up.
+        found: String,
+    },
     /// A host that may run a machine of the service.
     #[error("host {host} does not answer, and may run {instance}, with the data that is replaced")]
     Away {
@@ -106,6 +118,16 @@ impl<'a> Restore<'a> {
                     instance: lead.name.clone(),
                     planned: volume.size_mib,
                     found: shown(backup.bytes),
+                });
+            }
+            let image = context.plan.image.as_ref();
+            let has = image.and_then(|image| image.engines.get(&planned));
+            if let Some(has) = has.filter(|has| is_older(has, &backup.version)) {
+                let (planned, found) = (has.clone(), backup.version.clone());
+                return Err(RestoreError::Version {
+                    engine: manifest.engine.clone(),
+                    planned,
+                    found,
                 });
             }
             leads.push((group.index, lead, volume, backup));
@@ -200,6 +222,23 @@ impl<'a> Restore<'a> {
     }
 }
 
+/// The first two numbers of a version. Data of an older series is read by a newer one, and not the
+/// other way round.
+/// <https://dev.mysql.com/doc/refman/8.4/en/downgrading.html>
+/// <https://mariadb.com/kb/en/downgrading-between-major-versions-of-mariadb/>
+fn series(version: &str) -> Vec<u64> {
+    let numbers = version.split(|c: char| !c.is_ascii_digit());
+    // Packages put an epoch before a colon.
+    let numbers = numbers.skip(usize::from(version.contains(':')));
+    numbers.map_while(|number| number.parse().ok()).take(2).collect()
+}
+
+/// Whether a version is of an older series than another one, where both say.
+fn is_older(one: &str, than: &str) -> bool {
+    let (one, than) = (series(one), series(than));
+    one.len() == 2 && than.len() == 2 && one < than
+}
+
 /// Says now and then how much was sent.
 struct Told<'a, R> {
     source: R,
@@ -218,5 +257,20 @@ impl<R: Read> Read for Told<'_, R> {
             (self.say)(format!("{}: {} sent", self.name, shown(self.done)));
         }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_older, series};
+
+    #[test]
+    fn versions_are_compared_by_their_series() {
+        assert_eq!(series("9.7.4-2"), [9, 7]);
+        assert_eq!(series("11.8.9-MariaDB-0+deb13u1 from Debian-log"), [11, 8]);
+        assert_eq!(series("1:11.8.3-0+deb13u1"), [11, 8]);
+        assert!(is_older("10.11.6", "11.4.2") && !is_older("11.4.2", "10.11.6"));
+        assert!(!is_older("9.7.0", "9.7.4"));
+        assert!(!is_older("unknown", "9.7.4") && !is_older("9.7.4", "unknown"));
     }
 }
