@@ -236,10 +236,12 @@ impl<C: Cluster> Work<'_, C> {
         state(self.guest, self.cluster.units())
     }
 
-    /// Runs a command on the units of the service, in the order of their start.
+    /// Runs a command on the units of the service, in the order of their start. systemd waits
+    /// for those that say when they serve, however long they load their data.
     fn run(&self, command: &[&str]) -> Result<(), EngineError> {
+        let limit = SYSTEMD.max(C::PATIENCE.loading);
         for unit in self.cluster.units() {
-            self.guest.run_ok(&[command, &[unit]].concat(), SYSTEMD)?;
+            self.guest.run_ok(&[command, &[unit]].concat(), limit)?;
         }
         Ok(())
     }
