@@ -42,9 +42,11 @@ impl<'p> Reduced<'p> {
         }
         let cost = value(Goal::Cost)?;
         let kept = affordable(problem, cost);
-        if kept.len() == problem.hosts.len() {
-            return None;
-        }
+        (kept.len() < problem.hosts.len()).then(|| Self::of(problem, kept))
+    }
+
+    /// Keeps these hosts, in order; no machine may be restarted elsewhere.
+    pub(super) fn of(problem: &Problem<'p>, kept: Vec<usize>) -> Self {
         let pick =
             |all: &Vec<bool>| kept.iter().filter_map(|host| all.get(*host).copied()).collect();
         let reduced = Problem {
@@ -61,7 +63,7 @@ impl<'p> Reduced<'p> {
         }
         let to = HostMap::new(problem, &reduced, to);
         let back = HostMap::new(&reduced, problem, kept);
-        Some(Self { problem: reduced, to, back })
+        Self { problem: reduced, to, back }
     }
 
     /// Returns a solution of the whole problem in terms of this one.

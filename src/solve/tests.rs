@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 
 use super::exact::exact;
+use super::pack::{BranchOnHosts, Packed, pack};
 use super::tiers::solve;
 use super::{Deadline, Limits, SolveError};
 use crate::ids::{HostName, ServiceName};
@@ -215,6 +216,15 @@ proptest! {
         let limits = Limits::default();
         let alone = values(exact(&problem, None, &Deadline::new(&limits)));
         prop_assert_eq!(&values(solve(&problem, &limits)), &alone);
+
+        // Branching on hosts, which small problems do without, finds and proves the least cost.
+        let branched = pack(&problem, BranchOnHosts::Always, &Deadline::new(&limits));
+        if let (Ok(Packed::Feasible(found)), Some(alone)) = (branched, &alone)
+            && let [unmet, cost, ..] = found.tiers.as_slice()
+        {
+            prop_assert_eq!(unmet.value, 0);
+            prop_assert_eq!((cost.value, cost.bound), (alone[1].0, alone[1].0));
+        }
 
         // With a gap each tier ends within it, and the bounds still hold.
         let gap = Limits { gap: 0.1, ..limits };

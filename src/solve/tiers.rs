@@ -4,7 +4,7 @@
 use super::exact::exact;
 use super::host_map::HostMap;
 use super::merge::Merged;
-use super::pack::{Packed, pack, with_restarts};
+use super::pack::{BranchOnHosts, Packed, pack, with_restarts};
 use super::reduced::{Reduced, affordable};
 use super::{Deadline, Limits, SolveError};
 use crate::model::{Goal, Problem};
@@ -100,7 +100,7 @@ pub fn solve(problem: &Problem, limits: &Limits) -> Result<Solution, SolveError>
         return exact(problem, None, &deadline);
     }
     let merged = Merged::new(problem);
-    let packed = match pack(merged.problem(), &deadline) {
+    let packed = match pack(merged.problem(), BranchOnHosts::WhereItPays, &deadline) {
         Ok(Packed::Feasible(solution)) => Some(*solution),
         Ok(Packed::Infeasible) => return Err(SolveError::Infeasible),
         // The program per host does without a packing.

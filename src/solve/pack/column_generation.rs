@@ -35,27 +35,28 @@ const MANY: usize = 300;
 /// Valid inequalities that are kept.
 const CUTS: usize = 6;
 
-/// The patterns and the valid inequalities that were generated.
-pub(super) struct Generated<'a, 'p> {
+/// How much of each layout is chosen, by part and candidate.
+pub(super) type Shares = [Vec<f64>];
+
+/// The patterns so far, and the master problem over them.
+pub(super) struct ColumnGeneration<'a, 'p> {
     pub rows: MasterRows<'a, 'p>,
+    /// In the order in which they were found.
     pub patterns: Vec<Pattern>,
-    pub cuts: Vec<Cut>,
     /// The layout of each part that the linear relaxation chooses most of.
     pub layouts: Vec<Option<usize>>,
-}
-
-/// The patterns so far.
-pub(super) struct ColumnGeneration<'a, 'p> {
-    rows: MasterRows<'a, 'p>,
     known: BTreeSet<Pattern>,
-    /// In the order in which they were found.
-    patterns: Vec<Pattern>,
+    lp: GrowingLp,
+    /// Patterns that are columns of it.
+    columns: usize,
 }
 
 impl<'a, 'p> ColumnGeneration<'a, 'p> {
-    pub(super) fn new(packing: &'a BinPacking<'p>) -> Self {
+    pub(super) fn new(packing: &'a BinPacking<'p>) -> Result<Self, String> {
         let rows = MasterRows::new(packing);
-        Self { rows, known: BTreeSet::new(), patterns: Vec::new() }
+        let lp = master(&rows)?;
+        let (patterns, layouts, known) = (Vec::new(), Vec::new(), BTreeSet::new());
+        Ok(Self { rows, patterns, layouts, known, lp, columns: 0 })
     }
 
     /// Takes the patterns of hosts as they are filled.
@@ -82,34 +83,36 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
         is_new
     }
 
-    /// Generates until no pattern has a negative reduced cost or the time is over. What is
-    /// proved is made tight only where it `counts`.
+    /// Generates until no pattern has a negative reduced cost or the time is over, for these
+    /// shares of the layouts, or for those that are cheapest. Returns the best valid
+    /// inequalities; they are made tight only where that `counts`.
     pub(super) fn run(
-        mut self,
+        &mut self,
         deadline: &Deadline,
         counts: bool,
-    ) -> Result<Generated<'a, 'p>, String> {
-        let mut lp = master(&self.rows)?;
+        shares: Option<&Shares>,
+    ) -> Result<Vec<Cut>, String> {
+        self.fix(shares);
         let mut cuts: Vec<(f64, Cut)> = Vec::new();
-        let mut layouts = Vec::new();
-        let mut done = 0;
         let mut effort = 0usize;
         let mut exact_rounds = 0usize;
         for _ in 0..ROUNDS[usize::from(self.rows.packing.items.len() > MANY)] {
-            for pattern in self.patterns.iter().skip(done) {
-                lp.add(0.0, f64::INFINITY, &self.rows.column(pattern))?;
+            for pattern in self.patterns.iter().skip(self.columns) {
+                self.lp.add(0.0, f64::INFINITY, &self.rows.column(pattern))?;
             }
-            done = self.patterns.len();
+            self.columns = self.patterns.len();
             if deadline.left() <= 0.0 {
                 break;
             }
-            let Some(optimum) = lp.solve(deadline)? else { break };
-            layouts = chosen(&self.rows, &optimum.values);
+            let Some(optimum) = self.lp.solve(deadline)? else { break };
+            if shares.is_none() {
+                self.layouts = chosen(&self.rows, &optimum.values);
+            }
             let (nodes, exact) = EFFORTS.get(effort).copied().unwrap_or_default();
             let seconds = deadline.left();
             let exact = exact.map(|nodes| MipLimits::new(seconds, Some(nodes)));
             let priced = price(&self.rows, &optimum.duals, (nodes, exact));
-            cuts.push((strength(self.rows.packing, &priced.cut), priced.cut));
+            cuts.push((strength(self.rows.packing, &priced.cut, shares), priced.cut));
             cuts.sort_by(|(a, _), (b, _)| b.total_cmp(a));
             cuts.truncate(CUTS);
             // The best bound is that of the relaxation but for what the last digits are worth.
@@ -130,8 +133,20 @@ impl<'a, 'p> ColumnGeneration<'a, 'p> {
                 }
             }
         }
-        let cuts = cuts.into_iter().map(|(_, cut)| cut).collect();
-        Ok(Generated { rows: self.rows, patterns: self.patterns, cuts, layouts })
+        Ok(cuts.into_iter().map(|(_, cut)| cut).collect())
+    }
+
+    /// Fixes the columns of layouts. They come after those of hosts.
+    fn fix(&mut self, shares: Option<&Shares>) {
+        let mut at = self.rows.packing.classes.len();
+        for (part, entry) in self.rows.packing.problem.parts.iter().enumerate() {
+            for candidate in 0..entry.candidates.len() {
+                let share = shares.and_then(|all| all.get(part)?.get(candidate).copied());
+                let (low, high) = share.map_or((0.0, f64::INFINITY), |share| (share, share));
+                self.lp.bound(at, low, high);
+                at += 1;
+            }
+        }
     }
 }
 
@@ -210,11 +225,17 @@ fn chosen(rows: &MasterRows, values: &[f64]) -> Vec<Option<usize>> {
     parts.collect()
 }
 
-/// Returns the least cost, in fractions of hosts, that a valid inequality needs: a
-/// fractional covering knapsack.
-fn strength(packing: &BinPacking, cut: &Cut) -> f64 {
-    let mut left: f64 =
-        cut.demand.iter().filter_map(|own| own.iter().min()).map(|least| real(*least)).sum();
+/// Returns the least cost, in fractions of hosts, that a valid inequality needs for these
+/// shares of the layouts, or for any: a fractional covering knapsack.
+fn strength(packing: &BinPacking, cut: &Cut, shares: Option<&Shares>) -> f64 {
+    let least = |own: &Vec<i64>| own.iter().min().map(|least| real(*least));
+    let of = |(own, shares): (&Vec<i64>, &Vec<f64>)| -> f64 {
+        own.iter().zip(shares).map(|(value, share)| real(*value) * share).sum()
+    };
+    let mut left: f64 = match shares {
+        None => cut.demand.iter().filter_map(least).sum(),
+        Some(shares) => cut.demand.iter().zip(shares).map(of).sum(),
+    };
     let mut classes: Vec<(f64, f64)> = packing
         .classes
         .iter()

@@ -1,13 +1,15 @@
 //! A few layouts of each service instead of all: those that take least, as the
 //! resources are scarce, and the one that the bound counts on.
 
+use super::super::tiers::is_small;
 use super::best_fit::Weights;
 use super::bins::{BinPacking, Item};
 use super::relaxation::counts;
 use crate::model::{Part, Problem, Shape};
 
-/// Layouts that are kept of each part.
-const KEPT: usize = 12;
+/// Layouts that are kept of each part: where the program per host is small, which knows all of
+/// them, and where packing is all there is.
+const KEPT: [usize; 2] = [12, 100];
 
 /// A problem with few layouts, and what their indices were.
 pub(super) struct LayoutSubset<'p> {
@@ -21,6 +23,7 @@ pub(super) struct LayoutSubset<'p> {
 impl<'p> LayoutSubset<'p> {
     pub(super) fn new(packing: &BinPacking<'p>, chosen: &[Option<usize>]) -> Self {
         let problem = packing.problem;
+        let most = KEPT[usize::from(!is_small(problem, None))];
         let weights = Weights::new(packing, &counts(packing, chosen));
         let mut found = Self {
             problem: Problem { parts: Vec::new(), ..problem.clone() },
@@ -28,8 +31,12 @@ impl<'p> LayoutSubset<'p> {
             shapes: Vec::new(),
         };
         for (index, part) in problem.parts.iter().enumerate() {
-            let kept =
-                smallest(packing, &weights, (index, part), chosen.get(index).copied().flatten());
+            let kept = smallest(
+                packing,
+                &weights,
+                (index, part),
+                (chosen.get(index).copied().flatten(), most),
+            );
             let candidates: Vec<_> =
                 kept.iter().filter_map(|at| part.candidates.get(*at)).cloned().collect();
             let has = |shape: &Shape| candidates.iter().any(|one| Part::count(one, *shape) > 0);
@@ -76,12 +83,12 @@ impl<'p> LayoutSubset<'p> {
     }
 }
 
-/// Returns the layouts of a part that take least, and the chosen one.
+/// Returns so many layouts of a part at most, those that take least, and the chosen one.
 fn smallest(
     packing: &BinPacking,
     weights: &Weights,
     (index, part): (usize, &Part),
-    chosen: Option<usize>,
+    (chosen, most): (Option<usize>, usize),
 ) -> Vec<usize> {
     let weight = |at: usize| {
         let own = packing.items.iter().enumerate().filter(|(_, item)| item.part == index);
@@ -95,7 +102,7 @@ fn smallest(
     let mut order: Vec<(f64, usize)> =
         (0..part.candidates.len()).map(|at| (weight(at), at)).collect();
     order.sort_by(|(a, x), (b, y)| a.total_cmp(b).then(x.cmp(y)));
-    let mut kept: Vec<usize> = order.into_iter().take(KEPT).map(|(_, at)| at).collect();
+    let mut kept: Vec<usize> = order.into_iter().take(most).map(|(_, at)| at).collect();
     kept.extend(chosen.filter(|own| !kept.contains(own)));
     kept.sort_unstable();
     kept

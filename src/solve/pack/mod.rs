@@ -11,7 +11,8 @@
 //! *pricing* problem, whose solutions are new patterns and whose bound is a new valid
 //! inequality (Dantzig and Wolfe's decomposition; Farley's bound, in whole hosts). The
 //! *restricted master* in integers makes hosts of the patterns, and so does a *dive*, which
-//! fixes patterns step by step and prices again for what is left. Then a subset of hosts is
+//! fixes patterns step by step and prices again for what is left. Then layouts, or hosts where there
+//! are few, are branched on (Hooker and Ottosson's logic-based Benders decomposition), a subset of hosts is
 //! chosen first and filled, and the incumbent is improved by ruin and recreate, and by dives in
 //! large neighbourhoods. Last, cores are balanced over the hosts.
 //!
@@ -25,6 +26,7 @@
 //! | `best_fit.rs`, `improve.rs` | best fit, ruin and recreate |
 //! | `master_rows.rs`, `column_generation.rs` | the master problem and its linear relaxation |
 //! | `pricing.rs`, `knapsack.rs`, `lagrangian.rs` | patterns under dual prices |
+//! | `branch.rs`, `host_choice.rs` | layouts and hosts chosen by the relaxation, then judged |
 //! | `restricted_master.rs` | the master problem in integers |
 //! | `dive.rs`, `remainder.rs` | price and dive, and what is left to it |
 //! | `build.rs` | hosts made of patterns |
@@ -45,9 +47,11 @@
 mod balance;
 mod best_fit;
 mod bins;
+mod branch;
 mod build;
 mod column_generation;
 mod dive;
+mod host_choice;
 mod host_subset;
 mod improve;
 mod knapsack;
@@ -66,4 +70,4 @@ mod restricted_master;
 mod search;
 
 pub(super) use self::restart::{restarts, with_restarts};
-pub(super) use self::search::{Packed, pack};
+pub(super) use self::search::{BranchOnHosts, Packed, pack};

@@ -15,6 +15,7 @@
 
 use super::bins::{BinPacking, Item, int};
 use super::knapsack::{DIMENSIONS, UNLIMITED};
+use super::master_rows::max_per_domain;
 use crate::model::{Part, PartKind, Program, Sum, Var};
 use crate::sizing::Candidate;
 
@@ -39,6 +40,11 @@ pub(super) struct Relaxation {
 impl Relaxation {
     /// Builds the program from the capacities of hosts and further valid inequalities.
     pub(super) fn new(packing: &BinPacking, cuts: &[Cut]) -> Self {
+        Self::with_surplus(packing, cuts, 0)
+    }
+
+    /// Does so for hosts that hold that many thousandths more than is asked.
+    pub(super) fn with_surplus(packing: &BinPacking, cuts: &[Cut], surplus: i64) -> Self {
         let mut program = Program::default();
         let hosts: Vec<Var> = (0..)
             .zip(&packing.classes)
@@ -75,7 +81,7 @@ impl Relaxation {
         }
         let mut found = Self { program, hosts, layouts };
         for cut in volumes(packing).iter().chain(cuts) {
-            found.add(cut);
+            found.add(cut, surplus);
         }
         found.fix_dominated(packing, cuts);
         found
@@ -110,14 +116,18 @@ impl Relaxation {
     }
 
     /// Adds a valid inequality.
-    fn add(&mut self, cut: &Cut) {
+    fn add(&mut self, cut: &Cut, surplus: i64) {
         let mut row = Sum::default();
         for (capacity, var) in cut.capacity.iter().zip(&self.hosts) {
             row.add(-*capacity, *var);
         }
+        let more = |demand: i64| {
+            let more = i128::from(demand) * i128::from(1000 + surplus) / 1000;
+            i64::try_from(more).unwrap_or(i64::MAX)
+        };
         for (demand, choice) in cut.demand.iter().zip(&self.layouts) {
             for (demand, var) in demand.iter().zip(choice) {
-                row.add(*demand, *var);
+                row.add(more(*demand), *var);
             }
         }
         self.program.at_most(row, 0);
@@ -149,6 +159,39 @@ pub(super) fn volumes(packing: &BinPacking) -> Vec<Cut> {
             && cut.demand.iter().flatten().any(|a| *a > 0)
     };
     limited.filter(is_limit).collect()
+}
+
+/// Returns for each part that every host in use counts once, and that its instances need so many
+/// failure domains, which are at least as many hosts.
+pub(super) fn spreads(packing: &BinPacking) -> Vec<Cut> {
+    let problem = packing.problem;
+    let is_automatic = problem.quorum_levels().next().is_some();
+    let domains = |part: usize, entry: &Part, candidate: &Candidate| {
+        let instances = i64::from(candidate.layout.instances);
+        let is_spread = matches!(entry.kind, PartKind::Fixed(_)) || !problem.survive.is_empty();
+        let most = max_per_domain(&problem.parts, part, candidate).max(1);
+        let spread = if is_spread { (instances + most - 1) / most } else { 0 };
+        let leaders = i64::from(candidate.leaders);
+        let minority = (leaders - 1) / 2;
+        let voting = if entry.votes() && is_automatic && minority > 0 {
+            (leaders + minority - 1) / minority
+        } else {
+            0
+        };
+        spread.max(voting)
+    };
+    let of = |(part, entry): (usize, &Part)| {
+        let own: Vec<i64> = entry.candidates.iter().map(|one| domains(part, entry, one)).collect();
+        own.iter().any(|count| *count > 1).then(|| {
+            let mut demand: Vec<Vec<i64>> =
+                problem.parts.iter().map(|part| vec![0; part.candidates.len()]).collect();
+            if let Some(demand) = demand.get_mut(part) {
+                *demand = own;
+            }
+            Cut { capacity: vec![1; packing.classes.len()], demand }
+        })
+    };
+    problem.parts.iter().enumerate().filter_map(of).collect()
 }
 
 fn volume(packing: &BinPacking, dimension: usize) -> Cut {

@@ -2,7 +2,7 @@
 //! patterns found are used how often.
 
 use super::super::highs::{MipLimits, MipOutcome, minimise};
-use super::column_generation::Generated;
+use super::column_generation::ColumnGeneration;
 use super::master_rows::{MasterRows, Pattern, count, max_per_domain};
 use crate::model::{Program, Sum, Var};
 use crate::sizing::Candidate;
@@ -11,8 +11,8 @@ use crate::sizing::Candidate;
 pub(super) type Chosen = (Vec<Option<usize>>, Vec<(Pattern, i64)>);
 
 /// Returns the cheapest choice of patterns that is found.
-pub(super) fn choose(generated: &Generated, limits: &MipLimits) -> Option<Chosen> {
-    let Generated { rows, patterns, .. } = generated;
+pub(super) fn choose(generated: &ColumnGeneration, limits: &MipLimits) -> Option<Chosen> {
+    let ColumnGeneration { rows, patterns, .. } = generated;
     let mut master = Master::new(rows, patterns);
     master.cover_rows();
     master.bin_rows();

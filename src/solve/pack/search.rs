@@ -10,14 +10,15 @@ use super::balance::{self, BusiestBound, rebalance};
 use super::best_fit::{FitRule, UnusedHosts, Weights, best_fit, queue};
 use super::bins::BinPacking;
 use super::build::{build, cheapen};
-use super::column_generation::{ColumnGeneration, Generated};
+use super::column_generation::ColumnGeneration;
+use super::host_choice;
 use super::improve::improve;
 use super::layout_subset::LayoutSubset;
 use super::loaded_hosts::{ItemPlacement, LoadedHosts};
 use super::lower_bound::{Achieved, LowerBound, unmet};
-use super::master_rows::{Pattern, only_layout};
+use super::master_rows::Pattern;
 use super::neighbourhood::Neighbourhoods;
-use super::relaxation::{Cut, counts};
+use super::relaxation::{Cut, counts, spreads};
 use super::remainder::Remainder;
 use super::{dive, host_subset, leaders, restricted_master};
 use crate::model::{Goal, Problem, TIERS};
@@ -44,16 +45,30 @@ const SHARE: f64 = 0.3;
 const ROUNDS_IDLE: [usize; 2] = [30, 1_200];
 /// Part of the time that is left for a step that seldom gains.
 const SHORT_SHARE: f64 = 0.05;
-/// Part of the time that is left for trying other layouts.
-const LAYOUT_SHARE: f64 = 0.4;
 /// Part of the time that is left then for the neighbourhood search.
 const LONG_SHARE: f64 = 0.8;
+/// Shapes of services above which their knapsacks are too large for integer programs.
+const MANY_SHAPES: usize = 150;
 /// Nodes that the search for the restricted master looks at: the root and what it tries
 /// there. More takes long and gains little over `host_subset`.
 const NODES: i32 = 1;
 
+/// Which problems are searched by branching on hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::solve) enum BranchOnHosts {
+    /// Those that are not small, with a plan of few hosts.
+    WhereItPays,
+    /// All.
+    #[cfg(test)]
+    Always,
+}
+
 /// Packs a problem.
-pub(in crate::solve) fn pack(problem: &Problem, deadline: &Deadline) -> Result<Packed, String> {
+pub(in crate::solve) fn pack(
+    problem: &Problem,
+    branch: BranchOnHosts,
+    deadline: &Deadline,
+) -> Result<Packed, String> {
     if problem.parts.iter().any(|part| part.candidates.is_empty()) {
         return Ok(Packed::Unknown);
     }
@@ -63,7 +78,8 @@ pub(in crate::solve) fn pack(problem: &Problem, deadline: &Deadline) -> Result<P
     };
     let subset = LayoutSubset::new(&full, &first.chosen);
     let packing = BinPacking::new(&subset.problem);
-    let mut search = Search { packing: &packing, deadline, best: None };
+    let (best, filled) = (None, BTreeMap::new());
+    let mut search = Search { packing: &packing, deadline, branch, best, filled };
     let (cuts, bound) = search.run(problem, &subset, &first)?;
     let Some((chosen, hosts)) = search.best.take() else { return Ok(Packed::Unknown) };
     let unmet = unmet(problem, &subset.to_full(&chosen));
@@ -94,11 +110,15 @@ fn to_full(subset: &LayoutSubset, found: Solution) -> Solution {
     }
 }
 
-struct Search<'g> {
-    packing: &'g BinPacking<'g>,
-    deadline: &'g Deadline,
+/// A search and what it has found.
+pub(super) struct Search<'g> {
+    pub packing: &'g BinPacking<'g>,
+    pub deadline: &'g Deadline,
+    branch: BranchOnHosts,
     /// The incumbent: layouts and hosts.
-    best: Option<(Vec<Option<usize>>, LoadedHosts<'g>)>,
+    pub best: Option<(Vec<Option<usize>>, LoadedHosts<'g>)>,
+    /// Numbers of hosts that were filled, and whether they hold everything.
+    pub filled: BTreeMap<Vec<i64>, Option<bool>>,
 }
 
 impl<'g> Search<'g> {
@@ -117,10 +137,31 @@ impl<'g> Search<'g> {
             self.polish(self.deadline.enough(bound));
             return Ok((cuts, bound));
         }
+        let mut generation = self.generation()?;
+        let is_full = subset.is_full(problem);
+        // Few hosts are chosen by programs of their own.
+        let has_few = match self.branch {
+            BranchOnHosts::WhereItPays => {
+                !self.is_small(problem) && host_choice::is_small(self.packing, self.hosts())
+            }
+            #[cfg(test)]
+            BranchOnHosts::Always => true,
+        };
         // What column generation proves holds for the layouts that it knows.
-        let generated = self.generate(subset.is_full(problem))?;
-        cuts.clone_from(&generated.cuts);
-        if subset.is_full(problem)
+        let parts = &self.packing.problem.parts;
+        let has_layouts = parts.iter().any(|part| part.candidates.len() > 1);
+        let is_wide = has_layouts && self.packing.items.len() > MANY_SHAPES;
+        let counts = is_full && !has_few && !is_wide;
+        cuts = generation.run(&self.deadline.share(SHARE), counts, None)?;
+        if has_few || !self.is_small(problem) {
+            cuts.extend(spreads(self.packing));
+        }
+        if has_few {
+            let proved = self.search_hosts(&cuts);
+            if is_full {
+                bound = bound.max(proved);
+            }
+        } else if is_full
             && let Some(again) = LowerBound::new(self.packing, &cuts, None, self.deadline)?
         {
             bound = bound.max(again.cost);
@@ -128,25 +169,36 @@ impl<'g> Search<'g> {
                 self.fill(&again);
             }
         }
-        let proved = bound;
         // What follows ends where the gap that may stay is reached.
-        let bound = self.deadline.enough(bound);
-        self.solve_restricted(&generated, bound);
-        self.dive(&generated, bound)?;
-        let cost = self.cost().and_then(|cost| u64::try_from(cost).ok());
-        if !is_small(problem, cost) {
-            self.change_layouts(&generated, bound)?;
+        let enough = self.deadline.enough(bound);
+        self.solve_restricted(&generation, enough);
+        self.dive(&generation, enough)?;
+        if !self.is_small(problem) && !self.is_proved(enough) {
+            let proved = self.search_layouts(&mut generation, &mut cuts)?;
+            if is_full {
+                bound = bound.max(proved);
+            }
         }
-        self.choose_hosts(&cuts, bound);
-        self.polish(bound);
+        let enough = self.deadline.enough(bound);
+        self.choose_hosts(&cuts, enough);
+        self.polish(enough);
         // A small program per host goes on from what is found soon.
         let cost = self.cost().and_then(|cost| u64::try_from(cost).ok());
         let idle = ROUNDS_IDLE[usize::from(is_large(problem, cost))];
-        self.search_neighbourhoods(&generated, (bound, idle))?;
-        Ok((cuts, proved))
+        self.search_neighbourhoods(&generation, (enough, idle))?;
+        Ok((cuts, bound))
     }
 
-    fn cost(&self) -> Option<i64> {
+    /// Whether the program per host is small, with the hosts that a cheaper plan can use.
+    fn is_small(&self, problem: &Problem) -> bool {
+        is_small(problem, self.cost().and_then(|cost| u64::try_from(cost).ok()))
+    }
+
+    fn hosts(&self) -> Option<&LoadedHosts<'g>> {
+        self.best.as_ref().map(|(_, hosts)| hosts)
+    }
+
+    pub(super) fn cost(&self) -> Option<i64> {
         self.best.as_ref().map(|(_, hosts)| hosts.cost())
     }
 
@@ -212,17 +264,17 @@ impl<'g> Search<'g> {
         }
     }
 
-    /// Generates columns.
-    fn generate(&self, counts: bool) -> Result<Generated<'g, 'g>, String> {
-        let mut generation = ColumnGeneration::new(self.packing);
+    /// Returns the master problem with the patterns of the incumbent.
+    fn generation(&self) -> Result<ColumnGeneration<'g, 'g>, String> {
+        let mut generation = ColumnGeneration::new(self.packing)?;
         if let Some((_, hosts)) = &self.best {
             generation.learn(hosts);
         }
-        generation.run(&self.deadline.share(SHARE), counts)
+        Ok(generation)
     }
 
     /// Makes a plan of the patterns as they are.
-    fn solve_restricted(&mut self, generated: &Generated<'g, 'g>, bound: i64) {
+    fn solve_restricted(&mut self, generated: &ColumnGeneration<'g, 'g>, bound: i64) {
         let limits = MipLimits::new(self.deadline.left() * SHORT_SHARE, Some(NODES));
         if self.is_proved(bound) {
             return;
@@ -233,7 +285,7 @@ impl<'g> Search<'g> {
     }
 
     /// Dives with the layouts of the relaxation, and with those of the incumbent.
-    fn dive(&mut self, generated: &Generated<'g, 'g>, bound: i64) -> Result<(), String> {
+    fn dive(&mut self, generated: &ColumnGeneration<'g, 'g>, bound: i64) -> Result<(), String> {
         let incumbent = self.best.as_ref().map(|(chosen, _)| chosen.clone());
         self.dive_with(generated, &generated.layouts, bound)?;
         match incumbent.filter(|incumbent| *incumbent != generated.layouts) {
@@ -242,41 +294,10 @@ impl<'g> Search<'g> {
         }
     }
 
-    /// Dives with other layouts than the incumbent's of one service after the other, as long
-    /// as that gains.
-    fn change_layouts(&mut self, generated: &Generated<'g, 'g>, bound: i64) -> Result<(), String> {
-        let parts = &self.packing.problem.parts;
-        let several = (0..parts.len()).filter(|part| only_layout(parts, *part).is_none());
-        let several: Vec<usize> = several.collect();
-        let deadline = self.deadline.share(LAYOUT_SHARE);
-        let mut idle = 0;
-        for part in several.iter().cycle() {
-            idle += 1;
-            for candidate in 0..parts.get(*part).map_or(0, |part| part.candidates.len()) {
-                let Some((chosen, hosts)) = &self.best else { return Ok(()) };
-                if deadline.left() <= 0.0 || hosts.cost() <= bound {
-                    return Ok(());
-                }
-                let (mut layouts, before) = (chosen.clone(), hosts.cost());
-                if let Some(own) = layouts.get_mut(*part).filter(|own| **own != Some(candidate)) {
-                    *own = Some(candidate);
-                    self.dive_with(generated, &layouts, bound)?;
-                }
-                if self.cost().is_some_and(|cost| cost < before) {
-                    idle = 0;
-                }
-            }
-            if idle >= several.len() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// Dives with these layouts for a plan that is cheaper than the incumbent.
-    fn dive_with(
+    pub(super) fn dive_with(
         &mut self,
-        generated: &Generated<'g, 'g>,
+        generated: &ColumnGeneration<'g, 'g>,
         layouts: &[Option<usize>],
         bound: i64,
     ) -> Result<(), String> {
@@ -308,7 +329,7 @@ impl<'g> Search<'g> {
     /// Makes hosts of patterns and keeps them if they are the cheapest so far.
     fn build(
         &mut self,
-        generated: &Generated<'g, 'g>,
+        generated: &ColumnGeneration<'g, 'g>,
         (layouts, patterns): (&[Option<usize>], &[(Pattern, i64)]),
         bound: i64,
     ) {
@@ -329,7 +350,7 @@ impl<'g> Search<'g> {
     /// gained any more.
     fn search_neighbourhoods(
         &mut self,
-        generated: &Generated<'g, 'g>,
+        generated: &ColumnGeneration<'g, 'g>,
         (bound, idle): (i64, usize),
     ) -> Result<(), String> {
         let Some((chosen, hosts)) = &self.best else { return Ok(()) };
@@ -351,7 +372,7 @@ impl<'g> Search<'g> {
         Ok(())
     }
 
-    fn is_proved(&self, bound: i64) -> bool {
+    pub(super) fn is_proved(&self, bound: i64) -> bool {
         self.cost().is_some_and(|cost| cost <= bound)
     }
 
@@ -393,7 +414,7 @@ impl<'g> Search<'g> {
     }
 
     /// Whether leaders can be chosen among the instances so that majorities survive.
-    fn has_leaders(&self, chosen: &[Option<usize>], hosts: &LoadedHosts) -> bool {
+    pub(super) fn has_leaders(&self, chosen: &[Option<usize>], hosts: &LoadedHosts) -> bool {
         let placements: Vec<ItemPlacement> = hosts.all().collect();
         leaders::distribute(self.packing.problem, chosen, &placements).is_some()
     }
