@@ -139,17 +139,19 @@ impl<'g> Search<'g> {
         }
         let mut generation = self.generation()?;
         let is_full = subset.is_full(problem);
-        // Few hosts are chosen by programs of their own.
+        let parts = &self.packing.problem.parts;
+        let has_layouts = parts.iter().any(|part| part.candidates.len() > 1);
+        // Few hosts are chosen by programs of their own; fixed machines are better dived for.
         let has_few = match self.branch {
             BranchOnHosts::WhereItPays => {
-                !self.is_small(problem) && host_choice::is_small(self.packing, self.hosts())
+                has_layouts
+                    && !self.is_small(problem)
+                    && host_choice::is_small(self.packing, self.hosts())
             }
             #[cfg(test)]
             BranchOnHosts::Always => true,
         };
         // What column generation proves holds for the layouts that it knows.
-        let parts = &self.packing.problem.parts;
-        let has_layouts = parts.iter().any(|part| part.candidates.len() > 1);
         let is_wide = has_layouts && self.packing.items.len() > MANY_SHAPES;
         let counts = is_full && !has_few && !is_wide;
         cuts = generation.run(&self.deadline.share(SHARE), counts, None)?;
