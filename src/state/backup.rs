@@ -108,7 +108,7 @@ pub struct GroupBackup {
     pub version: String,
     /// The transactions that the copy has, as the engine spells them.
     pub position: String,
-    /// Where its binary log was then: file and byte.
+    /// Where its binary log was then, or a moment before: file and byte.
     pub binlog: String,
     /// Length of the image.
     pub bytes: u64,
