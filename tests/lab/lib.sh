@@ -93,9 +93,10 @@ known_hosts() {
 # Us and those who called us, one pid a line: `exec` may have put us into the lab's network ourselves.
 own_pids() {
   local pid=$$
-  while [ "$pid" -gt 1 ]; do
+  while [ "${pid:-0}" -gt 1 ]; do
     echo "$pid"
-    pid=$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status")
+    # One that has ended meanwhile has no callers any more.
+    pid=$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status" 2> /dev/null || true)
   done
 }
 # Ends every process of a namespace but us, by pid, until none is left.
