@@ -212,7 +212,9 @@ impl AttachedDisk {
     /// The disk's name in a domain, which no planned one has. So there is one at a time.
     pub const TARGET: &'static str = "vdy";
 
-    /// Returns its element in a domain's XML.
+    /// Returns its element in a domain's XML. A pool that is full is an error of the disk in the
+    /// guest: by default QEMU would stop the whole guest, and with it what it serves.
+    /// <https://libvirt.org/formatdomain.html#hard-drives-floppy-disks-cdroms>
     #[must_use]
     pub fn to_xml(&self) -> String {
         let target = Self::TARGET;
@@ -220,7 +222,8 @@ impl AttachedDisk {
             [&self.pool, &self.volume, &self.serial].map(|text| quote::xml(text));
         format!(
             "<disk type='volume' device='disk'>\
-             <driver name='qemu' type='raw' cache='none' io='native' discard='unmap'/>\
+             <driver name='qemu' type='raw' cache='none' io='native' discard='unmap' \
+             error_policy='report'/>\
              <source pool='{pool}' volume='{volume}'/><target dev='{target}' bus='virtio'/>\
              <serial>{serial}</serial></disk>"
         )
