@@ -11,10 +11,9 @@ use hostsplit::simulated::{Mode, Presence, Server, SimulatedWorld};
 use hostsplit::spec::{Engine, FailoverMode};
 use hostsplit::state::backup::{BackupDirectory, Manifest};
 
-use crate::fixture::{self, Purpose, connected, inventory, open, run, starts};
+use crate::fixture::{self, Purpose, assert_planned, connected, inventory, open, run, starts};
 use crate::orders::{
-    ENGINES, assert_kept, assert_planned, client, deployed, pair, planned, primary, replica, spec,
-    spec_of,
+    ENGINES, assert_kept, client, deployed, pair, planned, primary, replica, spec, spec_of,
 };
 
 fn take(plan: &Plan, world: &SimulatedWorld, to: &Path) -> Result<Manifest, TakeError> {

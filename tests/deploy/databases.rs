@@ -18,10 +18,12 @@ use hostsplit::state::world::Places;
 use hostsplit::topology::Level;
 use hostsplit::units::{Mebibytes, PerSecond};
 
-use crate::fixture::{self, Purpose, at_every, connected, look, reasons, run, starts};
+use crate::fixture::{
+    self, Purpose, assert_planned, connected, look, reasons, resumed_at_every, run, starts,
+};
 use crate::orders::{
-    ENGINES, assert_planned, assert_read_only, client, deployed, follow, host, named, pair,
-    planned, primary, replica, spec,
+    ENGINES, assert_read_only, client, deployed, follow, host, named, pair, planned, primary,
+    replica, spec,
 };
 
 #[test]
@@ -45,17 +47,7 @@ fn a_pair_is_formed_and_a_second_deploy_needs_nothing() {
 fn a_deploy_that_was_killed_anywhere_is_finished_by_the_next() {
     for engine in ENGINES {
         let plan = pair(engine);
-        let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
-        at_every(5, &plan, &begin, |call| {
-            let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
-            world
-                .fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
-            let _ = run(&plan, &world, state.path(), Purpose::Deploy);
-            world.revive();
-            let second = run(&plan, &world, state.path(), Purpose::Deploy);
-            assert!(second.is_complete(), "{engine} call {call}: {}", second.story());
-            assert_planned(&plan, &world);
-        });
+        resumed_at_every(5, &plan, |world| assert_planned(&plan, world));
     }
 }
 

@@ -19,7 +19,7 @@ use hostsplit::ids::{DeploymentName, HostName, InstanceName, ServiceName};
 use hostsplit::plan::{FORMAT, Group, Instance, Plan, Role, SlotRange};
 use hostsplit::recipe::Credentials;
 use hostsplit::secret::{Identity, Secret, Secrets};
-use hostsplit::simulated::SimulatedWorld;
+use hostsplit::simulated::{Mode, SimulatedWorld};
 use hostsplit::spec::{Access, Image, ImageFile, Network, Password, Policy};
 use hostsplit::state::store::{Journal, Recorder, Store};
 use hostsplit::state::world::World;
@@ -392,6 +392,15 @@ pub fn starts(plan: &Plan, world: &SimulatedWorld) -> u32 {
     plan.instances.iter().map(|one| world.starts(&one.domain)).sum()
 }
 
+/// Nothing is to be done.
+pub fn assert_planned(plan: &Plan, world: &SimulatedWorld) {
+    let left = decide(plan, &look(plan, world));
+    let steps = left.steps().filter(|(_, step)| step.action != Action::NoOp);
+    let left: Vec<String> =
+        steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect();
+    assert_eq!(left, [""; 0]);
+}
+
 /// What is to be done besides with clusters, each with its reason.
 pub fn reasons(run: &Run) -> Vec<String> {
     let steps = run.actions.steps().filter(|(vertex, step)| {
@@ -418,5 +427,33 @@ pub fn at_every(
         for part in cases.chunks(cases.len().div_ceil(2)) {
             scope.spawn(|| part.iter().for_each(|call| case(*call)));
         }
+    });
+}
+
+/// The same, where a deploy is killed at that call: what is then to be seen, and done.
+pub fn killed_at_every(
+    nth: usize,
+    plan: &Plan,
+    begin: &(dyn Fn(&Path) -> SimulatedWorld + Sync),
+    then: impl Fn(&SimulatedWorld, &Path, usize) + Sync,
+) {
+    at_every(nth, plan, begin, |call| {
+        let state = tempfile::tempdir().unwrap();
+        let world = begin(state.path());
+        let mode = if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter };
+        world.fail_at((world.log().len() + call) as u64, mode);
+        let _ = run(plan, &world, state.path(), Purpose::Deploy);
+        world.revive();
+        then(&world, state.path(), call);
+    });
+}
+
+/// The same for a plan that is deployed for the first time: the next deploy ends with everything.
+pub fn resumed_at_every(nth: usize, plan: &Plan, check: impl Fn(&SimulatedWorld) + Sync) {
+    let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
+    killed_at_every(nth, plan, &begin, |world, state, call| {
+        let second = run(plan, world, state, Purpose::Deploy);
+        assert!(second.is_complete(), "call {call}: {}", second.story());
+        check(world);
     });
 }

@@ -2,21 +2,21 @@
 //! formed anew only where every copy is known.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use hostsplit::deploy::Failover;
 use hostsplit::hypervisor::clock::Clock as _;
 use hostsplit::ids::{HostName, ServiceName};
 use hostsplit::plan::{Instance, Plan, Role};
-use hostsplit::simulated::{Mode, SimulatedWorld};
+use hostsplit::simulated::SimulatedWorld;
 use hostsplit::spec::{Engine, FailoverMode, Spec};
 use hostsplit::units::Mebibytes;
 
-use crate::fixture::{self, Purpose, at_every, connected, reasons, run, starts};
+use crate::fixture::{
+    self, Purpose, assert_planned, connected, reasons, resumed_at_every, run, starts,
+};
 use crate::orders::{
-    assert_kept, assert_planned, assert_read_only, client, deployed, follow, named, planned,
-    primary, spec_of,
+    assert_kept, assert_read_only, client, deployed, follow, named, planned, primary, spec_of,
 };
 
 fn spec(hosts: u32) -> Spec {
@@ -60,16 +60,9 @@ fn a_group_is_formed_and_a_second_deploy_needs_nothing() {
 #[test]
 fn a_deploy_that_was_killed_anywhere_is_finished_by_the_next() {
     let plan = trio();
-    let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
-    at_every(5, &plan, &begin, |call| {
-        let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
-        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
-        let _ = run(&plan, &world, state.path(), Purpose::Deploy);
-        world.revive();
-        let second = run(&plan, &world, state.path(), Purpose::Deploy);
-        assert!(second.is_complete(), "call {call}: {}", second.story());
-        assert_planned(&plan, &world);
-        assert_kept(&world);
+    resumed_at_every(5, &plan, |world| {
+        assert_planned(&plan, world);
+        assert_kept(world);
     });
 }
 

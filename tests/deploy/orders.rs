@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use hostsplit::graph::{Action, decide};
 use hostsplit::plan::{Instance, Plan, Role};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
@@ -14,7 +13,7 @@ use hostsplit::spec::{
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::{Mebibytes, PerSecond};
 
-use crate::fixture::{self, Purpose, Run, look, run};
+use crate::fixture::{self, Purpose, Run, assert_planned, run};
 use crate::plain;
 
 pub const ENGINES: [Engine; 2] = [Engine::Mysql, Engine::Mariadb];
@@ -91,14 +90,6 @@ pub fn deployed(plan: &Plan, state: &Path) -> SimulatedWorld {
     world.attach(client(plan));
     let _ = world.take_requests();
     world
-}
-
-pub fn assert_planned(plan: &Plan, world: &SimulatedWorld) {
-    let left = decide(plan, &look(plan, world));
-    let steps = left.steps().filter(|(_, step)| step.action != Action::NoOp);
-    let left: Vec<String> =
-        steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect();
-    assert_eq!(left, [""; 0]);
 }
 
 /// A deploy that comes to its plan; how many of the client's requests were answered, and why

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use hostsplit::deploy::Failover;
 use hostsplit::engine::Fact;
-use hostsplit::graph::{Action, Vertex, decide};
+use hostsplit::graph::Vertex;
 use hostsplit::guest::{Call, Guest};
 use hostsplit::hypervisor::clock::Clock as _;
 use hostsplit::ids::ServiceName;
 use hostsplit::plan::{Instance, Plan, Role};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
-use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
+use hostsplit::simulated::{Client, Requests, SimulatedWorld};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
     Access, Demand, Engine, GatewayDemand, Password, Policy, RelationalDemand, Service, Spec,
@@ -22,7 +22,7 @@ use hostsplit::spec::{
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::{Mebibytes, PerSecond};
 
-use crate::fixture::{self, Purpose, at_every, connected, look, run, starts};
+use crate::fixture::{self, Purpose, assert_planned, connected, resumed_at_every, run, starts};
 use crate::plain;
 
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 9);
@@ -86,14 +86,6 @@ fn deployed(plan: &Plan, state: &Path) -> SimulatedWorld {
     world
 }
 
-fn assert_planned(plan: &Plan, world: &SimulatedWorld) {
-    let left = decide(plan, &look(plan, world));
-    let steps = left.steps().filter(|(_, step)| step.action != Action::NoOp);
-    let left: Vec<String> =
-        steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect();
-    assert_eq!(left, [""; 0]);
-}
-
 fn failing_over<T>(plan: &Plan, world: &SimulatedWorld, f: impl FnOnce(&Failover<'_>) -> T) -> T {
     connected(plan, world, &fixture::secrets(), |context| {
         let orders = ServiceName::new("orders").unwrap();
@@ -124,16 +116,7 @@ fn clients_reach_the_primary_through_the_gateway_and_a_second_deploy_needs_nothi
 #[test]
 fn a_deploy_that_was_killed_anywhere_is_finished_by_the_next() {
     let plan = planned(Engine::Mariadb);
-    let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
-    at_every(11, &plan, &begin, |call| {
-        let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
-        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
-        let _ = run(&plan, &world, state.path(), Purpose::Deploy);
-        world.revive();
-        let second = run(&plan, &world, state.path(), Purpose::Deploy);
-        assert!(second.is_complete(), "call {call}: {}", second.story());
-        assert_planned(&plan, &world);
-    });
+    resumed_at_every(11, &plan, |world| assert_planned(&plan, world));
 }
 
 #[test]

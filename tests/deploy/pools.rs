@@ -15,7 +15,7 @@ use hostsplit::plan::{Instance, Plan, Role, Setting};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
 use hostsplit::secret::Secret;
-use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
+use hostsplit::simulated::{Client, Requests, SimulatedWorld};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{
     Demand, Engine, GatewayDemand, Health, Policy, Serve, Service, Spec, Target,
@@ -24,7 +24,9 @@ use hostsplit::topology::{Host, Level};
 use hostsplit::units::PerSecond;
 
 use crate::drilling::{Switch, Way, drill};
-use crate::fixture::{self, Purpose, Run, at_every, connected, look, reasons, run, starts};
+use crate::fixture::{
+    self, Purpose, Run, connected, killed_at_every, look, reasons, resumed_at_every, run, starts,
+};
 use crate::plain;
 
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 9);
@@ -343,16 +345,7 @@ fn what_members_are_asked_for_decides_whether_they_serve() {
 #[test]
 fn a_deploy_that_was_killed_anywhere_is_finished_by_the_next() {
     let plan = plan();
-    let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
-    at_every(5, &plan, &begin, |call| {
-        let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
-        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
-        let _ = run(&plan, &world, state.path(), Purpose::Deploy);
-        world.revive();
-        let second = run(&plan, &world, state.path(), Purpose::Deploy);
-        assert!(second.is_complete(), "call {call}: {}", second.story());
-        assert!(as_planned(&plan, &world), "call {call}");
-    });
+    resumed_at_every(5, &plan, |world| assert!(as_planned(&plan, world)));
 }
 
 #[test]
@@ -425,17 +418,12 @@ fn what_is_judged_and_what_is_unpacked_is_gone_afterwards() {
     };
     let judged = ["/etc/nginx/nginx.conf", "/etc/haproxy/haproxy.cfg"];
     let judged = judged.map(|path| format!("{path}.judged"));
-    at_every(9, &second, &|state| deployed(&first, state), |call| {
-        let state = tempfile::tempdir().unwrap();
-        let world = deployed(&first, state.path());
-        let mode = if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter };
-        world.fail_at((world.log().len() + call) as u64, mode);
-        let _ = run(&second, &world, state.path(), Purpose::Deploy);
-        world.revive();
-        assert!(!judged.iter().any(|path| is_left(&world, path)), "call {call}");
-        let again = run(&second, &world, state.path(), Purpose::Deploy);
+    let begin = |state: &Path| deployed(&first, state);
+    killed_at_every(9, &second, &begin, |world, state, call| {
+        assert!(!judged.iter().any(|path| is_left(world, path)), "call {call}");
+        let again = run(&second, world, state, Purpose::Deploy);
         assert!(again.is_complete(), "call {call}: {}", again.story());
-        assert!(!is_left(&world, "/var/tmp/hostsplit-content.tar"), "call {call}");
+        assert!(!is_left(world, "/var/tmp/hostsplit-content.tar"), "call {call}");
     });
 }
 

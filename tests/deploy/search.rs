@@ -5,18 +5,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostsplit::engine::Fact;
-use hostsplit::graph::{Vertex, decide};
+use hostsplit::graph::Vertex;
 use hostsplit::hypervisor::clock::Clock as _;
 use hostsplit::plan::{Instance, Plan};
 use hostsplit::planner::make_with;
 use hostsplit::profile::Profiles;
-use hostsplit::simulated::{Client, Mode, Requests, SimulatedWorld};
+use hostsplit::simulated::{Client, Requests, SimulatedWorld};
 use hostsplit::solve::Limits;
 use hostsplit::spec::{Access, Demand, Engine, Password, Policy, SearchDemand, Spec, Tls};
 use hostsplit::topology::{Host, Level};
 use hostsplit::units::{Bytes, Mebibytes, PerSecond};
 
-use crate::fixture::{self, Purpose, Run, at_every, connected, look, reasons, run, starts};
+use crate::fixture::{
+    self, Purpose, Run, assert_planned, connected, killed_at_every, look, reasons,
+    resumed_at_every, run, starts,
+};
 use crate::plain;
 
 pub const ENGINES: [Engine; 2] = [Engine::Elasticsearch, Engine::Opensearch];
@@ -93,14 +96,6 @@ pub fn deployed(plan: &Plan, state: &Path) -> SimulatedWorld {
     world
 }
 
-pub fn assert_planned(plan: &Plan, world: &SimulatedWorld) {
-    let left = decide(plan, &look(plan, world));
-    let steps = left.steps().filter(|(_, step)| step.action != hostsplit::graph::Action::NoOp);
-    let left: Vec<String> =
-        steps.map(|(vertex, step)| format!("{vertex}: {}", step.reason)).collect();
-    assert_eq!(left, [""; 0]);
-}
-
 /// Everything that was acknowledged is there.
 pub fn assert_kept(world: &SimulatedWorld) {
     world.glance(|scene| {
@@ -154,16 +149,7 @@ fn a_cluster_is_founded_and_a_second_deploy_needs_nothing() {
 #[test]
 fn a_deploy_that_was_killed_anywhere_is_finished_by_the_next() {
     let plan = few(Engine::Elasticsearch);
-    let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
-    at_every(5, &plan, &begin, |call| {
-        let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
-        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
-        let _ = run(&plan, &world, state.path(), Purpose::Deploy);
-        world.revive();
-        let second = run(&plan, &world, state.path(), Purpose::Deploy);
-        assert!(second.is_complete(), "call {call}: {}", second.story());
-        assert_planned(&plan, &world);
-    });
+    resumed_at_every(5, &plan, |world| assert_planned(&plan, world));
 }
 
 /// Puts a value into the configuration that is planned for all.
@@ -194,14 +180,8 @@ fn a_rolling_change_that_was_killed_anywhere_is_finished_by_the_next() {
     let plan = few(Engine::Elasticsearch);
     let changed = with_setting(&plan, "indices.fielddata.cache.size", 1 << 20);
     let begin = |state: &Path| deployed(&plan, state);
-    at_every(9, &changed, &begin, |call| {
-        let state = tempfile::tempdir().unwrap();
-        let world = begin(state.path());
-        let call = world.log().len() + call;
-        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
-        let _ = run(&changed, &world, state.path(), Purpose::Deploy);
-        world.revive();
-        let (_, requests) = follow(&changed, &world, state.path());
+    killed_at_every(9, &changed, &begin, |world, state, call| {
+        let (_, requests) = follow(&changed, world, state);
         assert_eq!(requests.refused, [""; 0], "call {call}");
     });
 }

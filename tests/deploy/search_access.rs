@@ -15,11 +15,13 @@ use hostsplit::simulated::{Client, Mode, SimulatedWorld};
 use hostsplit::spec::{Access, Demand, Engine, GatewayDemand};
 use hostsplit::units::PerSecond;
 
-use crate::fixture::{self, Purpose, Run, at_every, connected, look, reasons, run, starts};
+use crate::fixture::{
+    self, Purpose, Run, assert_planned, connected, killed_at_every, look, reasons,
+    resumed_at_every, run, starts,
+};
 use crate::plain;
 use crate::search::{
-    ENGINES, ask, assert_kept, assert_planned, client, deployed, few, follow, is_closed, planned,
-    spec,
+    ENGINES, ask, assert_kept, client, deployed, few, follow, is_closed, planned, spec,
 };
 
 /// Other passwords for the same service.
@@ -221,16 +223,7 @@ fn clients_come_through_a_gateway_that_sends_nobody_to_one_without_a_master() {
 #[test]
 fn a_deploy_with_gateways_that_was_killed_anywhere_is_finished_by_the_next() {
     let plan = behind_gateways(Engine::Elasticsearch);
-    let begin = |_: &Path| SimulatedWorld::new(&plan.topology);
-    at_every(13, &plan, &begin, |call| {
-        let (world, state) = (begin(Path::new("")), tempfile::tempdir().unwrap());
-        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
-        let _ = run(&plan, &world, state.path(), Purpose::Deploy);
-        world.revive();
-        let second = run(&plan, &world, state.path(), Purpose::Deploy);
-        assert!(second.is_complete(), "call {call}: {}", second.story());
-        assert_planned(&plan, &world);
-    });
+    resumed_at_every(13, &plan, |world| assert_planned(&plan, world));
 }
 
 /// The plan with an image that says which version of the engine it has.
@@ -254,14 +247,8 @@ fn a_change_of_the_image_that_was_killed_anywhere_is_finished_by_the_next() {
     let plan = few(Engine::Elasticsearch);
     let newer = with_image(&plan, "9.3.0");
     let begin = |state: &Path| deployed(&plan, state);
-    at_every(29, &newer, &begin, |call| {
-        let state = tempfile::tempdir().unwrap();
-        let world = begin(state.path());
-        let call = world.log().len() + call;
-        world.fail_at(call as u64, if call % 2 == 0 { Mode::DieBefore } else { Mode::DieAfter });
-        let _ = run(&newer, &world, state.path(), Purpose::Deploy);
-        world.revive();
-        let (_, requests) = follow(&newer, &world, state.path());
+    killed_at_every(29, &newer, &begin, |world, state, call| {
+        let (_, requests) = follow(&newer, world, state);
         assert_eq!(requests.refused, [""; 0], "call {call}");
     });
 }
