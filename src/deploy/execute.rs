@@ -383,9 +383,6 @@ pub(super) fn power_off(
     host: &dyn Hypervisor,
     domain: &str,
 ) -> Result<(), StepError> {
-    if !is_active(host, domain)? {
-        return Ok(());
-    }
     if let Err(error) = host.power_off(domain)
         && is_active(host, domain)?
     {

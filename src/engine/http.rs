@@ -76,7 +76,7 @@ impl Url {
         Self { name: None, ..self.clone() }.to_string()
     }
 
-    /// How `curl` is told where to connect to, if the URL does not say it.
+    /// Options of `curl` with the address to connect to, if the URL does not have it.
     fn rule(&self) -> Option<String> {
         let Self { name, address, port, at, .. } = self;
         let at = at.or_else(|| name.as_ref().map(|_| *address))?;
@@ -310,7 +310,7 @@ pub(super) fn press(
     bound: Bound,
     promised: crate::units::PerSecond,
 ) -> Result<Measured, EngineError> {
-    // It looks at no certificate, and cannot be told where a name leads.
+    // It checks no certificate, and has no option for the address of a name.
     let name = url.name.as_ref().map(|name| format!("Host: {name}"));
     let url = url.by_address();
     let requests = load::requests(bound, promised).to_string();

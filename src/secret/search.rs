@@ -241,7 +241,7 @@ impl Search<'_> {
         let reader = own::Reader { beside: self.beside, sources: self.sources };
         for (service, certificate) in own::certified(self.plan) {
             let found = match reader.identity(&service.name, certificate) {
-                // Who only looks is told what guests have.
+                // A command that changes nothing shows what guests have.
                 Err(_) if self.make == Make::Nothing => None,
                 found => found?,
             };

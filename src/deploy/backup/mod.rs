@@ -20,5 +20,5 @@ fn shown(bytes: u64) -> Mebibytes {
     Mebibytes::new(bytes.div_ceil(1 << 20))
 }
 
-/// What is told on the way, a line each.
+/// Takes lines about progress.
 pub type Say<'a> = &'a dyn Fn(String);

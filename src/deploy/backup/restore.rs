@@ -211,7 +211,7 @@ impl<'a> Restore<'a> {
         host.create_volume(&request).map_err(StepError::from)?;
         say(format!("{}: {} of data to its host", lead.name, shown(backup.bytes)));
         let source = self.directory.read(group)?;
-        let mut source = Told { source, done: 0, next: LINE, name: &lead.name, say };
+        let mut source = Reported { source, done: 0, next: LINE, name: &lead.name, say };
         let sent = host.upload(&volume.pool, &volume.name, &mut source, backup.bytes);
         if let Err(error) = sent {
             // Half of the data must not look like all of it.
@@ -240,7 +240,7 @@ fn is_older(one: &str, than: &str) -> bool {
 }
 
 /// Says now and then how much was sent.
-struct Told<'a, R> {
+struct Reported<'a, R> {
     source: R,
     done: u64,
     next: u64,
@@ -248,7 +248,7 @@ struct Told<'a, R> {
     say: Say<'a>,
 }
 
-impl<R: Read> Read for Told<'_, R> {
+impl<R: Read> Read for Reported<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
         self.done = self.done.saturating_add(count as u64);

@@ -26,7 +26,7 @@ const LAST: [(Engine, u64, u64); 4] = [
     (Engine::Opensearch, 3, 19),
 ];
 
-/// What OpenSearch adds to the numbers of its versions, to tell them from those of Elasticsearch.
+/// Added by OpenSearch to its version numbers, so that they differ from those of Elasticsearch.
 const MASK: u64 = 0x0800_0000;
 
 /// How many indices a sentence names.

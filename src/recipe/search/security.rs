@@ -21,8 +21,8 @@ use crate::template::{Template, template};
 const APP: &str = "app";
 /// The user of hostsplit, who may everything.
 const OWN: &str = "hostsplit";
-/// Whom those are taken for that come without a password, where a gateway is to ask how the
-/// server is: they are told that, and nothing else.
+/// The anonymous user, where a gateway checks the server's health: it may read that, and nothing
+/// else.
 const GATEWAY: &str = "gateway";
 /// The engine's own role that may everything.
 const SUPERUSER: &str = "superuser";

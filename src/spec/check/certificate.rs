@@ -11,7 +11,7 @@ use crate::spec::read::scalar::Text;
 use crate::spec::read::scope::Scope;
 use crate::spec::{Cluster, Engine, KeySource, OwnCertificate, wire};
 
-/// What stands in the place of a `*` where no name is stated.
+/// Replaces a `*` where no name is stated.
 const ANY: &str = "www";
 
 /// The certificate of a service's own. `found` is its chain, as it was read.
